@@ -1,0 +1,2 @@
+// @ts-types="./text.d.ts"
+export { levenshteinDistance } from "deno-std/text/levenshtein_distance.js";

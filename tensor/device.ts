@@ -1,0 +1,57 @@
+import type * as tf from "@tensorflow/tfjs";
+
+/** Element types that a compiled function accepts and returns. TF.js has no float64; tables of constants are made on the host. */
+export type DType = "float32" | "int32";
+
+/** Shape and element type of one named input or output. */
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+export type Signature = Readonly<Record<string, TensorSpec>>;
+
+/** Host memory of one tensor, row-major, channels last for images. */
+export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+export type HostTensors = Record<string, HostArray>;
+
+export type NamedTensors = Record<string, tf.Tensor>;
+
+/**
+ * A pure function over TF.js tensors: same inputs, same outputs, no reads of tensor data, no randomness, no state.
+ * It may call TF.js autodiff (`tf.valueAndGrads`, `tf.customGrad`) inside.
+ */
+export type PureFunction = (inputs: NamedTensors) => NamedTensors;
+
+/** A pure function that is ready to run many times with the same shapes. */
+export interface CompiledFunction {
+  readonly inputs: Signature;
+  readonly outputs: Signature;
+  /**
+   * Run once. `feeds` must hold every input with the right length; they are not modified.
+   * Arrays given in `into` receive the outputs of that name, so that a training loop allocates nothing per step;
+   * an array in `into` must not be one of the feeds. Returns every output.
+   */
+  run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
+  dispose(): Promise<void>;
+}
+
+export interface CompileOptions {
+  /** Shown in error messages, e.g. `"train step"`. */
+  readonly label?: string;
+}
+
+/** One way to run tensor programs on this machine. */
+export interface Device {
+  readonly name: string;
+  /** What decides the rounding of the results: device, engine version, instruction-set class. */
+  readonly numerics: string;
+  compile(fn: PureFunction, inputs: Signature, options?: CompileOptions): Promise<CompiledFunction>;
+  dispose(): Promise<void>;
+}
+
+export interface DeviceOptions {
+  /** Worker threads of the engine; default: all logical cores. */
+  readonly threads?: number;
+}
