@@ -1,0 +1,34 @@
+import * as tf from "@tensorflow/tfjs";
+
+export interface EmaOptions {
+  /** In [0, 1); Ho et al. 2020 use 0.9999. */
+  readonly decay: number;
+  /**
+   * Follow min(decay, (1 + step) / (10 + step)), the `num_updates` rule of TensorFlow's ExponentialMovingAverage, so
+   * that a short run does not report its initial weights. Without it the decay is constant, except that the first
+   * update copies the weights (hojonathanho/diffusion).
+   */
+  readonly warmup: boolean;
+}
+
+/**
+ * Decay of the moving average for one update. It depends on nothing but its arguments, so a resumed run continues as
+ * if it had not stopped.
+ *
+ * @param step number of the update, from 1
+ */
+export function emaDecayAt(step: number, { decay, warmup }: EmaOptions): number {
+  if (!Number.isInteger(step) || step < 1) {
+    throw new RangeError(`Step of the moving average: got ${step}, wanted an integer >= 1`);
+  }
+  if (!(decay >= 0 && decay < 1)) {
+    throw new RangeError(`Decay of the moving average: got ${decay}, wanted 0 <= x < 1`);
+  }
+  if (warmup) return Math.min(decay, (1 + step) / (10 + step));
+  return step === 1 ? 0 : decay;
+}
+
+/** decay ema + (1 - decay) params. @param decay scalar; 0 gives the parameters themselves, exactly */
+export function emaStep(ema: tf.Tensor, params: tf.Tensor, decay: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(ema, decay), tf.mul(params, tf.sub(1, decay)));
+}

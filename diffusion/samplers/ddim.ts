@@ -1,0 +1,71 @@
+import type { DiffusionTables } from "../schedule/tables.ts";
+import type { ReverseStep } from "./reverse_step.ts";
+
+export interface DdimOptions {
+  /** Steps of the shortened chain, in [1, T]. */
+  readonly steps: number;
+  /** 0 is deterministic, 1 has the noise of the ancestral sampler (`fixedsmall`). In [0, 1]. */
+  readonly eta: number;
+  /**
+   * Which timesteps are visited, by huggingface/diffusers' names: `leading` is every floor(T / steps)-th from 0 (it
+   * never visits T - 1), `trailing` counts down from T - 1 in strides of T / steps.
+   */
+  readonly spacing: "leading" | "trailing";
+}
+
+/**
+ * DDIM (Song et al. 2021, eq. 12) over a subsequence of timesteps, in sampling order.
+ *
+ * With A at this step, Ap at the next one visited (1 after the last) and s the noise level, DDIM's update is
+ * sqrt(Ap) x0 + sqrt(1 - Ap - s^2) eps + s z. The noise must belong to the clipped x0, eps = (x - sqrt(A) x0) /
+ * sqrt(1 - A), or the two halves of the update disagree; put in, the update is affine in x0 and x.
+ *
+ * @throws RangeError when steps, eta or spacing are out of range.
+ */
+export function ddimSteps(tables: DiffusionTables, options: DdimOptions): ReverseStep[] {
+  const { eta } = options;
+  if (!(eta >= 0 && eta <= 1)) throw new RangeError(`DDIM eta: got ${eta}, wanted 0 <= eta <= 1`);
+  const timesteps = ddimTimesteps(tables.timesteps, options);
+  return timesteps.map((t, i) => {
+    const next = timesteps[i + 1];
+    const signal = tables.alphasCumprod[t]!;
+    const noise = tables.sqrtOneMinusAlphasCumprod[t]!;
+    const nextSignal = next === undefined ? 1 : tables.alphasCumprod[next]!;
+    const nextNoiseVariance = next === undefined ? 0 : tables.sqrtOneMinusAlphasCumprod[next]! ** 2;
+    const sigma = eta * Math.sqrt(nextNoiseVariance / noise ** 2 * (1 - signal / nextSignal));
+    // Rounding can take the difference below zero where s^2 is all of the noise.
+    const coefXt = Math.sqrt(Math.max(nextNoiseVariance - sigma ** 2, 0)) / noise;
+    return {
+      t,
+      recip: tables.sqrtRecipAlphasCumprod[t]!,
+      recipm1: tables.sqrtRecipm1AlphasCumprod[t]!,
+      coefX0: Math.sqrt(nextSignal) - coefXt * Math.sqrt(signal),
+      coefXt,
+      sigma,
+    };
+  });
+}
+
+/** Timesteps that DDIM visits, descending; all distinct. @param total T */
+export function ddimTimesteps(total: number, { steps, spacing }: Omit<DdimOptions, "eta">): number[] {
+  if (!Number.isInteger(steps) || steps < 1 || steps > total) {
+    throw new RangeError(`DDIM steps: got ${steps}, wanted an integer in [1, ${total}], the steps of the schedule`);
+  }
+  switch (spacing) {
+    case "leading": {
+      const stride = Math.floor(total / steps);
+      return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride);
+    }
+    case "trailing":
+      return Array.from({ length: steps }, (_, i) => roundHalfToEven(total - i * total / steps) - 1);
+    default:
+      throw new RangeError(`DDIM spacing: got ${JSON.stringify(spacing)}, wanted "leading" or "trailing"`);
+  }
+}
+
+/** numpy's rounding, which diffusers uses: with Math.round a stride of x.5 would visit other timesteps. */
+function roundHalfToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}

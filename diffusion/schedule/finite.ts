@@ -1,0 +1,46 @@
+import type { DiffusionTables, TableName } from "./tables.ts";
+
+/** The first table entry, in the order of `CHECKED_TABLES`, that float32 cannot hold. */
+export interface NonFiniteEntry {
+  readonly table: TableName;
+  readonly t: number;
+  /** The float64 value: too large for float32, infinite or NaN. */
+  readonly value: number;
+}
+
+/** Cumulative products first: they are the cause, the tables after them the consequence. */
+const CHECKED_TABLES: readonly TableName[] = [
+  "betas",
+  "alphas",
+  "alphasCumprod",
+  "alphasCumprodPrev",
+  "sqrtAlphasCumprod",
+  "sqrtOneMinusAlphasCumprod",
+  "logOneMinusAlphasCumprod",
+  "sqrtRecipAlphasCumprod",
+  "sqrtRecipm1AlphasCumprod",
+  "posteriorVariance",
+  "posteriorLogVarianceClipped",
+  "posteriorMeanCoef1",
+  "posteriorMeanCoef2",
+  "snr",
+];
+
+/**
+ * Are the tables usable on a float32 device? They are when every entry of every table, derived in float64 and rounded
+ * once to float32, is finite.
+ *
+ * An entry may round to a subnormal or to zero (under `ldm/sqrt` at T = 1000, A is 3.2e-44): that is harmless, because
+ * nothing on the device divides by a table. The reciprocals are tables of their own, and a signal too small for
+ * float32 to invert shows there, as an infinite `sqrtRecipAlphasCumprod`.
+ *
+ * @returns the first entry that is not finite, or undefined when all are.
+ */
+export function tablesFiniteInFloat32(tables: DiffusionTables): NonFiniteEntry | undefined {
+  for (const table of CHECKED_TABLES) {
+    const values = tables[table];
+    const t = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+    if (t >= 0) return { table, t, value: values[t]! };
+  }
+  return undefined;
+}

@@ -1,0 +1,61 @@
+import { makeBetas, type ScheduleShape } from "./betas.ts";
+import { tablesFiniteInFloat32 } from "./finite.ts";
+import { priorKlOfSignal } from "./prior.ts";
+import { makeTables } from "./tables.ts";
+
+/** Searches give up here: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
+export const SEARCH_LIMIT_TIMESTEPS = 100_000;
+
+export interface NormalOptions {
+  /** Bits per dimension that x_T may still carry. Default 1e-4. */
+  readonly maxBitsPerDim?: number;
+  /** E[x_0^2] of the data. Default 1, the worst case in [-1, 1]. */
+  readonly meanSquare?: number;
+  readonly limitTimesteps?: number;
+}
+
+/**
+ * The largest T whose tables are finite in float32 (see `tablesFiniteInFloat32`), at most `limitTimesteps`; 0 when
+ * not even T = 1 is. Longer chains of these schedules leave less signal at their end, so the property is monotone in
+ * T and a bisection finds its edge.
+ */
+export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS): number {
+  const overflows = (timesteps: number) =>
+    tablesFiniteInFloat32(makeTables(makeBetas({ ...shape, timesteps }))) !== undefined;
+  return (firstTrue(overflows, limitTimesteps) ?? limitTimesteps + 1) - 1;
+}
+
+/**
+ * The smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL; undefined when no T up to
+ * `limitTimesteps` does. Monotone for the same reason as above.
+ */
+export function smallestNormalTimesteps(shape: ScheduleShape, options: NormalOptions = {}): number | undefined {
+  const { maxBitsPerDim = 1e-4, meanSquare = 1, limitTimesteps = SEARCH_LIMIT_TIMESTEPS } = options;
+  if (!(maxBitsPerDim > 0)) throw new RangeError(`maxBitsPerDim: got ${maxBitsPerDim}, wanted a number > 0`);
+  const isNormal = (timesteps: number) => {
+    const signal = makeBetas({ ...shape, timesteps }).reduce((product, beta) => product * (1 - beta), 1);
+    return priorKlOfSignal(signal, meanSquare) <= maxBitsPerDim;
+  };
+  return firstTrue(isNormal, limitTimesteps);
+}
+
+/** Smallest n in [1, limit] for which a monotone predicate holds: doubling, then bisection. */
+function firstTrue(holds: (n: number) => boolean, limit: number): number | undefined {
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new RangeError(`limitTimesteps: got ${limit}, wanted an integer >= 1`);
+  }
+  let low = 0;
+  let high = 1;
+  while (!holds(high)) {
+    if (high === limit) return undefined;
+    low = high;
+    high = Math.min(high * 2, limit);
+  }
+  // Invariant: holds(high), and not holds(low) (or low is 0).
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}

@@ -1,0 +1,86 @@
+/**
+ * Everything the diffusion equations look up by timestep: float64 [T] each, index t in [0, T) (the paper's t is ours
+ * plus one). Symbols of Ho et al. 2020: b = betas, a = alphas = 1 - b, A = alphasCumprod, Ap = alphasCumprodPrev.
+ */
+export interface DiffusionTables {
+  readonly timesteps: number;
+  readonly betas: Float64Array;
+  readonly alphas: Float64Array;
+  /** A_t, the product of alphas 0..t (eq. 4). */
+  readonly alphasCumprod: Float64Array;
+  /** A_{t-1}; 1 at t = 0. */
+  readonly alphasCumprodPrev: Float64Array;
+  /** Factor of x_0 in q(x_t | x_0) (eq. 4). */
+  readonly sqrtAlphasCumprod: Float64Array;
+  /** Factor of the noise in q(x_t | x_0) (eq. 4). */
+  readonly sqrtOneMinusAlphasCumprod: Float64Array;
+  readonly logOneMinusAlphasCumprod: Float64Array;
+  /** sqrt(1 / A): factor of x_t when x_0 is recovered from the noise. */
+  readonly sqrtRecipAlphasCumprod: Float64Array;
+  /** sqrt(1 / A - 1): factor of the noise when x_0 is recovered from it. */
+  readonly sqrtRecipm1AlphasCumprod: Float64Array;
+  /** Variance of q(x_{t-1} | x_t, x_0) (eq. 7); 0 at t = 0. */
+  readonly posteriorVariance: Float64Array;
+  /**
+   * Log of the posterior variance with the first entry (log 0) replaced by the second, as hojonathanho/diffusion does
+   * for CIFAR10. With T = 1 there is no second entry: log b_0, the upper bound of the reverse variance, stands in.
+   */
+  readonly posteriorLogVarianceClipped: Float64Array;
+  /** Factor of x_0 in the posterior mean (eq. 7). */
+  readonly posteriorMeanCoef1: Float64Array;
+  /** Factor of x_t in the posterior mean (eq. 7). */
+  readonly posteriorMeanCoef2: Float64Array;
+  /** Signal to noise ratio A / (1 - A). */
+  readonly snr: Float64Array;
+}
+
+/** Name of one table of numbers. */
+export type TableName = Exclude<keyof DiffusionTables, "timesteps">;
+
+/**
+ * Derive all tables from betas [T].
+ *
+ * @throws RangeError when betas is empty or an entry is outside (0, 1].
+ */
+export function makeTables(betas: Float64Array): DiffusionTables {
+  const timesteps = betas.length;
+  if (timesteps === 0) throw new RangeError("Betas: got none, wanted at least one");
+  const bad = betas.findIndex((beta) => !(beta > 0 && beta <= 1));
+  if (bad >= 0) throw new RangeError(`Betas: got ${betas[bad]} at t=${bad}, wanted 0 < beta <= 1`);
+
+  const table = (f: (t: number) => number) => Float64Array.from({ length: timesteps }, (_, t) => f(t));
+  const alphas = betas.map((beta) => 1 - beta);
+  const alphasCumprod = new Float64Array(timesteps);
+  const oneMinus = new Float64Array(timesteps);
+  let product = 1;
+  let rest = 0;
+  for (let t = 0; t < timesteps; t++) {
+    const alpha = alphas[t]!;
+    product *= alpha;
+    // 1 - A by a sum of positive terms: subtracting A from 1 loses four digits where A is near 1.
+    rest = betas[t]! + alpha * rest;
+    alphasCumprod[t] = product;
+    oneMinus[t] = rest;
+  }
+  const alphasCumprodPrev = table((t) => t === 0 ? 1 : alphasCumprod[t - 1]!);
+  const posteriorVariance = table((t) => t === 0 ? 0 : betas[t]! * oneMinus[t - 1]! / oneMinus[t]!);
+  return {
+    timesteps,
+    betas: betas.slice(),
+    alphas,
+    alphasCumprod,
+    alphasCumprodPrev,
+    sqrtAlphasCumprod: alphasCumprod.map(Math.sqrt),
+    sqrtOneMinusAlphasCumprod: oneMinus.map(Math.sqrt),
+    logOneMinusAlphasCumprod: oneMinus.map(Math.log),
+    sqrtRecipAlphasCumprod: alphasCumprod.map((a) => Math.sqrt(1 / a)),
+    sqrtRecipm1AlphasCumprod: table((t) => Math.sqrt(oneMinus[t]! / alphasCumprod[t]!)),
+    posteriorVariance,
+    posteriorLogVarianceClipped: table((t) =>
+      timesteps === 1 ? Math.log(betas[0]!) : Math.log(posteriorVariance[Math.max(t, 1)]!)
+    ),
+    posteriorMeanCoef1: table((t) => betas[t]! * Math.sqrt(alphasCumprodPrev[t]!) / oneMinus[t]!),
+    posteriorMeanCoef2: table((t) => t === 0 ? 0 : oneMinus[t - 1]! * Math.sqrt(alphas[t]!) / oneMinus[t]!),
+    snr: table((t) => alphasCumprod[t]! / oneMinus[t]!),
+  };
+}

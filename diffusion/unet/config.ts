@@ -1,0 +1,82 @@
+/** The U-Net of Ho et al. 2020 (appendix B; hojonathanho/diffusion, `unet.py`) with its sizes left open. */
+export interface UnetConfig {
+  /** Height and width of the images. */
+  readonly imageSize: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Channels of the first convolution; every level has a multiple of it. */
+  readonly channels: number;
+  /** One level of resolution each; the resolution halves from one to the next. */
+  readonly multipliers: readonly number[];
+  /** Residual blocks of a level on the way down; the way up has one more. */
+  readonly blocks: number;
+  /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
+  readonly attention: readonly number[];
+}
+
+export interface UnetProblem {
+  readonly field: keyof UnetConfig;
+  /** What was got and what would work. */
+  readonly message: string;
+}
+
+/**
+ * Everything wrong with a configuration, each with the values that work; empty when a network can be built from it.
+ */
+export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
+  const problems: UnetProblem[] = [];
+  const report = (field: keyof UnetConfig, message: string) => problems.push({ field, message });
+
+  for (const field of ["imageSize", "inChannels", "outChannels", "blocks"] as const) {
+    if (!isPositiveInteger(config[field])) report(field, `got ${config[field]}, wanted an integer >= 1`);
+  }
+  // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
+  if (!isPositiveInteger(config.channels) || config.channels % 2 !== 0 || config.channels < 4) {
+    report(
+      "channels",
+      `got ${config.channels}, wanted an even integer >= 4 (half sines, half cosines of the timestep)`,
+    );
+  }
+  if (config.multipliers.length === 0) report("multipliers", "got none, wanted one for each level of resolution");
+  const badMultiplier = config.multipliers.find((multiplier) => !isPositiveInteger(multiplier));
+  if (badMultiplier !== undefined) report("multipliers", `got ${badMultiplier}, wanted integers >= 1`);
+
+  if (isPositiveInteger(config.imageSize) && config.multipliers.length > 0) {
+    const divisor = 2 ** (config.multipliers.length - 1);
+    if (config.imageSize % divisor !== 0) {
+      report("imageSize", imageSizeMessage(config.imageSize, config.multipliers.length, divisor));
+    } else {
+      const resolutions = resolutionsOf(config);
+      const absent = config.attention.filter((resolution) => !resolutions.includes(resolution));
+      if (absent.length > 0) {
+        report("attention", `got ${absent.join(", ")}, wanted resolutions of this network: ${resolutions.join(", ")}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** Resolution of each level, from the image's own downwards. */
+export function resolutionsOf(config: UnetConfig): number[] {
+  return config.multipliers.map((_, level) => config.imageSize / 2 ** level);
+}
+
+/** @throws RangeError that lists every problem of the configuration. */
+export function assertUnetConfig(config: UnetConfig): void {
+  const problems = validateUnetConfig(config);
+  if (problems.length > 0) {
+    throw new RangeError(`U-Net configuration: ${problems.map((p) => `${p.field}: ${p.message}`).join("; ")}`);
+  }
+}
+
+function imageSizeMessage(size: number, levels: number, divisor: number): string {
+  const below = Math.floor(size / divisor) * divisor;
+  const sizes = below > 0 ? `${below} or ${below + divisor}` : `${divisor}`;
+  const halvings = Math.log2(size & -size);
+  return `got ${size}, wanted a multiple of ${divisor} for ${levels} levels, such as ${sizes}; ` +
+    `${size} works with at most ${halvings + 1} ${halvings === 0 ? "level" : "levels"}`;
+}
+
+function isPositiveInteger(value: number): boolean {
+  return Number.isInteger(value) && value >= 1;
+}

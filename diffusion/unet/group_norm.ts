@@ -1,0 +1,98 @@
+import * as tf from "@tensorflow/tfjs";
+
+/** tf.contrib's default, which the paper's checkpoints were trained with (pesser/pytorch_diffusion reproduces it). */
+const EPSILON = 1e-6;
+
+/** Ho et al. use 32 groups everywhere; their narrowest layer has 128 channels, four to a group. */
+const MAX_GROUPS = 32;
+const MIN_GROUP_CHANNELS = 4;
+
+/**
+ * Number of groups for a width: the largest divisor of `channels` that is at most 32 and leaves at least four channels
+ * in a group. It is the paper's 32 for every width the paper has.
+ *
+ * Narrow networks need fewer groups rather than smaller ones. The timestep enters a residual block as one number per
+ * channel, just before a normalisation: if a group were a single channel, that number would be subtracted again and
+ * the network would not know t. (NVlabs/edm bounds its groups in the same way.)
+ */
+export function groupsFor(channels: number): number {
+  let groups = Math.max(1, Math.min(MAX_GROUPS, Math.floor(channels / MIN_GROUP_CHANNELS)));
+  while (channels % groups !== 0) groups--;
+  return groups;
+}
+
+/**
+ * Group normalisation (Wu & He 2018) over H, W and the channels of a group, then scale and bias per channel.
+ *
+ * Both passes are written as sums per image and channel, [B, C], followed by one multiply-add over the images: autodiff
+ * of the textbook form walks a five-dimensional copy of the images several times.
+ *
+ * @param x [B, H, W, C]
+ * @param scale [C]
+ * @param bias [C]
+ */
+export function groupNorm(x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor): tf.Tensor {
+  return groupNormOp(x, scale, bias);
+}
+
+const groupNormOp = tf.customGrad((...args) => {
+  const [x, scale, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
+  const [batch, height, width, channels] = x.shape;
+  const groups = groupsFor(channels);
+  const count = height * width * channels / groups;
+  const grouped = [batch, groups, channels / groups];
+  const perGroup = (sums: tf.Tensor) => tf.div(tf.sum(tf.reshape(sums, grouped), 2, true), count);
+
+  const mean = perGroup(tf.sum(x, [1, 2]));
+  // Rounding can leave the difference of the two moments a little below zero.
+  const variance = tf.relu(tf.sub(perGroup(tf.sum(tf.square(x), [1, 2])), tf.square(mean)));
+  const inverse = tf.rsqrt(tf.add(variance, EPSILON));
+  const factor = tf.mul(inverse, tf.reshape(scale, [1, groups, channels / groups]));
+  const offset = tf.sub(tf.reshape(bias, [1, groups, channels / groups]), tf.mul(mean, factor));
+  save([x, scale, mean, inverse]);
+
+  return {
+    value: affine(x, factor, offset),
+    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => groupNormGradient(dy as tf.Tensor4D, saved),
+  };
+});
+
+/**
+ * With n the normalised x and means taken over a group: dx = inverse (g - mean(g) - n mean(g n)), g = scale dy.
+ * Collected by powers of dy and x it is one affine map per image and channel.
+ */
+function groupNormGradient(dy: tf.Tensor4D, saved: tf.Tensor[]): tf.Tensor[] {
+  const [x, scale, mean, inverse] = saved as [tf.Tensor4D, tf.Tensor1D, tf.Tensor, tf.Tensor];
+  const [batch, height, width, channels] = x.shape;
+  const groups = groupsFor(channels);
+  const count = height * width * channels / groups;
+  const grouped = [batch, groups, channels / groups];
+
+  const sumDy = tf.reshape(tf.sum(dy, [1, 2]), grouped);
+  const sumDyX = tf.reshape(tf.sum(tf.mul(dy, x), [1, 2]), grouped);
+  const sumDyN = tf.mul(tf.sub(sumDyX, tf.mul(mean, sumDy)), inverse);
+
+  const groupedScale = tf.reshape(scale, [1, groups, channels / groups]);
+  const meanG = tf.div(tf.sum(tf.mul(groupedScale, sumDy), 2, true), count);
+  const meanGn = tf.div(tf.sum(tf.mul(groupedScale, sumDyN), 2, true), count);
+
+  const dyFactor = tf.mul(inverse, groupedScale);
+  const xFactor = tf.neg(tf.mul(tf.square(inverse), meanGn));
+  const offset = tf.sub(tf.neg(tf.mul(inverse, meanG)), tf.mul(mean, xFactor));
+  const spread = tf.tile(tf.reshape(xFactor, [batch, groups, 1]), [1, 1, channels / groups]);
+  const spreadOffset = tf.tile(tf.reshape(offset, [batch, groups, 1]), [1, 1, channels / groups]);
+
+  const dx = tf.add(tf.mul(dy, perChannel(dyFactor)), affine(x, spread, spreadOffset));
+  return [dx, tf.reshape(tf.sum(sumDyN, 0), [channels]), tf.reshape(tf.sum(sumDy, 0), [channels])];
+}
+
+/** x times a factor plus an offset per image and channel. @param factor, offset [B, G, C/G] */
+function affine(x: tf.Tensor4D, factor: tf.Tensor, offset: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(x, perChannel(factor)), perChannel(offset));
+}
+
+/** [B, G, C/G] to [B, 1, 1, C]. */
+function perChannel(grouped: tf.Tensor): tf.Tensor {
+  const [batch, groups, size] = grouped.shape as [number, number, number];
+  return tf.reshape(grouped, [batch, 1, 1, groups * size]);
+}

@@ -1,0 +1,63 @@
+import * as tf from "@tensorflow/tfjs";
+
+/** Parameters of the network as tensors, by the names of `unetParameterSpecs`. */
+export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;
+
+/** @throws RangeError when the parameter is missing: parameters and configuration are of different networks. */
+export function parameter(params: ParameterTensors, name: string): tf.Tensor {
+  const tensor = params[name];
+  if (tensor === undefined) throw new RangeError(`U-Net parameter ${name}: got none, wanted a tensor`);
+  return tensor;
+}
+
+/**
+ * 3x3 convolution, output of the input's size divided by `stride`. Stride 2 pads as TensorFlow's SAME does for even
+ * sizes: nothing at the top and left, one row at the bottom and right.
+ *
+ * @param x [B, H, W, in]
+ */
+export function conv(params: ParameterTensors, name: string, x: tf.Tensor, stride: 1 | 2 = 1): tf.Tensor {
+  const kernel = parameter(params, `${name}.kernel`) as tf.Tensor4D;
+  return tf.add(tf.conv2d(x as tf.Tensor4D, kernel, stride, "same"), parameter(params, `${name}.bias`));
+}
+
+/** x W + b over the last axis; a 1x1 convolution when x is a tensor of images. @param x [..., in] */
+export function dense(params: ParameterTensors, name: string, x: tf.Tensor): tf.Tensor {
+  const kernel = parameter(params, `${name}.kernel`) as tf.Tensor2D;
+  const [inChannels, outChannels] = kernel.shape;
+  const rows = tf.reshape(x, [-1, inChannels]) as tf.Tensor2D;
+  const product = tf.add(tf.matMul(rows, kernel), parameter(params, `${name}.bias`));
+  return tf.reshape(product, [...x.shape.slice(0, -1), outChannels]);
+}
+
+/** x sigmoid(x) (SiLU; the paper's code calls it swish). */
+export function silu(x: tf.Tensor): tf.Tensor {
+  return siluOp(x);
+}
+
+// With s = sigmoid(x) and y = x s, the derivative is y + s (1 - y): four small operations where autodiff makes six.
+const siluOp = tf.customGrad((...args) => {
+  const [x, save] = args as [tf.Tensor, tf.GradSaveFunc];
+  const gate = tf.sigmoid(x);
+  const value = tf.mul(x, gate);
+  save([gate, value]);
+  return {
+    value,
+    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+      const [s, y] = saved as [tf.Tensor, tf.Tensor];
+      return tf.mul(dy, tf.add(y, tf.mul(s, tf.sub(1, y))));
+    },
+  };
+});
+
+/**
+ * Doubles height and width by repeating pixels, [B, H, W, C] to [B, 2H, 2W, C].
+ *
+ * A product with ones repeats each pixel. TF.js's resize kernel is not used: its CPU gradient is wrong for batches of
+ * more than one.
+ */
+export function upsample(x: tf.Tensor): tf.Tensor {
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  const pixels = tf.reshape(x, [batch * height, 1, width, 1, channels]);
+  return tf.reshape(tf.mul(pixels, tf.ones([1, 2, 1, 2, 1])), [batch, 2 * height, 2 * width, channels]);
+}

@@ -1,0 +1,111 @@
+import { assertUnetConfig, type UnetConfig } from "./config.ts";
+import { type BlockPlan, planUnet } from "./plan.ts";
+
+/** How a parameter starts. */
+export type Init =
+  | { readonly kind: "zeros" }
+  | { readonly kind: "ones" }
+  /** Uniform in +-sqrt(3 scale / mean(fanIn, fanOut)): variance scaling, fan average. */
+  | { readonly kind: "uniform"; readonly scale: number; readonly fanIn: number; readonly fanOut: number };
+
+export interface ParameterSpec {
+  readonly name: string;
+  /** Convolutions are [height, width, in, out], dense layers [in, out]. */
+  readonly shape: readonly number[];
+  readonly init: Init;
+}
+
+/** `scale` of the layers that Ho et al. start at zero: tiny, so that their own inputs still receive a gradient. */
+const ZERO_SCALE = 1e-10;
+
+/**
+ * All parameters of the network, in the order of the flat vector that holds them.
+ *
+ * @throws RangeError when the configuration has problems (see `validateUnetConfig`).
+ */
+export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
+  assertUnetConfig(config);
+  const plan = planUnet(config);
+  const width = 4 * config.channels;
+  const blocks = (list: readonly BlockPlan[]) => list.flatMap((block) => blockSpecs(block, width));
+  return [
+    ...dense("time.dense1", config.channels, width),
+    ...dense("time.dense2", width, width),
+    ...conv("conv_in", config.inChannels, config.channels),
+    ...plan.down.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
+    ...blocks(plan.middle),
+    ...plan.up.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
+    ...norm("norm_out", plan.headChannels),
+    ...conv("conv_out", plan.headChannels, config.outChannels, ZERO_SCALE),
+  ];
+}
+
+/** How many numbers the network learns. @throws RangeError when the configuration has problems. */
+export function countParameters(config: UnetConfig): number {
+  return unetParameterSpecs(config).reduce((sum, spec) => sum + sizeOf(spec), 0);
+}
+
+/** Number of elements of one parameter. */
+export function sizeOf(spec: ParameterSpec): number {
+  return spec.shape.reduce((product, length) => product * length, 1);
+}
+
+function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {
+  const { name, inChannels, outChannels, attention } = block;
+  return [
+    ...norm(`${name}.norm1`, inChannels),
+    ...conv(`${name}.conv1`, inChannels, outChannels),
+    ...dense(`${name}.time`, timeWidth, outChannels),
+    ...norm(`${name}.norm2`, outChannels),
+    ...conv(`${name}.conv2`, outChannels, outChannels, ZERO_SCALE),
+    ...(inChannels === outChannels ? [] : dense(`${name}.shortcut`, inChannels, outChannels)),
+    ...(attention === undefined ? [] : attentionSpecs(attention, outChannels)),
+  ];
+}
+
+function attentionSpecs(name: string, channels: number): ParameterSpec[] {
+  return [
+    ...norm(`${name}.norm`, channels),
+    // Queries, keys and values side by side in one product; each third starts as the square layer that it is.
+    {
+      name: `${name}.qkv.kernel`,
+      shape: [channels, 3 * channels],
+      init: { kind: "uniform", scale: 1, fanIn: channels, fanOut: channels },
+    },
+    { name: `${name}.qkv.bias`, shape: [3 * channels], init: { kind: "zeros" } },
+    ...dense(`${name}.out`, channels, channels, ZERO_SCALE),
+  ];
+}
+
+function conv(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
+  return [
+    {
+      name: `${name}.kernel`,
+      shape: [3, 3, inChannels, outChannels],
+      init: { kind: "uniform", scale, fanIn: 9 * inChannels, fanOut: 9 * outChannels },
+    },
+    { name: `${name}.bias`, shape: [outChannels], init: { kind: "zeros" } },
+  ];
+}
+
+function dense(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
+  return [
+    {
+      name: `${name}.kernel`,
+      shape: [inChannels, outChannels],
+      init: { kind: "uniform", scale, fanIn: inChannels, fanOut: outChannels },
+    },
+    { name: `${name}.bias`, shape: [outChannels], init: { kind: "zeros" } },
+  ];
+}
+
+function norm(name: string, channels: number): ParameterSpec[] {
+  return [
+    { name: `${name}.scale`, shape: [channels], init: { kind: "ones" } },
+    { name: `${name}.bias`, shape: [channels], init: { kind: "zeros" } },
+  ];
+}
+
+function resample(name: string | undefined, channels: number): ParameterSpec[] {
+  return name === undefined ? [] : conv(name, channels, channels);
+}

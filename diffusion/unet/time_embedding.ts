@@ -1,0 +1,19 @@
+import * as tf from "@tensorflow/tfjs";
+
+/**
+ * Sinusoidal embedding of the timestep: sines then cosines of t exp(-ln(10000) i / (half - 1)), i < half = dim / 2
+ * (hojonathanho/diffusion, `nn.py`). OpenAI's later code orders cosines first and divides by half: weights are not
+ * interchangeable.
+ *
+ * @param t [B] float32 or int32, the raw index in [0, T)
+ * @param dim even, >= 4
+ * @returns [B, dim]
+ */
+export function timeEmbedding(t: tf.Tensor, dim: number): tf.Tensor {
+  if (dim % 2 !== 0 || dim < 4) throw new RangeError(`Time embedding: got dimension ${dim}, wanted an even one >= 4`);
+  const half = dim / 2;
+  const frequencies = Array.from({ length: half }, (_, i) => Math.exp(-Math.log(10000) * i / (half - 1)));
+  const column = tf.reshape(tf.cast(t, "float32"), [-1, 1]);
+  const angles = tf.mul(column, tf.tensor2d(frequencies, [1, half]));
+  return tf.concat([tf.sin(angles), tf.cos(angles)], 1);
+}

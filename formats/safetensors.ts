@@ -1,0 +1,125 @@
+import { FormatError } from "./format_error.ts";
+import { type HeaderEntry, parseHeader } from "./safetensors_header.ts";
+import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "./safetensors_dtype.ts";
+
+/** One tensor of a safetensors file, row-major. The array's type must be the dtype's. */
+export interface SafetensorsTensor {
+  readonly dtype: SafetensorsDType;
+  readonly shape: readonly number[];
+  readonly data: SafetensorsArray;
+}
+
+export interface Safetensors {
+  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+const LENGTH_BYTES = 8;
+
+/**
+ * Write a safetensors file (format of huggingface/safetensors): 8 bytes of little-endian header length, a JSON header
+ * padded with spaces to a multiple of 8, and the tensors without gaps.
+ *
+ * Equal contents give equal bytes: metadata by name; tensors by element size, largest first, so that each is aligned,
+ * then by name (code units).
+ *
+ * @throws RangeError for a name that the format reserves, a shape that is not the data's, or data of another type.
+ */
+export function encodeSafetensors(file: {
+  readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
+  readonly metadata?: Readonly<Record<string, string>>;
+}): Uint8Array<ArrayBuffer> {
+  const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
+    DTYPES[y.dtype].bytes - DTYPES[x.dtype].bytes || compareCodeUnits(a, b)
+  );
+  for (const [name, tensor] of entries) checkTensor(name, tensor);
+
+  // Object.fromEntries defines own properties, also for names such as __proto__.
+  const metadata = Object.entries(file.metadata ?? {}).sort(([a], [b]) => compareCodeUnits(a, b));
+  let offset = 0;
+  const header = [
+    ...(metadata.length > 0 ? [member("__metadata__", Object.fromEntries(metadata))] : []),
+    ...entries.map(([name, { dtype, shape, data }]) => {
+      const begin = offset;
+      offset += data.byteLength;
+      return member(name, { dtype, shape, data_offsets: [begin, offset] });
+    }),
+  ];
+  // Members are joined as text: an object would move names that look like integers to the front.
+  const json = new TextEncoder().encode(`{${header.join(",")}}`);
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+
+  const bytes = new Uint8Array(LENGTH_BYTES + headerBytes + offset);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  bytes.set(json, LENGTH_BYTES);
+  bytes.fill(0x20, LENGTH_BYTES + json.length, LENGTH_BYTES + headerBytes);
+  let position = LENGTH_BYTES + headerBytes;
+  for (const [, { data }] of entries) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
+    position += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Read a safetensors file. The tensors are copies, in the order of their bytes.
+ *
+ * @throws FormatError when the file is cut off or too long, the header is not what the format says, or tensors overlap
+ * or leave gaps.
+ */
+export function decodeSafetensors(bytes: Uint8Array): Safetensors {
+  if (bytes.length < LENGTH_BYTES) {
+    throw new FormatError("safetensors file", {
+      got: `${bytes.length} bytes`,
+      wanted: "at least 8, the header's length",
+    });
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const declared = view.getBigUint64(0, true);
+  const available = bytes.length - LENGTH_BYTES;
+  if (declared > BigInt(MAX_HEADER_BYTES)) {
+    throw new FormatError("safetensors header length", { got: `${declared}`, wanted: `at most ${MAX_HEADER_BYTES}` });
+  }
+  if (declared > BigInt(available)) {
+    throw new FormatError("safetensors header", {
+      got: `${available} bytes after the length`,
+      wanted: `${declared}: the file is cut off`,
+    });
+  }
+  const dataStart = LENGTH_BYTES + Number(declared);
+  const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
+  const tensors = entries.map((entry) => [entry.name, readTensor(bytes, dataStart, entry)] as const);
+  return { tensors: Object.fromEntries(tensors), metadata };
+}
+
+function readTensor(bytes: Uint8Array, dataStart: number, entry: HeaderEntry): SafetensorsTensor {
+  const { dtype, shape, begin, end } = entry;
+  // A copy starts at an aligned address whatever the header's length was.
+  const copy = bytes.slice(dataStart + begin, dataStart + end);
+  return { dtype, shape, data: new DTYPES[dtype].array(copy.buffer as ArrayBuffer) };
+}
+
+function checkTensor(name: string, { dtype, shape, data }: SafetensorsTensor): void {
+  if (name === "__metadata__") throw new RangeError("Tensor name: got __metadata__, which the format reserves");
+  if (!(data instanceof DTYPES[dtype].array)) {
+    throw new RangeError(
+      `Tensor ${name}: got ${data.constructor.name}, wanted ${DTYPES[dtype].array.name} for ${dtype}`,
+    );
+  }
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (!shape.every((length) => Number.isInteger(length) && length >= 0) || size !== data.length) {
+    throw new RangeError(`Tensor ${name}: got ${data.length} elements, wanted those of shape [${shape}]`);
+  }
+}
+
+function member(name: string, value: unknown): string {
+  return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
+}
+
+/** Not localeCompare: the order must not depend on the machine. */
+function compareCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
