@@ -1,0 +1,67 @@
+/** A text that diagnostics point into. */
+export interface SourceText {
+  /** As the user named it, for messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A stretch of a source, in UTF-16 offsets. */
+export interface Span {
+  readonly source: SourceText;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type DiagnosticCode =
+  | "file-unreadable"
+  | "file-too-large"
+  | "file-not-text"
+  | "yaml-syntax"
+  | "merge-conflict"
+  | "duplicate-key"
+  | "unknown-key"
+  | "missing-key"
+  | "invalid-value"
+  | "unknown-kind"
+  | "kind-broken"
+  | "unknown-stage"
+  | "unknown-port"
+  | "ambiguous-port"
+  | "missing-input"
+  | "wrong-artifact"
+  | "bad-reference"
+  | "cycle"
+  | "override"
+  | "interpolation"
+  | "external"
+  | "check";
+
+/** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */
+export interface Diagnostic {
+  readonly severity: "error" | "warning";
+  readonly code: DiagnosticCode;
+  /** What is wrong, as a sentence without a final period. */
+  readonly message: string;
+  readonly span?: Span;
+  /** The path in the document, such as `stages.train.with.steps`. */
+  readonly path?: string;
+  readonly got?: string;
+  readonly wanted?: string;
+  readonly fix?: string;
+  /** Where a value that is not written at `span` itself came from, nearest first. */
+  readonly origin?: readonly string[];
+  /** Other places that belong to the problem, such as the first of two equal keys. */
+  readonly related?: readonly { readonly message: string; readonly span: Span }[];
+}
+
+export type Result<T> =
+  | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Result<T> {
+  return { ok: true, value, warnings };
+}
+
+export function refuse<T>(diagnostics: readonly Diagnostic[]): Result<T> {
+  return { ok: false, diagnostics };
+}

@@ -1,0 +1,49 @@
+import type { ParamRoles } from "../schemas/roles.ts";
+import type { Resources } from "../schemas/pipeline_file.ts";
+import type { CheckResult, Facts, InputPort, NpmExternal, OutputPort, StagePermissions } from "../stages/contract.ts";
+
+/** A Zod issue as plain data, so that it can come from another process too. */
+export interface ParamIssue {
+  readonly code: string;
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly input?: unknown;
+  /** Keys that the schema does not have, for `unrecognized_keys`. */
+  readonly keys?: readonly string[];
+}
+
+export type ParamsOutcome =
+  | { readonly ok: true; readonly params: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly issues: readonly ParamIssue[] };
+
+/** A kind as the engine sees it, built in or custom. */
+export interface Kind {
+  /** `train`, or the path of a custom stage as the file names it. */
+  readonly name: string;
+  /** What enters the key for the code: kind and version of a built-in, the digest of a custom stage's modules. */
+  readonly version: string;
+  readonly custom: boolean;
+  readonly summary: string;
+  readonly inputs: Readonly<Record<string, InputPort>>;
+  readonly outputs: Readonly<Record<string, OutputPort>>;
+  readonly seeded: boolean;
+  readonly permissions: StagePermissions;
+  readonly resources: Resources;
+  readonly runs: "inline" | "process";
+  /** Module URL; its default export is the run function, or a definition that has it. */
+  readonly entry: string;
+  readonly roles: ParamRoles;
+  readonly paramNames: readonly string[];
+  readonly validate: (raw: unknown) => ParamsOutcome;
+  readonly check?: (
+    params: Readonly<Record<string, unknown>>,
+    inputs: Readonly<Record<string, Facts | undefined>>,
+  ) => CheckResult;
+  readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
+  readonly numerics?: (params: Readonly<Record<string, unknown>>) => string;
+}
+
+/** The name of the param that says how far to go, if the kind has one. */
+export function extentParam(kind: Kind): string | undefined {
+  return Object.keys(kind.roles).find((name) => kind.roles[name]?.role === "extent");
+}

@@ -1,0 +1,156 @@
+import { acceptsArtifact } from "../../schemas/artifacts.ts";
+import type { StageEntry } from "../../schemas/pipeline_file.ts";
+import type { InputPort } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { extentParam, type Kind } from "../kind.ts";
+import type { Binding } from "../pipeline.ts";
+import type { DocumentPath } from "../source/document.ts";
+import { formatPath } from "../source/document.ts";
+import type { Origins } from "./origin.ts";
+import { nodeIdOf, parseReference, type Reference } from "./reference.ts";
+
+/** What binding needs to know of the other stages: their kinds, where those are known. */
+export type KindsById = ReadonlyMap<string, Kind | undefined>;
+
+export interface Bound {
+  readonly inputs: Readonly<Record<string, readonly Binding[]>>;
+  /** References to a stage at another extent; each asks for a derived stage. */
+  readonly variants: readonly { readonly stage: string; readonly extent: number }[];
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Bind the inputs of one stage to outputs of others, checking names and artifact types. */
+export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: KindsById, origins: Origins): Bound {
+  const problems: Diagnostic[] = [];
+  const inputs: Record<string, Binding[]> = {};
+  const variants: { stage: string; extent: number }[] = [];
+
+  const report = (
+    path: DocumentPath,
+    target: "key" | "value",
+    problem: Omit<Diagnostic, "severity" | "span" | "path">,
+  ): undefined => {
+    const span = origins.locate(path, target);
+    problems.push({ severity: "error", path: formatPath(path), ...(span === undefined ? {} : { span }), ...problem });
+    return undefined;
+  };
+
+  const resolvePort = (
+    path: DocumentPath,
+    text: string,
+    reference: Reference,
+    port: InputPort,
+  ): Binding | undefined => {
+    const source = kinds.get(reference.stage)!;
+    const outputs = Object.entries(source.outputs);
+    const node = nodeIdOf(reference);
+    if (reference.port !== undefined) {
+      const output = source.outputs[reference.port];
+      if (output === undefined) {
+        return report(path, "value", {
+          code: "unknown-port",
+          message: `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`,
+          fix: suggestName(reference.port, outputs.map(([name]) => name)),
+        });
+      }
+      if (!acceptsArtifact(port.type, output.type)) {
+        return report(path, "value", {
+          code: "wrong-artifact",
+          message: `"${text}" has the wrong type for this input`,
+          got: output.type,
+          wanted: port.type,
+          fix: "name an output of the wanted type",
+        });
+      }
+      return { stage: node, port: reference.port, type: output.type };
+    }
+    const exact = outputs.filter(([, output]) => output.type === port.type);
+    const fitting = exact.length > 0 ? exact : outputs.filter(([, output]) => acceptsArtifact(port.type, output.type));
+    if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
+    if (fitting.length === 0) {
+      return report(path, "value", {
+        code: "wrong-artifact",
+        message: `stage "${reference.stage}" (${source.name}) has no output that fits this input`,
+        got: outputs.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs",
+        wanted: port.type,
+        fix: "name a stage with an output of the wanted type",
+      });
+    }
+    return report(path, "value", {
+      code: "ambiguous-port",
+      message: `"${text}" could mean several outputs`,
+      wanted: port.type,
+      fix: `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`,
+    });
+  };
+
+  const resolve = (path: DocumentPath, text: string, port: InputPort): Binding | undefined => {
+    const reference = parseReference(text);
+    if (reference === undefined) {
+      return report(path, "value", {
+        code: "bad-reference",
+        message: `"${text}" is not a reference`,
+        wanted: "stage, stage.port or stage@extent.port",
+        fix: "name a stage of this pipeline",
+      });
+    }
+    if (!kinds.has(reference.stage)) {
+      return report(path, "value", {
+        code: "unknown-stage",
+        message: `there is no stage "${reference.stage}"`,
+        fix: suggestName(reference.stage, [...kinds.keys()]),
+      });
+    }
+    const source = kinds.get(reference.stage);
+    if (source === undefined) return undefined;
+    if (reference.extent !== undefined) {
+      if (extentParam(source) === undefined) {
+        return report(path, "value", {
+          code: "bad-reference",
+          message: `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} means nothing`,
+          fix: `write ${reference.stage}`,
+        });
+      }
+      variants.push({ stage: reference.stage, extent: reference.extent });
+    }
+    return resolvePort(path, text, reference, port);
+  };
+
+  for (const [name, value] of Object.entries(entry.inputs)) {
+    const path = ["stages", id, "inputs", name];
+    const port = kind.inputs[name];
+    if (port === undefined) {
+      report(path, "key", {
+        code: "unknown-port",
+        message: `${kind.name} has no input "${name}"`,
+        fix: suggestName(name, Object.keys(kind.inputs)),
+      });
+      continue;
+    }
+    if (Array.isArray(value) && port.list !== true) {
+      report(path, "value", {
+        code: "bad-reference",
+        message: `input "${name}" of ${kind.name} takes one artifact`,
+        got: `a list of ${value.length}`,
+        wanted: "one reference",
+        fix: "name one output",
+      });
+      continue;
+    }
+    const texts = typeof value === "string" ? [value] : value;
+    const bound = texts.map((text, index) => resolve(Array.isArray(value) ? [...path, index] : path, text, port));
+    inputs[name] = bound.filter((binding) => binding !== undefined);
+  }
+
+  for (const [name, port] of Object.entries(kind.inputs)) {
+    if (port.optional === true || Object.hasOwn(entry.inputs, name)) continue;
+    report(["stages", id], "key", {
+      code: "missing-input",
+      message: `stage "${id}" (${kind.name}) needs input "${name}"`,
+      wanted: port.type,
+      fix: `add under inputs: ${name}: <stage>`,
+    });
+  }
+  return { inputs, variants, problems };
+}

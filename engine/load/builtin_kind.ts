@@ -1,0 +1,54 @@
+import type { z } from "zod";
+import { rolesOf } from "../../schemas/roles.ts";
+import type { BuiltinKind } from "../../stages/contract.ts";
+import type { Kind, ParamIssue, ParamsOutcome } from "../kind.ts";
+
+/** Zod's issues as plain data. `input` is the offending value where Zod reports it. */
+export function toParamIssues(error: z.ZodError): ParamIssue[] {
+  const plain = (issue: z.core.$ZodIssue, prefix: readonly (string | number)[]): ParamIssue[] => {
+    const path = [...prefix, ...issue.path.map((part) => typeof part === "symbol" ? String(part) : part)];
+    if (issue.code === "invalid_union") {
+      // Of the alternatives, the one that got furthest is the one that the user meant.
+      const deepest = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0];
+      if (deepest !== undefined && depth(deepest) > 0) return deepest.flatMap((inner) => plain(inner, path));
+    }
+    const keys = issue.code === "unrecognized_keys" ? { keys: issue.keys } : {};
+    return [{ code: issue.code, path, message: issue.message, input: issue.input, ...keys }];
+  };
+  return error.issues.flatMap((issue) => plain(issue, []));
+}
+
+function depth(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map((issue) => issue.path.length));
+}
+
+/** Validate params against a Zod schema, as data in and data out. */
+export function validateParams(schema: z.ZodObject, raw: unknown): ParamsOutcome {
+  const outcome = schema.safeParse(raw, { reportInput: true });
+  return outcome.success
+    ? { ok: true, params: outcome.data as Record<string, unknown> }
+    : { ok: false, issues: toParamIssues(outcome.error) };
+}
+
+/** A kind that comes with the toolkit, as the engine sees it. */
+export function fromBuiltin(builtin: BuiltinKind): Kind {
+  return {
+    name: builtin.kind,
+    version: `${builtin.kind}/${builtin.version}`,
+    custom: false,
+    summary: builtin.summary,
+    inputs: builtin.inputs,
+    outputs: builtin.outputs,
+    seeded: builtin.seeded ?? false,
+    permissions: builtin.permissions ?? {},
+    resources: builtin.resources ?? {},
+    runs: builtin.runs,
+    entry: builtin.entry,
+    roles: rolesOf(builtin.params),
+    paramNames: Object.keys(builtin.params.shape),
+    validate: (raw) => validateParams(builtin.params, raw),
+    ...(builtin.check === undefined ? {} : { check: builtin.check }),
+    ...(builtin.externals === undefined ? {} : { externals: builtin.externals }),
+    ...(builtin.numerics === undefined ? {} : { numerics: builtin.numerics }),
+  };
+}

@@ -1,0 +1,50 @@
+import type { CheckProblem, Facts } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Stage } from "../pipeline.ts";
+import { formatPath } from "../source/document.ts";
+import type { Origins } from "./origin.ts";
+
+function place(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
+  const path = problem.input !== undefined
+    ? ["stages", stage.entry, "inputs", problem.input]
+    : problem.param !== undefined
+    ? ["stages", stage.entry, "with", ...problem.param]
+    : ["stages", stage.entry];
+  const span = origins.locate(path, problem.param === undefined && problem.input === undefined ? "key" : "value");
+  const origin = problem.param === undefined ? [] : origins.explain(path);
+  const { severity, message, got, wanted, fix } = problem;
+  return {
+    severity,
+    code: "check",
+    message: `stage "${stage.id}": ${message}`,
+    path: formatPath(path),
+    ...(span === undefined ? {} : { span }),
+    ...(got === undefined ? {} : { got }),
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(fix === undefined ? {} : { fix }),
+    ...(origin.length > 1 || origin[0]?.startsWith("--set") === true ? { origin } : {}),
+  };
+}
+
+/**
+ * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
+ * custom kinds state none, and kinds check only what they are told.
+ * @param stages in dependency order
+ */
+export function checkFacts(stages: Iterable<Stage>, origins: Origins): Diagnostic[] {
+  const facts = new Map<string, Readonly<Record<string, Facts>>>();
+  const found: Diagnostic[] = [];
+  for (const stage of stages) {
+    if (stage.kind.check === undefined) continue;
+    const inputs: Record<string, Facts | undefined> = {};
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      const first = bindings[0];
+      inputs[port] = first === undefined ? undefined : facts.get(first.stage)?.[first.port];
+    }
+    const result = stage.kind.check(stage.params, inputs);
+    if (result.facts !== undefined) facts.set(stage.id, result.facts);
+    // A stage at another extent repeats what its entry already said.
+    if (stage.id === stage.entry) { for (const problem of result.problems) found.push(place(stage, problem, origins)); }
+  }
+  return found;
+}

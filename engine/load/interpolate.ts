@@ -1,0 +1,110 @@
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import type { DocumentPath } from "../source/document.ts";
+import { getPath, isRecord } from "./tree.ts";
+
+/** A `${…}` that was replaced: where it stands and what it named, for origin chains. */
+export interface Interpolation {
+  readonly path: DocumentPath;
+  readonly expression: string;
+  /** Document path of the value that it took. */
+  readonly from: DocumentPath;
+}
+
+/** A problem whose place in the file the caller fills in. */
+export interface PlacedProblem {
+  readonly path: DocumentPath;
+  readonly problem: Omit<Diagnostic, "span" | "path">;
+}
+
+const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
+
+function refusal(message: string, fix: string): Omit<Diagnostic, "span" | "path"> {
+  return { severity: "error", code: "interpolation", message, fix };
+}
+
+/**
+ * Replace every `${vars.x}`, `${name}` and `${seed}`. A string that is one expression takes the value with its type;
+ * within longer text it is written as text. `$${` stands for a plain `${`. There is no access to the environment:
+ * a pipeline means the same on every machine.
+ */
+export function interpolate(root: unknown): {
+  value: unknown;
+  interpolations: Interpolation[];
+  problems: PlacedProblem[];
+} {
+  const interpolations: Interpolation[] = [];
+  const problems: PlacedProblem[] = [];
+  const reported = new Set<string>();
+
+  const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
+    const name = expression.trim();
+    const parts = name.split(".");
+    const report = (message: string, fix: string): undefined => {
+      const key = `${JSON.stringify(path)} ${message}`;
+      if (!reported.has(key)) problems.push({ path, problem: refusal(message, fix) });
+      reported.add(key);
+      return undefined;
+    };
+    if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
+      return report(
+        `cannot resolve \${${expression}}`,
+        "use ${vars.…}, ${name} or ${seed}; there is nothing else in scope",
+      );
+    }
+    if (stack.includes(name)) {
+      return report(`interpolation cycle: ${[...stack, name].join(" -> ")}`, "give one of these vars a plain value");
+    }
+    const found = getPath(root, parts);
+    if (!found.found) {
+      const vars = isRecord(root) && isRecord(root["vars"]) ? Object.keys(root["vars"]) : [];
+      return report(`cannot resolve \${${expression}}: there is no such value`, suggestName(parts[1] ?? "", vars));
+    }
+    interpolations.push({ path, expression: name, from: parts });
+    return replace(found.value, path, [...stack, name]);
+  };
+
+  const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown => {
+    if (typeof value === "string") {
+      if (!value.includes("${")) return value;
+      const whole = /^\$\{([^}]*)\}$/.exec(value);
+      if (whole !== null) return lookUp(whole[1]!, path, stack);
+      if (/(^|[^$])\$\{[^}]*$/.test(value)) {
+        problems.push({ path, problem: refusal("${ has no closing }", "close it, or write $${ for a plain ${") });
+        return value;
+      }
+      return value.replaceAll(EXPRESSION, (match, expression: string | undefined) => {
+        if (expression === undefined) return match.slice(1);
+        const inner = lookUp(expression, path, stack);
+        if (typeof inner === "object" && inner !== null) {
+          problems.push({
+            path,
+            problem: refusal(`\${${expression}} is a list or a map and cannot be part of a text`, "use it alone"),
+          });
+        }
+        return String(inner);
+      });
+    }
+    if (Array.isArray(value)) {
+      let changed = false;
+      const items = value.map((item, index) => {
+        const next = replace(item, [...path, index], stack);
+        changed ||= next !== item;
+        return next;
+      });
+      return changed ? items : value;
+    }
+    if (isRecord(value)) {
+      let changed: Record<string, unknown> | undefined;
+      for (const [key, item] of Object.entries(value)) {
+        if (typeof item === "number" || typeof item === "boolean" || item === null) continue;
+        const next = replace(item, [...path, key], stack);
+        if (next !== item) (changed ??= { ...value })[key] = next;
+      }
+      return changed ?? value;
+    }
+    return value;
+  };
+
+  return { value: replace(root, [], []), interpolations, problems };
+}

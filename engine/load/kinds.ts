@@ -1,0 +1,82 @@
+import type { StageEntry } from "../../schemas/pipeline_file.ts";
+import type { BuiltinKind } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import type { Kind } from "../kind.ts";
+import { fromBuiltin } from "./builtin_kind.ts";
+import type { Origins } from "./origin.ts";
+import { formatPath } from "../source/document.ts";
+
+export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
+
+/** A custom stage file together with the params that the pipeline gives to it. */
+export interface CustomRequest {
+  /** Absolute path of the stage file. */
+  readonly file: string;
+  /** The path as the pipeline file writes it. */
+  readonly written: string;
+  readonly params: readonly unknown[];
+}
+
+export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
+
+/** Describes custom stages without running their code in this process. Keyed by absolute path. */
+export type DescribeCustom = (requests: readonly CustomRequest[]) => Promise<ReadonlyMap<string, CustomOutcome>>;
+
+export function isCustom(uses: string): boolean {
+  return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
+}
+
+/** Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a diagnostic each. */
+export async function resolveKinds(
+  entries: ReadonlyMap<string, StageEntry>,
+  builtins: BuiltinKinds,
+  resolveFile: (written: string) => string,
+  describe: DescribeCustom,
+  origins: Origins,
+): Promise<{ kinds: Map<string, Kind | undefined>; problems: Diagnostic[] }> {
+  const kinds = new Map<string, Kind | undefined>();
+  const problems: Diagnostic[] = [];
+  const known = new Map<string, Kind>();
+  const report = (id: string, code: Diagnostic["code"], message: string, fix: string) => {
+    const path = ["stages", id, "uses"];
+    const span = origins.locate(path);
+    problems.push({
+      severity: "error",
+      code,
+      message,
+      path: formatPath(path),
+      fix,
+      ...(span === undefined ? {} : { span }),
+    });
+  };
+
+  const custom = new Map<string, { file: string; written: string; params: unknown[] }>();
+  for (const entry of entries.values()) {
+    if (!isCustom(entry.uses)) continue;
+    const file = resolveFile(entry.uses);
+    const request = custom.get(file) ?? { file, written: entry.uses, params: [] };
+    request.params.push(entry.with);
+    custom.set(file, request);
+  }
+  const described = custom.size === 0 ? new Map<string, CustomOutcome>() : await describe([...custom.values()]);
+
+  for (const [id, { uses }] of entries) {
+    kinds.set(id, undefined);
+    if (isCustom(uses)) {
+      const outcome = described.get(resolveFile(uses));
+      if (outcome === undefined) throw new Error(`Cannot happen: custom stage ${uses} was not described`);
+      if ("kind" in outcome) kinds.set(id, outcome.kind);
+      else report(id, "kind-broken", `cannot use ${uses}: ${outcome.error}`, outcome.fix);
+      continue;
+    }
+    const builtin = Object.hasOwn(builtins, uses) ? builtins[uses] : undefined;
+    if (builtin === undefined) {
+      report(id, "unknown-kind", `unknown kind "${uses}"`, suggestName(uses, Object.keys(builtins)));
+      continue;
+    }
+    if (!known.has(uses)) known.set(uses, fromBuiltin(builtin));
+    kinds.set(id, known.get(uses));
+  }
+  return { kinds, problems };
+}

@@ -1,0 +1,224 @@
+import { dirname, isAbsolute, resolve } from "node:path";
+import { ID_PATTERN, type PipelineFile, pipelineFileSchema, type StageEntry } from "../../schemas/pipeline_file.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { findCycle, topologicalOrder } from "../graph/order.ts";
+import { extentParam, type Kind } from "../kind.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
+import { parseYaml } from "../source/parse_yaml.ts";
+import { readSource } from "../source/read_source.ts";
+import { bindInputs } from "./bind.ts";
+import { toParamIssues } from "./builtin_kind.ts";
+import { checkFacts } from "./check_facts.ts";
+import { interpolate } from "./interpolate.ts";
+import { issuesToDiagnostics } from "./issues.ts";
+import { type BuiltinKinds, type DescribeCustom, resolveKinds } from "./kinds.ts";
+import { makeOrigins, type Origins } from "./origin.ts";
+import { applyOverrides } from "./overrides.ts";
+
+/** Evaluates a pipeline that is written in TypeScript, outside this process. */
+export type EvaluatePipeline = (file: string, name: string) => Promise<Result<SourceDocument>>;
+
+export interface LoadOptions {
+  readonly kinds: BuiltinKinds;
+  /** `--set` texts, in order. */
+  readonly overrides?: readonly string[];
+  readonly describe: DescribeCustom;
+  readonly evaluate: EvaluatePipeline;
+}
+
+const FILE_KEYS = ["name", "description", "seed", "vars", "stages"];
+const STAGE_KEYS = ["uses", "inputs", "with", "resources", "timeout", "retries"];
+
+/** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
+export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
+  const document = await readDocument(file, options.evaluate);
+  if (!document.ok) return document;
+
+  const overridden = applyOverrides(document.value.value, options.overrides ?? []);
+  const resolved = interpolate(overridden.value);
+  const origins = makeOrigins(document.value, overridden.overrides, resolved.interpolations);
+  const problems: Diagnostic[] = [...overridden.problems];
+  for (const { path, problem } of resolved.problems) {
+    const span = origins.locate(path);
+    problems.push({ ...problem, path: formatPath(path), ...(span === undefined ? {} : { span }) });
+  }
+
+  const structure = pipelineFileSchema.safeParse(resolved.value ?? {}, { reportInput: true });
+  if (!structure.success) {
+    // A value that could not be resolved has been reported; its type error would only repeat it.
+    const unresolved = new Set(resolved.problems.map(({ path }) => formatPath(path)));
+    problems.push(...structureProblems(structure.error, origins).filter((one) => !unresolved.has(one.path ?? "")));
+    return refuse(problems);
+  }
+  const parsed = structure.data;
+  problems.push(...idProblems(parsed, origins));
+
+  const folder = dirname(resolve(file));
+  const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
+  const entries = new Map(Object.entries(parsed.stages));
+  const { kinds, problems: kindProblems } = await resolveKinds(
+    entries,
+    options.kinds,
+    resolveFile,
+    options.describe,
+    origins,
+  );
+  problems.push(...kindProblems);
+
+  const built = buildStages(entries, kinds, origins, new Set(resolved.problems.map(({ path }) => String(path[1]))));
+  problems.push(...built.problems);
+
+  const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
+  const { order, rest } = topologicalOrder(edges);
+  if (rest.length > 0) problems.push(cycleProblem(findCycle(edges, rest), origins));
+
+  const ordered = order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined);
+  const checks = checkFacts(ordered, origins);
+  problems.push(...checks.filter(({ severity }) => severity === "error"));
+  const warnings = checks.filter(({ severity }) => severity === "warning");
+  if (problems.length > 0) return refuse([...problems, ...warnings]);
+
+  const stages = new Map(ordered.map((stage) => [stage.id, stage]));
+  const { name, seed } = parsed;
+  return succeed({ name, seed, file, folder, overrides: options.overrides ?? [], stages, origins }, warnings);
+}
+
+async function readDocument(file: string, evaluate: EvaluatePipeline): Promise<Result<SourceDocument>> {
+  if (/\.[mc]?[jt]s$/.test(file)) return await evaluate(resolve(file), file);
+  const source = readSource(file);
+  if (!source.ok) return source;
+  if (source.value.text.trim() === "") {
+    return refuse([{
+      severity: "error",
+      code: "missing-key",
+      message: `${file} is empty`,
+      wanted: "name and stages",
+      fix: "start from pipelines/smoke.yaml",
+    }]);
+  }
+  return parseYaml(source.value);
+}
+
+function structureProblems(error: Parameters<typeof toParamIssues>[0], origins: Origins): Diagnostic[] {
+  return toParamIssues(error).flatMap((issue) => {
+    const inStage = issue.path.length === 2 && issue.path[0] === "stages";
+    const known = issue.path.length === 0 ? FILE_KEYS : inStage ? STAGE_KEYS : [];
+    return issuesToDiagnostics([{ ...issue, path: [] }], issue.path, known, origins);
+  });
+}
+
+/** Record keys are checked here, so that the message can point at the key and say what an id may be. */
+function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
+  const problems: Diagnostic[] = [];
+  const report = (path: DocumentPath, message: string, wanted: string, fix: string) => {
+    const span = origins.locate(path, "key");
+    problems.push({
+      severity: "error",
+      code: "invalid-value",
+      message,
+      path: formatPath(path),
+      wanted,
+      fix,
+      ...(span === undefined ? {} : { span }),
+    });
+  };
+  for (const id of Object.keys(parsed.stages)) {
+    if (!ID_PATTERN.test(id) || id.length > 64) {
+      const wanted = "[a-z][a-z0-9_-]*, at most 64 characters";
+      report(["stages", id], `"${id}" is not a stage id`, wanted, "rename the stage; ids become folder names");
+    } else if (id === "vars" || id === "seed") {
+      report(["stages", id], `a stage cannot be called "${id}"`, "another id", "rename it: --set uses this word");
+    }
+  }
+  if (Object.keys(parsed.stages).length === 0) {
+    report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
+  }
+  return problems;
+}
+
+function buildStages(
+  entries: ReadonlyMap<string, StageEntry>,
+  kinds: ReadonlyMap<string, Kind | undefined>,
+  origins: Origins,
+  unresolved: ReadonlySet<string>,
+): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
+  const stages = new Map<string, Stage>();
+  const edges = new Map<string, string[]>();
+  const problems: Diagnostic[] = [];
+  const wanted: { stage: string; extent: number }[] = [];
+
+  for (const [id, entry] of entries) {
+    const kind = kinds.get(id);
+    if (kind === undefined) continue;
+    const outcome = kind.validate(entry.with);
+    if (!outcome.ok && !unresolved.has(id)) {
+      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], kind.paramNames, origins));
+    }
+    const bound = bindInputs(id, entry, kind, kinds, origins);
+    problems.push(...bound.problems);
+    wanted.push(...bound.variants);
+    edges.set(id, Object.values(bound.inputs).flat().map(({ stage }) => stage));
+    if (!outcome.ok) continue;
+    const extentName = extentParam(kind);
+    stages.set(id, {
+      id,
+      entry: id,
+      kind,
+      params: outcome.params,
+      extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
+      inputs: bound.inputs,
+      resources: entry.resources ?? kind.resources,
+      timeoutMs: entry.timeout,
+      retries: entry.retries,
+    });
+  }
+
+  for (const { stage: id, extent } of wanted) {
+    const base = stages.get(id);
+    const variantId = `${id}@${extent}`;
+    if (base === undefined || stages.has(variantId)) continue;
+    const name = extentParam(base.kind)!;
+    stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
+    edges.set(variantId, edges.get(id)!);
+  }
+  chainVariants(stages, edges);
+  return { stages, edges, problems };
+}
+
+/** Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it. */
+function chainVariants(stages: ReadonlyMap<string, Stage>, edges: Map<string, string[]>): void {
+  const families = new Map<string, Stage[]>();
+  for (const stage of stages.values()) {
+    if (stage.extent === undefined) continue;
+    families.set(stage.entry, [...families.get(stage.entry) ?? [], stage]);
+  }
+  for (const family of families.values()) {
+    if (family.length < 2) continue;
+    family.sort((a, b) => a.extent! - b.extent!);
+    for (let i = 1; i < family.length; i++) {
+      const id = family[i]!.id;
+      edges.set(id, [...edges.get(id)!, family[i - 1]!.id]);
+    }
+  }
+}
+
+function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
+  const first = cycle[0]!;
+  const span = origins.locate(["stages", first], "key");
+  const self = cycle.length === 2;
+  const related = cycle.slice(0, -1).flatMap((id, index) => {
+    const at = origins.locate(["stages", id, "inputs"], "key");
+    return at === undefined ? [] : [{ message: `${id} reads ${cycle[index + 1]}`, span: at }];
+  });
+  return {
+    severity: "error",
+    code: "cycle",
+    message: self
+      ? `stage "${first}" reads its own output`
+      : `stages read each other in a cycle: ${cycle.join(" -> ")}`,
+    related,
+    fix: "remove one of these inputs",
+    ...(span === undefined ? {} : { span }),
+  };
+}

@@ -1,0 +1,110 @@
+import { parseDocument } from "yaml";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { showValue } from "../diagnostic/format.ts";
+import type { DocumentPath } from "../source/document.ts";
+import { isRecord } from "./tree.ts";
+
+/** One `--set path=value`, parsed and placed. */
+export interface Override {
+  /** As the user typed it. */
+  readonly text: string;
+  /** The path in the document, such as `["stages", "train", "with", "steps"]`. */
+  readonly path: DocumentPath;
+  readonly value: unknown;
+}
+
+function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
+  return {
+    severity: "error",
+    code: "override",
+    message: `cannot apply --set ${text}: ${message}`,
+    fix,
+    ...(got === undefined ? {} : { got }),
+  };
+}
+
+const HOW = "write --set stage.param=value, --set vars.name=value or --set seed=1";
+
+function parseValue(text: string): { value: unknown } | { error: string } {
+  const document = parseDocument(text, { prettyErrors: false });
+  const error = document.errors[0];
+  return error === undefined ? { value: document.toJS() } : { error: error.message };
+}
+
+/** The document path that a dotted override path means, or why it means none. */
+function placeOverride(text: string, dotted: string, root: Record<string, unknown>): DocumentPath | Diagnostic {
+  const parts = dotted.split(".");
+  const [first, ...rest] = parts as [string, ...string[]];
+  if (parts.some((part) => part === "")) return problem(text, "the path has an empty part", HOW, dotted);
+  if (first === "seed") {
+    return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);
+  }
+  if (first === "vars") {
+    const vars = isRecord(root["vars"]) ? root["vars"] : {};
+    if (rest.length === 0) return problem(text, '"vars" needs a name', "write --set vars.name=value", dotted);
+    if (!Object.hasOwn(vars, rest[0]!)) {
+      return problem(text, `the pipeline has no var "${rest[0]}"`, suggestName(rest[0]!, Object.keys(vars)));
+    }
+    return ["vars", ...rest];
+  }
+  const stages = isRecord(root["stages"]) ? root["stages"] : {};
+  if (!Object.hasOwn(stages, first)) {
+    const known = [...Object.keys(stages), "vars", "seed"];
+    return problem(text, `the pipeline has no stage "${first}"`, suggestName(first, known));
+  }
+  if (rest.length === 0) return problem(text, `"${first}" is a stage; name one of its params`, HOW);
+  return ["stages", first, "with", ...rest];
+}
+
+/** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
+function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
+  let node: unknown = root;
+  for (const [index, part] of path.entries()) {
+    const last = index === path.length - 1;
+    if (Array.isArray(node)) {
+      const at = Number(part);
+      if (!Number.isInteger(at) || at < 0 || at >= node.length) return `there is no item "${part}"`;
+      if (last) node[at] = value;
+      else node = node[at];
+    } else if (isRecord(node)) {
+      if (last) node[part] = value;
+      else node = node[part] ??= {};
+    } else {
+      return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
+    }
+  }
+  return undefined;
+}
+
+/** Apply `--set` options in order to a copy of the raw document. Whether a param exists is left to its kind's schema. */
+export function applyOverrides(
+  value: unknown,
+  texts: readonly string[],
+): { value: unknown; overrides: Override[]; problems: Diagnostic[] } {
+  if (texts.length === 0 || !isRecord(value)) return { value, overrides: [], problems: [] };
+  const root = structuredClone(value);
+  const overrides: Override[] = [];
+  const problems: Diagnostic[] = [];
+  for (const text of texts) {
+    const equals = text.indexOf("=");
+    if (equals <= 0) {
+      problems.push(problem(text, "there is no path=value", HOW));
+      continue;
+    }
+    const path = placeOverride(text, text.slice(0, equals).trim(), root);
+    if (!Array.isArray(path)) {
+      problems.push(path as Diagnostic);
+      continue;
+    }
+    const parsed = parseValue(text.slice(equals + 1));
+    if ("error" in parsed) {
+      problems.push(problem(text, `the value is not valid YAML: ${parsed.error}`, "quote the value"));
+      continue;
+    }
+    const refused = assign(root, path, parsed.value);
+    if (refused !== undefined) problems.push(problem(text, refused, HOW));
+    else overrides.push({ text, path, value: parsed.value });
+  }
+  return { value: root, overrides, problems };
+}

@@ -1,0 +1,22 @@
+import type { Span } from "../diagnostic/diagnostic.ts";
+
+export type DocumentPath = readonly (string | number)[];
+
+/** A parsed file: its plain value, and where each part of it is written. */
+export interface SourceDocument {
+  readonly value: unknown;
+  /** Where the value at a path is written, or its key with `target: "key"`. Undefined for paths that are not in the file. */
+  locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
+  /** Where the file as a whole begins; undefined where it has no text to point at. */
+  readonly whole: Span | undefined;
+}
+
+/** `stages.train.with.multipliers[1]` */
+export function formatPath(path: DocumentPath): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += text === "" ? part : `.${part}`;
+  }
+  return text;
+}

@@ -1,0 +1,130 @@
+import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from "yaml";
+import type { Diagnostic, Result, SourceText, Span } from "../diagnostic/diagnostic.ts";
+import { refuse, succeed } from "../diagnostic/diagnostic.ts";
+import type { DocumentPath, SourceDocument } from "./document.ts";
+
+function spanOf(source: SourceText, node: { range?: [number, number, number] | null | undefined } | null): Span {
+  const [start, end] = node?.range ?? [0, 0];
+  return { source, start, end };
+}
+
+function findConflictMarkers(source: SourceText): Diagnostic[] {
+  const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);
+  if (match === null) return [];
+  return [{
+    severity: "error",
+    code: "merge-conflict",
+    message: "the file has merge-conflict markers",
+    span: { source, start: match.index, end: match.index + match[1]!.length },
+    fix: "resolve the conflict and remove the <<<<<<<, ======= and >>>>>>> lines",
+  }];
+}
+
+/** What to do about the parser's commonest complaints. */
+function syntaxFix(code: string): string {
+  if (code === "TAB_AS_INDENT") return "indent with spaces; YAML does not allow tabs";
+  if (code === "BAD_INDENT") return "align the line with its siblings";
+  if (code === "MULTIPLE_DOCS") return "keep one document per file";
+  return "correct the YAML; values with special characters need quotes";
+}
+
+/** The parser checks keys against each other pairwise, which takes seconds at 10,000 stages; one set per map does not. */
+function findDuplicateKeys(source: SourceText, root: Node | null): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const visit = (node: unknown): void => {
+    if (isMap(node)) {
+      const seen = new Map<string, Node>();
+      for (const pair of node.items) {
+        const key = pair.key as Node;
+        const name = isScalar(key) ? String(key.value) : undefined;
+        if (name === undefined) {
+          found.push({
+            severity: "error",
+            code: "yaml-syntax",
+            message: "a key must be plain text",
+            span: spanOf(source, key),
+            fix: "write the key as a word or a quoted string",
+          });
+        } else if (seen.has(name)) {
+          found.push({
+            severity: "error",
+            code: "duplicate-key",
+            message: `duplicate key "${name}"`,
+            span: spanOf(source, key),
+            related: [{ message: "first written at", span: spanOf(source, seen.get(name)!) }],
+            fix: "rename or remove one of the two",
+          });
+        } else {
+          seen.set(name, key);
+        }
+        visit(pair.value);
+      }
+    } else if (isSeq(node)) {
+      for (const item of node.items) visit(item);
+    }
+  };
+  visit(root);
+  return found;
+}
+
+function findPair(map: YAMLMap, key: string) {
+  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+}
+
+/** Parse YAML into a plain value whose parts can be located. All syntax errors come at once. */
+export function parseYaml(source: SourceText): Result<SourceDocument> {
+  const conflicts = findConflictMarkers(source);
+  if (conflicts.length > 0) return refuse(conflicts);
+  const document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
+  if (document.errors.length > 0) {
+    return refuse(document.errors.map((error) => ({
+      severity: "error",
+      code: "yaml-syntax",
+      message: `not valid YAML: ${error.message.replace(/\.?$/, "")}`,
+      span: { source, start: error.pos[0], end: error.pos[1] },
+      fix: syntaxFix(error.code),
+    })));
+  }
+  const duplicates = findDuplicateKeys(source, document.contents);
+  if (duplicates.length > 0) return refuse(duplicates);
+
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return refuse([{
+      severity: "error",
+      code: "yaml-syntax",
+      message: `cannot expand the YAML aliases: ${(error as Error).message}`,
+      span: { source, start: 0, end: 1 },
+      fix: "write repeated parts out, or use vars",
+    }]);
+  }
+
+  const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
+    let node: unknown = document.contents;
+    let key: Node | undefined;
+    for (const part of path) {
+      if (isAlias(node)) node = node.resolve(document);
+      if (isMap(node)) {
+        const pair = findPair(node, String(part));
+        if (pair === undefined) return undefined;
+        key = pair.key as Node;
+        node = pair.value;
+      } else if (isSeq(node) && typeof part === "number") {
+        key = undefined;
+        node = node.items[part];
+      } else {
+        return undefined;
+      }
+    }
+    if (target === "key" && key !== undefined) return spanOf(source, key);
+    // A null value, as in `with:` alone, has an empty range; its key is the better place to point at.
+    if ((node === null || (isScalar(node) && node.range?.[0] === node.range?.[1])) && key !== undefined) {
+      return spanOf(source, key);
+    }
+    return node === undefined ? undefined : spanOf(source, node as Node);
+  };
+  const end = source.text.indexOf("\n");
+  return succeed({ value, locate, whole: { source, start: 0, end: end < 0 ? source.text.length : end } });
+}

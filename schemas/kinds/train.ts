@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { execution, extent } from "../roles.ts";
+import { deviceParam, positiveInt, threadsParam } from "./common.ts";
+
+/** The U-Net of Ho et al. 2020, appendix B. */
+export const modelParams = z.strictObject({
+  channels: positiveInt(4096).default(128).describe("Width of the first level"),
+  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe(
+    "Width of each level, in channels",
+  ),
+  blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
+  attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
+});
+
+export const emaParams = z.strictObject({
+  decay: z.number().min(0).lt(1).default(0.9999).describe("Decay per step once warmed up"),
+  warmup: z.boolean().default(true).describe(
+    "Start low and rise to decay: min(decay, (1 + step) / (10 + step)). Without it a short run averages in its noise",
+  ),
+});
+
+/** Params of kind `train`. */
+export const trainParams = z.strictObject({
+  model: modelParams.prefault({}),
+  steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
+  batchSize: positiveInt(65_536).default(128),
+  learningRate: z.number().positive().max(1).default(2e-4),
+  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Linear warmup of the learning rate"),
+  gradClip: z.number().positive().default(1).describe("Largest global norm of the gradient"),
+  ema: emaParams.prefault({}),
+  checkpointEvery: execution(positiveInt(100_000_000).default(250).describe("Steps between saves for resuming")),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
+
+export type ModelParams = z.output<typeof modelParams>;
+export type TrainParams = z.output<typeof trainParams>;

@@ -1,0 +1,56 @@
+import { z } from "zod";
+
+/** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
+export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
+
+const idError = (what: string) => () => `${what} must match [a-z][a-z0-9_-]* and have at most 64 characters`;
+
+export const stageIdSchema = z.string().regex(ID_PATTERN, { error: idError("A stage id") }).max(64, {
+  error: idError("A stage id"),
+});
+
+const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `10m`, `2h`, `1d`: a positive time, in milliseconds after parsing. */
+export const durationSchema = z.string().regex(DURATION, { error: () => "a time such as 90s, 10m, 2h or 1d" })
+  .transform((text) => {
+    const [, amount, unit] = DURATION.exec(text)!;
+    return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  });
+
+export const resourcesSchema = z.strictObject({
+  cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
+  gpu: z.int().min(0).max(64).optional().describe("GPU slots that the stage takes while it runs"),
+}).describe("Slots that the stage takes while it runs; what the machine lacks is not waited for");
+
+const reference = z.string().min(1).describe("stage, stage.port or stage@extent.port");
+
+export const stageSchema = z.strictObject({
+  uses: z.string().min(1).describe("A built-in kind, or ./file.ts whose default export is made with defineStage"),
+  inputs: z.record(z.string(), z.union([reference, z.array(reference).min(1)])).default({}).describe(
+    "Input port: the output that it reads",
+  ),
+  with: z.record(z.string(), z.unknown()).default({}).describe("Params of the kind"),
+  resources: resourcesSchema.optional(),
+  timeout: durationSchema.optional().describe("Stop the stage after this time; progress is kept"),
+  retries: z.int().min(0).max(10).default(0).describe("Tries after a worker was lost or killed; never after an error"),
+});
+
+export const pipelineFileSchema = z.strictObject({
+  name: z.string().regex(ID_PATTERN, { error: idError("A pipeline name") }).max(64, {
+    error: idError("A pipeline name"),
+  }).describe("Names the folder of the outputs"),
+  description: z.string().optional(),
+  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("Root of all randomness of seeded kinds"),
+  vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
+    "Values for ${vars.name}",
+  ),
+  stages: z.record(z.string(), stageSchema),
+});
+
+/** A pipeline file after its structure was checked; params are still those that the user wrote. */
+export type PipelineFile = z.output<typeof pipelineFileSchema>;
+export type PipelineFileInput = z.input<typeof pipelineFileSchema>;
+export type StageEntry = z.output<typeof stageSchema>;
+export type Resources = z.output<typeof resourcesSchema>;

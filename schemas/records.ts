@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { ARTIFACT_TYPES } from "./artifacts.ts";
+import { ID_PATTERN } from "./pipeline_file.ts";
+
+/** Every record that the store writes. A record that does not parse counts as absent, never as an answer. */
+
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Paths inside artifacts are relative, POSIX, and stay inside. */
+export const relativePathSchema = z.string().min(1).max(1024).refine(
+  (path) =>
+    !path.startsWith("/") && !path.includes("\\") && !path.includes("\0") &&
+    path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
+  { error: "a relative path without . or .." },
+);
+
+export const fileEntrySchema = z.strictObject({
+  path: relativePathSchema,
+  size: z.int().min(0),
+  sha256: sha256Schema,
+});
+
+export const artifactRecordSchema = z.strictObject({
+  type: z.enum(ARTIFACT_TYPES),
+  /** SHA-256 of the canonical file list: the identity of the content. */
+  digest: sha256Schema,
+  files: z.array(fileEntrySchema),
+});
+
+/** What went into a resolved key, kept in clear so that a later change can be explained value by value. */
+export const ingredientsSchema = z.strictObject({
+  kind: z.string(),
+  version: z.string(),
+  seed: z.int().nullable(),
+  params: z.record(z.string(), z.unknown()),
+  externals: z.record(z.string(), z.string()),
+  inputs: z.record(z.string(), z.array(sha256Schema)),
+});
+
+export const RESULT_FORMAT = 1;
+
+/** The record that makes a result exist. It is written last. */
+export const resultManifestSchema = z.strictObject({
+  format: z.literal(RESULT_FORMAT),
+  resolvedKey: sha256Schema,
+  recipeKey: sha256Schema,
+  identityKey: sha256Schema,
+  localKey: sha256Schema,
+  extent: z.int().nullable(),
+  ingredients: ingredientsSchema,
+  outputs: z.record(z.string(), artifactRecordSchema),
+  numerics: z.string().nullable(),
+  runId: z.string(),
+});
+
+/** One line of the index: a hint that saves opening the manifest. The manifest stays the authority. */
+export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifest: resultManifestSchema });
+
+export const progressManifestSchema = z.strictObject({
+  format: z.literal(1),
+  step: z.int().min(0),
+  files: z.array(fileEntrySchema),
+});
+
+/** What the user's view of one stage holds, to see at a glance whether it is still so. */
+export const viewRecordSchema = z.strictObject({
+  stage: z.string(),
+  resolvedKey: sha256Schema,
+  files: z.array(z.strictObject({
+    path: relativePathSchema,
+    size: z.int(),
+    mtimeMs: z.number(),
+    sha256: sha256Schema,
+  })),
+});
+
+export const stageRunSchema = z.strictObject({
+  state: z.enum(["cached", "restored", "ran", "failed", "interrupted", "blocked"]),
+  resolvedKey: sha256Schema.nullable(),
+  startedAt: z.string().nullable(),
+  durationMs: z.number(),
+  fromStep: z.int().nullable(),
+  numerics: z.string().nullable(),
+  message: z.string().nullable(),
+});
+
+/** One `run`: the facts about host, clock and device that artifacts must not hold. */
+export const runRecordSchema = z.strictObject({
+  format: z.literal(1),
+  runId: z.string(),
+  pipeline: z.string().regex(ID_PATTERN),
+  file: z.string(),
+  overrides: z.array(z.string()),
+  status: z.enum(["running", "done", "failed", "interrupted"]),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+  pid: z.int(),
+  host: z.string(),
+  versions: z.record(z.string(), z.string()),
+  stages: z.record(z.string(), stageRunSchema),
+});
+
+export type FileEntry = z.output<typeof fileEntrySchema>;
+export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
+export type Ingredients = z.output<typeof ingredientsSchema>;
+export type ResultManifest = z.output<typeof resultManifestSchema>;
+export type ProgressManifest = z.output<typeof progressManifestSchema>;
+export type ViewRecord = z.output<typeof viewRecordSchema>;
+export type StageRunRecord = z.output<typeof stageRunSchema>;
+export type RunRecord = z.output<typeof runRecordSchema>;

@@ -1,0 +1,205 @@
+import type { z } from "zod";
+import type { ArtifactType } from "../schemas/artifacts.ts";
+import type { Resources } from "../schemas/pipeline_file.ts";
+import type { FileEntry } from "../schemas/records.ts";
+
+/** An input that a stage reads: one artifact, or with `list` several. */
+export interface InputPort {
+  readonly type: ArtifactType;
+  readonly description: string;
+  readonly optional?: boolean;
+  readonly list?: boolean;
+}
+
+/** An output that a stage writes. */
+export interface OutputPort {
+  readonly type: ArtifactType;
+  readonly description: string;
+}
+
+export type InputPorts = Readonly<Record<string, InputPort>>;
+export type OutputPorts = Readonly<Record<string, OutputPort>>;
+
+/** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
+export interface StagePermissions {
+  /** Hosts that it may connect to. */
+  readonly net?: readonly string[];
+  /** Environment variables that it may read. */
+  readonly env?: readonly string[];
+  /** npm packages whose native library it may load. Native code is not contained. */
+  readonly native?: readonly string[];
+}
+
+/** A finished artifact, as a stage sees its input. Read-only. */
+export interface InputArtifact {
+  readonly type: ArtifactType;
+  readonly digest: string;
+  readonly files: readonly FileEntry[];
+  /** Absolute path of one of its files. Throws on a name that it does not have. */
+  path(name: string): string;
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  readText(name: string): Promise<string>;
+}
+
+/** An output under construction. It becomes an artifact only when the stage ends well. */
+export interface OutputArtifact {
+  /** Absolute path of the folder that becomes the artifact; a stage may also write there by itself. */
+  readonly folder: string;
+  /** Write a file, making folders as needed. `name` is relative, with `/`. */
+  write(name: string, content: Uint8Array | string): Promise<void>;
+}
+
+/** State that a long stage saved earlier, so that it need not start again. */
+export interface SavedState {
+  readonly step: number;
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Saved states of one stage. All of them belong to the same identity params, inputs and numerics. */
+export interface StageProgress {
+  /** The newest whole state at or below the wanted extent. */
+  latest(): Promise<SavedState | undefined>;
+  /** Save a state. It counts only once it is complete on disk; the newest two are kept. */
+  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+}
+
+/** How far a stage has come; shown to the user. */
+export interface ProgressUpdate {
+  readonly done: number;
+  readonly total: number;
+  readonly unit: string;
+  /** Short figures to show beside the bar, such as `{ loss: "0.041" }`. */
+  readonly figures?: Readonly<Record<string, string>>;
+}
+
+type InputValue<P extends InputPort> = P extends { list: true } ? readonly InputArtifact[]
+  : P extends { optional: true } ? InputArtifact | undefined
+  : InputArtifact;
+
+/** All that a running stage may know. It gets no clock, no host facts and no randomness beyond its seed. */
+export interface StageContext<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> {
+  readonly params: z.output<P>;
+  /** The pipeline's seed for kinds marked `seeded`, else 0. */
+  readonly seed: number;
+  readonly inputs: { readonly [K in keyof I]: InputValue<I[K]> };
+  readonly outputs: { readonly [K in keyof O]: OutputArtifact };
+  readonly progress: StageProgress;
+  /** Device, engine version and instruction-set class, for kinds that compute with tensors. */
+  readonly numerics: string | undefined;
+  /** Aborted when the user asks to stop: save the state, then return `interrupted`. */
+  readonly stop: AbortSignal;
+  report(update: ProgressUpdate): void;
+  note(message: string): void;
+  warn(message: string): void;
+}
+
+/** How a stage ended, where it did not simply complete. Throwing is for bugs; expected failures are returned. */
+export type StageEnd =
+  | { readonly status: "interrupted"; readonly step: number }
+  | { readonly status: "failed"; readonly message: string; readonly fix?: string };
+
+export type StageRun<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> = (context: StageContext<P, I, O>) => Promise<StageEnd | void>;
+
+/** What the engine must know of a stage before it runs. */
+export interface StageInterface<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> {
+  readonly summary: string;
+  /** A strict Zod object. Roles are set with `extent`, `execution`, `externalFile` and `legacy`. */
+  readonly params: P;
+  readonly inputs: I;
+  readonly outputs: O;
+  /** Whether the result depends on the pipeline's seed. */
+  readonly seeded?: boolean;
+  readonly permissions?: StagePermissions;
+  readonly resources?: Resources;
+}
+
+/** A stage of the user's own, the default export of the file that `uses` names. */
+export interface StageDefinition<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> extends StageInterface<P, I, O> {
+  readonly run: StageRun<P, I, O>;
+}
+
+/** What is known of an artifact before it exists, such as image size and count. Free-form; consumers check what they read. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** A problem that a kind finds in its params or in what its inputs will be, before anything runs. */
+export interface CheckProblem {
+  readonly severity: "error" | "warning";
+  /** The param it is about, as a path below `with`, or the input port. */
+  readonly param?: readonly (string | number)[];
+  readonly input?: string;
+  readonly message: string;
+  readonly got?: string;
+  readonly wanted?: string;
+  readonly fix?: string;
+}
+
+export interface CheckResult {
+  readonly problems: readonly CheckProblem[];
+  /** Facts about the outputs, by port. */
+  readonly facts?: Readonly<Record<string, Facts>>;
+}
+
+/** Data that a kind takes from an npm package; its version and lock integrity enter the key. */
+export interface NpmExternal {
+  readonly name: string;
+  readonly version: string;
+  readonly integrity: string;
+}
+
+/** A kind that comes with the toolkit. Its code lives in `entry`, so that planning does not load it. */
+export interface BuiltinKind<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> extends StageInterface<P, I, O> {
+  readonly kind: string;
+  /** Raised whenever the same params and inputs would give other bytes. */
+  readonly version: number;
+  /** `inline` for work of milliseconds; everything else gets a process of its own. */
+  readonly runs: "inline" | "process";
+  /** Module URL whose default export is the `StageRun`. */
+  readonly entry: string;
+  readonly check?: (
+    params: z.output<P>,
+    inputs: { readonly [K in keyof I]?: Facts },
+  ) => CheckResult;
+  readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
+  readonly numerics?: (params: z.output<P>) => string;
+}
+
+/** Define a custom stage. Types of params, inputs and outputs follow from the definition. */
+export function defineStage<
+  P extends z.ZodObject,
+  const I extends InputPorts,
+  const O extends OutputPorts,
+>(definition: StageDefinition<P, I, O>): StageDefinition<P, I, O> {
+  return definition;
+}
+
+/** Define a built-in kind; checks the types and forgets them, so that kinds of all shapes fit one registry. */
+export function defineKind<
+  P extends z.ZodObject,
+  const I extends InputPorts,
+  const O extends OutputPorts,
+>(kind: BuiltinKind<P, I, O>): BuiltinKind<P, I, O> {
+  return kind;
+}
+
+/** The `run` type that belongs to a kind, for its entry module: `const run: RunOf<typeof trainKind> = …`. */
+export type RunOf<K> = K extends BuiltinKind<infer P, infer I, infer O> ? StageRun<P, I, O> : never;
