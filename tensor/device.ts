@@ -54,4 +54,6 @@ export interface Device {
 export interface DeviceOptions {
   /** Worker threads of the engine; default: all logical cores. */
   readonly threads?: number;
+  /** Use this instead of detecting {@linkcode Device.numerics}: for a process that may not look at the processor. */
+  readonly numerics?: string;
 }

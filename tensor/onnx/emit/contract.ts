@@ -1,0 +1,84 @@
+import type { Graph, Shape, Value } from "../graph.ts";
+import { int, ints } from "../graph.ts";
+import { broadcastShapes } from "./elementwise.ts";
+import { indices } from "./constants.ts";
+import { reshape, transpose } from "./shape.ts";
+
+/** Emitters of operations that sum over elements. */
+
+export type Reduction = "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd";
+
+export function reduce(graph: Graph, op: Reduction, x: Value, axes: readonly number[], keepDims: boolean): Value {
+  const kept = x.shape.map((dimension, axis) => axes.includes(axis) ? 1 : dimension);
+  const shape = keepDims ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
+  if (axes.every((axis) => x.shape[axis] === 1)) return reshape(graph, x, shape);
+  const sorted = [...axes].sort((a, b) => a - b);
+  // Always reduce without kept axes, so that the two forms of the same sum are one value.
+  const flat = x.shape.filter((_, axis) => !axes.includes(axis));
+  const reduced = graph.operation(op, [x, indices(graph, sorted)], x.type, flat, { keepdims: int(0) });
+  return reshape(graph, reduced, shape);
+}
+
+export interface TransposeFlags {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+/** [..., n, k] times [..., k, m], leading axes broadcast; the flags swap the last two axes of an operand. */
+export function matMul(graph: Graph, a: Value, b: Value, flags: TransposeFlags = {}): Value {
+  const { transposeA = false, transposeB = false } = flags;
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
+  if (a.shape.at(transposeA ? -2 : -1) !== b.shape.at(transposeB ? -1 : -2)) {
+    const flags = `transposeA ${transposeA}, transposeB ${transposeB}`;
+    throw new Error(`matrices [${a.shape}] and [${b.shape}] do not fit (${flags})`);
+  }
+  if (a.shape.length === 2 && b.shape.length === 2 && a.type === "float32") {
+    const attributes = { transA: int(transposeA ? 1 : 0), transB: int(transposeB ? 1 : 0) };
+    return graph.operation("Gemm", [a, b], a.type, [rows, columns], attributes);
+  }
+  const left = transposeA ? swapLastTwo(graph, a) : a;
+  const right = transposeB ? swapLastTwo(graph, b) : b;
+  const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));
+  return graph.operation("MatMul", [left, right], a.type, [...batch, rows, columns]);
+}
+
+function swapLastTwo(graph: Graph, x: Value): Value {
+  const rank = x.shape.length;
+  const axes = Array.from({ length: rank - 2 }, (_, axis) => axis);
+  return transpose(graph, x, [...axes, rank - 1, rank - 2]);
+}
+
+export interface ConvolutionWindow {
+  readonly kernel: Shape;
+  readonly strides: Shape;
+  readonly dilations: Shape;
+  /** [top, left, bottom, right], none negative. */
+  readonly pads: Shape;
+}
+
+/** [N, C, H, W] with weights [O, C, kH, kW] -> [N, O, outHeight, outWidth]. */
+export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
+  const shape = [x.shape[0]!, weights.shape[0]!, ...out];
+  return graph.operation("Conv", [x, weights], x.type, shape, {
+    kernel_shape: ints(window.kernel),
+    strides: ints(window.strides),
+    dilations: ints(window.dilations),
+    pads: ints(window.pads),
+  });
+}
+
+/** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C, kH, kW] -> [N, C, ...out]. */
+export function convTranspose(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
+  const { kernel, strides, pads, dilations } = window;
+  const outputPadding = [0, 1].map((i) =>
+    out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
+  );
+  return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]!, ...out], {
+    kernel_shape: ints(kernel),
+    strides: ints(strides),
+    dilations: ints(dilations),
+    pads: ints(pads),
+    output_padding: ints(outputPadding),
+  });
+}

@@ -1,0 +1,126 @@
+import { int, ints, sameShape, sizeOf } from "../graph.ts";
+import type { Graph, Shape, Value } from "../graph.ts";
+import { indices, scalar } from "./constants.ts";
+
+/** Emitters of operations that move elements. Each leaves out what changes nothing. */
+
+export function reshape(graph: Graph, x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  if (sizeOf(x.shape) !== sizeOf(shape)) throw new Error(`shape [${x.shape}] cannot be reshaped to [${shape}]`);
+  if (x.kind === "constant") return graph.constant(x.type, shape, x.data);
+  if (isOperation(x, "Reshape")) return reshape(graph, x.inputs[0]!, shape);
+  return graph.operation("Reshape", [x, indices(graph, shape)], x.type, shape);
+}
+
+/** Axis i of the result is axis `permutation[i]` of `x`. */
+export function transpose(graph: Graph, x: Value, permutation: readonly number[]): Value {
+  const shape = permutation.map((axis) => x.shape[axis]!);
+  const moved = permutation.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || axis > moved[i - 1]!)) return reshape(graph, x, shape);
+  if (isOperation(x, "Transpose")) {
+    const inner = permutationOf(x);
+    return transpose(graph, x.inputs[0]!, permutation.map((axis) => inner[axis]!));
+  }
+  if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
+  return graph.operation("Transpose", [x], x.type, shape, { perm: ints(permutation) });
+}
+
+export function permutationOf(transposed: Value): readonly number[] {
+  const perm = transposed.kind === "operation" ? transposed.attributes.perm : undefined;
+  if (perm?.kind !== "ints") throw new Error("Cannot happen: a Transpose without its permutation.");
+  return perm.value;
+}
+
+/** Broadcast to a larger shape. */
+export function expand(graph: Graph, x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
+  if (isOperation(x, "Expand")) return expand(graph, x.inputs[0]!, shape);
+  return graph.operation("Expand", [x, indices(graph, shape)], x.type, shape);
+}
+
+export function concat(graph: Graph, parts: readonly Value[], axis: number): Value {
+  const full = parts.filter((part) => part.shape[axis] !== 0);
+  const [first, ...rest] = full.length === 0 ? parts : full;
+  if (first === undefined) throw new Error("Cannot happen: concat of nothing.");
+  if (rest.length === 0) return first;
+  const shape = first.shape.map((dimension, i) =>
+    i === axis ? full.reduce((sum, part) => sum + part.shape[axis]!, 0) : dimension
+  );
+  return graph.operation("Concat", full, first.type, shape, { axis: int(axis) });
+}
+
+export interface AxisRange {
+  readonly axis: number;
+  /** First index taken. */
+  readonly start: number;
+  /** How many indices are taken. */
+  readonly count: number;
+  /** Distance of the indices, negative to walk backwards. Default 1. */
+  readonly step?: number;
+}
+
+export function slice(graph: Graph, x: Value, ranges: readonly AxisRange[]): Value {
+  const partial = ranges.filter(({ axis, count, step = 1 }) => count !== x.shape[axis] || step < 0 && count > 1);
+  if (partial.length === 0) return x;
+  const shape = [...x.shape];
+  for (const { axis, count } of partial) shape[axis] = count;
+  if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
+  const ends = partial.map(({ start, count, step = 1 }) => {
+    const end = start + (count - 1) * step + Math.sign(step);
+    // A negative end counts from the back; the smallest int32 is ONNX's way to say "before index 0".
+    return end < 0 ? -(2 ** 31) : end;
+  });
+  return graph.operation(
+    "Slice",
+    [
+      x,
+      indices(graph, partial.map(({ start }) => start)),
+      indices(graph, ends),
+      indices(graph, partial.map(({ axis }) => axis)),
+      indices(graph, partial.map(({ step = 1 }) => step)),
+    ],
+    x.type,
+    shape,
+  );
+}
+
+/** `before` and `after` hold one count for each axis. */
+export function pad(graph: Graph, x: Value, before: Shape, after: Shape, value = 0): Value {
+  if ([...before, ...after].every((count) => count === 0)) return x;
+  const shape = x.shape.map((dimension, axis) => before[axis]! + dimension + after[axis]!);
+  const inputs = [x, indices(graph, [...before, ...after]), scalar(graph, x.type, value)];
+  return graph.operation("Pad", inputs, x.type, shape);
+}
+
+/** Repeat each axis `repeats[axis]` times. */
+export function tile(graph: Graph, x: Value, repeats: Shape): Value {
+  const shape = x.shape.map((dimension, axis) => dimension * repeats[axis]!);
+  const broadcasts = repeats.every((count, axis) => count === 1 || x.shape[axis] === 1);
+  if (broadcasts) return expand(graph, x, shape);
+  return graph.operation("Tile", [x, indices(graph, repeats)], x.type, shape);
+}
+
+export function gather(graph: Graph, x: Value, at: Value, axis: number): Value {
+  const shape = [...x.shape.slice(0, axis), ...at.shape, ...x.shape.slice(axis + 1)];
+  return graph.operation("Gather", [x, at], x.type, shape, { axis: int(axis) });
+}
+
+/** Mean over windows of an [N, C, H, W] tensor; padding does not count. */
+export function averagePool(
+  graph: Graph,
+  x: Value,
+  window: { size: Shape; strides: Shape; pads: Shape; outHeight: number; outWidth: number },
+): Value {
+  const shape = [x.shape[0]!, x.shape[1]!, window.outHeight, window.outWidth];
+  return graph.operation("AveragePool", [x], x.type, shape, {
+    kernel_shape: ints(window.size),
+    strides: ints(window.strides),
+    pads: ints(window.pads),
+    count_include_pad: int(0),
+  });
+}
+
+export function isOperation(value: Value, op: string): value is Extract<Value, { kind: "operation" }> {
+  return value.kind === "operation" && value.op === op;
+}

@@ -1,0 +1,67 @@
+import { permutationOf, reshape, transpose } from "./emit/shape.ts";
+import { liveValues, sameShape, sizeOf } from "./graph.ts";
+import type { Graph, OperationValue, Value } from "./graph.ts";
+
+/**
+ * Give a bias that is added to the channels of a convolution or matrix product to that operation, which adds it while
+ * the result is in registers. ONNX Runtime does this itself only for biases that are constants; ours are inputs.
+ */
+export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
+  const live = liveValues(outputs.values());
+  const uses = new Map<Value, number>();
+  const use = (value: Value) => uses.set(value, (uses.get(value) ?? 0) + 1);
+  for (const value of outputs.values()) use(value);
+  for (const value of live) if (value.kind === "operation") value.inputs.forEach(use);
+
+  const rewritten = new Map<Value, Value>();
+  const current = (value: Value) => rewritten.get(value) ?? value;
+  for (const value of live) {
+    if (value.kind !== "operation") continue;
+    const biased = value.op === "Add" ? matchBias(value, (other) => uses.get(other) === 1) : undefined;
+    if (biased !== undefined) {
+      const { producer, chain, bias } = biased;
+      const inputs = [...producer.inputs.map(current), reshape(graph, current(bias), [sizeOf(bias.shape)])];
+      const fused = graph.operation(producer.op, inputs, producer.type, producer.shape, producer.attributes);
+      rewritten.set(value, chain.reduceRight((x, step) => repeatStep(graph, x, step), fused));
+    } else if (value.inputs.some((input) => rewritten.has(input))) {
+      const inputs = value.inputs.map(current);
+      rewritten.set(value, graph.operation(value.op, inputs, value.type, value.shape, value.attributes));
+    }
+  }
+  return new Map([...outputs].map(([name, value]) => [name, current(value)]));
+}
+
+interface BiasedProducer {
+  readonly producer: OperationValue;
+  /** What moves the result of the producer to where the bias is added, last step first. */
+  readonly chain: readonly OperationValue[];
+  readonly bias: Value;
+}
+
+function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean): BiasedProducer | undefined {
+  const channels = sum.shape.at(-1);
+  for (const [whole, bias] of [[sum.inputs[0]!, sum.inputs[1]!], [sum.inputs[1]!, sum.inputs[0]!]] as const) {
+    const perChannel = bias.shape.at(-1) === channels && sizeOf(bias.shape) === channels;
+    if (!perChannel || !sameShape(whole.shape, sum.shape)) continue;
+    const chain: OperationValue[] = [];
+    let value = whole;
+    while (value.kind === "operation" && usedOnce(value) && movesPixelsOnly(value)) {
+      chain.push(value);
+      value = value.inputs[0]!;
+    }
+    if (value.kind !== "operation" || !usedOnce(value) || value.inputs.length !== 2) continue;
+    const transposed = chain.some((step) => step.op === "Transpose");
+    if (value.op === (transposed ? "Conv" : "Gemm")) return { producer: value, chain, bias };
+  }
+  return undefined;
+}
+
+/** Channels stay whole: a reshape that keeps the last axis, or the way from [N, C, H, W] back to [N, H, W, C]. */
+function movesPixelsOnly(value: OperationValue): boolean {
+  if (value.op === "Reshape") return value.shape.at(-1) === value.inputs[0]!.shape.at(-1);
+  return value.op === "Transpose" && sameShape(permutationOf(value), [0, 2, 3, 1]);
+}
+
+function repeatStep(graph: Graph, x: Value, step: OperationValue): Value {
+  return step.op === "Transpose" ? transpose(graph, x, permutationOf(step)) : reshape(graph, x, step.shape);
+}

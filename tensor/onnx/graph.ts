@@ -1,0 +1,108 @@
+/** Element types inside a graph; inputs and outputs of a compiled function are float32 or int32 only. */
+export type ElementType = "float32" | "float64" | "int32" | "int64" | "bool";
+
+export type Shape = readonly number[];
+
+export type ConstantData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+export type Attribute =
+  | { readonly kind: "int"; readonly value: number }
+  | { readonly kind: "ints"; readonly value: readonly number[] };
+
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+interface ValueBase {
+  /** Grows in order of creation, so sorting by id is a topological order. */
+  readonly id: number;
+  readonly type: ElementType;
+  readonly shape: Shape;
+}
+
+export interface InputValue extends ValueBase {
+  readonly kind: "input";
+  readonly name: string;
+}
+
+export interface ConstantValue extends ValueBase {
+  readonly kind: "constant";
+  /** Row-major. One element in a larger shape means that element everywhere. */
+  readonly data: ConstantData;
+}
+
+export interface OperationValue extends ValueBase {
+  readonly kind: "operation";
+  /** ONNX operator of the default domain with one output. */
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly attributes: Attributes;
+}
+
+/** One tensor of a graph. Values are immutable and made by a {@linkcode Graph}. */
+export type Value = InputValue | ConstantValue | OperationValue;
+
+/** Longer constants are not compared with each other: the look-up would cost more than a second copy. */
+const INTERNED_CONSTANT_LENGTH = 256;
+
+/** Creates values. Equal expressions are one value, which is common subexpression elimination. */
+export class Graph {
+  #nextId = 0;
+  readonly #known = new Map<string, Value>();
+
+  input(name: string, type: ElementType, shape: Shape): InputValue {
+    return { kind: "input", id: this.#nextId++, name, type, shape };
+  }
+
+  /** @param data All elements, or one that is repeated. */
+  constant(type: ElementType, shape: Shape, data: ConstantData): ConstantValue {
+    const make = (): ConstantValue => ({ kind: "constant", id: this.#nextId++, type, shape, data });
+    if (data.length > INTERNED_CONSTANT_LENGTH) return make();
+    // Bit patterns, because -0 and 0 must stay apart and NaN must equal itself.
+    const bits = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return this.#intern(`constant|${type}|${shape}|${bits}`, make);
+  }
+
+  operation(op: string, inputs: readonly Value[], type: ElementType, shape: Shape, attributes: Attributes = {}): Value {
+    const ids = inputs.map((input) => input.id);
+    return this.#intern(
+      `${op}|${ids}|${type}|${JSON.stringify(attributes)}`,
+      () => ({ kind: "operation", id: this.#nextId++, op, inputs, attributes, type, shape }),
+    );
+  }
+
+  #intern<V extends Value>(key: string, make: () => V): V {
+    const known = this.#known.get(key);
+    // The key begins with what decides the kind of value, so an equal key has the type that `make` returns.
+    if (known !== undefined) return known as V;
+    const value = make();
+    this.#known.set(key, value);
+    return value;
+  }
+}
+
+/** The values that `outputs` depend on, dependencies first; everything else is dead. */
+export function liveValues(outputs: Iterable<Value>): Value[] {
+  const live = new Set<Value>();
+  const pending = [...outputs];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (live.has(value)) continue;
+    live.add(value);
+    if (value.kind === "operation") pending.push(...value.inputs);
+  }
+  return [...live].sort((a, b) => a.id - b.id);
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dimension, axis) => dimension === b[axis]);
+}
+
+export function int(value: number): Attribute {
+  return { kind: "int", value };
+}
+
+export function ints(value: readonly number[]): Attribute {
+  return { kind: "ints", value };
+}

@@ -1,0 +1,134 @@
+import * as tf from "@tensorflow/tfjs";
+import { conv, convTranspose, matMul } from "../emit/contract.ts";
+import type { ConvolutionWindow } from "../emit/contract.ts";
+import { concat, pad, reshape, slice, transpose } from "../emit/shape.ts";
+import { sizeOf } from "../graph.ts";
+import type { Graph, Shape, Value } from "../graph.ts";
+import type { KernelCall, TranslationTable } from "./translation.ts";
+
+const NHWC_TO_NCHW = [0, 3, 1, 2];
+const NCHW_TO_NHWC = [0, 2, 3, 1];
+const HWIO_TO_OIHW = [3, 2, 0, 1];
+
+interface ConvolutionGeometry extends ConvolutionWindow {
+  readonly input: Shape;
+  readonly filter: Shape;
+  readonly output: Shape;
+  /** A convolution that sees one pixel at a time is a matrix product, which needs no change of layout. */
+  readonly pointwise: boolean;
+}
+
+/** Sizes from TF.js's own rules for padding and rounding. Shapes are [N, H, W, C] and [kH, kW, C, O]. */
+function geometry(call: KernelCall, input: Shape, filter: Shape): ConvolutionGeometry {
+  const format = call.attribute<string>("dataFormat");
+  if (format !== "NHWC") call.fail(`dataFormat must be "NHWC": got "${format}"`, "keep images channels last");
+  if (filter[2] !== input[3]) {
+    call.fail(`the filter wants ${filter[2]} channels, the image has ${input[3]}`, "use groups of 1");
+  }
+  const dilations = call.attribute<number | [number, number] | undefined>("dilations") ?? 1;
+  const info = tf.backend_util.computeConv2DInfo(
+    [input[0]!, input[1]!, input[2]!, input[3]!],
+    [filter[0]!, filter[1]!, filter[2]!, filter[3]!],
+    call.attribute("strides"),
+    dilations,
+    call.attribute("pad"),
+    call.attribute("dimRoundingMode"),
+  );
+  const { top, left, bottom, right } = info.padInfo;
+  const pads = [top, left, bottom, right];
+  const strides = [info.strideHeight, info.strideWidth];
+  const all = [...filter.slice(0, 2), ...strides];
+  return {
+    input,
+    filter,
+    output: info.outShape,
+    kernel: filter.slice(0, 2),
+    strides,
+    dilations: [info.dilationHeight, info.dilationWidth],
+    pads,
+    pointwise: all.every((size) => size === 1) && pads.every((size) => size === 0),
+  };
+}
+
+/** [N, H, W, C] -> [N H W, C]. */
+function pixels(graph: Graph, x: Value): Value {
+  const channels = x.shape[3]!;
+  return reshape(graph, x, [sizeOf(x.shape) / channels, channels]);
+}
+
+/** [1, 1, C, O] -> [C, O]. */
+function pointwiseMatrix(graph: Graph, filter: Value): Value {
+  return reshape(graph, filter, filter.shape.slice(2));
+}
+
+/**
+ * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
+ * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
+ */
+function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
+  const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
+  const size = g.input.slice(1, 3);
+  // Each axis: pads of the full correlation that give back the input size.
+  const before = [0, 1].map((i) => g.kernel[i]! - 1 - g.pads[i]!);
+  const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
+  const pads = [...before, ...after];
+  if (g.strides.some((stride) => stride > 1) || pads.some((count) => count < 0)) {
+    const weights = transpose(graph, filter, HWIO_TO_OIHW);
+    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
+  }
+  const turned = slice(
+    graph,
+    filter,
+    [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
+  );
+  const weights = transpose(graph, turned, [2, 3, 0, 1]);
+  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
+}
+
+/**
+ * dL/dfilter: one matrix product for each tap (ky, kx), [C, pixels] x [pixels, O], of the padded input shifted by the
+ * tap. About three times as fast in ONNX Runtime as one convolution of transposed operands.
+ */
+function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
+  const [top, left, bottom, right] = g.pads;
+  const padded = pad(graph, x, [0, top!, left!, 0], [0, bottom!, right!, 0]);
+  const dyPixels = pixels(graph, dy);
+  const taps: Value[] = [];
+  for (let ky = 0; ky < g.kernel[0]!; ky++) {
+    for (let kx = 0; kx < g.kernel[1]!; kx++) {
+      const seen = slice(graph, padded, [
+        { axis: 1, start: ky, count: g.output[1]!, step: g.strides[0]! },
+        { axis: 2, start: kx, count: g.output[2]!, step: g.strides[1]! },
+      ]);
+      taps.push(matMul(graph, pixels(graph, seen), dyPixels, { transposeA: true }));
+    }
+  }
+  return reshape(graph, concat(graph, taps, 0), g.filter);
+}
+
+export const CONV: TranslationTable = {
+  Conv2D: (call) => {
+    const { graph } = call;
+    const [x, filter] = [call.input("x"), call.input("filter")];
+    const g = geometry(call, x.shape, filter.shape);
+    if (g.pointwise) return reshape(graph, matMul(graph, pixels(graph, x), pointwiseMatrix(graph, filter)), g.output);
+    const weights = transpose(graph, filter, HWIO_TO_OIHW);
+    const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
+    return transpose(graph, y, NCHW_TO_NHWC);
+  },
+  Conv2DBackpropInput: (call) => {
+    const { graph } = call;
+    const [dy, filter] = [call.input("dy"), call.input("filter")];
+    const g = geometry(call, call.attribute("inputShape"), filter.shape);
+    if (!g.pointwise) return inputGradient(graph, dy, filter, g);
+    const dx = matMul(graph, pixels(graph, dy), pointwiseMatrix(graph, filter), { transposeB: true });
+    return reshape(graph, dx, g.input);
+  },
+  Conv2DBackpropFilter: (call) => {
+    const { graph } = call;
+    const [x, dy] = [call.input("x"), call.input("dy")];
+    const g = geometry(call, x.shape, call.attribute("filterShape"));
+    if (!g.pointwise) return filterGradient(graph, x, dy, g);
+    return reshape(graph, matMul(graph, pixels(graph, x), pixels(graph, dy), { transposeA: true }), g.filter);
+  },
+};

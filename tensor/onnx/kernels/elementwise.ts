@@ -1,0 +1,132 @@
+import { scalar, splat } from "../emit/constants.ts";
+import { binary, cast, unary, where } from "../emit/elementwise.ts";
+import type { ElementType, Graph, Value } from "../graph.ts";
+import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
+
+/** A function of one float32 element. TF.js gives integers to some of these. */
+function floatFunction(op: string): Translation {
+  return (call) => unary(call.graph, op, cast(call.graph, call.input("x"), "float32"));
+}
+
+function sameType(op: string): Translation {
+  return (call) => unary(call.graph, op, arithmetic(call.graph, call.input("x")));
+}
+
+function arithmeticOf(op: string): Translation {
+  return (call) => {
+    const [a, b] = operands(call);
+    return binary(call.graph, op, a, b);
+  };
+}
+
+function comparison(op: string, negate = false): Translation {
+  return (call) => {
+    const [a, b] = operands(call);
+    const result = binary(call.graph, op, a, b, "bool");
+    return negate ? unary(call.graph, "Not", result) : result;
+  };
+}
+
+function logical(op: string): Translation {
+  return (call) => binary(call.graph, op, call.input("a"), call.input("b"), "bool");
+}
+
+/** ONNX arithmetic and order are not defined on bool; TF.js counts true as 1. */
+function arithmetic(graph: Graph, x: Value): Value {
+  return x.type === "bool" ? cast(graph, x, "int32") : x;
+}
+
+function operands(call: KernelCall): [Value, Value] {
+  return [arithmetic(call.graph, call.input("a")), arithmetic(call.graph, call.input("b"))];
+}
+
+/** Rounds towards minus infinity; ONNX's integer Div rounds towards zero. Keeps the type. */
+function floorDivide(graph: Graph, a: Value, b: Value): Value {
+  if (a.type !== "int32") return unary(graph, "Floor", binary(graph, "Div", a, b));
+  // A double holds each int32 and each quotient of two of them closely enough that the floor is exact.
+  const quotient = binary(graph, "Div", cast(graph, a, "float64"), cast(graph, b, "float64"));
+  return cast(graph, unary(graph, "Floor", quotient), "int32");
+}
+
+function filled(call: KernelCall, type: ElementType, value: number): Value {
+  return splat(call.graph, type, call.input("x").shape, value);
+}
+
+export const ELEMENTWISE: TranslationTable = {
+  Exp: floatFunction("Exp"),
+  Log: floatFunction("Log"),
+  Sin: floatFunction("Sin"),
+  Cos: floatFunction("Cos"),
+  Tanh: floatFunction("Tanh"),
+  Sigmoid: floatFunction("Sigmoid"),
+  Sqrt: floatFunction("Sqrt"),
+  Erf: floatFunction("Erf"),
+  Softplus: floatFunction("Softplus"),
+  Reciprocal: floatFunction("Reciprocal"),
+  Floor: floatFunction("Floor"),
+  Ceil: floatFunction("Ceil"),
+  Round: floatFunction("Round"),
+  Rsqrt: (call) => {
+    const root = unary(call.graph, "Sqrt", cast(call.graph, call.input("x"), "float32"));
+    return unary(call.graph, "Reciprocal", root);
+  },
+  Neg: sameType("Neg"),
+  Abs: sameType("Abs"),
+  Sign: sameType("Sign"),
+  Relu: sameType("Relu"),
+  Square: ({ graph, input }) => binary(graph, "Mul", input("x"), input("x")),
+  Step: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const positive = binary(graph, "Greater", x, scalar(graph, x.type, 0), "bool");
+    const below = attribute<number | undefined>("alpha") ?? 0;
+    if (below === 0) return cast(graph, positive, x.type);
+    return where(graph, positive, scalar(graph, x.type, 1), scalar(graph, x.type, below));
+  },
+  ClipByValue: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const low = scalar(graph, x.type, attribute("clipValueMin"));
+    const high = scalar(graph, x.type, attribute("clipValueMax"));
+    return binary(graph, "Min", binary(graph, "Max", x, low), high);
+  },
+
+  Add: arithmeticOf("Add"),
+  Sub: arithmeticOf("Sub"),
+  Multiply: arithmeticOf("Mul"),
+  RealDiv: arithmeticOf("Div"),
+  Maximum: arithmeticOf("Max"),
+  Minimum: arithmeticOf("Min"),
+  Pow: arithmeticOf("Pow"),
+  // int32 also for floats: the type that TF.js's kernels return.
+  FloorDiv: (call) => cast(call.graph, floorDivide(call.graph, ...operands(call)), "int32"),
+  Mod: (call) => {
+    const [a, b] = operands(call);
+    return binary(call.graph, "Sub", a, binary(call.graph, "Mul", floorDivide(call.graph, a, b), b));
+  },
+  SquaredDifference: (call) => {
+    const difference = binary(call.graph, "Sub", ...operands(call));
+    return binary(call.graph, "Mul", difference, difference);
+  },
+  AddN: ({ graph, inputs }) => inputs().reduce((sum, term) => binary(graph, "Add", sum, term)),
+
+  Equal: comparison("Equal"),
+  NotEqual: comparison("Equal", true),
+  Greater: comparison("Greater"),
+  GreaterEqual: comparison("GreaterOrEqual"),
+  Less: comparison("Less"),
+  LessEqual: comparison("LessOrEqual"),
+  LogicalAnd: logical("And"),
+  LogicalOr: logical("Or"),
+  LogicalXor: logical("Xor"),
+  LogicalNot: ({ graph, input }) => unary(graph, "Not", input("x")),
+  Select: ({ graph, input }) => {
+    const [a, b] = [input("t"), input("e")];
+    return cast(graph, where(graph, input("condition"), arithmetic(graph, a), arithmetic(graph, b)), a.type);
+  },
+
+  Identity: ({ input }) => input("x"),
+  Cast: ({ graph, input, elementType }) => cast(graph, input("x"), elementType("dtype")),
+  OnesLike: (call) => filled(call, call.input("x").type, 1),
+  ZerosLike: (call) => filled(call, call.input("x").type, 0),
+  Fill: ({ graph, attribute, elementType }) =>
+    splat(graph, elementType("dtype"), attribute("shape"), attribute("value")),
+};

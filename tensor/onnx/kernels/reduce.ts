@@ -1,0 +1,69 @@
+import * as tf from "@tensorflow/tfjs";
+import { matMul, reduce } from "../emit/contract.ts";
+import type { Reduction } from "../emit/contract.ts";
+import { cast } from "../emit/elementwise.ts";
+import { int } from "../graph.ts";
+import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
+
+function axesOf({ input, attribute }: KernelCall, name = "axis"): number[] {
+  const x = input("x");
+  const axis = attribute<number | number[] | null | undefined>(name);
+  return tf.util.parseAxisParam(axis ?? x.shape.map((_, i) => i), [...x.shape]);
+}
+
+function reduction(op: Reduction, axisName = "axis"): Translation {
+  return (call) => {
+    const x = call.input("x");
+    const numbers = x.type === "bool" ? cast(call.graph, x, "int32") : x;
+    return reduce(call.graph, op, numbers, axesOf(call, axisName), keepDims(call));
+  };
+}
+
+/** all and any are the minimum and the maximum of 0 and 1. */
+function logicalReduction(op: Reduction): Translation {
+  return (call) => {
+    const bits = cast(call.graph, call.input("x"), "int32");
+    return cast(call.graph, reduce(call.graph, op, bits, axesOf(call), keepDims(call)), "bool");
+  };
+}
+
+function keepDims({ attribute }: KernelCall): boolean {
+  return attribute<boolean | undefined>("keepDims") ?? false;
+}
+
+function lastAxisFunction(op: string, axisName: string): Translation {
+  return ({ graph, input, attribute, fail }) => {
+    const logits = input("logits");
+    const last = logits.shape.length - 1;
+    const axis = attribute<number | undefined>(axisName) ?? last;
+    if (axis !== last && axis !== -1) fail(`the axis must be the last: got ${axis}`, "transpose first");
+    return graph.operation(op, [logits], logits.type, logits.shape, { axis: int(last) });
+  };
+}
+
+export const REDUCE: TranslationTable = {
+  Sum: reduction("ReduceSum"),
+  Prod: reduction("ReduceProd"),
+  Max: reduction("ReduceMax", "reductionIndices"),
+  Min: reduction("ReduceMin"),
+  Mean: (call) => {
+    const x = cast(call.graph, call.input("x"), "float32");
+    return reduce(call.graph, "ReduceMean", x, axesOf(call), keepDims(call));
+  },
+  All: logicalReduction("ReduceMin"),
+  Any: logicalReduction("ReduceMax"),
+  ArgMax: (call) => {
+    const x = call.input("x");
+    const axis = axesOf(call)[0]!;
+    const shape = x.shape.toSpliced(axis, 1);
+    const at = call.graph.operation("ArgMax", [x], "int64", shape, { axis: int(axis), keepdims: int(0) });
+    return cast(call.graph, at, "int32");
+  },
+  Softmax: lastAxisFunction("Softmax", "dim"),
+  LogSoftmax: lastAxisFunction("LogSoftmax", "axis"),
+  BatchMatMul: ({ graph, input, attribute }) =>
+    matMul(graph, input("a"), input("b"), {
+      transposeA: attribute("transposeA"),
+      transposeB: attribute("transposeB"),
+    }),
+};

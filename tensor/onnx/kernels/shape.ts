@@ -1,0 +1,155 @@
+import * as tf from "@tensorflow/tfjs";
+import { fromData, scalar } from "../emit/constants.ts";
+import { matMul } from "../emit/contract.ts";
+import { binary, cast, where } from "../emit/elementwise.ts";
+import { concat, expand, gather, pad, reshape, slice, tile, transpose } from "../emit/shape.ts";
+import { sizeOf } from "../graph.ts";
+import type { Graph, Value } from "../graph.ts";
+import type { TranslationTable } from "./translation.ts";
+
+function normalAxis(axis: number, rank: number): number {
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** True where `at[...] === k`, as [..., depth] bool. */
+function oneHot(graph: Graph, at: Value, depth: number): Value {
+  const classes = fromData(graph, "int32", [depth], Int32Array.from({ length: depth }, (_, index) => index));
+  const column = reshape(graph, cast(graph, at, "int32"), [...at.shape, 1]);
+  return binary(graph, "Equal", column, classes, "bool");
+}
+
+function hostRange(start: number, stop: number, step: number): number[] {
+  const count = Math.max(0, Math.ceil((stop - start) / step));
+  return Array.from({ length: count }, (_, index) => start + index * step);
+}
+
+export const SHAPE: TranslationTable = {
+  Reshape: ({ graph, input, attribute }) => {
+    const x = input("x");
+    return reshape(graph, x, tf.util.inferFromImplicitShape(attribute("shape"), sizeOf(x.shape)));
+  },
+  ExpandDims: ({ graph, input, attribute }) => {
+    const x = input("input");
+    const shape = [...x.shape];
+    shape.splice(normalAxis(attribute("dim"), shape.length + 1), 0, 1);
+    return reshape(graph, x, shape);
+  },
+  Transpose: ({ graph, input, attribute }) => transpose(graph, input("x"), attribute("perm")),
+  Tile: ({ graph, input, attribute }) => tile(graph, input("x"), attribute("reps")),
+  BroadcastTo: ({ graph, input, attribute }) => expand(graph, input("x"), attribute("shape")),
+  Concat: ({ graph, inputs, attribute }) => {
+    const parts = inputs();
+    const axis = normalAxis(attribute("axis"), parts[0]!.shape.length);
+    tf.backend_util.assertParamsConsistent(parts.map((part) => [...part.shape]), axis);
+    return concat(graph, parts, axis);
+  },
+  Pack: ({ graph, inputs, attribute }) => {
+    const parts = inputs();
+    const axis = normalAxis(attribute("axis"), parts[0]!.shape.length + 1);
+    const columns = parts.map((part) => reshape(graph, part, part.shape.toSpliced(axis, 0, 1)));
+    return concat(graph, columns, axis);
+  },
+  Unpack: ({ graph, input, attribute }) => {
+    const x = input("value");
+    const axis = normalAxis(attribute("axis"), x.shape.length);
+    return Array.from(
+      { length: x.shape[axis]! },
+      (_, start) => reshape(graph, slice(graph, x, [{ axis, start, count: 1 }]), x.shape.toSpliced(axis, 1)),
+    );
+  },
+  Slice: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const begin = [attribute<number | number[]>("begin")].flat();
+    const size = [attribute<number | number[]>("size")].flat();
+    const ranges = x.shape.map((dimension, axis) => {
+      const start = begin[axis] ?? 0;
+      const count = size[axis] ?? -1;
+      const whole = count < 0 ? dimension - start : count;
+      if (start < 0 || whole < 0 || start + whole > dimension) {
+        throw new Error(`slice [${begin}] of size [${size}] does not lie in [${x.shape}]`);
+      }
+      return { axis, start, count: whole };
+    });
+    return slice(graph, x, ranges);
+  },
+  StridedSlice: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const { begin, end, strides, finalShape } = tf.slice_util.sliceInfo(
+      [...x.shape],
+      attribute("begin"),
+      attribute("end"),
+      attribute("strides"),
+      attribute("beginMask"),
+      attribute("endMask"),
+      attribute("ellipsisMask"),
+      attribute("newAxisMask"),
+      attribute("shrinkAxisMask"),
+    );
+    const counts = tf.slice_util.computeOutShape(begin, end, strides);
+    const ranges = counts.map((count, axis) => ({ axis, start: begin[axis]!, count, step: strides[axis]! }));
+    return reshape(graph, slice(graph, x, ranges), finalShape);
+  },
+  SplitV: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const axis = normalAxis(attribute("axis"), x.shape.length);
+    const asked = attribute<number | number[]>("numOrSizeSplits");
+    const known = typeof asked === "number" ? [] : asked.filter((size) => size >= 0);
+    const rest = x.shape[axis]! - sum(known);
+    const sizes = typeof asked === "number"
+      ? Array<number>(asked).fill(x.shape[axis]! / asked)
+      : asked.map((size) => size < 0 ? rest : size);
+    return sizes.map((count, i) => slice(graph, x, [{ axis, start: sum(sizes.slice(0, i)), count }]));
+  },
+  PadV2: ({ graph, input, attribute }) => {
+    const paddings = attribute<[number, number][]>("paddings");
+    const [before, after] = [paddings.map(([count]) => count), paddings.map(([, count]) => count)];
+    return pad(graph, input("x"), before, after, attribute("constantValue"));
+  },
+  Reverse: ({ graph, input, attribute }) => {
+    const x = input("x");
+    const axes = tf.util.parseAxisParam(attribute("dims"), [...x.shape]);
+    return slice(
+      graph,
+      x,
+      axes.map((axis) => ({ axis, start: x.shape[axis]! - 1, count: x.shape[axis]!, step: -1 })),
+    );
+  },
+  GatherV2: ({ graph, input, attribute, fail }) => {
+    if (attribute<number>("batchDims") !== 0) {
+      fail("batchDims must be 0", "gather from a tensor with merged batch axes");
+    }
+    const x = input("x");
+    return gather(graph, x, cast(graph, input("indices"), "int32"), normalAxis(attribute("axis"), x.shape.length));
+  },
+  OneHot: ({ graph, input, attribute, elementType }) => {
+    const type = elementType("dtype");
+    const hot = oneHot(graph, input("indices"), attribute("depth"));
+    const [on, off] = [attribute<number>("onValue"), attribute<number>("offValue")];
+    if (on === 1 && off === 0) return cast(graph, hot, type);
+    return where(graph, hot, scalar(graph, type, on), scalar(graph, type, off));
+  },
+  // The gradient of a gather. A matrix product sums in a fixed order; ONNX's scatters promise none.
+  UnsortedSegmentSum: ({ graph, input, attribute, fail }) => {
+    const [x, segments] = [input("x"), input("segmentIds")];
+    if (segments.shape.length !== 1 || x.type !== "float32") {
+      fail(
+        `segment sums need float32 values and ids of rank 1: got ${x.type} and rank ${segments.shape.length}`,
+        "reshape the ids to one axis",
+      );
+    }
+    const count = attribute<number>("numSegments");
+    const member = cast(graph, oneHot(graph, segments, count), "float32");
+    const rows = reshape(graph, x, [x.shape[0]!, sizeOf(x.shape.slice(1))]);
+    return reshape(graph, matMul(graph, member, rows, { transposeA: true }), [count, ...x.shape.slice(1)]);
+  },
+  Range: ({ graph, attribute, elementType }) => {
+    const values = hostRange(attribute("start"), attribute("stop"), attribute("step"));
+    const integers = elementType("dtype") === "int32";
+    const data = integers ? Int32Array.from(values) : Float32Array.from(values);
+    return fromData(graph, integers ? "int32" : "float32", [values.length], data);
+  },
+};
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

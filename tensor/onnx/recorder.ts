@@ -1,0 +1,231 @@
+import * as tf from "@tensorflow/tfjs";
+import type { CompileError } from "./failure.ts";
+import { compileError } from "./failure.ts";
+import { fromData } from "./emit/constants.ts";
+import { Graph } from "./graph.ts";
+import type { ElementType, Value } from "./graph.ts";
+import { TRANSLATIONS } from "./kernels/table.ts";
+import type { KernelCall } from "./kernels/translation.ts";
+
+/** TF.js backend whose kernels compute nothing and record what they would compute. */
+export const RECORDER = "noiseline-recorder";
+
+/** What one traced function has recorded so far. */
+export class Recording {
+  readonly graph = new Graph();
+  readonly #values = new Map<object, Value>();
+  readonly #tensors: tf.Tensor[] = [];
+  /** A failure that TF.js hides from the traced function in a promise. */
+  failure: CompileError | undefined;
+
+  constructor(readonly label: string) {}
+
+  /** A tensor that stands for `value`. Call only while the recorder is TF.js's backend. */
+  tensorOf(value: Value): tf.Tensor {
+    const dataId = {};
+    this.#values.set(dataId, value);
+    const info = { dataId, shape: [...value.shape], dtype: tensorType(value.type) };
+    const tensor = tf.engine().makeTensorFromTensorInfo(info);
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const type = elementTypeOf(dtype);
+    if (type === undefined || Array.isArray(data)) {
+      throw compileError(this.label, `a tensor of type ${dtype}`, "use float32, int32 or bool");
+    }
+    const dataId = {};
+    // A copy: the caller may write to the array afterwards.
+    this.#values.set(dataId, fromData(this.graph, type, shape, data.slice()));
+    return dataId;
+  }
+
+  valueOf(info: tf.TensorInfo): Value {
+    const known = this.#values.get(info.dataId);
+    if (known !== undefined) return known;
+    // Made before tracing: its backend still has the data, which becomes a constant of the graph.
+    if (!(info instanceof tf.Tensor)) {
+      throw new Error("Cannot happen: TF.js gave a kernel something else than a tensor.");
+    }
+    const type = elementTypeOf(info.dtype);
+    const data: Float32Array | Int32Array | Uint8Array = info.dataSync();
+    if (type === undefined) throw compileError(this.label, `a tensor of type ${info.dtype}`, "use float32 or int32");
+    const value = fromData(this.graph, type, info.shape, data.slice());
+    this.#values.set(info.dataId, value);
+    return value;
+  }
+
+  forget(dataId: object): void {
+    this.#values.delete(dataId);
+  }
+
+  get liveTensors(): number {
+    return this.#values.size;
+  }
+
+  /** Autodiff keeps tensors outside of any scope; when a traced function throws, nobody else disposes of them. */
+  disposeTensors(): void {
+    for (const tensor of this.#tensors) tensor.dispose();
+  }
+}
+
+let active: Recording | undefined;
+
+/**
+ * Make the recorder TF.js's backend, call `body`, and put the previous backend back whatever happens. Synchronous from
+ * start to end, so that nothing else in the process ever sees the recorder. TF.js must be ready.
+ */
+export function withRecording<T>(recording: Recording, body: () => T): T {
+  if (active !== undefined) {
+    throw compileError(recording.label, `"${active.label}" is being compiled`, "compile one before the other");
+  }
+  registerRecorder();
+  const previous = tf.getBackend();
+  active = recording;
+  try {
+    selectBackend(RECORDER);
+    return body();
+  } finally {
+    recording.disposeTensors();
+    active = undefined;
+    selectBackend(previous);
+  }
+}
+
+function selectBackend(name: string): void {
+  // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
+  // promise only repeats that.
+  void tf.setBackend(name);
+}
+
+function recordingNow(): Recording {
+  if (active === undefined) {
+    throw new Error(`The TF.js backend "${RECORDER}" works only inside Device.compile. Fix: do not select it.`);
+  }
+  return active;
+}
+
+class RecordingBackend extends tf.KernelBackend {
+  override write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
+    return recordingNow().write(data, shape, dtype);
+  }
+
+  override readSync(): never {
+    throw readError();
+  }
+
+  override read(): Promise<never> {
+    // The traced function is synchronous and cannot await this: report when it returns, and never settle, because a
+    // rejection that nobody handles would end the process.
+    recordingNow().failure ??= readError();
+    return new Promise(() => {});
+  }
+
+  override disposeData(dataId: object): boolean {
+    // Tensors that outlive their tracing still count as disposed of.
+    active?.forget(dataId);
+    return true;
+  }
+
+  override refCount(): number {
+    return 1;
+  }
+
+  override incRef(): void {
+    throw new Error("Cannot happen: each recorded tensor has data of its own.");
+  }
+
+  override numDataIds(): number {
+    return active?.liveTensors ?? 0;
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7; // float32: TF.js's EPSILON_FLOAT32
+  }
+
+  override dispose(): void {}
+}
+
+function readError(): CompileError {
+  return compileError(
+    recordingNow().label,
+    "tensor data is read while the function is traced, before it has any",
+    "return the tensor as an output and read it from the result of run()",
+  );
+}
+
+let registered = false;
+
+function registerRecorder(): void {
+  if (registered) return;
+  registered = true;
+  // Priority 0 is below every other backend: TF.js never picks the recorder by itself.
+  tf.registerBackend(RECORDER, () => new RecordingBackend(), 0);
+  for (const [kernelName, translate] of Object.entries(TRANSLATIONS)) {
+    tf.registerKernel({
+      kernelName,
+      backendName: RECORDER,
+      kernelFunc: ({ inputs, attrs }) => {
+        const recording = recordingNow();
+        const result = translate(kernelCall(recording, kernelName, inputs, attrs));
+        return "kind" in result ? recording.tensorOf(result) : result.map((value) => recording.tensorOf(value));
+      },
+    });
+  }
+  // TF.js exports each kernel's name under that name. Kernels left over get an error that says where they are called.
+  for (const [exported, kernelName] of Object.entries(tf)) {
+    if (exported !== kernelName || kernelName in TRANSLATIONS) continue;
+    const kernelFunc = () => {
+      throw compileError(
+        recordingNow().label,
+        `TF.js op "${kernelName}" has no ONNX translation`,
+        "write it with other ops, or add it to tensor/onnx/kernels",
+      );
+    };
+    tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });
+  }
+}
+
+function kernelCall(
+  recording: Recording,
+  kernelName: string,
+  inputs: tf.NamedTensorInfoMap,
+  attributes: tf.NamedAttrMap | undefined,
+): KernelCall {
+  const fail = (problem: string, fix: string): never => {
+    throw compileError(recording.label, `TF.js op "${kernelName}": ${problem}`, fix);
+  };
+  return {
+    graph: recording.graph,
+    fail,
+    input(name) {
+      const info = inputs[name];
+      return info === undefined ? fail(`input "${name}" is missing`, "give every input") : recording.valueOf(info);
+    },
+    inputs: () => Object.values(inputs).flatMap((info) => info === undefined ? [] : [recording.valueOf(info)]),
+    // TF.js types attributes as a union of everything; their real types are in its kernel_names.ts.
+    attribute: <T>(name: string) => attributes?.[name] as T,
+    elementType(name) {
+      const dtype = attributes?.[name] as tf.DataType;
+      return elementTypeOf(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
+    },
+  };
+}
+
+function elementTypeOf(dtype: tf.DataType): ElementType | undefined {
+  return dtype === "float32" || dtype === "int32" || dtype === "bool" ? dtype : undefined;
+}
+
+function tensorType(type: ElementType): "float32" | "int32" | "bool" {
+  if (type === "float32" || type === "int32" || type === "bool") return type;
+  throw new Error(`Cannot happen: a translation returned ${type}, which TF.js does not have.`);
+}

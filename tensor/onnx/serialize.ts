@@ -1,0 +1,94 @@
+import onnxProto from "onnx-proto";
+import { ONNX_TYPE } from "./emit/elementwise.ts";
+import { liveValues, sizeOf } from "./graph.ts";
+import type { Attribute, ConstantValue, ElementType, InputValue, OperationValue, Shape, Value } from "./graph.ts";
+
+const { onnx } = onnxProto;
+
+/** ONNX IR 8 and operator set 18: axes of every reduction are inputs, and ONNX Runtime >= 1.14 reads it. */
+const IR_VERSION = 8;
+const OPSET_VERSION = 18;
+
+const INT = onnx.AttributeProto.AttributeType.INT;
+const INTS = onnx.AttributeProto.AttributeType.INTS;
+
+export const INPUT_PREFIX = "in:";
+export const OUTPUT_PREFIX = "out:";
+
+/** An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart. */
+export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
+  const nodes: object[] = [];
+  const initializers: object[] = [];
+  const constants: ConstantValue[] = [];
+  for (const value of liveValues(outputs.values())) {
+    if (value.kind === "operation") nodes.push(operationNode(value));
+    if (value.kind === "constant") constants.push(value);
+  }
+  for (const constant of constants) {
+    if (constant.data.length === sizeOf(constant.shape)) {
+      initializers.push(initializer(nameOf(constant), constant, constant.shape));
+      continue;
+    }
+    // One element in a large shape: spread when the session is made, so that the file stays small.
+    const [element, shape] = [`${nameOf(constant)}:element`, `${nameOf(constant)}:shape`];
+    initializers.push(initializer(element, constant, []), shapeInitializer(shape, constant.shape));
+    nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
+  }
+  // A name of its own for each output: two outputs may be one value, and a value may be an input.
+  for (const [name, value] of outputs) {
+    nodes.push({ opType: "Identity", input: [nameOf(value)], output: [OUTPUT_PREFIX + name] });
+  }
+  const model = {
+    irVersion: IR_VERSION,
+    opsetImport: [{ domain: "", version: OPSET_VERSION }],
+    producerName: "noiseline",
+    graph: {
+      name: "traced",
+      node: nodes,
+      initializer: initializers,
+      input: inputs.map((value) => valueInfo(nameOf(value), value)),
+      output: [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value)),
+    },
+  };
+  return onnx.ModelProto.encode(model).finish();
+}
+
+function nameOf(value: Value): string {
+  return value.kind === "input" ? INPUT_PREFIX + value.name : `v${value.id}`;
+}
+
+function operationNode(value: OperationValue): object {
+  return {
+    opType: value.op,
+    // Shown in ONNX Runtime's error messages.
+    name: `${value.op}_${value.id}`,
+    input: value.inputs.map(nameOf),
+    output: [nameOf(value)],
+    attribute: Object.entries(value.attributes).map(([name, attribute]) => attributeProto(name, attribute)),
+  };
+}
+
+function attributeProto(name: string, attribute: Attribute): object {
+  switch (attribute.kind) {
+    case "int":
+      return { name, type: INT, i: attribute.value };
+    case "ints":
+      return { name, type: INTS, ints: attribute.value };
+  }
+}
+
+function initializer(name: string, { type, data }: ConstantValue, dims: Shape): object {
+  // ONNX raw data is little-endian, as typed arrays are on every platform of ONNX Runtime.
+  const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { name, dims, dataType: ONNX_TYPE[type], rawData };
+}
+
+function shapeInitializer(name: string, shape: Shape): object {
+  const rawData = new Uint8Array(BigInt64Array.from(shape, BigInt).buffer);
+  return { name, dims: [shape.length], dataType: ONNX_TYPE.int64, rawData };
+}
+
+function valueInfo(name: string, { type, shape }: { type: ElementType; shape: Shape }): object {
+  const dim = shape.map((dimValue) => ({ dimValue }));
+  return { name, type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim } } } };
+}

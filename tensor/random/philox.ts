@@ -1,0 +1,78 @@
+/**
+ * Philox4x32-10, a counter-based generator: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel Random Numbers: As Easy
+ * as 1, 2, 3", SC 2011, section 3.3. Output is a pure function of (counter, key), so any position can be read directly.
+ */
+
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+const ROUNDS = 10;
+
+const M0_LOW = MULTIPLIER_0 & 0xffff;
+const M0_HIGH = MULTIPLIER_0 >>> 16;
+const M1_LOW = MULTIPLIER_1 & 0xffff;
+const M1_HIGH = MULTIPLIER_1 >>> 16;
+
+/** Four 32-bit words. Word 0 counts blocks in {@linkcode philoxWords}. */
+export type PhiloxCounter = readonly [number, number, number, number];
+
+/** Two 32-bit words. */
+export type PhiloxKey = readonly [number, number];
+
+/** The four output words (unsigned, 32 bits each) of one counter. */
+export function philox4x32(counter: PhiloxCounter, key: PhiloxKey): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(4);
+  philoxWords(counter, key, words, 4);
+  return words;
+}
+
+/**
+ * Fill `out[0 .. wordCount)` with the blocks of `first`, `first + 1`, ... (the 64-bit number in words 0 and 1 counts).
+ * @param wordCount A multiple of 4, at most `out.length`.
+ */
+export function philoxWords(first: PhiloxCounter, key: PhiloxKey, out: Uint32Array, wordCount: number): void {
+  let low = first[0] | 0;
+  let high = first[1] | 0;
+  const word2 = first[2] | 0;
+  const word3 = first[3] | 0;
+  const key0 = key[0] | 0;
+  const key1 = key[1] | 0;
+  for (let at = 0; at < wordCount; at += 4) {
+    let c0 = low;
+    let c1 = high;
+    let c2 = word2;
+    let c3 = word3;
+    let k0 = key0;
+    let k1 = key1;
+    for (let round = 0; round < ROUNDS; round++) {
+      // The upper halves of two 32x32-bit products, from 16-bit pieces: every partial sum fits 32 unsigned bits, so
+      // int32 wrap-around loses nothing and V8 keeps all of it in integer registers.
+      const c0Low = c0 & 0xffff;
+      const c0High = c0 >>> 16;
+      const middle0 = (Math.imul(c0High, M0_LOW) + (Math.imul(c0Low, M0_LOW) >>> 16)) | 0;
+      const cross0 = (Math.imul(c0Low, M0_HIGH) + (middle0 & 0xffff)) | 0;
+      const upper0 = (Math.imul(c0High, M0_HIGH) + (middle0 >>> 16) + (cross0 >>> 16)) | 0;
+      const c2Low = c2 & 0xffff;
+      const c2High = c2 >>> 16;
+      const middle1 = (Math.imul(c2High, M1_LOW) + (Math.imul(c2Low, M1_LOW) >>> 16)) | 0;
+      const cross1 = (Math.imul(c2Low, M1_HIGH) + (middle1 & 0xffff)) | 0;
+      const upper1 = (Math.imul(c2High, M1_HIGH) + (middle1 >>> 16) + (cross1 >>> 16)) | 0;
+
+      const lower0 = Math.imul(c0, MULTIPLIER_0);
+      const lower1 = Math.imul(c2, MULTIPLIER_1);
+      c0 = upper1 ^ c1 ^ k0;
+      c1 = lower1;
+      c2 = upper0 ^ c3 ^ k1;
+      c3 = lower0;
+      k0 = (k0 + WEYL_0) | 0;
+      k1 = (k1 + WEYL_1) | 0;
+    }
+    out[at] = c0;
+    out[at + 1] = c1;
+    out[at + 2] = c2;
+    out[at + 3] = c3;
+    low = (low + 1) | 0;
+    if (low === 0) high = (high + 1) | 0;
+  }
+}

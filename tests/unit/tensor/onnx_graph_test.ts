@@ -1,0 +1,81 @@
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { PureFunction, Signature } from "../../../tensor/device.ts";
+import { fuseBias } from "../../../tensor/onnx/fuse_bias.ts";
+import { Graph, liveValues } from "../../../tensor/onnx/graph.ts";
+import type { Value } from "../../../tensor/onnx/graph.ts";
+import { trace } from "../../../tensor/onnx/trace.ts";
+import { float32 } from "../../support/tensors.ts";
+
+/** ONNX operators that outputs need. */
+async function operators(fn: PureFunction, inputs: Signature, fuse = false): Promise<string[]> {
+  await tf.setBackend("cpu");
+  const { graph, outputs } = trace(fn, inputs, "test");
+  const results: ReadonlyMap<string, Value> = fuse ? fuseBias(graph, outputs) : outputs;
+  return liveValues(results.values()).flatMap((value) => value.kind === "operation" ? [value.op] : []);
+}
+
+const x = float32(2, 4, 4, 3);
+
+Deno.test("Graph keeps equal expressions once", () => {
+  const graph = new Graph();
+  const a = graph.input("a", "float32", [2]);
+  const half = () => graph.constant("float32", [], Float32Array.of(0.5));
+  assertStrictEquals(
+    graph.operation("Mul", [a, half()], "float32", [2]),
+    graph.operation("Mul", [a, half()], "float32", [2]),
+  );
+  const zero = graph.constant("float32", [], Float32Array.of(0));
+  assert(zero !== graph.constant("float32", [], Float32Array.of(-0)));
+});
+
+Deno.test("trace() drops what no output needs", async () => {
+  const fn: PureFunction = ({ x }) => {
+    tf.exp(x!);
+    return { y: tf.neg(x!) };
+  };
+  assertEquals(await operators(fn, { x }), ["Neg"]);
+});
+
+Deno.test("trace() leaves out multiplications by one and additions of zero", async () => {
+  const fn: PureFunction = ({ x }) => ({ y: tf.add(tf.mul(x!, tf.ones([2, 4, 4, 3])), tf.zeros([3])) });
+  assertEquals(await operators(fn, { x }), []);
+});
+
+Deno.test("trace() broadcasts after it computes", async () => {
+  const fn: PureFunction = ({ s }) => ({ y: tf.neg(tf.mul(s!, tf.ones([2, 4, 4, 3]))) });
+  assertEquals(await operators(fn, { s: float32(3) }), ["Neg", "Expand"]);
+});
+
+Deno.test("trace() joins transposes and reshapes that follow each other", async () => {
+  const fn: PureFunction = ({ x }) => {
+    const there = tf.transpose(x!, [0, 3, 1, 2]);
+    const back = tf.transpose(there, [0, 2, 3, 1]);
+    return { same: back, flat: tf.reshape(tf.reshape(back, [2, 48]), [96]) };
+  };
+  assertEquals(await operators(fn, { x }), ["Reshape"]);
+});
+
+Deno.test("trace() makes a 1x1 convolution a matrix product", async () => {
+  const fn: PureFunction = ({ x, w }) => ({ y: tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same") });
+  assertEquals(await operators(fn, { x, w: float32(1, 1, 3, 5) }), ["Reshape", "Reshape", "Gemm", "Reshape"]);
+});
+
+Deno.test("fuseBias() gives biases to convolutions and matrix products", async () => {
+  const fn: PureFunction = ({ x, w, b, dense }) => {
+    const y = tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same"), b!);
+    return { y: tf.add(tf.matMul(tf.reshape(y, [32, 5]), dense!), b!) };
+  };
+  const inputs = { x, w: float32(3, 3, 3, 5), b: float32(5), dense: float32(5, 5) };
+  assertEquals((await operators(fn, inputs)).filter((op) => op === "Add").length, 2);
+  assertEquals((await operators(fn, inputs, true)).filter((op) => op === "Add").length, 0);
+});
+
+Deno.test("fuseBias() keeps a sum whose first part is used elsewhere", async () => {
+  const fn: PureFunction = ({ a, b, bias }) => {
+    const product = tf.matMul(a!, b!);
+    return { product, y: tf.add(product, bias!) };
+  };
+  const inputs = { a: float32(2, 3), b: float32(3, 4), bias: float32(4) };
+  assertEquals(await operators(fn, inputs, true), ["Gemm", "Add"]);
+});
