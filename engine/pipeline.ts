@@ -23,6 +23,8 @@ export interface Stage {
   readonly resources: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
+  /** Arithmetic that the whole stage does, where its kind can tell. */
+  readonly workGflop: number | undefined;
 }
 
 /** A pipeline that may be planned and run: only `loadPipeline` makes one. */

@@ -74,6 +74,15 @@ export const viewRecordSchema = z.strictObject({
   })),
 });
 
+/** How long a stage took, for forecasts of the next one like it. */
+export const timingSchema = z.strictObject({
+  kind: z.string(),
+  localKey: sha256Schema,
+  numerics: z.string().nullable(),
+  workGflop: z.number().nullable(),
+  durationMs: z.number(),
+});
+
 export const stageRunSchema = z.strictObject({
   state: z.enum(["cached", "restored", "ran", "failed", "interrupted", "blocked"]),
   resolvedKey: sha256Schema.nullable(),
@@ -106,5 +115,6 @@ export type Ingredients = z.output<typeof ingredientsSchema>;
 export type ResultManifest = z.output<typeof resultManifestSchema>;
 export type ProgressManifest = z.output<typeof progressManifestSchema>;
 export type ViewRecord = z.output<typeof viewRecordSchema>;
+export type Timing = z.output<typeof timingSchema>;
 export type StageRunRecord = z.output<typeof stageRunSchema>;
 export type RunRecord = z.output<typeof runRecordSchema>;

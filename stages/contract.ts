@@ -153,6 +153,8 @@ export interface CheckResult {
   readonly problems: readonly CheckProblem[];
   /** Facts about the outputs, by port. */
   readonly facts?: Readonly<Record<string, Facts>>;
+  /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */
+  readonly workGflop?: number;
 }
 
 /** Data that a kind takes from an npm package; its version and lock integrity enter the key. */

@@ -1,2 +1,2 @@
 /** The part of `@std/fmt` that this project uses. The npm packing of the standard library carries no types. */
-export function formatBytes(num: number, options?: { binary?: boolean; maximumFractionDigits?: number }): string;
+export function format(num: number, options?: { binary?: boolean; maximumFractionDigits?: number }): string;

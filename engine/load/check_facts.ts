@@ -31,8 +31,12 @@ function place(stage: Stage, problem: CheckProblem, origins: Origins): Diagnosti
  * custom kinds state none, and kinds check only what they are told.
  * @param stages in dependency order
  */
-export function checkFacts(stages: Iterable<Stage>, origins: Origins): Diagnostic[] {
+export function checkFacts(
+  stages: Iterable<Stage>,
+  origins: Origins,
+): { problems: Diagnostic[]; work: ReadonlyMap<string, number> } {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
+  const work = new Map<string, number>();
   const found: Diagnostic[] = [];
   for (const stage of stages) {
     if (stage.kind.check === undefined) continue;
@@ -43,8 +47,9 @@ export function checkFacts(stages: Iterable<Stage>, origins: Origins): Diagnosti
     }
     const result = stage.kind.check(stage.params, inputs);
     if (result.facts !== undefined) facts.set(stage.id, result.facts);
+    if (result.workGflop !== undefined) work.set(stage.id, result.workGflop);
     // A stage at another extent repeats what its entry already said.
     if (stage.id === stage.entry) { for (const problem of result.problems) found.push(place(stage, problem, origins)); }
   }
-  return found;
+  return { problems: found, work };
 }

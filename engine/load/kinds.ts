@@ -20,9 +20,6 @@ export interface CustomRequest {
 
 export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
 
-/** Describes custom stages without running their code in this process. Keyed by absolute path. */
-export type DescribeCustom = (requests: readonly CustomRequest[]) => Promise<ReadonlyMap<string, CustomOutcome>>;
-
 export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
 }
@@ -32,7 +29,6 @@ export async function resolveKinds(
   entries: ReadonlyMap<string, StageEntry>,
   builtins: BuiltinKinds,
   resolveFile: (written: string) => string,
-  describe: DescribeCustom,
   origins: Origins,
 ): Promise<{ kinds: Map<string, Kind | undefined>; problems: Diagnostic[] }> {
   const kinds = new Map<string, Kind | undefined>();
@@ -59,7 +55,7 @@ export async function resolveKinds(
     request.params.push(entry.with);
     custom.set(file, request);
   }
-  const described = custom.size === 0 ? new Map<string, CustomOutcome>() : await describe([...custom.values()]);
+  const described = await describeAll([...custom.values()]);
 
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
@@ -79,4 +75,11 @@ export async function resolveKinds(
     kinds.set(id, known.get(uses));
   }
   return { kinds, problems };
+}
+
+async function describeAll(requests: readonly CustomRequest[]): Promise<ReadonlyMap<string, CustomOutcome>> {
+  if (requests.length === 0) return new Map();
+  // Few pipelines have custom stages; the others need not load what starts processes.
+  const { describeCustomStages } = await import("../process/describe.ts");
+  return await describeCustomStages(requests);
 }

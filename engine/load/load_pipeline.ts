@@ -12,19 +12,14 @@ import { toParamIssues } from "./builtin_kind.ts";
 import { checkFacts } from "./check_facts.ts";
 import { interpolate } from "./interpolate.ts";
 import { issuesToDiagnostics } from "./issues.ts";
-import { type BuiltinKinds, type DescribeCustom, resolveKinds } from "./kinds.ts";
+import { type BuiltinKinds, resolveKinds } from "./kinds.ts";
 import { makeOrigins, type Origins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
-
-/** Evaluates a pipeline that is written in TypeScript, outside this process. */
-export type EvaluatePipeline = (file: string, name: string) => Promise<Result<SourceDocument>>;
 
 export interface LoadOptions {
   readonly kinds: BuiltinKinds;
   /** `--set` texts, in order. */
   readonly overrides?: readonly string[];
-  readonly describe: DescribeCustom;
-  readonly evaluate: EvaluatePipeline;
 }
 
 const FILE_KEYS = ["name", "description", "seed", "vars", "stages"];
@@ -32,7 +27,7 @@ const STAGE_KEYS = ["uses", "inputs", "with", "resources", "timeout", "retries"]
 
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
-  const document = await readDocument(file, options.evaluate);
+  const document = await readDocument(file);
   if (!document.ok) return document;
 
   const overridden = applyOverrides(document.value.value, options.overrides ?? []);
@@ -61,7 +56,6 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     entries,
     options.kinds,
     resolveFile,
-    options.describe,
     origins,
   );
   problems.push(...kindProblems);
@@ -74,18 +68,21 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (rest.length > 0) problems.push(cycleProblem(findCycle(edges, rest), origins));
 
   const ordered = order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined);
-  const checks = checkFacts(ordered, origins);
+  const { problems: checks, work } = checkFacts(ordered, origins);
   problems.push(...checks.filter(({ severity }) => severity === "error"));
   const warnings = checks.filter(({ severity }) => severity === "warning");
   if (problems.length > 0) return refuse([...problems, ...warnings]);
 
-  const stages = new Map(ordered.map((stage) => [stage.id, stage]));
+  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, workGflop: work.get(stage.id) }]));
   const { name, seed } = parsed;
   return succeed({ name, seed, file, folder, overrides: options.overrides ?? [], stages, origins }, warnings);
 }
 
-async function readDocument(file: string, evaluate: EvaluatePipeline): Promise<Result<SourceDocument>> {
-  if (/\.[mc]?[jt]s$/.test(file)) return await evaluate(resolve(file), file);
+async function readDocument(file: string): Promise<Result<SourceDocument>> {
+  if (/\.[mc]?[jt]s$/.test(file)) {
+    const { evaluatePipeline } = await import("../process/evaluate_pipeline.ts");
+    return await evaluatePipeline(resolve(file), file);
+  }
   const source = readSource(file);
   if (!source.ok) return source;
   if (source.value.text.trim() === "") {
@@ -171,6 +168,7 @@ function buildStages(
       resources: entry.resources ?? kind.resources,
       timeoutMs: entry.timeout,
       retries: entry.retries,
+      workGflop: undefined,
     });
   }
 

@@ -1,0 +1,33 @@
+import type { Command } from "@commander-js/extra-typings";
+import type { BuiltinKinds } from "noiseline";
+
+/** What commands work with besides their arguments. */
+export interface CliSettings {
+  readonly kinds: BuiltinKinds;
+}
+
+/** Any command, whatever its options; Commander's types differ with each option. */
+// deno-lint-ignore no-explicit-any
+export type AnyCommand = Command<any, any, any>;
+
+export interface CommandEntry {
+  readonly summary: string;
+  /** Loads the command's module; only the one that is used is loaded. */
+  readonly load: () => Promise<{ readonly makeCommand: (settings: CliSettings) => AnyCommand }>;
+}
+
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: "Reach the declared state of a pipeline", load: () => import("./commands/run.ts") },
+  plan: { summary: "Show what would run, why, and about how long", load: () => import("./commands/plan.ts") },
+  why: { summary: "Explain why a stage would run, value by value", load: () => import("./commands/why.ts") },
+  status: { summary: "Show what is there and what is running", load: () => import("./commands/status.ts") },
+  graph: { summary: "Print the stages as a Mermaid graph", load: () => import("./commands/graph.ts") },
+  validate: { summary: "Check a pipeline file", load: () => import("./commands/validate.ts") },
+  show: {
+    summary: "Print the resolved pipeline with the origin of each value",
+    load: () => import("./commands/show.ts"),
+  },
+  stages: { summary: "List the stage kinds, or describe one", load: () => import("./commands/stages.ts") },
+  schema: { summary: "Print the JSON Schema of pipeline files", load: () => import("./commands/schema.ts") },
+  doctor: { summary: "Say what this machine can do", load: () => import("./commands/doctor.ts") },
+};

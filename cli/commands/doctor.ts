@@ -1,0 +1,73 @@
+import { Command } from "@commander-js/extra-typings";
+import { cpus, totalmem } from "node:os";
+import { statfsSync } from "node:fs";
+import { formatBytes } from "@std/fmt";
+import { describeDevices, findGpus, packageFolder, parentDeathGuard } from "noiseline";
+import type { AnyCommand } from "../commands.ts";
+import { styleFor } from "../format/style.ts";
+import { formatTable } from "../format/table.ts";
+import { printJson, printLine } from "../io.ts";
+import { VERSION } from "../version.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task doctor
+  deno task doctor --json`;
+
+interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly value: string;
+}
+
+/** `doctor` */
+export function makeCommand(): AnyCommand {
+  return new Command("doctor").summary("Say what this machine can do")
+    .description("Say which devices can compute here, and what the engine can rely on.")
+    .option("--json", "print as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action((options) => {
+      const findings = examine();
+      const devices = describeDevices();
+      if (options.json) {
+        printJson({ findings, devices });
+        return;
+      }
+      const style = styleFor();
+      const mark = (ok: boolean) => ok ? style.good("ok") : style.warning("--");
+      const rows = formatTable(findings.map(({ name, value }) => [name, value]));
+      rows.forEach((row, index) => printLine(`${mark(findings[index]!.ok)}  ${row}`));
+      printLine("\ndevices");
+      for (const { name, available, reason, numerics } of devices) {
+        printLine(`${mark(available)}  ${name}: ${reason}${numerics === undefined ? "" : ` (${numerics})`}`);
+      }
+    });
+}
+
+function examine(): Finding[] {
+  const gpus = findGpus();
+  const guarded = parentDeathGuard().length > 0;
+  const engine = packageFolder("onnxruntime-node");
+  const disk = statfsSync(".");
+  const free = Number(disk.bavail) * Number(disk.bsize);
+  return [
+    { name: "noiseline", ok: true, value: VERSION },
+    { name: "deno", ok: true, value: `${Deno.version.deno} on ${Deno.build.target}` },
+    { name: "processor", ok: true, value: `${cpus()[0]?.model ?? "unknown"}, ${navigator.hardwareConcurrency} cores` },
+    { name: "memory", ok: totalmem() > 2 ** 31, value: formatBytes(totalmem(), { binary: true }) },
+    { name: "free disk", ok: free > 2 ** 30, value: formatBytes(free, { binary: true }) },
+    {
+      name: "tensor engine",
+      ok: engine !== undefined,
+      value: engine === undefined ? "not fetched yet; the first run fetches it" : "onnxruntime-node is installed",
+    },
+    { name: "gpus", ok: gpus.length > 0, value: gpus.length > 0 ? `nvidia ${gpus.join(", ")}` : "none found" },
+    {
+      name: "orphan guard",
+      ok: guarded,
+      value: guarded
+        ? "workers die with their parent (kernel signal)"
+        : "workers notice only by their closed input that their parent died; install setpriv (util-linux)",
+    },
+  ];
+}

@@ -1,0 +1,52 @@
+import { Command } from "@commander-js/extra-typings";
+import type { Pipeline } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { printJson, printLine } from "../io.ts";
+import { collect, loadForCommand } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task graph pipelines/digits.yaml
+  deno task graph pipelines/digits.yaml --json`;
+
+/** `graph FILE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("graph").summary("Print the stages as a Mermaid graph")
+    .description("Print the stages and what they read, as a Mermaid flowchart.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("--json", "print nodes and edges as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, options) => {
+      const { pipeline } = await loadForCommand(settings, { file, ...options });
+      if (options.json) printJson(toJson(pipeline));
+      else for (const line of toMermaid(pipeline)) printLine(line);
+    });
+}
+
+function edgesOf(pipeline: Pipeline) {
+  return [...pipeline.stages.values()].flatMap((stage) =>
+    Object.entries(stage.inputs).flatMap(([port, bindings]) =>
+      bindings.map((binding) => ({
+        from: binding.stage,
+        output: binding.port,
+        to: stage.id,
+        input: port,
+        type: binding.type,
+      }))
+    )
+  );
+}
+
+function toJson(pipeline: Pipeline) {
+  const nodes = [...pipeline.stages.values()].map(({ id, kind }) => ({ id, kind: kind.name }));
+  return { pipeline: pipeline.name, nodes, edges: edgesOf(pipeline) };
+}
+
+/** Mermaid reserves some words and characters in node names, so nodes are numbered and carry their ids as labels. */
+function toMermaid(pipeline: Pipeline): string[] {
+  const names = new Map([...pipeline.stages.keys()].map((id, index) => [id, `s${index}`]));
+  const nodes = [...pipeline.stages.values()].map(({ id, kind }) => `  ${names.get(id)}["${id}<br/>${kind.name}"]`);
+  const edges = edgesOf(pipeline).map(({ from, output, to }) => `  ${names.get(from)} -->|${output}| ${names.get(to)}`);
+  return ["flowchart TD", ...nodes, ...edges];
+}

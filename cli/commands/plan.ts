@@ -1,0 +1,83 @@
+import { Command } from "@commander-js/extra-typings";
+import type { PlannedStage } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { formatDuration } from "../format/duration.ts";
+import { plannedToJson } from "../format/plan_json.ts";
+import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { styleFor } from "../format/style.ts";
+import { formatTable } from "../format/table.ts";
+import { printDiagnostics, printJson, printLine } from "../io.ts";
+import { collect, loadForCommand, makePlanner } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task plan pipelines/digits.yaml
+  deno task plan pipelines/digits.yaml --set train.steps=1400
+  deno task plan pipelines/digits.yaml --json`;
+
+/** `plan FILE [STAGE…]` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("plan").summary("Show what would run, why, and about how long")
+    .description("Show what `run` would do, without doing it. Nothing is written.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .argument("[stages...]", "plan only these stages and what they need")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
+    .option("-a, --all", "list cached stages too, when there are many")
+    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option("--json", "print the plan as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, targets, options) => {
+      const json = options.json ?? false;
+      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
+      const planner = makePlanner(loaded, { targets, force: new Set(options.force) }, json);
+      const { stages } = planner.plan();
+      if (json) {
+        printJson({
+          pipeline: loaded.pipeline.name,
+          file,
+          stages: [...stages].map(([id, planned]) => plannedToJson(id, planned)),
+        });
+        return;
+      }
+      printDiagnostics(loaded.warnings);
+      printPlan(loaded.pipeline.name, stages, options.all ?? stages.size <= 50);
+    });
+}
+
+function printPlan(name: string, stages: ReadonlyMap<string, PlannedStage>, all: boolean): void {
+  const style = styleFor();
+  const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
+  const rows = shown.map(([id, planned]) => [
+    id,
+    formatState(planned),
+    planned.state === "cached" ? "" : formatForecast(planned.forecast),
+    planned.reasons.map(formatReason).join("; "),
+  ]);
+  for (const line of formatTable(rows)) printLine(line);
+  const hidden = stages.size - shown.length;
+  if (hidden > 0) printLine(style.dim(`… and ${hidden} cached stages`));
+  printLine(summarise(name, stages));
+}
+
+function summarise(name: string, stages: ReadonlyMap<string, PlannedStage>): string {
+  const counts = new Map<string, number>();
+  let totalMs = 0;
+  const unknown: string[] = [];
+  for (const [id, { state, forecast }] of stages) {
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+    if (state === "cached" || state === "restore") continue;
+    if (forecast?.known === true) totalMs += forecast.durationMs;
+    else unknown.push(id);
+  }
+  if (counts.size === 1 && counts.has("cached")) return `${name}: nothing to do (${stages.size} cached)`;
+  const parts = [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
+  const bases = new Set([...stages.values()].flatMap(({ forecast }) => forecast === undefined ? [] : [forecast.basis]));
+  const time = totalMs > 0 ? `about ${formatDuration(totalMs)}` : "";
+  const rest = unknown.length > 0
+    ? `time unknown for ${unknown.slice(0, 6).join(", ")}${unknown.length > 6 ? ", …" : ""}`
+    : "";
+  const basis = bases.size > 0 ? `\n  times from: ${[...bases].join("; ")}` : "";
+  const times = [time, rest].filter(Boolean).join("; ");
+  return `${name}: ${parts}${times === "" ? "" : ` (${times})`}${basis}`;
+}

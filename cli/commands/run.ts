@@ -1,0 +1,95 @@
+import { Command } from "@commander-js/extra-typings";
+import process from "node:process";
+import { type Emit, runPipeline } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
+import { collect, loadForCommand } from "../load.ts";
+import { VERSIONS } from "../version.ts";
+import { parseCount } from "../format/count.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task run pipelines/digits.yaml                         # all stages
+  deno task run pipelines/digits.yaml sample                  # only what "sample" needs
+  deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
+  deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes`;
+
+/** `run FILE [STAGE…]` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("run").summary("Reach the declared state of a pipeline")
+    .description("Run the stages whose inputs changed, in dependency order. Running again does nothing.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .argument("[stages...]", "reach only these stages and what they need")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
+    .option("-k, --keep-going", "after a failure, still run what does not depend on it")
+    .option("-f, --force [stage]", "run again even if cached: one stage, or all that are named or reached")
+    .option("--replace", "when a forced stage gives other bytes, keep the new ones")
+    .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option("--json", "print events as JSON lines")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, targets, options) => {
+      const json = options.json ?? false;
+      const forcedStage = typeof options.force === "string" ? [options.force] : [];
+      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...forcedStage] });
+      const { pipeline, store, warnings } = loaded;
+      const force = new Set(
+        options.force === true ? (targets.length > 0 ? targets : pipeline.stages.keys()) : forcedStage,
+      );
+      if (!json) printDiagnostics(warnings);
+
+      const reporter = await openReporter(json, pipeline.stages.size);
+      const emit: Emit = (event) => reporter.emit(event);
+      for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
+      using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
+      const result = await runPipeline(pipeline, store, {
+        targets,
+        force,
+        replace: options.replace ?? false,
+        keepGoing: options.keepGoing ?? false,
+        emit,
+        stop: signals.stop,
+        kill: signals.kill,
+        versions: VERSIONS,
+        ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
+        ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
+      });
+      reporter.close();
+      if (!result.ok) refuseWith(result.diagnostics, json);
+      const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
+      if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
+    });
+}
+
+async function openReporter(json: boolean, stages: number) {
+  if (json) return new (await import("../reporters/json.ts")).JsonReporter();
+  // A list of thousands cannot be redrawn on a screen.
+  const live = process.stderr.isTTY === true && Deno.env.get("TERM") !== "dumb" && stages <= 200;
+  if (live) return new (await import("../reporters/live.ts")).LiveReporter();
+  return new (await import("../reporters/plain.ts")).PlainReporter();
+}
+
+/** First Ctrl-C or SIGTERM: save and stop. Second: stop now. */
+function listenForStop(onStop: (reason: string) => void) {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const handle = (signal: string) => () => {
+    if (stop.signal.aborted) {
+      kill.abort();
+      return;
+    }
+    onStop(`${signal}: finishing the step and saving; once more to stop now`);
+    stop.abort();
+  };
+  const handlers = (["SIGINT", "SIGTERM"] as const).filter((name) => Deno.build.os !== "windows" || name === "SIGINT")
+    .map((name) => ({ name, listener: handle(name) }));
+  for (const { name, listener } of handlers) Deno.addSignalListener(name, listener);
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    [Symbol.dispose]: () => {
+      for (const { name, listener } of handlers) Deno.removeSignalListener(name, listener);
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { Command } from "@commander-js/extra-typings";
+import type { Pipeline } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { styleFor } from "../format/style.ts";
+import { printJson, printLine } from "../io.ts";
+import { collect, loadForCommand } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task show pipelines/digits.yaml
+  deno task show pipelines/digits.yaml --set vars.size=8`;
+
+interface Leaf {
+  readonly path: string;
+  readonly value: unknown;
+  readonly origin: readonly string[];
+}
+
+/** `show FILE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("show").summary("Print the resolved pipeline with the origin of each value")
+    .description("Print every value after overrides, interpolation and defaults, and where it comes from.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("--json", "print values and origins as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, options) => {
+      const { pipeline } = await loadForCommand(settings, { file, ...options });
+      const leaves = listLeaves(pipeline);
+      if (options.json) {
+        printJson({ pipeline: pipeline.name, values: leaves });
+        return;
+      }
+      const style = styleFor();
+      const left = leaves.map(({ path, value }) => `${path}: ${JSON.stringify(value)}`);
+      const width = Math.min(60, Math.max(...left.map((text) => text.length)));
+      leaves.forEach(({ origin }, index) => {
+        printLine(`${left[index]!.padEnd(width)}  ${style.dim(`# ${origin.join(" <- ")}`)}`);
+      });
+    });
+}
+
+function listLeaves(pipeline: Pipeline): Leaf[] {
+  const leaves: Leaf[] = [];
+  const add = (path: readonly string[], value: unknown) => {
+    leaves.push({ path: path.join("."), value, origin: pipeline.origins.explain(path) });
+  };
+  const visit = (path: readonly string[], value: unknown) => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      for (const [key, inner] of Object.entries(value)) if (inner !== undefined) visit([...path, key], inner);
+    } else add(path, value);
+  };
+  add(["name"], pipeline.name);
+  add(["seed"], pipeline.seed);
+  for (const stage of pipeline.stages.values()) {
+    if (stage.id !== stage.entry) continue;
+    const base = ["stages", stage.id];
+    add([...base, "uses"], stage.kind.name);
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
+      add([...base, "inputs", port], stage.kind.inputs[port]!.list === true ? texts : texts[0]);
+    }
+    visit([...base, "with"], stage.params);
+    visit([...base, "resources"], stage.resources);
+  }
+  return leaves;
+}

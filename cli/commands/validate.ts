@@ -1,0 +1,40 @@
+import { Command } from "@commander-js/extra-typings";
+import { diagnosticToJson } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { printDiagnostics, printJson, printLine } from "../io.ts";
+import { collect, loadForCommand, makePlanner } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task validate pipelines/digits.yaml
+  deno task validate pipelines/digits.yaml --set train.batchSize=0`;
+
+/** `validate FILE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("validate").summary("Check a pipeline file")
+    .description("Check a pipeline as `run` would, and say everything that is wrong with it.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("--json", "print the outcome as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, options) => {
+      const json = options.json ?? false;
+      const loaded = await loadForCommand(settings, { file, ...options });
+      makePlanner(loaded, {}, json);
+      const { pipeline, warnings } = loaded;
+      if (json) {
+        printJson({
+          ok: true,
+          pipeline: pipeline.name,
+          stages: pipeline.stages.size,
+          diagnostics: warnings.map(diagnosticToJson),
+        });
+        return;
+      }
+      printDiagnostics(warnings);
+      const said = warnings.length === 0
+        ? ""
+        : `, ${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}`;
+      printLine(`${file}: valid (${pipeline.stages.size} stages${said})`);
+    });
+}

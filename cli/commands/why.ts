@@ -1,0 +1,59 @@
+import { Command } from "@commander-js/extra-typings";
+import type { Pipeline, PlannedStage } from "noiseline";
+import type { AnyCommand, CliSettings } from "../commands.ts";
+import { plannedToJson } from "../format/plan_json.ts";
+import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { printJson, printLine } from "../io.ts";
+import { collect, loadForCommand, makePlanner } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task why pipelines/digits.yaml train
+  deno task why pipelines/digits.yaml train --set train.learningRate=2e-4`;
+
+/** `why FILE STAGE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("why").summary("Explain why a stage would run, value by value")
+    .description("Compare a stage with its last result: what changed, where it is written, what follows.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .argument("<stage>", "stage id")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option("--json", "print the answer as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, id, options) => {
+      const json = options.json ?? false;
+      const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
+      const { stages } = makePlanner(loaded, {}, json).plan();
+      const planned = stages.get(id)!;
+      const followers = findFollowers(loaded.pipeline, id);
+      if (json) {
+        printJson({ ...plannedToJson(id, planned), numerics: planned.manifest?.numerics, followers });
+        return;
+      }
+      printLine(`${id} (${planned.stage.kind.name}): ${formatState(planned)}`);
+      for (const reason of planned.reasons) printLine(`  because of ${formatReason(reason)}`);
+      printDetails(planned, followers);
+    });
+}
+
+function printDetails(planned: PlannedStage, followers: readonly string[]): void {
+  const { manifest, forecast, state } = planned;
+  if (manifest !== undefined) {
+    printLine(`  result ${manifest.resolvedKey.slice(0, 12)} of run ${manifest.runId}`);
+    if (manifest.numerics !== null) printLine(`  computed on ${manifest.numerics}`);
+  }
+  if (state === "cached") printLine("  nothing that it depends on has changed");
+  if (forecast !== undefined) printLine(`  ${formatForecast(forecast)} (${forecast.basis})`);
+  printLine(followers.length === 0 ? "  no stage reads it" : `  stages that follow: ${followers.join(", ")}`);
+}
+
+/** Stages that read this one, directly or not, in dependency order. */
+function findFollowers(pipeline: Pipeline, id: string): string[] {
+  const found = new Set([id]);
+  for (const stage of pipeline.stages.values()) {
+    if (Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) found.add(stage.id);
+  }
+  found.delete(id);
+  return [...found];
+}

@@ -1,0 +1,10 @@
+import { InvalidArgumentError } from "commander";
+
+/** A positive whole number given as an option. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
+  }
+  return count;
+}

@@ -1,0 +1,43 @@
+import type { Forecast, PlannedStage, Reason } from "noiseline";
+import { formatDuration } from "./duration.ts";
+
+function show(value: unknown): string {
+  const text = value === undefined ? "unset" : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** One reason as a phrase. */
+export function formatReason(reason: Reason): string {
+  switch (reason.code) {
+    case "new":
+      return "new";
+    case "param":
+      return `param ${reason.name}: ${show(reason.from)} -> ${show(reason.to)} (${reason.at})`;
+    case "input":
+      return `input ${reason.name}: other content from ${reason.stage}`;
+    case "external":
+      return `external ${reason.name}: other content`;
+    case "code":
+      return "code: the stage's modules changed";
+    case "version":
+      return `version: ${reason.from} -> ${reason.to}`;
+    case "upstream":
+      return `upstream: ${reason.stage}`;
+    case "output-missing":
+      return `output missing: ${reason.files.slice(0, 3).join(", ")}`;
+    case "output-modified":
+      return `output modified: ${reason.files.slice(0, 3).join(", ")}`;
+    case "forced":
+      return "forced";
+  }
+}
+
+/** A planned state with where it continues. */
+export function formatState({ state, fromStep }: PlannedStage): string {
+  return fromStep === undefined ? state : `${state} from ${fromStep}`;
+}
+
+export function formatForecast(forecast: Forecast | undefined): string {
+  if (forecast === undefined) return "";
+  return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
+}

@@ -1,0 +1,58 @@
+import process from "node:process";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline";
+import { styleFor } from "./format/style.ts";
+
+/** Exit codes of every command. */
+export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
+
+/** Ends a command with an exit code after it has said what it had to say. */
+export class Exit extends Error {
+  override name = "Exit";
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.code = code;
+  }
+}
+
+/** Write a line of output. A reader that went away, as `head` does, is no error. */
+export function printLine(line: string = ""): void {
+  write(Deno.stdout, line);
+}
+
+/** Write a line beside the output: progress, problems. */
+export function printError(line: string): void {
+  write(Deno.stderr, line);
+}
+
+function write(stream: { writeSync(bytes: Uint8Array): number }, line: string): void {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  try {
+    for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new Exit(EXIT.done);
+    throw error;
+  }
+}
+
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value, null, 2));
+}
+
+/** Say everything that is wrong and end with exit code 2. */
+export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): never {
+  if (json) {
+    printJson({ ok: false, diagnostics: diagnostics.map(diagnosticToJson) });
+  } else {
+    printDiagnostics(diagnostics);
+    const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+    printError(`${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
+  }
+  throw new Exit(EXIT.invalid);
+}
+
+export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
+  const style = styleFor(process.stderr);
+  for (const diagnostic of diagnostics) printError(`${formatDiagnostic(diagnostic, style)}\n`);
+}

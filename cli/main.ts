@@ -1,0 +1,54 @@
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { BUILTIN_KINDS, suggestName } from "noiseline";
+import { type CliSettings, COMMANDS } from "./commands.ts";
+import { EXIT, Exit, printError } from "./io.ts";
+import { VERSION } from "./version.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task run pipelines/digits.yaml
+  deno task plan pipelines/digits.yaml
+  deno task run pipelines/digits.yaml --set train.steps=1400
+  deno task why pipelines/digits.yaml train
+
+Exit codes: 0 done, 1 a stage failed, 2 invalid input, 130 interrupted and resumable.`;
+
+/** Make the program with one command loaded, or with the names of all for its help. */
+async function makeProgram(name: string | undefined, settings: CliSettings) {
+  const program = new Command().name("noiseline").version(VERSION).exitOverride().showHelpAfterError()
+    .description("Cached, declarative pipelines for diffusion-model experiments.")
+    .addHelpText("after", EXAMPLES).showSuggestionAfterError();
+  program.configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
+  const entry = name === undefined ? undefined : COMMANDS[name];
+  if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
+    const command = (await entry.load()).makeCommand(settings);
+    command.exitOverride().showSuggestionAfterError();
+    command.configureOutput({ writeErr: (text: string) => printError(text.trimEnd()) });
+    program.addCommand(command);
+  } else {
+    for (const [known, { summary }] of Object.entries(COMMANDS)) program.command(known).summary(summary);
+  }
+  return program;
+}
+
+/** Run the command line. Returns the exit code; says everything itself. */
+export async function main(args: readonly string[], settings: CliSettings = { kinds: BUILTIN_KINDS }): Promise<number> {
+  const name = args.find((arg) => !arg.startsWith("-"));
+  if (name !== undefined && name !== "help" && !Object.hasOwn(COMMANDS, name)) {
+    printError(`error: unknown command "${name}"\n  fix:    ${suggestName(name, Object.keys(COMMANDS))}`);
+    return EXIT.invalid;
+  }
+  try {
+    const program = await makeProgram(name, settings);
+    if (args.length === 0) program.help();
+    await program.parseAsync([...args], { from: "user" });
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof Exit) return error.code;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
+    printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    return EXIT.failed;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

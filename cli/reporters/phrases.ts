@@ -1,0 +1,63 @@
+import { relative } from "node:path";
+import type { EngineEvent, StageFinished } from "noiseline";
+import { formatDuration } from "../format/duration.ts";
+import type { Style } from "../format/style.ts";
+
+/** Estimates the time that is left from the pace since the stage began to count. */
+export class Pace {
+  #start: { done: number; at: number } | undefined;
+
+  etaMs(done: number, total: number, now: number): number | undefined {
+    // A resumed stage begins at its saved step; only what it does now tells its pace.
+    this.#start ??= { done, at: now };
+    const gained = done - this.#start.done;
+    return gained <= 0 ? undefined : (now - this.#start.at) * (total - done) / gained;
+  }
+}
+
+/** A path as it is shortest to type from here. */
+export function shortPath(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short === "" ? "." : short.startsWith("..") ? path : short;
+}
+
+/** How a stage ended, in one line without its name. */
+export function phraseFinished(event: StageFinished, style: Style): string {
+  const time = formatDuration(event.durationMs);
+  const view = event.view === undefined ? "" : ` -> ${shortPath(event.view)}`;
+  switch (event.state) {
+    case "cached":
+      return style.dim("cached");
+    case "restored":
+      return `${style.accent("restored")}${view}`;
+    case "ran":
+      return `${style.good("done")} in ${time}${view}`;
+    case "failed":
+      return `${style.error("failed")} after ${time}`;
+    case "interrupted":
+      return `${style.warning("interrupted")}; run again to continue`;
+    case "blocked":
+      return style.dim("blocked");
+  }
+}
+
+/** What else is to be said about a stage that ended. */
+export function detailsOfFinished(event: StageFinished): string[] {
+  const lines: string[] = [];
+  if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
+  if (event.state !== "failed") return lines;
+  lines.push(...(event.message ?? "it gave no reason").split("\n"));
+  if (event.fix !== undefined) lines.push(`fix: ${event.fix}`);
+  if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
+  return lines;
+}
+
+/** The last line of a run. */
+export function phraseRunFinished(event: Extract<EngineEvent, { type: "run-finished" }>, name: string): string {
+  const { counts, status } = event;
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (event.runId === undefined) return `${name}: nothing to do (${total} ${total === 1 ? "stage" : "stages"} cached)`;
+  const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
+  const after = status === "interrupted" ? "; the same command continues" : "";
+  return `${name}: ${status} in ${formatDuration(event.durationMs)} (${parts.join(", ")})${after}`;
+}

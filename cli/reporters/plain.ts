@@ -1,0 +1,60 @@
+import process from "node:process";
+import type { EngineEvent } from "noiseline";
+import { formatDuration } from "../format/duration.ts";
+import { formatReason, formatState } from "../format/reasons.ts";
+import { styleFor } from "../format/style.ts";
+import { printError, printLine } from "../io.ts";
+import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "./phrases.ts";
+
+/** Long stages say where they are this often; a pipe or a log wants no more. */
+const PROGRESS_INTERVAL_MS = 15_000;
+
+/** One line per thing that happened. */
+export class PlainReporter {
+  readonly #style = styleFor(process.stdout);
+  readonly #pace = new Map<string, Pace>();
+  readonly #lastShown = new Map<string, number>();
+  #name = "pipeline";
+
+  emit(event: EngineEvent): void {
+    switch (event.type) {
+      case "run-started":
+        this.#name = event.plan.pipeline.name;
+        return printLine(`${this.#name}: run ${event.runId}`);
+      case "stage-started": {
+        this.#pace.set(event.id, new Pace());
+        this.#lastShown.set(event.id, performance.now());
+        const why = event.planned.reasons.map(formatReason).join("; ");
+        const device = event.numerics === undefined ? "" : ` on ${event.numerics}`;
+        return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
+      }
+      case "stage-progress":
+        return this.#progress(event);
+      case "stage-note":
+        return printError(`${event.id}: ${event.level === "warn" ? "warning: " : ""}${event.message}`);
+      case "stage-waiting":
+        return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
+      case "stage-finished":
+        if (event.state === "cached") return;
+        printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);
+        for (const line of detailsOfFinished(event)) printError(`  ${line}`);
+        return;
+      case "stopping":
+        return printError(event.reason);
+      case "run-finished":
+        return printLine(phraseRunFinished(event, this.#name));
+    }
+  }
+
+  close(): void {}
+
+  #progress({ id, update }: Extract<EngineEvent, { type: "stage-progress" }>): void {
+    const now = performance.now();
+    const eta = this.#pace.get(id)?.etaMs(update.done, update.total, now);
+    if (now - (this.#lastShown.get(id) ?? 0) < PROGRESS_INTERVAL_MS) return;
+    this.#lastShown.set(id, now);
+    const figures = Object.entries(update.figures ?? {}).map(([name, value]) => ` ${name} ${value}`).join("");
+    const left = eta === undefined ? "" : `, ETA ${formatDuration(eta)}`;
+    printLine(`${id}: ${update.unit} ${update.done}/${update.total}${figures}${left}`);
+  }
+}

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import type { ArtifactRecord, FileEntry, ResultManifest } from "../../schemas/records.ts";
+import { artifactDigest } from "../fingerprint/keys.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { numericsOf } from "../plan/planner.ts";
+import { listFiles, statIfThere } from "../store/files.ts";
+import type { Store } from "../store/store.ts";
+
+export type Collected =
+  | { readonly outputs: Record<string, ArtifactRecord> }
+  | { readonly error: string; readonly fix: string };
+
+/** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
+export function collectOutputs(
+  planned: PlannedStage,
+  folders: Readonly<Record<string, string>>,
+  store: Store,
+): Collected {
+  const listed: Record<string, string[]> = {};
+  for (const [port, folder] of Object.entries(folders)) {
+    const { files, strange } = listFiles(folder);
+    if (strange.length > 0) {
+      return {
+        error: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
+        fix: "write plain files; links may lead out of the artifact",
+      };
+    }
+    if (files.length === 0) {
+      return {
+        error: `it ended without writing its output "${port}"`,
+        fix: `write at least one file to outputs.${port}`,
+      };
+    }
+    listed[port] = files;
+  }
+  const outputs: Record<string, ArtifactRecord> = {};
+  for (const [port, names] of Object.entries(listed)) {
+    const type = planned.stage.kind.outputs[port]!.type;
+    const files = names.map((name): FileEntry => {
+      const path = join(folders[port]!, name);
+      const taken = store.objects.take(path, statIfThere(path)!.size);
+      return { path: name, ...taken };
+    });
+    outputs[port] = { type, digest: artifactDigest(type, files), files };
+  }
+  return { outputs };
+}
+
+/** The record that will make the result exist. */
+export function makeManifest(
+  planned: PlannedStage,
+  outputs: Record<string, ArtifactRecord>,
+  runId: string,
+): ResultManifest {
+  const { resolvedKey, identityKey, ingredients } = planned.keys!;
+  return {
+    format: 1,
+    resolvedKey,
+    recipeKey: planned.recipeKey,
+    identityKey,
+    localKey: planned.localKey,
+    extent: planned.stage.extent ?? null,
+    ingredients,
+    outputs,
+    numerics: numericsOf(planned.stage) ?? null,
+    runId,
+  };
+}
+
+/** Ports whose bytes differ between two results of one key. */
+export function differingPorts(a: ResultManifest, b: ResultManifest): string[] {
+  return Object.keys(a.outputs).filter((port) => a.outputs[port]!.digest !== b.outputs[port]?.digest);
+}

@@ -1,0 +1,263 @@
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+import type { Plan } from "../plan/plan.ts";
+import { numericsOf, Planner } from "../plan/planner.ts";
+import { newRunId } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
+import { findGpus, Slots } from "./slots.ts";
+import { type StageResult, StageRunner } from "./stage_runner.ts";
+
+export interface RunOptions {
+  readonly targets?: readonly string[];
+  readonly force?: ReadonlySet<string>;
+  readonly replace?: boolean;
+  readonly jobs?: number;
+  readonly keepGoing?: boolean;
+  readonly gpus?: readonly string[];
+  readonly emit?: Emit;
+  /** First request to stop: stages save and end. */
+  readonly stop?: AbortSignal;
+  /** Second request: processes are killed. */
+  readonly kill?: AbortSignal;
+  /** Versions to record. */
+  readonly versions?: Readonly<Record<string, string>>;
+  /** Shuffles the order among stages that could start; the result must not depend on it. */
+  readonly shuffle?: (ids: string[]) => void;
+}
+
+export interface RunSummary {
+  readonly status: RunStatus;
+  readonly runId: string | undefined;
+  readonly plan: Plan;
+  readonly stages: ReadonlyMap<string, StageResult>;
+  readonly counts: Readonly<Record<StageEndState, number>>;
+}
+
+/** Stages that wait for a lock hold no slot, but each holds an open file. */
+const MAX_IN_FLIGHT = 64;
+
+/** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
+export async function runPipeline(
+  pipeline: Pipeline,
+  store: Store,
+  options: RunOptions = {},
+): Promise<Result<RunSummary>> {
+  const made = Planner.make(pipeline, store, options);
+  if (!made.ok) return refuse(made.diagnostics);
+  const planner = made.value;
+  const started = performance.now();
+  const plan = planner.plan();
+  const results = new Map<string, StageResult>();
+  for (const [id, { state, manifest }] of plan.stages) {
+    if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
+  }
+  const emit = options.emit ?? (() => {});
+  const finish = (status: RunStatus, runId: string | undefined): Result<RunSummary> => {
+    const counts = count(results);
+    emit({ type: "run-finished", status, counts, durationMs: performance.now() - started, runId });
+    return succeed({ status, runId, plan, stages: results, counts });
+  };
+  if (results.size === plan.stages.size) return finish("done", undefined);
+
+  const prepared = store.prepare();
+  if (!prepared.ok) return refuse(prepared.diagnostics);
+  return finish(...await new Scheduler(pipeline, store, planner, plan, results, options, emit).run());
+}
+
+function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
+  const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+  for (const { state } of results.values()) counts[state]++;
+  return counts;
+}
+
+class Scheduler {
+  readonly #pipeline: Pipeline;
+  readonly #store: Store;
+  readonly #planner: Planner;
+  readonly #plan: Plan;
+  readonly #results: Map<string, StageResult>;
+  readonly #options: RunOptions;
+  readonly #emit: Emit;
+  readonly #runId: string;
+  readonly #record: RunRecord;
+  readonly #never = new AbortController().signal;
+  /** Stages that still wait for others: how many. */
+  readonly #missing = new Map<string, number>();
+  readonly #successors = new Map<string, string[]>();
+  #ready: string[] = [];
+  #failed = false;
+
+  constructor(
+    pipeline: Pipeline,
+    store: Store,
+    planner: Planner,
+    plan: Plan,
+    results: Map<string, StageResult>,
+    options: RunOptions,
+    emit: Emit,
+  ) {
+    this.#pipeline = pipeline;
+    this.#store = store;
+    this.#planner = planner;
+    this.#plan = plan;
+    this.#results = results;
+    this.#options = options;
+    this.#emit = emit;
+    const now = new Date();
+    this.#runId = newRunId(now, Deno.pid);
+    this.#record = {
+      format: 1,
+      runId: this.#runId,
+      pipeline: pipeline.name,
+      file: pipeline.file,
+      overrides: [...pipeline.overrides],
+      status: "running",
+      startedAt: now.toISOString(),
+      endedAt: null,
+      pid: Deno.pid,
+      host: hostname(),
+      versions: { ...options.versions },
+      stages: {},
+    };
+  }
+
+  async run(): Promise<[RunStatus, string]> {
+    const { stop = this.#never, kill = this.#never, jobs, gpus } = this.#options;
+    this.#store.runs.start(this.#record);
+    const outputs = join(dirname(this.#store.root), "outputs", this.#pipeline.name);
+    this.#emit({ type: "run-started", runId: this.#runId, plan: this.#plan, outputs });
+    const cpus = navigator.hardwareConcurrency;
+    const slots = new Slots({ jobs: jobs ?? cpus, cpus, gpus: gpus ?? findGpus() });
+    const runner = new StageRunner({
+      pipeline: this.#pipeline,
+      planner: this.#planner,
+      store: this.#store,
+      runId: this.#runId,
+      slots,
+      emit: this.#emit,
+      stop,
+      kill,
+      replace: this.#options.replace ?? false,
+    });
+    this.#countMissing();
+
+    const inFlight = new Set<Promise<void>>();
+    const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);
+    while (true) {
+      this.#options.shuffle?.(this.#ready);
+      while (this.#ready.length > 0 && mayStart() && inFlight.size < MAX_IN_FLIGHT) {
+        const id = this.#ready.shift()!;
+        const task = this.#reach(id, runner).finally(() => inFlight.delete(task));
+        inFlight.add(task);
+      }
+      if (inFlight.size === 0) break;
+      await Promise.race(inFlight);
+    }
+    return this.#end(stop.aborted);
+  }
+
+  #countMissing(): void {
+    const families = Map.groupBy(
+      [...this.#pipeline.stages.values()].filter((stage) => stage.extent !== undefined),
+      (stage) => stage.entry,
+    );
+    for (const [id, { stage }] of this.#plan.stages) {
+      if (this.#results.has(id)) continue;
+      const before = new Set(this.#predecessors(stage, families).filter((one) => this.#plan.stages.has(one)));
+      const open = [...before].filter((one) => !this.#results.has(one));
+      this.#missing.set(id, open.length);
+      for (const one of open) {
+        const after = this.#successors.get(one);
+        if (after === undefined) this.#successors.set(one, [id]);
+        else after.push(id);
+      }
+      if (open.length === 0) this.#ready.push(id);
+    }
+  }
+
+  /** What a stage reads, and the shorter runs that it continues. */
+  #predecessors(stage: Stage, families: ReadonlyMap<string, readonly Stage[]>): string[] {
+    const read = Object.values(stage.inputs).flat().map((binding) => binding.stage);
+    const family = families.get(stage.entry) ?? [];
+    return [...read, ...family.filter((other) => other.extent! < stage.extent!).map((other) => other.id)];
+  }
+
+  async #reach(id: string, runner: StageRunner): Promise<void> {
+    const startedAt = new Date().toISOString();
+    const started = performance.now();
+    this.#store.runs.note(this.#runId, { stage: id, event: "started", state: "running", at: startedAt });
+    const result = await runner.reach(id);
+    this.#results.set(id, result);
+    const durationMs = performance.now() - started;
+    this.#keepRecord(id, result, startedAt, durationMs);
+    this.#emit(this.#finished(id, result, durationMs));
+    if (result.manifest !== undefined) {
+      for (const next of this.#successors.get(id) ?? []) {
+        const left = this.#missing.get(next)! - 1;
+        this.#missing.set(next, left);
+        if (left === 0) this.#ready.push(next);
+      }
+    } else if (result.state === "failed") {
+      this.#failed = true;
+    }
+  }
+
+  #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
+    const record: StageRunRecord = {
+      state: result.state,
+      resolvedKey: result.manifest?.resolvedKey ?? null,
+      startedAt,
+      durationMs,
+      fromStep: result.fromStep ?? null,
+      numerics: numericsOf(this.#pipeline.stages.get(id)!) ?? null,
+      message: result.message ?? null,
+    };
+    this.#record.stages[id] = record;
+    const at = new Date().toISOString();
+    this.#store.runs.note(this.#runId, { stage: id, event: "finished", state: result.state, at });
+  }
+
+  #finished(id: string, result: StageResult, durationMs: number): StageFinished {
+    const { state, message, fix, mine, manifest } = result;
+    const view = this.#store.viewsOf(this.#pipeline.name).folderOf(id);
+    return {
+      type: "stage-finished",
+      id,
+      state,
+      durationMs,
+      ...(message === undefined ? {} : { message }),
+      ...(fix === undefined ? {} : { fix }),
+      ...(mine === undefined ? {} : { mine }),
+      ...(manifest === undefined ? {} : { view }),
+      ...(state === "failed" ? { log: this.#store.runs.logPath(this.#runId, id) } : {}),
+    };
+  }
+
+  #end(stopped: boolean): [RunStatus, string] {
+    for (const id of this.#plan.stages.keys()) {
+      if (!this.#results.has(id)) this.#results.set(id, { state: "blocked" });
+    }
+    const interrupted = stopped || [...this.#results.values()].some(({ state }) => state === "interrupted");
+    const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
+    this.#record.status = status;
+    this.#record.endedAt = new Date().toISOString();
+    this.#store.runs.write(this.#record);
+    return [status, this.#runId];
+  }
+}
+
+/** Targets that the pipeline does not have, as diagnostics. */
+export function unknownTargets(pipeline: Pipeline, targets: Iterable<string>): Diagnostic[] {
+  const known = [...pipeline.stages.keys()];
+  return [...targets].filter((target) => !pipeline.stages.has(target)).map((target) => ({
+    severity: "error",
+    code: "unknown-stage",
+    message: `pipeline "${pipeline.name}" has no stage "${target}"`,
+    fix: suggestName(target, known),
+  }));
+}

@@ -1,0 +1,113 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Resources } from "../../schemas/pipeline_file.ts";
+import { makeFolder, tryLock } from "../store/files.ts";
+
+/** Slots that a stage holds while it runs. */
+export interface HeldSlots extends Disposable {
+  /** Ids of the GPUs that the stage may use. */
+  readonly gpus: readonly string[];
+}
+
+export interface SlotOptions {
+  readonly jobs: number;
+  readonly cpus: number;
+  /** Ids of the GPUs of this machine. */
+  readonly gpus: readonly string[];
+  /** Where GPU locks lie; shared by all runs of this user on this host. */
+  readonly lockFolder?: string;
+}
+
+const GPU_POLL_MS = 500;
+
+/** NVIDIA devices of this machine, by their device files. */
+export function findGpus(): string[] {
+  try {
+    return [...Deno.readDirSync("/dev")].map(({ name }) => /^nvidia(\d+)$/.exec(name)?.[1])
+      .filter((id) => id !== undefined).sort((a, b) => Number(a) - Number(b));
+  } catch {
+    return [];
+  }
+}
+
+function defaultLockFolder(): string {
+  return join(Deno.env.get("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "noiseline", "slots");
+}
+
+/**
+ * What stages may use at the same time. CPU slots and jobs are counted in this run; GPUs are locked on the host, so that
+ * two runs do not take the same one. A stage that asks for more than there is gets what there is.
+ */
+export class Slots {
+  readonly #options: SlotOptions;
+  #jobs: number;
+  #cpus: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.#jobs = options.jobs;
+    this.#cpus = options.cpus;
+  }
+
+  /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
+  async take(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
+    while (!signal.aborted) {
+      const held = this.#tryTake(wanted);
+      if (held !== undefined) return held;
+      await this.#released(signal);
+    }
+    return undefined;
+  }
+
+  /** Slots of this run tell when they are free; GPUs that another run holds are looked at again now and then. */
+  #released(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, GPU_POLL_MS);
+      signal.addEventListener("abort", done);
+      this.#waiting.add(done);
+    });
+  }
+
+  #tryTake(wanted: Resources): HeldSlots | undefined {
+    const cpu = Math.min(wanted.cpu ?? 1, this.#options.cpus);
+    const gpu = Math.min(wanted.gpu ?? 0, this.#options.gpus.length);
+    if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
+    const locks = this.#lockGpus(gpu);
+    if (locks === undefined) return undefined;
+    this.#jobs--;
+    this.#cpus -= cpu;
+    return {
+      gpus: locks.map(({ id }) => id),
+      [Symbol.dispose]: () => {
+        this.#jobs++;
+        this.#cpus += cpu;
+        for (const { file } of locks) file.close();
+        for (const wake of [...this.#waiting]) wake();
+      },
+    };
+  }
+
+  #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {
+    const locks: { id: string; file: Deno.FsFile }[] = [];
+    if (count === 0) return locks;
+    const folder = this.#options.lockFolder ?? defaultLockFolder();
+    makeFolder(folder);
+    for (const id of this.#options.gpus) {
+      if (locks.length === count) break;
+      const path = join(folder, `gpu-${id}.lock`);
+      const file = Deno.openSync(path, { read: true, write: true, create: true });
+      if (tryLock(file, path)) locks.push({ id, file });
+      else file.close();
+    }
+    if (locks.length === count) return locks;
+    for (const { file } of locks) file.close();
+    return undefined;
+  }
+}

@@ -1,0 +1,308 @@
+import { join } from "node:path";
+import type { ResultManifest } from "../../schemas/records.ts";
+import type { StageRun } from "../../stages/contract.ts";
+import type { Emit, StageEndState } from "../event/events.ts";
+import { externalPaths } from "../fingerprint/externals.ts";
+import type { Pipeline } from "../pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { numericsOf, type Planner } from "../plan/planner.ts";
+import { runInChild } from "../process/child.ts";
+import { makeContext, runStage } from "../process/context.ts";
+import { installPackages } from "../process/install.ts";
+import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
+import { makeFolder, removeQuietly } from "../store/files.ts";
+import { acquireLock } from "../store/locks.ts";
+import { progressFolder } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
+import type { HeldSlots, Slots } from "./slots.ts";
+
+/** How one stage came out. */
+export interface StageResult {
+  readonly state: StageEndState;
+  readonly manifest?: ResultManifest;
+  readonly message?: string;
+  readonly fix?: string;
+  readonly mine?: string;
+  readonly fromStep?: number;
+}
+
+export interface RunnerOptions {
+  readonly pipeline: Pipeline;
+  readonly planner: Planner;
+  readonly store: Store;
+  readonly runId: string;
+  readonly slots: Slots;
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  /** When a forced stage gives other bytes than before: take the new ones. */
+  readonly replace: boolean;
+}
+
+const INTERRUPTED: StageResult = { state: "interrupted" };
+
+/** Brings single stages to their declared state. What runs next is the scheduler's business. */
+export class StageRunner {
+  readonly #options: RunnerOptions;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Reach a stage whose inputs are settled: serve its result, or run it. */
+  async reach(id: string): Promise<StageResult> {
+    const { planner, store, stop, emit } = this.#options;
+    let planned = planner.planStage(id);
+    let forced = planned.reasons.some(({ code }) => code === "forced");
+    const served = this.#serve(planned);
+    if (served !== undefined) return served;
+    planned = planner.planStage(id);
+    if (planned.keys === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
+
+    const lockPath = store.lockPath(planned.keys.identityKey);
+    using lock = await acquireLock(lockPath, stop, (holder) => emit({ type: "stage-waiting", id, holder }));
+    if (lock === undefined) return INTERRUPTED;
+    for (let tries = 0;; tries++) {
+      // Another run may have published this very result while this one waited for the lock.
+      planned = planner.planStage(id, forced);
+      const late = this.#serve(planned);
+      if (late !== undefined) return late;
+      const broken = await this.#healInputs(planned);
+      if (broken !== undefined) return broken;
+      using held = await this.#options.slots.take(planned.stage.resources, stop);
+      if (held === undefined) return INTERRUPTED;
+      const result = await this.#run(planner.planStage(id, forced), held);
+      if (!("lost" in result)) return result;
+      forced = false;
+      if (tries >= planned.stage.retries) return { state: "failed", message: result.lost };
+      emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+    }
+  }
+
+  /** Show a result that is there. A result whose bytes are not what they should be is set aside, not served. */
+  #serve(planned: PlannedStage): StageResult | undefined {
+    const { manifest, stage } = planned;
+    if (manifest === undefined) return undefined;
+    const { planner, store, pipeline } = this.#options;
+    if (planned.state === "cached") {
+      this.#settle(planned, manifest);
+      return { state: "cached", manifest };
+    }
+    if (!this.#verify(stage.id, manifest)) {
+      planner.distrust(stage.id, manifest);
+      return undefined;
+    }
+    const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+    this.#settle(planned, manifest);
+    return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+  }
+
+  #settle(planned: PlannedStage, manifest: ResultManifest): void {
+    this.#options.planner.settle(planned.stage.id, manifest);
+    this.#options.store.results.addRecipe(planned.recipeKey, manifest);
+  }
+
+  /** Whether all objects of a result hold what they should; broken ones are named and set aside. */
+  #verify(id: string, manifest: ResultManifest): boolean {
+    const { store, emit } = this.#options;
+    let good = true;
+    for (const [port, artifact] of Object.entries(manifest.outputs)) {
+      for (const file of artifact.files) {
+        if (store.objects.verify(file)) continue;
+        good = false;
+        store.objects.quarantine(file.sha256);
+        const message = `${port}/${file.path} is damaged in the store (${file.sha256.slice(0, 12)}); making it again`;
+        emit({ type: "stage-note", id, level: "warn", message });
+      }
+    }
+    return good;
+  }
+
+  /** Make sure that inputs hold what they should, running the stages again whose results do not. */
+  async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
+    const { planner } = this.#options;
+    for (const binding of Object.values(planned.stage.inputs).flat()) {
+      const manifest = planner.settled(binding.stage);
+      if (manifest === undefined || this.#verify(binding.stage, manifest)) continue;
+      planner.distrust(binding.stage, manifest);
+      const again = await this.reach(binding.stage);
+      if (again.manifest === undefined) return again;
+    }
+    return undefined;
+  }
+
+  async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
+    const { store, runId, emit, pipeline } = this.#options;
+    const { stage } = planned;
+    const numerics = numericsOf(stage);
+    const started = performance.now();
+    emit({ type: "stage-started", id: stage.id, planned, ...(numerics === undefined ? {} : { numerics }) });
+    const folder = join(store.temporaryRoot, `${runId}-${stage.id}`);
+    try {
+      const start = this.#prepare(planned, folder, numerics);
+      const outcome = await this.#execute(planned, start, folder, held);
+      if (outcome.status === "lost") return { lost: outcome.message };
+      if (outcome.status !== "complete") return toResult(outcome, planned);
+      const collected = collectOutputs(planned, start.outputs, store);
+      if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
+      const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+      this.#recordTiming(planned, numerics, performance.now() - started);
+      const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
+      return { state: "ran", manifest, ...from, ...(mine === undefined ? {} : { mine }) };
+    } catch (error) {
+      if (!isEnvironmental(error)) throw error;
+      // Nothing is recorded: a result that could not be written whole does not exist.
+      const message = `cannot write to the store: ${(error as Error).message}`;
+      return { state: "failed", message, fix: "free some space or raise the limit, then run again" };
+    } finally {
+      removeQuietly(folder);
+    }
+  }
+
+  /** Lay out what the stage may see, and say it in one message. */
+  #prepare(planned: PlannedStage, folder: string, numerics: string | undefined): StartMessage {
+    const { store, planner, pipeline } = this.#options;
+    const { stage, keys } = planned;
+    const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
+    for (const port of Object.keys(stage.kind.inputs)) {
+      const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
+        const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+        const place = join(folder, "in", port, String(index));
+        store.objects.layOut(artifact.files, place);
+        return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
+      });
+      inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
+    }
+    const outputs: Record<string, string> = {};
+    for (const port of Object.keys(stage.kind.outputs)) {
+      outputs[port] = join(folder, "out", port);
+      makeFolder(outputs[port]);
+    }
+    const progress = progressFolder(store.progressRoot, keys!.identityKey, numerics);
+    return {
+      type: "start",
+      nonce: crypto.randomUUID(),
+      params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
+      seed: stage.kind.seeded ? pipeline.seed : 0,
+      inputs,
+      outputs,
+      // A forced stage starts at 0 and leaves the progress that is there as it is.
+      progressFolder: planned.reasons.some(({ code }) => code === "forced") ? join(folder, "progress") : progress,
+      progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
+      numerics: numerics ?? null,
+    };
+  }
+
+  async #execute(
+    planned: PlannedStage,
+    start: StartMessage,
+    folder: string,
+    held: HeldSlots,
+  ): Promise<StageOutcome> {
+    const { store, runId, stop, kill, emit, pipeline } = this.#options;
+    const { stage } = planned;
+    const log = (line: string) => store.runs.log(runId, stage.id, line);
+    const forward = (event: StageEvent) => {
+      if (event.type === "progress") emit({ type: "stage-progress", id: stage.id, update: event.update });
+      else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
+      else {
+        log(`${event.type}: ${event.message}`);
+        emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
+      }
+    };
+    if (stage.kind.runs === "inline") {
+      const { default: run } = await import(stage.kind.entry) as { default: StageRun };
+      return await runStage(run, makeContext(start, stop, forward));
+    }
+    const problem = await installPackages(
+      stage.kind.entry,
+      stage.kind.custom,
+      (message) => emit({ type: "stage-note", id: stage.id, level: "note", message }),
+    );
+    if (problem !== undefined) {
+      return {
+        status: "failed",
+        message: `cannot fetch its packages: ${problem}`,
+        fix: "check the network, then run again",
+      };
+    }
+    makeFolder(start.progressFolder);
+    const externals = Object.values(externalPaths(stage, pipeline.folder));
+    return await runInChild(stage.kind, start, {
+      folder,
+      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...externals],
+      writable: [...Object.values(start.outputs), start.progressFolder],
+      timeoutMs: stage.timeoutMs,
+      env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
+      stop,
+      kill,
+      emit: forward,
+      log,
+    });
+  }
+
+  /** Publish, or keep what was published first: one key has one result. */
+  #publish(planned: PlannedStage, manifest: ResultManifest): ResultManifest {
+    const { store, replace, emit } = this.#options;
+    const first = store.results.byResolved(manifest.resolvedKey);
+    const ports = first === undefined ? [] : differingPorts(first, manifest);
+    let serving = manifest;
+    if (first !== undefined && ports.length > 0) {
+      const within = first.numerics === manifest.numerics;
+      const what = within ? "not deterministic" : `differs by device (${first.numerics} and ${manifest.numerics})`;
+      const digests = ports.map((port) =>
+        `${port} ${first.outputs[port]!.digest.slice(0, 12)} and ${manifest.outputs[port]!.digest.slice(0, 12)}`
+      );
+      const keeps = replace
+        ? "the new result replaces the first"
+        : "the first result is kept; --replace takes the new one";
+      const message = `${what}: one key, two results (${digests.join("; ")}); ${keeps}`;
+      emit({ type: "stage-note", id: planned.stage.id, level: "warn", message });
+      if (!replace && this.#verify(planned.stage.id, first)) serving = first;
+    }
+    if (serving === manifest) store.results.publish(manifest);
+    this.#settle(planned, serving);
+    return serving;
+  }
+
+  /** Only whole runs tell how long a stage takes. */
+  #recordTiming(planned: PlannedStage, numerics: string | undefined, durationMs: number): void {
+    if (planned.fromStep !== undefined) return;
+    const { stage, localKey } = planned;
+    const workGflop = stage.workGflop ?? null;
+    this.#options.store.timings.add({
+      kind: stage.kind.name,
+      localKey,
+      numerics: numerics ?? null,
+      workGflop,
+      durationMs,
+    });
+  }
+}
+
+function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>, planned: PlannedStage): StageResult {
+  switch (outcome.status) {
+    case "interrupted":
+      return INTERRUPTED;
+    case "crashed":
+      return {
+        state: "failed",
+        message: outcome.stack.includes(outcome.message) ? outcome.stack : `${outcome.message}\n${outcome.stack}`,
+      };
+    case "timeout":
+      return {
+        state: "failed",
+        message: outcome.message,
+        fix: `raise timeout of ${planned.stage.entry}; its progress is kept`,
+      };
+    case "failed":
+      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
+  }
+}
+
+function isEnvironmental(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code ?? "";
+  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES"].includes(code);
+}

@@ -1,0 +1,38 @@
+/**
+ * Canonical text of a value, for hashing. Types are tagged and lengths are written out, so that no two different values
+ * share a text: 1, "1", [1] and {"1":1} all differ. Map order does not count; a key with the value undefined is absent.
+ * Depth is not limited. What has no faithful text (NaN, functions, class instances) throws: it must not be guessed.
+ */
+export function encode(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      // Hashing turns every lone surrogate into the same replacement character.
+      if (!value.isWellFormed()) throw new TypeError("Cannot encode a text with lone surrogates in a cache key");
+      return `s${value.length}:${value}`;
+    case "boolean":
+      return value ? "t" : "f";
+    case "number":
+      if (!Number.isFinite(value)) throw new TypeError(`Cannot encode ${value} in a cache key`);
+      // Shortest round-trip form; -0 and 0 are one number to every user.
+      return `d${value === 0 ? "0" : String(value)};`;
+    case "object":
+      if (value === null) return "n";
+      if (Array.isArray(value)) return `a${value.length}:${value.map(encode).join("")}`;
+      if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
+        return encodeMap(value as Record<string, unknown>);
+      }
+      throw new TypeError(`Cannot encode a ${value.constructor?.name ?? "strange object"} in a cache key`);
+    default:
+      throw new TypeError(`Cannot encode a ${typeof value} in a cache key`);
+  }
+}
+
+function encodeMap(map: Record<string, unknown>): string {
+  const keys = Object.keys(map).filter((key) => map[key] !== undefined).sort(compareCodeUnits);
+  return `o${keys.length}:${keys.map((key) => encode(key) + encode(map[key])).join("")}`;
+}
+
+/** Locale-free order: the same on every machine. */
+export function compareCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

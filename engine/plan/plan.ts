@@ -1,0 +1,51 @@
+import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+
+/**
+ * What will happen to a stage.
+ * - `cached`: the result and the user's view of it are good.
+ * - `restore`: the result is in the store, the view is not (or shows another result).
+ * - `run`, `extend`, `resume`: it will run, from the start, from the end of a shorter run, or from an interrupted one.
+ * - `may-run`: it depends on bytes that do not exist yet.
+ */
+export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | "may-run";
+
+/** Why a stage is not simply cached. Values are old -> new where both are known. */
+export type Reason =
+  | { readonly code: "new" }
+  | { readonly code: "param"; readonly name: string; readonly from: unknown; readonly to: unknown; readonly at: string }
+  | { readonly code: "input"; readonly name: string; readonly stage: string }
+  | { readonly code: "external"; readonly name: string }
+  | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
+  | { readonly code: "upstream"; readonly stage: string }
+  | { readonly code: "output-missing"; readonly files: readonly string[] }
+  | { readonly code: "output-modified"; readonly files: readonly string[] }
+  | { readonly code: "forced" };
+
+/** How long a stage will take, or why that cannot be said. */
+export type Forecast =
+  | { readonly known: true; readonly durationMs: number; readonly basis: string }
+  | { readonly known: false; readonly basis: string };
+
+export interface PlannedStage {
+  readonly stage: Stage;
+  readonly state: PlannedState;
+  readonly reasons: readonly Reason[];
+  readonly recipeKey: string;
+  readonly localKey: string;
+  /** Known once all inputs exist. */
+  readonly keys?: { readonly resolvedKey: string; readonly identityKey: string; readonly ingredients: Ingredients };
+  /** The result to serve, for `cached` and `restore`. */
+  readonly manifest?: ResultManifest;
+  /** Where `extend` and `resume` continue. */
+  readonly fromStep?: number;
+  readonly forecast?: Forecast;
+}
+
+export interface Plan {
+  readonly pipeline: Pipeline;
+  /** The stages that were asked for and what they need, in dependency order. */
+  readonly stages: ReadonlyMap<string, PlannedStage>;
+}
+
+export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);

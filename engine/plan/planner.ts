@@ -1,0 +1,236 @@
+import type { ResultManifest } from "../../schemas/records.ts";
+import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { digestExternals, type Externals } from "../fingerprint/externals.ts";
+import { identityKeyOf, keyParams, type LocalIngredients, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
+import { withPredecessors } from "../graph/order.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+import { newestSavedStep, progressFolder } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import { forecastStage } from "./forecast.ts";
+import type { Plan, PlannedStage, Reason } from "./plan.ts";
+import { explainChange } from "./reasons.ts";
+
+export interface PlanOptions {
+  /** Stage ids to reach; all when empty. */
+  readonly targets?: readonly string[];
+  /** Stage ids to run even if cached. */
+  readonly force?: ReadonlySet<string>;
+}
+
+/** The numerics of a stage's results, for kinds that compute with tensors. */
+export function numericsOf(stage: Stage): string | undefined {
+  return stage.kind.numerics?.(stage.params);
+}
+
+/**
+ * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
+ * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
+ */
+export class Planner {
+  readonly #pipeline: Pipeline;
+  readonly #store: Store;
+  readonly #externals: ReadonlyMap<string, Externals>;
+  readonly #force: ReadonlySet<string>;
+  readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
+  readonly #settled = new Map<string, ResultManifest>();
+  readonly #good = new Map<ResultManifest, boolean>();
+  readonly needed: ReadonlySet<string>;
+
+  private constructor(
+    pipeline: Pipeline,
+    store: Store,
+    externals: ReadonlyMap<string, Externals>,
+    options: PlanOptions,
+  ) {
+    this.#pipeline = pipeline;
+    this.#store = store;
+    this.#externals = externals;
+    this.#force = options.force ?? new Set();
+    for (const stage of pipeline.stages.values()) this.#makeKeys(stage);
+    const targets = options.targets ?? [];
+    this.needed = targets.length === 0 ? new Set(pipeline.stages.keys()) : this.#findNeeded(targets);
+  }
+
+  static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
+    const { externals, problems } = digestExternals(pipeline, store.digests);
+    return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
+  }
+
+  /** Tell the planner that a stage's result is there. */
+  settle(id: string, manifest: ResultManifest): void {
+    this.#settled.set(id, manifest);
+  }
+
+  settled(id: string): ResultManifest | undefined {
+    return this.#settled.get(id);
+  }
+
+  /** A result turned out to be broken: look at it anew, and do not build on it. */
+  distrust(id: string, manifest: ResultManifest): void {
+    this.#good.delete(manifest);
+    if (this.#settled.get(id) === manifest) this.#settled.delete(id);
+  }
+
+  /** Plan all needed stages in order; cached results settle as it goes. */
+  plan(): Plan {
+    const stages = new Map<string, PlannedStage>();
+    for (const id of this.#pipeline.stages.keys()) {
+      if (!this.needed.has(id)) continue;
+      const planned = this.planStage(id);
+      if (planned.manifest !== undefined) this.settle(id, planned.manifest);
+      stages.set(id, planned);
+    }
+    return { pipeline: this.#pipeline, stages };
+  }
+
+  /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
+  planStage(id: string, force: boolean = this.#force.has(id)): PlannedStage {
+    const stage = this.#pipeline.stages.get(id)!;
+    const { local, localKey, recipeKey } = this.#keys.get(id)!;
+    const base = { stage, recipeKey, localKey };
+    const keys = this.#resolve(stage, local);
+    if (keys === undefined) {
+      const skipped = Object.values(stage.inputs).flat().every((binding) => !this.needed.has(binding.stage));
+      const manifest = skipped && !force ? this.#goodResult(this.#store.results.byRecipe(recipeKey)) : undefined;
+      if (manifest !== undefined) return { ...base, ...this.#served(stage, local, manifest), manifest };
+      return { ...base, ...this.#pending(stage, local, localKey, force) };
+    }
+    const found = this.#store.results.byResolved(keys.resolvedKey);
+    const manifest = force ? undefined : this.#goodResult(found);
+    if (manifest !== undefined) {
+      return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
+    }
+    const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
+    if (reasons.length === 0) {
+      reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
+    }
+    return { ...base, keys, reasons, ...this.#start(stage, localKey, keys.identityKey, force) };
+  }
+
+  #makeKeys(stage: Stage): void {
+    const { kind } = stage;
+    const local: LocalIngredients = {
+      kind: kind.custom ? "custom" : kind.name,
+      version: kind.version,
+      seed: kind.seeded ? this.#pipeline.seed : null,
+      params: keyParams(kind, stage.params),
+      externals: this.#externals.get(stage.id) ?? {},
+    };
+    const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      upstream[port] = bindings.map((one) => ({ recipeKey: this.#keys.get(one.stage)!.recipeKey, port: one.port }));
+    }
+    this.#keys.set(stage.id, { local, ...recipeKeyOf(local, upstream) });
+  }
+
+  /** What the targets need: nothing before a stage whose recipe already led to a good result. */
+  #findNeeded(targets: readonly string[]): ReadonlySet<string> {
+    const edges = new Map<string, string[]>();
+    for (const stage of this.#pipeline.stages.values()) {
+      const manifest = this.#force.has(stage.id)
+        ? undefined
+        : this.#goodResult(this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey));
+      const before = Object.values(stage.inputs).flat().map((binding) => binding.stage);
+      edges.set(stage.id, manifest === undefined ? before : []);
+    }
+    return withPredecessors(edges, targets);
+  }
+
+  #resolve(stage: Stage, local: LocalIngredients): PlannedStage["keys"] {
+    const inputs: Record<string, string[]> = {};
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      inputs[port] = [];
+      for (const binding of bindings) {
+        const artifact = this.#settled.get(binding.stage)?.outputs[binding.port];
+        if (artifact === undefined) return undefined;
+        inputs[port].push(artifact.digest);
+      }
+    }
+    const ingredients = { ...local, inputs };
+    return {
+      ingredients,
+      resolvedKey: resolvedKeyOf(ingredients),
+      identityKey: identityKeyOf(ingredients, stage.kind),
+    };
+  }
+
+  /** A result counts only if all its objects are there. Their content is checked when it is read. */
+  #goodResult(manifest: ResultManifest | undefined): ResultManifest | undefined {
+    if (manifest === undefined) return undefined;
+    let good = this.#good.get(manifest);
+    if (good === undefined) {
+      const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
+      good = files.every((file) => this.#store.objects.has(file));
+      this.#good.set(manifest, good);
+    }
+    return good ? manifest : undefined;
+  }
+
+  #changes(stage: Stage, now: Parameters<typeof explainChange>[1]): Reason[] {
+    const lastKey = this.#store.viewsOf(this.#pipeline.name).lastKey(stage.id);
+    const last = lastKey === undefined ? undefined : this.#store.results.byResolved(lastKey);
+    return explainChange(stage, now, last, this.#pipeline.origins);
+  }
+
+  #served(
+    stage: Stage,
+    now: Parameters<typeof explainChange>[1],
+    manifest: ResultManifest,
+  ): Pick<PlannedStage, "state" | "reasons"> {
+    const view = this.#store.viewsOf(this.#pipeline.name).check(stage.id, manifest.resolvedKey);
+    switch (view.state) {
+      case "good":
+        return { state: "cached", reasons: [] };
+      case "absent":
+        return { state: "restore", reasons: [{ code: "output-missing", files: ["all"] }] };
+      case "missing":
+        return { state: "restore", reasons: [{ code: "output-missing", files: view.files }] };
+      case "modified":
+        return { state: "restore", reasons: [{ code: "output-modified", files: view.files }] };
+      case "other":
+        return { state: "restore", reasons: this.#changes(stage, now) };
+    }
+  }
+
+  #pending(
+    stage: Stage,
+    local: LocalIngredients,
+    localKey: string,
+    force: boolean,
+  ): Pick<PlannedStage, "state" | "reasons" | "forecast"> {
+    const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
+    const changes = force ? [{ code: "forced" } as const] : this.#changes(stage, local);
+    const upstream = [...waiting].filter((id) => !this.#settled.has(id)).map((id): Reason => ({
+      code: "upstream",
+      stage: id,
+    }));
+    const isNew = changes.length === 1 && changes[0]!.code === "new";
+    const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
+    // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
+    const certain = force || !this.#store.results.hasLocal(localKey);
+    return {
+      state: certain ? "run" : "may-run",
+      reasons,
+      forecast: forecastStage(stage, localKey, numericsOf(stage), 1, this.#store.timings.all()),
+    };
+  }
+
+  #start(
+    stage: Stage,
+    localKey: string,
+    identityKey: string,
+    force: boolean,
+  ): Pick<PlannedStage, "state" | "forecast"> & { fromStep?: number } {
+    const numerics = numericsOf(stage);
+    const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
+    const folder = progressFolder(this.#store.progressRoot, identityKey, numerics);
+    const step = force ? undefined : newestSavedStep(folder, limit);
+    const share = step === undefined || stage.extent === undefined ? 1 : Math.max(0, 1 - step / stage.extent);
+    const forecast = forecastStage(stage, localKey, numerics, share, this.#store.timings.all());
+    if (step === undefined || step === 0) return { state: "run", forecast };
+    const finished = this.#store.results.byIdentity(identityKey).some((one) =>
+      one.extent !== null && one.extent <= step
+    );
+    return { state: finished ? "extend" : "resume", fromStep: step, forecast };
+  }
+}

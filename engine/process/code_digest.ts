@@ -1,0 +1,80 @@
+import { createHash } from "node:crypto";
+import { dirname, relative } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
+import { hashFile } from "../store/files.ts";
+import { TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./runtime.ts";
+
+/** Stands for the toolkit's own code in the digest of a custom stage. Raised when what stages build on changes meaning. */
+export const API_VERSION = 1;
+
+/** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
+const TOOLKIT_PARTS =
+  /^(mod\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
+
+interface InfoModule {
+  readonly specifier: string;
+  readonly kind?: string;
+  readonly error?: string;
+  readonly npmPackage?: string;
+  readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
+}
+
+interface Info {
+  readonly roots: readonly string[];
+  readonly redirects?: Readonly<Record<string, string>>;
+  readonly modules: readonly InfoModule[];
+}
+
+export type CodeDigest = { readonly digest: string; readonly files: readonly string[] } | { readonly error: string };
+
+function isToolkit(specifier: string): boolean {
+  if (!specifier.startsWith("file:")) return false;
+  const inside = relative(TOOLKIT_ROOT, fileURLToPath(specifier)).replaceAll("\\", "/");
+  return TOOLKIT_PARTS.test(inside);
+}
+
+/**
+ * Digest of everything that a custom stage executes: its local modules by content and relative place, the names and
+ * versions of npm packages, and the toolkit as one number. Type-only imports cannot change what runs and do not count.
+ */
+export async function digestCode(file: string): Promise<CodeDigest> {
+  const root = pathToFileURL(file).href;
+  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-lock", `--config=${TOOLKIT_CONFIG}`, root],
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (!success) return { error: new TextDecoder().decode(stderr).trim() };
+  const info = JSON.parse(new TextDecoder().decode(stdout)) as Info;
+  const modules = new Map(info.modules.map((module) => [module.specifier, module]));
+
+  const parts: string[][] = [];
+  const files: string[] = [];
+  const seen = new Set<string>();
+  const queue = [root];
+  while (queue.length > 0) {
+    const wanted = queue.pop()!;
+    const specifier = info.redirects?.[wanted] ?? wanted;
+    if (seen.has(specifier)) continue;
+    seen.add(specifier);
+    if (isToolkit(specifier)) {
+      parts.push(["toolkit", String(API_VERSION)]);
+      continue;
+    }
+    const module = modules.get(specifier);
+    if (module?.error !== undefined) return { error: module.error.split("\n")[0]! };
+    if (specifier.startsWith("file:")) {
+      const path = fileURLToPath(specifier);
+      const place = specifier === root ? "entry" : relative(dirname(file), path).replaceAll("\\", "/");
+      parts.push(["file", place, hashFile(path)]);
+      files.push(path);
+    } else {
+      parts.push(["package", module?.npmPackage ?? specifier]);
+    }
+    for (const dependency of module?.dependencies ?? []) {
+      if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);
+    }
+  }
+  const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
+  return { digest: createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex"), files };
+}

@@ -1,0 +1,98 @@
+import { dirname, join } from "node:path";
+import type { z } from "zod";
+import { relativePathSchema } from "../../schemas/records.ts";
+import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
+import { makeFolder, writeNew } from "../store/files.ts";
+import { ProgressStore } from "../store/progress.ts";
+import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "./protocol.ts";
+
+function openInput(message: InputMessage): InputArtifact {
+  const path = (name: string): string => {
+    if (!message.files.some((file) => file.path === name)) {
+      const names = message.files.slice(0, 8).map((file) => file.path).join(", ");
+      throw new RangeError(`The ${message.type} artifact has no file "${name}": it has ${names || "none"}`);
+    }
+    return join(message.folder, name);
+  };
+  return {
+    type: message.type,
+    digest: message.digest,
+    files: message.files,
+    path,
+    read: (name) => Deno.readFile(path(name)),
+    readText: (name) => Deno.readTextFile(path(name)),
+  };
+}
+
+function openOutput(folder: string): OutputArtifact {
+  return {
+    folder,
+    write: (name, content) => {
+      const target = join(folder, relativePathSchema.parse(name));
+      makeFolder(dirname(target));
+      writeNew(target, content);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Make the context of a stage, the same in this process and in a worker. */
+export function makeContext(
+  start: StartMessage,
+  stop: AbortSignal,
+  emit: (event: StageEvent) => void,
+): StageContext {
+  const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
+  for (const [port, message] of Object.entries(start.inputs)) {
+    inputs[port] = message === null
+      ? undefined
+      : Array.isArray(message)
+      ? message.map(openInput)
+      : openInput(message as InputMessage);
+  }
+  const outputs: Record<string, OutputArtifact> = {};
+  for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);
+  const progress = new ProgressStore(
+    start.progressFolder,
+    start.progressLimit,
+    (step) => emit({ type: "saved", step }),
+  );
+  return {
+    params: start.params as z.output<z.ZodObject>,
+    seed: start.seed,
+    inputs: inputs as StageContext["inputs"],
+    outputs,
+    progress,
+    numerics: start.numerics ?? undefined,
+    stop,
+    report: (update) => emit({ type: "progress", update }),
+    note: (message) => emit({ type: "note", message }),
+    warn: (message) => emit({ type: "warn", message }),
+  };
+}
+
+/** Run a stage's code to its end. A throw becomes a value here, so that every way to end looks alike to the caller. */
+export async function runStage(run: StageRun, context: StageContext): Promise<StageOutcome> {
+  try {
+    const end: StageEnd | void = await run(context);
+    return end ?? { status: "complete" };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      return {
+        status: "failed",
+        message: `the stage tried to do what it did not declare: ${error.message.split(",")[0]}`,
+        fix: "read only inputs, write only outputs, or declare the permission in the stage's definition",
+      };
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    if (isDiskTrouble(error)) {
+      return { status: "failed", message: `cannot write: ${message}`, fix: "free some space, then run again" };
+    }
+    return { status: "crashed", message, stack: (error instanceof Error ? error.stack : undefined) ?? message };
+  }
+}
+
+function isDiskTrouble(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code;
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EIO" || code === "EMFILE" || code === "EROFS";
+}

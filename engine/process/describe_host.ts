@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { resourcesSchema } from "../../schemas/pipeline_file.ts";
+import { rolesOf } from "../../schemas/roles.ts";
+import type { StageDefinition } from "../../stages/contract.ts";
+import { encode } from "../fingerprint/encode.ts";
+import type { ParamsOutcome } from "../kind.ts";
+import { validateParams } from "../load/builtin_kind.ts";
+import { inputLines } from "./worker_host.ts";
+import { messagePrefix } from "./protocol.ts";
+
+const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
+const artifactType = z.enum(ARTIFACT_TYPES);
+const description = z.string().default("");
+
+/** What a custom stage says of itself, as data. */
+export const stageDescriptionSchema = z.object({
+  summary: z.string(),
+  inputs: z.record(
+    portName,
+    z.strictObject({
+      type: artifactType,
+      description,
+      optional: z.boolean().optional(),
+      list: z.boolean().optional(),
+    }),
+  ),
+  outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
+  seeded: z.boolean().default(false),
+  permissions: z.strictObject({
+    net: z.array(z.string()).optional(),
+    env: z.array(z.string()).optional(),
+    native: z.array(z.string()).optional(),
+  }).default({}),
+  resources: resourcesSchema.default({}),
+  roles: z.record(z.string(), z.looseObject({})),
+  paramNames: z.array(z.string()),
+});
+
+export type StageDescription = z.output<typeof stageDescriptionSchema>;
+
+export interface DescribeAnswer {
+  readonly description?: StageDescription;
+  readonly error?: string;
+  readonly outcomes: readonly ParamsOutcome[];
+}
+
+function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
+  if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
+    return { error: "its default export is not a stage" };
+  }
+  if (!(stage.params instanceof z.ZodObject)) return { error: "its params are not a Zod object" };
+  const { run: _run, params, ...rest } = stage;
+  const parsed = stageDescriptionSchema.safeParse({
+    ...rest,
+    roles: rolesOf(params),
+    paramNames: Object.keys(params.shape),
+  });
+  return parsed.success
+    ? { description: parsed.data }
+    : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };
+}
+
+/** Params become part of keys and messages, so they must be plain data. */
+function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
+  const outcome = validateParams(params, raw);
+  if (!outcome.ok) return outcome;
+  try {
+    encode(outcome.params);
+    return outcome;
+  } catch (error) {
+    const message = `the schema gives a value that is not plain data: ${(error as Error).message}`;
+    return { ok: false, issues: [{ code: "custom", path: [], message, input: raw }] };
+  }
+}
+
+/** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
+export async function describeStage(stage: StageDefinition): Promise<void> {
+  const first = await inputLines().next();
+  if (first.done) Deno.exit(1);
+  const { nonce, params } = JSON.parse(first.value) as { nonce: string; params: unknown[] };
+  const described = describe(stage);
+  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(stage.params, raw));
+  const answer: DescribeAnswer = { ...described, outcomes };
+  await Deno.stdout.write(new TextEncoder().encode(`${messagePrefix(nonce)}${JSON.stringify(answer)}\n`));
+  Deno.exit(0);
+}

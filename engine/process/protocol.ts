@@ -1,0 +1,53 @@
+import type { ArtifactType } from "../../schemas/artifacts.ts";
+import type { FileEntry } from "../../schemas/records.ts";
+import type { ProgressUpdate, StageEnd } from "../../stages/contract.ts";
+
+/** An input as it is handed to a worker: where its files lie, and what they are. */
+export interface InputMessage {
+  readonly type: ArtifactType;
+  readonly digest: string;
+  readonly files: readonly FileEntry[];
+  readonly folder: string;
+}
+
+/** All that a stage gets; the first line on the worker's standard input. */
+export interface StartMessage {
+  readonly type: "start";
+  /** Marks the lines that are messages. Only the worker's own code learns it. */
+  readonly nonce: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly seed: number;
+  readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly progressFolder: string;
+  /** States beyond this step are not used. */
+  readonly progressLimit: number;
+  readonly numerics: string | null;
+}
+
+export type ParentMessage = StartMessage | { readonly type: "stop" };
+
+export type StageEvent =
+  | { readonly type: "progress"; readonly update: ProgressUpdate }
+  | { readonly type: "note" | "warn"; readonly message: string }
+  | { readonly type: "saved"; readonly step: number };
+
+export type WorkerMessage =
+  | StageEvent
+  | { readonly type: "end"; readonly end: StageEnd | { readonly status: "complete" } }
+  | { readonly type: "crash"; readonly message: string; readonly stack: string };
+
+/** How a stage's code ended, from the parent's point of view. */
+export type StageOutcome =
+  | { readonly status: "complete" }
+  | StageEnd
+  /** The stage threw: a bug in it. */
+  | { readonly status: "crashed"; readonly message: string; readonly stack: string }
+  /** The process went away without a word: killed, out of memory, lost. */
+  | { readonly status: "lost"; readonly message: string }
+  | { readonly status: "timeout"; readonly message: string };
+
+/** A record separator, which no text output begins with, and the nonce make a line a message. */
+export function messagePrefix(nonce: string): string {
+  return `\u001e${nonce} `;
+}

@@ -1,0 +1,69 @@
+import type { StageDefinition, StageRun } from "../../stages/contract.ts";
+import { makeContext, runStage } from "./context.ts";
+import { messagePrefix, type ParentMessage, type StageEvent, type WorkerMessage } from "./protocol.ts";
+
+/** Standard input as lines. Ends when the parent closes it or is gone. */
+export async function* inputLines(): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of Deno.stdin.readable) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+}
+
+/** Everything that a stage prints is log. Standard output is kept for messages, so the console goes to standard error. */
+function divertConsole(): void {
+  for (const name of ["log", "info", "debug", "dir", "table"] as const) {
+    // deno-lint-ignore no-console
+    console[name] = (...values: unknown[]) => console.error(...values);
+  }
+}
+
+const PROGRESS_INTERVAL_MS = 100;
+
+/** Drop progress that comes faster than anybody can look, but never the last of a stage. */
+function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent) => void {
+  let last = -Infinity;
+  return (event) => {
+    if (event.type === "progress") {
+      const now = performance.now();
+      if (now - last < PROGRESS_INTERVAL_MS && event.update.done < event.update.total) return;
+      last = now;
+    }
+    send(event);
+  };
+}
+
+/** The life of a worker: read the start message, run the stage, say how it ended, leave. */
+export async function serveStage(stage: StageRun | StageDefinition): Promise<void> {
+  divertConsole();
+  const writeLine = Deno.stdout.writeSync.bind(Deno.stdout);
+  const lines = inputLines();
+  const first = await lines.next();
+  if (first.done) Deno.exit(1);
+  const start = JSON.parse(first.value) as ParentMessage;
+  if (start.type !== "start") throw new Error(`Cannot happen: the first message is ${start.type}`);
+
+  const prefix = messagePrefix(start.nonce);
+  const send = (message: WorkerMessage) => {
+    const bytes = new TextEncoder().encode(`${prefix}${JSON.stringify(message)}\n`);
+    for (let offset = 0; offset < bytes.length;) offset += writeLine(bytes.subarray(offset));
+  };
+  const stop = new AbortController();
+  const listen = async () => {
+    for await (const line of lines) {
+      if ((JSON.parse(line) as ParentMessage).type === "stop") stop.abort();
+    }
+    // The parent closed the channel or died; nobody will publish what this worker does.
+    Deno.exit(1);
+  };
+  listen();
+
+  const run = typeof stage === "function" ? stage : stage.run;
+  const outcome = await runStage(run, makeContext(start, stop.signal, throttleProgress(send)));
+  if (outcome.status === "crashed") send({ type: "crash", message: outcome.message, stack: outcome.stack });
+  else if (outcome.status !== "lost" && outcome.status !== "timeout") send({ type: "end", end: outcome });
+  Deno.exit(0);
+}

@@ -1,0 +1,198 @@
+/**
+ * Every write of the store goes through this module, so that tests can count, kill or fail each one.
+ * Reads need no such care: a reader checks what it gets.
+ */
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+
+export type FileOperation =
+  | "mkdir"
+  | "write"
+  | "append"
+  | "fsync"
+  | "rename"
+  | "copy"
+  | "link"
+  | "chmod"
+  | "remove"
+  | "lock";
+
+/** Called before each operation; may throw to make it fail. */
+export type OperationHook = (operation: FileOperation, path: string) => void;
+
+let hook: OperationHook | undefined;
+
+/** Watch or fail the store's operations. Tests only; pass undefined to stop. */
+export function setOperationHook(next: OperationHook | undefined): void {
+  hook = next;
+}
+
+export function makeFolder(path: string): void {
+  hook?.("mkdir", path);
+  Deno.mkdirSync(path, { recursive: true });
+}
+
+function sync(file: Deno.FsFile, path: string): void {
+  hook?.("fsync", path);
+  file.syncSync();
+}
+
+/** Make a rename or a new name in a folder durable. Windows cannot open folders and needs no such step. */
+export function syncFolder(path: string): void {
+  if (Deno.build.os === "windows") return;
+  using folder = Deno.openSync(path, { read: true });
+  sync(folder, path);
+}
+
+/** Flush a file that somebody else wrote. */
+export function syncFile(path: string): void {
+  using file = Deno.openSync(path, { read: true });
+  sync(file, path);
+}
+
+/** Create or replace a file and flush it. Not atomic: use it for names that nobody reads yet. */
+export function writeNew(path: string, content: Uint8Array | string): void {
+  hook?.("write", path);
+  using file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+  sync(file, path);
+}
+
+/** Replace a file so that readers see the old content or the new, and a crash leaves one of them. */
+export function writeAtomically(path: string, content: Uint8Array | string): void {
+  const temporary = `${path}.${Deno.pid}.${counter++}.tmp`;
+  try {
+    writeNew(temporary, content);
+    moveInto(temporary, path);
+  } catch (error) {
+    removeQuietly(temporary);
+    throw error;
+  }
+}
+
+let counter = 0;
+
+/** Append one line with a single write. A crash can tear it; readers skip a torn last line. */
+export function appendLine(path: string, line: string): void {
+  hook?.("append", path);
+  using file = Deno.openSync(path, { append: true, create: true });
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+}
+
+export function rename(from: string, to: string): void {
+  hook?.("rename", to);
+  Deno.renameSync(from, to);
+}
+
+/** Rename, then make the new name durable. */
+export function moveInto(from: string, to: string): void {
+  rename(from, to);
+  syncFolder(dirname(to));
+}
+
+export function setMode(path: string, mode: number): void {
+  hook?.("chmod", path);
+  if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
+}
+
+/** Copy a file; the system shares the blocks where its file system can. */
+export function copyFile(from: string, to: string): void {
+  hook?.("copy", to);
+  Deno.copyFileSync(from, to);
+}
+
+/** Give a file a second name, or a copy where the file system cannot. */
+export function linkOrCopy(from: string, to: string): void {
+  hook?.("link", to);
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+    Deno.copyFileSync(from, to);
+  }
+}
+
+export function removeTree(path: string): void {
+  hook?.("remove", path);
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Clean up where failing to clean up must not hide the first error. */
+export function removeQuietly(path: string): void {
+  try {
+    Deno.removeSync(path, { recursive: true });
+  } catch {
+    // What is left in a temporary folder is swept by a later run.
+  }
+}
+
+/** Try to take the kernel's lock on an open file; it goes with the process, however that ends. */
+export function tryLock(file: Deno.FsFile, path: string): boolean {
+  hook?.("lock", path);
+  return file.tryLockSync(true);
+}
+
+/** SHA-256 of a file, streamed. */
+export function hashFile(path: string): string {
+  const digest = createHash("sha256");
+  using file = Deno.openSync(path, { read: true });
+  const buffer = new Uint8Array(1 << 20);
+  for (let read = file.readSync(buffer); read !== null; read = file.readSync(buffer)) {
+    digest.update(buffer.subarray(0, read));
+  }
+  return digest.digest("hex");
+}
+
+/** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. A missing file has none. */
+export function readJsonLines(path: string): unknown[] {
+  const values: unknown[] = [];
+  for (const line of (readTextIfThere(path) ?? "").split("\n")) {
+    if (line === "") continue;
+    try {
+      values.push(JSON.parse(line));
+    } catch {
+      // A crash tore this line; the record that it would have been counts as absent.
+    }
+  }
+  return values;
+}
+
+export function readTextIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+/** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */
+export function listFiles(root: string): { files: string[]; strange: string[] } {
+  const files: string[] = [];
+  const strange: string[] = [];
+  const visit = (folder: string, prefix: string) => {
+    for (const entry of Deno.readDirSync(folder)) {
+      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+      if (entry.isDirectory) visit(join(folder, entry.name), path);
+      else if (entry.isFile) files.push(path);
+      else strange.push(path);
+    }
+  };
+  visit(root, "");
+  return { files: files.sort(), strange: strange.sort() };
+}

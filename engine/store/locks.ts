@@ -1,0 +1,47 @@
+import { hostname } from "node:os";
+import { delay } from "@std/async";
+import { tryLock } from "./files.ts";
+
+/** A held lock. Closing it frees it; so does the end of the process, however it comes. */
+export interface Lock extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * Wait for a lock. The lock is the kernel's, on a file that is never removed: removing it would let two processes lock
+ * two different files of one name. The text inside is for messages alone.
+ * @returns undefined when `signal` fires first
+ */
+export async function acquireLock(
+  path: string,
+  signal?: AbortSignal,
+  onWait?: (holder: string) => void,
+): Promise<Lock | undefined> {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  let waitMs = 5;
+  let told = false;
+  while (!tryLock(file, path)) {
+    if (!told) onWait?.(readHolder(path));
+    told = true;
+    try {
+      await delay(waitMs, signal === undefined ? {} : { signal });
+    } catch {
+      file.close();
+      return undefined;
+    }
+    waitMs = Math.min(waitMs * 2, 250);
+  }
+  const note = new TextEncoder().encode(`pid ${Deno.pid} on ${hostname()}\n`);
+  file.truncateSync(0);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.writeSync(note);
+  return { path, [Symbol.dispose]: () => file.close() };
+}
+
+function readHolder(path: string): string {
+  try {
+    return Deno.readTextFileSync(path).trim() || "another process";
+  } catch {
+    return "another process";
+  }
+}

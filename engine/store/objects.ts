@@ -1,0 +1,83 @@
+import { dirname, join } from "node:path";
+import type { FileEntry } from "../../schemas/records.ts";
+import type { DigestCache } from "./digest_cache.ts";
+import {
+  hashFile,
+  linkOrCopy,
+  makeFolder,
+  moveInto,
+  rename,
+  setMode,
+  statIfThere,
+  syncFile,
+  syncFolder,
+} from "./files.ts";
+
+const READ_ONLY = 0o444;
+
+/** Files by content. A name is the SHA-256 of what it holds; an object that does not match its name is never served. */
+export class ObjectStore {
+  readonly #root: string;
+  readonly #digests: DigestCache;
+
+  constructor(root: string, digests: DigestCache) {
+    this.#root = root;
+    this.#digests = digests;
+  }
+
+  pathOf(sha256: string): string {
+    return join(this.#root, sha256.slice(0, 2), sha256);
+  }
+
+  /** A quick look: is there a file of the right size. */
+  has(entry: FileEntry): boolean {
+    const info = statIfThere(this.pathOf(entry.sha256));
+    return info !== undefined && info.isFile && info.size === entry.size;
+  }
+
+  /** Whether the object holds what its name says, by content. */
+  verify(entry: FileEntry): boolean {
+    return this.has(entry) && this.#digests.digest(this.pathOf(entry.sha256)) === entry.sha256;
+  }
+
+  /**
+   * Take a finished file into the store, moving it. The file's content is durable before its name is.
+   * An object that is already there is kept if it is good, and replaced if it is not.
+   */
+  take(file: string, size: number): { sha256: string; size: number } {
+    syncFile(file);
+    const sha256 = hashFile(file);
+    const target = this.pathOf(sha256);
+    if (this.has({ path: "", size, sha256 }) && hashFile(target) === sha256) return { sha256, size };
+    makeFolder(dirname(target));
+    setMode(file, READ_ONLY);
+    moveInto(file, target);
+    return { sha256, size };
+  }
+
+  /** Set a broken object aside, so that the next take brings it back. */
+  quarantine(sha256: string): void {
+    const path = this.pathOf(sha256);
+    if (statIfThere(path) !== undefined) rename(path, `${path}.broken`);
+  }
+
+  /** Lay an artifact's files out under a folder that their reader may see but not write. */
+  layOut(files: readonly FileEntry[], folder: string): void {
+    makeFolder(folder);
+    const made = new Set([folder]);
+    for (const file of files) {
+      const target = join(folder, file.path);
+      const parent = dirname(target);
+      if (!made.has(parent)) {
+        makeFolder(parent);
+        made.add(parent);
+      }
+      linkOrCopy(this.pathOf(file.sha256), target);
+    }
+  }
+
+  /** Make all new names under the object folder durable at once. */
+  syncNames(): void {
+    syncFolder(this.#root);
+  }
+}

@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
+import type { SavedState, StageProgress } from "../../stages/contract.ts";
+import {
+  hashFile,
+  makeFolder,
+  moveInto,
+  readTextIfThere,
+  removeQuietly,
+  removeTree,
+  statIfThere,
+  syncFolder,
+  writeNew,
+} from "./files.ts";
+
+const KEPT = 2;
+const STATE = /^step-(\d+)$/;
+
+/** Where the progress of one identity within one numerics lives. */
+export function progressFolder(root: string, identityKey: string, numerics: string | undefined): string {
+  const safe = (numerics ?? "any").replaceAll(/[^A-Za-z0-9._-]/g, "_");
+  return join(root, identityKey.slice(0, 2), identityKey, safe);
+}
+
+function savedSteps(folder: string): number[] {
+  if (statIfThere(folder) === undefined) return [];
+  const steps: number[] = [];
+  for (const entry of Deno.readDirSync(folder)) {
+    const match = STATE.exec(entry.name);
+    if (match !== null && entry.isDirectory) steps.push(Number(match[1]));
+  }
+  return steps.sort((a, b) => b - a);
+}
+
+function readManifest(folder: string, step: number): ProgressManifest | undefined {
+  const text = readTextIfThere(join(folder, `step-${step}`, "manifest.json"));
+  if (text === undefined) return undefined;
+  try {
+    const parsed = progressManifestSchema.safeParse(JSON.parse(text));
+    return parsed.success && parsed.data.step === step ? parsed.data : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isWhole(folder: string, manifest: ProgressManifest): boolean {
+  return manifest.files.every((file) =>
+    statIfThere(join(folder, `step-${manifest.step}`, file.path))?.size === file.size
+  );
+}
+
+/** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
+export function newestSavedStep(folder: string, limit: number): number | undefined {
+  return savedSteps(folder).find((step) => {
+    if (step > limit) return false;
+    const manifest = readManifest(folder, step);
+    return manifest !== undefined && isWhole(folder, manifest);
+  });
+}
+
+/** Saved states of one stage, written by the worker and read by the next one. */
+export class ProgressStore implements StageProgress {
+  readonly #folder: string;
+  readonly #limit: number;
+  readonly #onSave: (step: number) => void;
+
+  /** @param limit the wanted extent: states beyond it belong to longer runs and are not used */
+  constructor(folder: string, limit: number, onSave: (step: number) => void = () => {}) {
+    this.#folder = folder;
+    this.#limit = limit;
+    this.#onSave = onSave;
+  }
+
+  latest(): Promise<SavedState | undefined> {
+    for (const step of savedSteps(this.#folder)) {
+      if (step > this.#limit) continue;
+      const manifest = readManifest(this.#folder, step);
+      if (manifest === undefined || !isWhole(this.#folder, manifest)) continue;
+      const home = join(this.#folder, `step-${step}`);
+      // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
+      if (!manifest.files.every((file) => hashFile(join(home, file.path)) === file.sha256)) continue;
+      return Promise.resolve({ step, read: (name) => Deno.readFile(join(home, relativePathSchema.parse(name))) });
+    }
+    return Promise.resolve(undefined);
+  }
+
+  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+    const target = join(this.#folder, `step-${step}`);
+    const temporary = join(this.#folder, `tmp-${step}-${Deno.pid}`);
+    removeTree(temporary);
+    makeFolder(temporary);
+    try {
+      const entries = Object.entries(files).map(([name, content]) => {
+        writeNew(join(temporary, relativePathSchema.parse(name)), content);
+        return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
+      });
+      writeNew(join(temporary, "manifest.json"), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
+      syncFolder(temporary);
+      removeTree(target);
+      moveInto(temporary, target);
+    } catch (error) {
+      removeQuietly(temporary);
+      throw error;
+    }
+    this.#prune();
+    this.#onSave(step);
+    return Promise.resolve();
+  }
+
+  /**
+   * Two are kept: if the newest turns out torn, the one before it serves. States beyond the wanted extent belong to a
+   * longer run and are left to it. Temporary folders are those of killed workers, since the lock admits one at a time.
+   */
+  #prune(): void {
+    const own = savedSteps(this.#folder).filter((step) => step <= this.#limit);
+    for (const step of own.slice(KEPT)) removeTree(join(this.#folder, `step-${step}`));
+    for (const entry of Deno.readDirSync(this.#folder)) {
+      if (entry.name.startsWith("tmp-")) removeTree(join(this.#folder, entry.name));
+    }
+  }
+}

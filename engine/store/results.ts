@@ -1,0 +1,115 @@
+import { join } from "node:path";
+import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
+import { appendLine, makeFolder, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
+
+/**
+ * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
+ * further recipe that led to it, only saves opening thousands of manifests; it is rebuilt from them when it is gone.
+ */
+export class ResultStore {
+  readonly #root: string;
+  readonly #indexPath: string;
+  #index: {
+    byRecipe: Map<string, ResultManifest>;
+    byResolved: Map<string, ResultManifest>;
+    byIdentity: Map<string, ResultManifest[]>;
+    locals: Set<string>;
+  } | undefined;
+
+  constructor(root: string, indexPath: string) {
+    this.#root = root;
+    this.#indexPath = indexPath;
+  }
+
+  manifestPath(resolvedKey: string): string {
+    return join(this.#root, resolvedKey.slice(0, 2), `${resolvedKey}.json`);
+  }
+
+  /** The result of a resolved key, also if another process published it after this one started. */
+  byResolved(resolvedKey: string): ResultManifest | undefined {
+    const known = this.#load().byResolved.get(resolvedKey);
+    const info = statIfThere(this.manifestPath(resolvedKey));
+    if (info === undefined) return undefined;
+    return known ?? this.#read(resolvedKey);
+  }
+
+  /** The result that a recipe led to before. */
+  byRecipe(recipeKey: string): ResultManifest | undefined {
+    const known = this.#load().byRecipe.get(recipeKey);
+    return known !== undefined && statIfThere(this.manifestPath(known.resolvedKey)) !== undefined ? known : undefined;
+  }
+
+  /** Results that share everything but the extent, such as the same training at fewer steps. */
+  byIdentity(identityKey: string): readonly ResultManifest[] {
+    return this.#load().byIdentity.get(identityKey) ?? [];
+  }
+
+  /** Whether any result has these code, params, seed and externals, with whatever inputs. */
+  hasLocal(localKey: string): boolean {
+    return this.#load().locals.has(localKey);
+  }
+
+  /** Publish a result. Its objects must be durable already. The first result of a key stays. */
+  publish(manifest: ResultManifest): void {
+    const path = this.manifestPath(manifest.resolvedKey);
+    makeFolder(join(this.#root, manifest.resolvedKey.slice(0, 2)));
+    writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
+    this.addRecipe(manifest.recipeKey, manifest);
+  }
+
+  /** Remember that a recipe leads to a result, so that the next plan need not wait for its inputs. */
+  addRecipe(recipeKey: string, manifest: ResultManifest): void {
+    const index = this.#load();
+    const known = index.byRecipe.get(recipeKey);
+    this.#enter(recipeKey, manifest);
+    if (known?.resolvedKey === manifest.resolvedKey) return;
+    appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest }));
+  }
+
+  #load() {
+    if (this.#index !== undefined) return this.#index;
+    this.#index = { byRecipe: new Map(), byResolved: new Map(), byIdentity: new Map(), locals: new Set() };
+    if (statIfThere(this.#indexPath) === undefined) this.#rebuild();
+    for (const line of readJsonLines(this.#indexPath)) {
+      const parsed = indexLineSchema.safeParse(line);
+      if (parsed.success) this.#enter(parsed.data.recipeKey, parsed.data.manifest);
+    }
+    return this.#index;
+  }
+
+  #enter(recipeKey: string, manifest: ResultManifest): void {
+    const index = this.#index!;
+    index.byRecipe.set(recipeKey, manifest);
+    index.locals.add(manifest.localKey);
+    if (index.byResolved.has(manifest.resolvedKey)) return;
+    index.byResolved.set(manifest.resolvedKey, manifest);
+    const family = index.byIdentity.get(manifest.identityKey);
+    if (family === undefined) index.byIdentity.set(manifest.identityKey, [manifest]);
+    else family.push(manifest);
+  }
+
+  #read(resolvedKey: string): ResultManifest | undefined {
+    const text = readTextIfThere(this.manifestPath(resolvedKey));
+    if (text === undefined) return undefined;
+    try {
+      const parsed = resultManifestSchema.safeParse(JSON.parse(text));
+      if (parsed.success && parsed.data.resolvedKey === resolvedKey) return parsed.data;
+    } catch {
+      // A broken manifest is a miss; the next run of the stage replaces it.
+    }
+    return undefined;
+  }
+
+  #rebuild(): void {
+    if (statIfThere(this.#root) === undefined) return;
+    const lines: string[] = [];
+    for (const folder of Deno.readDirSync(this.#root)) {
+      if (!folder.isDirectory) continue;
+      for (const file of Deno.readDirSync(join(this.#root, folder.name))) {
+        const manifest = file.name.endsWith(".json") ? this.#read(file.name.slice(0, -5)) : undefined;
+        if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
+      }
+    }
+    writeAtomically(this.#indexPath, lines.join(""));
+  }
+}

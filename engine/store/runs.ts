@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import { type RunRecord, runRecordSchema } from "../../schemas/records.ts";
+import { appendLine, makeFolder, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
+
+export interface RunNote {
+  readonly stage: string;
+  readonly event: "started" | "finished";
+  readonly state: string;
+  readonly at: string;
+}
+
+/** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */
+export function newRunId(now: Date, pid: number): string {
+  const time = now.toISOString().replaceAll(/[-:.Z]/g, "");
+  return `${time}-${pid.toString(36)}`;
+}
+
+/** Records of runs: what happened on which host and when. Nothing in here decides what is cached. */
+export class RunStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  folderOf(runId: string): string {
+    return join(this.#root, runId);
+  }
+
+  logPath(runId: string, stage: string): string {
+    return join(this.folderOf(runId), "logs", `${stage}.log`);
+  }
+
+  start(record: RunRecord): void {
+    makeFolder(join(this.folderOf(record.runId), "logs"));
+    this.write(record);
+  }
+
+  write(record: RunRecord): void {
+    writeAtomically(
+      join(this.folderOf(record.runId), "run.json"),
+      `${JSON.stringify(runRecordSchema.parse(record))}\n`,
+    );
+  }
+
+  log(runId: string, stage: string, line: string): void {
+    appendLine(this.logPath(runId, stage), line);
+  }
+
+  /** One line per stage that started or ended, so that a run can be looked at while it is on. */
+  note(runId: string, line: RunNote): void {
+    appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line));
+  }
+
+  notes(runId: string): RunNote[] {
+    return readJsonLines(join(this.folderOf(runId), "stages.jsonl")) as RunNote[];
+  }
+
+  read(runId: string): RunRecord | undefined {
+    const text = readTextIfThere(join(this.folderOf(runId), "run.json"));
+    if (text === undefined) return undefined;
+    try {
+      const parsed = runRecordSchema.safeParse(JSON.parse(text));
+      return parsed.success ? parsed.data : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Runs, newest first. */
+  *newestFirst(): Generator<RunRecord> {
+    if (statIfThere(this.#root) === undefined) return;
+    const ids = [...Deno.readDirSync(this.#root)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
+    for (const id of ids.sort().reverse()) {
+      const record = this.read(id);
+      if (record !== undefined) yield record;
+    }
+  }
+}

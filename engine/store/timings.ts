@@ -1,0 +1,25 @@
+import { type Timing, timingSchema } from "../../schemas/records.ts";
+import { appendLine, readJsonLines } from "./files.ts";
+
+/** How long stages took on this machine, oldest first. Losing it only loses forecasts. */
+export class TimingStore {
+  readonly #path: string;
+  #known: Timing[] | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  all(): readonly Timing[] {
+    this.#known ??= readJsonLines(this.#path).flatMap((line) => {
+      const parsed = timingSchema.safeParse(line);
+      return parsed.success ? [parsed.data] : [];
+    });
+    return this.#known;
+  }
+
+  add(timing: Timing): void {
+    appendLine(this.#path, JSON.stringify(timing));
+    this.#known?.push(timing);
+  }
+}

@@ -1,0 +1,156 @@
+import { dirname, join } from "node:path";
+import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
+import {
+  appendLine,
+  copyFile,
+  hashFile,
+  listFiles,
+  makeFolder,
+  readJsonLines,
+  removeQuietly,
+  removeTree,
+  rename,
+  setMode,
+  statIfThere,
+} from "./files.ts";
+import type { ObjectStore } from "./objects.ts";
+
+/** What a look at a stage's view found. */
+export type ViewState =
+  | { readonly state: "good" }
+  | { readonly state: "absent" }
+  | { readonly state: "other"; readonly resolvedKey: string }
+  | { readonly state: "missing"; readonly files: readonly string[] }
+  | { readonly state: "modified"; readonly files: readonly string[] };
+
+/** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
+export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
+  return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
+}
+
+/**
+ * The user's view of the results of one pipeline: plain read-only files under `outputs/<pipeline>/<stage>/`. The view is
+ * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
+ */
+export class ViewStore {
+  readonly #folder: string;
+  readonly #recordPath: string;
+  readonly #objects: ObjectStore;
+  #records: Map<string, ViewRecord> | undefined;
+
+  constructor(folder: string, recordPath: string, objects: ObjectStore) {
+    this.#folder = folder;
+    this.#recordPath = recordPath;
+    this.#objects = objects;
+  }
+
+  folderOf(stage: string): string {
+    return join(this.#folder, stage);
+  }
+
+  /** The resolved key of the result that the stage showed last. */
+  lastKey(stage: string): string | undefined {
+    return this.#load().get(stage)?.resolvedKey;
+  }
+
+  check(stage: string, resolvedKey: string): ViewState {
+    const record = this.#load().get(stage);
+    if (record === undefined) return { state: "absent" };
+    const missing: string[] = [];
+    const modified: string[] = [];
+    const home = this.folderOf(stage);
+    for (const file of record.files) {
+      const path = join(home, file.path);
+      const info = statIfThere(path);
+      if (info === undefined) missing.push(file.path);
+      else if (!isUntouched(path, info, file)) modified.push(file.path);
+    }
+    if (modified.length > 0) return { state: "modified", files: modified };
+    if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey };
+    if (missing.length > 0) return { state: "missing", files: missing };
+    return { state: "good" };
+  }
+
+  /**
+   * Show a result. The new folder is complete before it takes the old one's name.
+   * @returns where the user's own changes were moved, if there were any
+   */
+  install(stage: string, manifest: ResultManifest): string | undefined {
+    const home = this.folderOf(stage);
+    makeFolder(this.#folder);
+    const fresh = join(this.#folder, `.new-${stage}-${Deno.pid}`);
+    const old = join(this.#folder, `.old-${stage}-${Deno.pid}`);
+    removeTree(fresh);
+    let mine: string | undefined;
+    try {
+      const files = this.#write(fresh, manifest);
+      mine = this.#moveMine(stage, home);
+      if (statIfThere(home) !== undefined) rename(home, old);
+      rename(fresh, home);
+      this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
+    } finally {
+      removeQuietly(fresh);
+      removeQuietly(old);
+    }
+    return mine;
+  }
+
+  #write(folder: string, manifest: ResultManifest): ViewRecord["files"] {
+    const files: ViewRecord["files"] = [];
+    makeFolder(folder);
+    for (const [port, artifact] of Object.entries(manifest.outputs)) {
+      for (const file of artifact.files) {
+        const path = viewPathOf(manifest, port, file.path);
+        const target = join(folder, path);
+        if (path.includes("/")) makeFolder(dirname(target));
+        copyFile(this.#objects.pathOf(file.sha256), target);
+        setMode(target, 0o444);
+        const info = Deno.lstatSync(target);
+        files.push({ path, size: info.size, mtimeMs: info.mtime?.getTime() ?? 0, sha256: file.sha256 });
+      }
+    }
+    return files;
+  }
+
+  /** Move what the user changed or added out of the way, keeping its names. */
+  #moveMine(stage: string, home: string): string | undefined {
+    if (statIfThere(home) === undefined) return undefined;
+    const known = new Map(this.#load().get(stage)?.files.map((file) => [file.path, file]));
+    const { files, strange } = listFiles(home);
+    const own = [...files, ...strange].filter((path) => {
+      const file = known.get(path);
+      const full = join(home, path);
+      return file === undefined || !isUntouched(full, Deno.lstatSync(full), file);
+    });
+    if (own.length === 0) return undefined;
+    let mine = `${home}.mine`;
+    for (let n = 2; statIfThere(mine) !== undefined; n++) mine = `${home}.mine-${n}`;
+    for (const path of own) {
+      makeFolder(dirname(join(mine, path)));
+      rename(join(home, path), join(mine, path));
+    }
+    return mine;
+  }
+
+  #record(record: ViewRecord): void {
+    this.#load().set(record.stage, record);
+    makeFolder(dirname(this.#recordPath));
+    appendLine(this.#recordPath, JSON.stringify(record));
+  }
+
+  #load(): Map<string, ViewRecord> {
+    if (this.#records !== undefined) return this.#records;
+    this.#records = new Map();
+    for (const line of readJsonLines(this.#recordPath)) {
+      const parsed = viewRecordSchema.safeParse(line);
+      if (parsed.success) this.#records.set(parsed.data.stage, parsed.data);
+    }
+    return this.#records;
+  }
+}
+
+/** Same size and time, or at least the same content: touching a file does not change it. */
+function isUntouched(path: string, info: Deno.FileInfo, file: ViewRecord["files"][number]): boolean {
+  if (!info.isFile || info.size !== file.size) return false;
+  return info.mtime?.getTime() === file.mtimeMs || hashFile(path) === file.sha256;
+}

@@ -1,0 +1,70 @@
+/**
+ * noiseline: cached, declarative pipelines for diffusion-model experiments.
+ *
+ * @example Plan a pipeline
+ * ```ts
+ * import { BUILTIN_KINDS, findStoreRoot, loadPipeline, openStore, Planner } from "noiseline";
+ *
+ * const loaded = await loadPipeline("pipelines/smoke.yaml", { kinds: BUILTIN_KINDS });
+ * if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
+ * const planner = Planner.make(loaded.value, openStore(findStoreRoot(loaded.value.folder)));
+ * if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
+ * for (const [id, { state }] of planner.value.plan().stages) console.log(id, state);
+ * ```
+ *
+ * @module
+ */
+
+export { definePipeline, type PipelineFile, type PipelineFileInput, type Resources } from "./schemas/pipeline_file.ts";
+export { execution, extent, externalFile, legacy, type ParamRole, rolesOf } from "./schemas/roles.ts";
+export { pipelineJsonSchema } from "./schemas/json_schema.ts";
+export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
+export type {
+  ArtifactRecord,
+  FileEntry,
+  Ingredients,
+  ResultManifest,
+  RunRecord,
+  StageRunRecord,
+} from "./schemas/records.ts";
+export {
+  type BuiltinKind,
+  type CheckProblem,
+  type CheckResult,
+  defineKind,
+  defineStage,
+  type Facts,
+  type InputArtifact,
+  type InputPort,
+  type InputPorts,
+  type OutputArtifact,
+  type OutputPort,
+  type OutputPorts,
+  type ProgressUpdate,
+  type RunOf,
+  type SavedState,
+  type StageContext,
+  type StageDefinition,
+  type StageEnd,
+  type StageInterface,
+  type StagePermissions,
+  type StageProgress,
+  type StageRun,
+} from "./stages/contract.ts";
+export { BUILTIN_KINDS } from "./stages/mod.ts";
+export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
+export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
+export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
+export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export { findGpus } from "./engine/execute/slots.ts";
+export { type RunOptions, runPipeline, type RunSummary, unknownTargets } from "./engine/execute/run_pipeline.ts";
+export type { Kind } from "./engine/kind.ts";
+export type { BuiltinKinds } from "./engine/load/kinds.ts";
+export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
+export type { Origins } from "./engine/load/origin.ts";
+export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
+export type { Forecast, Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
+export { numericsOf, Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
+export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
+export { describeDevices, type Device, openDevice, type RandomStream, randomStream } from "./tensor/mod.ts";

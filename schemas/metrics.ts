@@ -1,0 +1,50 @@
+import { z } from "zod";
+
+/** The images that a number is about. Their digest says exactly which; the rest is for people. */
+export const imageSetSchema = z.strictObject({
+  /** Identity of the artifact's content. */
+  digest: z.string(),
+  /** How many were used: the N of the number. */
+  count: z.int().min(1),
+  height: z.int().min(1),
+  width: z.int().min(1),
+  channels: z.int().min(1),
+  /** Where they come from: package, version, split and resize mode, or sampler, weights, training step and seed. */
+  source: z.record(z.string(), z.unknown()),
+});
+
+/** One number with all that is needed to compare it with another. */
+export const metricSchema = z.strictObject({
+  name: z.string().min(1),
+  value: z.number(),
+  /** N, the images that the value was computed from; the smaller set where two are compared. */
+  count: z.int().min(1),
+  /** Half-open range of timesteps [from, to) that the value is about; all of them when absent. */
+  timesteps: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).optional(),
+  /** Something that a reader must know before trusting the value. */
+  note: z.string().optional(),
+});
+
+/** `metrics.json` of an artifact of type `metrics`. */
+export const metricsSchema = z.strictObject({
+  format: z.literal(1),
+  /** Seed of the draws that the values depend on; null when there are none. */
+  seed: z.int().nullable(),
+  /** The network that was measured. */
+  model: z.strictObject({
+    digest: z.string(),
+    weights: z.enum(["ema", "raw"]),
+    step: z.int().min(0),
+    parameters: z.int().min(1),
+    schedule: z.record(z.string(), z.unknown()),
+  }).optional(),
+  /** What maps images to vectors, for distances of sets of images. */
+  features: z.strictObject({ name: z.string(), dimension: z.int().min(1) }).optional(),
+  /** By role: `images`, or `real` and `fake`. */
+  images: z.record(z.string(), imageSetSchema),
+  metrics: z.array(metricSchema).min(1),
+});
+
+export type ImageSet = z.output<typeof imageSetSchema>;
+export type Metric = z.output<typeof metricSchema>;
+export type Metrics = z.output<typeof metricsSchema>;
