@@ -28,14 +28,12 @@ export class LiveReporter {
   readonly #pace = new Map<string, Pace>();
   readonly #messages: string[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
-  #name = "pipeline";
   #frame = 0;
 
   emit(event: EngineEvent): void {
     const now = performance.now();
     switch (event.type) {
       case "run-started":
-        this.#name = event.plan.pipeline.name;
         for (const [id, planned] of event.plan.stages) {
           const cached = planned.state === "cached";
           this.#rows.set(id, { state: cached ? "cached" : "waiting", text: formatState(planned), startedAt: now });
@@ -76,7 +74,7 @@ export class LiveReporter {
         return;
       case "run-finished":
         this.#finish();
-        return printLine(phraseRunFinished(event, this.#name));
+        return printLine(phraseRunFinished(event));
     }
   }
 

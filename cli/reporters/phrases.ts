@@ -53,8 +53,8 @@ export function detailsOfFinished(event: StageFinished): string[] {
 }
 
 /** The last line of a run. */
-export function phraseRunFinished(event: Extract<EngineEvent, { type: "run-finished" }>, name: string): string {
-  const { counts, status } = event;
+export function phraseRunFinished(event: Extract<EngineEvent, { type: "run-finished" }>): string {
+  const { counts, status, pipeline: name } = event;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   if (event.runId === undefined) return `${name}: nothing to do (${total} ${total === 1 ? "stage" : "stages"} cached)`;
   const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);

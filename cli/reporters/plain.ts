@@ -14,13 +14,11 @@ export class PlainReporter {
   readonly #style = styleFor(process.stdout);
   readonly #pace = new Map<string, Pace>();
   readonly #lastShown = new Map<string, number>();
-  #name = "pipeline";
 
   emit(event: EngineEvent): void {
     switch (event.type) {
       case "run-started":
-        this.#name = event.plan.pipeline.name;
-        return printLine(`${this.#name}: run ${event.runId}`);
+        return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
       case "stage-started": {
         this.#pace.set(event.id, new Pace());
         this.#lastShown.set(event.id, performance.now());
@@ -42,7 +40,7 @@ export class PlainReporter {
       case "stopping":
         return printError(event.reason);
       case "run-finished":
-        return printLine(phraseRunFinished(event, this.#name));
+        return printLine(phraseRunFinished(event));
     }
   }
 

@@ -34,6 +34,7 @@ export type EngineEvent =
   | { readonly type: "stopping"; readonly reason: string }
   | {
     readonly type: "run-finished";
+    readonly pipeline: string;
     readonly status: RunStatus;
     readonly counts: Readonly<Record<StageEndState, number>>;
     readonly durationMs: number;

@@ -59,7 +59,14 @@ export async function runPipeline(
   const emit = options.emit ?? (() => {});
   const finish = (status: RunStatus, runId: string | undefined): Result<RunSummary> => {
     const counts = count(results);
-    emit({ type: "run-finished", status, counts, durationMs: performance.now() - started, runId });
+    emit({
+      type: "run-finished",
+      pipeline: pipeline.name,
+      status,
+      counts,
+      durationMs: performance.now() - started,
+      runId,
+    });
     return succeed({ status, runId, plan, stages: results, counts });
   };
   if (results.size === plan.stages.size) return finish("done", undefined);

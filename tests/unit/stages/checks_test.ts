@@ -1,0 +1,80 @@
+import { assertEquals } from "@std/assert";
+import { BUILTIN_KINDS, evaluateKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
+import type { CheckProblem, CheckResult } from "../../../stages/contract.ts";
+import { forwardGflop } from "../../../stages/shared/unet_work.ts";
+import { assertClose } from "../diffusion/assert_close.ts";
+
+const DIGITS = { count: 100, height: 28, width: 28, channels: 1, classes: 10 };
+
+const summary = ({ problems }: CheckResult) =>
+  problems.map(({ param, input, got, wanted }: CheckProblem) => [(param ?? [input]).join("."), got, wanted]);
+
+Deno.test("train's check compares the network and the batch with the images", () => {
+  const check = (params: Record<string, unknown>, images: Record<string, unknown> | undefined) =>
+    trainKind.check!(trainKind.params.parse({ steps: 10, batchSize: 10, ...params }), {
+      ...(images === undefined ? {} : { images }),
+      schedule: { timesteps: 1000, betas: "ldm/cosine" },
+    });
+  assertEquals(summary(check({}, DIGITS)), [[
+    "model.multipliers",
+    "28",
+    "a multiple of 8 for 4 levels, such as 24 or 32; 28 works with at most 3 levels",
+  ]]);
+  const model = { channels: 30, multipliers: [1, 2], attention: [16] };
+  assertEquals(summary(check({ model: { ...model, channels: 31 }, batchSize: 101 }, DIGITS)), [
+    ["model.channels", "31", "an even integer >= 4 (half sines, half cosines of the timestep)"],
+    ["model.attention", "16", "resolutions of this network: 28, 14"],
+    ["batchSize", "batchSize 101, 100 images", "batchSize at most 100"],
+  ]);
+  assertEquals(summary(check({}, { ...DIGITS, width: 32 })), [
+    ["images", "28x32x1", "the same height and width"],
+  ]);
+  assertEquals(check({}, undefined), { problems: [] });
+});
+
+Deno.test("facts flow from train to evaluate and sample", () => {
+  const params = { steps: 10, batchSize: 10, model: { channels: 32, multipliers: [1, 2], blocks: 1, attention: [4] } };
+  const images = { ...DIGITS, height: 8, width: 8 };
+  const trained = trainKind.check!(trainKind.params.parse(params), {
+    images,
+    schedule: { timesteps: 40, betas: "ldm/cosine" },
+  });
+  const checkpoint = trained.facts!["checkpoint"]!;
+  // 10 steps of 10 images, forward and twice as much backward, 0.0324 GFLOP each.
+  assertClose(trained.workGflop!, 3 * 100 * 0.0324, { rel: 2e-3 });
+
+  const sample = sampleKind.check!(sampleKind.params.parse({ count: 65, batchSize: 64 }), { checkpoint });
+  assertEquals(summary(sample), [[
+    "sampler.steps",
+    "50 steps",
+    "at most 40, the timesteps of the checkpoint's schedule",
+  ]]);
+  assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1 } });
+
+  const evaluate = evaluateKind.check!(evaluateKind.params.parse({ buckets: 50, limit: 45 }), {
+    checkpoint,
+    images: DIGITS,
+  });
+  assertEquals(summary(evaluate), [
+    ["buckets", "50", "at most 45"],
+    ["buckets", "50", "at most 40"],
+    ["images", "28x28x1", "8x8x1"],
+  ]);
+  const score = scoreKind.check!(scoreKind.params.parse({}), { real: DIGITS, fake: sample.facts!["samples"]! });
+  assertEquals(summary(score), [["fake", "8x8x1", "28x28x1"]]);
+});
+
+Deno.test("forwardGflop() agrees with published and separately computed counts", () => {
+  const cifar = { channels: 128, multipliers: [1, 2, 2, 2], blocks: 2, attention: [16] };
+  // Multiply-adds of the network of Ho et al. for CIFAR10, convolutions, products and attention: 6.2219e9.
+  assertClose(forwardGflop({ imageSize: 32, inChannels: 3, outChannels: 3, ...cifar }), 12.4438, { rel: 1e-4 });
+});
+
+Deno.test("every built-in kind has an entry with a run function", async () => {
+  assertEquals(Object.keys(BUILTIN_KINDS).sort(), ["dataset", "evaluate", "sample", "schedule", "score", "train"]);
+  for (const [name, kind] of Object.entries(BUILTIN_KINDS)) {
+    assertEquals(kind.kind, name);
+    const entry = await import(kind.entry);
+    assertEquals(typeof entry.default, "function");
+  }
+});

@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { sampleKind } from "../../../stages/mod.ts";
+import { readImages } from "../../../stages/shared/images.ts";
+import { unitToBytes } from "../../../stages/shared/pixel_values.ts";
+import { isDueForSaving } from "../../../stages/sample/saved_images.ts";
+import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { smallCheckpoint, withFolder } from "./small_world.ts";
+
+async function pixelsOf({ end, outputs }: StageOutcome): Promise<Uint8Array> {
+  assertEquals(end, undefined);
+  return (await readImages(outputs["samples"]!)).pixels;
+}
+
+const SAMPLERS = [
+  { name: "ddim", steps: 5 },
+  { name: "ddim", steps: 5, eta: 1, spacing: "leading" },
+  { name: "ancestral", variance: "fixedsmall" },
+];
+
+Deno.test("sample draws the same image whatever the count, and continues where it stopped", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint } = await smallCheckpoint(folder);
+    for (const sampler of SAMPLERS) {
+      const sample = (count: number, options = {}) =>
+        runStage(folder, sampleKind, { params: { count, sampler, batchSize: 4 }, inputs: { checkpoint }, ...options });
+      const progress = new MemoryProgress();
+      const five = await pixelsOf(await sample(5, { progress }));
+      assertEquals(progress.steps, [4]);
+      const straight = await sample(8);
+      const eight = await pixelsOf(straight);
+      assertEquals(eight.subarray(0, five.length), five);
+      assertNotEquals(eight.subarray(0, 64), eight.subarray(64, 128));
+      assertEquals(digests(await sample(8, { progress })), digests(straight));
+
+      // Stopped in the second batch: the first is kept, the second is drawn again.
+      const stop = new AbortController();
+      const stopped = new MemoryProgress();
+      const onReport = ({ done }: { done: number }) => done === 5 && stop.abort();
+      const { end } = await sample(8, { progress: stopped, stop: stop.signal, onReport });
+      assertEquals(end, { status: "interrupted", step: 4 });
+      assertEquals(digests(await sample(8, { progress: stopped })), digests(straight));
+    }
+  });
+});
+
+Deno.test("sample writes a picture and says how the images were made", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint } = await smallCheckpoint(folder);
+    const params = { count: 2, sampler: { name: "ddim", steps: 2 }, weights: "raw", batchSize: 2 };
+    const { outputs } = await runStage(folder, sampleKind, { params, inputs: { checkpoint }, seed: 9 });
+    const samples = outputs["samples"]!;
+    assertEquals(samples.files.map(({ path }) => path), ["grid.png", "images.json", "images.safetensors"]);
+    const { info, labels } = await readImages(samples);
+    assertEquals([info.count, info.height, info.classes, labels], [2, 8, null, undefined]);
+    const { seed, sampler, model } = info.source as { seed: number; sampler: { steps: number }; model: unknown };
+    assertEquals([seed, sampler.steps], [9, 2]);
+    assert(JSON.stringify(model).includes('"weights":"raw","step":2'));
+  });
+});
+
+Deno.test("unitToBytes() cuts off and clips as Ho et al. do", () => {
+  const out = new Uint8Array(6);
+  unitToBytes(Float32Array.of(-1, 1, 0, -0.001, 1.5, -2), out);
+  // 127.5 and 127.37 lose their fractions.
+  assertEquals([...out], [0, 255, 127, 127, 255, 0]);
+});
+
+Deno.test("isDueForSaving() keeps the bytes of all saves within ten times those of the images", () => {
+  let [lastSaved, written] = [0, 0];
+  for (let done = 64; done <= 50_000; done += 64) {
+    assert(done - lastSaved < done / 8 + 64);
+    if (!isDueForSaving(done, lastSaved)) continue;
+    lastSaved = done;
+    written += done;
+  }
+  assert(written < 10 * 50_000);
+});

@@ -1,0 +1,76 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decodeSafetensors } from "../../../formats/safetensors.ts";
+import { scheduleKind } from "../../../stages/mod.ts";
+import { readSchedule } from "../../../stages/shared/schedule_files.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { assertClose } from "../diffusion/assert_close.ts";
+import { withFolder } from "./small_world.ts";
+
+const check = (params: Record<string, unknown>) => scheduleKind.check!(scheduleKind.params.parse(params), {});
+
+Deno.test("schedule's check refuses a T that 32-bit numbers cannot hold and names the largest that works", () => {
+  // ldm/sqrt at T = 1000 passes (A = 3.2e-44 is a subnormal); its signal halves every few steps, so 2000 cannot.
+  assertEquals(check({ betas: "ldm/sqrt", timesteps: 1_000 }).problems, []);
+  const [problem] = check({ betas: "ldm/sqrt", timesteps: 2_000 }).problems;
+  assertEquals([problem?.severity, problem?.param, problem?.got], ["error", ["timesteps"], "timesteps 2000"]);
+  const largest = Number(/^timesteps at most (\d+)$/.exec(problem?.wanted ?? "")?.[1]);
+  assert(largest > 1_000 && largest < 2_000);
+  assertStringIncludes(problem?.fix ?? "", `${largest}`);
+  assertEquals(check({ betas: "ldm/sqrt", timesteps: largest }).problems, []);
+  assertEquals(check({ betas: "ldm/sqrt", timesteps: largest + 1 }).problems.length, 1);
+});
+
+Deno.test("schedule's check warns when x_T is not noise and names the smallest T that is", () => {
+  const [problem] = check({ betas: "ldm/linear", timesteps: 1_000 }).problems;
+  assertEquals([problem?.severity, problem?.param], ["warning", ["timesteps"]]);
+  // Prior KL of ldm/linear at T = 1000 for E[x^2] = 1, by numpy in float64: 5.29239358283e-04 bits per dimension.
+  assertStringIncludes(problem?.message ?? "", "5.29e-4 bits");
+  const smallest = Number(/which (\d+) timesteps reach/.exec(problem?.wanted ?? "")?.[1]);
+  assertEquals(check({ betas: "ldm/linear", timesteps: smallest }).problems, []);
+  assertEquals(check({ betas: "ldm/linear", timesteps: smallest - 1 }).problems.length, 1);
+});
+
+Deno.test("schedule's check says so when no T makes x_T noise", () => {
+  // The sum of the betas grows with T, but at 1e-9 not by enough within the limit of the search.
+  const [problem] = check({ betas: "ldm/sqrt_linear", timesteps: 10, linearStart: 1e-9, linearEnd: 2e-9 }).problems;
+  assertStringIncludes(problem?.wanted ?? "", "no number of timesteps up to 100,000");
+});
+
+Deno.test("schedule's check wants linearEnd above linearStart where the schedule uses them", () => {
+  const params = { timesteps: 1_000, linearStart: 0.02, linearEnd: 0.0001 };
+  const [problem] = check({ betas: "ldm/sqrt_linear", ...params }).problems;
+  assertEquals([problem?.severity, problem?.param], ["error", ["linearEnd"]]);
+  assertEquals(check({ betas: "ldm/cosine", ...params }).problems, []);
+});
+
+Deno.test("schedule's check is quick for T = 1000", () => {
+  const params = scheduleKind.params.parse({ betas: "ldm/cosine", timesteps: 1_000 });
+  const durationsMs = Array.from({ length: 20 }, () => {
+    const start = performance.now();
+    scheduleKind.check!(params, {});
+    return performance.now() - start;
+  });
+  // The least of many, because the machine does other things too; about 0.5 ms alone.
+  assert(Math.min(...durationsMs) < 5);
+});
+
+Deno.test("schedule writes every table and what it was made from", async () => {
+  await withFolder(async (folder) => {
+    const { end, outputs } = await runStage(folder, scheduleKind, {
+      params: { betas: "ldm/sqrt_linear", timesteps: 1_000 },
+    });
+    assertEquals(end, undefined);
+    const artifact = outputs["schedule"]!;
+    const { spec, tables } = await readSchedule(artifact);
+    assertEquals(spec.name, "ldm/sqrt_linear");
+    // numpy, float64: linear betas 1e-4 to 0.02, T = 1000.
+    assertClose(tables.alphasCumprod[999]!, 4.03582976538e-05, { rel: 1e-11 });
+    const file = JSON.parse(await artifact.readText("schedule.json"));
+    assertClose(file.priorKlBitsPerDim, 2.91129454203e-05, { rel: 1e-9 });
+    assertClose(file.snr.first, 9999, { rel: 1e-11 });
+    const { tensors } = decodeSafetensors(await artifact.read("tables.safetensors"));
+    for (const [name, values] of Object.entries(tables)) {
+      if (typeof values !== "number") assertEquals(tensors[name], { dtype: "F64", shape: [1_000], data: values });
+    }
+  });
+});

@@ -1,0 +1,92 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
+import { readCheckpoint } from "../../../stages/shared/checkpoint.ts";
+import { digests, MemoryProgress } from "../../support/stage_context.ts";
+import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
+
+Deno.test("train gives the same bytes straight, stopped and resumed, and extended", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const straight = await trainSmall(folder, world, { params: { steps: 6 } });
+    assertEquals(straight.end, undefined);
+
+    const stop = new AbortController();
+    const progress = new MemoryProgress();
+    const first = await trainSmall(folder, world, {
+      params: { steps: 6 },
+      progress,
+      stop: stop.signal,
+      onReport: ({ done }) => done === 3 && stop.abort(),
+    });
+    assertEquals(first.end, { status: "interrupted", step: 3 });
+    assertEquals(progress.steps, [3]);
+    const resumed = await trainSmall(folder, world, { params: { steps: 6 }, progress });
+    assertEquals(digests(resumed), digests(straight));
+
+    // Six steps of three batches are two epochs: the extension starts a new one.
+    const longer = new MemoryProgress();
+    const short = await trainSmall(folder, world, { params: { steps: 3 }, progress: longer });
+    const extended = await trainSmall(folder, world, { params: { steps: 6 }, progress: longer });
+    assertEquals(digests(extended), digests(straight));
+    assertNotEquals(digests(short), digests(straight));
+
+    // Back to 3 with a state of 6 at hand: never a longer model.
+    longer.extent = 3;
+    assertEquals(digests(await trainSmall(folder, world, { params: { steps: 3 }, progress: longer })), digests(short));
+  });
+});
+
+Deno.test("train logs each step's own figures and writes a checkpoint that can be read back", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const updates: string[] = [];
+    const progress = new MemoryProgress();
+    const { outputs } = await trainSmall(folder, world, {
+      params: { steps: 4, warmupSteps: 4, checkpointEvery: 2 },
+      progress,
+      onReport: ({ done, total, unit, figures }) => updates.push(`${done}/${total} ${unit} ${Object.keys(figures!)}`),
+    });
+    assertEquals(updates, ["1/4 step loss", "2/4 step loss", "3/4 step loss", "4/4 step loss"]);
+    assertEquals(progress.steps, [2, 4]);
+
+    const log = (await outputs["log"]!.readText("log.jsonl")).trimEnd().split("\n").map((line) => JSON.parse(line));
+    assertEquals(log.map(({ step }) => step), [1, 2, 3, 4]);
+    assertEquals(log.map(({ learningRate }) => learningRate), [0.0025, 0.005, 0.0075, 0.01]);
+    assert(log.every(({ loss, gradNorm }) => loss > 0 && gradNorm > 0));
+
+    const raw = await readCheckpoint(outputs["checkpoint"]!, "raw");
+    const ema = await readCheckpoint(outputs["checkpoint"]!, "ema");
+    assertEquals([raw.config.step, raw.config.parameters], [4, raw.params.length]);
+    assertEquals(raw.tables.timesteps, 50);
+    assertNotEquals(raw.params, ema.params);
+  });
+});
+
+Deno.test("train depends on the seed", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const zero = await trainSmall(folder, world, { params: { steps: 1 }, seed: 0 });
+    const one = await trainSmall(folder, world, { params: { steps: 1 }, seed: 1 });
+    assertNotEquals(digests(zero), digests(one));
+  });
+});
+
+Deno.test("train fails with the step and a way out when the loss is not finite", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const progress = new MemoryProgress();
+    await trainSmall(folder, world, { params: { steps: 2 }, progress });
+    // Weights that overflow in the next forward pass, as after a learning rate that was far too high.
+    const state = (await progress.latest())!;
+    const { tensors, metadata } = decodeSafetensors(await state.read("state.safetensors"));
+    (tensors["params"]!.data as Float32Array).fill(1e30);
+    const broken = encodeSafetensors({ tensors, metadata });
+    await progress.save(2, { "state.safetensors": broken, "log.jsonl": await state.read("log.jsonl") });
+
+    const { end, outputs } = await trainSmall(folder, world, { params: { steps: 4 }, progress });
+    assertEquals([end?.status, outputs, progress.steps], ["failed", {}, [2]]);
+    assert(end?.status === "failed");
+    assertStringIncludes(end.message, "at step 3; the last good checkpoint is step 2");
+    assertStringIncludes(end.fix ?? "", "lower learningRate (now 0.01)");
+  });
+});
