@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import type { PlannedStage } from "noiseline";
+import { type Forecast, forecastPlan, type PlannedStage } from "noiseline";
 import type { AnyCommand, CliSettings } from "../commands.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
@@ -31,48 +31,52 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
       const planner = makePlanner(loaded, { targets, force: new Set(options.force) }, json);
-      const { stages } = planner.plan();
+      const plan = planner.plan();
+      const { stages } = plan;
+      const forecasts = forecastPlan(plan, loaded.store);
       if (json) {
         printJson({
           pipeline: loaded.pipeline.name,
           file,
-          stages: [...stages].map(([id, planned]) => plannedToJson(id, planned)),
+          stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, forecasts.get(id))),
         });
         return;
       }
       printDiagnostics(loaded.warnings);
-      printPlan(loaded.pipeline.name, stages, options.all ?? stages.size <= 50);
+      printPlan(loaded.pipeline.name, stages, forecasts, options.all ?? stages.size <= 50);
     });
 }
 
-function printPlan(name: string, stages: ReadonlyMap<string, PlannedStage>, all: boolean): void {
+type Stages = ReadonlyMap<string, PlannedStage>;
+type Forecasts = ReadonlyMap<string, Forecast>;
+
+function printPlan(name: string, stages: Stages, forecasts: Forecasts, all: boolean): void {
   const style = styleFor();
   const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => [
     id,
     formatState(planned),
-    planned.state === "cached" ? "" : formatForecast(planned.forecast),
+    formatForecast(forecasts.get(id)),
     planned.reasons.map(formatReason).join("; "),
   ]);
   for (const line of formatTable(rows)) printLine(line);
   const hidden = stages.size - shown.length;
   if (hidden > 0) printLine(style.dim(`… and ${hidden} cached stages`));
-  printLine(summarise(name, stages));
+  printLine(summarise(name, stages, forecasts));
 }
 
-function summarise(name: string, stages: ReadonlyMap<string, PlannedStage>): string {
+function summarise(name: string, stages: Stages, forecasts: Forecasts): string {
   const counts = new Map<string, number>();
   let totalMs = 0;
   const unknown: string[] = [];
-  for (const [id, { state, forecast }] of stages) {
-    counts.set(state, (counts.get(state) ?? 0) + 1);
-    if (state === "cached" || state === "restore") continue;
-    if (forecast?.known === true) totalMs += forecast.durationMs;
+  for (const { state } of stages.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  for (const [id, forecast] of forecasts) {
+    if (forecast.known) totalMs += forecast.durationMs;
     else unknown.push(id);
   }
   if (counts.size === 1 && counts.has("cached")) return `${name}: nothing to do (${stages.size} cached)`;
   const parts = [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
-  const bases = new Set([...stages.values()].flatMap(({ forecast }) => forecast === undefined ? [] : [forecast.basis]));
+  const bases = new Set([...forecasts.values()].map(({ basis }) => basis));
   const time = totalMs > 0 ? `about ${formatDuration(totalMs)}` : "";
   const rest = unknown.length > 0
     ? `time unknown for ${unknown.slice(0, 6).join(", ")}${unknown.length > 6 ? ", …" : ""}`

@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import type { Pipeline, PlannedStage } from "noiseline";
+import { type Forecast, forecastPlan, type Pipeline, type PlannedStage } from "noiseline";
 import type { AnyCommand, CliSettings } from "../commands.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
@@ -24,21 +24,22 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (file, id, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
-      const { stages } = makePlanner(loaded, {}, json).plan();
-      const planned = stages.get(id)!;
+      const plan = makePlanner(loaded, {}, json).plan();
+      const planned = plan.stages.get(id)!;
+      const forecast = forecastPlan(plan, loaded.store).get(id);
       const followers = findFollowers(loaded.pipeline, id);
       if (json) {
-        printJson({ ...plannedToJson(id, planned), numerics: planned.manifest?.numerics, followers });
+        printJson({ ...plannedToJson(id, planned, forecast), numerics: planned.manifest?.numerics, followers });
         return;
       }
       printLine(`${id} (${planned.stage.kind.name}): ${formatState(planned)}`);
       for (const reason of planned.reasons) printLine(`  because of ${formatReason(reason)}`);
-      printDetails(planned, followers);
+      printDetails(planned, forecast, followers);
     });
 }
 
-function printDetails(planned: PlannedStage, followers: readonly string[]): void {
-  const { manifest, forecast, state } = planned;
+function printDetails(planned: PlannedStage, forecast: Forecast | undefined, followers: readonly string[]): void {
+  const { manifest, state } = planned;
   if (manifest !== undefined) {
     printLine(`  result ${manifest.resolvedKey.slice(0, 12)} of run ${manifest.runId}`);
     if (manifest.numerics !== null) printLine(`  computed on ${manifest.numerics}`);

@@ -1,8 +1,8 @@
-import type { PlannedStage } from "noiseline";
+import type { Forecast, PlannedStage } from "noiseline";
 
 /** A planned stage as plain data. */
-export function plannedToJson(id: string, planned: PlannedStage): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, forecast, stage } = planned;
+export function plannedToJson(id: string, planned: PlannedStage, forecast?: Forecast): Record<string, unknown> {
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage } = planned;
   return {
     id,
     kind: stage.kind.name,

@@ -7,7 +7,11 @@ import { listFiles, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 
 export type Collected =
-  | { readonly outputs: Record<string, ArtifactRecord> }
+  | {
+    readonly outputs: Record<string, ArtifactRecord>;
+    /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
+    readonly emptied: boolean;
+  }
   | { readonly error: string; readonly fix: string };
 
 /** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
@@ -34,16 +38,18 @@ export function collectOutputs(
     listed[port] = files;
   }
   const outputs: Record<string, ArtifactRecord> = {};
+  let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
     const type = planned.stage.kind.outputs[port]!.type;
     const files = names.map((name): FileEntry => {
       const path = join(folders[port]!, name);
-      const taken = store.objects.take(path, statIfThere(path)!.size);
+      const { moved, ...taken } = store.objects.take(path, statIfThere(path)!.size);
+      emptied &&= moved && !name.includes("/");
       return { path: name, ...taken };
     });
     outputs[port] = { type, digest: artifactDigest(type, files), files };
   }
-  return { outputs };
+  return { outputs, emptied };
 }
 
 /** The record that will make the result exist. */

@@ -165,6 +165,7 @@ class Scheduler {
       if (inFlight.size === 0) break;
       await Promise.race(inFlight);
     }
+    runner.close();
     return this.#end(stop.aborted);
   }
 

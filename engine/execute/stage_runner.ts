@@ -10,11 +10,12 @@ import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { makeFolder, removeQuietly } from "../store/files.ts";
+import { makeFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
+import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 
 /** How one stage came out. */
@@ -45,9 +46,16 @@ const INTERRUPTED: StageResult = { state: "interrupted" };
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
   readonly #options: RunnerOptions;
+  readonly #scratch: ScratchFolders;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+  }
+
+  /** Remove what is left of temporary folders. */
+  close(): void {
+    this.#scratch.close();
   }
 
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
@@ -138,7 +146,8 @@ export class StageRunner {
     const numerics = numericsOf(stage);
     const started = performance.now();
     emit({ type: "stage-started", id: stage.id, planned, ...(numerics === undefined ? {} : { numerics }) });
-    const folder = join(store.temporaryRoot, `${runId}-${stage.id}`);
+    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${stage.id}`);
+    let clean = false;
     try {
       const start = this.#prepare(planned, folder, numerics);
       const outcome = await this.#execute(planned, start, folder, held);
@@ -146,6 +155,7 @@ export class StageRunner {
       if (outcome.status !== "complete") return toResult(outcome, planned);
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
+      clean = collected.emptied;
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, numerics, performance.now() - started);
@@ -157,7 +167,7 @@ export class StageRunner {
       const message = `cannot write to the store: ${(error as Error).message}`;
       return { state: "failed", message, fix: "free some space or raise the limit, then run again" };
     } finally {
-      removeQuietly(folder);
+      this.#scratch.giveBack(folder, clean);
     }
   }
 
@@ -169,8 +179,9 @@ export class StageRunner {
     for (const port of Object.keys(stage.kind.inputs)) {
       const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
         const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
-        const place = join(folder, "in", port, String(index));
-        store.objects.layOut(artifact.files, place);
+        // A stage in this process reads the objects where they are; a contained one may see nothing else.
+        const place = stage.kind.runs === "inline" ? null : join(folder, "in", port, String(index));
+        if (place !== null) store.objects.layOut(artifact.files, place);
         return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
       });
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
@@ -178,7 +189,7 @@ export class StageRunner {
     const outputs: Record<string, string> = {};
     for (const port of Object.keys(stage.kind.outputs)) {
       outputs[port] = join(folder, "out", port);
-      makeFolder(outputs[port]);
+      this.#scratch.ensure(outputs[port]);
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, numerics);
     return {
@@ -214,7 +225,7 @@ export class StageRunner {
     };
     if (stage.kind.runs === "inline") {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
-      return await runStage(run, makeContext(start, stop, forward));
+      return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
     const problem = await installPackages(
       stage.kind.entry,

@@ -1,43 +1,60 @@
 import type { Timing } from "../../schemas/records.ts";
-import type { Stage } from "../pipeline.ts";
-import type { Forecast } from "./plan.ts";
+import type { Store } from "../store/store.ts";
+import type { Plan, PlannedStage } from "./plan.ts";
+import { numericsOf } from "./planner.ts";
+
+/** How long a stage will take, or why that cannot be said. */
+export type Forecast =
+  | { readonly known: true; readonly durationMs: number; readonly basis: string }
+  | { readonly known: false; readonly basis: string };
 
 /**
- * Estimate a stage's time from past runs: the same stage's own, else the arithmetic rate of the largest past run on the
- * same numerics. Small runs are mostly overhead, so the largest tells most.
- * @param share the part of the stage that is still to be done, in (0, 1]
+ * Estimate how long each stage of a plan will take, from past runs in this store: the same stage's own time, else the
+ * arithmetic rate of the largest past run on the same numerics. Small runs are mostly overhead, so the largest tells most.
  */
-export function forecastStage(
-  stage: Stage,
-  localKey: string,
-  numerics: string | undefined,
-  share: number,
-  timings: readonly Timing[],
-): Forecast {
-  const own = timings.findLast((timing) => timing.localKey === localKey && timing.numerics === (numerics ?? null));
-  if (own !== undefined) {
-    return { known: true, durationMs: own.durationMs * share, basis: "this stage's last run" };
-  }
-  const work = stage.workGflop;
-  if (work === undefined) return { known: false, basis: "no past run of this stage" };
-  let best: Timing | undefined;
+export function forecastPlan(plan: Plan, store: Store): ReadonlyMap<string, Forecast> {
+  const timings = store.timings.all();
+  const own = new Map<string, Timing>();
+  const rates = new Map<string, Timing>();
   for (const timing of timings) {
-    if (timing.numerics !== (numerics ?? null) || timing.workGflop === null) continue;
-    // Training and inference differ in rate, so a run of the same kind beats a larger run of another.
-    const better = best === undefined || (timing.kind === stage.kind.name && best.kind !== stage.kind.name) ||
-      (timing.kind === best.kind && timing.workGflop > best.workGflop!);
-    if (better) best = timing;
+    own.set(`${timing.localKey} ${timing.numerics}`, timing);
+    if (timing.workGflop === null) continue;
+    for (const key of [`${timing.kind} ${timing.numerics}`, `any ${timing.numerics}`]) {
+      if (timing.workGflop >= (rates.get(key)?.workGflop ?? 0)) rates.set(key, timing);
+    }
   }
-  if (best === undefined) {
+  const forecasts = new Map<string, Forecast>();
+  for (const [id, planned] of plan.stages) {
+    if (planned.state === "cached" || planned.state === "restore") continue;
+    forecasts.set(id, forecastStage(planned, own, rates));
+  }
+  return forecasts;
+}
+
+function forecastStage(
+  planned: PlannedStage,
+  own: ReadonlyMap<string, Timing>,
+  rates: ReadonlyMap<string, Timing>,
+): Forecast {
+  const { stage, localKey, fromStep } = planned;
+  const share = fromStep === undefined || stage.extent === undefined ? 1 : Math.max(0, 1 - fromStep / stage.extent);
+  const numerics = numericsOf(stage) ?? null;
+  const last = own.get(`${localKey} ${numerics}`);
+  if (last !== undefined) return { known: true, durationMs: last.durationMs * share, basis: "the stage's last run" };
+  const work = stage.workGflop;
+  if (work === undefined) return { known: false, basis: "no past run of the stage" };
+  // Training and inference differ in rate, so a run of the same kind beats a larger run of another.
+  const like = rates.get(`${stage.kind.name} ${numerics}`) ?? rates.get(`any ${numerics}`);
+  if (like === undefined) {
     return {
       known: false,
       basis: "nothing like it has run on this machine; pipelines/smoke.yaml gives a first figure",
     };
   }
-  const rate = best.workGflop! / best.durationMs;
+  const rate = like.workGflop! / like.durationMs;
   return {
     known: true,
     durationMs: work * share / rate,
-    basis: `${Math.round(work)} GFLOP at the ${Math.round(rate * 1000)} GFLOP/s of a past ${best.kind} stage`,
+    basis: `${Math.round(work)} GFLOP at the ${Math.round(rate * 1000)} GFLOP/s of a past ${like.kind} stage`,
   };
 }

@@ -22,11 +22,6 @@ export type Reason =
   | { readonly code: "output-modified"; readonly files: readonly string[] }
   | { readonly code: "forced" };
 
-/** How long a stage will take, or why that cannot be said. */
-export type Forecast =
-  | { readonly known: true; readonly durationMs: number; readonly basis: string }
-  | { readonly known: false; readonly basis: string };
-
 export interface PlannedStage {
   readonly stage: Stage;
   readonly state: PlannedState;
@@ -39,7 +34,6 @@ export interface PlannedStage {
   readonly manifest?: ResultManifest;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
-  readonly forecast?: Forecast;
 }
 
 export interface Plan {

@@ -6,7 +6,6 @@ import { withPredecessors } from "../graph/order.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { forecastStage } from "./forecast.ts";
 import type { Plan, PlannedStage, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
@@ -104,7 +103,7 @@ export class Planner {
     if (reasons.length === 0) {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
     }
-    return { ...base, keys, reasons, ...this.#start(stage, localKey, keys.identityKey, force) };
+    return { ...base, keys, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
   #makeKeys(stage: Stage): void {
@@ -197,7 +196,7 @@ export class Planner {
     local: LocalIngredients,
     localKey: string,
     force: boolean,
-  ): Pick<PlannedStage, "state" | "reasons" | "forecast"> {
+  ): Pick<PlannedStage, "state" | "reasons"> {
     const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
     const changes = force ? [{ code: "forced" } as const] : this.#changes(stage, local);
     const upstream = [...waiting].filter((id) => !this.#settled.has(id)).map((id): Reason => ({
@@ -208,29 +207,17 @@ export class Planner {
     const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
     const certain = force || !this.#store.results.hasLocal(localKey);
-    return {
-      state: certain ? "run" : "may-run",
-      reasons,
-      forecast: forecastStage(stage, localKey, numericsOf(stage), 1, this.#store.timings.all()),
-    };
+    return { state: certain ? "run" : "may-run", reasons };
   }
 
-  #start(
-    stage: Stage,
-    localKey: string,
-    identityKey: string,
-    force: boolean,
-  ): Pick<PlannedStage, "state" | "forecast"> & { fromStep?: number } {
-    const numerics = numericsOf(stage);
+  #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.#store.progressRoot, identityKey, numerics);
+    const folder = progressFolder(this.#store.progressRoot, identityKey, numericsOf(stage));
     const step = force ? undefined : newestSavedStep(folder, limit);
-    const share = step === undefined || stage.extent === undefined ? 1 : Math.max(0, 1 - step / stage.extent);
-    const forecast = forecastStage(stage, localKey, numerics, share, this.#store.timings.all());
-    if (step === undefined || step === 0) return { state: "run", forecast };
+    if (step === undefined || step === 0) return { state: "run" };
     const finished = this.#store.results.byIdentity(identityKey).some((one) =>
       one.extent !== null && one.extent <= step
     );
-    return { state: finished ? "extend" : "resume", fromStep: step, forecast };
+    return { state: finished ? "extend" : "resume", fromStep: step };
   }
 }

@@ -1,18 +1,22 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
-import { relativePathSchema } from "../../schemas/records.ts";
+import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
-import { makeFolder, writeNew } from "../store/files.ts";
+import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "./protocol.ts";
 
-function openInput(message: InputMessage): InputArtifact {
+/** Finds a file of an artifact by its content, for stages that run beside the store. */
+export type LocateObject = (file: FileEntry) => string;
+
+function openInput(message: InputMessage, locate: LocateObject): InputArtifact {
   const path = (name: string): string => {
-    if (!message.files.some((file) => file.path === name)) {
+    const file = message.files.find((one) => one.path === name);
+    if (file === undefined) {
       const names = message.files.slice(0, 8).map((file) => file.path).join(", ");
       throw new RangeError(`The ${message.type} artifact has no file "${name}": it has ${names || "none"}`);
     }
-    return join(message.folder, name);
+    return message.folder === null ? locate(file) : join(message.folder, name);
   };
   return {
     type: message.type,
@@ -24,13 +28,18 @@ function openInput(message: InputMessage): InputArtifact {
   };
 }
 
+function cannotLocate(file: FileEntry): never {
+  throw new Error(`Cannot happen: ${file.path} was not laid out`);
+}
+
 function openOutput(folder: string): OutputArtifact {
   return {
     folder,
     write: (name, content) => {
       const target = join(folder, relativePathSchema.parse(name));
-      makeFolder(dirname(target));
-      writeNew(target, content);
+      if (name.includes("/")) makeFolder(dirname(target));
+      // The engine flushes what it takes into the store; flushing here too would only cost time.
+      writeUnflushed(target, content);
       return Promise.resolve();
     },
   };
@@ -41,14 +50,15 @@ export function makeContext(
   start: StartMessage,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
+  locate: LocateObject = cannotLocate,
 ): StageContext {
   const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
   for (const [port, message] of Object.entries(start.inputs)) {
     inputs[port] = message === null
       ? undefined
       : Array.isArray(message)
-      ? message.map(openInput)
-      : openInput(message as InputMessage);
+      ? message.map((one) => openInput(one, locate))
+      : openInput(message as InputMessage, locate);
   }
   const outputs: Record<string, OutputArtifact> = {};
   for (const [port, folder] of Object.entries(start.outputs)) outputs[port] = openOutput(folder);

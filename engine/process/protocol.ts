@@ -7,7 +7,8 @@ export interface InputMessage {
   readonly type: ArtifactType;
   readonly digest: string;
   readonly files: readonly FileEntry[];
-  readonly folder: string;
+  /** Where the files are laid out under their names; null where the reader finds them by content. */
+  readonly folder: string | null;
 }
 
 /** All that a stage gets; the first line on the worker's standard input. */

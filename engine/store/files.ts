@@ -44,19 +44,28 @@ export function syncFolder(path: string): void {
   sync(folder, path);
 }
 
-/** Flush a file that somebody else wrote. */
-export function syncFile(path: string): void {
-  using file = Deno.openSync(path, { read: true });
+/** Create or replace a file and flush it. Not atomic: use it for names that nobody reads yet. */
+export function writeNew(path: string, content: Uint8Array | string): void {
+  using file = writeOpen(path, content);
   sync(file, path);
 }
 
-/** Create or replace a file and flush it. Not atomic: use it for names that nobody reads yet. */
-export function writeNew(path: string, content: Uint8Array | string): void {
+/** Create or replace a file that somebody flushes later. */
+export function writeUnflushed(path: string, content: Uint8Array | string): void {
+  writeOpen(path, content).close();
+}
+
+function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   hook?.("write", path);
-  using file = Deno.openSync(path, { write: true, create: true, truncate: true });
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
-  sync(file, path);
+  const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  try {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** Replace a file so that readers see the old content or the new, and a crash leaves one of them. */
@@ -73,12 +82,39 @@ export function writeAtomically(path: string, content: Uint8Array | string): voi
 
 let counter = 0;
 
-/** Append one line with a single write. A crash can tear it; readers skip a torn last line. */
+/** Files that lines are appended to, kept open: opening costs more than writing a line. */
+const appended = new Map<string, Deno.FsFile>();
+const MAX_APPENDED = 64;
+
+/**
+ * Append one line with a single write. A crash can tear it; readers skip a torn line. The line starts with a break of
+ * its own if the file ends in the torn line of a process that was killed.
+ */
 export function appendLine(path: string, line: string): void {
   hook?.("append", path);
-  using file = Deno.openSync(path, { append: true, create: true });
+  const file = appended.get(path) ?? openForAppending(path);
   const bytes = new TextEncoder().encode(`${line}\n`);
   for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+}
+
+function openForAppending(path: string): Deno.FsFile {
+  const file = Deno.openSync(path, { append: true, create: true, read: true });
+  const { size } = file.statSync();
+  const last = new Uint8Array(1);
+  if (size > 0) {
+    file.seekSync(size - 1, Deno.SeekMode.Start);
+    file.readSync(last);
+    if (last[0] !== 10) file.writeSync(new Uint8Array([10]));
+  }
+  if (appended.size >= MAX_APPENDED) closeAppended(appended.keys().next().value!);
+  appended.set(path, file);
+  return file;
+}
+
+/** Let go of a file that lines were appended to, before it is replaced or removed. */
+export function closeAppended(path: string): void {
+  appended.get(path)?.close();
+  appended.delete(path);
 }
 
 export function rename(from: string, to: string): void {
@@ -88,6 +124,7 @@ export function rename(from: string, to: string): void {
 
 /** Rename, then make the new name durable. */
 export function moveInto(from: string, to: string): void {
+  closeAppended(to);
   rename(from, to);
   syncFolder(dirname(to));
 }
@@ -116,17 +153,14 @@ export function linkOrCopy(from: string, to: string): void {
 
 export function removeTree(path: string): void {
   hook?.("remove", path);
-  try {
-    Deno.removeSync(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  // Looking first is cheaper than the error of removing what is not there.
+  if (statIfThere(path) !== undefined) Deno.removeSync(path, { recursive: true });
 }
 
 /** Clean up where failing to clean up must not hide the first error. */
 export function removeQuietly(path: string): void {
   try {
-    Deno.removeSync(path, { recursive: true });
+    if (statIfThere(path) !== undefined) Deno.removeSync(path, { recursive: true });
   } catch {
     // What is left in a temporary folder is swept by a later run.
   }
@@ -140,8 +174,19 @@ export function tryLock(file: Deno.FsFile, path: string): boolean {
 
 /** SHA-256 of a file, streamed. */
 export function hashFile(path: string): string {
-  const digest = createHash("sha256");
   using file = Deno.openSync(path, { read: true });
+  return hashOpen(file);
+}
+
+/** SHA-256 of a file that somebody else wrote, after flushing it. */
+export function flushAndHash(path: string): string {
+  using file = Deno.openSync(path, { read: true });
+  sync(file, path);
+  return hashOpen(file);
+}
+
+function hashOpen(file: Deno.FsFile): string {
+  const digest = createHash("sha256");
   const buffer = new Uint8Array(1 << 20);
   for (let read = file.readSync(buffer); read !== null; read = file.readSync(buffer)) {
     digest.update(buffer.subarray(0, read));
@@ -178,6 +223,17 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
+  }
+}
+
+/** Make each folder once per process; a store has thousands of names in a few hundred folders. */
+export class FolderMaker {
+  readonly #made = new Set<string>();
+
+  ensure(path: string): void {
+    if (this.#made.has(path)) return;
+    makeFolder(path);
+    this.#made.add(path);
   }
 }
 

@@ -2,6 +2,8 @@ import { dirname, join } from "node:path";
 import type { FileEntry } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import {
+  flushAndHash,
+  FolderMaker,
   hashFile,
   linkOrCopy,
   makeFolder,
@@ -9,8 +11,6 @@ import {
   rename,
   setMode,
   statIfThere,
-  syncFile,
-  syncFolder,
 } from "./files.ts";
 
 const READ_ONLY = 0o444;
@@ -19,6 +19,7 @@ const READ_ONLY = 0o444;
 export class ObjectStore {
   readonly #root: string;
   readonly #digests: DigestCache;
+  readonly #folders = new FolderMaker();
 
   constructor(root: string, digests: DigestCache) {
     this.#root = root;
@@ -44,15 +45,14 @@ export class ObjectStore {
    * Take a finished file into the store, moving it. The file's content is durable before its name is.
    * An object that is already there is kept if it is good, and replaced if it is not.
    */
-  take(file: string, size: number): { sha256: string; size: number } {
-    syncFile(file);
-    const sha256 = hashFile(file);
+  take(file: string, size: number): { sha256: string; size: number; moved: boolean } {
+    const sha256 = flushAndHash(file);
     const target = this.pathOf(sha256);
-    if (this.has({ path: "", size, sha256 }) && hashFile(target) === sha256) return { sha256, size };
-    makeFolder(dirname(target));
+    if (this.has({ path: "", size, sha256 }) && hashFile(target) === sha256) return { sha256, size, moved: false };
+    this.#folders.ensure(dirname(target));
     setMode(file, READ_ONLY);
     moveInto(file, target);
-    return { sha256, size };
+    return { sha256, size, moved: true };
   }
 
   /** Set a broken object aside, so that the next take brings it back. */
@@ -74,10 +74,5 @@ export class ObjectStore {
       }
       linkOrCopy(this.pathOf(file.sha256), target);
     }
-  }
-
-  /** Make all new names under the object folder durable at once. */
-  syncNames(): void {
-    syncFolder(this.#root);
   }
 }

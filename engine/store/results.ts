@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, makeFolder, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, FolderMaker, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
 
 /**
  * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
@@ -9,6 +9,7 @@ import { appendLine, makeFolder, readJsonLines, readTextIfThere, statIfThere, wr
 export class ResultStore {
   readonly #root: string;
   readonly #indexPath: string;
+  readonly #folders = new FolderMaker();
   #index: {
     byRecipe: Map<string, ResultManifest>;
     byResolved: Map<string, ResultManifest>;
@@ -52,7 +53,7 @@ export class ResultStore {
   /** Publish a result. Its objects must be durable already. The first result of a key stays. */
   publish(manifest: ResultManifest): void {
     const path = this.manifestPath(manifest.resolvedKey);
-    makeFolder(join(this.#root, manifest.resolvedKey.slice(0, 2)));
+    this.#folders.ensure(join(this.#root, manifest.resolvedKey.slice(0, 2)));
     writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
     this.addRecipe(manifest.recipeKey, manifest);
   }

@@ -3,6 +3,7 @@ import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../sc
 import {
   appendLine,
   copyFile,
+  FolderMaker,
   hashFile,
   listFiles,
   makeFolder,
@@ -36,6 +37,7 @@ export class ViewStore {
   readonly #folder: string;
   readonly #recordPath: string;
   readonly #objects: ObjectStore;
+  readonly #folders = new FolderMaker();
   #records: Map<string, ViewRecord> | undefined;
 
   constructor(folder: string, recordPath: string, objects: ObjectStore) {
@@ -77,7 +79,7 @@ export class ViewStore {
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
     const home = this.folderOf(stage);
-    makeFolder(this.#folder);
+    this.#folders.ensure(this.#folder);
     const fresh = join(this.#folder, `.new-${stage}-${Deno.pid}`);
     const old = join(this.#folder, `.old-${stage}-${Deno.pid}`);
     removeTree(fresh);
@@ -134,7 +136,7 @@ export class ViewStore {
 
   #record(record: ViewRecord): void {
     this.#load().set(record.stage, record);
-    makeFolder(dirname(this.#recordPath));
+    this.#folders.ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
   }
 

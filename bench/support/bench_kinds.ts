@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { type BuiltinKind, defineKind } from "noiseline";
+
+/** Writes a few bytes, as small as a stage can be: what remains is the engine's own time. */
+export const sourceKind = defineKind({
+  kind: "bench-source",
+  summary: "Write a number",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./source_run.ts"),
+  params: z.strictObject({ value: z.number() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "one small file" } },
+});
+
+export const copyKind = defineKind({
+  kind: "bench-copy",
+  summary: "Copy a file",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./copy_run.ts"),
+  params: z.strictObject({ value: z.number() }),
+  inputs: { from: { type: "files", description: "one small file" } },
+  outputs: { out: { type: "files", description: "the same and a number" } },
+});
+
+export const BENCH_KINDS = {
+  "bench-source": sourceKind as unknown as BuiltinKind,
+  "bench-copy": copyKind as unknown as BuiltinKind,
+};

@@ -1,0 +1,53 @@
+import { randomStream } from "../../tensor/mod.ts";
+
+/** A range of timesteps, [from, to). */
+export interface Bucket {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `count` ranges of timesteps, equal to within one. @param count at most `timesteps` */
+export function makeBuckets(timesteps: number, count: number): Bucket[] {
+  const edge = (index: number) => Math.floor(index * timesteps / count);
+  return Array.from({ length: count }, (_, index) => ({ from: edge(index), to: edge(index + 1) }));
+}
+
+/** The bucket of an image: they take turns, so that each gets its share of any number of images. */
+export function bucketOf(image: number, buckets: readonly Bucket[]): number {
+  return image % buckets.length;
+}
+
+/** One timestep per image, uniform in the image's bucket: a pure function of seed and image. int32 [count] */
+export function drawTimesteps(count: number, { buckets, seed }: { buckets: readonly Bucket[]; seed: number }) {
+  const uniforms = randomStream({ seed, stream: "evaluate/timestep" }).uniform(0, count);
+  return Int32Array.from(uniforms, (u, image) => {
+    const { from, to } = buckets[bucketOf(image, buckets)]!;
+    return from + Math.floor(u * (to - from));
+  });
+}
+
+export interface BucketLoss extends Bucket {
+  readonly count: number;
+  readonly mean: number;
+}
+
+/**
+ * Mean loss per bucket, and overall as if t were uniform on all timesteps: each bucket weighs as much as it is wide,
+ * not as many images as it happened to get.
+ *
+ * @param losses per image, at least one per bucket
+ */
+export function averageLosses(losses: Float64Array, buckets: readonly Bucket[]) {
+  const sums = buckets.map(() => 0);
+  const counts = buckets.map(() => 0);
+  losses.forEach((loss, image) => {
+    sums[bucketOf(image, buckets)]! += loss;
+    counts[bucketOf(image, buckets)]!++;
+  });
+  const perBucket = buckets.map((bucket, i): BucketLoss => {
+    return { ...bucket, count: counts[i]!, mean: sums[i]! / counts[i]! };
+  });
+  const timesteps = buckets.at(-1)!.to;
+  const overall = perBucket.reduce((sum, { from, to, mean }) => sum + mean * (to - from) / timesteps, 0);
+  return { overall, perBucket };
+}

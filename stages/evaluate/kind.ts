@@ -1,0 +1,31 @@
+import { evaluateParams } from "../../schemas/kinds/evaluate.ts";
+import { onnxNumerics } from "../../tensor/numerics.ts";
+import { defineKind } from "../contract.ts";
+import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { checkEvaluation } from "./check.ts";
+
+export const evaluateKind = defineKind({
+  kind: "evaluate",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Loss of a checkpoint on images that it has not seen, overall and by timestep",
+  params: evaluateParams,
+  inputs: {
+    checkpoint: { type: "checkpoint", description: "The network to measure" },
+    images: { type: "images", description: "Images held out from training" },
+  },
+  outputs: {
+    metrics: { type: "metrics", description: "L_simple of Ho et al. 2020, eq. 14" },
+  },
+  seeded: true,
+  permissions: { native: ["onnxruntime-node"] },
+  numerics: () => onnxNumerics(),
+  check(params, inputs) {
+    const images = readImageFacts(inputs.images);
+    const checkpoint = readCheckpointFacts(inputs.checkpoint);
+    const problems = checkEvaluation(params, { images, checkpoint });
+    if (images === undefined || checkpoint?.forwardGflop === undefined) return { problems };
+    return { problems, workGflop: Math.min(images.count, params.limit ?? images.count) * checkpoint.forwardGflop };
+  },
+});

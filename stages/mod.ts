@@ -1,0 +1,17 @@
+/** The kinds of stage that come with noiseline. Importing this loads neither a tensor engine nor a file format. */
+import type { BuiltinKind } from "./contract.ts";
+import { datasetKind } from "./dataset/kind.ts";
+import { evaluateKind } from "./evaluate/kind.ts";
+import { sampleKind } from "./sample/kind.ts";
+import { scheduleKind } from "./schedule/kind.ts";
+import { scoreKind } from "./score/kind.ts";
+import { trainKind } from "./train/kind.ts";
+
+export { datasetKind, evaluateKind, sampleKind, scheduleKind, scoreKind, trainKind };
+
+const kinds = [datasetKind, scheduleKind, trainKind, evaluateKind, sampleKind, scoreKind];
+
+/** By the name that `uses` takes. Each entry forgets its own types: the engine validates params before it passes them. */
+export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
+  kinds.map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
+);

@@ -1,0 +1,37 @@
+import { sampleParams } from "../../schemas/kinds/sample.ts";
+import { onnxNumerics } from "../../tensor/numerics.ts";
+import { defineKind } from "../contract.ts";
+import { readCheckpointFacts } from "../shared/facts.ts";
+import { checkSampler } from "./check.ts";
+
+export const sampleKind = defineKind({
+  kind: "sample",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Draw images from noise with a trained network",
+  params: sampleParams,
+  inputs: {
+    checkpoint: { type: "checkpoint", description: "The network that draws" },
+  },
+  outputs: {
+    samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
+  },
+  seeded: true,
+  permissions: { native: ["onnxruntime-node"] },
+  numerics: () => onnxNumerics(),
+  check({ count, sampler, batchSize }, inputs) {
+    const checkpoint = readCheckpointFacts(inputs.checkpoint);
+    if (checkpoint === undefined) return { problems: [] };
+    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const problem = timesteps === undefined ? undefined : checkSampler(sampler, timesteps);
+    const steps = sampler.name === "ddim" ? sampler.steps : timesteps;
+    // The last batch is as large as the others.
+    const drawn = Math.ceil(count / batchSize) * batchSize;
+    return {
+      problems: problem === undefined ? [] : [problem],
+      facts: { samples: { count, height, width, channels } },
+      ...(steps === undefined || forwardGflop === undefined ? {} : { workGflop: drawn * steps * forwardGflop }),
+    };
+  },
+});

@@ -1,0 +1,70 @@
+import { makeBetas, type ScheduleSpec } from "../../diffusion/schedule/betas.ts";
+import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
+import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
+import {
+  largestFiniteTimesteps,
+  SEARCH_LIMIT_TIMESTEPS,
+  smallestNormalTimesteps,
+} from "../../diffusion/schedule/search.ts";
+import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import type { ScheduleParams } from "../../schemas/kinds/schedule.ts";
+import type { CheckProblem } from "../contract.ts";
+import { toScheduleSpec } from "../shared/schedule_spec.ts";
+
+/** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
+const MAX_PRIOR_BITS_PER_DIM = 1e-4;
+
+/** Every plan calls this: the searches for a T that works run only when there is something to report. */
+export function checkSchedule(params: ScheduleParams): CheckProblem[] {
+  const { betas, linearStart, linearEnd } = params;
+  if (betas !== "ldm/cosine" && linearStart >= linearEnd) {
+    return [{
+      severity: "error",
+      param: ["linearEnd"],
+      message: "linearEnd must be above linearStart: noise grows along the chain",
+      got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
+      wanted: `linearEnd above ${linearStart}`,
+      fix: "swap the two, or leave both out for 0.0001 to 0.02",
+    }];
+  }
+  const spec = toScheduleSpec(params);
+  const tables = makeTables(makeBetas(spec));
+  const problem = notFinite(spec, tables) ?? notNormal(spec, tables);
+  return problem === undefined ? [] : [problem];
+}
+
+function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
+  const entry = tablesFiniteInFloat32(tables);
+  if (entry === undefined) return undefined;
+  const largest = largestFiniteTimesteps(spec, Math.min(spec.timesteps, SEARCH_LIMIT_TIMESTEPS));
+  const works = largest > 0;
+  return {
+    severity: "error",
+    param: ["timesteps"],
+    message: `${spec.name} with ${spec.timesteps} timesteps leaves too little signal for 32-bit numbers: ` +
+      `${entry.table} at t=${entry.t} is ${entry.value}`,
+    got: `timesteps ${spec.timesteps}`,
+    wanted: works ? `timesteps at most ${largest}` : "smaller betas: no number of timesteps works with these",
+    fix: works ? `use timesteps: ${largest} or fewer, or a smaller linearEnd` : "lower linearStart and linearEnd",
+  };
+}
+
+function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
+  const bits = priorKlBitsPerDim(tables);
+  if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
+  const smallest = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
+  const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
+  return {
+    severity: "warning",
+    param: ["timesteps"],
+    message: "the chain ends before the image has become noise, but sampling starts from pure noise: x_T keeps " +
+      `${bits.toExponential(2)} bits per dimension of the image`,
+    got: `timesteps ${spec.timesteps}`,
+    wanted: smallest === undefined
+      ? `at most 1e-4 bits per dimension, which no number of timesteps up to ${limit} reaches`
+      : `at most 1e-4 bits per dimension, which ${smallest} timesteps reach`,
+    fix: smallest === undefined
+      ? "raise linearEnd, or use another schedule"
+      : `use timesteps: ${smallest} or more, a larger linearEnd, or another schedule`,
+  };
+}

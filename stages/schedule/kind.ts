@@ -1,0 +1,20 @@
+import { scheduleParams } from "../../schemas/kinds/schedule.ts";
+import { defineKind } from "../contract.ts";
+import { checkSchedule } from "./check.ts";
+
+export const scheduleKind = defineKind({
+  kind: "schedule",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "How much noise each timestep adds, and every table that follows from it",
+  params: scheduleParams,
+  inputs: {},
+  outputs: {
+    schedule: { type: "schedule", description: "Betas and all derived tables in float64" },
+  },
+  check: (params) => ({
+    problems: checkSchedule(params),
+    facts: { schedule: { timesteps: params.timesteps, betas: params.betas } },
+  }),
+});

@@ -1,0 +1,95 @@
+import { z } from "zod";
+import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { packParameters, unpackParameters } from "../../diffusion/unet/pack.ts";
+import { countParameters, unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import type { Metrics } from "../../schemas/metrics.ts";
+import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { jsonText } from "./json_text.ts";
+import { betasOf, encodeBetas, scheduleSpecSchema } from "./schedule_files.ts";
+
+/** Artifact of type `checkpoint`: raw and averaged weights by name, the betas, and `config.json`. */
+const CONFIG_FILE = "config.json";
+const BETAS_FILE = "schedule.safetensors";
+const WEIGHT_FILES = { raw: "weights.safetensors", ema: "ema.safetensors" } as const;
+
+const size = z.int().min(1);
+
+const configSchema = z.strictObject({
+  model: z.strictObject({
+    imageSize: size,
+    inChannels: size,
+    outChannels: size,
+    channels: size,
+    multipliers: z.array(size).readonly(),
+    blocks: size,
+    attention: z.array(size).readonly(),
+  }),
+  images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
+  schedule: scheduleSpecSchema,
+  timesteps: size,
+  /** Updates that the weights have seen. */
+  step: size,
+  parameters: size,
+  ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
+  /** Seed of the initial weights, the order of the images and the noise. */
+  seed: z.int().min(0),
+});
+
+export type CheckpointConfig = z.output<typeof configSchema>;
+export type WeightsName = keyof typeof WEIGHT_FILES;
+
+export interface CheckpointToWrite {
+  readonly config: CheckpointConfig;
+  readonly tables: DiffusionTables;
+  /** Flat parameter vectors [P], see `packParameters`. */
+  readonly params: Float32Array;
+  readonly ema: Float32Array;
+}
+
+export interface StoredCheckpoint {
+  readonly config: CheckpointConfig;
+  readonly tables: DiffusionTables;
+  /** The chosen weights, flat [P]. */
+  readonly params: Float32Array<ArrayBuffer>;
+}
+
+export async function writeCheckpoint(output: OutputArtifact, { config, tables, params, ema }: CheckpointToWrite) {
+  await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
+  await output.write(BETAS_FILE, encodeBetas(tables));
+  await output.write(WEIGHT_FILES.raw, encodeWeights(params, config.model));
+  await output.write(WEIGHT_FILES.ema, encodeWeights(ema, config.model));
+}
+
+/** @throws FormatError, ZodError, RangeError or Error when the artifact's files are not those of `writeCheckpoint`. */
+export async function readCheckpoint(artifact: InputArtifact, weights: WeightsName): Promise<StoredCheckpoint> {
+  const config = configSchema.parse(JSON.parse(await artifact.readText(CONFIG_FILE)));
+  const tables = makeTables(betasOf(await artifact.read(BETAS_FILE)));
+  const { tensors } = decodeSafetensors(await artifact.read(WEIGHT_FILES[weights]));
+  const named: Record<string, Float32Array> = {};
+  for (const [name, { dtype, data }] of Object.entries(tensors)) {
+    if (!(data instanceof Float32Array)) throw new Error(`Weights, tensor ${name}: got ${dtype}, wanted F32`);
+    named[name] = data;
+  }
+  return { config, tables, params: packParameters(named, config.model) };
+}
+
+/** What a metrics record says about the network that was measured. */
+export function describeModel(
+  artifact: InputArtifact,
+  { config }: StoredCheckpoint,
+  weights: WeightsName,
+): NonNullable<Metrics["model"]> {
+  const { step, parameters, schedule } = config;
+  return { digest: artifact.digest, weights, step, parameters, schedule };
+}
+
+function encodeWeights(flat: Float32Array, model: UnetConfig): Uint8Array<ArrayBuffer> {
+  if (flat.length !== countParameters(model)) throw new Error("Cannot happen: weights of another network");
+  const named = unpackParameters(flat, model);
+  const tensors = Object.fromEntries(
+    unetParameterSpecs(model).map(({ name, shape }) => [name, { dtype: "F32" as const, shape, data: named[name]! }]),
+  );
+  return encodeSafetensors({ tensors });
+}

@@ -1,0 +1,48 @@
+import { z } from "zod";
+import type { Facts } from "../contract.ts";
+
+/**
+ * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,
+ * such as a custom one; checks are then left to the run.
+ */
+const size = z.int().min(1);
+
+const imageFactsSchema = z.object({
+  count: size,
+  height: size,
+  width: size,
+  channels: size,
+  classes: size.optional(),
+});
+
+const scheduleFactsSchema = z.object({ timesteps: size, betas: z.string() });
+
+const checkpointFactsSchema = z.object({
+  height: size,
+  width: size,
+  channels: size,
+  timesteps: size.optional(),
+  /** Arithmetic of one forward pass for one image. */
+  forwardGflop: z.number().optional(),
+});
+
+export type ImageFacts = z.output<typeof imageFactsSchema>;
+export type ScheduleFacts = z.output<typeof scheduleFactsSchema>;
+export type CheckpointFacts = z.output<typeof checkpointFactsSchema>;
+
+export function readImageFacts(facts: Facts | undefined): ImageFacts | undefined {
+  return imageFactsSchema.safeParse(facts).data;
+}
+
+export function readScheduleFacts(facts: Facts | undefined): ScheduleFacts | undefined {
+  return scheduleFactsSchema.safeParse(facts).data;
+}
+
+export function readCheckpointFacts(facts: Facts | undefined): CheckpointFacts | undefined {
+  return checkpointFactsSchema.safeParse(facts).data;
+}
+
+/** Height, width and channels as people write them, e.g. `28x28x1`. */
+export function sizeText(images: { readonly height: number; readonly width: number; readonly channels: number }) {
+  return `${images.height}x${images.width}x${images.channels}`;
+}

@@ -1,0 +1,11 @@
+import type { CheckProblem, StageEnd } from "../contract.ts";
+
+/** A problem that a check could not see before the inputs existed, as the end of a run. */
+export function failedBy({ message, got, wanted, fix }: CheckProblem): StageEnd {
+  const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
+  return {
+    status: "failed",
+    message: details.length === 0 ? message : `${message}: ${details.join(", ")}`,
+    ...(fix === undefined ? {} : { fix }),
+  };
+}

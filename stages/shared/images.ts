@@ -1,0 +1,79 @@
+import { z } from "zod";
+import { imageGrid } from "../../formats/image_grid.ts";
+import { encodePng } from "../../formats/png.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { jsonText } from "./json_text.ts";
+
+/** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
+const TENSORS_FILE = "images.safetensors";
+const INFO_FILE = "images.json";
+
+const PICTURED = 64;
+
+const size = z.int().min(1);
+
+const imagesInfoSchema = z.strictObject({
+  count: size,
+  height: size,
+  width: size,
+  channels: size,
+  /** Labels are in [0, classes); null without labels. */
+  classes: size.nullable(),
+  /** Where they come from, in clear. */
+  source: z.record(z.string(), z.unknown()),
+});
+
+export type ImagesInfo = z.output<typeof imagesInfoSchema>;
+
+export interface StoredImages {
+  readonly info: ImagesInfo;
+  /** [N, H, W, C] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly shape: readonly [number, number, number, number];
+  /** [N]; undefined without labels. */
+  readonly labels: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface ImagesToWrite {
+  readonly info: ImagesInfo;
+  /** [N, H, W, C] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly labels?: Uint8Array<ArrayBuffer>;
+  /** File name of the picture of the first 64. */
+  readonly picture: string;
+}
+
+export async function writeImages(output: OutputArtifact, { info, pixels, labels, picture }: ImagesToWrite) {
+  const { count, height, width, channels } = info;
+  const tensors: Record<string, SafetensorsTensor> = {
+    images: { dtype: "U8", shape: [count, height, width, channels], data: pixels },
+  };
+  if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
+  await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
+  await output.write(INFO_FILE, jsonText(imagesInfoSchema.parse(info)));
+  // A PNG of two or of more than four channels does not exist.
+  if (channels !== 1 && channels !== 3) return;
+  const shown = Math.min(count, PICTURED);
+  const first = pixels.subarray(0, shown * height * width * channels);
+  await output.write(picture, encodePng(imageGrid(first, [shown, height, width, channels])));
+}
+
+/** @throws FormatError, ZodError or Error when the artifact's files are not those of `writeImages`. */
+export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
+  const info = imagesInfoSchema.parse(JSON.parse(await artifact.readText(INFO_FILE)));
+  const { tensors } = decodeSafetensors(await artifact.read(TENSORS_FILE));
+  const { count, height, width, channels } = info;
+  const shape = [count, height, width, channels] as const;
+  const pixels = bytesOf(tensors["images"], "images", shape);
+  const labels = tensors["labels"] === undefined ? undefined : bytesOf(tensors["labels"], "labels", [count]);
+  return { info, pixels, shape, labels };
+}
+
+function bytesOf(tensor: SafetensorsTensor | undefined, name: string, shape: readonly number[]) {
+  if (!(tensor?.data instanceof Uint8Array) || tensor.shape.join() !== shape.join()) {
+    const got = tensor === undefined ? "none" : `${tensor.dtype} [${tensor.shape}]`;
+    throw new Error(`${TENSORS_FILE}, tensor ${name}: got ${got}, wanted U8 [${shape}]`);
+  }
+  return tensor.data;
+}

@@ -1,0 +1,55 @@
+import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
+import type { ModelParams, TrainParams } from "../../schemas/kinds/train.ts";
+import type { CheckProblem } from "../contract.ts";
+import { type ImageFacts, sizeText } from "../shared/facts.ts";
+
+/** Height, width and channels of the images to learn from. */
+type ImageSize = Omit<ImageFacts, "classes" | "count">;
+
+/** The network of a `train` stage for images of this size, which must be square. */
+export function unetConfigFor(model: ModelParams, { height, channels }: ImageSize): UnetConfig {
+  return { imageSize: height, inChannels: channels, outChannels: channels, ...model };
+}
+
+/** Everything that keeps these params from training on images of this size and number. */
+export function checkTraining(
+  { model, batchSize }: Pick<TrainParams, "model" | "batchSize">,
+  images: ImageSize & { readonly count: number },
+): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  if (images.height !== images.width) {
+    problems.push({
+      severity: "error",
+      input: "images",
+      message: "the network takes square images only",
+      got: sizeText(images),
+      wanted: "the same height and width",
+    });
+  } else {
+    problems.push(...validateUnetConfig(unetConfigFor(model, images)).map((problem) => fromUnet(problem, images)));
+  }
+  if (batchSize > images.count) {
+    problems.push({
+      severity: "error",
+      param: ["batchSize"],
+      message: "a batch needs more images than there are",
+      got: `batchSize ${batchSize}, ${images.count} images`,
+      wanted: `batchSize at most ${images.count}`,
+      fix: `use batchSize: ${images.count} or less, or more images`,
+    });
+  }
+  return problems;
+}
+
+function fromUnet({ field, message }: UnetProblem, images: ImageSize): CheckProblem {
+  const about = `the network does not fit images of ${sizeText(images)}`;
+  // The image size is the images' own; what the user can change is the number of levels that halve it.
+  const param = field === "imageSize" ? "multipliers" : field;
+  const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message) ?? [];
+  return {
+    severity: "error",
+    param: ["model", param],
+    message: `${about}: model.${param}`,
+    ...(got === undefined || wanted === undefined ? { got: message } : { got, wanted }),
+  };
+}

@@ -1,0 +1,42 @@
+import { trainParams } from "../../schemas/kinds/train.ts";
+import { onnxNumerics } from "../../tensor/numerics.ts";
+import { defineKind } from "../contract.ts";
+import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
+import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
+import { checkTraining, unetConfigFor } from "./check.ts";
+
+export const trainKind = defineKind({
+  kind: "train",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Train a U-Net to predict the noise in images (Ho et al. 2020, algorithm 1)",
+  params: trainParams,
+  inputs: {
+    images: { type: "images", description: "Images to learn from" },
+    schedule: { type: "schedule", description: "How much noise each timestep adds" },
+  },
+  outputs: {
+    checkpoint: { type: "checkpoint", description: "Raw and averaged weights with all that is needed to use them" },
+    log: { type: "log", description: "Loss, gradient norm and learning rate by step" },
+  },
+  seeded: true,
+  permissions: { native: ["onnxruntime-node"] },
+  numerics: () => onnxNumerics(),
+  check(params, inputs) {
+    const images = readImageFacts(inputs.images);
+    if (images === undefined) return { problems: [] };
+    const { height, width, channels } = images;
+    const timesteps = readScheduleFacts(inputs.schedule)?.timesteps;
+    const known = { height, width, channels, ...(timesteps === undefined ? {} : { timesteps }) };
+    const problems = checkTraining(params, images);
+    // Without a network that can be built there is no arithmetic to count.
+    if (problems.length > 0) return { problems, facts: { checkpoint: known } };
+    const gflop = forwardGflop(unetConfigFor(params.model, images));
+    return {
+      problems,
+      facts: { checkpoint: { ...known, forwardGflop: gflop } },
+      workGflop: TRAIN_WORK_FACTOR * gflop * params.batchSize * params.steps,
+    };
+  },
+});

@@ -1,0 +1,112 @@
+import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import { countParameters } from "../../diffusion/unet/parameters.ts";
+import type { RunOf, StageEnd } from "../contract.ts";
+import { writeCheckpoint } from "../shared/checkpoint.ts";
+import { failedBy } from "../shared/failed.ts";
+import { readImages, type StoredImages } from "../shared/images.ts";
+import { yieldToMessages } from "../shared/macrotask.ts";
+import { readSchedule, type StoredSchedule } from "../shared/schedule_files.ts";
+import { withDevice } from "../shared/stage_device.ts";
+import { makeBatches } from "./batches.ts";
+import { checkTraining, unetConfigFor } from "./check.ts";
+import type { trainKind } from "./kind.ts";
+import { trainSteps } from "./train_loop.ts";
+import { decodeState, encodeState, initialState, type TrainState } from "./train_state.ts";
+
+type Run = RunOf<typeof trainKind>;
+type Context = Parameters<Run>[0];
+
+/** Weight of the past in the loss that is shown while training; the log has each step's own. */
+const SHOWN_LOSS_DECAY = 0.95;
+
+const run: Run = async (context) => {
+  const images = await readImages(context.inputs.images);
+  const schedule = await readSchedule(context.inputs.schedule);
+  const [problem] = checkTraining(context.params, images.info);
+  if (problem !== undefined) return failedBy(problem);
+  const outcome = await train(context, images, schedule);
+  if ("status" in outcome) return outcome;
+  await writeOutputs(context, outcome, { images, schedule });
+  return undefined;
+};
+
+export default run;
+
+/** Train up to the wanted step, from the newest saved state. */
+async function train(
+  context: Context,
+  images: StoredImages,
+  schedule: StoredSchedule,
+): Promise<TrainState | StageEnd> {
+  const { params, progress, seed, stop } = context;
+  const { batchSize, steps, checkpointEvery } = params;
+  const model = unetConfigFor(params.model, images.info);
+  const saved = await progress.latest();
+  let state = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
+  if (state.step >= steps) return state;
+  if (stop.aborted) return { status: "interrupted", step: state.step };
+
+  return await withDevice(context, async (device) => {
+    const compiled = await device.compile(makeTrainStep(model), trainStepSignature(model, batchSize), {
+      label: "train step",
+    });
+    const batch = makeBatches(images, { tables: schedule.tables, batchSize, seed });
+    let lastSaved = state.step;
+    let shownLoss: number | undefined;
+    for await (const result of trainSteps(state, { compiled, batch, params })) {
+      const { loss, gradNorm } = result;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(context, result, lastSaved);
+      state = result.state;
+      shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
+      context.report({ done: state.step, total: steps, unit: "step", figures: { loss: shownLoss.toFixed(4) } });
+      await yieldToMessages();
+      const done = state.step === steps;
+      if (done || stop.aborted || state.step % checkpointEvery === 0) {
+        await progress.save(state.step, encodeState(state));
+        lastSaved = state.step;
+      }
+      if (done) return state;
+      if (stop.aborted) return { status: "interrupted", step: state.step } as const;
+    }
+    throw new Error("Cannot happen: training ended by itself");
+  });
+}
+
+function diverged(
+  { params }: Context,
+  { state, loss, gradNorm }: { state: TrainState; loss: number; gradNorm: number },
+  lastSaved: number,
+): StageEnd {
+  const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
+  const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
+  return {
+    status: "failed",
+    message: `the ${what} at step ${state.step}; ${good}`,
+    fix: `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
+      `(now ${params.warmupSteps})`,
+  };
+}
+
+async function writeOutputs(
+  { params, seed, outputs }: Context,
+  { step, vectors, log }: TrainState,
+  { images, schedule }: { images: StoredImages; schedule: StoredSchedule },
+): Promise<void> {
+  const { height, width, channels, source } = images.info;
+  await writeCheckpoint(outputs.checkpoint, {
+    config: {
+      model: unetConfigFor(params.model, images.info),
+      images: { height, width, channels, source },
+      schedule: schedule.spec,
+      timesteps: schedule.tables.timesteps,
+      step,
+      parameters: vectors.params.length,
+      ema: params.ema,
+      seed,
+    },
+    tables: schedule.tables,
+    params: vectors.params,
+    ema: vectors.ema,
+  });
+  await outputs.log.write("log.jsonl", log.join(""));
+}

@@ -1,0 +1,66 @@
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import { randomStream } from "../../tensor/mod.ts";
+import type { SavedState } from "../contract.ts";
+import { parseLog, type TrainLog } from "./train_log.ts";
+
+/** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
+export type TrainVectors = Record<(typeof VECTORS)[number], Float32Array<ArrayBuffer>>;
+
+/** All that training needs to go on, besides its inputs. */
+export interface TrainState {
+  /** Updates done. */
+  readonly step: number;
+  readonly vectors: TrainVectors;
+  readonly log: TrainLog;
+}
+
+const VECTORS = ["params", "m", "v", "ema"] as const;
+const STATE_FILE = "state.safetensors";
+const LOG_FILE = "log.jsonl";
+
+/** The state before the first step. The averaged weights start as the weights. */
+export function initialState(config: UnetConfig, seed: number): TrainState {
+  const stream = randomStream({ seed, stream: "train/init" });
+  let kernel = 0;
+  // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
+  const uniforms = (_name: string, count: number) => stream.uniform(kernel++, count).map((u) => 1 - u);
+  const params = packParameters(initParameters(config, uniforms), config);
+  const zeros = () => new Float32Array(params.length);
+  return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
+}
+
+/** Vectors of the same lengths for the results of a step. */
+export function emptyVectors(like: TrainVectors): TrainVectors {
+  const { params, m, v, ema } = like;
+  const empty = (array: Float32Array) => new Float32Array(array.length);
+  return { params: empty(params), m: empty(m), v: empty(v), ema: empty(ema) };
+}
+
+export function encodeState({ step, vectors, log }: TrainState): Record<string, Uint8Array> {
+  const tensors = Object.fromEntries(
+    VECTORS.map((name) => [name, { dtype: "F32" as const, shape: [vectors[name].length], data: vectors[name] }]),
+  );
+  return {
+    [STATE_FILE]: encodeSafetensors({ tensors, metadata: { step: `${step}` } }),
+    [LOG_FILE]: new TextEncoder().encode(log.join("")),
+  };
+}
+
+/** @throws FormatError or Error when the files are not those of `encodeState` for a network of P parameters. */
+export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
+  const { tensors, metadata } = decodeSafetensors(await saved.read(STATE_FILE));
+  if (metadata["step"] !== `${saved.step}`) {
+    throw new Error(`${STATE_FILE}: got step ${metadata["step"]}, wanted ${saved.step}`);
+  }
+  const vector = (name: string) => {
+    const data = tensors[name]?.data;
+    if (!(data instanceof Float32Array) || data.length !== parameters) {
+      throw new Error(`${STATE_FILE}, tensor ${name}: got ${data?.length ?? "none"}, wanted ${parameters} F32 numbers`);
+    }
+    return data;
+  };
+  const vectors = { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") };
+  return { step: saved.step, vectors, log: parseLog(new TextDecoder().decode(await saved.read(LOG_FILE))) };
+}

@@ -1,0 +1,79 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Json, Outcome } from "./cli_process.ts";
+import { digestsOf, type Project } from "./project.ts";
+
+/** What `run` must do where `plan` was certain. */
+const CERTAIN: Readonly<Record<string, string>> = { run: "ran", extend: "ran", resume: "ran", restore: "restored" };
+
+/** How a may-run may end. */
+const OPEN = ["ran", "cached", "restored"];
+
+export interface CheckedRun {
+  readonly plan: Json;
+  readonly outcome: Outcome;
+  /** Planned state by stage. */
+  readonly planned: Readonly<Record<string, string>>;
+  /** How each stage that was not cached from the start ended. */
+  readonly ended: Readonly<Record<string, string>>;
+  /** Ids of stages whose code ran, sorted. */
+  readonly ran: readonly string[];
+}
+
+/**
+ * Plan, run, and hold the one against the other: certain ⊆ executed ⊆ certain ∪ may-run. After a run that reached
+ * everything, planning again must find nothing left to do.
+ * @param args what follows `plan` and `run` alike: file, stages, `--set` and the like
+ * @param runOnly options that only `run` has
+ */
+export async function runAndCheckPlan(
+  project: Project,
+  args: readonly string[],
+  { runOnly = [], code = 0 }: { readonly runOnly?: readonly string[]; readonly code?: number } = {},
+): Promise<CheckedRun> {
+  const before = await project.cli(["plan", ...args, "--json"]);
+  assertEquals(before.code, 0, `plan: ${before.stdout}${before.stderr}`);
+  const outcome = await project.cli(["run", ...args, ...runOnly, "--json"]);
+  assertEquals(outcome.code, code, `run: ${outcome.stdout}${outcome.stderr}`);
+  const plan = before.json;
+  const checked = { plan, outcome, ...compareWithPlan(plan, outcome.events, code === 0) };
+  if (code === 0 && !args.includes("--force")) {
+    const after = (await project.cli(["plan", ...args, "--json"])).json;
+    const left = after.stages.filter((stage: Json) => stage.state !== "cached");
+    assertEquals(left, [], "planning again finds work");
+  }
+  return checked;
+}
+
+/** @param whole whether the run reached everything; a run that failed or stopped leaves planned work undone */
+export function compareWithPlan(plan: Json, events: readonly Json[], whole: boolean) {
+  const planned: Record<string, string> = {};
+  for (const { id, state } of plan.stages) planned[id] = state;
+  const ended: Record<string, string> = {};
+  for (const event of events) if (event.type === "stage-finished") ended[event.id] = event.state;
+
+  for (const [id, state] of Object.entries(planned)) {
+    const end = ended[id];
+    if (state === "cached") {
+      assertEquals(end, undefined, `"${id}" was planned as cached`);
+    } else if (state === "may-run") {
+      assert(!whole || OPEN.includes(end ?? "none"), `"${id}" was planned as may-run and ended as ${end}`);
+    } else if (whole) {
+      assertEquals(end, CERTAIN[state], `"${id}" was planned as ${state}`);
+    }
+  }
+  for (const event of events.filter(({ type }) => type === "stage-started")) {
+    const { id, state } = event;
+    if (planned[id] !== "may-run") assertEquals(state, planned[id], `"${id}" started in another state than planned`);
+  }
+  const ran = Object.keys(ended).filter((id) => ended[id] === "ran").sort();
+  return { planned, ended, ran };
+}
+
+/** Digests of everything that a pipeline has made; throws unless all of it is there. */
+export async function finalDigests(project: Project, args: readonly string[]) {
+  const { code, stdout, stderr } = await project.cli(["plan", ...args, "--json"]);
+  assertEquals(code, 0, stderr);
+  const plan = JSON.parse(stdout);
+  assertEquals(plan.stages.filter((stage: Json) => stage.state !== "cached"), []);
+  return digestsOf(plan);
+}
