@@ -49,8 +49,8 @@ export function recipeKeyOf(
 }
 
 /** The key of a result: everything that could change its bytes, with inputs by content. */
-export function resolvedKeyOf(ingredients: Ingredients): string {
-  return hash("resolved", ingredients);
+export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): string {
+  return hash("resolved", { localKey, inputs });
 }
 
 /** The key of progress: the resolved key without the extent, so that a longer run continues a shorter one. */

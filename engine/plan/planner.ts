@@ -87,7 +87,7 @@ export class Planner {
     const stage = this.#pipeline.stages.get(id)!;
     const { local, localKey, recipeKey } = this.#keys.get(id)!;
     const base = { stage, recipeKey, localKey };
-    const keys = this.#resolve(stage, local);
+    const keys = this.#resolve(stage, local, localKey);
     if (keys === undefined) {
       const skipped = Object.values(stage.inputs).flat().every((binding) => !this.needed.has(binding.stage));
       const manifest = skipped && !force ? this.#goodResult(this.#store.results.byRecipe(recipeKey)) : undefined;
@@ -135,7 +135,7 @@ export class Planner {
     return withPredecessors(edges, targets);
   }
 
-  #resolve(stage: Stage, local: LocalIngredients): PlannedStage["keys"] {
+  #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
     const inputs: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
       inputs[port] = [];
@@ -146,10 +146,14 @@ export class Planner {
       }
     }
     const ingredients = { ...local, inputs };
+    let identityKey: string | undefined;
     return {
       ingredients,
-      resolvedKey: resolvedKeyOf(ingredients),
-      identityKey: identityKeyOf(ingredients, stage.kind),
+      resolvedKey: resolvedKeyOf(localKey, inputs),
+      // Cached stages, which are most, never need it.
+      get identityKey() {
+        return identityKey ??= identityKeyOf(ingredients, stage.kind);
+      },
     };
   }
 

@@ -15,6 +15,8 @@ export class ResultStore {
     byResolved: Map<string, ResultManifest>;
     byIdentity: Map<string, ResultManifest[]>;
     locals: Set<string>;
+    /** Keys whose manifests were there when the index was read: listing folders beats asking for thousands of files. */
+    listed: Set<string>;
   } | undefined;
 
   constructor(root: string, indexPath: string) {
@@ -28,16 +30,17 @@ export class ResultStore {
 
   /** The result of a resolved key, also if another process published it after this one started. */
   byResolved(resolvedKey: string): ResultManifest | undefined {
-    const known = this.#load().byResolved.get(resolvedKey);
-    const info = statIfThere(this.manifestPath(resolvedKey));
-    if (info === undefined) return undefined;
+    const { byResolved, listed } = this.#load();
+    const known = byResolved.get(resolvedKey);
+    if (known !== undefined && listed.has(resolvedKey)) return known;
+    if (statIfThere(this.manifestPath(resolvedKey)) === undefined) return undefined;
     return known ?? this.#read(resolvedKey);
   }
 
   /** The result that a recipe led to before. */
   byRecipe(recipeKey: string): ResultManifest | undefined {
     const known = this.#load().byRecipe.get(recipeKey);
-    return known !== undefined && statIfThere(this.manifestPath(known.resolvedKey)) !== undefined ? known : undefined;
+    return known === undefined ? undefined : this.byResolved(known.resolvedKey);
   }
 
   /** Results that share everything but the extent, such as the same training at fewer steps. */
@@ -69,8 +72,15 @@ export class ResultStore {
 
   #load() {
     if (this.#index !== undefined) return this.#index;
-    this.#index = { byRecipe: new Map(), byResolved: new Map(), byIdentity: new Map(), locals: new Set() };
-    if (statIfThere(this.#indexPath) === undefined) this.#rebuild();
+    this.#index = {
+      byRecipe: new Map(),
+      byResolved: new Map(),
+      byIdentity: new Map(),
+      locals: new Set(),
+      listed: new Set(),
+    };
+    for (const key of this.#list()) this.#index.listed.add(key);
+    if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#index.listed);
     for (const line of readJsonLines(this.#indexPath)) {
       const parsed = indexLineSchema.safeParse(line);
       if (parsed.success) this.#enter(parsed.data.recipeKey, parsed.data.manifest);
@@ -101,16 +111,23 @@ export class ResultStore {
     return undefined;
   }
 
-  #rebuild(): void {
+  *#list(): Generator<string> {
     if (statIfThere(this.#root) === undefined) return;
-    const lines: string[] = [];
     for (const folder of Deno.readDirSync(this.#root)) {
       if (!folder.isDirectory) continue;
-      for (const file of Deno.readDirSync(join(this.#root, folder.name))) {
-        const manifest = file.name.endsWith(".json") ? this.#read(file.name.slice(0, -5)) : undefined;
-        if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
+      for (const { name } of Deno.readDirSync(join(this.#root, folder.name))) {
+        if (name.endsWith(".json")) yield name.slice(0, -".json".length);
       }
     }
-    writeAtomically(this.#indexPath, lines.join(""));
+  }
+
+  #rebuild(keys: Iterable<string>): void {
+    const lines: string[] = [];
+    for (const key of keys) {
+      const manifest = this.#read(key);
+      if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
+    }
+    // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
+    if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
   }
 }
