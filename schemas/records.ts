@@ -76,8 +76,9 @@ export const viewRecordSchema = z.strictObject({
 
 /** How long a stage took, for forecasts of the next one like it. */
 export const timingSchema = z.strictObject({
+  pipeline: z.string(),
+  stage: z.string(),
   kind: z.string(),
-  localKey: sha256Schema,
   numerics: z.string().nullable(),
   workGflop: z.number().nullable(),
   durationMs: z.number(),

@@ -281,11 +281,12 @@ export class StageRunner {
   /** Only whole runs tell how long a stage takes. */
   #recordTiming(planned: PlannedStage, numerics: string | undefined, durationMs: number): void {
     if (planned.fromStep !== undefined) return;
-    const { stage, localKey } = planned;
+    const { stage } = planned;
     const workGflop = stage.workGflop ?? null;
     this.#options.store.timings.add({
+      pipeline: this.#options.pipeline.name,
+      stage: stage.id,
       kind: stage.kind.name,
-      localKey,
       numerics: numerics ?? null,
       workGflop,
       durationMs,

@@ -9,15 +9,16 @@ export type Forecast =
   | { readonly known: false; readonly basis: string };
 
 /**
- * Estimate how long each stage of a plan will take, from past runs in this store: the same stage's own time, else the
- * arithmetic rate of the largest past run on the same numerics. Small runs are mostly overhead, so the largest tells most.
+ * Estimate how long each stage of a plan will take, from past runs in this store: the stage's own last time,
+ * scaled by its arithmetic where that is known, else the arithmetic rate of the largest past run on the same numerics.
+ * Small runs are mostly overhead, so the largest tells most.
  */
 export function forecastPlan(plan: Plan, store: Store): ReadonlyMap<string, Forecast> {
   const timings = store.timings.all();
   const own = new Map<string, Timing>();
   const rates = new Map<string, Timing>();
   for (const timing of timings) {
-    own.set(`${timing.localKey} ${timing.numerics}`, timing);
+    own.set(`${timing.pipeline}/${timing.stage} ${timing.kind} ${timing.numerics}`, timing);
     if (timing.workGflop === null) continue;
     for (const key of [`${timing.kind} ${timing.numerics}`, `any ${timing.numerics}`]) {
       if (timing.workGflop >= (rates.get(key)?.workGflop ?? 0)) rates.set(key, timing);
@@ -26,22 +27,26 @@ export function forecastPlan(plan: Plan, store: Store): ReadonlyMap<string, Fore
   const forecasts = new Map<string, Forecast>();
   for (const [id, planned] of plan.stages) {
     if (planned.state === "cached" || planned.state === "restore") continue;
-    forecasts.set(id, forecastStage(planned, own, rates));
+    forecasts.set(id, forecastStage(plan.pipeline.name, planned, own, rates));
   }
   return forecasts;
 }
 
 function forecastStage(
+  pipeline: string,
   planned: PlannedStage,
   own: ReadonlyMap<string, Timing>,
   rates: ReadonlyMap<string, Timing>,
 ): Forecast {
-  const { stage, localKey, fromStep } = planned;
+  const { stage, fromStep } = planned;
   const share = fromStep === undefined || stage.extent === undefined ? 1 : Math.max(0, 1 - fromStep / stage.extent);
   const numerics = numericsOf(stage) ?? null;
-  const last = own.get(`${localKey} ${numerics}`);
-  if (last !== undefined) return { known: true, durationMs: last.durationMs * share, basis: "the stage's last run" };
   const work = stage.workGflop;
+  const last = own.get(`${pipeline}/${stage.id} ${stage.kind.name} ${numerics}`);
+  if (last !== undefined) {
+    const scale = work === undefined || last.workGflop === null ? 1 : work / last.workGflop;
+    return { known: true, durationMs: last.durationMs * scale * share, basis: "the stage's last run" };
+  }
   if (work === undefined) return { known: false, basis: "no past run of the stage" };
   // Training and inference differ in rate, so a run of the same kind beats a larger run of another.
   const like = rates.get(`${stage.kind.name} ${numerics}`) ?? rates.get(`any ${numerics}`);

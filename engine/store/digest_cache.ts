@@ -1,4 +1,4 @@
-import { appendLine, hashFile, makeFolder, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, hashFile, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
 import { dirname } from "node:path";
 
 /** A remembered digest and the facts of the file that it was computed from. */
@@ -66,7 +66,8 @@ export class DigestCache {
 
   #remember(entry: Remembered): void {
     this.#known!.set(entry.path, entry);
-    makeFolder(dirname(this.#path));
+    // A plan, or a run that is refused, must not bring a store into being.
+    if (statIfThere(dirname(this.#path)) === undefined) return;
     appendLine(this.#path, JSON.stringify(entry));
   }
 

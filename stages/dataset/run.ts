@@ -1,13 +1,23 @@
+import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { OutputArtifact, RunOf } from "../contract.ts";
+import type { OutputArtifact, RunOf, StageEnd } from "../contract.ts";
 import { writeImages } from "../shared/images.ts";
+import { DEFAULT_TEST_COUNT } from "./check.ts";
+import { readCifarSplit } from "./cifar.ts";
+import { CIFAR_CLASSES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
 import type { datasetKind } from "./kind.ts";
-import { readDigits } from "./mnist.ts";
 import { MNIST_CLASSES, MNIST_PACKAGE, MNIST_SIDE } from "./mnist_facts.ts";
 import { resize, resizeModeOf } from "./resize.ts";
 
-const run: RunOf<typeof datasetKind> = async ({ params, outputs }) => {
-  const { size, testCount, limit } = params;
+interface Splits {
+  readonly train: OutputArtifact;
+  readonly test: OutputArtifact;
+}
+
+async function writeMnist(params: DatasetParams, outputs: Splits): Promise<void> {
+  const { size = MNIST_SIDE, testCount = DEFAULT_TEST_COUNT, limit } = params;
+  // 43 MB of JSON modules: loaded only where they are wanted.
+  const { readDigits } = await import("./mnist.ts");
   const digits = readDigits();
   // The seed is fixed, so that the split is the same in every experiment and results stay comparable.
   const mixed = randomStream({ seed: 0, stream: "dataset/order" }).permutation(0, digits.labels.length);
@@ -34,6 +44,32 @@ const run: RunOf<typeof datasetKind> = async ({ params, outputs }) => {
 
   await write(outputs.train, "train", taken.subarray(0, taken.length - testCount));
   await write(outputs.test, "test", taken.subarray(taken.length - testCount));
+}
+
+async function writeCifar({ path, limit = Infinity }: DatasetParams, outputs: Splits): Promise<StageEnd | void> {
+  if (path === undefined) {
+    return {
+      status: "failed",
+      message: "cifar10 needs the official files, and no path was given",
+      fix: "unpack cifar-10-binary.tar.gz and set path to the folder that holds data_batch_1.bin",
+    };
+  }
+  const files = { train: CIFAR_TRAIN_FILES, test: CIFAR_TEST_FILES } as const;
+  for (const split of ["train", "test"] as const) {
+    const images = await readCifarSplit(path, files[split], limit);
+    if ("error" in images) {
+      return { status: "failed", message: images.error, fix: "unpack the archive again; path must be its folder" };
+    }
+    const { side } = CIFAR_FACTS;
+    const info = { count: images.labels.length, height: side, width: side, channels: 3, classes: CIFAR_CLASSES };
+    const source = { name: "cifar10", split };
+    await writeImages(outputs[split], { info: { ...info, source }, ...images, picture: "preview.png" });
+  }
+}
+
+const run: RunOf<typeof datasetKind> = async ({ params, outputs }) => {
+  if (params.source === "cifar10") return await writeCifar(params, outputs);
+  return await writeMnist(params, outputs);
 };
 
 export default run;

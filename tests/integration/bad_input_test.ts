@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
 /** A pipeline that is valid; cases spoil one part of it. */
@@ -59,7 +60,12 @@ const CASES: readonly Case[] = [
     file: swap("seed: 1", "<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> other"),
     errors: [["merge-conflict", "2:1"]],
   },
-  { name: "a tab", file: swap("  size: 8\n", "\tsize: 8\n"), errors: [["yaml-syntax", "4:1"]], says: ["tabs"] },
+  {
+    name: "a tab",
+    file: swap("  size: 8\n  steps: 4\n", "\tsize: 8\n"),
+    errors: [["yaml-syntax", "4:1"]],
+    says: ["tabs"],
+  },
   {
     name: "an unknown kind",
     file: swap("uses: train", "uses: tran"),
@@ -149,7 +155,7 @@ stages:
     name: "a bare linear",
     file: swap("ldm/cosine", "linear"),
     errors: [["invalid-value", "12:20"]],
-    says: ["ldm/linear", "ho/linear"],
+    says: ["ldm/linear", "Ho et al. 2020"],
   },
   { name: "no timesteps", file: swap("timesteps: 100", "timesteps: 0"), errors: [["invalid-value", "12:43"]] },
   {
@@ -266,7 +272,7 @@ Deno.test("run says everything that is wrong at once when several parts of a fil
 
 Deno.test("run names all syntax errors at once when a file has several", async () => {
   await using project = new Project();
-  project.write("p.yaml", 'name: "a\nseed: 1\nvars: {a: 1\nstages: ]\n');
+  project.write("p.yaml", "name: demo\nseed: ]\nvars: {a: b: c}\nstages: *nowhere\n");
   const { code, json } = await project.cli(["run", "p.yaml", "--json"]);
   assertEquals(code, 2);
   assert(json.diagnostics.length > 1, JSON.stringify(json));
@@ -289,7 +295,7 @@ Deno.test("run refuses what is not a pipeline file when its path names nothing o
 Deno.test("run refuses a custom stage and writes nothing when the stage or its params are broken", async () => {
   await using project = new Project({ stages: ["cook"] });
   project.write("syntax.ts", "export default {");
-  project.write("throws.ts", "throw new Error('no mood')");
+  project.write("throws.ts", "throw new Error('no mood');\nexport default 1;");
   project.write("other.ts", "export default 1");
   project.write("lost.ts", 'import "./gone.ts";\nexport default 1;');
   project.write("effects.ts", "Deno.writeTextFileSync('x', 'x');\nexport default 1;");
@@ -332,8 +338,6 @@ stages:
   assertStringIncludes(messages[1]!, "no mood");
   assertStringIncludes(messages[3]!, "gone.ts");
   assertStringIncludes(messages[4]!, "write");
-  assertEquals(json.diagnostics[8].got, "NaN");
-  assertEquals(json.diagnostics[9].got, "Infinity");
   assertEquals(project.list("."), [
     "cook.ts",
     "deno.json",
@@ -349,14 +353,13 @@ stages:
 
 Deno.test("run refuses a pipeline and writes nothing when one of its external files is missing", async () => {
   await using project = new Project({ stages: ["cook"] });
-  // Old enough to be remembered by the digest cache, which is no reason to make a store.
-  project.write("there.txt", "data");
-  Deno.utimeSync(project.path("there.txt"), 1, 1);
+  // This file is old enough to be remembered by the digest cache, which is no reason to make a store.
+  const old = `${CLONE}LICENSE`;
   project.write(
     "p.yaml",
     `name: demo
 stages:
-  good: { uses: ./cook.ts, with: { data: there.txt } }
+  good: { uses: ./cook.ts, with: { data: ${old} } }
   bad: { uses: ./cook.ts, with: { data: gone.txt } }
 `,
   );
