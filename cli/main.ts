@@ -33,8 +33,9 @@ async function makeProgram(name: string | undefined, settings: CliSettings) {
 
 /** Run the command line. Returns the exit code; says everything itself. */
 export async function main(args: readonly string[], settings: CliSettings = { kinds: BUILTIN_KINDS }): Promise<number> {
-  const name = args.find((arg) => !arg.startsWith("-"));
-  if (name !== undefined && name !== "help" && !Object.hasOwn(COMMANDS, name)) {
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  const name = first === "help" ? second : first;
+  if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {
     printError(`error: unknown command "${name}"\n  fix:    ${suggestName(name, Object.keys(COMMANDS))}`);
     return EXIT.invalid;
   }

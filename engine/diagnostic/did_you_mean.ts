@@ -8,7 +8,9 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
     const distance = levenshteinDistance(written.toLowerCase(), name.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }
-  return bestDistance <= Math.max(1, Math.floor(written.length / 3)) ? best : undefined;
+  // Two swapped letters count as two changes, so short words are allowed two; the shortest could then be anything.
+  const allowed = written.length <= 3 ? 1 : Math.max(2, Math.floor(written.length / 3));
+  return bestDistance <= allowed ? best : undefined;
 }
 
 /** The `fix` of an error about an unknown name. */

@@ -2,7 +2,7 @@ import { acceptsArtifact } from "../../schemas/artifacts.ts";
 import type { StageEntry } from "../../schemas/pipeline_file.ts";
 import type { InputPort } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { didYouMean, suggestName } from "../diagnostic/did_you_mean.ts";
 import { extentParam, type Kind } from "../kind.ts";
 import type { Binding } from "../pipeline.ts";
 import type { DocumentPath } from "../source/document.ts";
@@ -25,6 +25,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
   const problems: Diagnostic[] = [];
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
+  const misspelt = new Set<string>();
 
   const report = (
     path: DocumentPath,
@@ -121,6 +122,8 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
     const path = ["stages", id, "inputs", name];
     const port = kind.inputs[name];
     if (port === undefined) {
+      const meant = didYouMean(name, Object.keys(kind.inputs));
+      if (meant !== undefined) misspelt.add(meant);
       report(path, "key", {
         code: "unknown-port",
         message: `${kind.name} has no input "${name}"`,
@@ -144,7 +147,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
   }
 
   for (const [name, port] of Object.entries(kind.inputs)) {
-    if (port.optional === true || Object.hasOwn(entry.inputs, name)) continue;
+    if (port.optional === true || Object.hasOwn(entry.inputs, name) || misspelt.has(name)) continue;
     report(["stages", id], "key", {
       code: "missing-input",
       message: `stage "${id}" (${kind.name}) needs input "${name}"`,

