@@ -11,7 +11,7 @@ export class Pace {
     // A resumed stage begins at its saved step; only what it does now tells its pace.
     this.#start ??= { done, at: now };
     const gained = done - this.#start.done;
-    return gained <= 0 ? undefined : (now - this.#start.at) * (total - done) / gained;
+    return gained <= 0 || done >= total ? undefined : (now - this.#start.at) * (total - done) / gained;
   }
 }
 

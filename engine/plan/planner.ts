@@ -33,6 +33,8 @@ export class Planner {
   readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
   readonly #settled = new Map<string, ResultManifest>();
   readonly #good = new Map<ResultManifest, boolean>();
+  /** Results that recipes led to, for stages whose own inputs may not be needed. */
+  readonly #shortcuts = new Map<string, ResultManifest>();
   readonly needed: ReadonlySet<string>;
 
   private constructor(
@@ -89,8 +91,8 @@ export class Planner {
     const base = { stage, recipeKey, localKey };
     const keys = this.#resolve(stage, local, localKey);
     if (keys === undefined) {
-      const skipped = Object.values(stage.inputs).flat().every((binding) => !this.needed.has(binding.stage));
-      const manifest = skipped && !force ? this.#goodResult(this.#store.results.byRecipe(recipeKey)) : undefined;
+      // What this stage reads was left out because its recipe already led to a result.
+      const manifest = force ? undefined : this.#goodResult(this.#shortcuts.get(id));
       if (manifest !== undefined) return { ...base, ...this.#served(stage, local, manifest), manifest };
       return { ...base, ...this.#pending(stage, local, localKey, force) };
     }
@@ -130,6 +132,7 @@ export class Planner {
         ? undefined
         : this.#goodResult(this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey));
       const before = Object.values(stage.inputs).flat().map((binding) => binding.stage);
+      if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);
     }
     return withPredecessors(edges, targets);
