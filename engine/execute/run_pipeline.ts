@@ -138,6 +138,7 @@ class Scheduler {
     this.#store.runs.start(this.#record);
     const outputs = join(dirname(this.#store.root), "outputs", this.#pipeline.name);
     this.#emit({ type: "run-started", runId: this.#runId, plan: this.#plan, outputs });
+    const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);
     const cpus = navigator.hardwareConcurrency;
     const slots = new Slots({ jobs: jobs ?? cpus, cpus, gpus: gpus ?? findGpus() });
     const runner = new StageRunner({
@@ -149,12 +150,12 @@ class Scheduler {
       emit: this.#emit,
       stop,
       kill,
+      mayStart,
       replace: this.#options.replace ?? false,
     });
     this.#countMissing();
 
     const inFlight = new Set<Promise<void>>();
-    const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);
     while (true) {
       this.#options.shuffle?.(this.#ready);
       while (this.#ready.length > 0 && mayStart() && inFlight.size < MAX_IN_FLIGHT) {

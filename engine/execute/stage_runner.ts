@@ -37,6 +37,8 @@ export interface RunnerOptions {
   readonly emit: Emit;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  /** Whether new work may begin: not after a failure or a request to stop. */
+  readonly mayStart: () => boolean;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
@@ -80,6 +82,8 @@ export class StageRunner {
       if (broken !== undefined) return broken;
       using held = await this.#options.slots.take(planned.stage.resources, stop);
       if (held === undefined) return INTERRUPTED;
+      // Another stage may have failed while this one waited for its slot.
+      if (!this.#options.mayStart()) return { state: "blocked" };
       const result = await this.#run(planner.planStage(id, forced), held);
       if (!("lost" in result)) return result;
       forced = false;

@@ -17,7 +17,7 @@ export function encode(value: unknown): string {
       return `d${value === 0 ? "0" : String(value)};`;
     case "object":
       if (value === null) return "n";
-      if (Array.isArray(value)) return `a${value.length}:${value.map(encode).join("")}`;
+      if (Array.isArray(value)) return `a${value.length}:${Array.from(value, encode).join("")}`;
       if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
         return encodeMap(value as Record<string, unknown>);
       }

@@ -47,7 +47,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
     const outputs = Object.entries(source.outputs);
     const node = nodeIdOf(reference);
     if (reference.port !== undefined) {
-      const output = source.outputs[reference.port];
+      const output = Object.hasOwn(source.outputs, reference.port) ? source.outputs[reference.port] : undefined;
       if (output === undefined) {
         return report(path, "value", {
           code: "unknown-port",
@@ -120,7 +120,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
 
   for (const [name, value] of Object.entries(entry.inputs)) {
     const path = ["stages", id, "inputs", name];
-    const port = kind.inputs[name];
+    const port = Object.hasOwn(kind.inputs, name) ? kind.inputs[name] : undefined;
     if (port === undefined) {
       const meant = didYouMean(name, Object.keys(kind.inputs));
       if (meant !== undefined) misspelt.add(meant);

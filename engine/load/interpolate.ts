@@ -81,6 +81,7 @@ export function interpolate(root: unknown): {
             path,
             problem: refusal(`\${${expression}} is a list or a map and cannot be part of a text`, "use it alone"),
           });
+          return match;
         }
         return String(inner);
       });

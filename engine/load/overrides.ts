@@ -69,7 +69,7 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
       else node = node[at];
     } else if (isRecord(node)) {
       if (last) node[part] = value;
-      else node = node[part] ??= {};
+      else node = Object.hasOwn(node, part) && node[part] !== null ? node[part] : (node[part] = {});
     } else {
       return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
     }

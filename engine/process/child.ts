@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Kind } from "../kind.ts";
 import { copyFile, writeNew } from "../store/files.ts";
@@ -66,17 +66,20 @@ export function moduleFlags(folder: string, custom: boolean): string[] {
   return ["--cached-only", `--config=${TOOLKIT_CONFIG}`, `--lock=${lock}`];
 }
 
-/** Deno splits permission lists at commas and reads a doubled comma as one that belongs to the path. */
-function list(paths: readonly string[]): string {
-  return paths.map((path) => path.replaceAll(",", ",,")).join(",");
-}
-
-/** Permission flags of a worker: what the engine gives it, and what its kind declares. */
-function permissionFlags(kind: Kind, options: ChildOptions): string[] {
+/**
+ * Permission flags of a worker: what the engine gives it, and what its kind declares. Deno splits path lists at commas
+ * and knows no escape, so paths are written from the worker's own folder, which leaves out what they have in common.
+ * @returns the path that cannot be granted, if there is one
+ */
+function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readonly ungrantable: string } {
   const { net = [], env = [], native = [] } = kind.permissions;
-  const flags = ["--no-prompt", `--allow-read=${list(options.readable)}`, `--allow-write=${list(options.writable)}`];
   const libraries = native.map(packageFolder).filter((folder) => folder !== undefined);
-  if (libraries.length > 0) flags.push(`--allow-ffi=${list(libraries)}`);
+  const paths = (all: readonly string[]) => all.map((path) => relative(options.folder, path));
+  const lists = { read: paths(options.readable), write: paths(options.writable), ffi: paths(libraries) };
+  const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
+  if (ungrantable !== undefined) return { ungrantable };
+  const flags = ["--no-prompt", `--allow-read=${lists.read.join(",")}`, `--allow-write=${lists.write.join(",")}`];
+  if (libraries.length > 0) flags.push(`--allow-ffi=${lists.ffi.join(",")}`);
   if (net.length > 0) flags.push(`--allow-net=${net.join(",")}`);
   if (env.length > 0) flags.push(`--allow-env=${env.join(",")}`);
   return flags;
@@ -126,11 +129,11 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   const prefix = messagePrefix(start.nonce);
   const readMessages = async () => {
     for await (const line of streamLines(child.stdout)) {
-      if (!line.startsWith(prefix)) {
-        keep(line);
-        continue;
-      }
-      const message = JSON.parse(line.slice(prefix.length)) as WorkerMessage;
+      // A stage that wrote to standard output by itself may have left its line open.
+      const at = line.indexOf(prefix);
+      if (at !== 0) keep(at < 0 ? line : line.slice(0, at));
+      if (at < 0) continue;
+      const message = JSON.parse(line.slice(at + prefix.length)) as WorkerMessage;
       if (message.type === "end") outcome = message.end;
       else if (message.type === "crash") {
         outcome = { status: "crashed", message: message.message, stack: message.stack };

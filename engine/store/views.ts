@@ -116,7 +116,14 @@ export class ViewStore {
 
   /** Move what the user changed or added out of the way, keeping its names. */
   #moveMine(stage: string, home: string): string | undefined {
-    if (statIfThere(home) === undefined) return undefined;
+    const info = statIfThere(home);
+    if (info === undefined) return undefined;
+    if (!info.isDirectory) {
+      // A link or a file in the place of the folder is the user's as a whole; what a link leads to is not touched.
+      const mine = freeName(home);
+      rename(home, mine);
+      return mine;
+    }
     const known = new Map(this.#load().get(stage)?.files.map((file) => [file.path, file]));
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
@@ -125,8 +132,7 @@ export class ViewStore {
       return file === undefined || !isUntouched(full, Deno.lstatSync(full), file);
     });
     if (own.length === 0) return undefined;
-    let mine = `${home}.mine`;
-    for (let n = 2; statIfThere(mine) !== undefined; n++) mine = `${home}.mine-${n}`;
+    const mine = freeName(home);
     for (const path of own) {
       makeFolder(dirname(join(mine, path)));
       rename(join(home, path), join(mine, path));
@@ -149,6 +155,13 @@ export class ViewStore {
     }
     return this.#records;
   }
+}
+
+/** A name beside the folder that is not taken. */
+function freeName(home: string): string {
+  let mine = `${home}.mine`;
+  for (let n = 2; statIfThere(mine) !== undefined; n++) mine = `${home}.mine-${n}`;
+  return mine;
 }
 
 /** Same size and time, or at least the same content: touching a file does not change it. */
