@@ -89,8 +89,16 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
   const module = writeEntry(options.folder, entry, "serveStage");
+  const permissions = permissionFlags(kind, options);
+  if ("ungrantable" in permissions) {
+    return {
+      status: "failed",
+      message: `cannot grant ${permissions.ungrantable}: Deno does not take paths with a comma`,
+      fix: "rename the folder or file",
+    };
+  }
   const flags = [
-    ...permissionFlags(kind, options),
+    ...permissions,
     ...moduleFlags(options.folder, kind.custom),
     "--no-check",
     "--quiet",
