@@ -9,7 +9,7 @@ import {
   type Store,
 } from "noiseline";
 import { type Diagnostic, unknownTargets } from "noiseline";
-import type { CliSettings } from "./commands.ts";
+import type { CliSettings } from "./settings.ts";
 import { refuseWith } from "./io.ts";
 
 export interface LoadArguments {

@@ -1,7 +1,8 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { BUILTIN_KINDS, suggestName } from "noiseline";
-import { type CliSettings, COMMANDS } from "./commands.ts";
+import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError } from "./io.ts";
+import type { CliSettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
 const EXAMPLES = `

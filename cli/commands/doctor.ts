@@ -3,7 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
 import { describeDevices, findGpus, packageFolder, parentDeathGuard } from "noiseline";
-import type { AnyCommand } from "../commands.ts";
+import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";

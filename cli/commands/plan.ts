@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Forecast, forecastPlan, type PlannedStage } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReason, formatState } from "../format/reasons.ts";

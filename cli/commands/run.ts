@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
 import { type Emit, runPipeline } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";
 import { VERSIONS } from "../version.ts";

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { pipelineJsonSchema } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson } from "../io.ts";
 
 const EXAMPLES = `

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import type { Pipeline } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { printJson, printLine } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";

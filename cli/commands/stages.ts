@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { type BuiltinKind, rolesOf, suggestName } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { describeParams } from "../format/params.ts";
 import { formatTable } from "../format/table.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";

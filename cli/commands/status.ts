@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { hostname } from "node:os";
 import type { RunRecord, Store } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatState } from "../format/reasons.ts";

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { diagnosticToJson } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Forecast, forecastPlan, type Pipeline, type PlannedStage } from "noiseline";
-import type { AnyCommand, CliSettings } from "../commands.ts";
+import type { AnyCommand, CliSettings } from "../settings.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
 import { printJson, printLine } from "../io.ts";

@@ -4,21 +4,11 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Kind } from "../kind.ts";
 import { fromBuiltin } from "./builtin_kind.ts";
+import type { CustomOutcome, CustomRequest } from "./custom_kind.ts";
 import type { Origins } from "./origin.ts";
 import { formatPath } from "../source/document.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
-
-/** A custom stage file together with the params that the pipeline gives to it. */
-export interface CustomRequest {
-  /** Absolute path of the stage file. */
-  readonly file: string;
-  /** The path as the pipeline file writes it. */
-  readonly written: string;
-  readonly params: readonly unknown[];
-}
-
-export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
 
 export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
-import type { CustomOutcome, CustomRequest } from "../load/kinds.ts";
+import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { statIfThere } from "../store/files.ts";
 import { moduleFlags, writeEntry } from "./child.ts";
 import { digestCode } from "./code_digest.ts";
