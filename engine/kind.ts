@@ -10,6 +10,10 @@ export interface ParamIssue {
   readonly input?: unknown;
   /** Keys that the schema does not have, for `unrecognized_keys`. */
   readonly keys?: readonly string[];
+  /** Keys that the schema has at that place, for `unrecognized_keys`. */
+  readonly known?: readonly string[];
+  /** Values that would do, for `invalid_value`. */
+  readonly values?: readonly string[];
 }
 
 export type ParamsOutcome =
@@ -33,7 +37,6 @@ export interface Kind {
   /** Module URL; its default export is the run function, or a definition that has it. */
   readonly entry: string;
   readonly roles: ParamRoles;
-  readonly paramNames: readonly string[];
   readonly validate: (raw: unknown) => ParamsOutcome;
   readonly check?: (
     params: Readonly<Record<string, unknown>>,

@@ -62,6 +62,7 @@ export function succeed<T>(value: T, warnings: readonly Diagnostic[] = []): Resu
   return { ok: true, value, warnings };
 }
 
+/** Problems in the order of the file, those without a place first. */
 export function refuse<T>(diagnostics: readonly Diagnostic[]): Result<T> {
-  return { ok: false, diagnostics };
+  return { ok: false, diagnostics: diagnostics.toSorted((a, b) => (a.span?.start ?? -1) - (b.span?.start ?? -1)) };
 }

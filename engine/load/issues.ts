@@ -1,5 +1,5 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { didYouMean, suggestName } from "../diagnostic/did_you_mean.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { ParamIssue } from "../kind.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
@@ -12,19 +12,25 @@ function wantedBy(issue: ParamIssue): string {
     .replace(/, received .*$/, "")
     .replace(/^expected /, "")
     .replace(/^Too (?:small|big): expected \w+ to (?:be|have) /, "")
+    .replace(/^>=/, "at least ")
+    .replace(/^>/, "more than ")
+    .replace(/^<=/, "at most ")
+    .replace(/^</, "less than ")
     .replace(/^Invalid input$/, "another value");
+}
+
+function fixFor(issue: ParamIssue): string {
+  if (issue.values !== undefined) return suggestName(String(issue.input), issue.values);
+  return `give ${wantedBy(issue)}`;
 }
 
 function unknownKeys(
   issue: ParamIssue,
   base: DocumentPath,
-  known: readonly string[],
   origins: Origins,
 ): Diagnostic[] {
   return (issue.keys ?? []).map((key) => {
     const path = [...base, ...issue.path, key];
-    const names = issue.path.length === 0 ? known : [];
-    const near = didYouMean(key, names);
     const span = origins.locate(path, "key");
     const origin = origins.explain(path);
     return {
@@ -32,7 +38,7 @@ function unknownKeys(
       code: "unknown-key",
       message: `unknown key "${key}" in ${formatPath([...base, ...issue.path]) || "the pipeline file"}`,
       path: formatPath(path),
-      fix: near !== undefined || names.length > 0 ? suggestName(key, names) : "remove it",
+      fix: suggestName(key, issue.known ?? []),
       ...(span === undefined ? {} : { span }),
       ...(origin[0]?.startsWith("--set") ? { origin } : {}),
     };
@@ -42,16 +48,14 @@ function unknownKeys(
 /**
  * Turn schema issues into diagnostics that point into the file.
  * @param base path of the validated value in the document
- * @param known names that exist at the top of the validated value, for did-you-mean
  */
 export function issuesToDiagnostics(
   issues: readonly ParamIssue[],
   base: DocumentPath,
-  known: readonly string[],
   origins: Origins,
 ): Diagnostic[] {
   return issues.flatMap((issue): Diagnostic[] => {
-    if (issue.code === "unrecognized_keys") return unknownKeys(issue, base, known, origins);
+    if (issue.code === "unrecognized_keys") return unknownKeys(issue, base, origins);
     const path = [...base, ...issue.path];
     const span = origins.locate(path);
     const origin = origins.explain(path);
@@ -65,7 +69,7 @@ export function issuesToDiagnostics(
       path: name,
       wanted: wantedBy(issue),
       ...(span === undefined ? {} : { span }),
-      ...(missing ? { fix: `add ${issue.path.at(-1) ?? "it"}` } : { got: showValue(issue.input) }),
+      ...(missing ? { fix: `add ${issue.path.at(-1) ?? "it"}` } : { got: showValue(issue.input), fix: fixFor(issue) }),
       ...(indirect ? { origin } : {}),
     }];
   });

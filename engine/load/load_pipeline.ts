@@ -23,9 +23,6 @@ export interface LoadOptions {
   readonly overrides?: readonly string[];
 }
 
-const FILE_KEYS = ["name", "description", "seed", "vars", "stages"];
-const STAGE_KEYS = ["uses", "inputs", "with", "resources", "timeout", "retries"];
-
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
   const document = await readDocument(file);
@@ -44,7 +41,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (!structure.success) {
     // A value that could not be resolved has been reported; its type error would only repeat it.
     const unresolved = new Set(resolved.problems.map(({ path }) => formatPath(path)));
-    problems.push(...structureProblems(structure.error, origins).filter((one) => !unresolved.has(one.path ?? "")));
+    const issues = toParamIssues(structure.error, pipelineFileSchema);
+    problems.push(...issuesToDiagnostics(issues, [], origins).filter((one) => !unresolved.has(one.path ?? "")));
     return refuse(problems);
   }
   const parsed = structure.data;
@@ -99,14 +97,6 @@ async function readDocument(file: string): Promise<Result<SourceDocument>> {
   return parseYaml(source.value);
 }
 
-function structureProblems(error: Parameters<typeof toParamIssues>[0], origins: Origins): Diagnostic[] {
-  return toParamIssues(error).flatMap((issue) => {
-    const inStage = issue.path.length === 2 && issue.path[0] === "stages";
-    const known = issue.path.length === 0 ? FILE_KEYS : inStage ? STAGE_KEYS : [];
-    return issuesToDiagnostics([{ ...issue, path: [] }], issue.path, known, origins);
-  });
-}
-
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
 function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
   const problems: Diagnostic[] = [];
@@ -145,7 +135,7 @@ function customNumberProblems(parsed: PipelineFile, origins: Origins): Diagnosti
       message: "a finite number",
       input: getPath(entry.with, path).value,
     }));
-    return issuesToDiagnostics(issues, ["stages", id, "with"], [], origins);
+    return issuesToDiagnostics(issues, ["stages", id, "with"], origins);
   });
 }
 
@@ -165,7 +155,7 @@ function buildStages(
     if (kind === undefined) continue;
     const outcome = kind.validate(entry.with);
     if (!outcome.ok && !unresolved.has(id)) {
-      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], kind.paramNames, origins));
+      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
     }
     const bound = bindInputs(id, entry, kind, kinds, origins);
     problems.push(...bound.problems);

@@ -53,7 +53,6 @@ function makeKind(request: CustomRequest, codeDigest: string, answer: DescribeAn
     runs: "process",
     entry: pathToFileURL(request.file).href,
     roles: own.roles as ParamRoles,
-    paramNames: own.paramNames,
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
       if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);

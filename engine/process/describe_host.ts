@@ -34,7 +34,6 @@ export const stageDescriptionSchema = z.object({
   }).default({}),
   resources: resourcesSchema.default({}),
   roles: z.record(z.string(), z.looseObject({})),
-  paramNames: z.array(z.string()),
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;
@@ -54,7 +53,6 @@ function describe(stage: StageDefinition): { description: StageDescription } | {
   const parsed = stageDescriptionSchema.safeParse({
     ...rest,
     roles: rolesOf(params),
-    paramNames: Object.keys(params.shape),
   });
   return parsed.success
     ? { description: parsed.data }
