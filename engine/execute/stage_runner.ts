@@ -64,7 +64,7 @@ export class StageRunner {
   async reach(id: string): Promise<StageResult> {
     const { planner, store, stop, emit } = this.#options;
     let planned = planner.planStage(id);
-    let forced = planned.reasons.some(({ code }) => code === "forced");
+    const forced = planned.reasons.some(({ code }) => code === "forced");
     const served = this.#serve(planned);
     if (served !== undefined) return served;
     planned = planner.planStage(id);
@@ -86,7 +86,6 @@ export class StageRunner {
       if (!this.#options.mayStart()) return { state: "blocked" };
       const result = await this.#run(planner.planStage(id, forced), held);
       if (!("lost" in result)) return result;
-      forced = false;
       if (tries >= planned.stage.retries) return { state: "failed", message: result.lost };
       emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
     }

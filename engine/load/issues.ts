@@ -21,7 +21,8 @@ function wantedBy(issue: ParamIssue): string {
 
 function fixFor(issue: ParamIssue): string {
   if (issue.values !== undefined) return suggestName(String(issue.input), issue.values);
-  return `give ${wantedBy(issue)}`;
+  const wanted = wantedBy(issue);
+  return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted} there`;
 }
 
 function unknownKeys(
