@@ -6,29 +6,22 @@ type Schema = Record<string, unknown>;
 /** Any value may be written as an interpolation instead; its type is checked after it is resolved. */
 const INTERPOLATION: Schema = { type: "string", pattern: "\\$\\{[^}]*\\}" };
 
-/** Let every scalar of a schema also be a `${…}` text. */
-function allowInterpolation(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(allowInterpolation);
-  if (typeof schema !== "object" || schema === null) return schema;
-  const own = schema as Schema;
-  const { type, description, default: fallback } = own;
-  if (type === "object" || own["anyOf"] !== undefined || own["oneOf"] !== undefined) {
-    const inner = Object.entries(own).map(([key, value]) => {
-      if (key === "properties") {
-        const properties = Object.entries(value as Schema).map(([name, one]) => [name, allowInterpolation(one)]);
-        return [key, Object.fromEntries(properties)];
-      }
-      return [key, key === "anyOf" || key === "oneOf" ? allowInterpolation(value) : value];
-    });
-    return Object.fromEntries(inner);
-  }
+/** Let every value of a schema, on every level, also be a `${…}` text. */
+function allowInterpolation(schema: Schema): Schema {
   // The discriminator of a union must stay a constant, or no alternative could be told from another.
-  if (own["const"] !== undefined) return own;
-  const { description: _d, default: _f, ...bare } = own;
+  if (schema["const"] !== undefined) return schema;
+  const { description, default: fallback, anyOf, oneOf, ...rest } = schema;
+  const bare: Schema = { ...rest };
+  if (bare["properties"] !== undefined) {
+    const properties = Object.entries(bare["properties"] as Record<string, Schema>);
+    bare["properties"] = Object.fromEntries(properties.map(([name, one]) => [name, allowInterpolation(one)]));
+  }
+  if (bare["items"] !== undefined) bare["items"] = allowInterpolation(bare["items"] as Schema);
+  const choices = (anyOf ?? oneOf) as Schema[] | undefined;
   return {
     ...(description === undefined ? {} : { description }),
     ...(fallback === undefined ? {} : { default: fallback }),
-    anyOf: [bare, INTERPOLATION],
+    anyOf: [...choices?.map(allowInterpolation) ?? [bare], INTERPOLATION],
   };
 }
 
@@ -62,6 +55,10 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
   const properties = file["properties"] as Record<string, Schema>;
   const stage = properties["stages"]!["additionalProperties"] as Schema;
   const stageProperties = stage["properties"] as Record<string, Schema>;
+  for (const name of ["resources", "timeout", "retries"]) {
+    stageProperties[name] = allowInterpolation(stageProperties[name]!);
+  }
+  properties["seed"] = allowInterpolation(properties["seed"]!);
   stageProperties["uses"] = {
     description: stageProperties["uses"]!["description"],
     anyOf: [

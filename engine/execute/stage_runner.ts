@@ -10,7 +10,7 @@ import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { makeFolder } from "../store/files.ts";
+import { isEnvironmental, makeFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -45,6 +45,13 @@ export interface RunnerOptions {
 
 const INTERRUPTED: StageResult = { state: "interrupted" };
 
+/** The stages that it reads were left out, because its own result was there; the next run will not leave them out. */
+const DAMAGED_SHORTCUT: StageResult = {
+  state: "failed",
+  message: "its result in the store is damaged, and the stages that it reads were not asked for",
+  fix: "run again; what it needs will be made",
+};
+
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
   readonly #options: RunnerOptions;
@@ -62,22 +69,37 @@ export class StageRunner {
 
   /** Reach a stage whose inputs are settled: serve its result, or run it. */
   async reach(id: string): Promise<StageResult> {
+    try {
+      return await this.#reach(id);
+    } catch (error) {
+      if (!isEnvironmental(error)) throw error;
+      // A result that could not be written whole does not exist, so there is nothing to undo.
+      const message = `cannot write to the store: ${(error as Error).message}`;
+      return { state: "failed", message, fix: "free some space or raise the limit, then run again" };
+    }
+  }
+
+  async #reach(id: string): Promise<StageResult> {
     const { planner, store, stop, emit } = this.#options;
     let planned = planner.planStage(id);
     const forced = planned.reasons.some(({ code }) => code === "forced");
-    const served = this.#serve(planned);
-    if (served !== undefined) return served;
-    planned = planner.planStage(id);
-    if (planned.keys === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
+    if (planned.state === "cached") return this.#serve(planned)!;
+    const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
+    if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
-    const lockPath = store.lockPath(planned.keys.identityKey);
-    using lock = await acquireLock(lockPath, stop, (holder) => emit({ type: "stage-waiting", id, holder }));
+    let waited = false;
+    using lock = await acquireLock(store.lockPath(identityKey), stop, (holder) => {
+      waited = true;
+      emit({ type: "stage-waiting", id, holder });
+    });
     if (lock === undefined) return INTERRUPTED;
+    if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
     for (let tries = 0;; tries++) {
       // Another run may have published this very result while this one waited for the lock.
       planned = planner.planStage(id, forced);
       const late = this.#serve(planned);
       if (late !== undefined) return late;
+      if (planned.keys === undefined) return DAMAGED_SHORTCUT;
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
       using held = await this.#options.slots.take(planned.stage.resources, stop);
@@ -101,7 +123,7 @@ export class StageRunner {
       return { state: "cached", manifest };
     }
     if (!this.#verify(stage.id, manifest)) {
-      planner.distrust(stage.id, manifest);
+      planner.distrust(manifest);
       return undefined;
     }
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
@@ -136,7 +158,7 @@ export class StageRunner {
     for (const binding of Object.values(planned.stage.inputs).flat()) {
       const manifest = planner.settled(binding.stage);
       if (manifest === undefined || this.#verify(binding.stage, manifest)) continue;
-      planner.distrust(binding.stage, manifest);
+      planner.distrust(manifest);
       const again = await this.reach(binding.stage);
       if (again.manifest === undefined) return again;
     }
@@ -164,11 +186,6 @@ export class StageRunner {
       this.#recordTiming(planned, numerics, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
       return { state: "ran", manifest, ...from, ...(mine === undefined ? {} : { mine }) };
-    } catch (error) {
-      if (!isEnvironmental(error)) throw error;
-      // Nothing is recorded: a result that could not be written whole does not exist.
-      const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "free some space or raise the limit, then run again" };
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
@@ -315,9 +332,4 @@ function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }
     case "failed":
       return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
   }
-}
-
-function isEnvironmental(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? "";
-  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES"].includes(code);
 }

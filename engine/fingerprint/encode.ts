@@ -1,7 +1,8 @@
 /**
  * Canonical text of a value, for hashing. Types are tagged and lengths are written out, so that no two different values
  * share a text: 1, "1", [1] and {"1":1} all differ. Map order does not count; a key with the value undefined is absent.
- * Depth is not limited. What has no faithful text (NaN, functions, class instances) throws: it must not be guessed.
+ * Nothing is cut off at a
+ * depth: what is too deep for the call stack throws, as does what has no faithful text (NaN, functions, class instances).
  */
 export function encode(value: unknown): string {
   switch (typeof value) {

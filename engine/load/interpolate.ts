@@ -17,6 +17,7 @@ export interface PlacedProblem {
   readonly problem: Omit<Diagnostic, "span" | "path">;
 }
 
+const MAX_TEXT = 100_000;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 
 function refusal(message: string, fix: string): Omit<Diagnostic, "span" | "path"> {
@@ -36,6 +37,7 @@ export function interpolate(root: unknown): {
   const interpolations: Interpolation[] = [];
   const problems: PlacedProblem[] = [];
   const reported = new Set<string>();
+  const resolved = new Map<string, unknown>();
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
     const name = expression.trim();
@@ -61,7 +63,12 @@ export function interpolate(root: unknown): {
       return report(`cannot resolve \${${expression}}: there is no such value`, suggestName(parts[1] ?? "", vars));
     }
     interpolations.push({ path, expression: name, from: parts });
-    return replace(found.value, path, [...stack, name]);
+    // Each var is resolved once: vars that name others twice would otherwise take exponential time.
+    if (resolved.has(name)) return resolved.get(name);
+    const before = problems.length;
+    const value = replace(found.value, path, [...stack, name]);
+    if (problems.length === before) resolved.set(name, value);
+    return value;
   };
 
   const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown => {
@@ -73,7 +80,7 @@ export function interpolate(root: unknown): {
         problems.push({ path, problem: refusal("${ has no closing }", "close it, or write $${ for a plain ${") });
         return value;
       }
-      return value.replaceAll(EXPRESSION, (match, expression: string | undefined) => {
+      const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined) => {
         if (expression === undefined) return match.slice(1);
         const inner = lookUp(expression, path, stack);
         if (typeof inner === "object" && inner !== null) {
@@ -85,6 +92,9 @@ export function interpolate(root: unknown): {
         }
         return String(inner);
       });
+      if (text.length <= MAX_TEXT) return text;
+      problems.push({ path, problem: refusal(`the text grows beyond ${MAX_TEXT} characters`, "nest fewer vars") });
+      return value;
     }
     if (Array.isArray(value)) {
       let changed = false;

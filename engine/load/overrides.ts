@@ -1,8 +1,8 @@
-import { parseDocument } from "yaml";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { DocumentPath } from "../source/document.ts";
+import { parseYaml } from "../source/parse_yaml.ts";
 import { isRecord } from "./tree.ts";
 
 /** One `--set path=value`, parsed and placed. */
@@ -27,9 +27,8 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
 const HOW = "write --set stage.param=value, --set vars.name=value or --set seed=1";
 
 function parseValue(text: string): { value: unknown } | { error: string } {
-  const document = parseDocument(text, { prettyErrors: false });
-  const error = document.errors[0];
-  return error === undefined ? { value: document.toJS() } : { error: error.message };
+  const parsed = parseYaml({ name: "--set", text });
+  return parsed.ok ? { value: parsed.value.value } : { error: parsed.diagnostics[0]!.message };
 }
 
 /** The document path that a dotted override path means, or why it means none. */
@@ -99,7 +98,7 @@ export function applyOverrides(
     }
     const parsed = parseValue(text.slice(equals + 1));
     if ("error" in parsed) {
-      problems.push(problem(text, `the value is not valid YAML: ${parsed.error}`, "quote the value"));
+      problems.push(problem(text, `the value cannot be read: ${parsed.error}`, "quote the value"));
       continue;
     }
     const refused = assign(root, path, parsed.value);

@@ -66,10 +66,9 @@ export class Planner {
     return this.#settled.get(id);
   }
 
-  /** A result turned out to be broken: look at it anew, and do not build on it. */
-  distrust(id: string, manifest: ResultManifest): void {
+  /** A result turned out to be broken: look at it anew. What reads it may be planned on, as its digest still holds. */
+  distrust(manifest: ResultManifest): void {
     this.#good.delete(manifest);
-    if (this.#settled.get(id) === manifest) this.#settled.delete(id);
   }
 
   /** Plan all needed stages in order; cached results settle as it goes. */
@@ -167,7 +166,8 @@ export class Planner {
     if (good === undefined) {
       const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
       good = files.every((file) => this.#store.objects.has(file));
-      this.#good.set(manifest, good);
+      // What is missing may be made again at any time.
+      if (good) this.#good.set(manifest, good);
     }
     return good ? manifest : undefined;
   }

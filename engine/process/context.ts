@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
-import { makeFolder, writeUnflushed } from "../store/files.ts";
+import { isEnvironmental, makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "./protocol.ts";
 
@@ -95,14 +95,9 @@ export async function runStage(run: StageRun, context: StageContext): Promise<St
       };
     }
     const message = error instanceof Error ? error.message : String(error);
-    if (isDiskTrouble(error)) {
+    if (isEnvironmental(error)) {
       return { status: "failed", message: `cannot write: ${message}`, fix: "free some space, then run again" };
     }
     return { status: "crashed", message, stack: (error instanceof Error ? error.stack : undefined) ?? message };
   }
-}
-
-function isDiskTrouble(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code;
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EIO" || code === "EMFILE" || code === "EROFS";
 }

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from "yaml";
 import type { Diagnostic, Result, SourceText, Span } from "../diagnostic/diagnostic.ts";
 import { refuse, succeed } from "../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "./document.ts";
@@ -28,10 +28,29 @@ function syntaxFix(code: string): string {
   return "correct the YAML; values with special characters need quotes";
 }
 
-/** The parser checks keys against each other pairwise, which takes seconds at 10,000 stages; one set per map does not. */
-function findDuplicateKeys(source: SourceText, root: Node | null): Diagnostic[] {
+/**
+ * Duplicate keys and aliases of what they stand in. The parser itself checks keys pairwise, which takes seconds at 10,000
+ * stages; one set per map does not.
+ */
+function findStructureProblems(source: SourceText, document: Document): Diagnostic[] {
   const found: Diagnostic[] = [];
+  const open = new Set<unknown>();
   const visit = (node: unknown): void => {
+    if (isAlias(node) && open.has(node.resolve(document))) {
+      found.push({
+        severity: "error",
+        code: "yaml-syntax",
+        message: "an alias stands inside what it repeats",
+        span: spanOf(source, node),
+        fix: "write the value out",
+      });
+      return;
+    }
+    open.add(node);
+    visitInside(node);
+    open.delete(node);
+  };
+  const visitInside = (node: unknown): void => {
     if (isMap(node)) {
       const seen = new Map<string, Node>();
       for (const pair of node.items) {
@@ -63,7 +82,7 @@ function findDuplicateKeys(source: SourceText, root: Node | null): Diagnostic[] 
       for (const item of node.items) visit(item);
     }
   };
-  visit(root);
+  visit(document.contents);
   return found;
 }
 
@@ -75,7 +94,19 @@ function findPair(map: YAMLMap, key: string) {
 export function parseYaml(source: SourceText): Result<SourceDocument> {
   const conflicts = findConflictMarkers(source);
   if (conflicts.length > 0) return refuse(conflicts);
-  const document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse([{
+      severity: "error",
+      code: "yaml-syntax",
+      message: "the values are nested too deeply",
+      span: { source, start: 0, end: 1 },
+      fix: "nest less",
+    }]);
+  }
   if (document.errors.length > 0) {
     // One tab upsets the parser several times; the tab is what is to be mended.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
@@ -87,8 +118,8 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
       fix: syntaxFix(error.code),
     })));
   }
-  const duplicates = findDuplicateKeys(source, document.contents);
-  if (duplicates.length > 0) return refuse(duplicates);
+  const problems = findStructureProblems(source, document);
+  if (problems.length > 0) return refuse(problems);
 
   let value: unknown;
   try {

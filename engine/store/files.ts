@@ -208,6 +208,21 @@ export function readJsonLines(path: string): unknown[] {
   return values;
 }
 
+/** Errors that say something of the machine, such as a full disk, and nothing of this code. */
+export function isEnvironmental(error: unknown): boolean {
+  const code = (error as { code?: string } | null)?.code ?? "";
+  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES"].includes(code);
+}
+
+/** Do what is good to have but not needed, such as a log line. */
+export function ignoreTrouble(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isEnvironmental(error)) throw error;
+  }
+}
+
 export function readTextIfThere(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);

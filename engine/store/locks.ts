@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { delay } from "@std/async";
-import { tryLock } from "./files.ts";
+import { ignoreTrouble, tryLock } from "./files.ts";
 
 /** A held lock. Closing it frees it; so does the end of the process, however it comes. */
 export interface Lock extends Disposable {
@@ -31,11 +31,15 @@ export async function acquireLock(
     }
     waitMs = Math.min(waitMs * 2, 250);
   }
+  ignoreTrouble(() => writeHolder(file));
+  return { path, [Symbol.dispose]: () => file.close() };
+}
+
+function writeHolder(file: Deno.FsFile): void {
   const note = new TextEncoder().encode(`pid ${Deno.pid} on ${hostname()}\n`);
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   file.writeSync(note);
-  return { path, [Symbol.dispose]: () => file.close() };
 }
 
 function readHolder(path: string): string {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
 import type { SavedState, StageProgress } from "../../stages/contract.ts";
 import {
@@ -92,7 +92,9 @@ export class ProgressStore implements StageProgress {
     makeFolder(temporary);
     try {
       const entries = Object.entries(files).map(([name, content]) => {
-        writeNew(join(temporary, relativePathSchema.parse(name)), content);
+        const path = join(temporary, relativePathSchema.parse(name));
+        if (name.includes("/")) makeFolder(dirname(path));
+        writeNew(path, content);
         return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
       });
       writeNew(join(temporary, "manifest.json"), `${JSON.stringify({ format: 1, step, files: entries })}\n`);

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, FolderMaker, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
+import {
+  appendLine,
+  FolderMaker,
+  ignoreTrouble,
+  readJsonLines,
+  readTextIfThere,
+  statIfThere,
+  writeAtomically,
+} from "./files.ts";
 
 /**
  * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
@@ -66,8 +74,9 @@ export class ResultStore {
     const index = this.#load();
     const known = index.byRecipe.get(recipeKey);
     this.#enter(recipeKey, manifest);
-    if (known?.resolvedKey === manifest.resolvedKey) return;
-    appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest }));
+    if (known !== undefined && sameOutputs(known, manifest)) return;
+    // The index is a hint; a full disk must not turn a published result into a failure.
+    ignoreTrouble(() => appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest })));
   }
 
   #load() {
@@ -92,11 +101,12 @@ export class ResultStore {
     const index = this.#index!;
     index.byRecipe.set(recipeKey, manifest);
     index.locals.add(manifest.localKey);
-    if (index.byResolved.has(manifest.resolvedKey)) return;
+    // The last line wins: a result that was replaced is entered again.
     index.byResolved.set(manifest.resolvedKey, manifest);
-    const family = index.byIdentity.get(manifest.identityKey);
-    if (family === undefined) index.byIdentity.set(manifest.identityKey, [manifest]);
-    else family.push(manifest);
+    const others = index.byIdentity.get(manifest.identityKey)?.filter((one) =>
+      one.resolvedKey !== manifest.resolvedKey
+    );
+    index.byIdentity.set(manifest.identityKey, [...others ?? [], manifest]);
   }
 
   #read(resolvedKey: string): ResultManifest | undefined {
@@ -130,4 +140,9 @@ export class ResultStore {
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
     if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
   }
+}
+
+function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
+  return a.resolvedKey === b.resolvedKey &&
+    Object.entries(a.outputs).every(([port, { digest }]) => b.outputs[port]?.digest === digest);
 }

@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import { type RunRecord, runRecordSchema } from "../../schemas/records.ts";
-import { appendLine, makeFolder, readJsonLines, readTextIfThere, statIfThere, writeAtomically } from "./files.ts";
+import {
+  appendLine,
+  ignoreTrouble,
+  makeFolder,
+  readJsonLines,
+  readTextIfThere,
+  statIfThere,
+  writeAtomically,
+} from "./files.ts";
 
 export interface RunNote {
   readonly stage: string;
@@ -15,7 +23,10 @@ export function newRunId(now: Date, pid: number): string {
   return `${time}-${pid.toString(36)}`;
 }
 
-/** Records of runs: what happened on which host and when. Nothing in here decides what is cached. */
+/**
+ * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
+ * costs the record and not the run.
+ */
 export class RunStore {
   readonly #root: string;
 
@@ -32,7 +43,7 @@ export class RunStore {
   }
 
   start(record: RunRecord): void {
-    makeFolder(join(this.folderOf(record.runId), "logs"));
+    ignoreTrouble(() => makeFolder(join(this.folderOf(record.runId), "logs")));
     this.write(record);
   }
 
@@ -44,16 +55,27 @@ export class RunStore {
   }
 
   log(runId: string, stage: string, line: string): void {
-    appendLine(this.logPath(runId, stage), line);
+    this.#try(() => appendLine(this.logPath(runId, stage), line));
   }
 
   /** One line per stage that started or ended, so that a run can be looked at while it is on. */
   note(runId: string, line: RunNote): void {
-    appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line));
+    this.#try(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
   }
 
   notes(runId: string): RunNote[] {
     return readJsonLines(join(this.folderOf(runId), "stages.jsonl")) as RunNote[];
+  }
+
+  /** Where the folder itself could not be made, there is no record at all. */
+  #try(write: () => void): void {
+    ignoreTrouble(() => {
+      try {
+        write();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    });
   }
 
   read(runId: string): RunRecord | undefined {

@@ -1,5 +1,5 @@
 import { type Timing, timingSchema } from "../../schemas/records.ts";
-import { appendLine, readJsonLines } from "./files.ts";
+import { appendLine, ignoreTrouble, readJsonLines } from "./files.ts";
 
 /** How long stages took on this machine, oldest first. Losing it only loses forecasts. */
 export class TimingStore {
@@ -19,7 +19,7 @@ export class TimingStore {
   }
 
   add(timing: Timing): void {
-    appendLine(this.#path, JSON.stringify(timing));
+    ignoreTrouble(() => appendLine(this.#path, JSON.stringify(timing)));
     this.#known?.push(timing);
   }
 }

@@ -50,6 +50,11 @@ export class ViewStore {
     return join(this.#folder, stage);
   }
 
+  /** Forget what was read, because another process may have changed views meanwhile. */
+  refresh(): void {
+    this.#records = undefined;
+  }
+
   /** The resolved key of the result that the stage showed last. */
   lastKey(stage: string): string | undefined {
     return this.#load().get(stage)?.resolvedKey;
@@ -86,7 +91,7 @@ export class ViewStore {
     let mine: string | undefined;
     try {
       const files = this.#write(fresh, manifest);
-      mine = this.#moveMine(stage, home);
+      mine = this.#moveMine(stage, home, files);
       if (statIfThere(home) !== undefined) rename(home, old);
       rename(fresh, home);
       this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
@@ -115,7 +120,7 @@ export class ViewStore {
   }
 
   /** Move what the user changed or added out of the way, keeping its names. */
-  #moveMine(stage: string, home: string): string | undefined {
+  #moveMine(stage: string, home: string, fresh: ViewRecord["files"]): string | undefined {
     const info = statIfThere(home);
     if (info === undefined) return undefined;
     if (!info.isDirectory) {
@@ -124,7 +129,8 @@ export class ViewStore {
       rename(home, mine);
       return mine;
     }
-    const known = new Map(this.#load().get(stage)?.files.map((file) => [file.path, file]));
+    // What the new view holds at the same place is not the user's either, even if no record knows it.
+    const known = new Map([...fresh, ...this.#load().get(stage)?.files ?? []].map((file) => [file.path, file]));
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
       const file = known.get(path);
