@@ -151,6 +151,7 @@ class Scheduler {
       stop,
       kill,
       mayStart,
+      onFailure: () => this.#failed = true,
       replace: this.#options.replace ?? false,
     });
     this.#countMissing();

@@ -39,6 +39,8 @@ export interface RunnerOptions {
   readonly kill: AbortSignal;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
+  /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
+  readonly onFailure: () => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
@@ -107,9 +109,13 @@ export class StageRunner {
       // Another stage may have failed while this one waited for its slot.
       if (!this.#options.mayStart()) return { state: "blocked" };
       const result = await this.#run(planner.planStage(id, forced), held);
-      if (!("lost" in result)) return result;
-      if (tries >= planned.stage.retries) return { state: "failed", message: result.lost };
-      emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+      if ("lost" in result && tries < planned.stage.retries) {
+        emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+        continue;
+      }
+      const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
+      if (final.state === "failed") this.#options.onFailure();
+      return final;
     }
   }
 

@@ -47,7 +47,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   }
   const parsed = structure.data;
   problems.push(...idProblems(parsed, origins));
-  problems.push(...customNumberProblems(parsed, origins));
+  const numbers = customNumberProblems(parsed, origins);
+  problems.push(...numbers);
 
   const folder = dirname(resolve(file));
   const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
@@ -60,7 +61,10 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   );
   problems.push(...kindProblems);
 
-  const built = buildStages(entries, kinds, origins, new Set(resolved.problems.map(({ path }) => String(path[1]))));
+  // Params that have been reported once are not reported again as values of the wrong type.
+  const reported = new Set(resolved.problems.map(({ path }) => String(path[1])));
+  for (const { path } of numbers) reported.add(path!.split(".")[1]!);
+  const built = buildStages(entries, kinds, origins, reported);
   problems.push(...built.problems);
 
   const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
@@ -143,7 +147,7 @@ function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
   origins: Origins,
-  unresolved: ReadonlySet<string>,
+  reported: ReadonlySet<string>,
 ): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
@@ -154,7 +158,7 @@ function buildStages(
     const kind = kinds.get(id);
     if (kind === undefined) continue;
     const outcome = kind.validate(entry.with);
-    if (!outcome.ok && !unresolved.has(id)) {
+    if (!outcome.ok && !reported.has(id)) {
       problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
     }
     const bound = bindInputs(id, entry, kind, kinds, origins);

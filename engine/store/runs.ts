@@ -48,10 +48,8 @@ export class RunStore {
   }
 
   write(record: RunRecord): void {
-    writeAtomically(
-      join(this.folderOf(record.runId), "run.json"),
-      `${JSON.stringify(runRecordSchema.parse(record))}\n`,
-    );
+    const text = `${JSON.stringify(runRecordSchema.parse(record))}\n`;
+    this.#try(() => writeAtomically(join(this.folderOf(record.runId), "run.json"), text));
   }
 
   log(runId: string, stage: string, line: string): void {

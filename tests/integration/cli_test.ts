@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../support/cli_process.ts";
+import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
@@ -99,25 +100,15 @@ Deno.test("noiseline lists its commands when asked for help or for nothing", asy
   assertStringIncludes(word.stdout, "deno task run");
 });
 
-/** Whether `script` can give a command a terminal. */
-const scriptTool = ["/usr/bin/script", "/bin/script"].find((path) => {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-});
-
 Deno.test("validate colours its errors on a terminal and not when NO_COLOR is set", async (t) => {
-  if (scriptTool === undefined) console.log("skipped: there is no `script` to make a terminal with");
   await t.step({
     name: "on a terminal",
-    ignore: scriptTool === undefined,
+    ignore: skipUnless(hasProgram("script"), "there is no `script` to make a terminal with"),
     fn: async () => {
       await using project = new Project({ files: { "p.yaml": "name: 1\n" } });
       const onTerminal = async (env: Record<string, string>) => {
         const command = `${Deno.execPath()} run -A ${CLONE}cli/main.ts validate p.yaml`;
-        const { stdout } = await new Deno.Command(scriptTool!, {
+        const { stdout } = await new Deno.Command("script", {
           args: ["-qec", command, "/dev/null"],
           cwd: project.root,
           env: { TERM: "xterm", ...env },

@@ -73,6 +73,14 @@ export class Running implements AsyncDisposable {
     }
   }
 
+  /** Wait until the command has printed a text. Throws if it ends without it. */
+  async said(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) {
+      if (this.#ended) throw new Error(`the command ended without saying "${text}":\n${this.#stdout}${this.#stderr}`);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
   /** Wait for a line of `--json` output. Throws, with all that was said, if the command ends without it. */
   async event(matches: (event: Json) => boolean): Promise<Json> {
     for (let next = 0;;) {

@@ -25,7 +25,7 @@ export default defineStage({
         await Deno.writeTextFile(inputs.from!.path("text.txt"), "trespassed");
         break;
       case "net":
-        await fetch("http://127.0.0.1:9/");
+        await fetch("http://127.0.0.1:8088/");
         break;
       case "env":
         Deno.env.get("HOME");

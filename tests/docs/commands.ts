@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import manifest from "../../deno.json" with { type: "json" };
+import { COMMANDS } from "../../cli/commands.ts";
+import { ROOT, splitShell } from "./blocks.ts";
+
+/** Lines of shell that are not tried, each with the reason. */
+const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
+  { pattern: /^git clone /, reason: "needs a network and a place of its own" },
+  { pattern: /^cd /, reason: "the test stays where it is" },
+  { pattern: /^deno install /, reason: "would change this machine" },
+];
+
+/** Options of `run` that `plan` has no use for, and whether they take a value. */
+const RUN_ONLY: Readonly<Record<string, boolean>> = {
+  "--keep-going": false,
+  "-k": false,
+  "--replace": false,
+  "--jobs": true,
+  "-j": true,
+  "--gpus": true,
+};
+
+/** What a line of a document comes to: arguments for the command line, nothing to do, or what is wrong with it. */
+export type Tried = { readonly args: readonly string[] } | { readonly skip: string } | { readonly problem: string };
+
+/** Read a `deno task …` line. `run` becomes `plan` of the same: documents must be true, but need not train networks. */
+export function readCommand(line: string, store: string): Tried {
+  const words = splitShell(line.replace(/^\$ /, ""));
+  if (words.length === 0) return { skip: "a comment" };
+  const excuse = NOT_TRIED.find(({ pattern }) => pattern.test(words.join(" ")));
+  if (excuse !== undefined) return { skip: excuse.reason };
+  const npx = ["npx", "--yes", "deno@2.9.6"].every((word, index) => words[index] === word);
+  const [deno, task, name, ...rest] = npx ? ["deno", ...words.slice(3)] : words;
+  if (deno !== "deno" || task !== "task" || name === undefined) {
+    return { problem: "it is no deno task; if it cannot be tried, say why in tests/docs/commands.ts" };
+  }
+  if (!Object.hasOwn(manifest.tasks, name)) return { problem: `deno.json has no task "${name}"` };
+  if (!Object.hasOwn(COMMANDS, name)) return { skip: "a task of this repository" };
+  const end = rest.findIndex((word) => word === ">" || word === "|");
+  const args = (end < 0 ? rest : rest.slice(0, end)).map((word) => /\.(yaml|ts)$/.test(word) ? join(ROOT, word) : word);
+  const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
+  const hasStore = ["plan", "why", "status"].includes(own[0]!);
+  return { args: hasStore ? [...own, "--store", store] : own };
+}
+
+function asPlan(args: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i]!;
+    if (Object.hasOwn(RUN_ONLY, word)) {
+      if (RUN_ONLY[word] === true) i++;
+      continue;
+    }
+    // `run --force` alone forces all; `plan` wants to be told which.
+    const next = args[i + 1];
+    if (/^(-f|--force)$/.test(word) && (next === undefined || next.startsWith("-"))) continue;
+    kept.push(word);
+  }
+  return kept;
+}

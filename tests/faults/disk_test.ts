@@ -1,0 +1,124 @@
+import { statfsSync } from "node:fs";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
+import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
+
+const KIBIBYTE = 1024;
+
+/** Writes as much as it is told, through its output or by itself. */
+const FILL = `import { defineStage } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Fills the disk",
+  params: z.strictObject({ kibibytes: z.int(), itself: z.boolean().default(false) }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Zeros" } },
+  async run({ params, outputs }) {
+    const bytes = new Uint8Array(params.kibibytes * 1024);
+    if (params.itself) await Deno.writeFile(outputs.out.folder + "/zeros", bytes);
+    else await outputs.out.write("zeros", bytes);
+  },
+});
+`;
+
+const PIPELINE = `name: demo
+stages:
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  fill: { uses: ./fill.ts, with: { kibibytes: 700 } }
+`;
+
+/** A small file system of its own under the project's folder. */
+async function mountSmall(project: Project, kibibytes: number): Promise<AsyncDisposable> {
+  const target = project.path("small");
+  Deno.mkdirSync(target);
+  const call = async (program: string, args: string[]) => {
+    const { success, stderr } = await new Deno.Command(program, { args }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  };
+  await call("mount", ["-t", "tmpfs", "-o", `size=${kibibytes}k`, "tmpfs", target]);
+  return { [Symbol.asyncDispose]: () => call("umount", [target]) };
+}
+
+const STORE = ["--store", "small/store"];
+
+Deno.test("run fails cleanly and works later when the disk is full", async (t) => {
+  const ignore = skipUnless(isRoot() && hasProgram("mount"), "only root can mount a small disk");
+  const kinds = { "in a stage's own writes": true, "in an output": false };
+  for (const [where, itself] of Object.entries(kinds)) {
+    await t.step({
+      name: where,
+      ignore,
+      fn: async () => {
+        await using project = new Project({ files: { "p.yaml": PIPELINE, "fill.ts": FILL } });
+        await using _disk = await mountSmall(project, 2048);
+        project.write("small/ballast", new Uint8Array(1500 * KIBIBYTE));
+        const args = ["p.yaml", ...STORE, "--set", `fill.itself=${itself}`];
+        const full = await runAndCheckPlan(project, args, { runOnly: ["--keep-going"], code: 1 });
+        assertEquals(full.ended, { fill: "failed", noise: "ran" });
+        const end = full.outcome.events.find(({ id, state }) => id === "fill" && state === "failed");
+        assertMatch(end.message, /cannot write.*No space left/);
+        assertStringIncludes(end.fix, "free some space");
+        assertEquals(project.list("small/outputs/demo"), ["noise"]);
+        assertEquals(project.list("small/store/tmp"), []);
+
+        project.remove("small/ballast");
+        const after = await runAndCheckPlan(project, args);
+        assertEquals(after.ended, { fill: "ran" });
+        await finalDigests(project, args);
+      },
+    });
+  }
+  await t.step({
+    name: "in the store, at whatever write it happens",
+    ignore,
+    fn: async () => {
+      await using project = new Project({ files: { "p.yaml": PIPELINE, "fill.ts": FILL } });
+      await using _disk = await mountSmall(project, 2048);
+      const args = ["p.yaml", "noise", ...STORE];
+      const fillUp = (freeKibibytes: number) => {
+        project.write("small/ballast", "");
+        const free = Number(statfsSync(project.path("small")).bavail) * 4 * KIBIBYTE;
+        project.write("small/ballast", new Uint8Array(free - freeKibibytes * KIBIBYTE));
+      };
+      const fails = async (what: string) => {
+        const { code, stdout, stderr } = await project.cli(["run", ...args]);
+        const said = `${what}: ${stdout}${stderr}`;
+        assertEquals(code, 1, said);
+        assert(!stderr.includes("internal error"), said);
+        assertStringIncludes(stdout + stderr, "No space left", said);
+        project.remove("small/ballast");
+        await runAndCheckPlan(project, args);
+        await finalDigests(project, args);
+      };
+      // Less and less is free: first the outputs do not fit, in the end not even the record of the run does.
+      for (const free of [40, 12, 4, 0]) {
+        for (const name of ["outputs", "store"]) if (project.exists(`small/${name}`)) project.remove(`small/${name}`);
+        fillUp(free);
+        await fails(`${free} KiB free`);
+      }
+      project.remove("small/outputs");
+      fillUp(8);
+      await fails("restoring a view");
+    },
+  });
+});
+
+Deno.test("run refuses a pipeline when it may not read its file", async (t) => {
+  await t.step({
+    name: "a file of another user",
+    ignore: skipUnless(isRoot() && hasProgram("setpriv"), "only root can give a file away and drop its powers"),
+    fn: async () => {
+      await using project = new Project({ files: { "p.yaml": PIPELINE } });
+      // Without its capabilities root is a user like any other, and still owns Deno's cache.
+      Deno.chownSync(project.path("p.yaml"), 65_534, 65_534);
+      Deno.chmodSync(project.path("p.yaml"), 0o600);
+      const prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+      const { code, stderr } = await project.cli(["run", "p.yaml"], { prefix });
+      assertEquals(code, 2, stderr);
+      assertStringIncludes(stderr, "Cannot read p.yaml: permission denied");
+      assertEquals(project.list("."), ["deno.json", "p.yaml"]);
+    },
+  });
+});

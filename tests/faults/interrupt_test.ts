@@ -1,0 +1,147 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
+import type { Running } from "../support/cli_process.ts";
+import { childrenOf, isGoneWithin } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
+
+/** The walk saves every step and waits in its fifth until it is stopped; a run that starts from there goes on. */
+const PIPELINE = `name: demo
+stages:
+  walk: { uses: ./walk.ts, with: { steps: 9, holdAt: 5 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+`;
+
+const UNINTERRUPTED = ["p.yaml", "--set", "walk.holdAt=0"];
+
+function newProject(pipeline: string = PIPELINE): Project {
+  return new Project({ stages: ["walk"], files: { "p.yaml": pipeline } });
+}
+
+let expected: ReturnType<typeof finalDigests> | undefined;
+
+/** Digests of a run that nothing disturbed. */
+async function expectedDigests() {
+  expected ??= (async () => {
+    await using project = newProject();
+    await runAndCheckPlan(project, UNINTERRUPTED);
+    return await finalDigests(project, UNINTERRUPTED);
+  })();
+  return await expected;
+}
+
+/** Start a run and wait until the walk stands in its fifth step. */
+async function startHeld(project: Project, args: readonly string[] = []): Promise<Running> {
+  const running = project.start(["run", "p.yaml", "walk", ...args, "--json"]);
+  await running.event(({ type, step }) => type === "stage-saved" && step === 5);
+  return running;
+}
+
+/** The same command again must plan to go on from the fifth step, and end as if nothing had happened. */
+async function continueAndCompare(project: Project): Promise<void> {
+  const { plan, ran } = await runAndCheckPlan(project, ["p.yaml"]);
+  const walk = plan.stages.find(({ id }: { id: string }) => id === "walk");
+  assertEquals([walk.state, walk.fromStep], ["resume", 5]);
+  assertEquals(ran, ["noise", "walk"]);
+  assertEquals(await finalDigests(project, ["p.yaml"]), await expectedDigests());
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`run saves, says how to go on and exits with 130 when it gets ${signal}`, async () => {
+    await using project = newProject();
+    await using running = await startHeld(project);
+    running.signal(signal);
+    const { code, events } = await running.outcome();
+    assertEquals(code, 130);
+    const [stopping] = events.filter(({ type }) => type === "stopping");
+    assertStringIncludes(stopping.reason, signal);
+    assertStringIncludes(stopping.reason, "once more to stop now");
+    assertEquals(events.at(-1).status, "interrupted");
+    assertEquals(project.list("outputs/demo"), []);
+    assertEquals(project.list(".noiseline/results"), []);
+    await continueAndCompare(project);
+  });
+}
+
+Deno.test("run says in words how to go on when it is interrupted", async () => {
+  await using project = newProject();
+  await using running = project.start(["run", "p.yaml", "walk"]);
+  await running.said("walk: run");
+  running.signal("SIGINT");
+  const { code, stdout, stderr } = await running.outcome();
+  assertEquals(code, 130, stderr);
+  assertStringIncludes(stderr, "SIGINT: finishing the step and saving; once more to stop now");
+  assertStringIncludes(stdout, "walk: interrupted; run again to continue");
+  assertStringIncludes(stdout, "; the same command continues");
+});
+
+Deno.test("run goes on from the last saved step when it was killed", async () => {
+  await using project = newProject();
+  await using running = await startHeld(project);
+  const [worker] = childrenOf(running.pid);
+  running.signal("SIGKILL");
+  await running.outcome();
+  assert(await isGoneWithin(worker!, 2_000), "the worker outlives its parent");
+  assertEquals(project.list(".noiseline/results"), []);
+  // What the killed run left behind is in nobody's way.
+  assertEquals(project.list(".noiseline/tmp").length, 1);
+  await continueAndCompare(project);
+});
+
+Deno.test("run fails the stage and goes on later when its worker was killed", async () => {
+  await using project = newProject();
+  await using running = await startHeld(project);
+  Deno.kill(childrenOf(running.pid)[0]!, "SIGKILL");
+  const { code, events } = await running.outcome();
+  assertEquals(code, 1);
+  const [end] = events.filter(({ type }) => type === "stage-finished");
+  assertEquals([end.id, end.state], ["walk", "failed"]);
+  assertStringIncludes(end.message, "SIGKILL");
+  await continueAndCompare(project);
+});
+
+Deno.test("run tries again by itself when a worker was killed and the stage has retries", async () => {
+  await using project = newProject(PIPELINE.replace("holdAt: 5 }", "holdAt: 5 }, retries: 1"));
+  await using running = await startHeld(project);
+  Deno.kill(childrenOf(running.pid)[0]!, "SIGKILL");
+  const { code, events } = await running.outcome();
+  assertEquals(code, 0);
+  const [note] = events.filter(({ type }) => type === "stage-note");
+  assertStringIncludes(note.message, "trying again");
+  assertEquals(project.executions("walk"), 2);
+  assertEquals((await finalDigests(project, ["p.yaml", "walk"]))["walk"], (await expectedDigests())["walk"]);
+});
+
+Deno.test("run stops at once when it gets a second signal", async () => {
+  await using project = newProject();
+  await using running = await startHeld(project, ["--set", "walk.deaf=true"]);
+  const [worker] = childrenOf(running.pid);
+  running.signal("SIGINT");
+  await running.event(({ type }) => type === "stopping");
+  running.signal("SIGINT");
+  const { code } = await running.outcome();
+  assertEquals(code, 130);
+  assert(await isGoneWithin(worker!, 2_000), "the worker goes on");
+  await continueAndCompare(project);
+});
+
+Deno.test("status names the process to signal when a run is on and forgets it when it was killed", async () => {
+  await using project = newProject();
+  await using running = await startHeld(project);
+  const during = (await project.cli(["status", "p.yaml", "--json"])).json;
+  assertEquals(during.running.map(({ pid, now }: { pid: number; now: string[] }) => [pid, now]), [
+    [running.pid, ["walk"]],
+  ]);
+  running.signal("SIGKILL");
+  await running.outcome();
+  assertEquals((await project.cli(["status", "p.yaml", "--json"])).json.running, []);
+});
+
+Deno.test("run takes its worker with it when it is killed and there is no setpriv", async () => {
+  await using project = newProject();
+  await using running = project.start(["run", "p.yaml", "walk", "--json"], { env: { PATH: "/nowhere" } });
+  await running.event(({ type, step }) => type === "stage-saved" && step === 5);
+  const [worker] = childrenOf(running.pid);
+  running.signal("SIGKILL");
+  await running.outcome();
+  assert(await isGoneWithin(worker!, 2_000), "the worker outlives its parent");
+});

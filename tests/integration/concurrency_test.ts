@@ -1,0 +1,137 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { compareWithPlan, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
+import { childrenOf } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
+
+const WIDE = `name: demo
+stages:
+  a: { uses: ./cook.ts, with: { text: a } }
+  b: { uses: ./cook.ts, with: { text: b } }
+  c: { uses: ./cook.ts, inputs: { from: [a] } }
+  d: { uses: ./cook.ts, inputs: { from: [b, c] } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+`;
+
+Deno.test("run executes each stage once in total when two runs start at the same time", async () => {
+  await using project = new Project({ stages: ["cook"], files: { "p.yaml": WIDE } });
+  const plan = (await project.cli(["plan", "p.yaml", "--json"])).json;
+  const both = await Promise.all([1, 2].map(() => project.cli(["run", "p.yaml", "--json"])));
+  assertEquals(both.map(({ code }) => code), [0, 0], both.map(({ stdout, stderr }) => stdout + stderr).join("\n"));
+  const ran = both.flatMap(({ events }) => compareWithPlan(plan, events, false).ran).sort();
+  assertEquals(ran, ["a", "b", "c", "d", "noise"]);
+  for (const id of ["a", "b", "c", "d"]) assertEquals(project.executions(id), 1, id);
+  assertEquals(project.list("outputs/demo"), ["a", "b", "c", "d", "noise"]);
+  assertEquals(project.list(".noiseline/tmp"), []);
+  assertEquals((await project.cli(["run", "p.yaml"])).stdout, "demo: nothing to do (5 stages cached)\n");
+});
+
+Deno.test("run waits, names who it waits for and takes over when the other run of a stage is stopped", async () => {
+  const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }\n";
+  await using project = new Project({ stages: ["walk"], files: { "p.yaml": file } });
+  await using first = project.start(["run", "p.yaml", "--json"]);
+  await first.event(({ type, step }) => type === "stage-saved" && step === 3);
+  await using second = project.start(["run", "p.yaml", "--json"]);
+  const waiting = await second.event(({ type }) => type === "stage-waiting");
+  assertEquals(waiting.id, "walk");
+  assertStringIncludes(waiting.holder, `pid ${first.pid} `);
+  // Readers never wait.
+  assertEquals((await project.cli(["plan", "p.yaml", "--json"])).json.stages[0].fromStep, 3);
+  first.signal("SIGTERM");
+  assertEquals((await first.outcome()).code, 130);
+  assertEquals((await second.outcome()).code, 0);
+  const steps = second.outcome().then(({ events }) => events.filter(({ type }) => type === "stage-saved"));
+  assertEquals((await steps).map(({ step }) => step), [4, 5, 6]);
+  assertEquals(project.executions("walk"), 2);
+});
+
+Deno.test("run stops waiting for another run when it is interrupted itself", async () => {
+  const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }\n";
+  await using project = new Project({ stages: ["walk"], files: { "p.yaml": file } });
+  await using first = project.start(["run", "p.yaml", "--json"]);
+  await first.event(({ type, step }) => type === "stage-saved" && step === 3);
+  await using second = project.start(["run", "p.yaml", "--json"]);
+  await second.event(({ type }) => type === "stage-waiting");
+  second.signal("SIGINT");
+  assertEquals((await second.outcome()).code, 130);
+  assertEquals(project.executions("walk"), 1);
+});
+
+Deno.test("run starts no second stage when --jobs is 1 and another stage is at work", async () => {
+  const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }\n";
+  await using project = new Project({ stages: ["walk"] });
+  project.write("p.yaml", `${file}  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }\n`);
+  await using running = project.start(["run", "p.yaml", "--jobs", "1", "--json"]);
+  await running.event(({ type, step }) => type === "stage-saved" && step === 3);
+  running.signal("SIGINT");
+  const { code, events } = await running.outcome();
+  assertEquals(code, 130);
+  assertEquals(events.filter(({ type }) => type === "stage-started").map(({ id }) => id), ["walk"]);
+});
+
+Deno.test("run reaches only what it is asked for when stages are named", async () => {
+  await using project = new Project({ stages: ["cook"], files: { "p.yaml": WIDE } });
+  const some = await runAndCheckPlan(project, ["p.yaml", "c"], { runOnly: ["--jobs", "1"] });
+  assertEquals(some.ran, ["a", "c"]);
+  assertEquals(project.list("outputs/demo"), ["a", "c"]);
+  assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["b", "d", "noise"]);
+  // A target whose result is there needs nothing of what made it.
+  project.remove("outputs");
+  assertEquals((await runAndCheckPlan(project, ["p.yaml", "d"])).ended, { d: "restored" });
+});
+
+Deno.test("run --force keeps the bytes without a word when a stage is deterministic", async () => {
+  await using project = new Project({ stages: ["cook", "walk"] });
+  project.write("p.yaml", `${WIDE}  walk: { uses: ./walk.ts, with: { steps: 4 } }\n`);
+  await runAndCheckPlan(project, ["p.yaml"]);
+  const before = await finalDigests(project, ["p.yaml"]);
+  const one = await runAndCheckPlan(project, ["p.yaml", "--force", "a"]);
+  assertEquals(one.ended, { a: "ran", c: "cached", d: "cached" });
+  const all = await project.cli(["run", "p.yaml", "--json", "--force"]);
+  assertEquals(all.code, 0);
+  assertEquals(all.events.at(-1).counts.ran, 6);
+  assertEquals(all.events.filter(({ type, level }) => type === "warning" || level === "warn"), []);
+  assertEquals(await finalDigests(project, ["p.yaml"]), before);
+  // A forced walk starts at its first step although all of them are saved.
+  assertEquals(all.events.filter(({ type, id }) => type === "stage-saved" && id === "walk").length, 4);
+});
+
+Deno.test("run --force names both digests and keeps the first when a stage is not deterministic", async () => {
+  await using project = new Project({ stages: ["misbehave", "cook"] });
+  project.write(
+    "p.yaml",
+    `name: demo
+stages:
+  dice: { uses: ./misbehave.ts, with: { mode: random } }
+  after: { uses: ./cook.ts, inputs: { from: [dice] } }
+`,
+  );
+  await runAndCheckPlan(project, ["p.yaml"]);
+  const first = await finalDigests(project, ["p.yaml"]);
+  const kept = await runAndCheckPlan(project, ["p.yaml", "--force", "dice"]);
+  assertEquals(kept.ended, { after: "cached", dice: "ran" });
+  const [warning] = kept.outcome.events.filter(({ level }) => level === "warn");
+  assertStringIncludes(warning.message, "not deterministic");
+  const [, old, fresh] = /out ([0-9a-f]{12}) and ([0-9a-f]{12})/.exec(warning.message)!;
+  assert(first["dice"]!["out"]!.startsWith(old!));
+  assertEquals(await finalDigests(project, ["p.yaml"]), first);
+
+  const replaced = await runAndCheckPlan(project, ["p.yaml", "--force", "dice"], { runOnly: ["--replace"] });
+  assertEquals(replaced.ended, { after: "ran", dice: "ran" });
+  const second = await finalDigests(project, ["p.yaml"]);
+  assert(second["dice"]!["out"] !== first["dice"]!["out"]);
+  assert(!second["dice"]!["out"]!.startsWith(fresh!));
+});
+
+Deno.test("run executes a forced stage again when its worker was killed and it has retries", async () => {
+  const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, retries: 1, with: { steps: 4 } }\n";
+  await using project = new Project({ stages: ["walk"], files: { "p.yaml": file } });
+  await runAndCheckPlan(project, ["p.yaml"]);
+  await using running = project.start(["run", "p.yaml", "--json", "--force", "walk", "--set", "walk.holdAt=3"]);
+  await running.event(({ type, step }) => type === "stage-saved" && step === 3);
+  Deno.kill(childrenOf(running.pid)[0]!, "SIGKILL");
+  // The second try is forced too, so it walks from the start and waits again.
+  await running.event(({ type, level }) => type === "stage-note" && level === "warn");
+  await running.event(({ type, id, state }) => type === "stage-started" && id === "walk" && state === "run");
+  running.signal("SIGINT");
+  assertEquals((await running.outcome()).code, 130);
+});

@@ -1,0 +1,153 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Json } from "../support/cli_process.ts";
+import { runAndCheckPlan } from "../support/check_plan.ts";
+import { Project } from "../support/project.ts";
+
+function finished(events: readonly Json[]): Record<string, Json> {
+  return Object.fromEntries(
+    events.filter(({ type }) => type === "stage-finished").map((event) => [event.id, event]),
+  );
+}
+
+/** What each attempt may not do, as its message must say. */
+const TRESPASSES: Readonly<Record<string, RegExp>> = {
+  read: /read access/,
+  list: /read access/,
+  write: /write access/,
+  input: /write access/,
+  net: /net access/,
+  env: /env access/,
+  run: /run access/,
+  ffi: /ffi access/,
+  import: /read access/,
+};
+
+Deno.test("run refuses and explains when a stage does what it did not declare", async () => {
+  await using project = new Project({ stages: ["cook", "trespass"] });
+  const victim = project.path("victim.txt");
+  project.write("victim.txt", "untouched");
+  project.write("lib.ts", "export {};\n");
+  project.write(
+    "p.yaml",
+    `name: demo
+stages:
+  given: { uses: ./cook.ts, with: { text: hello } }
+  read: { uses: ./trespass.ts, with: { how: read, target: "${victim}" } }
+  list: { uses: ./trespass.ts, with: { how: list, target: "${project.path(".noiseline")}" } }
+  write: { uses: ./trespass.ts, with: { how: write, target: "${victim}" } }
+  input: { uses: ./trespass.ts, with: { how: overwrite-input }, inputs: { from: given } }
+  net: { uses: ./trespass.ts, with: { how: net } }
+  env: { uses: ./trespass.ts, with: { how: env } }
+  run: { uses: ./trespass.ts, with: { how: run } }
+  ffi: { uses: ./trespass.ts, with: { how: ffi } }
+  import: { uses: ./trespass.ts, with: { how: import, target: "file://${project.path("lib.ts")}" } }
+`,
+  );
+  const { outcome, ended } = await runAndCheckPlan(project, ["p.yaml"], { runOnly: ["--keep-going"], code: 1 });
+  const ends = finished(outcome.events);
+  for (const [id, needed] of Object.entries(TRESPASSES)) {
+    assertEquals(ended[id], "failed", id);
+    assertMatch(ends[id].message, needed, id);
+    // Deno reports a module that may not be read as a failure to load it.
+    if (id === "import") continue;
+    assertStringIncludes(ends[id].message, "did not declare");
+    assertStringIncludes(ends[id].fix, "declare the permission");
+  }
+  assertEquals(ended["given"], "ran");
+  assertEquals(project.read("victim.txt"), "untouched");
+  assertEquals(project.list("outputs/demo"), ["given"]);
+  assertEquals(project.list(".noiseline/results").length, 1);
+});
+
+Deno.test("run lets a stage connect and read variables when it declares them", async () => {
+  const stage = `import { defineStage } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Asks a server",
+  params: z.strictObject({ port: z.int() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "The answer" } },
+  permissions: { net: ["127.0.0.1"], env: ["NOISELINE_TEST_WORD"] },
+  async run({ params, outputs }) {
+    const answer = await fetch(\`http://127.0.0.1:\${params.port}/\`);
+    await outputs.out.write("text.txt", \`\${await answer.text()} \${Deno.env.get("NOISELINE_TEST_WORD")}\`);
+  },
+});
+`;
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("hi"));
+  await using project = new Project({ files: { "ask.ts": stage } });
+  project.write("p.yaml", `name: demo\nstages:\n  a: { uses: ./ask.ts, with: { port: ${server.addr.port} } }\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml"], { env: { NOISELINE_TEST_WORD: "there" } });
+  assertEquals(code, 0, stderr);
+  assertEquals(project.read("outputs/demo/a/text.txt"), "hi there");
+});
+
+/** How each way to misbehave must be told, or undefined where the stage ends well. */
+const MISBEHAVIOURS: Readonly<Record<string, RegExp | undefined>> = {
+  ok: undefined,
+  refuse: /^the moon is full$/,
+  throw: /TypeError: no such tooth\n\s+at .*misbehave\.ts/,
+  "reject-unawaited": /nobody waits for me/,
+  exit: /ended without finishing/,
+  nothing: /without writing its output "out"/,
+  symlink: /link|did not declare/,
+  shout: undefined,
+  "shout-one-line": undefined,
+  hang: /longer than its timeout of 2 s/,
+  traverse: /relative path without \. or \.\./,
+  absolute: /relative path without \. or \.\./,
+  forge: /^forged$/,
+};
+
+Deno.test("run fails only the stages that end badly and says how when it keeps going", async () => {
+  await using project = new Project({ stages: ["misbehave"] });
+  const stages = Object.keys(MISBEHAVIOURS).map((mode) =>
+    `  ${mode}: { uses: ./misbehave.ts, with: { mode: ${mode} }${mode === "hang" ? ", timeout: 2s" : ""} }\n`
+  );
+  const after = `  after: { uses: ./misbehave.ts, with: { mode: ok, salt: 1 }, inputs: { from: throw } }\n`;
+  project.write("p.yaml", `name: demo\nstages:\n${stages.join("")}${after}`);
+  const { outcome } = await runAndCheckPlan(project, ["p.yaml"], { runOnly: ["--keep-going"], code: 1 });
+  const ends = finished(outcome.events);
+  for (const [mode, message] of Object.entries(MISBEHAVIOURS)) {
+    assertEquals(ends[mode].state, message === undefined ? "ran" : "failed", `${mode}: ${ends[mode].message}`);
+    if (message !== undefined) assertMatch(ends[mode].message, message, mode);
+  }
+  assertEquals(ends["refuse"].fix, "wait a week");
+  assertEquals(ends["exit"].fix, "remove Deno.exit from it");
+  assertEquals(ends["after"], undefined);
+  const last = outcome.events.at(-1);
+  assertEquals([last.type, last.status, last.counts.blocked], ["run-finished", "failed", 1]);
+
+  const good = Object.keys(MISBEHAVIOURS).filter((mode) => MISBEHAVIOURS[mode] === undefined).sort();
+  assertEquals(project.list("outputs/demo"), good);
+  assertEquals(project.list(".noiseline/tmp"), []);
+  const log = project.read(`.noiseline/runs/${last.runId}/logs/shout.log`);
+  assertEquals(log.length, 4 << 20);
+  assert(!project.exists("escaped.txt"));
+
+  // Failures are not remembered: what failed runs again, what ended well does not.
+  const { stages: plan } = (await project.cli(["plan", "p.yaml", "--json"])).json;
+  const states = Object.fromEntries(plan.map(({ id, state }: Json) => [id, state]));
+  for (const mode of Object.keys(MISBEHAVIOURS)) assertEquals(states[mode], good.includes(mode) ? "cached" : "run");
+});
+
+Deno.test("run starts nothing more and tells where the log is when a stage fails", async () => {
+  await using project = new Project({ stages: ["misbehave"] });
+  project.write(
+    "p.yaml",
+    `name: demo
+stages:
+  bad: { uses: ./misbehave.ts, with: { mode: throw } }
+  slow: { uses: ./misbehave.ts, with: { mode: ok } }
+  never: { uses: ./misbehave.ts, with: { mode: ok, salt: 1 }, inputs: { from: slow } }
+`,
+  );
+  const { code, stdout, stderr } = await project.cli(["run", "p.yaml", "--jobs", "1"]);
+  assertEquals(code, 1);
+  assertMatch(stdout, /^bad: failed after /m);
+  assertMatch(stdout, /demo: failed in .* \(1 failed, 2 blocked\)/);
+  assertStringIncludes(stderr, "no such tooth");
+  assertMatch(stderr, /log: \.noiseline\/runs\/.*\/logs\/bad\.log/);
+  assert(!project.exists("outputs/demo/slow"));
+});

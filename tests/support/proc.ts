@@ -1,0 +1,52 @@
+/** What the tests ask the kernel about processes. Linux only. */
+
+/** Pids of the children of a process, whatever thread of it started them. */
+export function childrenOf(pid: number): number[] {
+  const found: number[] = [];
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+    const text = Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`);
+    found.push(...text.split(" ").filter((word) => word !== "").map(Number));
+  }
+  return found;
+}
+
+/** A process that has ended but was not waited for by whoever inherited it counts as gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    const state = /^State:\s+(\w)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
+    return state !== "Z" && state !== "X";
+  } catch {
+    return false;
+  }
+}
+
+/** Wait for a process to be gone. @returns whether it was, in time */
+export async function isGoneWithin(pid: number, limitMs: number): Promise<boolean> {
+  const deadline = performance.now() + limitMs;
+  while (isAlive(pid)) {
+    if (performance.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return true;
+}
+
+export function isRoot(): boolean {
+  return Deno.uid() === 0;
+}
+
+/** Say why a step is left out. */
+export function skipUnless(condition: boolean, why: string): boolean {
+  // deno-lint-ignore no-console
+  if (!condition) console.log(`skipped: ${why}`);
+  return !condition;
+}
+
+export function hasProgram(name: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${name}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,135 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { z } from "zod";
+import { parseCount } from "../../../cli/format/count.ts";
+import { formatDuration } from "../../../cli/format/duration.ts";
+import { describeParams } from "../../../cli/format/params.ts";
+import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
+import { styleFor } from "../../../cli/format/style.ts";
+import { formatTable } from "../../../cli/format/table.ts";
+import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "../../../cli/reporters/phrases.ts";
+import { execution, extent, type PlannedStage, rolesOf } from "noiseline";
+
+const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
+
+Deno.test("formatDuration() takes the largest units that matter, and rounds over into the next", () => {
+  const wanted: [ms: number, text: string][] = [
+    [0, "0.0s"],
+    [44, "0.0s"],
+    [9.94 * S, "9.9s"],
+    [9.95 * S, "10s"],
+    [59.4 * S, "59s"],
+    [59.6 * S, "1m 00s"],
+    [185 * S, "3m 05s"],
+    [H - 400, "1h 00m"],
+    [2 * H + 10 * M, "2h 10m"],
+    [47 * H + 59.6 * M, "2d 0h"],
+    [3 * D + 4.4 * H, "3d 4h"],
+  ];
+  for (const [ms, text] of wanted) assertEquals(formatDuration(ms), text, String(ms));
+});
+
+Deno.test("formatTable() pads columns to their widest cell and trims line ends", () => {
+  assertEquals(formatTable([["a", "bbb", "c"], ["aaaa", "", ""], ["a"]]), ["a     bbb  c", "aaaa", "a"]);
+  assertEquals(formatTable([]), []);
+});
+
+Deno.test("parseCount() takes positive whole numbers alone", () => {
+  assertEquals(parseCount("12"), 12);
+  for (const text of ["0", "-1", "1.5", "x", "", "1e400"]) assertThrows(() => parseCount(text));
+});
+
+Deno.test("describeParams() says type, default, role and description of each param", () => {
+  const params = z.strictObject({
+    steps: extent(z.int().min(1).describe("how far")),
+    device: execution(z.enum(["auto", "onnx"]).default("auto")),
+    list: z.array(z.int()).optional(),
+    model: z.strictObject({ width: z.int(), depth: z.int() }),
+    how: z.union([z.literal("x"), z.number()]),
+  });
+  const shown = describeParams(params, rolesOf(params)).map(({ name, type, fallback, role, description }) =>
+    [name, type, fallback, role, description].join("|")
+  );
+  assertEquals(shown, [
+    "steps|integer||extent|how far",
+    "device|auto | onnx|auto|execution|",
+    "list|integer[]||identity|",
+    "model|{ width, depth }||identity|",
+    'how|"x" | number||identity|',
+  ]);
+});
+
+Deno.test("formatReason() has a phrase for every reason", () => {
+  const phrases = [
+    formatReason({ code: "new" }),
+    formatReason({ code: "param", name: "steps", from: 1, to: undefined, at: "p.yaml:1:2" }),
+    formatReason({ code: "input", name: "images", stage: "digits" }),
+    formatReason({ code: "external", name: "file" }),
+    formatReason({ code: "code", from: "a", to: "b" }),
+    formatReason({ code: "version", from: "train/1", to: "train/2" }),
+    formatReason({ code: "upstream", stage: "train" }),
+    formatReason({ code: "output-missing", files: ["a", "b", "c", "d"] }),
+    formatReason({ code: "output-modified", files: ["a"] }),
+    formatReason({ code: "forced" }),
+  ];
+  assertEquals(phrases, [
+    "new",
+    "param steps: 1 -> unset (p.yaml:1:2)",
+    "input images: other content from digits",
+    "external file: other content",
+    "code: the stage's modules changed",
+    "version: train/1 -> train/2",
+    "upstream: train",
+    "output missing: a, b, c",
+    "output modified: a",
+    "forced",
+  ]);
+  const long = formatReason({ code: "param", name: "x", from: "y".repeat(99), to: 1, at: "p" });
+  assertEquals(long, `param x: "${"y".repeat(59)}… -> 1 (p)`);
+});
+
+Deno.test("formatState() and formatForecast() say where a stage continues and how long it takes", () => {
+  const stage = { state: "extend", fromStep: 500 } as PlannedStage;
+  assertEquals(formatState(stage), "extend from 500");
+  assertEquals(formatState({ state: "cached" } as PlannedStage), "cached");
+  assertEquals(formatForecast({ known: true, durationMs: 90 * S, basis: "" }), "about 1m 30s");
+  assertEquals([formatForecast({ known: false, basis: "" }), formatForecast(undefined)], ["time unknown", ""]);
+});
+
+Deno.test("phraseFinished() and its details say how a stage ended, where its files are and what to do", () => {
+  const plain = styleFor({ isTTY: false });
+  const base = { type: "stage-finished", id: "a", durationMs: 1500 } as const;
+  const view = `${Deno.cwd()}/outputs/p/a`;
+  assertEquals(phraseFinished({ ...base, state: "ran", view }, plain), "done in 1.5s -> outputs/p/a");
+  assertEquals(phraseFinished({ ...base, state: "restored", view: "/else/a" }, plain), "restored -> /else/a");
+  assertEquals(phraseFinished({ ...base, state: "failed" }, plain), "failed after 1.5s");
+  assertEquals(phraseFinished({ ...base, state: "interrupted" }, plain), "interrupted; run again to continue");
+  const failed = { ...base, state: "failed", message: "one\ntwo", fix: "do x", log: `${Deno.cwd()}/a.log` } as const;
+  assertEquals(detailsOfFinished(failed), ["one", "two", "fix: do x", "log: a.log"]);
+  assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["it gave no reason"]);
+  assertEquals(detailsOfFinished({ ...base, state: "ran", mine: `${Deno.cwd()}/a.mine` }), [
+    "your changes to its outputs are now in a.mine",
+  ]);
+});
+
+Deno.test("phraseRunFinished() sums up, and says so when there was nothing to do", () => {
+  const counts = { cached: 1, restored: 0, ran: 2, failed: 0, interrupted: 0, blocked: 0 };
+  const event = { type: "run-finished", pipeline: "p", durationMs: 2000, runId: "r", status: "done", counts } as const;
+  assertEquals(phraseRunFinished(event), "p: done in 2.0s (1 cached, 2 ran)");
+  assertEquals(
+    phraseRunFinished({ ...event, status: "interrupted" }),
+    "p: interrupted in 2.0s (1 cached, 2 ran); the same command continues",
+  );
+  const none = { ...event, runId: undefined, counts: { ...counts, ran: 0 } };
+  assertEquals(phraseRunFinished(none), "p: nothing to do (1 stage cached)");
+});
+
+Deno.test("Pace counts from where a resumed stage began", () => {
+  const pace = new Pace();
+  assertEquals(pace.etaMs(500, 1000, 0), undefined);
+  // 100 steps in 10 s leave 400 steps for 40 s.
+  assertEquals(pace.etaMs(600, 1000, 10_000), 40_000);
+});
+
+Deno.test("styleFor() colours on terminals alone", () => {
+  assertEquals(styleFor({ isTTY: false }).error("x"), "x");
+});

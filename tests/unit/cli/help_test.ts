@@ -1,0 +1,42 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { COMMANDS } from "../../../cli/commands.ts";
+import manifest from "../../../deno.json" with { type: "json" };
+import { runCli } from "./capture.ts";
+
+/** Help texts are part of what users see; look at the difference, then take it with `deno task golden`. */
+Deno.test("help of the program reads as before", async (t) => {
+  const { code, out } = await runCli("--help");
+  assertEquals(code, 0);
+  await t.assertSnapshot(out);
+});
+
+for (const name of Object.keys(COMMANDS)) {
+  Deno.test(`help of ${name} reads as before`, async (t) => {
+    const { code, out, error } = await runCli(name, "--help");
+    assertEquals([code, error], [0, ""]);
+    await t.assertSnapshot(out);
+  });
+}
+
+Deno.test("every command has the same summary in the list as in its own help, and a task", async () => {
+  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+    const { makeCommand } = await load();
+    assertEquals(makeCommand({ kinds: {} }).summary(), summary, name);
+    assertEquals((manifest.tasks as Record<string, unknown>)[name], `deno run -A cli/main.ts ${name}`);
+  }
+});
+
+Deno.test("main() refuses unknown commands and options with exit code 2 and a suggestion", async () => {
+  const command = await runCli("pln", "x.yaml");
+  assertEquals(command.code, 2);
+  assertStringIncludes(command.error, 'did you mean "plan"?');
+  const option = await runCli("plan", "x.yaml", "--jsn");
+  assertEquals(option.code, 2);
+  assertStringIncludes(option.error, "--json");
+  assertEquals((await runCli("plan")).code, 2);
+});
+
+Deno.test("main() prints its version", async () => {
+  const { code, out } = await runCli("--version");
+  assertEquals([code, out.trim()], [0, manifest.version]);
+});

@@ -1,0 +1,47 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { makeTempFolder } from "../engine/support/temp.ts";
+import { runCli } from "./capture.ts";
+
+const YAML = `name: small
+stages:
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
+`;
+
+Deno.test("plan, run, status, why, show, graph and validate work on a small pipeline in this process", async (t) => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, YAML);
+  const say = async (...args: string[]) => {
+    const { code, out, error } = await runCli(...args);
+    assertEquals([code, error], [0, ""], args.join(" "));
+    return out.replaceAll(folder.path, "FOLDER").replaceAll(/\b[0-9a-f]{12}\b/g, "KEY")
+      .replaceAll(/\d{8}T\d{9}-[0-9a-z]+/g, "RUN").replaceAll(/\d+\.\d+s/g, "TIME");
+  };
+  const shown: string[] = [];
+  for (
+    const line of ["validate", "plan", "why schedule", "run", "run", "plan", "why schedule", "status", "show", "graph"]
+  ) {
+    const [command, ...rest] = line.split(" ");
+    shown.push(`$ ${line}\n${await say(command!, file, ...rest)}`);
+  }
+  await t.assertSnapshot(shown.join("\n"));
+});
+
+Deno.test("a wrong file ends with exit code 2 and all its problems, as text and as JSON", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, YAML.replace("cosine", "cosin").replace("200", "0"));
+  const text = await runCli("run", file);
+  assertEquals([text.code, text.out], [2, ""]);
+  assertStringIncludes(text.error, "2 errors; nothing was run");
+  const json = await runCli("plan", file, "--json");
+  assertEquals([json.code, json.error], [2, ""]);
+  const { ok, diagnostics } = JSON.parse(json.out) as { ok: boolean; diagnostics: { path: string }[] };
+  assertEquals([ok, ...diagnostics.map(({ path }) => path)], [
+    false,
+    "stages.schedule.with.betas",
+    "stages.schedule.with.timesteps",
+  ]);
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
+});

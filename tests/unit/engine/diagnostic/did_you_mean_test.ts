@@ -1,0 +1,20 @@
+import { assertEquals } from "@std/assert";
+import { didYouMean, suggestName } from "../../../../engine/diagnostic/did_you_mean.ts";
+
+Deno.test("didYouMean() finds slips of the keyboard and case, and nothing that is far", () => {
+  const known = ["steps", "batchSize", "learningRate"];
+  assertEquals(didYouMean("stpes", known), "steps");
+  assertEquals(didYouMean("step", known), "steps");
+  assertEquals(didYouMean("learningrate", known), "learningRate");
+  assertEquals(didYouMean("learning_rate", known), "learningRate");
+  assertEquals(didYouMean("epochs", known), undefined);
+  assertEquals(didYouMean("x", []), undefined);
+});
+
+Deno.test("suggestName() names the nearest, else the first dozen, else says to remove it", () => {
+  assertEquals(suggestName("step", ["steps"]), 'did you mean "steps"?');
+  assertEquals(suggestName("other", ["a1", "b2"]), "use one of: a1, b2");
+  assertEquals(suggestName("x", []), "remove it");
+  const many = Array.from({ length: 13 }, (_, i) => `name-${i}`);
+  assertEquals(suggestName("zzzzzz", many), `use one of: ${many.slice(0, 12).join(", ")}, … (13 in all)`);
+});

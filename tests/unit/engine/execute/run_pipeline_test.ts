@@ -1,0 +1,94 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { endStates, runIn } from "../support/reach.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const YAML = `name: p
+stages:
+  a: { uses: source, with: { text: modx } }
+  b: { uses: mix, inputs: { one: a } }
+  bad: { uses: source, with: { text: bad, fail: true } }
+  after: { uses: mix, inputs: { one: bad } }
+`;
+
+const GOOD = YAML.replace("fail: true", "fail: false");
+
+Deno.test("a run reaches every stage, and running again does nothing and records nothing", async () => {
+  await using folder = await makeTempFolder();
+  const first = await runIn(folder.path, GOOD);
+  assertEquals(endStates(first), "a: ran, after: ran, b: ran, bad: ran");
+  assertEquals(first.status, "done");
+  const second = await runIn(folder.path, GOOD);
+  assertEquals(endStates(second), "a: cached, after: cached, b: cached, bad: cached");
+  assertEquals([second.status, second.runId], ["done", undefined]);
+  assertEquals(second.events.map(({ type }) => type), ["run-finished"]);
+  assertEquals([...Deno.readDirSync(join(folder.path, ".noiseline/runs"))].length, 1);
+});
+
+Deno.test("the same bytes upstream leave a stage cached that might have run", async () => {
+  await using folder = await makeTempFolder();
+  await runIn(folder.path, GOOD);
+  // Both texts hash to the same bit; the test would say so if the fixture changed.
+  const second = await runIn(folder.path, GOOD.replace("modx", "modz"));
+  assertEquals(endStates(second), "a: ran, after: cached, b: cached, bad: cached");
+});
+
+Deno.test("a failure ends the run, blocks what follows and records nothing of it", async () => {
+  await using folder = await makeTempFolder();
+  const run = await runIn(folder.path, YAML, { keepGoing: true });
+  assertEquals(run.status, "failed");
+  assertEquals(endStates(run), "a: ran, after: blocked, b: ran, bad: failed");
+  const failed = run.events.find((event) => event.type === "stage-finished" && event.id === "bad");
+  assert(failed?.type === "stage-finished");
+  assertEquals([failed.message, failed.fix], ["told to fail", "set fail to false"]);
+  assertEquals([...Deno.readDirSync(join(folder.path, ".noiseline/tmp"))], []);
+  assertEquals(endStates(await runIn(folder.path, GOOD)), "a: cached, after: ran, b: cached, bad: ran");
+});
+
+Deno.test("without keep-going nothing new starts after a failure", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = "name: p\nstages:\n  bad: { uses: source, with: { fail: true } }\n" +
+    "  b: { uses: mix, inputs: { one: bad } }\n";
+  const run = await runIn(folder.path, yaml);
+  assertEquals([run.status, endStates(run)], ["failed", "b: blocked, bad: failed"]);
+});
+
+Deno.test("a run that is stopped before it begins starts nothing and is interrupted", async () => {
+  await using folder = await makeTempFolder();
+  const run = await runIn(folder.path, GOOD, { stop: AbortSignal.abort() });
+  assertEquals(run.status, "interrupted");
+  assertEquals(run.counts.blocked, 4);
+  assertEquals((await runIn(folder.path, GOOD)).status, "done");
+});
+
+Deno.test("a damaged object upstream is named, made again and not built upon", async () => {
+  await using folder = await makeTempFolder();
+  const { stages } = await runIn(folder.path, GOOD, { targets: ["a"] });
+  const { sha256 } = stages.get("a")!.manifest!.outputs["out"]!.files[0]!;
+  const object = join(folder.path, ".noiseline/objects", sha256.slice(0, 2), sha256);
+  const text = await Deno.readTextFile(object);
+  await Deno.chmod(object, 0o644);
+  await Deno.writeTextFile(object, text.replaceAll(/./g, "9"));
+  const run = await runIn(folder.path, GOOD, { targets: ["b"] });
+  assertEquals(run.status, "done");
+  const notes = run.events.flatMap((event) => event.type === "stage-note" ? [event.message] : []);
+  assertStringIncludes(notes.join("\n"), "out/value.txt is damaged in the store");
+  assertEquals(await Deno.readTextFile(object), text);
+});
+
+Deno.test("two runs of one pipeline at once compute each stage once", async () => {
+  await using folder = await makeTempFolder();
+  const runs = await Promise.all([runIn(folder.path, GOOD), runIn(folder.path, GOOD)]);
+  assertEquals(runs.map(({ status }) => status), ["done", "done"]);
+  for (const id of ["a", "b", "bad", "after"]) {
+    assertEquals(runs.filter(({ stages }) => stages.get(id)!.state === "ran").length, 1, id);
+  }
+});
+
+Deno.test("force runs again, finds the same bytes and keeps the first result", async () => {
+  await using folder = await makeTempFolder();
+  const first = await runIn(folder.path, GOOD);
+  const forced = await runIn(folder.path, GOOD, { force: new Set(["a"]) });
+  assertEquals(endStates(forced), "a: ran, after: cached, b: cached, bad: cached");
+  assertEquals(forced.stages.get("a")!.manifest!.outputs, first.stages.get("a")!.manifest!.outputs);
+});

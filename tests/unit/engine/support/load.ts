@@ -1,0 +1,28 @@
+import { join } from "node:path";
+import type { Diagnostic } from "../../../../engine/diagnostic/diagnostic.ts";
+import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
+import { loadPipeline } from "../../../../engine/load/load_pipeline.ts";
+import type { Pipeline } from "../../../../engine/pipeline.ts";
+import { TINY_KINDS } from "./tiny_kinds.ts";
+import { makeTempFolder } from "./temp.ts";
+
+/** Load YAML text as `p.yaml` of a folder, with the tiny kinds. */
+export async function load(folder: string, yaml: string, overrides: readonly string[] = []) {
+  const file = join(folder, "p.yaml");
+  await Deno.writeTextFile(file, yaml);
+  return await loadPipeline(file, { kinds: TINY_KINDS, overrides });
+}
+
+export async function loadGood(folder: string, yaml: string, overrides: readonly string[] = []): Promise<Pipeline> {
+  const loaded = await load(folder, yaml, overrides);
+  if (!loaded.ok) throw new Error(loaded.diagnostics.map((one) => formatDiagnostic(one)).join("\n"));
+  return loaded.value;
+}
+
+/** The diagnostics of a pipeline that must not load. */
+export async function problemsOf(yaml: string, overrides: readonly string[] = []): Promise<readonly Diagnostic[]> {
+  await using folder = await makeTempFolder();
+  const loaded = await load(folder.path, yaml, overrides);
+  if (loaded.ok) throw new Error(`It loads: ${yaml}`);
+  return loaded.diagnostics;
+}

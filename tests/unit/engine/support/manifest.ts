@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { artifactDigest } from "../../../../engine/fingerprint/keys.ts";
+import { openStore, type Store } from "../../../../engine/store/store.ts";
+import type { FileEntry, ResultManifest } from "../../../../schemas/records.ts";
+import { join } from "node:path";
+
+/** A made-up but valid key. */
+export function key(name: string): string {
+  return createHash("sha256").update(name).digest("hex");
+}
+
+export function openFreshStore(folder: string): Store {
+  const store = openStore(join(folder, ".noiseline"));
+  const prepared = store.prepare();
+  if (!prepared.ok) throw new Error(prepared.diagnostics[0]!.message);
+  return store;
+}
+
+/** Put a text into the store as an object. */
+export function takeText(store: Store, path: string, text: string): FileEntry {
+  const file = join(store.temporaryRoot, crypto.randomUUID());
+  Deno.writeTextFileSync(file, text);
+  const { size, sha256 } = store.objects.take(file, Deno.statSync(file).size);
+  return { path, size, sha256 };
+}
+
+/** A manifest with one output port `out` that holds the given files. */
+export function manifestOf(
+  name: string,
+  files: readonly FileEntry[],
+  more: Partial<ResultManifest> = {},
+): ResultManifest {
+  const outputs = { out: { type: "files" as const, digest: artifactDigest("files", files), files: [...files] } };
+  return {
+    format: 1,
+    resolvedKey: key(`${name} resolved`),
+    recipeKey: key(`${name} recipe`),
+    identityKey: key(`${name} identity`),
+    localKey: key(`${name} local`),
+    extent: null,
+    ingredients: { kind: "k", version: "k/1", seed: null, params: {}, externals: {}, inputs: {} },
+    outputs,
+    numerics: null,
+    runId: "r",
+    ...more,
+  };
+}

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import type { EngineEvent } from "../../../../engine/event/events.ts";
+import { type RunOptions, runPipeline } from "../../../../engine/execute/run_pipeline.ts";
+import type { PlannedStage } from "../../../../engine/plan/plan.ts";
+import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { loadGood } from "./load.ts";
+
+const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
+
+/** Plan a pipeline in a folder, as a new process would. */
+export async function planIn(folder: string, yaml: string, options: PlanOptions & { set?: string[] } = {}) {
+  const planner = Planner.make(await loadGood(folder, yaml, options.set), storeOf(folder), options);
+  if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
+  return planner.value.plan().stages;
+}
+
+/** Run a pipeline in a folder, as a new process would. */
+export async function runIn(folder: string, yaml: string, options: RunOptions & { set?: string[] } = {}) {
+  const events: EngineEvent[] = [];
+  const pipeline = await loadGood(folder, yaml, options.set);
+  const result = await runPipeline(pipeline, storeOf(folder), { ...options, emit: (event) => events.push(event) });
+  if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
+  return { ...result.value, events };
+}
+
+type Summary = Awaited<ReturnType<typeof runIn>>;
+
+/** `a: ran, b: cached` */
+export function endStates({ stages }: Summary): string {
+  return [...stages].map(([id, { state }]) => `${id}: ${state}`).sort().join(", ");
+}
+
+/** Digest of each stage's output. */
+export function digestsOf({ stages }: Summary): Record<string, string | undefined> {
+  const entries = [...stages].map(([id, { manifest }]) => [id, manifest?.outputs["out"]?.digest] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** `a: run (new), b: may-run (upstream)` */
+export function planned(stages: ReadonlyMap<string, PlannedStage>): string {
+  return [...stages].map(([id, { state, fromStep, reasons }]) => {
+    const why = reasons.map(({ code }) => code).join("+");
+    return `${id}: ${state}${fromStep === undefined ? "" : ` from ${fromStep}`}${why === "" ? "" : ` (${why})`}`;
+  }).join(", ");
+}

@@ -1,0 +1,25 @@
+import type { StageContext } from "../../../../stages/contract.ts";
+
+interface TinyParams {
+  readonly text: string;
+  readonly steps?: number;
+  readonly fail?: boolean;
+}
+
+/**
+ * Write what was read and the own text, hashed down to a few values so that different inputs often give equal bytes:
+ * that is what lets a stage downstream stay cached.
+ */
+export default async function run({ params, inputs, outputs, seed, progress, note }: StageContext) {
+  const { text, steps = 0, fail = false } = params as unknown as TinyParams;
+  if (fail) return { status: "failed", message: "told to fail", fix: "set fail to false" } as const;
+  const read = Object.values(inputs).flat().filter((input) => input !== undefined);
+  const texts = await Promise.all(read.map((input) => input.readText("value.txt")));
+  let value = seed + steps;
+  for (const char of texts.join("|") + text) value = (value * 31 + char.charCodeAt(0)) % 1_000_003;
+  if (steps > 0) {
+    note(`from ${(await progress.latest())?.step ?? 0}`);
+    await progress.save(steps, { "state.txt": new TextEncoder().encode(String(value)) });
+  }
+  await outputs["out"]!.write("value.txt", `${text.startsWith("mod") ? value % 2 : value}\n`);
+}

@@ -1,0 +1,72 @@
+import { assert, assertEquals } from "@std/assert";
+// deno-lint-ignore no-import-prefix -- used here alone; it is pinned by deno.lock
+import { Ajv2020 } from "npm:ajv@8.17.1/dist/2020.js";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+import { schemaText } from "../../../tools/generate_schema.ts";
+
+const SCHEMA = new URL("../../../schemas/pipeline.schema.json", import.meta.url);
+const PIPELINES = new URL("../../../pipelines/", import.meta.url);
+
+const validate = new Ajv2020({ strict: false, allErrors: true }).compile(JSON.parse(schemaText()));
+
+/** What an editor would underline, as `path message`. */
+function complaints(yaml: string): string[] {
+  if (validate(parse(yaml))) return [];
+  return validate.errors!.map(({ instancePath, message }) => `${instancePath} ${message}`);
+}
+
+Deno.test("schemas/pipeline.schema.json is what the Zod schemas say now", async () => {
+  const written = await Deno.readTextFile(SCHEMA).catch(() => "");
+  assert(written === schemaText(), "the file is stale. Run: deno run -A tools/generate_schema.ts");
+});
+
+for (const { name } of [...Deno.readDirSync(PIPELINES)].sort((a, b) => a.name < b.name ? -1 : 1)) {
+  if (!name.endsWith(".yaml")) continue;
+  Deno.test(`the JSON Schema accepts pipelines/${name}`, async () => {
+    assertEquals(complaints(await Deno.readTextFile(fileURLToPath(new URL(name, PIPELINES)))), []);
+  });
+}
+
+const stage = (text: string) => `name: p\nstages:\n  s: ${text}\n`;
+const SCHEDULE = "uses: schedule, with: { betas: ldm/cosine, timesteps: ";
+
+const ACCEPTED: Record<string, string> = {
+  "an interpolation where a number is wanted": stage(`{ ${SCHEDULE}"\${vars.t}" } }`),
+  "an interpolation where a choice is wanted": stage(
+    '{ uses: schedule, with: { betas: "ldm/${vars.b}", timesteps: 9 } }',
+  ),
+  "an interpolation deep inside": stage('{ uses: train, with: { steps: 1, model: { channels: "${vars.c}" } } }'),
+  "a custom stage with any params": stage("{ uses: ./mine.ts, with: { anything: [1] }, inputs: { any: a } }"),
+  "a sampler by name": stage("{ uses: sample, with: { count: 4, sampler: { name: ancestral } } }"),
+  "resources, timeout and retries": stage(`{ ${SCHEDULE}9 }, resources: { gpu: 1 }, timeout: 10m, retries: 2 }`),
+};
+
+for (const [name, yaml] of Object.entries(ACCEPTED)) {
+  Deno.test(`the JSON Schema accepts ${name}`, () => assertEquals(complaints(yaml), []));
+}
+
+const REFUSED: Record<string, [yaml: string, path: string]> = {
+  "no name": ["stages: { s: { uses: ./a.ts } }", ""],
+  "an unknown key": [`${stage("{ uses: ./a.ts }")}nmae: q\n`, ""],
+  "an unknown kind": [stage("{ uses: sampel }"), "/stages/s/uses"],
+  "an unknown param": [stage(`{ ${SCHEDULE}9, steps: 3 } }`), "/stages/s/with"],
+  "a text without ${} where a number is wanted": [stage(`{ ${SCHEDULE}many } }`), "/stages/s/with/timesteps"],
+  "a number out of range": [stage(`{ ${SCHEDULE}0 } }`), "/stages/s/with/timesteps"],
+  "a bare schedule name": [stage("{ uses: schedule, with: { betas: linear, timesteps: 9 } }"), "/stages/s/with/betas"],
+  "a missing param": [stage("{ uses: schedule, with: { timesteps: 9 } }"), "/stages/s/with"],
+  "an unknown input": [stage("{ uses: evaluate, inputs: { image: a } }"), "/stages/s/inputs"],
+  "an unknown sampler": [
+    stage("{ uses: sample, with: { count: 4, sampler: { name: euler } } }"),
+    "/stages/s/with/sampler",
+  ],
+  "a bad timeout": [stage("{ uses: ./a.ts, timeout: 10 minutes }"), "/stages/s/timeout"],
+  "a stage that is a list": [stage("[]"), "/stages/s"],
+};
+
+for (const [name, [yaml, path]] of Object.entries(REFUSED)) {
+  Deno.test(`the JSON Schema refuses ${name}`, () => {
+    const found = complaints(yaml);
+    assert(found.some((one) => one.startsWith(`${path} `)), `wanted a complaint at ${path}, got ${found.join("; ")}`);
+  });
+}

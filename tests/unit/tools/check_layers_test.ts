@@ -1,0 +1,141 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { checkTree, formatViolation } from "../../../tools/check_layers.ts";
+import { makeTree } from "./tree.ts";
+
+const MAP = {
+  noiseline: "./mod.ts",
+  "@std/text": "./std/text.ts",
+  zod: "npm:zod@4.6.7",
+  "deno-std/": "npm:/deno-std@1/",
+};
+
+async function check(files: Readonly<Record<string, string>>): Promise<string[]> {
+  await using tree = await makeTree(files);
+  return checkTree(tree.root, MAP).map(({ path, line, message }) => `${path}:${line}: ${message}`);
+}
+
+Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {
+  assertEquals(
+    await check({
+      "schemas/a.ts": 'import { z } from "zod";\nexport const a = z;\n',
+      "std/text.ts": 'export { levenshteinDistance } from "deno-std/text.js";\n',
+      "tensor/device.ts": "export interface Device {}\n",
+      "diffusion/loss.ts": 'import type { Device } from "../tensor/device.ts";\nexport type Loss = Device;\n',
+      "formats/png.ts": 'export const read = () => Deno.readFileSync("a");\n',
+      "stages/contract.ts": "export interface Run {}\n",
+      "stages/train.ts": 'import "../diffusion/loss.ts";\nimport "../schemas/a.ts";\nimport "../formats/png.ts";\n',
+      "stages/worker.ts": 'export * from "../engine/process/host.ts";\n',
+      "engine/process/host.ts": 'import type { Run } from "../../stages/contract.ts";\nexport type Host = Run;\n',
+      "engine/run.ts":
+        'import { l } from "@std/text";\nimport { a } from "../schemas/a.ts";\nexport const r = [l, a];\n',
+      "cli/main.ts": 'import { x } from "noiseline";\nimport { Command } from "commander";\nDeno.exit(x(Command));\n',
+      "mod.ts": '/** Public. */\nexport * from "./engine/run.ts";\nexport type { Run } from "./stages/contract.ts";\n',
+      "tests/any_test.ts": 'import "../cli/main.ts";\nconsole.log(Deno.pid);\n',
+    }),
+    [],
+  );
+});
+
+const FORBIDDEN: readonly [name: string, path: string, source: string, message: string][] = [
+  ["a schema imports another package", "schemas/a.ts", 'import "yaml";', 'schemas may not import the package "yaml"'],
+  [
+    "a schema imports the engine",
+    "schemas/a.ts",
+    'import type { X } from "../engine/x.ts";',
+    "may not import engine/x.ts",
+  ],
+  ["a schema uses Deno", "schemas/a.ts", "export const a = Deno.pid;", "schemas may not use Deno.*"],
+  ["std imports a schema", "std/a.ts", 'import "../schemas/a.ts";', "std may not import schemas/a.ts"],
+  ["diffusion runs tensor code", "diffusion/a.ts", 'import { x } from "../tensor/x.ts";', "only types of tensor"],
+  ["diffusion knows a schema", "diffusion/a.ts", 'import "../schemas/a.ts";', "diffusion may not import schemas/a.ts"],
+  ["diffusion validates", "diffusion/a.ts", 'import "zod";', 'diffusion may not import the package "zod"'],
+  ["diffusion reads files", "diffusion/a.ts", 'import "node:fs";', 'diffusion may not import the package "node:fs"'],
+  ["metrics import diffusion", "metrics/a.ts", 'import "../diffusion/a.ts";', "metrics may not import diffusion/a.ts"],
+  ["tensor uses Deno", "tensor/a.ts", 'Deno["pid"];', "tensor may not use Deno.*"],
+  ["tensor knows stages", "tensor/a.ts", 'import "../stages/mod.ts";', "tensor may not import stages/mod.ts"],
+  ["a format imports ours", "formats/a.ts", 'import "../schemas/a.ts";', "formats may not import schemas/a.ts"],
+  [
+    "the engine runs the contract",
+    "engine/a.ts",
+    'import { x } from "../stages/contract.ts";',
+    "only types of stages/contr",
+  ],
+  [
+    "the engine knows a kind",
+    "engine/a.ts",
+    'import type { X } from "../stages/train.ts";',
+    "may not import stages/train",
+  ],
+  [
+    "the engine knows the science",
+    "engine/a.ts",
+    'import "../diffusion/a.ts";',
+    "engine may not import diffusion/a.ts",
+  ],
+  ["the engine knows mod.ts", "engine/a.ts", 'import "noiseline";', "engine may not import mod.ts"],
+  ["a stage calls the engine", "stages/train.ts", 'import "../engine/a.ts";', "stages may not import engine/a.ts"],
+  ["the worker leaves its door", "stages/worker.ts", 'import "../engine/a.ts";', "stages may not import engine/a.ts"],
+  ["the command line goes around mod.ts", "cli/a.ts", 'import "../engine/a.ts";', "cli may not import engine/a.ts"],
+  ["a dynamic import", "cli/a.ts", 'const x = await import("../stages/mod.ts");', "cli may not import stages/mod.ts"],
+  ["the engine prints", "engine/a.ts", "console.log(1);", "engine may not use console"],
+  ["mod.ts has code", "mod.ts", 'export * from "./a.ts";\nexport const x = 1;', "mod.ts holds re-exports only"],
+];
+
+for (const [name, path, source, message] of FORBIDDEN) {
+  Deno.test(`checkTree() refuses when ${name}`, async () => {
+    const found = await check({ [path]: `\n${source}\n` });
+    assertEquals(found.length, 1, found.join("\n"));
+    assertStringIncludes(found[0]!, `${path}:${path === "mod.ts" ? 3 : 2}: `);
+    assertStringIncludes(found[0]!, message);
+  });
+}
+
+Deno.test("checkTree() lets a console pass that is excused on the line above", async () => {
+  assertEquals(await check({ "engine/a.ts": "// deno-lint-ignore no-console\nconsole.error = () => {};\n" }), []);
+});
+
+Deno.test("checkTree() does not take texts and comments for code", async () => {
+  assertEquals(
+    await check({ "schemas/a.ts": '// Deno.pid and console.log\nexport const a = "Deno.pid console.log";\n' }),
+    [],
+  );
+});
+
+Deno.test("checkTree() prints a cycle file by file, type imports included", async () => {
+  const found = await check({
+    "schemas/a.ts": 'import "./b.ts";\n',
+    "schemas/b.ts": '\nimport type { C } from "./c.ts";\n',
+    "schemas/c.ts": 'import { a } from "./a.ts";\n',
+    "schemas/d.ts": 'import "./a.ts";\n',
+  });
+  assertEquals(found, [
+    "schemas/a.ts:1: imports go in a circle: schemas/a.ts:1 -> schemas/b.ts:2 -> schemas/c.ts:1 -> schemas/a.ts",
+  ]);
+});
+
+Deno.test("checkTree() sees a file that imports itself, and a cycle through a dynamic import", async () => {
+  const found = await check({
+    "tests/self.ts": 'import "./self.ts";\n',
+    "tests/a.ts": 'await import("./b.ts");\n',
+    "tests/b.ts": 'import "./a.ts";\n',
+  });
+  assertEquals(found.map((text) => text.split(": ").at(-1)), [
+    "tests/a.ts:1 -> tests/b.ts:1 -> tests/a.ts",
+    "tests/self.ts:1 -> tests/self.ts",
+  ]);
+});
+
+Deno.test("checkTree() wants a reason at the top of a file of more than 400 lines", async () => {
+  const lines = (count: number) => "export {};\n".repeat(count);
+  const found = await check({
+    "tests/long.ts": lines(401),
+    "tests/just.ts": lines(400),
+    "tests/reasoned.ts": `// A table that is easier to read in one piece.\n${lines(400)}`,
+  });
+  assertEquals(found, ["tests/long.ts:1: the file has 401 lines, more than 400"]);
+});
+
+Deno.test("formatViolation() says where, what and the fix", () => {
+  const text = formatViolation({ path: "cli/a.ts", line: 3, message: "cli may not import x", fix: "do y" });
+  assertEquals(text, "cli/a.ts:3: cli may not import x\n  fix: do y");
+});

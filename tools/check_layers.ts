@@ -1,0 +1,149 @@
+// deno-lint-ignore-file no-console -- a tool prints what it finds
+/**
+ * Check the direction of imports, cycles, access to the machine and the length of files.
+ *
+ *     deno task check:layers
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findCycles } from "./layers/cycles.ts";
+import { type Edge, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
+import { EXCEPTIONS, type Layer, layerOf, LAYERS } from "./layers/rules.ts";
+import { blankSource, lineOf } from "./layers/source_text.ts";
+
+/** One breach of a rule. */
+export interface Violation {
+  readonly path: string;
+  readonly line: number;
+  readonly message: string;
+  readonly fix: string;
+}
+
+/** Longer files say at their top why they are so long. */
+const MAX_LINES = 400;
+
+function excepted(path: string, edge: Edge, file: string): boolean {
+  return EXCEPTIONS.some(({ from, to, typeOnly }) =>
+    path.startsWith(from) && to.test(file) && (typeOnly !== true || edge.typeOnly)
+  );
+}
+
+function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefined {
+  const { target, line, typeOnly } = edge;
+  const name = layerOf(path);
+  if ("package" in target) {
+    const known = target.package.startsWith("node:") ? [target.package, "node:"] : [target.package];
+    const allowed = layer.packages?.some((one) => known.includes(one)) ?? true;
+    if (allowed && !layer.notPackages?.some((one) => known.includes(one))) return undefined;
+    return { path, line, message: `${name} may not import the package "${target.package}"`, fix: layer.fix };
+  }
+  const to = layerOf(target.file);
+  if (layer.imports.includes(to) || excepted(path, edge, target.file)) return undefined;
+  if (layer.types?.includes(to) === true) {
+    if (typeOnly) return undefined;
+    return {
+      path,
+      line,
+      message: `${name} may import only types of ${to}`,
+      fix: `write import type, or: ${layer.fix}`,
+    };
+  }
+  const asType = EXCEPTIONS.some((one) =>
+    one.typeOnly === true && path.startsWith(one.from) && one.to.test(target.file)
+  );
+  if (asType) {
+    return { path, line, message: `${name} may import only types of ${target.file}`, fix: "write import type" };
+  }
+  return { path, line, message: `${name} may not import ${target.file}`, fix: layer.fix };
+}
+
+/** Uses of `Deno.*` and `console` where the layer has no business with them. */
+function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
+  const code = blankSource(file.text, { keepTexts: false });
+  const lines = file.text.split("\n");
+  const found: Violation[] = [];
+  const report = (pattern: RegExp, message: string, fix: string) => {
+    for (const match of code.matchAll(pattern)) {
+      const line = lineOf(code, match.index);
+      if (/deno-lint-ignore no-console/.test(lines[line - 2] ?? "")) continue;
+      found.push({ path: file.path, line, message, fix });
+    }
+  };
+  const name = layerOf(file.path);
+  if (!layer.deno) report(/(?<![\w$.])Deno\s*[.[]/g, `${name} may not use Deno.*`, layer.fix);
+  report(
+    /(?<![\w$.])console\s*\??\.?[.[]/g,
+    `${name} may not use console`,
+    "only the command line prints, through cli/io.ts; emit an event or return a value",
+  );
+  return found;
+}
+
+/** `mod.ts` is a list of what is public; code in it would belong to no layer. */
+function checkPublicModule(file: SourceFile): Violation[] {
+  const code = blankSource(file.text, { keepTexts: true });
+  const rest = code.replaceAll(
+    /export\s+(type\s+)?(\{[^}]*\}|\*(\s+as\s+\w+)?)\s*from\s*"[^"\n]+"\s*;?/g,
+    (match) => match.replaceAll(/[^\n]/g, " "),
+  );
+  const at = rest.search(/\S/);
+  if (at < 0) return [];
+  const fix = "move the code into its layer and re-export it here";
+  return [{ path: file.path, line: lineOf(rest, at), message: "mod.ts holds re-exports only", fix }];
+}
+
+function checkLength({ path, text }: SourceFile): Violation[] {
+  const lines = text.replace(/\n$/, "").split("\n");
+  if (lines.length <= MAX_LINES || /^\s*(\/\/|\/\*)/.test(lines[0]!)) return [];
+  const message = `the file has ${lines.length} lines, more than ${MAX_LINES}`;
+  return [{
+    path,
+    line: 1,
+    message,
+    fix: "split it by what it does, or begin it with a comment that says why it is long",
+  }];
+}
+
+/** Check a tree. Folders that are no layer, such as tests and tools, are checked for cycles and length alone. */
+export function checkTree(root: string, map: ImportMap): Violation[] {
+  const files = readTree(root, map);
+  const found: Violation[] = [];
+  for (const file of files.values()) {
+    const layer = Object.hasOwn(LAYERS, layerOf(file.path)) ? LAYERS[layerOf(file.path)] : undefined;
+    if (layer !== undefined) {
+      for (const edge of file.edges) {
+        const violation = checkEdge(file.path, layer, edge);
+        if (violation !== undefined) found.push(violation);
+      }
+      found.push(...checkGlobals(file, layer));
+    }
+    if (file.path === "mod.ts") found.push(...checkPublicModule(file));
+    found.push(...checkLength(file));
+  }
+  for (const { files: walk, lines } of findCycles(files)) {
+    const steps = walk.slice(0, -1).map((path, index) => `${path}:${lines[index]}`);
+    found.push({
+      path: walk[0]!,
+      line: lines[0]!,
+      message: `imports go in a circle: ${[...steps, walk[0]].join(" -> ")}`,
+      fix: "move what both need into a file that imports neither",
+    });
+  }
+  return found;
+}
+
+/** A violation as editors and people read it. */
+export function formatViolation({ path, line, message, fix }: Violation): string {
+  return `${path}:${line}: ${message}\n  fix: ${fix}`;
+}
+
+if (import.meta.main) {
+  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const { imports } = JSON.parse(Deno.readTextFileSync(join(root, "deno.json"))) as { imports: ImportMap };
+  const violations = checkTree(root, imports);
+  for (const violation of violations) console.error(formatViolation(violation));
+  if (violations.length > 0) console.error(`\n${violations.length} violations of the layers`);
+  Deno.exit(violations.length > 0 ? 1 : 0);
+}

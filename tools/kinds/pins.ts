@@ -1,0 +1,58 @@
+/** What is written down of one built-in kind in tests/golden/kind_versions.json. */
+export interface KindPin {
+  readonly version: number;
+  /** Digest of all code that the kind executes. */
+  readonly code: string;
+  /** Why the code changed within this version although every result stays the same, newest last. */
+  readonly sameBytes: readonly string[];
+}
+
+export type KindPins = Readonly<Record<string, KindPin>>;
+
+/** What the code says now. */
+export type KindFacts = Readonly<Record<string, { readonly version: number; readonly code: string }>>;
+
+export const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
+
+/** Everything in which the pins and the code disagree, each with what to do. */
+export function comparePins(pins: KindPins, facts: KindFacts): string[] {
+  const found: string[] = [];
+  for (const [kind, { version, code }] of Object.entries(facts)) {
+    const pin = Object.hasOwn(pins, kind) ? pins[kind] : undefined;
+    if (pin === undefined) found.push(`kind "${kind}" is not pinned yet. Run: ${PIN_COMMAND}`);
+    else if (version < pin.version) {
+      found.push(`kind "${kind}" has version ${version}, below the pinned ${pin.version}. Versions only rise.`);
+    } else if (version > pin.version) {
+      found.push(`kind "${kind}" has version ${version}, the pin has ${pin.version}. Run: ${PIN_COMMAND}`);
+    } else if (code !== pin.code) {
+      found.push(
+        `the code of kind "${kind}" changed, its version ${version} did not. If the same params and inputs can now give ` +
+          `other bytes, raise version in stages/${kind}/kind.ts, add a line to CHANGELOG.md and run: ${PIN_COMMAND}. ` +
+          `If every result stays the same, run: ${PIN_COMMAND} ${kind} --same-bytes "why"`,
+      );
+    }
+  }
+  for (const kind of Object.keys(pins)) {
+    if (!Object.hasOwn(facts, kind)) found.push(`kind "${kind}" is pinned but gone. Run: ${PIN_COMMAND}`);
+  }
+  return found;
+}
+
+/** New pins, or what forbids them. A change within one version needs a written reason. */
+export function updatePins(
+  pins: KindPins,
+  facts: KindFacts,
+  sameBytes: { readonly kinds: ReadonlySet<string>; readonly reason: string | undefined },
+): { readonly pins: KindPins } | { readonly problems: readonly string[] } {
+  const next: Record<string, KindPin> = {};
+  const problems: string[] = [];
+  for (const [kind, fact] of Object.entries(facts)) {
+    const pin = Object.hasOwn(pins, kind) ? pins[kind] : undefined;
+    if (pin === undefined || fact.version > pin.version) next[kind] = { ...fact, sameBytes: [] };
+    else if (fact.version === pin.version && fact.code === pin.code) next[kind] = pin;
+    else if (fact.version === pin.version && sameBytes.reason !== undefined && sameBytes.kinds.has(kind)) {
+      next[kind] = { ...fact, sameBytes: [...pin.sameBytes, sameBytes.reason] };
+    } else problems.push(...comparePins({ [kind]: pin }, { [kind]: fact }));
+  }
+  return problems.length > 0 ? { problems } : { pins: next };
+}

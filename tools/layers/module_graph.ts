@@ -1,0 +1,61 @@
+import { dirname, join, relative } from "node:path";
+import { findImports, type Import } from "./imports.ts";
+
+/** Where an import leads: a file of this tree by its relative path, or a package. */
+export type Target = { readonly file: string } | { readonly package: string };
+
+export interface Edge extends Import {
+  readonly target: Target;
+}
+
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+  readonly edges: readonly Edge[];
+}
+
+/** Specifiers that `deno.json` gives names to. */
+export type ImportMap = Readonly<Record<string, string>>;
+
+const SKIPPED = new Set(["node_modules", "outputs", "coverage"]);
+
+/** Resolve an import of the file at `from`; both paths are relative to the root and use `/`. */
+export function resolveImport(specifier: string, from: string, map: ImportMap): Target {
+  if (/^\.{1,2}\//.test(specifier)) return { file: join(dirname(from), specifier).replaceAll("\\", "/") };
+  const mapped = map[specifier] ?? mapPrefix(specifier, map);
+  if (mapped?.startsWith("./")) return { file: mapped.slice(2) };
+  return { package: packageName(specifier) };
+}
+
+function mapPrefix(specifier: string, map: ImportMap): string | undefined {
+  const prefix = Object.keys(map).find((name) => name.endsWith("/") && specifier.startsWith(name));
+  return prefix === undefined ? undefined : `${map[prefix]}${specifier.slice(prefix.length)}`;
+}
+
+/** `npm:zod@4.1.0/mini` -> `zod`, `node:path` -> `node:path`, `@scope/name/part` -> `@scope/name`. */
+function packageName(specifier: string): string {
+  if (specifier.startsWith("node:")) return specifier;
+  const bare = specifier.replace(/^(npm|jsr):\/?/, "");
+  return /^(@[^/]+\/[^/@]+|[^/@]+)/.exec(bare)?.[1] ?? bare;
+}
+
+/** Every TypeScript and JavaScript file below a folder, by relative path in code-unit order. */
+export function readTree(root: string, map: ImportMap): Map<string, SourceFile> {
+  const paths: string[] = [];
+  const visit = (folder: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+      if (name.startsWith(".") || SKIPPED.has(name)) continue;
+      const path = join(folder, name);
+      if (isDirectory) visit(path);
+      else if (/\.[mc]?[jt]s$/.test(name)) paths.push(relative(root, path).replaceAll("\\", "/"));
+    }
+  };
+  visit(root);
+  return new Map(paths.sort().map((path) => [path, readFile(root, path, map)]));
+}
+
+function readFile(root: string, path: string, map: ImportMap): SourceFile {
+  const text = Deno.readTextFileSync(join(root, path));
+  const edges = findImports(text).map((one) => ({ ...one, target: resolveImport(one.specifier, path, map) }));
+  return { path, text, edges };
+}

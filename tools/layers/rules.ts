@@ -1,0 +1,79 @@
+/** What one layer may import, and whether it may touch the machine. */
+export interface Layer {
+  /** Layers whose code it may run. */
+  readonly imports: readonly string[];
+  /** Layers of which it may see types only. */
+  readonly types?: readonly string[];
+  /** Packages that it may import; all when absent. `node:` stands for all of Node's modules. */
+  readonly packages?: readonly string[];
+  /** Packages that it may not import. */
+  readonly notPackages?: readonly string[];
+  /** Whether it may use `Deno.*`. */
+  readonly deno: boolean;
+  /** What to do instead, for messages. */
+  readonly fix: string;
+}
+
+const PURE = "keep it a pure function of its arguments; let a stage read files and pass the values in";
+
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  schemas: {
+    imports: ["schemas"],
+    packages: ["zod"],
+    deno: false,
+    fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
+  },
+  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ only gives deno-std its names and types" },
+  tensor: { imports: ["tensor"], notPackages: ["zod"], deno: false, fix: PURE },
+  diffusion: {
+    imports: ["diffusion"],
+    types: ["tensor"],
+    packages: ["@tensorflow/tfjs", "ml-matrix"],
+    deno: false,
+    fix: PURE,
+  },
+  metrics: {
+    imports: ["metrics"],
+    types: ["tensor"],
+    packages: ["@tensorflow/tfjs", "ml-matrix"],
+    deno: false,
+    fix: PURE,
+  },
+  formats: {
+    imports: ["formats"],
+    deno: true,
+    notPackages: ["zod"],
+    fix: "a format knows bytes only; let a stage turn them into what it needs",
+  },
+  engine: {
+    imports: ["engine", "schemas", "std"],
+    deno: true,
+    fix: "the engine knows nothing of diffusion; pass what it needs through stages/contract.ts or options",
+  },
+  stages: {
+    imports: ["stages", "schemas", "diffusion", "metrics", "tensor", "formats"],
+    deno: true,
+    fix: "a stage talks to the engine through its context alone",
+  },
+  cli: {
+    imports: ["cli", "std", "mod.ts", "deno.json"],
+    deno: true,
+    fix: 'import it from "noiseline"; export it from mod.ts if it is missing there',
+  },
+};
+
+/** Single imports that a layer's rule would forbid. */
+export const EXCEPTIONS: readonly {
+  readonly from: string;
+  readonly to: RegExp;
+  readonly typeOnly?: boolean;
+  readonly why: string;
+}[] = [
+  { from: "engine/", to: /^stages\/contract\.ts$/, typeOnly: true, why: "the contract between engine and stages" },
+  { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
+];
+
+/** The layer of a path: its first folder, or the file itself at the root. */
+export function layerOf(path: string): string {
+  return path.split("/")[0]!;
+}

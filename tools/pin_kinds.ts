@@ -1,0 +1,55 @@
+// deno-lint-ignore-file no-console -- a tool prints what it finds
+/**
+ * Pin the code of every built-in kind beside its version, in tests/golden/kind_versions.json.
+ *
+ *     deno run -A tools/pin_kinds.ts                                # after a version was raised
+ *     deno run -A tools/pin_kinds.ts train --same-bytes "renamed"   # the code changed, its results did not
+ *
+ * Without kinds, `--same-bytes` is said of all kinds whose code changed.
+ *
+ * @module
+ */
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BUILTIN_KINDS } from "noiseline";
+import manifest from "../deno.json" with { type: "json" };
+import { digestModules } from "./kinds/module_digest.ts";
+import { type KindFacts, type KindPins, updatePins } from "./kinds/pins.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
+
+/** Version and code of every built-in kind, as they are now. */
+export async function readKindFacts(): Promise<KindFacts> {
+  const entries = Object.entries(BUILTIN_KINDS).map(async ([name, { version, entry }]) => {
+    const path = relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/");
+    return [name, { version, code: (await digestModules(ROOT, path, manifest.imports)).digest }] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+export async function readPins(): Promise<KindPins> {
+  try {
+    return JSON.parse(await Deno.readTextFile(PINS_FILE)) as KindPins;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+}
+
+if (import.meta.main) {
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    options: { "same-bytes": { type: "string" } },
+    allowPositionals: true,
+  });
+  const facts = await readKindFacts();
+  const kinds = new Set(positionals.length > 0 ? positionals : Object.keys(facts));
+  const updated = updatePins(await readPins(), facts, { kinds, reason: values["same-bytes"] });
+  if ("problems" in updated) {
+    for (const problem of updated.problems) console.error(problem);
+    Deno.exit(1);
+  }
+  await Deno.writeTextFile(PINS_FILE, `${JSON.stringify(updated.pins, null, 2)}\n`);
+}
