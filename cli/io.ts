@@ -16,7 +16,7 @@ export class Exit extends Error {
   }
 }
 
-/** Write a line of output. A reader that went away, as `head` does, is no error. */
+/** Write a line of output. */
 export function printLine(line: string = ""): void {
   write(Deno.stdout, line);
 }
@@ -31,8 +31,8 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, line: string): 
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw new Exit(EXIT.done);
-    throw error;
+    // The reader has left, as `head` does. What was begun goes on: a run must not die of nobody looking.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 

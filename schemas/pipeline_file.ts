@@ -10,6 +10,8 @@ export const stageIdSchema = z.string().regex(ID_PATTERN, { error: idError("A st
 });
 
 const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
+/** Timers count milliseconds in 31 bits. */
+const MAX_DURATION_MS = 24 * 86_400_000;
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `90s`, `10m`, `2h`, `1d`: a positive time, in milliseconds after parsing. */
@@ -17,7 +19,7 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
   .transform((text) => {
     const [, amount, unit] = DURATION.exec(text)!;
     return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
-  });
+  }).refine((ms) => ms > 0 && ms <= MAX_DURATION_MS, { error: () => "a time above 0 and of at most 24d" });
 
 export const resourcesSchema = z.strictObject({
   cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),

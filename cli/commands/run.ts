@@ -23,7 +23,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
-    .option("-f, --force [stage]", "run again even if cached: one stage, or all that are named or reached")
+    .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect, [] as string[])
+    .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
@@ -31,12 +32,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const forcedStage = typeof options.force === "string" ? [options.force] : [];
-      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...forcedStage] });
+      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
       const { pipeline, store, warnings } = loaded;
-      const force = new Set(
-        options.force === true ? (targets.length > 0 ? targets : pipeline.stages.keys()) : forcedStage,
-      );
+      const force = new Set(options.forceAll ? pipeline.stages.keys() : options.force);
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);

@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { hostname } from "node:os";
+import process from "node:process";
 import type { RunRecord, Store } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
@@ -54,10 +55,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 function isAlive(run: RunRecord): boolean {
   if (run.host !== hostname()) return true;
   try {
-    Deno.kill(run.pid, "SIGCONT");
+    // Signal 0 asks whether the process is there and does nothing to it.
+    process.kill(run.pid, 0);
     return true;
   } catch (error) {
-    return !(error instanceof Deno.errors.NotFound);
+    return (error as { code?: string }).code === "EPERM";
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ArtifactRecord, FileEntry, ResultManifest } from "../../schemas/records.ts";
+import { type ArtifactRecord, type FileEntry, relativePathSchema, type ResultManifest } from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { numericsOf } from "../plan/planner.ts";
@@ -27,6 +27,13 @@ export function collectOutputs(
       return {
         error: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
         fix: "write plain files; links may lead out of the artifact",
+      };
+    }
+    const badName = files.find((name) => !relativePathSchema.safeParse(name).success);
+    if (badName !== undefined) {
+      return {
+        error: `output "${port}" has a file name that cannot be kept: ${badName}`,
+        fix: "use plain names without \\",
       };
     }
     if (files.length === 0) {

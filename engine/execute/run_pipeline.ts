@@ -252,7 +252,9 @@ class Scheduler {
     for (const id of this.#plan.stages.keys()) {
       if (!this.#results.has(id)) this.#results.set(id, { state: "blocked" });
     }
-    const interrupted = stopped || [...this.#results.values()].some(({ state }) => state === "interrupted");
+    const states = new Set([...this.#results.values()].map(({ state }) => state));
+    // A stop that came while the last stage ended well has stopped nothing.
+    const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
     const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
     this.#record.status = status;
     this.#record.endedAt = new Date().toISOString();

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageRun } from "../../stages/contract.ts";
 import type { Emit, StageEndState } from "../event/events.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
+import { digestStageExternals, externalPaths } from "../fingerprint/externals.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { numericsOf, type Planner } from "../plan/planner.ts";
@@ -77,7 +78,7 @@ export class StageRunner {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
       const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "free some space or raise the limit, then run again" };
+      return { state: "failed", message, fix: "make the place writable or free some space, then run again" };
     }
   }
 
@@ -187,6 +188,8 @@ export class StageRunner {
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
+      const moved = await this.#findMovedGround(planned);
+      if (moved !== undefined) return moved;
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, numerics, performance.now() - started);
@@ -278,6 +281,29 @@ export class StageRunner {
       emit: forward,
       log,
     });
+  }
+
+  /**
+   * Files and code outside the store may have been edited since the plan, and a stage can wait and run for hours. What it
+   * read then is not what its key says, so its result must not be recorded under it.
+   */
+  async #findMovedGround(planned: PlannedStage): Promise<StageResult | undefined> {
+    const { pipeline, store } = this.#options;
+    const { stage, keys } = planned;
+    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
+    const before = keys!.ingredients.externals;
+    const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
+    if (stage.kind.custom) {
+      const { digestCode } = await import("../process/code_digest.ts");
+      const code = await digestCode(fileURLToPath(stage.kind.entry));
+      if ("error" in code || `code:${code.digest}` !== stage.kind.version) changed.push("its code");
+    }
+    if (changed.length === 0 && unreadable.length === 0) return undefined;
+    return {
+      state: "failed",
+      message: `${changed.join(", ") || unreadable[0]!.name} changed after the run was planned; its result is not kept`,
+      fix: "run again",
+    };
   }
 
   /** Publish, or keep what was published first: one key has one result. */

@@ -1,8 +1,8 @@
+import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { DigestCache } from "../store/digest_cache.ts";
-import { listFiles, statIfThere } from "../store/files.ts";
 import { artifactDigest } from "./keys.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
@@ -19,14 +19,59 @@ export function externalPaths(stage: Stage, folder: string): Record<string, stri
   return paths;
 }
 
+/** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
+function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<string> {
+  const real = Deno.realPathSync(folder);
+  if (above.has(real)) return;
+  for (const { name } of Deno.readDirSync(folder)) {
+    const path = prefix === "" ? name : `${prefix}/${name}`;
+    const info = Deno.statSync(join(folder, name));
+    if (info.isDirectory) yield* filesBelow(join(folder, name), path, new Set([...above, real]));
+    else if (info.isFile) yield path;
+  }
+}
+
 /** Digest of a file, or of a folder's whole content. */
 function contentDigest(path: string, digests: DigestCache): string {
-  if (statIfThere(path)?.isDirectory !== true) return digests.digest(path);
-  const files = listFiles(path).files.map((name) => {
+  if (!Deno.statSync(path).isDirectory) return digests.digest(path);
+  const files = [...filesBelow(path, "", new Set())].map((name) => {
     const full = join(path, name);
     return { path: name, size: Deno.statSync(full).size, sha256: digests.digest(full) };
   });
   return artifactDigest("files", files);
+}
+
+/** A file or folder that could not be read. */
+export interface UnreadableExternal {
+  readonly name: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
+export function digestStageExternals(
+  stage: Stage,
+  folder: string,
+  digests: DigestCache,
+): { externals: Externals; unreadable: UnreadableExternal[] } {
+  const externals: Record<string, string> = {};
+  const unreadable: UnreadableExternal[] = [];
+  for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
+    externals[`npm:${name}@${version}`] = integrity;
+  }
+  for (const name of stage.kind.permissions.env ?? []) {
+    const value = Deno.env.get(name);
+    // By digest, since variables may hold secrets and keys are kept in clear.
+    externals[`env:${name}`] = value === undefined ? "unset" : createHash("sha256").update(value).digest("hex");
+  }
+  for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
+    try {
+      externals[name] = contentDigest(path, digests);
+    } catch (error) {
+      unreadable.push({ name, path, message: (error as Error).message });
+    }
+  }
+  return { externals, unreadable };
 }
 
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
@@ -37,28 +82,21 @@ export function digestExternals(
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of pipeline.stages.values()) {
-    const own: Record<string, string> = {};
-    for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
-      own[`npm:${name}@${version}`] = integrity;
+    const own = digestStageExternals(stage, pipeline.folder, digests);
+    externals.set(stage.id, own.externals);
+    for (const { name, path, message } of own.unreadable) {
+      const at = ["stages", stage.entry, "with", name];
+      const span = pipeline.origins.locate(at);
+      problems.push({
+        severity: "error",
+        code: "external",
+        message: `stage "${stage.id}": cannot read ${name}: ${message}`,
+        path: at.join("."),
+        got: path,
+        fix: "correct the path; it is relative to the pipeline file",
+        ...(span === undefined ? {} : { span }),
+      });
     }
-    for (const [name, path] of Object.entries(externalPaths(stage, pipeline.folder))) {
-      try {
-        own[name] = contentDigest(path, digests);
-      } catch (error) {
-        const at = ["stages", stage.entry, "with", name];
-        const span = pipeline.origins.locate(at);
-        problems.push({
-          severity: "error",
-          code: "external",
-          message: `stage "${stage.id}": cannot read ${name}: ${(error as Error).message}`,
-          path: at.join("."),
-          got: path,
-          fix: "correct the path; it is relative to the pipeline file",
-          ...(span === undefined ? {} : { span }),
-        });
-      }
-    }
-    externals.set(stage.id, own);
   }
   return { externals, problems };
 }

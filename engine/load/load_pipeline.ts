@@ -2,7 +2,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema, type StageEntry } from "../../schemas/pipeline_file.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
-import { extentParam, type Kind } from "../kind.ts";
+import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
@@ -15,7 +15,7 @@ import { issuesToDiagnostics } from "./issues.ts";
 import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import { makeOrigins, type Origins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
-import { findNonFinite, getPath } from "./tree.ts";
+import { findNonFinite, getPath, isRecord } from "./tree.ts";
 
 export interface LoadOptions {
   readonly kinds: BuiltinKinds;
@@ -46,7 +46,9 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     return refuse(problems);
   }
   const parsed = structure.data;
-  problems.push(...idProblems(parsed, origins));
+  // From the raw value: Zod leaves out keys such as __proto__.
+  const raw = getPath(resolved.value, ["stages"]).value;
+  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], origins));
   const numbers = customNumberProblems(parsed, origins);
   problems.push(...numbers);
 
@@ -102,7 +104,7 @@ async function readDocument(file: string): Promise<Result<SourceDocument>> {
 }
 
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
-function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
+function idProblems(ids: readonly string[], origins: Origins): Diagnostic[] {
   const problems: Diagnostic[] = [];
   const report = (path: DocumentPath, message: string, wanted: string, fix: string) => {
     const span = origins.locate(path, "key");
@@ -116,7 +118,7 @@ function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
       ...(span === undefined ? {} : { span }),
     });
   };
-  for (const id of Object.keys(parsed.stages)) {
+  for (const id of ids) {
     if (!ID_PATTERN.test(id) || id.length > 64) {
       const wanted = "[a-z][a-z0-9_-]*, at most 64 characters";
       report(["stages", id], `"${id}" is not a stage id`, wanted, "rename the stage; ids become folder names");
@@ -124,7 +126,7 @@ function idProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
       report(["stages", id], `a stage cannot be called "${id}"`, "another id", "rename it: --set uses this word");
     }
   }
-  if (Object.keys(parsed.stages).length === 0) {
+  if (ids.length === 0) {
     report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
   }
   return problems;
@@ -161,9 +163,13 @@ function buildStages(
     if (!outcome.ok && !reported.has(id)) {
       problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
     }
+    if (outcome.ok) {
+      problems.push(...issuesToDiagnostics(roleIssues(kind, outcome.params), ["stages", id, "with"], origins));
+    }
     const bound = bindInputs(id, entry, kind, kinds, origins);
     problems.push(...bound.problems);
     wanted.push(...bound.variants);
+    if (entry.timeout !== undefined && kind.runs === "inline") problems.push(inlineTimeoutProblem(id, kind, origins));
     edges.set(id, Object.values(bound.inputs).flat().map(({ stage }) => stage));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
@@ -186,11 +192,44 @@ function buildStages(
     const variantId = `${id}@${extent}`;
     if (base === undefined || stages.has(variantId)) continue;
     const name = extentParam(base.kind)!;
+    const entry = entries.get(id)!;
+    const outcome = base.kind.custom ? undefined : base.kind.validate({ ...entry.with, [name]: extent });
+    if (outcome?.ok === false) {
+      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
+      continue;
+    }
     stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
   }
   chainVariants(stages, edges);
   return { stages, edges, problems };
+}
+
+function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
+  const span = origins.locate(["stages", id, "timeout"], "key");
+  return {
+    severity: "error",
+    code: "invalid-value",
+    message: `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`,
+    path: `stages.${id}.timeout`,
+    fix: "remove timeout",
+    ...(span === undefined ? {} : { span }),
+  };
+}
+
+/** Extents count and externals are paths, whatever a custom stage's schema says. */
+function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
+  return Object.entries(kind.roles).flatMap(([name, { role }]): ParamIssue[] => {
+    const input = params[name];
+    const issue = (message: string) => [{ code: "custom", path: [name], message, input }];
+    if (role === "extent" && !(Number.isSafeInteger(input) && (input as number) > 0)) {
+      return issue("a positive whole number, since it is an extent");
+    }
+    if (role === "external" && input !== undefined && typeof input !== "string") {
+      return issue("one path, since it is an external file");
+    }
+    return [];
+  });
 }
 
 /** Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it. */

@@ -31,11 +31,21 @@ export function makeOrigins(
     return document.whole;
   };
 
+  const byPath = new Map<string, Interpolation>();
+  for (const one of interpolations) if (!byPath.has(one.path.join("\0"))) byPath.set(one.path.join("\0"), one);
+  const findAbove = (path: DocumentPath): Interpolation | undefined => {
+    for (let length = path.length; length > 0; length--) {
+      const found = byPath.get(path.slice(0, length).join("\0"));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+
   const explain = (path: DocumentPath, depth = 0): string[] => {
     if (depth > 20) return [];
     const chain: string[] = [];
     const override = overrides.findLast((one) => startsWith(path, one.path));
-    const interpolation = interpolations.find((one) => startsWith(path, one.path));
+    const interpolation = findAbove(path);
     const span = document.locate(path) ?? (interpolation && document.locate(interpolation.path));
     if (override !== undefined) {
       const over = span === undefined ? "" : `, overriding ${formatSpan(span)}`;

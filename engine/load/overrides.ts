@@ -35,6 +35,7 @@ function parseValue(text: string): { value: unknown } | { error: string } {
 function placeOverride(text: string, dotted: string, root: Record<string, unknown>): DocumentPath | Diagnostic {
   const parts = dotted.split(".");
   const [first, ...rest] = parts as [string, ...string[]];
+  if (parts.includes("__proto__")) return problem(text, "__proto__ is not a name", HOW, dotted);
   if (parts.some((part) => part === "")) return problem(text, "the path has an empty part", HOW, dotted);
   if (first === "seed") {
     return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);

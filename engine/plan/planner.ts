@@ -6,7 +6,7 @@ import { withPredecessors } from "../graph/order.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import type { Plan, PlannedStage, Reason } from "./plan.ts";
+import { type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
 export interface PlanOptions {
@@ -14,6 +14,16 @@ export interface PlanOptions {
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
+}
+
+/** Whether a result was made from what the stages before it would give now, as far as that is known. */
+function readsLatest(stage: Stage, manifest: ResultManifest, latest: ReadonlyMap<string, ResultManifest>): boolean {
+  return Object.entries(stage.inputs).every(([port, bindings]) =>
+    bindings.every((binding, index) => {
+      const artifact = latest.get(binding.stage)?.outputs[binding.port];
+      return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
+    })
+  );
 }
 
 /** The numerics of a stage's results, for kinds that compute with tensors. */
@@ -74,13 +84,26 @@ export class Planner {
   /** Plan all needed stages in order; cached results settle as it goes. */
   plan(): Plan {
     const stages = new Map<string, PlannedStage>();
+    const working = new Map<string, string>();
     for (const id of this.#pipeline.stages.keys()) {
       if (!this.needed.has(id)) continue;
       const planned = this.planStage(id);
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
-      stages.set(id, planned);
+      stages.set(id, this.#afterTwin(planned, working));
     }
     return { pipeline: this.#pipeline, stages };
+  }
+
+  /** Of two stages with one key, the first runs and the second then finds its result. */
+  #afterTwin(planned: PlannedStage, working: Map<string, string>): PlannedStage {
+    const twin = working.get(planned.recipeKey);
+    if (!WORKING_STATES.has(planned.state)) return planned;
+    if (twin === undefined) {
+      working.set(planned.recipeKey, planned.stage.id);
+      return planned;
+    }
+    const { fromStep: _fromStep, ...rest } = planned;
+    return { ...rest, state: "may-run", reasons: [...planned.reasons, { code: "upstream", stage: twin }] };
   }
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
@@ -126,10 +149,12 @@ export class Planner {
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(targets: readonly string[]): ReadonlySet<string> {
     const edges = new Map<string, string[]>();
+    const latest = new Map<string, ResultManifest>();
     for (const stage of this.#pipeline.stages.values()) {
-      const manifest = this.#force.has(stage.id)
-        ? undefined
-        : this.#goodResult(this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey));
+      const found = this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey);
+      if (found !== undefined) latest.set(stage.id, found);
+      const fits = found !== undefined && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
+      const manifest = fits ? this.#goodResult(found) : undefined;
       const before = Object.values(stage.inputs).flat().map((binding) => binding.stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);

@@ -8,6 +8,7 @@ import {
   type StageOutcome,
   type StartMessage,
   type WorkerMessage,
+  workerMessageSchema,
 } from "./protocol.ts";
 import {
   killGroup,
@@ -35,21 +36,22 @@ export interface ChildOptions {
   readonly log: (line: string) => void;
 }
 
+/** What a worker is started for. */
+export type WorkerTask = "serveStage" | "describeStage" | "describePipeline";
+
 /** A stage that was asked to stop has this long to finish its step and save. */
-const STOP_GRACE_MS = 120_000;
+const STOP_GRACE_MS = 15 * 60_000;
 const LOG_LINES_KEPT = 12;
 
-/** Write the entry module of a worker: static imports need no permission, so the project itself is never granted. */
-export function writeEntry(
-  folder: string,
-  entry: string,
-  task: "serveStage" | "describeStage" | "describePipeline",
-): string {
+/**
+ * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
+ * An import with a literal name needs no permission, so the project itself is never granted.
+ */
+export function writeEntry(folder: string, entry: string, task: WorkerTask): string {
   const path = join(folder, `${task}.ts`);
   const lines = [
-    `import stage from ${JSON.stringify(entry)};`,
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
-    `await ${task}(stage);`,
+    `await ${task}(() => import(${JSON.stringify(entry)}));`,
   ];
   writeNew(path, `${lines.join("\n")}\n`);
   return path;
@@ -141,7 +143,11 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       const at = line.indexOf(prefix);
       if (at !== 0) keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
-      const message = JSON.parse(line.slice(at + prefix.length)) as WorkerMessage;
+      const message = parseMessage(line.slice(at + prefix.length));
+      if (message === undefined) {
+        keep(line);
+        continue;
+      }
       if (message.type === "end") outcome = message.end;
       else if (message.type === "crash") {
         outcome = { status: "crashed", message: message.message, stack: message.stack };
@@ -170,6 +176,15 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     // Whatever the stage started dies with it.
     killGroup(child);
     await stdin.close().catch(() => {});
+  }
+}
+
+function parseMessage(text: string): WorkerMessage | undefined {
+  try {
+    const parsed = workerMessageSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data as WorkerMessage : undefined;
+  } catch {
+    return undefined;
   }
 }
 

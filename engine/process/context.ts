@@ -4,7 +4,13 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
 import { isEnvironmental, makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
-import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "./protocol.ts";
+import {
+  type InputMessage,
+  stageEndSchema,
+  type StageEvent,
+  type StageOutcome,
+  type StartMessage,
+} from "./protocol.ts";
 
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
@@ -84,8 +90,12 @@ export function makeContext(
 /** Run a stage's code to its end. A throw becomes a value here, so that every way to end looks alike to the caller. */
 export async function runStage(run: StageRun, context: StageContext): Promise<StageOutcome> {
   try {
-    const end: StageEnd | void = await run(context);
-    return end ?? { status: "complete" };
+    const end: unknown = await run(context);
+    if (end === undefined) return { status: "complete" };
+    const parsed = stageEndSchema.safeParse(end);
+    if (parsed.success) return parsed.data as StageEnd;
+    const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
+    return { status: "failed", message: `the stage returned what is no way to end: ${JSON.stringify(end)}`, fix };
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
       return {

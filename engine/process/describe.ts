@@ -3,7 +3,7 @@ import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { statIfThere } from "../store/files.ts";
-import { moduleFlags, writeEntry } from "./child.ts";
+import { moduleFlags, type WorkerTask, writeEntry } from "./child.ts";
 import { digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { messagePrefix } from "./protocol.ts";
@@ -14,7 +14,7 @@ const DESCRIBE_TIMEOUT_MS = 20_000;
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
 export async function askChild<T>(
   entry: string,
-  task: "describeStage" | "describePipeline",
+  task: Exclude<WorkerTask, "serveStage">,
   question: Record<string, unknown>,
 ): Promise<{ answer: T } | { error: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });

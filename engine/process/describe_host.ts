@@ -6,8 +6,7 @@ import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/builtin_kind.ts";
-import { inputLines } from "./worker_host.ts";
-import { messagePrefix } from "./protocol.ts";
+import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
 
 const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
 const artifactType = z.enum(ARTIFACT_TYPES);
@@ -73,13 +72,14 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 }
 
 /** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
-export async function describeStage(stage: StageDefinition): Promise<void> {
+export async function describeStage(load: LoadModule): Promise<void> {
   const first = await inputLines().next();
   if (first.done) Deno.exit(1);
   const { nonce, params } = JSON.parse(first.value) as { nonce: string; params: unknown[] };
+  const answer = openChannel(nonce);
+  const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
   const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(stage.params, raw));
-  const answer: DescribeAnswer = { ...described, outcomes };
-  await Deno.stdout.write(new TextEncoder().encode(`${messagePrefix(nonce)}${JSON.stringify(answer)}\n`));
+  answer({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { FileEntry } from "../../schemas/records.ts";
 import type { ProgressUpdate, StageEnd } from "../../stages/contract.ts";
@@ -37,6 +38,30 @@ export type WorkerMessage =
   | StageEvent
   | { readonly type: "end"; readonly end: StageEnd | { readonly status: "complete" } }
   | { readonly type: "crash"; readonly message: string; readonly stack: string };
+
+export const stageEndSchema = z.union([
+  z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
+  z.strictObject({ status: z.literal("failed"), message: z.string(), fix: z.string().optional() }),
+]);
+
+const updateSchema = z.strictObject({
+  done: z.number(),
+  total: z.number(),
+  unit: z.string(),
+  figures: z.record(z.string(), z.string()).optional(),
+});
+
+/** The parent believes no message that does not have this shape. */
+export const workerMessageSchema = z.union([
+  z.strictObject({ type: z.literal("progress"), update: updateSchema }),
+  z.strictObject({ type: z.enum(["note", "warn"]), message: z.string() }),
+  z.strictObject({ type: z.literal("saved"), step: z.number() }),
+  z.strictObject({
+    type: z.literal("end"),
+    end: z.union([stageEndSchema, z.strictObject({ status: z.literal("complete") })]),
+  }),
+  z.strictObject({ type: z.literal("crash"), message: z.string(), stack: z.string() }),
+]);
 
 /** How a stage's code ended, from the parent's point of view. */
 export type StageOutcome =

@@ -35,7 +35,12 @@ export function parentDeathGuard(): readonly string[] {
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
 export function packageFolder(name: string): string | undefined {
-  const url = import.meta.resolve(name);
+  let url: string;
+  try {
+    url = import.meta.resolve(name);
+  } catch {
+    return undefined;
+  }
   if (!url.startsWith("file:")) return undefined;
   for (let folder = dirname(fileURLToPath(url)); dirname(folder) !== folder; folder = dirname(folder)) {
     const manifest = join(folder, "package.json");

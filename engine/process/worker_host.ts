@@ -2,6 +2,9 @@ import type { StageDefinition, StageRun } from "../../stages/contract.ts";
 import { makeContext, runStage } from "./context.ts";
 import { messagePrefix, type ParentMessage, type StageEvent, type WorkerMessage } from "./protocol.ts";
 
+/** Loads the stage's own module, which may run whatever it likes at its top. */
+export type LoadModule = () => Promise<{ readonly default: unknown }>;
+
 /** Standard input as lines. Ends when the parent closes it or is gone. */
 export async function* inputLines(): AsyncGenerator<string> {
   const decoder = new TextDecoder();
@@ -11,6 +14,25 @@ export async function* inputLines(): AsyncGenerator<string> {
     rest = lines.pop()!;
     yield* lines;
   }
+}
+
+/**
+ * Writes messages to the parent with functions that are taken now, before the stage's code can put others in their place.
+ * Storage that outlives a process would be an input that no key knows, so it goes.
+ */
+export function openChannel(nonce: string): (message: unknown) => void {
+  const write = Deno.stdout.writeSync.bind(Deno.stdout);
+  const encoder = new TextEncoder();
+  const encode = encoder.encode.bind(encoder);
+  const stringify = JSON.stringify;
+  const prefix = messagePrefix(nonce);
+  for (const name of ["localStorage", "sessionStorage", "caches", "indexedDB"]) {
+    Object.defineProperty(globalThis, name, { value: undefined, configurable: false });
+  }
+  return (message) => {
+    const bytes = encode(`${prefix}${stringify(message)}\n`);
+    for (let offset = 0; offset < bytes.length;) offset += write(bytes.subarray(offset));
+  };
 }
 
 /** Everything that a stage prints is log. Standard output is kept for messages, so the console goes to standard error. */
@@ -36,34 +58,32 @@ function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent
   };
 }
 
-/** The life of a worker: read the start message, run the stage, say how it ended, leave. */
-export async function serveStage(stage: StageRun | StageDefinition): Promise<void> {
+/** The life of a worker: read the start message, load and run the stage, say how it ended, leave. */
+export async function serveStage(load: LoadModule): Promise<void> {
   divertConsole();
-  const writeLine = Deno.stdout.writeSync.bind(Deno.stdout);
   const lines = inputLines();
   const first = await lines.next();
   if (first.done) Deno.exit(1);
   const start = JSON.parse(first.value) as ParentMessage;
   if (start.type !== "start") throw new Error(`Cannot happen: the first message is ${start.type}`);
+  const send: (message: WorkerMessage) => void = openChannel(start.nonce);
+  const exit = Deno.exit.bind(Deno);
+  const parse = JSON.parse;
 
-  const prefix = messagePrefix(start.nonce);
-  const send = (message: WorkerMessage) => {
-    const bytes = new TextEncoder().encode(`${prefix}${JSON.stringify(message)}\n`);
-    for (let offset = 0; offset < bytes.length;) offset += writeLine(bytes.subarray(offset));
-  };
   const stop = new AbortController();
   const listen = async () => {
     for await (const line of lines) {
-      if ((JSON.parse(line) as ParentMessage).type === "stop") stop.abort();
+      if ((parse(line) as ParentMessage).type === "stop") stop.abort();
     }
     // The parent closed the channel or died; nobody will publish what this worker does.
-    Deno.exit(1);
+    exit(1);
   };
   listen();
 
+  const stage = (await load()).default as StageRun | StageDefinition;
   const run = typeof stage === "function" ? stage : stage.run;
   const outcome = await runStage(run, makeContext(start, stop.signal, throttleProgress(send)));
   if (outcome.status === "crashed") send({ type: "crash", message: outcome.message, stack: outcome.stack });
   else if (outcome.status !== "lost" && outcome.status !== "timeout") send({ type: "end", end: outcome });
-  Deno.exit(0);
+  exit(0);
 }

@@ -86,8 +86,16 @@ function findStructureProblems(source: SourceText, document: Document): Diagnost
   return found;
 }
 
+const pairsOf = new WeakMap<YAMLMap, Map<string, YAMLMap["items"][number]>>();
+
+/** Maps of thousands of stages are asked for each of them, so each map is indexed once. */
 function findPair(map: YAMLMap, key: string) {
-  return map.items.find((pair) => isScalar(pair.key) && String(pair.key.value) === key);
+  let pairs = pairsOf.get(map);
+  if (pairs === undefined) {
+    pairs = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
+    pairsOf.set(map, pairs);
+  }
+  return pairs.get(key);
 }
 
 /** Parse YAML into a plain value whose parts can be located. All syntax errors come at once. */

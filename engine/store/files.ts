@@ -211,7 +211,9 @@ export function readJsonLines(path: string): unknown[] {
 /** Errors that say something of the machine, such as a full disk, and nothing of this code. */
 export function isEnvironmental(error: unknown): boolean {
   const code = (error as { code?: string } | null)?.code ?? "";
-  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES"].includes(code);
+  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES", "ENOTDIR", "EISDIR", "EEXIST"].includes(
+    code,
+  );
 }
 
 /** Do what is good to have but not needed, such as a log line. */

@@ -35,6 +35,13 @@ export async function acquireLock(
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
+/** Take a lock that is only ever held for moments. Blocks this process until it is free. */
+export function lockNow(path: string): Disposable {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  if (!tryLock(file, path)) file.lockSync(true);
+  return { [Symbol.dispose]: () => file.close() };
+}
+
 function writeHolder(file: Deno.FsFile): void {
   const note = new TextEncoder().encode(`pid ${Deno.pid} on ${hostname()}\n`);
   file.truncateSync(0);

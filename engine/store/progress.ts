@@ -15,6 +15,7 @@ import {
 } from "./files.ts";
 
 const KEPT = 2;
+const MANIFEST = "manifest.json";
 const STATE = /^step-(\d+)$/;
 
 /** Where the progress of one identity within one numerics lives. */
@@ -34,7 +35,7 @@ function savedSteps(folder: string): number[] {
 }
 
 function readManifest(folder: string, step: number): ProgressManifest | undefined {
-  const text = readTextIfThere(join(folder, `step-${step}`, "manifest.json"));
+  const text = readTextIfThere(join(folder, `step-${step}`, MANIFEST));
   if (text === undefined) return undefined;
   try {
     const parsed = progressManifestSchema.safeParse(JSON.parse(text));
@@ -86,6 +87,9 @@ export class ProgressStore implements StageProgress {
   }
 
   save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+    if (Object.hasOwn(files, MANIFEST)) {
+      throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
+    }
     const target = join(this.#folder, `step-${step}`);
     const temporary = join(this.#folder, `tmp-${step}-${Deno.pid}`);
     removeTree(temporary);
@@ -97,7 +101,7 @@ export class ProgressStore implements StageProgress {
         writeNew(path, content);
         return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
       });
-      writeNew(join(temporary, "manifest.json"), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
+      writeNew(join(temporary, MANIFEST), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
       syncFolder(temporary);
       removeTree(target);
       moveInto(temporary, target);

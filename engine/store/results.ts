@@ -94,6 +94,11 @@ export class ResultStore {
       const parsed = indexLineSchema.safeParse(line);
       if (parsed.success) this.#enter(parsed.data.recipeKey, parsed.data.manifest);
     }
+    // A crash can fall between a manifest and its line.
+    for (const key of this.#index.listed) {
+      const manifest = this.#index.byResolved.has(key) ? undefined : this.#read(key);
+      if (manifest !== undefined) this.#enter(manifest.recipeKey, manifest);
+    }
     return this.#index;
   }
 

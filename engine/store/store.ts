@@ -1,8 +1,9 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
-import { makeFolder, statIfThere } from "./files.ts";
+import { makeFolder, removeQuietly, statIfThere } from "./files.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { RunStore } from "./runs.ts";
@@ -61,6 +62,23 @@ export function openStore(root: string): Store {
   };
 }
 
+/** Remove what runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
+function sweepTemporary(folder: string): void {
+  for (const { name } of Deno.readDirSync(folder)) {
+    const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(parseInt(pid, 36))) removeQuietly(join(folder, name));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}
+
 /** Magic numbers of statfs(2) for file systems whose locks and renames do not hold across hosts. */
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x6969: "NFS",
@@ -76,6 +94,7 @@ function prepare(root: string): Result<void> {
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
       makeFolder(join(root, name));
     }
+    sweepTemporary(join(root, "tmp"));
     const kind = NETWORK_FILE_SYSTEMS[Number(statfsSync(root).type)];
     if (kind !== undefined) {
       return failed(

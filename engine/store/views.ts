@@ -14,6 +14,7 @@ import {
   setMode,
   statIfThere,
 } from "./files.ts";
+import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
 
 /** What a look at a stage's view found. */
@@ -39,6 +40,8 @@ export class ViewStore {
   readonly #objects: ObjectStore;
   readonly #folders = new FolderMaker();
   #records: Map<string, ViewRecord> | undefined;
+  /** Bytes of the record file that `#records` knows of. */
+  #size = 0;
 
   constructor(folder: string, recordPath: string, objects: ObjectStore) {
     this.#folder = folder;
@@ -50,9 +53,13 @@ export class ViewStore {
     return join(this.#folder, stage);
   }
 
-  /** Forget what was read, because another process may have changed views meanwhile. */
+  /** Read the records again if another process has added to them. */
   refresh(): void {
-    this.#records = undefined;
+    this.#refreshIfGrown();
+  }
+
+  #refreshIfGrown(): void {
+    if ((statIfThere(this.#recordPath)?.size ?? 0) !== this.#size) this.#records = undefined;
   }
 
   /** The resolved key of the result that the stage showed last. */
@@ -83,6 +90,9 @@ export class ViewStore {
    * @returns where the user's own changes were moved, if there were any
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
+    // Two runs of one pipeline may show two results of one stage; each must know what the other did.
+    using _lock = lockNow(`${this.#recordPath}.lock`);
+    this.#refreshIfGrown();
     const home = this.folderOf(stage);
     this.#folders.ensure(this.#folder);
     const fresh = join(this.#folder, `.new-${stage}-${Deno.pid}`);
@@ -130,12 +140,14 @@ export class ViewStore {
       return mine;
     }
     // What the new view holds at the same place is not the user's either, even if no record knows it.
-    const known = new Map([...fresh, ...this.#load().get(stage)?.files ?? []].map((file) => [file.path, file]));
+    const known = [fresh, this.#load().get(stage)?.files ?? []].map((all) =>
+      new Map(all.map((one) => [one.path, one]))
+    );
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
-      const file = known.get(path);
       const full = join(home, path);
-      return file === undefined || !isUntouched(full, Deno.lstatSync(full), file);
+      const onDisk = Deno.lstatSync(full);
+      return !known.some((files) => files.has(path) && isUntouched(full, onDisk, files.get(path)!));
     });
     if (own.length === 0) return undefined;
     const mine = freeName(home);
@@ -150,11 +162,13 @@ export class ViewStore {
     this.#load().set(record.stage, record);
     this.#folders.ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
+    this.#size = statIfThere(this.#recordPath)?.size ?? 0;
   }
 
   #load(): Map<string, ViewRecord> {
     if (this.#records !== undefined) return this.#records;
     this.#records = new Map();
+    this.#size = statIfThere(this.#recordPath)?.size ?? 0;
     for (const line of readJsonLines(this.#recordPath)) {
       const parsed = viewRecordSchema.safeParse(line);
       if (parsed.success) this.#records.set(parsed.data.stage, parsed.data);

@@ -86,7 +86,7 @@ Deno.test("run --force keeps the bytes without a word when a stage is determinis
   const before = await finalDigests(project, ["p.yaml"]);
   const one = await runAndCheckPlan(project, ["p.yaml", "--force", "a"]);
   assertEquals(one.ended, { a: "ran", c: "cached", d: "cached" });
-  const all = await project.cli(["run", "p.yaml", "--json", "--force"]);
+  const all = await project.cli(["run", "p.yaml", "--json", "--force-all"]);
   assertEquals(all.code, 0);
   assertEquals(all.events.at(-1).counts.ran, 6);
   assertEquals(all.events.filter(({ type, level }) => type === "warning" || level === "warn"), []);

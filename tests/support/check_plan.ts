@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Json, Outcome } from "./cli_process.ts";
 import { digestsOf, type Project } from "./project.ts";
 
@@ -72,4 +72,11 @@ export async function finalDigests(project: Project, args: readonly string[]) {
   const plan = JSON.parse(stdout);
   assertEquals(plan.stages.filter((stage: Json) => stage.state !== "cached"), []);
   return digestsOf(plan);
+}
+
+/** Run where nothing may be left to do, and see that the run says so. */
+export async function assertNothingToDo(project: Project, args: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await project.cli(["run", ...args]);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /^[a-z]+: nothing to do \(\d+ stages? cached\)\n$/);
 }
