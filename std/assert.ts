@@ -1,9 +1,9 @@
 // @ts-types="./assert.d.ts"
 export {
   assert,
-  AssertionError,
   assertEquals,
   assertExists,
+  AssertionError,
   assertMatch,
   assertNotEquals,
   assertRejects,

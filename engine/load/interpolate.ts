@@ -18,6 +18,8 @@ export interface PlacedProblem {
 }
 
 const MAX_TEXT = 100_000;
+/** With so much wrong, looking further takes time and tells nothing. */
+const MAX_PROBLEMS = 20;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 
 function refusal(message: string, fix: string): Omit<Diagnostic, "span" | "path"> {
@@ -40,6 +42,7 @@ export function interpolate(root: unknown): {
   const resolved = new Map<string, unknown>();
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
+    if (problems.length >= MAX_PROBLEMS) return undefined;
     const name = expression.trim();
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {

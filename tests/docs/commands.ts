@@ -15,6 +15,7 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--keep-going": false,
   "-k": false,
   "--replace": false,
+  "--force-all": false,
   "--jobs": true,
   "-j": true,
   "--gpus": true,
@@ -51,9 +52,6 @@ function asPlan(args: readonly string[]): string[] {
       if (RUN_ONLY[word] === true) i++;
       continue;
     }
-    // `run --force` alone forces all; `plan` wants to be told which.
-    const next = args[i + 1];
-    if (/^(-f|--force)$/.test(word) && (next === undefined || next.startsWith("-"))) continue;
     kept.push(word);
   }
   return kept;

@@ -104,7 +104,7 @@ Deno.test("readCommand() plans what a document runs, and refuses what it does no
     const tried = readCommand(line, "/s");
     return "args" in tried ? tried.args.join(" ").replaceAll(ROOT, "") : tried;
   };
-  assertEquals(words("deno task run a.yaml -j 2 --force  # all"), "plan a.yaml --store /s");
+  assertEquals(words("deno task run a.yaml -j 2 --force-all  # all"), "plan a.yaml --store /s");
   assertEquals(words("npx --yes deno@2.9.6 task run a.yaml b --set x.y=1"), "plan a.yaml b --set x.y=1 --store /s");
   assertEquals(words("deno task schema > a.json"), "schema");
   assertEquals(words("deno task nothing"), { problem: 'deno.json has no task "nothing"' });

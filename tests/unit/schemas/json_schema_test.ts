@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-// deno-lint-ignore no-import-prefix -- used here alone; it is pinned by deno.lock
-import { Ajv2020 } from "npm:ajv@8.17.1/dist/2020.js";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { schemaText } from "../../../tools/generate_schema.ts";
@@ -37,6 +36,13 @@ const ACCEPTED: Record<string, string> = {
     '{ uses: schedule, with: { betas: "ldm/${vars.b}", timesteps: 9 } }',
   ),
   "an interpolation deep inside": stage('{ uses: train, with: { steps: 1, model: { channels: "${vars.c}" } } }'),
+  "an interpolation within a list": stage(
+    '{ uses: train, with: { steps: 1, model: { multipliers: ["${vars.a}", 2] } } }',
+  ),
+  "an interpolation for a whole map": stage('{ uses: sample, with: { count: 4, sampler: "${vars.s}" } }'),
+  "an interpolation outside of params": `seed: "\${vars.s}"\n${
+    stage('{ uses: ./a.ts, resources: { gpu: "${vars.g}" } }')
+  }`,
   "a custom stage with any params": stage("{ uses: ./mine.ts, with: { anything: [1] }, inputs: { any: a } }"),
   "a sampler by name": stage("{ uses: sample, with: { count: 4, sampler: { name: ancestral } } }"),
   "resources, timeout and retries": stage(`{ ${SCHEDULE}9 }, resources: { gpu: 1 }, timeout: 10m, retries: 2 }`),

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { endStates, runIn } from "../support/reach.ts";
+import { endStates, planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const YAML = `name: p
@@ -78,6 +78,7 @@ Deno.test("a damaged object upstream is named, made again and not built upon", a
 
 Deno.test("two runs of one pipeline at once compute each stage once", async () => {
   await using folder = await makeTempFolder();
+  await planIn(folder.path, GOOD);
   const runs = await Promise.all([runIn(folder.path, GOOD), runIn(folder.path, GOOD)]);
   assertEquals(runs.map(({ status }) => status), ["done", "done"]);
   for (const id of ["a", "b", "bad", "after"]) {

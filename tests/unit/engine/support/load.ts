@@ -9,7 +9,8 @@ import { makeTempFolder } from "./temp.ts";
 /** Load YAML text as `p.yaml` of a folder, with the tiny kinds. */
 export async function load(folder: string, yaml: string, overrides: readonly string[] = []) {
   const file = join(folder, "p.yaml");
-  await Deno.writeTextFile(file, yaml);
+  // Two loads at once must not see each other's half-written file.
+  if (await Deno.readTextFile(file).catch(() => undefined) !== yaml) await Deno.writeTextFile(file, yaml);
   return await loadPipeline(file, { kinds: TINY_KINDS, overrides });
 }
 

@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../../stages/contract.ts";
+import type { StageContext, StageEnd } from "../../../../stages/contract.ts";
 
 interface TinyParams {
   readonly text: string;
@@ -10,7 +10,9 @@ interface TinyParams {
  * Write what was read and the own text, hashed down to a few values so that different inputs often give equal bytes:
  * that is what lets a stage downstream stay cached.
  */
-export default async function run({ params, inputs, outputs, seed, progress, note }: StageContext) {
+export default async function run(
+  { params, inputs, outputs, seed, progress, note }: StageContext,
+): Promise<StageEnd | void> {
   const { text, steps = 0, fail = false } = params as unknown as TinyParams;
   if (fail) return { status: "failed", message: "told to fail", fix: "set fail to false" } as const;
   const read = Object.values(inputs).flat().filter((input) => input !== undefined);
