@@ -29,11 +29,11 @@ export async function installPackages(
       if (text === "") continue;
       last.push(text);
       if (last.length > 5) last.shift();
-      if (!text.startsWith("Download")) continue;
+      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
+      if (name === undefined) continue;
       if (!told) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
       told = true;
-      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
-      if (name !== undefined) onProgress(`fetching ${name}`);
+      onProgress(`fetching ${name}`);
     }
   }
   const { success } = await child.status;
