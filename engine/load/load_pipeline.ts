@@ -1,11 +1,12 @@
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema, type StageEntry } from "../../schemas/pipeline_file.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { parseYaml } from "../source/parse_yaml.ts";
+import { parseYamlCached } from "../source/parse_cache.ts";
+import { findStoreRoot } from "../store/store.ts";
 import { readSource } from "../source/read_source.ts";
 import { bindInputs } from "./bind.ts";
 import { toParamIssues } from "./builtin_kind.ts";
@@ -21,11 +22,16 @@ export interface LoadOptions {
   readonly kinds: BuiltinKinds;
   /** `--set` texts, in order. */
   readonly overrides?: readonly string[];
+  /** Where parsed files are kept; default: in the store that belongs to the file. */
+  readonly cacheFolder?: string;
 }
 
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
-  const document = await readDocument(file);
+  const document = await readDocument(
+    file,
+    options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache"),
+  );
   if (!document.ok) return document;
 
   const overridden = applyOverrides(document.value.value, options.overrides ?? []);
@@ -84,7 +90,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   return succeed({ name, seed, file, folder, overrides: options.overrides ?? [], stages, origins }, warnings);
 }
 
-async function readDocument(file: string): Promise<Result<SourceDocument>> {
+async function readDocument(file: string, cacheFolder: string): Promise<Result<SourceDocument>> {
   if (/\.[mc]?[jt]s$/.test(file)) {
     const { evaluatePipeline } = await import("../process/evaluate_pipeline.ts");
     return await evaluatePipeline(resolve(file), file);
@@ -100,7 +106,7 @@ async function readDocument(file: string): Promise<Result<SourceDocument>> {
       fix: "start from pipelines/smoke.yaml",
     }]);
   }
-  return parseYaml(source.value);
+  return parseYamlCached(source.value, cacheFolder);
 }
 
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
