@@ -35,7 +35,7 @@ export function phraseFinished(event: StageFinished, style: Style): string {
     case "failed":
       return `${style.error("failed")} after ${time}`;
     case "interrupted":
-      return `${style.warning("interrupted")}; run again to continue`;
+      return `${style.warning("interrupted")}; ${event.message ?? "run again to continue"}`;
     case "blocked":
       return style.dim("blocked");
   }

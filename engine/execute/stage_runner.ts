@@ -46,6 +46,10 @@ export interface RunnerOptions {
   readonly replace: boolean;
 }
 
+function isForced(planned: PlannedStage): boolean {
+  return planned.reasons.some(({ code }) => code === "forced");
+}
+
 const INTERRUPTED: StageResult = { state: "interrupted" };
 
 /** The stages that it reads were left out, because its own result was there; the next run will not leave them out. */
@@ -85,7 +89,7 @@ export class StageRunner {
   async #reach(id: string): Promise<StageResult> {
     const { planner, store, stop, emit } = this.#options;
     let planned = planner.planStage(id);
-    const forced = planned.reasons.some(({ code }) => code === "forced");
+    const forced = isForced(planned);
     if (planned.state === "cached") return this.#serve(planned)!;
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
@@ -229,7 +233,7 @@ export class StageRunner {
       inputs,
       outputs,
       // A forced stage starts at 0 and leaves the progress that is there as it is.
-      progressFolder: planned.reasons.some(({ code }) => code === "forced") ? join(folder, "progress") : progress,
+      progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       numerics: numerics ?? null,
     };
@@ -349,7 +353,7 @@ export class StageRunner {
 function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>, planned: PlannedStage): StageResult {
   switch (outcome.status) {
     case "interrupted":
-      return INTERRUPTED;
+      return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
     case "crashed":
       return {
         state: "failed",
