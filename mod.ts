@@ -67,5 +67,6 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { numericsOf, Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
+export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { describeDevices, type Device, openDevice, type RandomStream, randomStream } from "./tensor/mod.ts";

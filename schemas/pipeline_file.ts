@@ -5,10 +5,6 @@ export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
 const idError = (what: string) => () => `${what} must match [a-z][a-z0-9_-]* and have at most 64 characters`;
 
-export const stageIdSchema = z.string().regex(ID_PATTERN, { error: idError("A stage id") }).max(64, {
-  error: idError("A stage id"),
-});
-
 const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
 /** Timers count milliseconds in 31 bits. */
 const MAX_DURATION_MS = 24 * 86_400_000;

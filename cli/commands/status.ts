@@ -1,7 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { hostname } from "node:os";
-import process from "node:process";
-import type { RunRecord, Store } from "noiseline";
+import { isRunning, type RunRecord, type Store } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
@@ -54,13 +53,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 function isAlive(run: RunRecord): boolean {
   if (run.host !== hostname()) return true;
-  try {
-    // Signal 0 asks whether the process is there and does nothing to it.
-    process.kill(run.pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code === "EPERM";
-  }
+  return isRunning(run.pid);
 }
 
 /** Runs of this pipeline that are on, and the newest one that ended. */

@@ -6,13 +6,13 @@ import {
   hashFile,
   makeFolder,
   moveInto,
-  readTextIfThere,
   removeQuietly,
   removeTree,
   statIfThere,
   syncFolder,
   writeNew,
 } from "./files.ts";
+import { readRecord } from "./read_record.ts";
 
 const KEPT = 2;
 const MANIFEST = "manifest.json";
@@ -35,14 +35,8 @@ function savedSteps(folder: string): number[] {
 }
 
 function readManifest(folder: string, step: number): ProgressManifest | undefined {
-  const text = readTextIfThere(join(folder, `step-${step}`, MANIFEST));
-  if (text === undefined) return undefined;
-  try {
-    const parsed = progressManifestSchema.safeParse(JSON.parse(text));
-    return parsed.success && parsed.data.step === step ? parsed.data : undefined;
-  } catch {
-    return undefined;
-  }
+  const manifest = readRecord(join(folder, `step-${step}`, MANIFEST), progressManifestSchema);
+  return manifest?.step === step ? manifest : undefined;
 }
 
 function isWhole(folder: string, manifest: ProgressManifest): boolean {

@@ -1,14 +1,7 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import {
-  appendLine,
-  FolderMaker,
-  ignoreTrouble,
-  readJsonLines,
-  readTextIfThere,
-  statIfThere,
-  writeAtomically,
-} from "./files.ts";
+import { appendLine, FolderMaker, ignoreTrouble, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { readRecord } from "./read_record.ts";
 
 /**
  * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
@@ -115,15 +108,9 @@ export class ResultStore {
   }
 
   #read(resolvedKey: string): ResultManifest | undefined {
-    const text = readTextIfThere(this.manifestPath(resolvedKey));
-    if (text === undefined) return undefined;
-    try {
-      const parsed = resultManifestSchema.safeParse(JSON.parse(text));
-      if (parsed.success && parsed.data.resolvedKey === resolvedKey) return parsed.data;
-    } catch {
-      // A broken manifest is a miss; the next run of the stage replaces it.
-    }
-    return undefined;
+    // A broken manifest is a miss; the next run of the stage replaces it.
+    const manifest = readRecord(this.manifestPath(resolvedKey), resultManifestSchema);
+    return manifest?.resolvedKey === resolvedKey ? manifest : undefined;
   }
 
   *#list(): Generator<string> {

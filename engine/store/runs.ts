@@ -1,14 +1,7 @@
 import { join } from "node:path";
 import { type RunRecord, runRecordSchema } from "../../schemas/records.ts";
-import {
-  appendLine,
-  ignoreTrouble,
-  makeFolder,
-  readJsonLines,
-  readTextIfThere,
-  statIfThere,
-  writeAtomically,
-} from "./files.ts";
+import { appendLine, ignoreTrouble, makeFolder, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { readRecord } from "./read_record.ts";
 
 export interface RunNote {
   readonly stage: string;
@@ -77,14 +70,7 @@ export class RunStore {
   }
 
   read(runId: string): RunRecord | undefined {
-    const text = readTextIfThere(join(this.folderOf(runId), "run.json"));
-    if (text === undefined) return undefined;
-    try {
-      const parsed = runRecordSchema.safeParse(JSON.parse(text));
-      return parsed.success ? parsed.data : undefined;
-    } catch {
-      return undefined;
-    }
+    return readRecord(join(this.folderOf(runId), "run.json"), runRecordSchema);
   }
 
   /** Runs, newest first. */

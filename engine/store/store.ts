@@ -1,9 +1,9 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import process from "node:process";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { makeFolder, removeQuietly, statIfThere } from "./files.ts";
+import { isRunning } from "./is_running.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { RunStore } from "./runs.ts";
@@ -67,15 +67,6 @@ function sweepTemporary(folder: string): void {
   for (const { name } of Deno.readDirSync(folder)) {
     const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
     if (pid !== undefined && !isRunning(parseInt(pid, 36))) removeQuietly(join(folder, name));
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as { code?: string }).code === "EPERM";
   }
 }
 

@@ -55,10 +55,6 @@ export class ViewStore {
 
   /** Read the records again if another process has added to them. */
   refresh(): void {
-    this.#refreshIfGrown();
-  }
-
-  #refreshIfGrown(): void {
     if ((statIfThere(this.#recordPath)?.size ?? 0) !== this.#size) this.#records = undefined;
   }
 
@@ -92,7 +88,7 @@ export class ViewStore {
   install(stage: string, manifest: ResultManifest): string | undefined {
     // Two runs of one pipeline may show two results of one stage; each must know what the other did.
     using _lock = lockNow(`${this.#recordPath}.lock`);
-    this.#refreshIfGrown();
+    this.refresh();
     const home = this.folderOf(stage);
     this.#folders.ensure(this.#folder);
     const fresh = join(this.#folder, `.new-${stage}-${Deno.pid}`);
