@@ -34,6 +34,24 @@ export interface CompiledFunction {
    * an array in `into` must not be one of the feeds. Returns every output.
    */
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
+  /**
+   * Hand the values of some inputs over to the device, which keeps them where it computes: weights and optimizer state
+   * of a training loop, weights of a sampler. `held` is copied where the device would otherwise write to it.
+   */
+  bind(held: HostTensors): Promise<BoundFunction>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * A compiled function that holds some of its inputs. An output with the name of a held input replaces it at each run,
+ * so that a loop carries its state without passing it through the host.
+ */
+export interface BoundFunction {
+  /** Run with the inputs that are not held. Returns the outputs that replace none, in `into` where arrays are given. */
+  run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
+  /** Copies of the held values as they are now; all of them, or those named. */
+  read(names?: readonly string[]): Promise<HostTensors>;
+  /** Let go of the held values. The compiled function stays. */
   dispose(): Promise<void>;
 }
 

@@ -1,11 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import type { CompiledFunction, Device, DeviceOptions, DType, Signature, TensorSpec } from "../device.ts";
+import type { CompiledFunction, Device, DeviceOptions } from "../device.ts";
 import { onnxNumerics } from "../numerics.ts";
-import { fuseBias } from "./fuse_bias.ts";
-import type { Value } from "./graph.ts";
-import { serializeModel } from "./serialize.ts";
-import { openSession } from "./session.ts";
-import { trace } from "./trace.ts";
+import { trace } from "../trace/trace.ts";
+import { compileTraced } from "./compiled.ts";
 
 /** ONNX Runtime on the CPU: each compiled function is one graph, traced from TF.js ops and its autodiff. */
 export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Device> {
@@ -23,11 +20,7 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
     numerics,
     async compile(fn, inputs, { label = "function" } = {}) {
       if (!open) throw new Error(`Cannot compile "${label}": device "onnx" has been disposed of`);
-      const traced = trace(fn, inputs, label);
-      const results = fuseBias(traced.graph, traced.outputs);
-      const model = serializeModel(traced.inputs, results);
-      const outputs: Signature = Object.fromEntries([...results].map(([name, value]) => [name, specOf(value)]));
-      const session = await openSession(model, inputs, outputs, { label, threads });
+      const session = await compileTraced(trace(fn, inputs, label), inputs, { label, threads });
       compiled.add(session);
       return {
         ...session,
@@ -43,8 +36,4 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
       compiled.clear();
     },
   };
-}
-
-function specOf({ shape, type }: Value): TensorSpec {
-  return { shape, dtype: type as DType };
 }

@@ -1,7 +1,15 @@
 import onnxProto from "onnx-proto";
-import { ONNX_TYPE } from "./emit/elementwise.ts";
-import { liveValues, sizeOf } from "./graph.ts";
-import type { Attribute, ConstantValue, ElementType, InputValue, OperationValue, Shape, Value } from "./graph.ts";
+import { ONNX_TYPE } from "../trace/emit/elementwise.ts";
+import { liveValues, sizeOf } from "../trace/graph.ts";
+import type {
+  Attribute,
+  ConstantValue,
+  ElementType,
+  InputValue,
+  OperationValue,
+  Shape,
+  Value,
+} from "../trace/graph.ts";
 
 const { onnx } = onnxProto;
 

@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
-import { fuseBias } from "../../../tensor/onnx/fuse_bias.ts";
-import { Graph, liveValues } from "../../../tensor/onnx/graph.ts";
-import type { Value } from "../../../tensor/onnx/graph.ts";
-import { trace } from "../../../tensor/onnx/trace.ts";
+import { fuseBias } from "../../../tensor/onnx/passes/fuse_bias.ts";
+import { Graph, liveValues } from "../../../tensor/trace/graph.ts";
+import type { Value } from "../../../tensor/trace/graph.ts";
+import { trace } from "../../../tensor/trace/trace.ts";
 import { float32 } from "../../support/tensors.ts";
 
 /** ONNX operators that outputs need. */

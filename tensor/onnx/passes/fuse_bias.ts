@@ -1,6 +1,6 @@
-import { permutationOf, reshape, transpose } from "./emit/shape.ts";
-import { liveValues, sameShape, sizeOf } from "./graph.ts";
-import type { Graph, OperationValue, Value } from "./graph.ts";
+import { permutationOf, reshape, transpose } from "../../trace/emit/shape.ts";
+import { liveValues, sameShape, sizeOf } from "../../trace/graph.ts";
+import type { Graph, OperationValue, Value } from "../../trace/graph.ts";
 
 /**
  * Give a bias that is added to the channels of a convolution or matrix product to that operation, which adds it while

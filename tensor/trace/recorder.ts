@@ -188,7 +188,7 @@ function registerRecorder(): void {
       throw compileError(
         recordingNow().label,
         `TF.js op "${kernelName}" has no ONNX translation`,
-        "write it with other ops, or add it to tensor/onnx/kernels",
+        "write it with other ops, or add it to tensor/trace/kernels",
       );
     };
     tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc });

@@ -1,0 +1,105 @@
+import type { DType, HostArray, HostTensors, Signature, TensorSpec } from "./device.ts";
+
+/** Checks of what callers hand to a compiled function; the same on every device. */
+
+/** What a function takes and gives, with the name that its error messages carry. */
+export interface Interface {
+  readonly label: string;
+  readonly inputs: Signature;
+  readonly outputs: Signature;
+}
+
+/**
+ * Check the arrays of one run and return one array for each output: those of `into`, new ones for the rest.
+ * @throws Error for arrays that are missing, unknown, of the wrong type or length, or that share memory.
+ */
+export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTensors, into: HostTensors): HostTensors {
+  checkNames("feed", feeds, inputs, label);
+  for (const name of Object.keys(inputs)) {
+    if (!(name in feeds)) throw new Error(`Cannot run "${label}": feed "${name}" is missing`);
+  }
+  checkNames("output", into, outputs, label);
+  checkDistinct(feeds, into, label);
+  const results: HostTensors = {};
+  for (const [name, spec] of Object.entries(outputs)) {
+    results[name] = into[name] ?? allocate(spec.dtype, elementCount(spec));
+  }
+  return results;
+}
+
+/** How a function looks once some of its inputs are held. */
+export interface HeldInterface {
+  /** Inputs that are given at each run, outputs that are returned by it. */
+  readonly free: Interface;
+  readonly held: Signature;
+  /** Held inputs that an output of the same name replaces. */
+  readonly carried: readonly string[];
+}
+
+/**
+ * @throws Error when a held value is unknown or does not fit, or an output cannot replace the input of its name.
+ */
+export function holdInputs({ label, inputs, outputs }: Interface, held: HostTensors): HeldInterface {
+  checkNames("feed", held, inputs, label);
+  const pick = (signature: Signature, wanted: (name: string) => boolean): Signature =>
+    Object.fromEntries(Object.entries(signature).filter(([name]) => wanted(name)));
+  const carried = Object.keys(held).filter((name) => name in outputs);
+  for (const name of carried) {
+    const [input, output] = [inputs[name]!, outputs[name]!];
+    if (input.dtype === output.dtype && `${input.shape}` === `${output.shape}`) continue;
+    throw new Error(
+      `Cannot hold "${name}" of "${label}": its input is ${input.dtype} [${input.shape}] and its output ` +
+        `${output.dtype} [${output.shape}]. Fix: give both the same type, or other names.`,
+    );
+  }
+  const free = {
+    label,
+    inputs: pick(inputs, (name) => !(name in held)),
+    outputs: pick(outputs, (name) => !carried.includes(name)),
+  };
+  return { free, held: pick(inputs, (name) => name in held), carried };
+}
+
+export function elementCount({ shape }: TensorSpec): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
+function allocate(dtype: DType, length: number): HostArray {
+  return dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+}
+
+function checkNames(role: "feed" | "output", arrays: HostTensors, signature: Signature, label: string): void {
+  for (const [name, data] of Object.entries(arrays)) {
+    const spec = signature[name];
+    if (spec === undefined) {
+      const known = Object.keys(signature).map((key) => `"${key}"`).join(", ");
+      throw new Error(`Cannot run "${label}": there is no ${role} "${name}". Fix: use ${known}.`);
+    }
+    const wanted = spec.dtype === "float32" ? Float32Array : Int32Array;
+    const length = elementCount(spec);
+    if (!(data instanceof wanted) || data.length !== length) {
+      const got = `${(data as object | undefined)?.constructor.name ?? data} of ${(data as HostArray)?.length}`;
+      throw new Error(
+        `Cannot run "${label}": ${role} "${name}" must be ${wanted.name} of ${length} ([${spec.shape}]): got ${got}`,
+      );
+    }
+  }
+}
+
+/** An output that is written over a feed, or over another output, would give results that depend on timing. */
+function checkDistinct(feeds: HostTensors, into: HostTensors, label: string): void {
+  const written = Object.entries(into);
+  written.forEach(([name, target], index) => {
+    const others = [...Object.entries(feeds), ...written.slice(index + 1)];
+    for (const [other, source] of others) {
+      const apart = target.buffer !== source.buffer ||
+        target.byteOffset + target.byteLength <= source.byteOffset ||
+        source.byteOffset + source.byteLength <= target.byteOffset;
+      if (!apart) {
+        throw new Error(
+          `Cannot run "${label}": output "${name}" shares memory with "${other}". Fix: use its own array.`,
+        );
+      }
+    }
+  });
+}
