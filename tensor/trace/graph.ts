@@ -1,9 +1,9 @@
 /** Element types inside a graph; inputs and outputs of a compiled function are float32 or int32 only. */
-export type ElementType = "float32" | "float64" | "int32" | "int64" | "bool";
+export type ElementType = "float32" | "float64" | "int32" | "uint32" | "int64" | "bool";
 
 export type Shape = readonly number[];
 
-export type ConstantData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+export type ConstantData = Float32Array | Int32Array | Uint32Array | BigInt64Array | Uint8Array;
 
 export type Attribute =
   | { readonly kind: "int"; readonly value: number }
@@ -67,6 +67,11 @@ export class Graph {
       `${op}|${ids}|${type}|${JSON.stringify(attributes)}`,
       () => ({ kind: "operation", id: this.#nextId++, op, inputs, attributes, type, shape }),
     );
+  }
+
+  /** A constant that is costly to make, made once for each `key`. The key must say all that `make` depends on. */
+  table(key: string, make: () => ConstantValue): ConstantValue {
+    return this.#intern(`table|${key}`, make);
   }
 
   #intern<V extends Value>(key: string, make: () => V): V {

@@ -37,6 +37,8 @@ function elements(type: ElementType, values: readonly number[]): ConstantData {
       return Float32Array.from(values);
     case "int32":
       return Int32Array.from(values);
+    case "uint32":
+      return Uint32Array.from(values);
     case "bool":
       return Uint8Array.from(values, (value) => value === 0 ? 0 : 1);
     case "int64":

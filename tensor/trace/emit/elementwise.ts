@@ -53,6 +53,7 @@ export const ONNX_TYPE: Readonly<Record<ElementType, number>> = {
   int64: 7,
   bool: 9,
   float64: 11,
+  uint32: 12,
 };
 
 export function cast(graph: Graph, x: Value, type: ElementType): Value {

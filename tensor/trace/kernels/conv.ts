@@ -1,53 +1,24 @@
-import * as tf from "@tensorflow/tfjs";
 import { conv, convTranspose, matMul } from "../emit/contract.ts";
-import type { ConvolutionWindow } from "../emit/contract.ts";
 import { concat, pad, reshape, slice, transpose } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
-import type { Graph, Shape, Value } from "../graph.ts";
-import type { KernelCall, TranslationTable } from "./translation.ts";
+import type { Graph, Value } from "../graph.ts";
+import * as columns from "./conv_columns.ts";
+import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.ts";
+import type { TranslationTable } from "./translation.ts";
 
 const NHWC_TO_NCHW = [0, 3, 1, 2];
 const NCHW_TO_NHWC = [0, 2, 3, 1];
 const HWIO_TO_OIHW = [3, 2, 0, 1];
 
-interface ConvolutionGeometry extends ConvolutionWindow {
-  readonly input: Shape;
-  readonly filter: Shape;
-  readonly output: Shape;
-  /** A convolution that sees one pixel at a time is a matrix product, which needs no change of layout. */
-  readonly pointwise: boolean;
-}
+/**
+ * Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory, and ONNX
+ * Runtime's own convolution, which makes them piece by piece, is used instead.
+ */
+const MAX_COLUMN_BYTES = 2 ** 28;
 
-/** Sizes from TF.js's own rules for padding and rounding. Shapes are [N, H, W, C] and [kH, kW, C, O]. */
-function geometry(call: KernelCall, input: Shape, filter: Shape): ConvolutionGeometry {
-  const format = call.attribute<string>("dataFormat");
-  if (format !== "NHWC") call.fail(`dataFormat must be "NHWC": got "${format}"`, "keep images channels last");
-  if (filter[2] !== input[3]) {
-    call.fail(`the filter wants ${filter[2]} channels, the image has ${input[3]}`, "use groups of 1");
-  }
-  const dilations = call.attribute<number | [number, number] | undefined>("dilations") ?? 1;
-  const info = tf.backend_util.computeConv2DInfo(
-    [input[0]!, input[1]!, input[2]!, input[3]!],
-    [filter[0]!, filter[1]!, filter[2]!, filter[3]!],
-    call.attribute("strides"),
-    dilations,
-    call.attribute("pad"),
-    call.attribute("dimRoundingMode"),
-  );
-  const { top, left, bottom, right } = info.padInfo;
-  const pads = [top, left, bottom, right];
-  const strides = [info.strideHeight, info.strideWidth];
-  const all = [...filter.slice(0, 2), ...strides];
-  return {
-    input,
-    filter,
-    output: info.outShape,
-    kernel: filter.slice(0, 2),
-    strides,
-    dilations: [info.dilationHeight, info.dilationWidth],
-    pads,
-    pointwise: all.every((size) => size === 1) && pads.every((size) => size === 0),
-  };
+function fitsColumns({ input, output, kernel }: ConvolutionGeometry): boolean {
+  const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(kernel) * Math.max(sizeOf(input), sizeOf(output));
+  return bytes <= MAX_COLUMN_BYTES;
 }
 
 /** [N, H, W, C] -> [N H W, C]. */
@@ -110,8 +81,9 @@ export const CONV: TranslationTable = {
   Conv2D: (call) => {
     const { graph } = call;
     const [x, filter] = [call.input("x"), call.input("filter")];
-    const g = geometry(call, x.shape, filter.shape);
+    const g = convolutionGeometry(call, x.shape, filter.shape);
     if (g.pointwise) return reshape(graph, matMul(graph, pixels(graph, x), pointwiseMatrix(graph, filter)), g.output);
+    if (fitsColumns(g)) return columns.forward(graph, x, filter, g);
     const weights = transpose(graph, filter, HWIO_TO_OIHW);
     const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
     return transpose(graph, y, NCHW_TO_NHWC);
@@ -119,7 +91,8 @@ export const CONV: TranslationTable = {
   Conv2DBackpropInput: (call) => {
     const { graph } = call;
     const [dy, filter] = [call.input("dy"), call.input("filter")];
-    const g = geometry(call, call.attribute("inputShape"), filter.shape);
+    const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape);
+    if (!g.pointwise && fitsColumns(g)) return columns.inputGradient(graph, dy, filter, g);
     if (!g.pointwise) return inputGradient(graph, dy, filter, g);
     const dx = matMul(graph, pixels(graph, dy), pointwiseMatrix(graph, filter), { transposeB: true });
     return reshape(graph, dx, g.input);
@@ -127,7 +100,8 @@ export const CONV: TranslationTable = {
   Conv2DBackpropFilter: (call) => {
     const { graph } = call;
     const [x, dy] = [call.input("x"), call.input("dy")];
-    const g = geometry(call, x.shape, call.attribute("filterShape"));
+    const g = convolutionGeometry(call, x.shape, call.attribute("filterShape"));
+    if (!g.pointwise && fitsColumns(g)) return columns.filterGradient(graph, x, dy, g);
     if (!g.pointwise) return filterGradient(graph, x, dy, g);
     return reshape(graph, matMul(graph, pixels(graph, x), pixels(graph, dy), { transposeA: true }), g.filter);
   },
