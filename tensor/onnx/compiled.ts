@@ -3,6 +3,7 @@ import { holdInputs, type Interface, prepareRun } from "../feeds.ts";
 import type { Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
+import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
 
@@ -13,14 +14,18 @@ export async function compileTraced(
   options: SessionOptions,
 ): Promise<CompiledFunction> {
   const { label } = options;
-  const results = fuseBias(traced.graph, traced.outputs);
-  const outputs: Signature = Object.fromEntries([...results].map(([name, value]) => [name, specOf(value)]));
+  const outputs: Signature = Object.fromEntries([...traced.outputs].map(([name, value]) => [name, specOf(value)]));
   const io: Interface = { label, inputs, outputs };
-  const session = await openSession(serializeModel(traced.inputs, results), inputs, outputs, options);
+  const viewed = viewFlatVectors(traced.graph, traced.inputs, traced.outputs);
+  const model = serializeModel(viewed.inputs, fuseBias(traced.graph, viewed.outputs));
+  const session = await openSession(model, viewed.inputSignature, viewed.outputSignature, options);
   let open = true;
   const run = async (feeds: HostTensors, into: HostTensors) => {
     if (!open) throw new Error(`Cannot run "${label}": it has been disposed of`);
-    await session.run(feeds, into);
+    await session.run(
+      viewArrays(feeds, viewed.inputViews, viewed.inputSignature),
+      viewArrays(into, viewed.outputViews, viewed.outputSignature),
+    );
   };
   return {
     inputs,

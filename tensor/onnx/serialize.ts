@@ -25,11 +25,20 @@ export const OUTPUT_PREFIX = "out:";
 
 /** An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart. */
 export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
+  const names = new Map<Value, string>();
+  const copies: [Value, string][] = [];
+  for (const [name, value] of outputs) {
+    const output = OUTPUT_PREFIX + name;
+    // A computed value is written where the caller wants it; one that is an input or has a name already is copied.
+    if (value.kind === "operation" && !names.has(value)) names.set(value, output);
+    else copies.push([value, output]);
+  }
+  const nameOf = (value: Value) => names.get(value) ?? internalName(value);
   const nodes: object[] = [];
   const initializers: object[] = [];
   const constants: ConstantValue[] = [];
   for (const value of liveValues(outputs.values())) {
-    if (value.kind === "operation") nodes.push(operationNode(value));
+    if (value.kind === "operation") nodes.push(operationNode(value, nameOf));
     if (value.kind === "constant") constants.push(value);
   }
   for (const constant of constants) {
@@ -42,10 +51,7 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     initializers.push(initializer(element, constant, []), shapeInitializer(shape, constant.shape));
     nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
   }
-  // A name of its own for each output: two outputs may be one value, and a value may be an input.
-  for (const [name, value] of outputs) {
-    nodes.push({ opType: "Identity", input: [nameOf(value)], output: [OUTPUT_PREFIX + name] });
-  }
+  for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
   const model = {
     irVersion: IR_VERSION,
     opsetImport: [{ domain: "", version: OPSET_VERSION }],
@@ -61,11 +67,11 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
   return onnx.ModelProto.encode(model).finish();
 }
 
-function nameOf(value: Value): string {
+function internalName(value: Value): string {
   return value.kind === "input" ? INPUT_PREFIX + value.name : `v${value.id}`;
 }
 
-function operationNode(value: OperationValue): object {
+function operationNode(value: OperationValue, nameOf: (value: Value) => string): object {
   return {
     opType: value.op,
     // Shown in ONNX Runtime's error messages.

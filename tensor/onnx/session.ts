@@ -5,9 +5,13 @@ import { INPUT_PREFIX, OUTPUT_PREFIX } from "./serialize.ts";
 /** ONNX Runtime throws its errors too; printing them as well would break in on whoever handles them. */
 const FATAL = 4;
 
+/** Where ONNX Runtime computes; what a provider has no kernel for runs on the CPU. */
+export type Provider = "cpu" | "cuda" | "webgpu";
+
 export interface SessionOptions {
   readonly label: string;
   readonly threads: number;
+  readonly provider?: Provider;
   readonly optimization?: "all" | "disabled";
 }
 
@@ -23,13 +27,13 @@ export async function openSession(
   model: Uint8Array,
   inputs: Signature,
   outputs: Signature,
-  { label, threads, optimization = "all" }: SessionOptions,
+  { label, threads, provider = "cpu", optimization = "all" }: SessionOptions,
 ): Promise<Session> {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
       ort.InferenceSession.create(model, {
-        executionProviders: ["cpu"],
+        executionProviders: [provider],
         graphOptimizationLevel: optimization,
         executionMode: "sequential",
         intraOpNumThreads: threads,

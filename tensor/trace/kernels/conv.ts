@@ -1,108 +1,42 @@
-import { conv, convTranspose, matMul } from "../emit/contract.ts";
-import { concat, pad, reshape, slice, transpose } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
-import type { Graph, Value } from "../graph.ts";
+import * as channelsFirst from "./conv_channels_first.ts";
 import * as columns from "./conv_columns.ts";
 import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.ts";
+import * as pointwise from "./conv_pointwise.ts";
+import * as winograd from "./conv_winograd.ts";
 import type { TranslationTable } from "./translation.ts";
 
-const NHWC_TO_NCHW = [0, 3, 1, 2];
-const NCHW_TO_NHWC = [0, 2, 3, 1];
-const HWIO_TO_OIHW = [3, 2, 0, 1];
-
-/**
- * Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory, and ONNX
- * Runtime's own convolution, which makes them piece by piece, is used instead.
- */
+/** Narrower layers spend more time in the transforms than they save. */
+const MIN_WINOGRAD_CHANNELS = 32;
+/** With fewer tiles the transformed filter, four times as large as the filter, is most of the work. */
+const MIN_WINOGRAD_TILES = 16;
+/** Columns are kernel-size times as large as the images. Past this many bytes they are not worth their memory. */
 const MAX_COLUMN_BYTES = 2 ** 28;
 
-function fitsColumns({ input, output, kernel }: ConvolutionGeometry): boolean {
-  const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(kernel) * Math.max(sizeOf(input), sizeOf(output));
-  return bytes <= MAX_COLUMN_BYTES;
-}
-
-/** [N, H, W, C] -> [N H W, C]. */
-function pixels(graph: Graph, x: Value): Value {
-  const channels = x.shape[3]!;
-  return reshape(graph, x, [sizeOf(x.shape) / channels, channels]);
-}
-
-/** [1, 1, C, O] -> [C, O]. */
-function pointwiseMatrix(graph: Graph, filter: Value): Value {
-  return reshape(graph, filter, filter.shape.slice(2));
-}
-
-/**
- * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
- * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
- */
-function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
-  const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
-  const size = g.input.slice(1, 3);
-  // Each axis: pads of the full correlation that give back the input size.
-  const before = [0, 1].map((i) => g.kernel[i]! - 1 - g.pads[i]!);
-  const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
-  const pads = [...before, ...after];
-  if (g.strides.some((stride) => stride > 1) || pads.some((count) => count < 0)) {
-    const weights = transpose(graph, filter, HWIO_TO_OIHW);
-    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
-  }
-  const turned = slice(
-    graph,
-    filter,
-    [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
-  );
-  const weights = transpose(graph, turned, [2, 3, 0, 1]);
-  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
-}
-
-/**
- * dL/dfilter: one matrix product for each tap (ky, kx), [C, pixels] x [pixels, O], of the padded input shifted by the
- * tap. About three times as fast in ONNX Runtime as one convolution of transposed operands.
- */
-function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
-  const [top, left, bottom, right] = g.pads;
-  const padded = pad(graph, x, [0, top!, left!, 0], [0, bottom!, right!, 0]);
-  const dyPixels = pixels(graph, dy);
-  const taps: Value[] = [];
-  for (let ky = 0; ky < g.kernel[0]!; ky++) {
-    for (let kx = 0; kx < g.kernel[1]!; kx++) {
-      const seen = slice(graph, padded, [
-        { axis: 1, start: ky, count: g.output[1]!, step: g.strides[0]! },
-        { axis: 2, start: kx, count: g.output[2]!, step: g.strides[1]! },
-      ]);
-      taps.push(matMul(graph, pixels(graph, seen), dyPixels, { transposeA: true }));
-    }
-  }
-  return reshape(graph, concat(graph, taps, 0), g.filter);
+/** The fastest way to compute a convolution and its gradients; all three of one layer go the same way. */
+function methodFor(g: ConvolutionGeometry) {
+  if (g.pointwise) return pointwise;
+  const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
+  const wide = Math.min(...g.filter.slice(2)) >= MIN_WINOGRAD_CHANNELS;
+  if (plain && wide && winograd.tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;
+  const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output));
+  return bytes <= MAX_COLUMN_BYTES ? columns : channelsFirst;
 }
 
 export const CONV: TranslationTable = {
   Conv2D: (call) => {
-    const { graph } = call;
     const [x, filter] = [call.input("x"), call.input("filter")];
     const g = convolutionGeometry(call, x.shape, filter.shape);
-    if (g.pointwise) return reshape(graph, matMul(graph, pixels(graph, x), pointwiseMatrix(graph, filter)), g.output);
-    if (fitsColumns(g)) return columns.forward(graph, x, filter, g);
-    const weights = transpose(graph, filter, HWIO_TO_OIHW);
-    const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
-    return transpose(graph, y, NCHW_TO_NHWC);
+    return methodFor(g).forward(call.graph, x, filter, g);
   },
   Conv2DBackpropInput: (call) => {
-    const { graph } = call;
     const [dy, filter] = [call.input("dy"), call.input("filter")];
     const g = convolutionGeometry(call, call.attribute("inputShape"), filter.shape);
-    if (!g.pointwise && fitsColumns(g)) return columns.inputGradient(graph, dy, filter, g);
-    if (!g.pointwise) return inputGradient(graph, dy, filter, g);
-    const dx = matMul(graph, pixels(graph, dy), pointwiseMatrix(graph, filter), { transposeB: true });
-    return reshape(graph, dx, g.input);
+    return methodFor(g).inputGradient(call.graph, dy, filter, g);
   },
   Conv2DBackpropFilter: (call) => {
-    const { graph } = call;
     const [x, dy] = [call.input("x"), call.input("dy")];
     const g = convolutionGeometry(call, x.shape, call.attribute("filterShape"));
-    if (!g.pointwise && fitsColumns(g)) return columns.filterGradient(graph, x, dy, g);
-    if (!g.pointwise) return filterGradient(graph, x, dy, g);
-    return reshape(graph, matMul(graph, pixels(graph, x), pixels(graph, dy), { transposeA: true }), g.filter);
+    return methodFor(g).filterGradient(call.graph, x, dy, g);
   },
 };

@@ -1,0 +1,129 @@
+import type { HostTensors, Signature } from "../../device.ts";
+import { isOperation, reshape } from "../../trace/emit/shape.ts";
+import { type Graph, type InputValue, liveValues, type OperationValue, sizeOf, type Value } from "../../trace/graph.ts";
+import { rewrite } from "./rewrite.ts";
+
+/** A tensor that is a contiguous part of an array of the caller's. */
+export interface View {
+  /** Name of the whole input or output. */
+  readonly whole: string;
+  /** First element. */
+  readonly start: number;
+  readonly length: number;
+}
+
+export interface ViewedGraph {
+  readonly inputs: readonly InputValue[];
+  readonly outputs: ReadonlyMap<string, Value>;
+  /** Types and shapes of the graph's own inputs and outputs, by their names. */
+  readonly inputSignature: Signature;
+  readonly outputSignature: Signature;
+  /** The parts that replace whole inputs and outputs, by the names of the parts. */
+  readonly inputViews: ReadonlyMap<string, View>;
+  readonly outputViews: ReadonlyMap<string, View>;
+}
+
+/**
+ * Flat vectors without copies: a vector that is only cut into parts becomes one input for each part, and an output that
+ * is only joined from parts becomes one output for each. Both are views of the caller's memory. A training step would
+ * otherwise copy its parameters, moments and averages twice.
+ */
+export function viewFlatVectors(
+  graph: Graph,
+  inputs: readonly InputValue[],
+  outputs: ReadonlyMap<string, Value>,
+): ViewedGraph {
+  const uses = new Map<Value, Value[]>();
+  const isOutput = new Set(outputs.values());
+  for (const value of liveValues(outputs.values())) {
+    if (value.kind !== "operation") continue;
+    for (const input of value.inputs) uses.set(input, [...uses.get(input) ?? [], value]);
+  }
+
+  const inputViews = new Map<string, View>();
+  const kept: InputValue[] = [];
+  const parts: InputValue[] = [];
+  const replaced = new Map<Value, Value>();
+  const partNamed = new Map<string, InputValue>();
+  const part = (whole: InputValue, start: number, shape: readonly number[]): InputValue => {
+    const name = `${whole.name}[${start}:${start + sizeOf(shape)}]:${shape.join("x")}`;
+    const known = partNamed.get(name);
+    if (known !== undefined) return known;
+    const made = graph.input(name, whole.type, shape);
+    partNamed.set(name, made);
+    parts.push(made);
+    inputViews.set(name, { whole: whole.name, start, length: sizeOf(shape) });
+    return made;
+  };
+  for (const input of inputs) {
+    const users = uses.get(input) ?? [];
+    const cuts = users.map((user) => user.kind === "operation" ? contiguousCut(user) : undefined);
+    if (input.shape.length !== 1 || users.length === 0 || isOutput.has(input) || cuts.includes(undefined)) {
+      kept.push(input);
+      continue;
+    }
+    users.forEach((user, i) => {
+      // The shape in which a part is used is as good as the one in which it was cut.
+      for (const next of uses.get(user) ?? []) {
+        if (isOperation(next, "Reshape")) replaced.set(next, part(input, cuts[i]!, next.shape));
+      }
+      replaced.set(user, part(input, cuts[i]!, user.shape));
+    });
+  }
+
+  const rewritten = rewrite(graph, outputs, replaced);
+  const outputViews = new Map<string, View>();
+  const split = new Map<string, Value>();
+  for (const [name, value] of rewritten) {
+    if (!isOperation(value, "Concat") || value.shape.length !== 1) {
+      split.set(name, value);
+      continue;
+    }
+    let start = 0;
+    for (const piece of value.inputs) {
+      const length = sizeOf(piece.shape);
+      const partName = `${name}[${start}:${start + length}]`;
+      split.set(partName, reshape(graph, piece, [length]));
+      outputViews.set(partName, { whole: name, start, length });
+      start += length;
+    }
+  }
+  const live = new Set(liveValues(split.values()));
+  const all = [...kept, ...parts.filter((value) => live.has(value))];
+  return {
+    inputs: all,
+    outputs: split,
+    inputSignature: signatureOf(all.map((value) => [value.name, value])),
+    outputSignature: signatureOf([...split]),
+    inputViews,
+    outputViews,
+  };
+}
+
+/** The arrays of the parts, from the arrays of the wholes. */
+export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>, signature: Signature): HostTensors {
+  return Object.fromEntries(
+    Object.keys(signature).map((name) => {
+      const view = views.get(name);
+      if (view === undefined) return [name, arrays[name]!];
+      return [name, arrays[view.whole]!.subarray(view.start, view.start + view.length)];
+    }),
+  );
+}
+
+/** Where a Slice of a vector starts, if it takes elements that lie side by side. */
+function contiguousCut(value: OperationValue): number | undefined {
+  if (value.op !== "Slice" || value.shape.length !== 1) return undefined;
+  const [, starts, , , steps] = value.inputs;
+  if (starts?.kind !== "constant" || steps?.kind !== "constant" || Number(steps.data[0]) !== 1) return undefined;
+  return Number(starts.data[0]);
+}
+
+function signatureOf(values: readonly (readonly [string, Value])[]): Signature {
+  return Object.fromEntries(
+    values.map(([name, { shape, type }]) => {
+      if (type !== "float32" && type !== "int32") throw new Error(`Cannot happen: "${name}" is ${type}.`);
+      return [name, { shape, dtype: type }];
+    }),
+  );
+}

@@ -1,0 +1,72 @@
+import { conv, convTranspose, matMul } from "../emit/contract.ts";
+import { concat, pad, reshape, slice, transpose } from "../emit/shape.ts";
+import { sizeOf } from "../graph.ts";
+import type { Graph, Value } from "../graph.ts";
+import type { ConvolutionGeometry } from "./conv_geometry.ts";
+
+/**
+ * Convolutions by ONNX Runtime's own operator, which wants channels first. It holds no columns in memory, so it is what
+ * remains for images that are too large for the others.
+ */
+
+const NHWC_TO_NCHW = [0, 3, 1, 2];
+const NCHW_TO_NHWC = [0, 2, 3, 1];
+const HWIO_TO_OIHW = [3, 2, 0, 1];
+
+/** [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O]. */
+export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
+  const weights = transpose(graph, filter, HWIO_TO_OIHW);
+  const y = conv(graph, transpose(graph, x, NHWC_TO_NCHW), weights, g, g.output.slice(1, 3));
+  return transpose(graph, y, NCHW_TO_NHWC);
+}
+
+/**
+ * dL/dx at stride 1: a convolution of dy with the filter turned by 180 degrees and its channel axes swapped. ONNX
+ * Runtime runs it about twice as fast as ConvTranspose, which is left for strides and for unusually wide padding.
+ */
+export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
+  const dyChannelsFirst = transpose(graph, dy, NHWC_TO_NCHW);
+  const size = g.input.slice(1, 3);
+  // Each axis: pads of the full correlation that give back the input size.
+  const before = [0, 1].map((i) => g.kernel[i]! - 1 - g.pads[i]!);
+  const after = [0, 1].map((i) => size[i]! - g.output[1 + i]! - before[i]! + g.kernel[i]! - 1);
+  const pads = [...before, ...after];
+  if (g.strides.some((stride) => stride > 1) || pads.some((count) => count < 0)) {
+    const weights = transpose(graph, filter, HWIO_TO_OIHW);
+    return transpose(graph, convTranspose(graph, dyChannelsFirst, weights, g, size), NCHW_TO_NHWC);
+  }
+  const turned = slice(
+    graph,
+    filter,
+    [0, 1].map((axis) => ({ axis, start: g.kernel[axis]! - 1, count: g.kernel[axis]!, step: -1 })),
+  );
+  const weights = transpose(graph, turned, [2, 3, 0, 1]);
+  return transpose(graph, conv(graph, dyChannelsFirst, weights, { ...g, pads }, size), NCHW_TO_NHWC);
+}
+
+/**
+ * dL/dfilter: one matrix product for each tap (ky, kx), [C, pixels] x [pixels, O], of the padded input shifted by the
+ * tap. About three times as fast in ONNX Runtime as one convolution of transposed operands.
+ */
+export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
+  const [top, left, bottom, right] = g.pads;
+  const padded = pad(graph, x, [0, top!, left!, 0], [0, bottom!, right!, 0]);
+  const dyPixels = pixels(graph, dy);
+  const taps: Value[] = [];
+  for (let ky = 0; ky < g.kernel[0]!; ky++) {
+    for (let kx = 0; kx < g.kernel[1]!; kx++) {
+      const seen = slice(graph, padded, [
+        { axis: 1, start: ky, count: g.output[1]!, step: g.strides[0]! },
+        { axis: 2, start: kx, count: g.output[2]!, step: g.strides[1]! },
+      ]);
+      taps.push(matMul(graph, pixels(graph, seen), dyPixels, { transposeA: true }));
+    }
+  }
+  return reshape(graph, concat(graph, taps, 0), g.filter);
+}
+
+/** [N, H, W, C] -> [N H W, C]. */
+function pixels(graph: Graph, x: Value): Value {
+  const channels = x.shape[3]!;
+  return reshape(graph, x, [sizeOf(x.shape) / channels, channels]);
+}
