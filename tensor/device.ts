@@ -36,7 +36,7 @@ export interface CompiledFunction {
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
   /**
    * Hand the values of some inputs over to the device, which keeps them where it computes: weights and optimizer state
-   * of a training loop, weights of a sampler. `held` is copied where the device would otherwise write to it.
+   * of a training loop, weights of a sampler. The arrays are the device's from then on; it may write to them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;
   dispose(): Promise<void>;

@@ -2,58 +2,74 @@ import type { BoundFunction, CompiledFunction, DType, HostTensors, Signature } f
 import { holdInputs, type Interface, prepareRun } from "../feeds.ts";
 import type { Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
-import { fuseBias } from "./passes/fuse_bias.ts";
-import { viewArrays, viewFlatVectors } from "./passes/views.ts";
-import { serializeModel } from "./serialize.ts";
-import { openSession, type Session, type SessionOptions } from "./session.ts";
+import { openProgram, type Program } from "./program.ts";
+import type { SessionOptions } from "./session.ts";
 
-/** A traced function that runs in ONNX Runtime. Sessions are made when they are first needed, one per graph. */
-export async function compileTraced(
-  traced: TracedFunction,
-  inputs: Signature,
-  options: SessionOptions,
-): Promise<CompiledFunction> {
+/**
+ * A traced function that runs in ONNX Runtime. One session serves all runs whose inputs all change; a binding with
+ * inputs that never change gets a session of its own, which rounds differently: it computes what follows from them in
+ * advance.
+ */
+export function compileTraced(traced: TracedFunction, inputs: Signature, options: SessionOptions): CompiledFunction {
   const { label } = options;
   const outputs: Signature = Object.fromEntries([...traced.outputs].map(([name, value]) => [name, specOf(value)]));
   const io: Interface = { label, inputs, outputs };
-  const viewed = viewFlatVectors(traced.graph, traced.inputs, traced.outputs);
-  const model = serializeModel(viewed.inputs, fuseBias(traced.graph, viewed.outputs));
-  const session = await openSession(model, viewed.inputSignature, viewed.outputSignature, options);
+  const bound = new Set<BoundFunction>();
+  let shared: Promise<Program> | undefined;
   let open = true;
-  const run = async (feeds: HostTensors, into: HostTensors) => {
+  const assertOpen = () => {
     if (!open) throw new Error(`Cannot run "${label}": it has been disposed of`);
-    await session.run(
-      viewArrays(feeds, viewed.inputViews, viewed.inputSignature),
-      viewArrays(into, viewed.outputViews, viewed.outputSignature),
-    );
   };
+  const sharedProgram = () => shared ??= openProgram(traced, {}, options);
   return {
     inputs,
     outputs,
     async run(feeds, into = {}) {
-      const arrays = prepareRun(io, feeds, into);
-      await run(feeds, arrays);
-      return arrays;
+      assertOpen();
+      const results = prepareRun(io, feeds, into);
+      const program = await sharedProgram();
+      await program.execute(feeds, results);
+      return results;
     },
-    bind: async (held) => bindOnHost(io, held, run),
+    async bind(values) {
+      assertOpen();
+      const { carried } = holdInputs(io, values);
+      const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !carried.includes(name)));
+      const own = Object.keys(fixed).length > 0;
+      const program = own ? await openProgram(traced, fixed, options) : await sharedProgram();
+      const binding = bindOnHost(io, values, program);
+      const made: BoundFunction = {
+        ...binding,
+        async dispose() {
+          bound.delete(made);
+          await binding.dispose();
+          if (own) await program.release();
+        },
+      };
+      bound.add(made);
+      return made;
+    },
     async dispose() {
       if (!open) return;
       open = false;
-      await session.release();
+      for (const each of bound) await each.dispose();
+      // A session that could not be made has told whoever asked for it.
+      await (await shared?.catch(() => undefined))?.release();
     },
   };
 }
 
-/** Held values in two sets of arrays that take turns as inputs and outputs, so that a run copies nothing. */
-function bindOnHost(io: Interface, values: HostTensors, execute: Session["run"]): BoundFunction {
+/**
+ * Held values in the callers' arrays. Those that must not be written over have a second array, which takes turns with
+ * the first as input and output, so that a run copies nothing.
+ */
+function bindOnHost(io: Interface, values: HostTensors, program: Program): BoundFunction {
   const { free, held: heldInputs, carried } = holdInputs(io, values);
+  const overwritable = program.overwritable(carried);
   let open = true;
   const current: HostTensors = { ...values };
-  const spare: HostTensors = {};
-  for (const name of carried) {
-    current[name] = values[name]!.slice();
-    spare[name] = values[name]!.slice();
-  }
+  const next: HostTensors = {};
+  for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
   const assertOpen = () => {
     if (!open) throw new Error(`Cannot run "${io.label}": it has been disposed of`);
   };
@@ -61,8 +77,8 @@ function bindOnHost(io: Interface, values: HostTensors, execute: Session["run"])
     async run(feeds, into = {}) {
       assertOpen();
       const results = prepareRun(free, feeds, into);
-      await execute({ ...feeds, ...current }, { ...results, ...spare });
-      for (const name of carried) [current[name], spare[name]] = [spare[name]!, current[name]!];
+      await program.execute({ ...feeds, ...current }, { ...results, ...next });
+      for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
       return results;
     },
     async read(names = Object.keys(heldInputs)) {

@@ -40,9 +40,8 @@ export function viewFlatVectors(
     for (const input of value.inputs) uses.set(input, [...uses.get(input) ?? [], value]);
   }
 
-  const inputViews = new Map<string, View>();
+  const views = new Map<InputValue, View>();
   const kept: InputValue[] = [];
-  const parts: InputValue[] = [];
   const replaced = new Map<Value, Value>();
   const partNamed = new Map<string, InputValue>();
   const part = (whole: InputValue, start: number, shape: readonly number[]): InputValue => {
@@ -51,8 +50,7 @@ export function viewFlatVectors(
     if (known !== undefined) return known;
     const made = graph.input(name, whole.type, shape);
     partNamed.set(name, made);
-    parts.push(made);
-    inputViews.set(name, { whole: whole.name, start, length: sizeOf(shape) });
+    views.set(made, { whole: whole.name, start, length: sizeOf(shape) });
     return made;
   };
   for (const input of inputs) {
@@ -89,26 +87,29 @@ export function viewFlatVectors(
     }
   }
   const live = new Set(liveValues(split.values()));
-  const all = [...kept, ...parts.filter((value) => live.has(value))];
+  const used = [...views.keys()].filter((value) => live.has(value));
+  const all = [...kept, ...used];
   return {
     inputs: all,
     outputs: split,
     inputSignature: signatureOf(all.map((value) => [value.name, value])),
     outputSignature: signatureOf([...split]),
-    inputViews,
+    inputViews: new Map(used.map((value) => [value.name, views.get(value)!])),
     outputViews,
   };
 }
 
-/** The arrays of the parts, from the arrays of the wholes. */
+/** The arrays of the parts, from the arrays of the wholes, as far as they are given. */
 export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>, signature: Signature): HostTensors {
-  return Object.fromEntries(
-    Object.keys(signature).map((name) => {
-      const view = views.get(name);
-      if (view === undefined) return [name, arrays[name]!];
-      return [name, arrays[view.whole]!.subarray(view.start, view.start + view.length)];
-    }),
-  );
+  const parts: HostTensors = {};
+  for (const name of Object.keys(signature)) {
+    const view = views.get(name);
+    const whole = arrays[view?.whole ?? name];
+    if (whole !== undefined) {
+      parts[name] = view === undefined ? whole : whole.subarray(view.start, view.start + view.length);
+    }
+  }
+  return parts;
 }
 
 /** Where a Slice of a vector starts, if it takes elements that lie side by side. */

@@ -1,7 +1,7 @@
 import type { Graph, Shape, Value } from "../graph.ts";
-import { int, ints } from "../graph.ts";
+import { int, ints, sizeOf } from "../graph.ts";
 import { broadcastShapes } from "./elementwise.ts";
-import { indices } from "./constants.ts";
+import { indices, splat } from "./constants.ts";
 import { reshape, transpose } from "./shape.ts";
 
 /** Emitters of operations that sum over elements. */
@@ -13,10 +13,43 @@ export function reduce(graph: Graph, op: Reduction, x: Value, axes: readonly num
   const shape = keepDims ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
   if (axes.every((axis) => x.shape[axis] === 1)) return reshape(graph, x, shape);
   const sorted = [...axes].sort((a, b) => a - b);
+  const parts = op === "ReduceSum" ? inTwoSteps(x, sorted) : undefined;
+  if (parts !== undefined) {
+    const rows = reduce(graph, op, reshape(graph, x, parts), [1], false);
+    return reshape(graph, reduce(graph, op, rows, [0], false), shape);
+  }
   // Always reduce without kept axes, so that the two forms of the same sum are one value.
   const flat = x.shape.filter((_, axis) => !axes.includes(axis));
   const reduced = graph.operation(op, [x, indices(graph, sorted)], x.type, flat, { keepdims: int(0) });
   return reshape(graph, reduced, shape);
+}
+
+/** A sum over fewer elements is not worth a second operation. */
+const TWO_STEP_LENGTH = 2 ** 14;
+
+/**
+ * A sum over the leading axes has few results, and ONNX Runtime gives each result to one thread. A shape [rows, length,
+ * rest] whose second axis can be summed first by all threads, or undefined where that would not help.
+ */
+function inTwoSteps(x: Value, axes: readonly number[]): number[] | undefined {
+  const leading = axes.every((axis, i) => axis === i);
+  const summed = sizeOf(x.shape.slice(0, axes.length));
+  const rest = sizeOf(x.shape.slice(axes.length));
+  if (!leading || summed * rest < TWO_STEP_LENGTH) return undefined;
+  if (axes.length > 1 && x.shape[0]! > 1) return [x.shape[0]!, summed / x.shape[0]!, rest];
+  // A vector has no axes to go by: the largest power of two up to 64 that divides it.
+  const rows = Math.min(64, summed & -summed);
+  return rest === 1 && rows > 1 ? [rows, summed / rows, 1] : undefined;
+}
+
+/**
+ * [k, ...shape] -> shape, for few parts: a product with a row of ones, which ONNX Runtime spreads over its threads, three
+ * times as fast as its own sum over a leading axis.
+ */
+export function sumOfParts(graph: Graph, parts: Value): Value {
+  const [count, ...shape] = parts.shape as [number, ...number[]];
+  const rows = reshape(graph, parts, [count, sizeOf(shape)]);
+  return reshape(graph, matMul(graph, splat(graph, "float32", [1, count], 1), rows), shape);
 }
 
 export interface TransposeFlags {

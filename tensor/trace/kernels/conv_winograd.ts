@@ -1,5 +1,5 @@
-import { fromData, splat } from "../emit/constants.ts";
-import { matMul, reduce } from "../emit/contract.ts";
+import { splat } from "../emit/constants.ts";
+import { matMul, sumOfParts } from "../emit/contract.ts";
 import { concat, gather, reshape } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
@@ -42,12 +42,12 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const weights = transformedFilter(graph, filter, g);
   const products = matMul(graph, transformedGradient(graph, dy, g), weights, { transposeB: true });
   // One row of zeros more: what pixels get from tiles that do not see them.
-  const { rows, columns, data } = transposed(INPUT_TRANSFORM);
-  const padded = { rows: rows + 1, columns, data: Float32Array.from([...data, ...new Float32Array(columns)]) };
+  const { name, rows, columns, data } = transposed(INPUT_TRANSFORM);
+  const withZeros = Float32Array.from([...data, ...new Float32Array(columns)]);
+  const padded = { name: `${name} with zeros`, rows: rows + 1, columns, data: withZeros };
   const shares = fromLeft(graph, padded, reshape(graph, products, [POINTS, tiles * channels]));
   const perTile = reshape(graph, shares, [(POINTS + 1) * tiles, channels]);
-  const seen = gather(graph, perTile, scatterTable(graph, g), 0);
-  return reshape(graph, reduce(graph, "ReduceSum", seen, [1], false), g.input);
+  return reshape(graph, sumOfParts(graph, gather(graph, perTile, scatterTable(graph, g), 0)), g.input);
 }
 
 /** dL/dfilter, [3, 3, C, O]. */
@@ -85,13 +85,15 @@ function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): V
   return reshape(graph, fromLeft(graph, transposed(OUTPUT_TRANSFORM), flat), [POINTS, tileCount(g), channels]);
 }
 
-function fromLeft(graph: Graph, { rows, columns, data }: TransformMatrix, x: Value): Value {
-  return matMul(graph, fromData(graph, "float32", [rows, columns], data), x);
+function fromLeft(graph: Graph, { name, rows, columns, data }: TransformMatrix, x: Value): Value {
+  // One constant for all layers, so that what forward and backward pass have in common is computed once.
+  const matrix = graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
+  return matMul(graph, matrix, x);
 }
 
-function transposed({ rows, columns, data }: TransformMatrix): TransformMatrix {
+function transposed({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
   const turned = Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
-  return { rows: columns, columns: rows, data: turned };
+  return { name: `${name} transposed`, rows: columns, columns: rows, data: turned };
 }
 
 function withZeroRow(graph: Graph, rows: Value): Value {
@@ -147,18 +149,18 @@ function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
   });
 }
 
-/** Rows (place, tile) that see each pixel of the input, [N H W, 4]: tiles overlap by two pixels on each side. */
+/** Rows (place, tile) that see each pixel of the input, [4, N H W]: tiles overlap by two pixels on each side. */
 function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
   const [batch, height, width] = g.input as [number, number, number];
-  const most = 4;
-  return table(graph, "scatter", g, [batch * height * width, most], (entries) => {
+  const pixels = batch * height * width;
+  return table(graph, "scatter", g, [4, pixels], (entries) => {
     entries.fill(POINTS * tileCount(g));
-    const found = new Uint8Array(batch * height * width);
+    const found = new Uint8Array(pixels);
     eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
       const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
       if (row < 0 || row >= height || column < 0 || column >= width) return;
       const pixel = (image * height + row) * width + column;
-      entries[pixel * most + found[pixel]!++] = place * tileCount(g) + tile;
+      entries[pixels * found[pixel]!++ + pixel] = place * tileCount(g) + tile;
     });
   });
 }

@@ -47,19 +47,20 @@ const outputRows = Array.from({ length: TILE_OUTPUTS }, (_, k) => [
 
 /** A matrix of the two-dimensional transform, row-major, for images whose rows and columns are one index. */
 export interface TransformMatrix {
+  readonly name: string;
   readonly rows: number;
   readonly columns: number;
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-function bothWays(matrix: readonly (readonly number[])[]): TransformMatrix {
+function bothWays(name: string, matrix: readonly (readonly number[])[]): TransformMatrix {
   const rows = matrix.flatMap((down) => matrix.map((across) => down.flatMap((a) => across.map((b) => a * b))));
-  return { rows: rows.length, columns: rows[0]!.length, data: Float32Array.from(rows.flat()) };
+  return { name, rows: rows.length, columns: rows[0]!.length, data: Float32Array.from(rows.flat()) };
 }
 
 /** [36, 36] */
-export const INPUT_TRANSFORM = bothWays(inputRows);
+export const INPUT_TRANSFORM = bothWays("input", inputRows);
 /** [36, 9] */
-export const FILTER_TRANSFORM = bothWays(filterRows);
+export const FILTER_TRANSFORM = bothWays("filter", filterRows);
 /** [16, 36] */
-export const OUTPUT_TRANSFORM = bothWays(outputRows);
+export const OUTPUT_TRANSFORM = bothWays("output", outputRows);

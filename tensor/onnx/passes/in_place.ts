@@ -1,0 +1,70 @@
+import { liveValues, sameShape, type Value } from "../../trace/graph.ts";
+import type { View, ViewedGraph } from "./views.ts";
+
+/** Operations that read each element of an operand of the result's shape before they write that element. */
+const ELEMENTWISE = new Set(["Add", "Sub", "Mul", "Div"]);
+
+/**
+ * Which of the `candidates` may be written over while the graph runs, by the output of the same name: those of which
+ * everything has been read when the output is written, because the output depends on all readers. Adam's moments are
+ * such, and so are the weights: every gradient is needed for the global norm before any weight changes.
+ *
+ * @param outputs the graph's outputs after all other passes
+ */
+export function overwritableInputs(
+  viewed: ViewedGraph,
+  outputs: ReadonlyMap<string, Value>,
+  candidates: readonly string[],
+): Set<string> {
+  const readers = new Map<Value, Value[]>();
+  for (const value of liveValues(outputs.values())) {
+    if (value.kind !== "operation") continue;
+    for (const input of value.inputs) {
+      const known = readers.get(input);
+      if (known === undefined) readers.set(input, [value]);
+      else known.push(value);
+    }
+  }
+  const dependsOn = dependencyTest();
+  return new Set(candidates.filter((name) => {
+    const reads = viewed.inputs.flatMap((input) => {
+      const place = placeOf(input.name, viewed.inputViews);
+      return place.whole === name ? [{ input, place }] : [];
+    });
+    return [...outputs].every(([part, value]) => {
+      const place = placeOf(part, viewed.outputViews);
+      if (place.whole !== name) return true;
+      const overlapping = reads.filter((read) => overlap(read.place, place));
+      return value.kind === "operation" && ELEMENTWISE.has(value.op) &&
+        // An operand of another shape would be read again after parts of the result are written.
+        value.inputs.every((input) =>
+          sameShape(input.shape, value.shape) || !overlapping.some((read) => read.input === input)
+        ) &&
+        dependsOn(value, overlapping.flatMap((read) => readers.get(read.input) ?? []));
+    });
+  }));
+}
+
+function placeOf(name: string, views: ReadonlyMap<string, View>): View {
+  return views.get(name) ?? { whole: name, start: 0, length: Infinity };
+}
+
+function overlap(a: View, b: View): boolean {
+  return a.start < b.start + b.length && b.start < a.start + a.length;
+}
+
+/** Whether a value is, or depends on, each of some others. One array of marks serves all questions. */
+function dependencyTest() {
+  const marks: number[] = [];
+  let question = 0;
+  return (value: Value, wanted: readonly Value[]): boolean => {
+    question++;
+    const pending = [value];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      if (marks[next.id] === question) continue;
+      marks[next.id] = question;
+      if (next.kind === "operation") pending.push(...next.inputs);
+    }
+    return wanted.every((each) => marks[each.id] === question);
+  };
+}

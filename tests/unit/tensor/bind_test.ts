@@ -1,0 +1,57 @@
+import * as tf from "@tensorflow/tfjs";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Device, PureFunction, Signature } from "../../../tensor/device.ts";
+import { openEagerDevice } from "../../../tensor/eager/device.ts";
+import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import { float32 } from "../../support/tensors.ts";
+
+const inputs: Signature = { state: float32(3), scale: float32(3), x: float32(3) };
+
+/** state' = state scale + x; also the sum of the old state. */
+const step: PureFunction = ({ state, scale, x }) => ({
+  state: tf.add(tf.mul(state!, scale!), x!),
+  sum: tf.sum(state!),
+});
+
+const devices: [string, () => Promise<Device>][] = [
+  ["onnx", () => openOnnxDevice({ threads: 2 })],
+  ["an eager backend", () => openEagerDevice({ name: "cpu", numerics: "cpu", backend: "cpu" })],
+];
+
+for (const [name, open] of devices) {
+  Deno.test(`bind() carries what an output of the same name replaces, on ${name}`, async () => {
+    const device = await open();
+    const compiled = await device.compile(step, inputs);
+    const bound = await compiled.bind({ state: Float32Array.of(1, 2, 3), scale: Float32Array.of(2, 2, 2) });
+    const x = Float32Array.of(1, 0, -1);
+    assertEquals(await bound.run({ x }), { sum: Float32Array.of(6) });
+    const sum = new Float32Array(1);
+    const results = await bound.run({ x }, { sum });
+    assert(results["sum"] === sum);
+    // 2 (2 s + x) + x
+    assertEquals(await bound.read(["state"]), { state: Float32Array.of(7, 8, 9) });
+    assertEquals(Object.keys(await bound.read()), ["state", "scale"]);
+    assertEquals(sum[0], 3 + 4 + 5);
+
+    const other = await compiled.bind({ state: new Float32Array(3) });
+    await other.run({ x, scale: Float32Array.of(1, 1, 1) });
+    assertEquals(await other.read(), { state: x });
+    assertEquals((await bound.read(["state"]))["state"], Float32Array.of(7, 8, 9));
+    await bound.dispose();
+    await assertRejects(() => bound.run({ x }), Error, "disposed");
+    await device.dispose();
+  });
+
+  Deno.test(`bind() refuses values that do not fit, on ${name}`, async () => {
+    const device = await open();
+    const compiled = await device.compile(({ a }) => ({ a: tf.sum(a!) }), { a: float32(4) });
+    await assertRejects(() => compiled.bind({ b: new Float32Array(4) }), Error, 'there is no feed "b"');
+    await assertRejects(() => compiled.bind({ a: new Float32Array(3) }), Error, "must be Float32Array of 4");
+    await assertRejects(
+      () => compiled.bind({ a: new Float32Array(4) }),
+      Error,
+      'Cannot hold "a" of "function": its input is float32 [4] and its output float32 []',
+    );
+    await device.dispose();
+  });
+}
