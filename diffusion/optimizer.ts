@@ -19,39 +19,54 @@ export function adamBiasCorrections(step: number): { biasCorrection1: number; bi
   return { biasCorrection1: 1 - ADAM_BETA1 ** step, biasCorrection2: 1 - ADAM_BETA2 ** step };
 }
 
-export interface AdamInputs {
-  /** All parameters of the network, [P]. */
+/** What Adam reads and writes of some parameters, each [n]. */
+export interface AdamMoments {
   readonly params: tf.Tensor;
-  readonly grads: tf.Tensor;
-  /** First moment, [P]; zeros before the first step. */
+  /** First moment; zeros before the first step. */
   readonly m: tf.Tensor;
-  /** Second moment, [P]; zeros before the first step. */
+  /** Second moment; zeros before the first step. */
   readonly v: tf.Tensor;
-  /** Scalar, as are the rest. */
+}
+
+/** Scalars. */
+export interface AdamSettings {
   readonly learningRate: tf.Tensor;
   readonly biasCorrection1: tf.Tensor;
   readonly biasCorrection2: tf.Tensor;
-  /** Gradients with a larger global norm are scaled down to it; `NO_CLIPPING` turns that off. */
-  readonly clipNorm: tf.Tensor;
 }
 
-export interface AdamOutputs {
-  readonly params: tf.Tensor;
-  readonly m: tf.Tensor;
-  readonly v: tf.Tensor;
-  /** Global norm of the gradients before clipping, scalar. */
-  readonly gradNorm: tf.Tensor;
+/** Global norm of gradients in any number of parts, scalar. */
+export function globalNorm(grads: readonly tf.Tensor[]): tf.Tensor {
+  return tf.sqrt(tf.addN(grads.map((grad) => tf.sum(tf.square(grad)))));
 }
 
-/** One update of Adam on one flat vector, after clipping by the global norm. */
-export function adamStep(inputs: AdamInputs): AdamOutputs {
-  const gradNorm = tf.sqrt(tf.sum(tf.square(inputs.grads)));
-  // At most 1, and well defined for gradients that are all zero.
-  const clip = tf.div(inputs.clipNorm, tf.maximum(gradNorm, inputs.clipNorm));
-  const grads = tf.mul(inputs.grads, clip);
-  const m = tf.add(tf.mul(inputs.m, ADAM_BETA1), tf.mul(grads, 1 - ADAM_BETA1));
-  const v = tf.add(tf.mul(inputs.v, ADAM_BETA2), tf.mul(tf.square(grads), 1 - ADAM_BETA2));
-  const rate = tf.div(inputs.learningRate, inputs.biasCorrection1);
-  const spread = tf.add(tf.sqrt(tf.div(v, inputs.biasCorrection2)), ADAM_EPSILON);
-  return { params: tf.sub(inputs.params, tf.div(tf.mul(m, rate), spread)), m, v, gradNorm };
+/**
+ * Factor that brings gradients down to a global norm of at most `clipNorm`; 1 for those below, and well defined for
+ * gradients that are all zero. `NO_CLIPPING` turns clipping off.
+ */
+export function clipFactor(gradNorm: tf.Tensor, clipNorm: tf.Tensor): tf.Tensor {
+  return tf.div(clipNorm, tf.maximum(gradNorm, clipNorm));
+}
+
+/**
+ * One update of Adam (Kingma & Ba 2015, algorithm 1) on some of the parameters. The scalars are multiplied first, so
+ * that each vector is walked as few times as it can be: with c1, c2 the bias corrections,
+ * lr (m / c1) / (sqrt(v / c2) + eps) = m / (sqrt(v) a + b), a = c1 / (lr sqrt(c2)), b = eps c1 / lr.
+ *
+ * @param clip scalar that the gradients are multiplied with
+ */
+export function adamStep(
+  { params, m, v }: AdamMoments,
+  grads: tf.Tensor,
+  clip: tf.Tensor,
+  { learningRate, biasCorrection1, biasCorrection2 }: AdamSettings,
+): AdamMoments {
+  const nextM = tf.add(tf.mul(m, ADAM_BETA1), tf.mul(grads, tf.mul(clip, 1 - ADAM_BETA1)));
+  const nextV = tf.add(tf.mul(v, ADAM_BETA2), tf.mul(tf.square(grads), tf.mul(tf.square(clip), 1 - ADAM_BETA2)));
+  const perRate = tf.div(biasCorrection1, learningRate);
+  const spread = tf.add(
+    tf.mul(tf.sqrt(nextV), tf.div(perRate, tf.sqrt(biasCorrection2))),
+    tf.mul(perRate, ADAM_EPSILON),
+  );
+  return { params: tf.sub(params, tf.div(nextM, spread)), m: nextM, v: nextV };
 }

@@ -3,9 +3,9 @@ import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tenso
 import { emaStep } from "./ema.ts";
 import { qSample } from "./gaussian.ts";
 import { simpleLossPerImage } from "./loss.ts";
-import { adamStep } from "./optimizer.ts";
+import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
 import type { UnetConfig } from "./unet/config.ts";
-import { countParameters, unetParameterSpecs } from "./unet/parameters.ts";
+import { countParameters, sizeOf, unetParameterSpecs } from "./unet/parameters.ts";
 import { unet } from "./unet/unet.ts";
 import { unpackTensors } from "./unet/unpack_tensors.ts";
 
@@ -26,24 +26,37 @@ const TRAIN_INPUTS = [
   "clipNorm",
 ] as const;
 
+/** Input of a step with dropout only: the key of `keepMask`. */
+const DROPOUT_KEY = "dropoutKey";
+
 type TrainInputs = Record<typeof TRAIN_INPUTS[number], tf.Tensor>;
+
+export interface TrainStepOptions {
+  /** Probability that an activation is dropped (see `unet`), in [0, 1). Default 0: the network without dropout. */
+  readonly dropout?: number;
+}
 
 /**
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
  * function.
  *
  * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; the two tables are gathered at each image's t; the
- * scalars come from `adamBiasCorrections` and `emaDecayAt`. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [],
- * the batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B].
+ * scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is another pair of integers at each step.
+ * Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the batch mean before the update; `gradNorm` [], before
+ * clipping; `lossPerImage` [B].
+ *
+ * @throws RangeError when dropout is not in [0, 1), or from the function when an input is missing
  */
-export function makeTrainStep(config: UnetConfig): PureFunction {
+export function makeTrainStep(config: UnetConfig, { dropout: rate = 0 }: TrainStepOptions = {}): PureFunction {
+  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Train step: dropout must be in [0, 1): got ${rate}`);
   const specs = unetParameterSpecs(config);
   return (inputs) => {
-    const input = checkedInputs(inputs);
+    const input = checkedInputs(inputs, rate);
+    const options = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
     const xt = qSample(input.x0, input.noise, input);
     const lossOf = (...tensors: tf.Tensor[]) => {
       const params = Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
-      return simpleLossPerImage(input.noise, unet(params, xt, input.t, config));
+      return simpleLossPerImage(input.noise, unet(params, xt, input.t, config, options));
     };
     // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of
     // all P numbers. The derivative of the batch mean by each image's loss is 1 / B.
@@ -53,16 +66,29 @@ export function makeTrainStep(config: UnetConfig): PureFunction {
       specs.map((spec) => named[spec.name]!),
       tf.fill([batch], 1 / batch),
     );
-    const flatGrads = tf.concat(grads.map((grad) => tf.reshape(grad, [-1])));
-
-    const { params, m, v, gradNorm } = adamStep({ ...input, grads: flatGrads });
-    const ema = emaStep(input.ema, params, input.emaDecay);
-    return { params, m, v, ema, loss: tf.mean(lossPerImage), gradNorm, lossPerImage };
+    const flat = grads.map((grad) => tf.reshape(grad, [-1]));
+    const layout = optimizerBlocks(specs.map(sizeOf));
+    const blockGrads = layout.map(({ first, count }) => joined(flat.slice(first, first + count)));
+    const gradNorm = globalNorm(blockGrads);
+    const clip = clipFactor(gradNorm, input.clipNorm);
+    const blocks = layout.map(({ start, length }, i) => {
+      const part = (vector: tf.Tensor) => tf.slice(vector, start, length);
+      const moments = { params: part(input.params), m: part(input.m), v: part(input.v) };
+      const next = adamStep(moments, blockGrads[i]!, clip, input);
+      return { ...next, ema: emaStep(part(input.ema), next.params, input.emaDecay) };
+    });
+    const whole = (name: "params" | "m" | "v" | "ema") => joined(blocks.map((block) => block[name]));
+    const vectors = { params: whole("params"), m: whole("m"), v: whole("v"), ema: whole("ema") };
+    return { ...vectors, loss: tf.mean(lossPerImage), gradNorm, lossPerImage };
   };
 }
 
-/** Inputs of `makeTrainStep(config)` for batches of `batch` images. */
-export function trainStepSignature(config: UnetConfig, batch: number): Signature {
+/** Inputs of `makeTrainStep` with the same configuration and options for batches of `batch` images. */
+export function trainStepSignature(
+  config: UnetConfig,
+  batch: number,
+  { dropout = 0 }: TrainStepOptions = {},
+): Signature {
   const flat = float32([countParameters(config)]);
   const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);
   const signature: Record<typeof TRAIN_INPUTS[number], TensorSpec> = {
@@ -81,15 +107,52 @@ export function trainStepSignature(config: UnetConfig, batch: number): Signature
     emaDecay: float32([]),
     clipNorm: float32([]),
   };
-  return signature;
+  return dropout > 0 ? { ...signature, [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : signature;
+}
+
+/** Neighbouring parameters that are updated together. */
+interface OptimizerBlock {
+  /** First element in the flat vector. */
+  readonly start: number;
+  readonly length: number;
+  /** First parameter. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Half a megabyte of float32: the dozen passes of an update find the block still in the processor's cache. */
+const BLOCK_LENGTH = 2 ** 17;
+
+/**
+ * Cut the flat vector into blocks: parameters as large as a block by themselves, so that their gradients need not be
+ * copied to be joined with others, and small ones together, so that there are few operations.
+ */
+function optimizerBlocks(sizes: readonly number[]): OptimizerBlock[] {
+  const blocks: OptimizerBlock[] = [];
+  let start = 0;
+  sizes.forEach((size, i) => {
+    const last = blocks.at(-1);
+    if (last !== undefined && size < BLOCK_LENGTH && last.length + size <= BLOCK_LENGTH) {
+      blocks[blocks.length - 1] = { ...last, length: last.length + size, count: last.count + 1 };
+    } else {
+      blocks.push({ start, length: size, first: i, count: 1 });
+    }
+    start += size;
+  });
+  return blocks;
+}
+
+function joined(parts: readonly tf.Tensor[]): tf.Tensor {
+  return parts.length === 1 ? parts[0]! : tf.concat([...parts]);
 }
 
 function float32(shape: number[]): TensorSpec {
   return { shape, dtype: "float32" };
 }
 
-function checkedInputs(inputs: NamedTensors): TrainInputs {
-  const missing = TRAIN_INPUTS.filter((name) => inputs[name] === undefined);
+function checkedInputs(inputs: NamedTensors, rate: number): TrainInputs {
+  const wanted = rate > 0 ? [...TRAIN_INPUTS, DROPOUT_KEY] : TRAIN_INPUTS;
+  const missing = wanted.filter((name) => inputs[name] === undefined);
   if (missing.length > 0) throw new RangeError(`Train step: inputs missing: ${missing.join(", ")}`);
   return inputs as TrainInputs;
 }

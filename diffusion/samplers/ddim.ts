@@ -1,3 +1,4 @@
+import { roundHalfToEven } from "../schedule/round_half_to_even.ts";
 import type { DiffusionTables } from "../schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 
@@ -61,11 +62,4 @@ export function ddimTimesteps(total: number, { steps, spacing }: Omit<DdimOption
     default:
       throw new RangeError(`DDIM spacing: got ${JSON.stringify(spacing)}, wanted "leading" or "trailing"`);
   }
-}
-
-/** numpy's rounding, which diffusers uses: with Math.round a stride of x.5 would visit other timesteps. */
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

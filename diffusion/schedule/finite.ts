@@ -1,4 +1,5 @@
 import type { DiffusionTables, TableName } from "./tables.ts";
+import { hasZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
 /** The first table entry, in the order of `CHECKED_TABLES`, that float32 cannot hold. */
 export interface NonFiniteEntry {
@@ -21,10 +22,14 @@ const CHECKED_TABLES: readonly TableName[] = [
   "sqrtRecipm1AlphasCumprod",
   "posteriorVariance",
   "posteriorLogVarianceClipped",
+  "fixedLargeLogVariance",
   "posteriorMeanCoef1",
   "posteriorMeanCoef2",
   "snr",
 ];
+
+/** What only recovering x_0 from noise divides by A for. */
+const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];
 
 /**
  * Are the tables usable on a float32 device? They are when every entry of every table, derived in float64 and rounded
@@ -34,12 +39,17 @@ const CHECKED_TABLES: readonly TableName[] = [
  * nothing on the device divides by a table. The reciprocals are tables of their own, and a signal too small for
  * float32 to invert shows there, as an infinite `sqrtRecipAlphasCumprod`.
  *
+ * With zero terminal SNR, the inverse of the signal is infinite at T - 1 by intent and is not counted: such a chain is
+ * usable, by a network that does not predict the noise (see `hasZeroTerminalSnr`).
+ *
  * @returns the first entry that is not finite, or undefined when all are.
  */
 export function tablesFiniteInFloat32(tables: DiffusionTables): NonFiniteEntry | undefined {
+  const lastInvertible = tables.timesteps - (hasZeroTerminalSnr(tables) ? 2 : 1);
   for (const table of CHECKED_TABLES) {
     const values = tables[table];
-    const t = values.findIndex((value) => !Number.isFinite(Math.fround(value)));
+    const end = INVERSE_SIGNAL.includes(table) ? lastInvertible : tables.timesteps - 1;
+    const t = values.findIndex((value, t) => t <= end && !Number.isFinite(Math.fround(value)));
     if (t >= 0) return { table, t, value: values[t]! };
   }
   return undefined;

@@ -15,9 +15,9 @@ export interface DiffusionTables {
   /** Factor of the noise in q(x_t | x_0) (eq. 4). */
   readonly sqrtOneMinusAlphasCumprod: Float64Array;
   readonly logOneMinusAlphasCumprod: Float64Array;
-  /** sqrt(1 / A): factor of x_t when x_0 is recovered from the noise. */
+  /** sqrt(1 / A): factor of x_t when x_0 is recovered from the noise. Infinite where A is 0. */
   readonly sqrtRecipAlphasCumprod: Float64Array;
-  /** sqrt(1 / A - 1): factor of the noise when x_0 is recovered from it. */
+  /** sqrt(1 / A - 1): factor of the noise when x_0 is recovered from it. Infinite where A is 0. */
   readonly sqrtRecipm1AlphasCumprod: Float64Array;
   /** Variance of q(x_{t-1} | x_t, x_0) (eq. 7); 0 at t = 0. */
   readonly posteriorVariance: Float64Array;
@@ -26,6 +26,11 @@ export interface DiffusionTables {
    * for CIFAR10. With T = 1 there is no second entry: log b_0, the upper bound of the reverse variance, stands in.
    */
   readonly posteriorLogVarianceClipped: Float64Array;
+  /**
+   * Log of the reverse variance that hojonathanho/diffusion calls fixedlarge: the betas, with the first replaced by the
+   * posterior variance's second entry, which gives a better likelihood at t = 0. With T = 1: log b_0.
+   */
+  readonly fixedLargeLogVariance: Float64Array;
   /** Factor of x_0 in the posterior mean (eq. 7). */
   readonly posteriorMeanCoef1: Float64Array;
   /** Factor of x_t in the posterior mean (eq. 7). */
@@ -64,6 +69,7 @@ export function makeTables(betas: Float64Array): DiffusionTables {
   }
   const alphasCumprodPrev = table((t) => t === 0 ? 1 : alphasCumprod[t - 1]!);
   const posteriorVariance = table((t) => t === 0 ? 0 : betas[t]! * oneMinus[t - 1]! / oneMinus[t]!);
+  const firstVariance = timesteps === 1 ? betas[0]! : posteriorVariance[1]!;
   return {
     timesteps,
     betas: betas.slice(),
@@ -76,9 +82,8 @@ export function makeTables(betas: Float64Array): DiffusionTables {
     sqrtRecipAlphasCumprod: alphasCumprod.map((a) => Math.sqrt(1 / a)),
     sqrtRecipm1AlphasCumprod: table((t) => Math.sqrt(oneMinus[t]! / alphasCumprod[t]!)),
     posteriorVariance,
-    posteriorLogVarianceClipped: table((t) =>
-      timesteps === 1 ? Math.log(betas[0]!) : Math.log(posteriorVariance[Math.max(t, 1)]!)
-    ),
+    posteriorLogVarianceClipped: table((t) => Math.log(t === 0 ? firstVariance : posteriorVariance[t]!)),
+    fixedLargeLogVariance: table((t) => Math.log(t === 0 ? firstVariance : betas[t]!)),
     posteriorMeanCoef1: table((t) => betas[t]! * Math.sqrt(alphasCumprodPrev[t]!) / oneMinus[t]!),
     posteriorMeanCoef2: table((t) => t === 0 ? 0 : oneMinus[t - 1]! * Math.sqrt(alphas[t]!) / oneMinus[t]!),
     snr: table((t) => alphasCumprod[t]! / oneMinus[t]!),

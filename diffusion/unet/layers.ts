@@ -15,10 +15,18 @@ export function parameter(params: ParameterTensors, name: string): tf.Tensor {
  * sizes: nothing at the top and left, one row at the bottom and right.
  *
  * @param x [B, H, W, in]
+ * @param options.shift [B, 1, 1, out], added with the bias: the images are walked once for both
  */
-export function conv(params: ParameterTensors, name: string, x: tf.Tensor, stride: 1 | 2 = 1): tf.Tensor {
+export function conv(
+  params: ParameterTensors,
+  name: string,
+  x: tf.Tensor,
+  { stride = 1, shift }: { readonly stride?: 1 | 2; readonly shift?: tf.Tensor } = {},
+): tf.Tensor {
   const kernel = parameter(params, `${name}.kernel`) as tf.Tensor4D;
-  return tf.add(tf.conv2d(x as tf.Tensor4D, kernel, stride, "same"), parameter(params, `${name}.bias`));
+  const bias = parameter(params, `${name}.bias`);
+  const product = tf.conv2d(x as tf.Tensor4D, kernel, stride, "same");
+  return tf.add(product, shift === undefined ? bias : tf.add(shift, bias));
 }
 
 /** x W + b over the last axis; a 1x1 convolution when x is a tensor of images. @param x [..., in] */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { execution, extent } from "../roles.ts";
+import { execution, extent, legacy } from "../roles.ts";
 import { deviceParam, positiveInt, threadsParam } from "./common.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
@@ -28,6 +28,18 @@ export const trainParams = z.strictObject({
   warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Linear warmup of the learning rate"),
   gradClip: z.number().positive().default(1).describe("Largest global norm of the gradient"),
   ema: emaParams.prefault({}),
+  dropout: legacy(
+    z.number().min(0).lt(1).default(0).describe(
+      "Probability that an activation of a residual block is dropped while training. Ho et al.: 0.1 for CIFAR10, else 0",
+    ),
+    0,
+  ),
+  flip: legacy(
+    z.boolean().default(false).describe(
+      "Mirror each image left to right with probability 1/2, drawn anew at each step",
+    ),
+    false,
+  ),
   checkpointEvery: execution(positiveInt(100_000_000).default(250).describe("Steps between saves for resuming")),
   device: deviceParam(),
   threads: threadsParam(),

@@ -22,9 +22,10 @@ export interface LossOptions {
 export async function makeLosses(checkpoint: StoredCheckpoint, images: StoredImages, options: LossOptions) {
   const { device, batchSize, seed, timesteps } = options;
   const { tables, params, config } = checkpoint;
-  const model = await device.compile(makeEpsModel(config.model), epsModelSignature(config.model, batchSize), {
+  const compiled = await device.compile(makeEpsModel(config.model), epsModelSignature(config.model, batchSize), {
     label: "noise prediction",
   });
+  const model = await compiled.bind({ params });
   const [, height, width, channels] = images.shape;
   const pixels = height * width * channels;
   const normals = randomStream({ seed, stream: "evaluate/noise" });
@@ -46,7 +47,7 @@ export async function makeLosses(checkpoint: StoredCheckpoint, images: StoredIma
       const [signal, spread] = [tables.sqrtAlphasCumprod[t[i]!]!, tables.sqrtOneMinusAlphasCumprod[t[i]!]!];
       for (let k = 0; k < pixels; k++) x[i * pixels + k] = signal * x0[k]! + spread * own[k]!;
     }
-    await model.run({ params, x, t }, { eps });
+    await model.run({ x, t }, { eps });
     return Float64Array.from({ length: count }, (_, i) => {
       let sum = 0;
       for (let k = i * pixels; k < (i + 1) * pixels; k++) sum += (noise[k]! - eps[k]!) ** 2;

@@ -32,9 +32,10 @@ export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: Dra
   const { device, sampler, batchSize, seed } = options;
   const { config: { model }, tables, params } = checkpoint;
   const steps = reverseSteps(tables, sampler);
-  const reverse = await device.compile(makeReverseStep(model), reverseStepSignature(model, batchSize), {
+  const compiled = await device.compile(makeReverseStep(model), reverseStepSignature(model, batchSize), {
     label: "reverse step",
   });
+  const reverse = await compiled.bind({ params });
   const pixels = model.imageSize * model.imageSize * model.inChannels;
   const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
@@ -49,7 +50,7 @@ export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: Dra
       for (const [k, step] of steps.entries()) {
         if (step.sigma === 0) z.fill(0);
         else fresh.normal(k, z, { offset: first * pixels });
-        await reverse.run({ params, x, z, ...reverseStepFeeds(step, batchSize) }, { x: next, x0 });
+        await reverse.run({ x, z, ...reverseStepFeeds(step, batchSize) }, { x: next, x0 });
         [x, next] = [next, x];
         if (!await onStep(k + 1)) return undefined;
       }

@@ -1,7 +1,7 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
 import type { ModelParams, TrainParams } from "../../schemas/kinds/train.ts";
 import type { CheckProblem } from "../contract.ts";
-import { type ImageFacts, sizeText } from "../shared/facts.ts";
+import { type ImageFacts, type ScheduleFacts, sizeText } from "../shared/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
 type ImageSize = Omit<ImageFacts, "classes" | "count">;
@@ -11,10 +11,27 @@ export function unetConfigFor(model: ModelParams, { height, channels }: ImageSiz
   return { imageSize: height, inChannels: channels, outChannels: channels, ...model };
 }
 
+/** What keeps a network that predicts the noise from learning from such a schedule; what is not known is not checked. */
+export function checkPrediction(
+  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
+): CheckProblem[] {
+  if (schedule?.zeroTerminalSnr !== true) return [];
+  return [{
+    severity: "error",
+    input: "schedule",
+    message:
+      "a network that predicts the noise cannot be trained on a schedule that ends in pure noise: the noise at " +
+      "its last timestep says nothing about the image, and sampling starts there",
+    got: "a signal-to-noise ratio of 0 at the last timestep",
+    wanted: "some signal at every timestep",
+    fix: "leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
+  }];
+}
+
 /** Everything that keeps these params from training on images of this size and number. */
 export function checkTraining(
   { model, batchSize }: Pick<TrainParams, "model" | "batchSize">,
-  images: ImageSize & { readonly count: number },
+  images: ImageSize & Pick<ImageFacts, "count">,
 ): CheckProblem[] {
   const problems: CheckProblem[] = [];
   if (images.height !== images.width) {
@@ -28,7 +45,7 @@ export function checkTraining(
   } else {
     problems.push(...validateUnetConfig(unetConfigFor(model, images)).map((problem) => fromUnet(problem, images)));
   }
-  if (batchSize > images.count) {
+  if (images.count !== undefined && batchSize > images.count) {
     problems.push({
       severity: "error",
       param: ["batchSize"],

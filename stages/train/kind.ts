@@ -1,13 +1,13 @@
 import { trainParams } from "../../schemas/kinds/train.ts";
-import { onnxNumerics } from "../../tensor/numerics.ts";
 import { defineKind } from "../contract.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkTraining, unetConfigFor } from "./check.ts";
+import { checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a U-Net to predict the noise in images (Ho et al. 2020, algorithm 1)",
@@ -21,15 +21,16 @@ export const trainKind = defineKind({
     log: { type: "log", description: "Loss, gradient norm and learning rate by step" },
   },
   seeded: true,
-  permissions: { native: ["onnxruntime-node"] },
-  numerics: () => onnxNumerics(),
+  device: findStageDevice,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
-    if (images === undefined) return { problems: [] };
+    const schedule = readScheduleFacts(inputs.schedule);
+    const unfit = checkPrediction(schedule);
+    if (images === undefined) return { problems: unfit };
     const { height, width, channels } = images;
-    const timesteps = readScheduleFacts(inputs.schedule)?.timesteps;
+    const timesteps = schedule?.timesteps;
     const known = { height, width, channels, ...(timesteps === undefined ? {} : { timesteps }) };
-    const problems = checkTraining(params, images);
+    const problems = [...unfit, ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
     if (problems.length > 0) return { problems, facts: { checkpoint: known } };
     const gflop = forwardGflop(unetConfigFor(params.model, images));

@@ -1,3 +1,4 @@
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
@@ -8,9 +9,9 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { readSchedule, type StoredSchedule } from "../shared/schedule_files.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBatches } from "./batches.ts";
-import { checkTraining, unetConfigFor } from "./check.ts";
+import { checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
 import type { trainKind } from "./kind.ts";
-import { trainSteps } from "./train_loop.ts";
+import { type StepResult, trainSteps } from "./train_loop.ts";
 import { decodeState, encodeState, initialState, type TrainState } from "./train_state.ts";
 
 type Run = RunOf<typeof trainKind>;
@@ -22,7 +23,8 @@ const SHOWN_LOSS_DECAY = 0.95;
 const run: Run = async (context) => {
   const images = await readImages(context.inputs.images);
   const schedule = await readSchedule(context.inputs.schedule);
-  const [problem] = checkTraining(context.params, images.info);
+  const zeroTerminalSnr = hasZeroTerminalSnr(schedule.tables);
+  const [problem] = [...checkPrediction({ zeroTerminalSnr }), ...checkTraining(context.params, images.info)];
   if (problem !== undefined) return failedBy(problem);
   const outcome = await train(context, images, schedule);
   if ("status" in outcome) return outcome;
@@ -42,46 +44,45 @@ async function train(
   const { batchSize, steps, checkpointEvery } = params;
   const model = unetConfigFor(params.model, images.info);
   const saved = await progress.latest();
-  let state = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
-  if (state.step >= steps) return state;
-  if (stop.aborted) return { status: "interrupted", step: state.step };
+  const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
+  if (start.step >= steps) return start;
+  if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
-    const compiled = await device.compile(makeTrainStep(model), trainStepSignature(model, batchSize), {
+    const compiled = await device.compile(makeTrainStep(model, params), trainStepSignature(model, batchSize, params), {
       label: "train step",
     });
-    const batch = makeBatches(images, { tables: schedule.tables, batchSize, seed });
-    let lastSaved = state.step;
+    const batch = makeBatches(images, { ...params, tables: schedule.tables, seed });
+    let lastSaved = start.step;
     let shownLoss: number | undefined;
-    for await (const result of trainSteps(state, { compiled, batch, params })) {
-      const { loss, gradNorm } = result;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(context, result, lastSaved);
-      state = result.state;
+    for await (const result of trainSteps(start, { compiled, batch, params })) {
+      const { step, loss, gradNorm } = result;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, result, lastSaved);
       shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
-      context.report({ done: state.step, total: steps, unit: "step", figures: { loss: shownLoss.toFixed(4) } });
+      context.report({ done: step, total: steps, unit: "step", figures: { loss: shownLoss.toFixed(4) } });
       await yieldToMessages();
-      const done = state.step === steps;
-      if (done || stop.aborted || state.step % checkpointEvery === 0) {
-        await progress.save(state.step, encodeState(state));
-        lastSaved = state.step;
-      }
+      const done = step === steps;
+      if (!done && !stop.aborted && step % checkpointEvery !== 0) continue;
+      const state = await result.state();
+      await progress.save(step, encodeState(state));
+      lastSaved = step;
       if (done) return state;
-      if (stop.aborted) return { status: "interrupted", step: state.step } as const;
+      if (stop.aborted) return { status: "interrupted", step } as const;
     }
     throw new Error("Cannot happen: training ended by itself");
   });
 }
 
 function diverged(
-  { params }: Context,
-  { state, loss, gradNorm }: { state: TrainState; loss: number; gradNorm: number },
+  params: Context["params"],
+  { step, loss, gradNorm }: StepResult,
   lastSaved: number,
 ): StageEnd {
   const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
   const good = lastSaved > 0 ? `the last good checkpoint is step ${lastSaved}` : "no checkpoint was saved before it";
   return {
     status: "failed",
-    message: `the ${what} at step ${state.step}; ${good}`,
+    message: `the ${what} at step ${step}; ${good}`,
     fix: `lower learningRate (now ${params.learningRate}) or gradClip (now ${params.gradClip}), or raise warmupSteps ` +
       `(now ${params.warmupSteps})`,
   };

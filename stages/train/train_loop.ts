@@ -4,20 +4,23 @@ import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CompiledFunction, HostTensors } from "../../tensor/mod.ts";
 import { learningRateAt } from "./learning_rate.ts";
 import { isLogged, logLine } from "./train_log.ts";
-import { emptyVectors, type TrainState } from "./train_state.ts";
+import type { TrainState, TrainVectors } from "./train_state.ts";
 
 export type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "gradClip" | "ema">;
 
-/** State after a step with that step's figures. */
+/** What one step gave. */
 export interface StepResult {
-  readonly state: TrainState;
+  /** Updates done, this one included. */
+  readonly step: number;
   readonly loss: number;
   readonly gradNorm: number;
+  /** The state after this step; ask before the next one is asked for. */
+  state(): Promise<TrainState>;
 }
 
 /**
- * One step after another from a state; ends when it is not asked for more. A state is good until the next one is asked
- * for: two sets of vectors take turns, so that training allocates nothing of the size of the network.
+ * One step after another from a state, whose vectors are given away; ends when it is not asked for more. The device
+ * keeps the vectors and copies them out only when a state is asked for.
  *
  * A step whose loss or gradient is not finite is returned like any other, with its state spoilt.
  */
@@ -32,17 +35,18 @@ export async function* trainSteps(
   },
 ): AsyncGenerator<StepResult, never, void> {
   const batchSize = compiled.outputs["lossPerImage"]!.shape[0]!;
-  const scalars = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
-  const lossPerImage = new Float32Array(batchSize);
+  const results = {
+    loss: new Float32Array(1),
+    gradNorm: new Float32Array(1),
+    lossPerImage: new Float32Array(batchSize),
+  };
   const log = [...start.log];
-  let current = start.vectors;
-  let spare = emptyVectors(current);
+  const bound = await compiled.bind({ ...start.vectors });
 
   for (let step = start.step + 1;; step++) {
     const learningRate = learningRateAt(step, params);
     const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
     const feeds = {
-      ...current,
       ...batch(step),
       learningRate: Float32Array.of(learningRate),
       biasCorrection1: Float32Array.of(biasCorrection1),
@@ -50,11 +54,11 @@ export async function* trainSteps(
       emaDecay: Float32Array.of(emaDecayAt(step, params.ema)),
       clipNorm: Float32Array.of(params.gradClip),
     };
-    await compiled.run(feeds, { ...spare, ...scalars, lossPerImage });
-    [current, spare] = [spare, current];
-    const [loss, gradNorm] = [scalars.loss[0]!, scalars.gradNorm[0]!];
+    await bound.run(feeds, results);
+    const [loss, gradNorm] = [results.loss[0]!, results.gradNorm[0]!];
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
     if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate }));
-    yield { state: { step, vectors: current, log }, loss, gradNorm };
+    const state = async () => ({ step, vectors: await bound.read() as TrainVectors, log: [...log] });
+    yield { step, loss, gradNorm, state };
   }
 }

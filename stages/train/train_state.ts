@@ -31,13 +31,6 @@ export function initialState(config: UnetConfig, seed: number): TrainState {
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
 }
 
-/** Vectors of the same lengths for the results of a step. */
-export function emptyVectors(like: TrainVectors): TrainVectors {
-  const { params, m, v, ema } = like;
-  const empty = (array: Float32Array) => new Float32Array(array.length);
-  return { params: empty(params), m: empty(m), v: empty(v), ema: empty(ema) };
-}
-
 export function encodeState({ step, vectors, log }: TrainState): Record<string, Uint8Array> {
   const tensors = Object.fromEntries(
     VECTORS.map((name) => [name, { dtype: "F32" as const, shape: [vectors[name].length], data: vectors[name] }]),

@@ -1,6 +1,9 @@
-// Numbers: computed once with numpy in float64 from the formulas of hojonathanho/diffusion (diffusion_utils_2.py) and
-// CompVis/latent-diffusion (make_beta_schedule), printed with 12 significant digits. Index t is 0-based.
+// Numbers: computed once with numpy in float64 from the formulas of hojonathanho/diffusion (diffusion_utils_2.py),
+// CompVis/latent-diffusion (make_beta_schedule), lucidrains/denoising-diffusion-pytorch (sigmoid_beta_schedule) and
+// huggingface/diffusers (rescale_zero_terminal_snr), printed with 12 significant digits. Index t is 0-based.
+import { assertEquals } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
+import { boundWeights } from "../../../diffusion/schedule/loss_weights.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 
@@ -11,6 +14,7 @@ const LDM_TYPICAL: ScheduleSpec = { ...LDM_LINEAR, linearStart: 0.0015, linearEn
 const STABLE_DIFFUSION: ScheduleSpec = { ...LDM_LINEAR, linearStart: 0.00085, linearEnd: 0.012 };
 const COSINE: ScheduleSpec = { name: "ldm/cosine", timesteps: T };
 const SQRT: ScheduleSpec = { name: "ldm/sqrt", timesteps: T };
+const SIGMOID: ScheduleSpec = { name: "sigmoid", timesteps: T };
 
 const BETA_TIMES = [0, 1, 499, 500, 998, 999];
 const BETAS: [string, ScheduleSpec, number[]][] = [
@@ -32,6 +36,11 @@ const BETAS: [string, ScheduleSpec, number[]][] = [
     [4.1284224822e-05, 4.61417527367e-05, 0.00314588623048, 0.00315569144159, 0.749999392901, 0.999],
   ],
   ["ldm/sqrt", SQRT, [0.01, 0.0109507954012, 0.1002000002, 0.100299351742, 0.14135091114, 0.141421356237]],
+  [
+    "sigmoid",
+    SIGMOID,
+    [0.000300279199749, 0.000302004119187, 0.00330341551363, 0.00331436423586, 0.501356902918, 0.999],
+  ],
 ];
 
 const SIGNAL_TIMES = [0, 1, 99, 249, 499, 749, 998, 999];
@@ -96,6 +105,16 @@ const SIGNALS: [string, ScheduleSpec, number[]][] = [
     3.75420574783e-44,
     3.22328087938e-44,
   ]],
+  ["sigmoid", SIGMOID, [
+    0.9996997208,
+    0.999397807367,
+    0.960507217274,
+    0.85085354793,
+    0.5,
+    0.14914645207,
+    0.000300279199749,
+    3.00279199749e-07,
+  ]],
 ];
 
 const COLUMNS: TableName[] = [
@@ -107,9 +126,10 @@ const COLUMNS: TableName[] = [
   "posteriorLogVarianceClipped",
   "posteriorMeanCoef1",
   "posteriorMeanCoef2",
+  "fixedLargeLogVariance",
 ];
 const ROWS: [ScheduleSpec, number, number[]][] = [
-  [HO_LINEAR, 0, [0.99994999875, 0.01, 1.00005000375, 0.0100005000375, 0, -9.8167251353, 1, 0]],
+  [HO_LINEAR, 0, [0.99994999875, 0.01, 1.00005000375, 0.0100005000375, 0, -9.8167251353, 1, 0, -9.8167251353]],
   [HO_LINEAR, 1, [
     0.99989003999,
     0.0148292929005,
@@ -119,6 +139,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -9.8167251353,
     0.54529149951,
     0.454708498991,
+    -9.02868637195,
   ]],
   [HO_LINEAR, 2, [
     0.999820125315,
@@ -129,6 +150,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -9.36712149737,
     0.388706835867,
     0.611293160288,
+    -8.87501279137,
   ]],
   [HO_LINEAR, 99, [
     0.947110418945,
@@ -139,6 +161,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -6.19745787806,
     0.0190763453173,
     0.980896021316,
+    -6.17920617137,
   ]],
   [HO_LINEAR, 499, [
     0.280334162887,
@@ -149,6 +172,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -4.60203955009,
     0.00307007111426,
     0.99410667021,
+    -4.60117417667,
   ]],
   [HO_LINEAR, 999, [
     0.00635281808757,
@@ -159,6 +183,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -3.9120238291,
     0.000128351487172,
     0.989948678268,
+    -3.91202300543,
   ]],
   [LDM_LINEAR, 1, [
     0.999898675817,
@@ -169,6 +194,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -9.89045278989,
     0.506534714105,
     0.493465284612,
+    -9.18420134886,
   ]],
   [LDM_LINEAR, 99, [
     0.985746982663,
@@ -179,6 +205,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -7.56083567126,
     0.0184672207074,
     0.98153091152,
+    -7.54245901619,
   ]],
   [LDM_LINEAR, 499, [
     0.57722419159,
@@ -189,6 +216,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -5.16629026894,
     0.00496759760593,
     0.994267402285,
+    -5.1634104695,
   ]],
   [LDM_LINEAR, 999, [
     0.0270815889412,
@@ -199,6 +227,7 @@ const ROWS: [ScheduleSpec, number, number[]][] = [
     -3.91203798413,
     0.000547532286591,
     0.989934665617,
+    -3.91202300543,
   ]],
 ];
 
@@ -215,6 +244,10 @@ Deno.test("makeBetas() gives the reference sums when T is 1000", () => {
     [LDM_LINEAR, 7.17428599775],
     [COSINE, 12.4414964171],
     [SQRT, 94.70208912],
+    [{ name: "ho/warmup10", timesteps: T }, 19.005],
+    [{ name: "ho/warmup50", timesteps: T }, 15.025],
+    [{ name: "ho/const", timesteps: T }, 20],
+    [{ name: "ho/jsd", timesteps: T }, 7.48547086055],
   ];
   for (const [spec, sum] of sums) {
     assertClose(makeBetas(spec).reduce((a, b) => a + b), sum, { ...TWELVE_DIGITS, label: spec.name });
@@ -266,4 +299,45 @@ Deno.test("makeTables() gives the reference row of every derived table when the 
       assertClose(all[column][t]!, wanted[i]!, { ...TWELVE_DIGITS, label: `${spec.name} ${column} ${t}` })
     );
   }
+});
+
+// Weight of the squared error of the noise in the variational bound, Ho et al. 2020 eq. 12, for both reverse variances.
+const BOUND_WEIGHTS: [ScheduleSpec, t: number, fixedlarge: number, fixedsmall: number][] = [
+  [HO_LINEAR, 0, 0.500050005001, Infinity],
+  [HO_LINEAR, 1, 0.272692084278, 0.599671512159],
+  [HO_LINEAR, 2, 0.194401976529, 0.317995351676],
+  [HO_LINEAR, 99, 0.010081263749, 0.01026695344],
+  [HO_LINEAR, 499, 0.00550343192562, 0.00550819651055],
+  [HO_LINEAR, 999, 0.0102044934686, 0.0102045018738],
+  [LDM_LINEAR, 1, 0.253306022819, 0.513294510596],
+  [LDM_LINEAR, 99, 0.00936960378615, 0.00954337756318],
+  [LDM_LINEAR, 499, 0.0043153696937, 0.00432781500429],
+  [LDM_LINEAR, 999, 0.010211570926, 0.0102117238832],
+];
+
+Deno.test("boundWeights() gives the reference weights of the bound", () => {
+  for (const [spec, t, fixedlarge, fixedsmall] of BOUND_WEIGHTS) {
+    const tables = makeTables(makeBetas(spec));
+    assertClose(boundWeights(tables, "fixedlarge")[t]!, fixedlarge, { ...TWELVE_DIGITS, label: `${spec.name} ${t}` });
+    const small = boundWeights(tables, "fixedsmall")[t]!;
+    if (t === 0) assertEquals(small, fixedsmall);
+    else assertClose(small, fixedsmall, { ...TWELVE_DIGITS, label: `${spec.name} ${t} fixedsmall` });
+  }
+});
+
+Deno.test("makeTables() gives the reference range of noise levels when the schedule is linear", () => {
+  const sigmas = makeTables(makeBetas(HO_LINEAR)).sqrtRecipm1AlphasCumprod;
+  assertClose(sigmas[0]!, 0.0100005000375, TWELVE_DIGITS);
+  assertClose(sigmas[T - 1]!, 157.40728081, TWELVE_DIGITS);
+});
+
+Deno.test("makeTables() gives the reference L_simple of the exact model when the data are Gaussian", () => {
+  // Data N(0, s^2) and the best prediction, eps = sqrt(1 - A) x / (A s^2 + 1 - A), leave A s^2 / (A s^2 + 1 - A) of the
+  // variance of the noise. numpy float64, mean over t of the linear schedule.
+  const { alphasCumprod } = makeTables(makeBetas(HO_LINEAR));
+  const loss = (variance: number) =>
+    alphasCumprod.reduce((sum, a) => sum + a * variance / (a * variance + 1 - a), 0) / T;
+  assertClose(loss(1), 0.275513233397, TWELVE_DIGITS);
+  assertClose(loss(0.25), 0.173053406084, TWELVE_DIGITS);
+  assertEquals(loss(0), 0);
 });

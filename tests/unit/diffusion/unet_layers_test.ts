@@ -79,7 +79,7 @@ Deno.test("conv() pads at the bottom and right alone when the stride is 2", () =
   const params = { "c.kernel": tf.tensor4d(taps, [3, 3, 1, 1]), "c.bias": tf.tensor1d([0.5]) };
   const x = tf.range(0, 16).reshape([1, 4, 4, 1]);
   // The top left tap sits on the even pixels; with padding on all sides it would sit on odd ones and on zeros.
-  assertEquals(Array.from(conv(params, "c", x, 2).dataSync()), [0.5, 2.5, 8.5, 10.5]);
+  assertEquals(Array.from(conv(params, "c", x, { stride: 2 }).dataSync()), [0.5, 2.5, 8.5, 10.5]);
 });
 
 Deno.test("timeEmbedding() gives the reference values when t is 10", () => {

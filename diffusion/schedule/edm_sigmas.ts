@@ -1,0 +1,40 @@
+export interface EdmOptions {
+  /** Number of noise levels, an integer >= 1. */
+  readonly steps: number;
+  /** Default 0.002. */
+  readonly sigmaMin?: number;
+  /** Default 80. */
+  readonly sigmaMax?: number;
+  /** How much the levels crowd at the low end. Default 7. */
+  readonly rho?: number;
+}
+
+/**
+ * Noise levels of Karras et al. 2022 (eq. 5), falling from sigmaMax to sigmaMin: float64 [steps]. The final level of a
+ * sampler, 0, is not among them.
+ *
+ * @throws RangeError when an option is out of range.
+ */
+export function edmSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: EdmOptions): Float64Array {
+  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`EDM steps: got ${steps}, wanted an integer >= 1`);
+  if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Infinity)) {
+    throw new RangeError(`EDM sigmas: got ${sigmaMin} to ${sigmaMax}, wanted 0 < sigmaMin < sigmaMax < Infinity`);
+  }
+  if (!(rho > 0 && rho < Infinity)) throw new RangeError(`EDM rho: got ${rho}, wanted a finite number > 0`);
+  const [top, bottom] = [sigmaMax ** (1 / rho), sigmaMin ** (1 / rho)];
+  return Float64Array.from(
+    { length: steps },
+    (_, i) => steps === 1 ? sigmaMax : (top + i / (steps - 1) * (bottom - top)) ** rho,
+  );
+}
+
+/**
+ * Noise level of the continuous variance-preserving chain, sqrt(exp(betaD t^2 / 2 + betaMin t) - 1) (Song et al. 2021;
+ * Karras et al. 2022, table 1). Its defaults are the limit of the linear schedule of Ho et al. from 1e-4 to 0.02.
+ *
+ * @param t in [0, 1]
+ */
+export function vpSigma(t: number, { betaD = 19.9, betaMin = 0.1 } = {}): number {
+  if (!(t >= 0 && t <= 1)) throw new RangeError(`Time of the VP chain: got ${t}, wanted 0 <= t <= 1`);
+  return Math.sqrt(Math.expm1(betaD * t ** 2 / 2 + betaMin * t));
+}

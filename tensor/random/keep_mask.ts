@@ -1,0 +1,56 @@
+import * as tf from "@tensorflow/tfjs";
+
+/** Name of the TF.js kernel; `kernels/` here and `tensor/trace/kernels/random.ts` implement it for each backend. */
+export const KEEP_MASK = "NoiselineKeepMask";
+
+export interface KeepMaskOptions {
+  /** Which mask of a step this is: an integer in [0, 2^16), another one for each place that drops. */
+  readonly site: number;
+  /** Probability of 0, in [0, 1). */
+  readonly rate: number;
+}
+
+/** Attributes of the kernel. */
+export interface KeepMaskAttributes extends KeepMaskOptions {
+  readonly shape: readonly number[];
+}
+
+/**
+ * A float32 mask that is 0 with probability `rate` and 1 / (1 - rate) otherwise, so that its mean is 1; each element
+ * for itself (N. Srivastava et al., "Dropout", JMLR 2014, in the form that scales while training). A pure function of
+ * (key, shape, site, rate), with the same bits on every device. The first axis counts images. Gradients do not pass
+ * through it.
+ *
+ * @param key [2] int32, any values, another pair for each step
+ * @throws RangeError for a key, shape, site or rate outside of the ranges above
+ */
+export function keepMask(key: tf.Tensor, shape: readonly number[], { site, rate }: KeepMaskOptions): tf.Tensor {
+  if (key.dtype !== "int32" || key.size !== 2) {
+    throw new RangeError(`Keep mask: key must be int32 [2]: got ${key.dtype} [${key.shape}]`);
+  }
+  if (shape.length === 0) throw new RangeError("Keep mask: shape must have an axis of images: got []");
+  if (!Number.isInteger(site) || site < 0 || site >= 2 ** 16) {
+    throw new RangeError(`Keep mask: site must be an integer in [0, 2^16): got ${site}`);
+  }
+  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Keep mask: rate must be in [0, 1): got ${rate}`);
+  const attributes = { shape: [...shape], site, rate };
+  return tf.engine().runKernel(KEEP_MASK, { key }, attributes) as tf.Tensor;
+}
+
+/** A word below `threshold` drops its element; one that is kept becomes `scale`. */
+export interface KeepRule {
+  /** Integer in [0, 2^32). */
+  readonly threshold: number;
+  readonly scale: number;
+}
+
+/** The rate as a share of 2^32 words, and the scale that belongs to that share, so that the mean is 1 exactly. */
+export function keepRule(rate: number): KeepRule {
+  const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
+  return { threshold, scale: Math.fround(1 / (1 - threshold * 2 ** -32)) };
+}
+
+/** The mask as words: images of the first axis, positions of the others. */
+export function gridOf(shape: readonly number[]): { images: number; size: number } {
+  return { images: shape[0]!, size: shape.slice(1).reduce((product, dimension) => product * dimension, 1) };
+}

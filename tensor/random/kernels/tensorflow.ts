@@ -1,0 +1,48 @@
+import * as tf from "@tensorflow/tfjs";
+import { siteOffset } from "../counter_words.ts";
+import { KEEP_MASK, type KeepMaskAttributes } from "../keep_mask.ts";
+
+/** What tfjs-node's backend has beyond other backends. */
+interface TensorflowBackend extends tf.KernelBackend {
+  readonly binding: Readonly<Record<"TF_ATTR_TYPE" | "TF_FLOAT" | "TF_INT32", number>>;
+  executeSingleOutput(name: string, attributes: readonly object[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
+}
+
+/** TensorFlow's uniforms are multiples of this. */
+const RESOLUTION = 2 ** -23;
+
+/**
+ * Register the mask for TensorFlow on a GPU, where words made on the host would cost more than the step. TensorFlow has
+ * no unsigned integer arithmetic that TF.js can reach, so this draws from its own counter-based generator: a pure
+ * function of (key, shape, site, rate) as well, of other bits than on other devices.
+ */
+export function registerTensorflowKeepMask(backendName: string): void {
+  if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
+  tf.registerKernel({
+    kernelName: KEEP_MASK,
+    backendName,
+    kernelFunc: ({ inputs, backend, attrs }) => {
+      const { shape, site, rate } = attrs as unknown as KeepMaskAttributes;
+      const tensorflow = backend as TensorflowBackend;
+      const key = tensorflow.readSync(inputs["key"]!.dataId) as Int32Array;
+      const share = Math.min(Math.round(rate / RESOLUTION), 1 / RESOLUTION - 1) * RESOLUTION;
+      return tf.tidy(() => {
+        const seed = Int32Array.of(key[0]! + siteOffset(site, 0), key[1]! + siteOffset(site, 1));
+        const uniform = statelessUniform(tensorflow, [...shape], seed);
+        return tf.mul(tf.cast(tf.greaterEqual(uniform, share), "float32"), 1 / (1 - share));
+      });
+    },
+  });
+}
+
+/** float32 in [0, 1): Philox of the seed (TensorFlow, `tf.random.stateless_uniform`). */
+function statelessUniform(tensorflow: TensorflowBackend, shape: number[], seed: Int32Array): tf.Tensor {
+  const { TF_ATTR_TYPE, TF_FLOAT, TF_INT32 } = tensorflow.binding;
+  const attributes = [
+    { name: "dtype", type: TF_ATTR_TYPE, value: TF_FLOAT },
+    { name: "T", type: TF_ATTR_TYPE, value: TF_INT32 },
+    { name: "Tseed", type: TF_ATTR_TYPE, value: TF_INT32 },
+  ];
+  const inputs = [tf.tensor1d(shape, "int32"), tf.tensor1d(seed, "int32")];
+  return tensorflow.executeSingleOutput("StatelessRandomUniform", attributes, inputs);
+}

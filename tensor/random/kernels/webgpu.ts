@@ -1,0 +1,65 @@
+import * as tf from "@tensorflow/tfjs";
+import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
+import { gridOf, KEEP_MASK, type KeepMaskAttributes, keepRule } from "../keep_mask.ts";
+
+type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>[0];
+
+/** Register the mask for TF.js's WebGPU backend, which cannot read the key at once: one shader computes all of it. */
+export function registerWebgpuKeepMask(backendName: string): void {
+  if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
+  tf.registerKernel({
+    kernelName: KEEP_MASK,
+    backendName,
+    kernelFunc: ({ inputs, backend, attrs }) => {
+      const { shape, site, rate } = attrs as unknown as KeepMaskAttributes;
+      const { threshold, scale } = keepRule(rate);
+      return (backend as WebGPUBackend).runWebGPUProgram(keepMaskProgram([...shape]), [inputs["key"]!], "float32", [
+        { type: "int32", data: [gridOf(shape).size] },
+        { type: "int32", data: [siteOffset(site, 0)] },
+        { type: "int32", data: [siteOffset(site, 1)] },
+        { type: "uint32", data: [threshold] },
+        { type: "float32", data: [scale] },
+      ]);
+    },
+  });
+}
+
+function keepMaskProgram(shape: number[]): Program {
+  const workgroupSize: [number, number, number] = [64, 1, 1];
+  const dispatchLayout = webgpu_util.flatDispatchLayout(shape);
+  return {
+    variableNames: ["key"],
+    uniforms: "gridSize : i32, siteOffset0 : i32, siteOffset1 : i32, threshold : u32, scale : f32,",
+    outputShape: shape,
+    shaderKey: KEEP_MASK,
+    workgroupSize,
+    dispatchLayout,
+    dispatch: webgpu_util.computeDispatch(dispatchLayout, shape, workgroupSize),
+    size: true,
+    getUserCode: () => SHADER,
+  };
+}
+
+/** `counterWords` and `keepMask`; WGSL's u32 wraps around as they do. */
+const SHADER = `
+  fn mixWord(u : u32) -> u32 {
+    let r = u * (2u * u + 1u);
+    return r + (r >> 16u);
+  }
+
+  fn main(index : i32) {
+    if (index < uniforms.size) {
+      let position = u32(index % uniforms.gridSize);
+      let image = u32(index / uniforms.gridSize);
+      let positionWord = bitcast<u32>(key[0] + uniforms.siteOffset0);
+      let imageWord = bitcast<u32>(key[1] + uniforms.siteOffset1);
+      let positionFirst = mixWord(position * ${POSITION_STEP}u + positionWord);
+      let imageFirst = mixWord(image * ${POSITION_STEP}u + imageWord);
+      let r = (mixWord(positionFirst) + mixWord(imageFirst)) * (2u * (positionFirst + imageFirst) + 1u);
+      let y = r + (r >> 16u);
+      let word = y * (y + ${FINAL_TERM}u);
+      setOutputAtIndex(index, select(uniforms.scale, 0.0, word < uniforms.threshold));
+    }
+  }
+`;

@@ -1,0 +1,55 @@
+// Formulas: hojonathanho/diffusion, get_beta_schedule. Betas of Ho's names are compared with what the formula says of
+// them, since numpy and torch differ in the last digit of a linspace.
+import { assertEquals } from "@std/assert";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "../../../diffusion/schedule/names.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { assertAllClose, assertClose } from "./assert_close.ts";
+
+const T = 1000;
+const betasOf = (name: ScheduleName, timesteps = T) => makeBetas({ name, timesteps });
+
+Deno.test("makeBetas() gives equal betas for the two names of one schedule", () => {
+  const ends = { timesteps: 777, linearStart: 0.00085, linearEnd: 0.012 };
+  const pairs: [ScheduleName, ScheduleName][] = [["ho/linear", "ldm/sqrt_linear"], ["ho/quad", "ldm/linear"]];
+  for (const [ho, ldm] of pairs) {
+    assertEquals(betasOf(ho), betasOf(ldm));
+    assertEquals(makeBetas({ name: ho, ...ends }), makeBetas({ name: ldm, ...ends }));
+  }
+});
+
+Deno.test("makeBetas() rises to linearEnd over the first part of the chain and stays there when it warms up", () => {
+  const cases = [["ho/warmup10", 100], ["ho/warmup50", 500]] as const;
+  for (const [name, warm] of cases) {
+    const betas = betasOf(name);
+    assertEquals([betas[0], betas[warm - 1], betas[warm], betas[T - 1]], [1e-4, 0.02, 0.02, 0.02]);
+    const line = Float64Array.from({ length: warm }, (_, t) => 1e-4 + t * (0.02 - 1e-4) / (warm - 1));
+    assertAllClose(betas.subarray(0, warm), line, { rel: 1e-12 });
+  }
+  // int(0.1 * 9) = 0: too short to warm up.
+  assertEquals([...betasOf("ho/warmup10", 9)], new Array(9).fill(0.02));
+});
+
+Deno.test("makeBetas() is linearEnd throughout when the schedule is ho/const", () => {
+  assertEquals([...makeBetas({ name: "ho/const", timesteps: 3, linearEnd: 0.3 })], [0.3, 0.3, 0.3]);
+});
+
+Deno.test("makeTables() falls on a straight line to zero when the schedule is ho/jsd", () => {
+  const betas = betasOf("ho/jsd");
+  assertEquals([betas[0], betas[500], betas[T - 1]], [1 / 1000, 1 / 500, 1]);
+  // The product of (n - 1) / n telescopes.
+  const { alphasCumprod } = makeTables(betas);
+  for (let t = 0; t < T; t++) assertClose(alphasCumprod[t]!, (T - 1 - t) / T, { rel: 1e-12, label: `A ${t}` });
+  assertEquals(alphasCumprod[T - 1], 0);
+});
+
+Deno.test("endsOf() names exactly the ends that change the betas", () => {
+  for (const name of SCHEDULE_NAMES) {
+    const plain = betasOf(name, 10).join();
+    const changed = { linearStart: 2e-4, linearEnd: 1e-2 };
+    const used = (["linearStart", "linearEnd"] as const).filter((end) =>
+      makeBetas({ name, timesteps: 10, [end]: changed[end] }).join() !== plain
+    );
+    assertEquals(used, [...endsOf(name)], name);
+  }
+});
