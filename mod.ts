@@ -9,7 +9,7 @@
  * if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
  * const planner = Planner.make(loaded.value, openStore(findStoreRoot(loaded.value.folder)));
  * if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
- * for (const [id, { state }] of planner.value.plan().stages) console.log(id, state);
+ * for (const [id, { state }] of (await planner.value.plan()).stages) console.log(id, state);
  * ```
  *
  * @module
@@ -33,6 +33,8 @@ export {
   type CheckResult,
   defineKind,
   defineStage,
+  type DeviceFinding,
+  type DeviceGrants,
   type Facts,
   type InputArtifact,
   type InputPort,
@@ -45,6 +47,7 @@ export {
   type SavedState,
   type StageContext,
   type StageDefinition,
+  type StageDevice,
   type StageEnd,
   type StageInterface,
   type StagePermissions,
@@ -65,8 +68,16 @@ export type { Origins } from "./engine/load/origin.ts";
 export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
-export { numericsOf, Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { describeDevices, type Device, openDevice, type RandomStream, randomStream } from "./tensor/mod.ts";
+export {
+  chooseDevice,
+  describeDevices,
+  type Device,
+  openDevice,
+  type RandomStream,
+  randomStream,
+  tensorflowInstallation,
+} from "./tensor/mod.ts";

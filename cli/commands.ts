@@ -20,4 +20,5 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   stages: { summary: "List the stage kinds, or describe one", load: () => import("./commands/stages.ts") },
   schema: { summary: "Print the JSON Schema of pipeline files", load: () => import("./commands/schema.ts") },
   doctor: { summary: "Say what this machine can do", load: () => import("./commands/doctor.ts") },
+  setup: { summary: "Make an optional engine usable", load: () => import("./commands/setup.ts") },
 };

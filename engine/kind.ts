@@ -1,6 +1,15 @@
 import type { ParamRoles } from "../schemas/roles.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
-import type { CheckResult, Facts, InputPort, NpmExternal, OutputPort, StagePermissions } from "../stages/contract.ts";
+import type {
+  CheckResult,
+  DeviceFinding,
+  DownloadExternal,
+  Facts,
+  InputPort,
+  NpmExternal,
+  OutputPort,
+  StagePermissions,
+} from "../stages/contract.ts";
 
 /** A Zod issue as plain data, so that it can come from another process too. */
 export interface ParamIssue {
@@ -43,7 +52,8 @@ export interface Kind {
     inputs: Readonly<Record<string, Facts | undefined>>,
   ) => CheckResult;
   readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
-  readonly numerics?: (params: Readonly<Record<string, unknown>>) => string;
+  readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
+  readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
 }
 
 /** The name of the param that says how far to go, if the kind has one. */

@@ -91,6 +91,8 @@ export const stageRunSchema = z.strictObject({
   durationMs: z.number(),
   fromStep: z.int().nullable(),
   numerics: z.string().nullable(),
+  /** What it was computed on and why on that; null where nothing was computed, as for cached stages. */
+  device: z.strictObject({ name: z.string(), reason: z.string() }).nullable().default(null),
   message: z.string().nullable(),
 });
 

@@ -30,6 +30,25 @@ export interface StagePermissions {
   readonly native?: readonly string[];
 }
 
+/** What a device needs in the process of the stage that computes on it. Paths are absolute. */
+export interface DeviceGrants {
+  readonly read?: readonly string[];
+  /** Folders of native libraries. Native code is not contained. */
+  readonly ffi?: readonly string[];
+  readonly env?: readonly string[];
+}
+
+/** What a stage computes on. The engine finds it before the stage starts, whose own process may not look around. */
+export interface StageDevice {
+  readonly name: string;
+  /** Device, engine version and instruction-set class: what decides the rounding of the results. */
+  readonly numerics: string;
+  /** What the device is and, where it was chosen, why no better one. */
+  readonly reason: string;
+  /** Asked for once the stage's packages are installed. */
+  readonly grants: () => Promise<DeviceGrants>;
+}
+
 /** A finished artifact, as a stage sees its input. Read-only. */
 export interface InputArtifact {
   readonly type: ArtifactType;
@@ -88,8 +107,12 @@ export interface StageContext<
   readonly inputs: { readonly [K in keyof I]: InputValue<I[K]> };
   readonly outputs: { readonly [K in keyof O]: OutputArtifact };
   readonly progress: StageProgress;
-  /** Device, engine version and instruction-set class, for kinds that compute with tensors. */
-  readonly numerics: string | undefined;
+  /** What to compute on, for kinds that compute with tensors. */
+  readonly device: Pick<StageDevice, "name" | "numerics"> | undefined;
+  /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** Folder that keeps what the kind's `downloads` name, for all stages of the store; undefined where they name none. */
+  readonly downloads: string | undefined;
   /** Aborted when the user asks to stop: save the state, then return `interrupted`. */
   readonly stop: AbortSignal;
   report(update: ProgressUpdate): void;
@@ -149,6 +172,9 @@ export interface CheckProblem {
   readonly fix?: string;
 }
 
+/** The device of a stage, or why there is none; the problem is an error. */
+export type DeviceFinding = { readonly device: StageDevice } | { readonly problem: CheckProblem };
+
 export interface CheckResult {
   readonly problems: readonly CheckProblem[];
   /** Facts about the outputs, by port. */
@@ -162,6 +188,17 @@ export interface NpmExternal {
   readonly name: string;
   readonly version: string;
   readonly integrity: string;
+  /** The stage reads the package's files: they are fetched for it and its process may read their folder. */
+  readonly files?: boolean;
+}
+
+/** A file that a stage fetches. Its digest is in the key, the addresses are not. */
+export interface DownloadExternal {
+  /** Its name in the key. */
+  readonly name: string;
+  readonly sha256: string;
+  /** Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts alone. */
+  readonly urls: readonly string[];
 }
 
 /** A kind that comes with the toolkit. Its code lives in `entry`, so that planning does not load it. */
@@ -182,7 +219,11 @@ export interface BuiltinKind<
     inputs: { readonly [K in keyof I]?: Facts },
   ) => CheckResult;
   readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
-  readonly numerics?: (params: z.output<P>) => string;
+  readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
+  /** External files that the params leave out and that lie where this machine keeps them. In the key by content. */
+  readonly locate?: (params: z.output<P>) => Partial<z.output<P>>;
+  /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */
+  readonly device?: (params: z.output<P>) => Promise<DeviceFinding>;
 }
 
 /** Define a custom stage. Types of params, inputs and outputs follow from the definition. */

@@ -1,62 +1,37 @@
-import process from "node:process";
-import type { Device, DeviceOptions } from "./device.ts";
-import { onnxNumerics } from "./numerics.ts";
-
 /** What a pipeline or a command line may name. `auto` is the best device that is available. */
-export const DEVICE_NAMES = ["auto", "onnx"] as const;
+export const DEVICE_NAMES = [
+  "auto",
+  "tensorflow-gpu",
+  "onnx-cuda",
+  "webgpu",
+  "onnx",
+  "onnx-webgpu",
+  "tensorflow",
+  "wasm",
+] as const;
 
 export type DeviceName = typeof DEVICE_NAMES[number];
 
+/** A device of its own, which `auto` is not. */
+export type ConcreteDeviceName = Exclude<DeviceName, "auto">;
+
 export interface DeviceDescription {
-  readonly name: Exclude<DeviceName, "auto">;
+  readonly name: ConcreteDeviceName;
   readonly available: boolean;
   /** What the device is, or why it is not available. */
   readonly reason: string;
-  /** As {@linkcode Device.numerics}; undefined when it cannot be known here. */
+  /** As `Device.numerics`; undefined when it cannot be known here. */
   readonly numerics: string | undefined;
+  /** How to make it available, where that is one command or setting. */
+  readonly fix?: string;
+  /** The processor plays a graphics processor: good for tests, and no choice of `auto`. */
+  readonly software?: boolean;
 }
 
-/** Platforms for which onnxruntime-node carries a CPU library. */
-const ONNX_PLATFORMS = new Set(["linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"]);
-
-/**
- * Open a device. Its implementation, TF.js and the engine are loaded here and not before, so importing this file costs
- * nothing.
- * @throws Error when the name is unknown or the device is not available.
- */
-export async function openDevice(name: DeviceName, options: DeviceOptions = {}): Promise<Device> {
-  switch (name) {
-    case "auto":
-    case "onnx": {
-      const { openOnnxDevice } = await import("./onnx/device.ts");
-      return await openOnnxDevice(options);
-    }
-    default: {
-      const unknown: never = name;
-      throw new Error(
-        `Cannot open device "${unknown}": it does not exist. Fix: use one of ${DEVICE_NAMES.join(", ")}.`,
-      );
-    }
-  }
-}
-
-/** Every device, best first, without loading any. */
-export function describeDevices(): DeviceDescription[] {
-  return [describeOnnx(`${process.platform}-${process.arch}`)];
-}
-
-/** @param platform As `process.platform`, a hyphen, and `process.arch`. */
-export function describeOnnx(platform: string): DeviceDescription {
-  if (!ONNX_PLATFORMS.has(platform)) {
-    const known = [...ONNX_PLATFORMS].join(", ");
-    return {
-      name: "onnx",
-      available: false,
-      reason: `no CPU library for ${platform}, only for ${known}`,
-      numerics: undefined,
-    };
-  }
-  const threads = navigator.hardwareConcurrency;
-  const reason = `ONNX Runtime on the CPU, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  return { name: "onnx", available: true, reason, numerics: onnxNumerics() };
+/** Folders and variables that a process with few permissions needs for a device. Paths are absolute. */
+export interface Grants {
+  readonly read?: readonly string[];
+  /** Folders of native libraries. */
+  readonly ffi?: readonly string[];
+  readonly env?: readonly string[];
 }

@@ -12,9 +12,14 @@ export type {
   Signature,
   TensorSpec,
 } from "./device.ts";
-export { describeDevices, DEVICE_NAMES, openDevice } from "./devices.ts";
-export type { DeviceDescription, DeviceName } from "./devices.ts";
+export { AUTO_ORDER, chooseDevice } from "./choose.ts";
+export type { ChosenDevice, NoDevice } from "./choose.ts";
+export { describeDevices, grantsFor } from "./describe.ts";
+export { DEVICE_NAMES } from "./devices.ts";
+export type { ConcreteDeviceName, DeviceDescription, DeviceName, Grants } from "./devices.ts";
 export { onnxNumerics } from "./numerics.ts";
 export { onnxPackageFolder } from "./onnx/package.ts";
+export { openDevice } from "./open.ts";
+export * as tensorflowInstallation from "./tensorflow/installation.ts";
 export { randomStream } from "./random/stream.ts";
 export type { DrawOptions, RandomStream, RandomStreamOptions } from "./random/stream.ts";

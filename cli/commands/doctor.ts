@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
-import { describeDevices, findGpus, packageFolder, parentDeathGuard } from "noiseline";
+import { chooseDevice, describeDevices, findGpus, packageFolder, parentDeathGuard } from "noiseline";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
@@ -26,11 +26,11 @@ export function makeCommand(): AnyCommand {
     .description("Say which devices can compute here, and what the engine can rely on.")
     .option("--json", "print as JSON")
     .addHelpText("after", EXAMPLES)
-    .action((options) => {
+    .action(async (options) => {
       const findings = examine();
-      const devices = describeDevices();
+      const [devices, auto] = await Promise.all([describeDevices(), chooseDevice("auto")]);
       if (options.json) {
-        printJson({ findings, devices });
+        printJson({ findings, devices, auto });
         return;
       }
       const style = styleFor();
@@ -38,9 +38,11 @@ export function makeCommand(): AnyCommand {
       const rows = formatTable(findings.map(({ name, value }) => [name, value]));
       rows.forEach((row, index) => printLine(`${mark(findings[index]!.ok)}  ${row}`));
       printLine("\ndevices");
-      for (const { name, available, reason, numerics } of devices) {
-        printLine(`${mark(available)}  ${name}: ${reason}${numerics === undefined ? "" : ` (${numerics})`}`);
+      for (const { name, available, reason, numerics, fix } of devices) {
+        const more = [...numerics === undefined ? [] : [numerics], ...fix === undefined ? [] : [fix]];
+        printLine(`${mark(available)}  ${name}: ${reason}${more.length === 0 ? "" : ` (${more.join("; ")})`}`);
       }
+      printLine(`${mark(auto.available)}  auto: ${auto.available ? `takes ${auto.name}` : auto.reason}`);
     });
 }
 

@@ -6,7 +6,7 @@ import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
-import { printDiagnostics, printJson, printLine } from "../io.ts";
+import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
 const EXAMPLES = `
@@ -31,7 +31,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
       const planner = makePlanner(loaded, { targets, force: new Set(options.force) }, json);
-      const plan = planner.plan();
+      const plan = await planner.plan();
+      if (plan.problems.length > 0) refuseWith(plan.problems, json);
       const { stages } = plan;
       const forecasts = forecastPlan(plan, loaded.store);
       if (json) {

@@ -26,7 +26,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (file, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options });
-      const { stages } = makePlanner(loaded, {}, json).plan();
+      const { stages } = await makePlanner(loaded, {}, json).plan();
       const runs = findRuns(loaded.store, loaded.pipeline.name);
       if (json) {
         printJson({

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { type Forecast, forecastPlan, type Pipeline, type PlannedStage } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { plannedToJson } from "../format/plan_json.ts";
-import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { formatDevice, formatForecast, formatReason, formatState } from "../format/reasons.ts";
 import { printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
@@ -24,7 +24,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (file, id, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
-      const plan = makePlanner(loaded, {}, json).plan();
+      const plan = await makePlanner(loaded, {}, json).plan();
       const planned = plan.stages.get(id)!;
       const forecast = forecastPlan(plan, loaded.store).get(id);
       const followers = findFollowers(loaded.pipeline, id);
@@ -39,11 +39,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 function printDetails(planned: PlannedStage, forecast: Forecast | undefined, followers: readonly string[]): void {
-  const { manifest, state } = planned;
+  const { manifest, state, device, problem } = planned;
   if (manifest !== undefined) {
     printLine(`  result ${manifest.resolvedKey.slice(0, 12)} of run ${manifest.runId}`);
     if (manifest.numerics !== null) printLine(`  computed on ${manifest.numerics}`);
   }
+  if (device !== undefined) printLine(`  would compute on ${formatDevice(device)}`);
+  if (problem !== undefined) printLine(`  cannot run: ${problem.message}\n  fix: ${problem.fix}`);
   if (state === "cached") printLine("  nothing that it depends on has changed");
   if (forecast !== undefined) printLine(`  ${formatForecast(forecast)} (${forecast.basis})`);
   printLine(followers.length === 0 ? "  no stage reads it" : `  stages that follow: ${followers.join(", ")}`);

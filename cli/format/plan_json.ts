@@ -1,13 +1,15 @@
-import type { Forecast, PlannedStage } from "noiseline";
+import { diagnosticToJson, type Forecast, type PlannedStage } from "noiseline";
 
 /** A planned stage as plain data. */
 export function plannedToJson(id: string, planned: PlannedStage, forecast?: Forecast): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
   return {
     id,
     kind: stage.kind.name,
     state,
     fromStep,
+    device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
+    problem: problem && diagnosticToJson(problem),
     reasons,
     recipeKey,
     resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,

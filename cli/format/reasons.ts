@@ -1,4 +1,4 @@
-import type { Forecast, PlannedStage, Reason } from "noiseline";
+import type { Forecast, PlannedStage, Reason, StageDevice } from "noiseline";
 import { formatDuration } from "./duration.ts";
 
 function show(value: unknown): string {
@@ -35,6 +35,11 @@ export function formatReason(reason: Reason): string {
 /** A planned state with where it continues. */
 export function formatState({ state, fromStep }: PlannedStage): string {
   return fromStep === undefined ? state : `${state} from ${fromStep}`;
+}
+
+/** A device with why it is this one. */
+export function formatDevice({ name, numerics, reason }: Pick<StageDevice, "name" | "numerics" | "reason">): string {
+  return `${name} (${numerics}): ${reason}`;
 }
 
 export function formatForecast(forecast: Forecast | undefined): string {

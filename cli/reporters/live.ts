@@ -2,7 +2,7 @@ import process from "node:process";
 import { createLogUpdate } from "log-update";
 import type { EngineEvent, StageFinished } from "noiseline";
 import { formatDuration } from "../format/duration.ts";
-import { formatReason, formatState } from "../format/reasons.ts";
+import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printLine } from "../io.ts";
 import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "./phrases.ts";
@@ -26,6 +26,7 @@ export class LiveReporter {
   readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
   readonly #rows = new Map<string, Row>();
   readonly #pace = new Map<string, Pace>();
+  readonly #devices: string[] = [];
   readonly #messages: string[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
@@ -39,6 +40,9 @@ export class LiveReporter {
           this.#rows.set(id, { state: cached ? "cached" : "waiting", text: formatState(planned), startedAt: now });
         }
         this.#timer = setInterval(() => this.#render(), FRAME_MS);
+        return;
+      case "device":
+        this.#devices.push(`device ${formatDevice(event)}`);
         return;
       case "stage-started": {
         this.#pace.set(event.id, new Pace());
@@ -97,10 +101,12 @@ export class LiveReporter {
 
   #render(): void {
     this.#frame++;
-    const width = Math.max(...[...this.#rows.keys()].map((id) => id.length));
-    const lines = [...this.#rows].flatMap(([id, row]) => this.#rowLines(id.padEnd(width), row));
-    const columns = process.stderr.columns ?? 100;
-    this.#draw([...lines, ...this.#messages.map((text) => this.#style.warning(text.slice(0, columns - 1)))].join("\n"));
+    const longest = Math.max(...[...this.#rows.keys()].map((id) => id.length));
+    const lines = [...this.#rows].flatMap(([id, row]) => this.#rowLines(id.padEnd(longest), row));
+    const width = (process.stderr.columns ?? 100) - 1;
+    const devices = this.#devices.map((text) => this.#style.dim(text.slice(0, width)));
+    const messages = this.#messages.map((text) => this.#style.warning(text.slice(0, width)));
+    this.#draw([...lines, ...devices, ...messages].join("\n"));
   }
 
   #rowLines(name: string, row: Row): string[] {

@@ -1,7 +1,7 @@
 import process from "node:process";
 import type { EngineEvent } from "noiseline";
 import { formatDuration } from "../format/duration.ts";
-import { formatReason, formatState } from "../format/reasons.ts";
+import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
 import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "./phrases.ts";
@@ -19,11 +19,13 @@ export class PlainReporter {
     switch (event.type) {
       case "run-started":
         return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
+      case "device":
+        return printLine(`device ${formatDevice(event)}`);
       case "stage-started": {
         this.#pace.set(event.id, new Pace());
         this.#lastShown.set(event.id, performance.now());
         const why = event.planned.reasons.map(formatReason).join("; ");
-        const device = event.numerics === undefined ? "" : ` on ${event.numerics}`;
+        const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
         return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-progress":

@@ -34,6 +34,7 @@ export type DiagnosticCode =
   | "override"
   | "interpolation"
   | "external"
+  | "device"
   | "check";
 
 /** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */

@@ -25,7 +25,9 @@ export interface StageFinished {
 export type EngineEvent =
   | { readonly type: "run-started"; readonly runId: string; readonly plan: Plan; readonly outputs: string }
   | { readonly type: "warning"; readonly diagnostic: Diagnostic }
-  | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage; readonly numerics?: string }
+  /** Said once for each device that a run computes on, before the first stage that does. */
+  | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
+  | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }
   | { readonly type: "stage-progress"; readonly id: string; readonly update: ProgressUpdate }
   | { readonly type: "stage-note"; readonly id: string; readonly level: "note" | "warn"; readonly message: string }
   | { readonly type: "stage-waiting"; readonly id: string; readonly holder: string }

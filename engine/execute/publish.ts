@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { type ArtifactRecord, type FileEntry, relativePathSchema, type ResultManifest } from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { numericsOf } from "../plan/planner.ts";
 import { listFiles, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 
@@ -75,7 +74,7 @@ export function makeManifest(
     extent: planned.stage.extent ?? null,
     ingredients,
     outputs,
-    numerics: numericsOf(planned.stage) ?? null,
+    numerics: planned.device?.numerics ?? null,
     runId,
   };
 }

@@ -6,7 +6,7 @@ import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
-import { numericsOf, Planner } from "../plan/planner.ts";
+import { Planner } from "../plan/planner.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
@@ -51,7 +51,8 @@ export async function runPipeline(
   if (!made.ok) return refuse(made.diagnostics);
   const planner = made.value;
   const started = performance.now();
-  const plan = planner.plan();
+  const plan = await planner.plan();
+  if (plan.problems.length > 0) return refuse(plan.problems);
   const results = new Map<string, StageResult>();
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
@@ -224,7 +225,8 @@ class Scheduler {
       startedAt,
       durationMs,
       fromStep: result.fromStep ?? null,
-      numerics: numericsOf(this.#pipeline.stages.get(id)!) ?? null,
+      numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
+      device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },
       message: result.message ?? null,
     };
     this.#record.stages[id] = record;

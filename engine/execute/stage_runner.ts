@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { StageRun } from "../../stages/contract.ts";
+import type { StageDevice, StageRun } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit, StageEndState } from "../event/events.ts";
 import { digestStageExternals, externalPaths } from "../fingerprint/externals.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { numericsOf, type Planner } from "../plan/planner.ts";
+import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
@@ -16,6 +17,7 @@ import { acquireLock } from "../store/locks.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
+import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 
@@ -27,6 +29,8 @@ export interface StageResult {
   readonly fix?: string;
   readonly mine?: string;
   readonly fromStep?: number;
+  /** What it was computed on in this run. */
+  readonly device?: StageDevice;
 }
 
 export interface RunnerOptions {
@@ -63,6 +67,7 @@ const DAMAGED_SHORTCUT: StageResult = {
 export class StageRunner {
   readonly #options: RunnerOptions;
   readonly #scratch: ScratchFolders;
+  readonly #announced = new Set<string>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -109,6 +114,10 @@ export class StageRunner {
       if (planned.keys === undefined) return DAMAGED_SHORTCUT;
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
+      // Known from the plan, unless this stage runs because its result turned out to be broken.
+      await planner.findDevice(planned.stage);
+      const { problem } = planner.planStage(id, forced);
+      if (problem !== undefined) return failedBy(problem);
       using held = await this.#options.slots.take(planned.stage.resources, stop);
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
@@ -178,17 +187,18 @@ export class StageRunner {
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
     const { store, runId, emit, pipeline } = this.#options;
-    const { stage } = planned;
-    const numerics = numericsOf(stage);
+    const { stage, device } = planned;
     const started = performance.now();
-    emit({ type: "stage-started", id: stage.id, planned, ...(numerics === undefined ? {} : { numerics }) });
+    this.#announce(device);
+    emit({ type: "stage-started", id: stage.id, planned });
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${stage.id}`);
     let clean = false;
     try {
-      const start = this.#prepare(planned, folder, numerics);
+      const start = this.#prepare(planned, folder);
       const outcome = await this.#execute(planned, start, folder, held);
       if (outcome.status === "lost") return { lost: outcome.message };
-      if (outcome.status !== "complete") return toResult(outcome, planned);
+      const on = device === undefined ? {} : { device };
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
@@ -196,18 +206,26 @@ export class StageRunner {
       if (moved !== undefined) return moved;
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
-      this.#recordTiming(planned, numerics, performance.now() - started);
+      this.#recordTiming(planned, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
-      return { state: "ran", manifest, ...from, ...(mine === undefined ? {} : { mine }) };
+      return { state: "ran", manifest, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
   }
 
+  /** Say once in a run that a device is used and why. */
+  #announce(device: StageDevice | undefined): void {
+    if (device === undefined || this.#announced.has(device.name)) return;
+    this.#announced.add(device.name);
+    const { name, numerics, reason } = device;
+    this.#options.emit({ type: "device", name, numerics, reason });
+  }
+
   /** Lay out what the stage may see, and say it in one message. */
-  #prepare(planned: PlannedStage, folder: string, numerics: string | undefined): StartMessage {
+  #prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.#options;
-    const { stage, keys } = planned;
+    const { stage, keys, device } = planned;
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
     for (const port of Object.keys(stage.kind.inputs)) {
       const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
@@ -224,7 +242,7 @@ export class StageRunner {
       outputs[port] = join(folder, "out", port);
       this.#scratch.ensure(outputs[port]);
     }
-    const progress = progressFolder(store.progressRoot, keys!.identityKey, numerics);
+    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
       type: "start",
       nonce: crypto.randomUUID(),
@@ -235,7 +253,9 @@ export class StageRunner {
       // A forced stage starts at 0 and leaves the progress that is there as it is.
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
-      numerics: numerics ?? null,
+      device: device === undefined ? null : { name: device.name, numerics: device.numerics },
+      packages: {},
+      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
     };
   }
 
@@ -260,24 +280,24 @@ export class StageRunner {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
-    const problem = await installPackages(
-      stage.kind.entry,
-      stage.kind.custom,
-      (message) => emit({ type: "stage-note", id: stage.id, level: "note", message }),
-    );
-    if (problem !== undefined) {
+    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
+    const problem = await installPackages(stage.kind.entry, stage.kind.custom, note);
+    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const outside = problem ?? await openOutside(stage, folders, note);
+    if (typeof outside === "string") {
       return {
         status: "failed",
-        message: `cannot fetch its packages: ${problem}`,
+        message: `cannot fetch its packages: ${outside}`,
         fix: "check the network, then run again",
       };
     }
     makeFolder(start.progressFolder);
-    const externals = Object.values(externalPaths(stage, pipeline.folder));
-    return await runInChild(stage.kind, start, {
+    return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
       folder,
-      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...externals],
-      writable: [...Object.values(start.outputs), start.progressFolder],
+      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
+      writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
+      hosts: outside.hosts,
+      grants: await planned.device?.grants() ?? {},
       timeoutMs: stage.timeoutMs,
       env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
       stop,
@@ -335,19 +355,22 @@ export class StageRunner {
   }
 
   /** Only whole runs tell how long a stage takes. */
-  #recordTiming(planned: PlannedStage, numerics: string | undefined, durationMs: number): void {
-    if (planned.fromStep !== undefined) return;
-    const { stage } = planned;
+  #recordTiming({ stage, fromStep, device }: PlannedStage, durationMs: number): void {
+    if (fromStep !== undefined) return;
     const workGflop = stage.workGflop ?? null;
     this.#options.store.timings.add({
       pipeline: this.#options.pipeline.name,
       stage: stage.id,
       kind: stage.kind.name,
-      numerics: numerics ?? null,
+      numerics: device?.numerics ?? null,
       workGflop,
       durationMs,
     });
   }
+}
+
+function failedBy({ message, fix }: Diagnostic): StageResult {
+  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
 }
 
 function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>, planned: PlannedStage): StageResult {

@@ -64,6 +64,13 @@ export function validateParams(schema: z.ZodObject, raw: unknown): ParamsOutcome
     : { ok: false, issues: toParamIssues(outcome.error, schema) };
 }
 
+/** Located files become params like those that the user gave, so that all that follows treats them alike. */
+function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
+  const outcome = validateParams(builtin.params, raw);
+  if (!outcome.ok || builtin.locate === undefined) return outcome;
+  return { ok: true, params: { ...outcome.params, ...builtin.locate(outcome.params) } };
+}
+
 /** A kind that comes with the toolkit, as the engine sees it. */
 export function fromBuiltin(builtin: BuiltinKind): Kind {
   return {
@@ -79,9 +86,10 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     runs: builtin.runs,
     entry: builtin.entry,
     roles: rolesOf(builtin.params),
-    validate: (raw) => validateParams(builtin.params, raw),
+    validate: (raw) => validateBuiltin(builtin, raw),
     ...(builtin.check === undefined ? {} : { check: builtin.check }),
     ...(builtin.externals === undefined ? {} : { externals: builtin.externals }),
-    ...(builtin.numerics === undefined ? {} : { numerics: builtin.numerics }),
+    ...(builtin.downloads === undefined ? {} : { downloads: builtin.downloads }),
+    ...(builtin.device === undefined ? {} : { device: builtin.device }),
   };
 }

@@ -4,7 +4,8 @@ import type { Stage } from "../pipeline.ts";
 import { formatPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
 
-function place(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
+/** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
+export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
   const path = problem.input !== undefined
     ? ["stages", stage.entry, "inputs", problem.input]
     : problem.param !== undefined
@@ -49,7 +50,8 @@ export function checkFacts(
     if (result.facts !== undefined) facts.set(stage.id, result.facts);
     if (result.workGflop !== undefined) work.set(stage.id, result.workGflop);
     // A stage at another extent repeats what its entry already said.
-    if (stage.id === stage.entry) { for (const problem of result.problems) found.push(place(stage, problem, origins)); }
+    if (stage.id !== stage.entry) continue;
+    found.push(...result.problems.map((problem) => placeProblem(stage, problem, origins)));
   }
   return { problems: found, work };
 }

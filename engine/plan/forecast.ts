@@ -1,7 +1,6 @@
 import type { Timing } from "../../schemas/records.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage } from "./plan.ts";
-import { numericsOf } from "./planner.ts";
 
 /** How long a stage will take, or why that cannot be said. */
 export type Forecast =
@@ -38,9 +37,9 @@ function forecastStage(
   own: ReadonlyMap<string, Timing>,
   rates: ReadonlyMap<string, Timing>,
 ): Forecast {
-  const { stage, fromStep } = planned;
+  const { stage, fromStep, device } = planned;
   const share = fromStep === undefined || stage.extent === undefined ? 1 : Math.max(0, 1 - fromStep / stage.extent);
-  const numerics = numericsOf(stage) ?? null;
+  const numerics = device?.numerics ?? null;
   const work = stage.workGflop;
   const last = own.get(`${pipeline}/${stage.id} ${stage.kind.name} ${numerics}`);
   if (last !== undefined) {

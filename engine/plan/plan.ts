@@ -1,4 +1,6 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { StageDevice } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 
 /**
@@ -34,12 +36,18 @@ export interface PlannedStage {
   readonly manifest?: ResultManifest;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
+  /** What it computes on; found only for stages that may run. */
+  readonly device?: StageDevice;
+  /** Why there is nothing that it could compute on. */
+  readonly problem?: Diagnostic;
 }
 
 export interface Plan {
   readonly pipeline: Pipeline;
   /** The stages that were asked for and what they need, in dependency order. */
   readonly stages: ReadonlyMap<string, PlannedStage>;
+  /** Of stages that may run and lack the device for it. With any of these nothing may start. */
+  readonly problems: readonly Diagnostic[];
 }
 
 export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);

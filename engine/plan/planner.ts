@@ -1,11 +1,12 @@
 import type { ResultManifest } from "../../schemas/records.ts";
-import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
 import { identityKeyOf, keyParams, type LocalIngredients, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
 import { withPredecessors } from "../graph/order.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
+import { StageDevices } from "./devices.ts";
 import { type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
@@ -26,11 +27,6 @@ function readsLatest(stage: Stage, manifest: ResultManifest, latest: ReadonlyMap
   );
 }
 
-/** The numerics of a stage's results, for kinds that compute with tensors. */
-export function numericsOf(stage: Stage): string | undefined {
-  return stage.kind.numerics?.(stage.params);
-}
-
 /**
  * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
  * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
@@ -43,6 +39,7 @@ export class Planner {
   readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
   readonly #settled = new Map<string, ResultManifest>();
   readonly #good = new Map<ResultManifest, boolean>();
+  readonly #devices: StageDevices;
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
   readonly needed: ReadonlySet<string>;
@@ -56,6 +53,7 @@ export class Planner {
     this.#pipeline = pipeline;
     this.#store = store;
     this.#externals = externals;
+    this.#devices = new StageDevices(pipeline.origins);
     this.#force = options.force ?? new Set();
     for (const stage of pipeline.stages.values()) this.#makeKeys(stage);
     const targets = options.targets ?? [];
@@ -81,8 +79,27 @@ export class Planner {
     this.#good.delete(manifest);
   }
 
-  /** Plan all needed stages in order; cached results settle as it goes. */
-  plan(): Plan {
+  /** Find what a stage computes on, so that planning it tells. For stages that run although that was not planned. */
+  async findDevice(stage: Stage): Promise<void> {
+    await this.#devices.find([stage]);
+  }
+
+  /**
+   * Plan all needed stages in order; cached results settle as it goes. This machine's devices are looked at only if a
+   * stage may run that needs one.
+   */
+  async plan(): Promise<Plan> {
+    let stages = this.#planAll();
+    const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
+    // Progress belongs to the numerics of a device, so where a stage continues is known only now.
+    if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.#planAll();
+    // Stages that differ in extent alone have one line in the file, so one is enough.
+    const problems = new Map<string, Diagnostic>();
+    for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
+    return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
+  }
+
+  #planAll(): Map<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const id of this.#pipeline.stages.keys()) {
@@ -91,7 +108,7 @@ export class Planner {
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
       stages.set(id, this.#afterTwin(planned, working));
     }
-    return { pipeline: this.#pipeline, stages };
+    return stages;
   }
 
   /** Of two stages with one key, the first runs and the second then finds its result. */
@@ -110,7 +127,7 @@ export class Planner {
   planStage(id: string, force: boolean = this.#force.has(id)): PlannedStage {
     const stage = this.#pipeline.stages.get(id)!;
     const { local, localKey, recipeKey } = this.#keys.get(id)!;
-    const base = { stage, recipeKey, localKey };
+    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage) };
     const keys = this.#resolve(stage, local, localKey);
     if (keys === undefined) {
       // What this stage reads was left out because its recipe already led to a result.
@@ -244,7 +261,7 @@ export class Planner {
 
   #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.#store.progressRoot, identityKey, numericsOf(stage));
+    const folder = progressFolder(this.#store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.#store.results.byIdentity(identityKey).some((one) =>

@@ -1,5 +1,6 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
 import { copyFile, writeNew } from "../store/files.ts";
 import {
@@ -25,6 +26,10 @@ export interface ChildOptions {
   readonly folder: string;
   readonly readable: readonly string[];
   readonly writable: readonly string[];
+  /** Hosts that it may connect to, beyond those that its kind declares. */
+  readonly hosts: readonly string[];
+  /** What the stage's device needs. */
+  readonly grants: DeviceGrants;
   readonly timeoutMs: number | undefined;
   /** Set for the child on top of the inherited environment, such as which GPUs it may use. */
   readonly env: Readonly<Record<string, string>>;
@@ -69,15 +74,19 @@ export function moduleFlags(folder: string, custom: boolean): string[] {
 }
 
 /**
- * Permission flags of a worker: what the engine gives it, and what its kind declares. Deno splits path lists at commas
+ * Permission flags of a worker: what the engine gives it, what its kind declares and what its device needs. Deno splits path lists at commas
  * and knows no escape, so paths are written from the worker's own folder, which leaves out what they have in common.
  * @returns the path that cannot be granted, if there is one
  */
 function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readonly ungrantable: string } {
-  const { net = [], env = [], native = [] } = kind.permissions;
-  const libraries = native.map(packageFolder).filter((folder) => folder !== undefined);
+  const { native = [] } = kind.permissions;
+  const net = [...kind.permissions.net ?? [], ...options.hosts];
+  const { grants } = options;
+  const env = [...kind.permissions.env ?? [], ...grants.env ?? []];
+  const libraries = [...native.map(packageFolder).filter((folder) => folder !== undefined), ...grants.ffi ?? []];
+  const readable = [...options.readable, ...grants.read ?? []];
   const paths = (all: readonly string[]) => all.map((path) => relative(options.folder, path));
-  const lists = { read: paths(options.readable), write: paths(options.writable), ffi: paths(libraries) };
+  const lists = { read: paths(readable), write: paths(options.writable), ffi: paths(libraries) };
   const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
   if (ungrantable !== undefined) return { ungrantable };
   const flags = ["--no-prompt", `--allow-read=${lists.read.join(",")}`, `--allow-write=${lists.write.join(",")}`];
@@ -87,7 +96,7 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   return flags;
 }
 
-/** Run a stage in a process of its own, with only the permissions that its kind declares. */
+/** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
   const module = writeEntry(options.folder, entry, "serveStage");

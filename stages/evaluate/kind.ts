@@ -1,12 +1,12 @@
 import { evaluateParams } from "../../schemas/kinds/evaluate.ts";
-import { onnxNumerics } from "../../tensor/numerics.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 import { checkEvaluation } from "./check.ts";
 
 export const evaluateKind = defineKind({
   kind: "evaluate",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Loss of a checkpoint on images that it has not seen, overall and by timestep",
@@ -19,13 +19,12 @@ export const evaluateKind = defineKind({
     metrics: { type: "metrics", description: "L_simple of Ho et al. 2020, eq. 14" },
   },
   seeded: true,
-  permissions: { native: ["onnxruntime-node"] },
-  numerics: () => onnxNumerics(),
+  device: findStageDevice,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     const problems = checkEvaluation(params, { images, checkpoint });
-    if (images === undefined || checkpoint?.forwardGflop === undefined) return { problems };
+    if (images?.count === undefined || checkpoint?.forwardGflop === undefined) return { problems };
     return { problems, workGflop: Math.min(images.count, params.limit ?? images.count) * checkpoint.forwardGflop };
   },
 });

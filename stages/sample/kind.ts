@@ -1,12 +1,12 @@
 import { sampleParams } from "../../schemas/kinds/sample.ts";
-import { onnxNumerics } from "../../tensor/numerics.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "./check.ts";
 
 export const sampleKind = defineKind({
   kind: "sample",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Draw images from noise with a trained network",
@@ -18,8 +18,7 @@ export const sampleKind = defineKind({
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
   },
   seeded: true,
-  permissions: { native: ["onnxruntime-node"] },
-  numerics: () => onnxNumerics(),
+  device: findStageDevice,
   check({ count, sampler, batchSize }, inputs) {
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };

@@ -4,17 +4,14 @@ import { checkSchedule } from "./check.ts";
 
 export const scheduleKind = defineKind({
   kind: "schedule",
-  version: 1,
+  version: 2,
   runs: "inline",
   entry: import.meta.resolve("./run.ts"),
   summary: "How much noise each timestep adds, and every table that follows from it",
   params: scheduleParams,
   inputs: {},
   outputs: {
-    schedule: { type: "schedule", description: "Betas and all derived tables in float64" },
+    schedule: { type: "schedule", description: "Betas and all derived tables in float64, with a plot" },
   },
-  check: (params) => ({
-    problems: checkSchedule(params),
-    facts: { schedule: { timesteps: params.timesteps, betas: params.betas } },
-  }),
+  check: checkSchedule,
 });

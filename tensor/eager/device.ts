@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import type { CompiledFunction, Device } from "../device.ts";
+import { registerHostKeepMask } from "../random/kernels/host.ts";
 import { compileEager } from "./compile.ts";
 
 export interface EagerDeviceOptions {
@@ -13,6 +14,7 @@ export interface EagerDeviceOptions {
 export async function openEagerDevice({ name, numerics, backend }: EagerDeviceOptions): Promise<Device> {
   // Running goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
+  registerHostKeepMask(backend);
   const compiled = new Set<CompiledFunction>();
   let open = true;
   return {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import type { DeviceDescription } from "../devices.ts";
 import { onnxNumerics } from "../numerics.ts";
-import { hasNvidiaGpu, nvidiaModels } from "../tensorflow/gpus.ts";
+import { hasNvidiaGpu, nvidiaModels, nvidiaPrecision } from "../tensorflow/gpus.ts";
 import { onnxPackageFolder, ONNXRUNTIME_VERSION } from "./package.ts";
 
 /** What of a machine decides which devices onnxruntime-node can be. */
@@ -22,16 +22,22 @@ const WEBGPU_PLATFORMS = new Set(["linux-x64", "darwin-arm64", "win32-x64", "win
 /** The CUDA provider is no part of the package: its install script downloads this file into it. */
 const CUDA_LIBRARY = "bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so";
 
-export function thisMachine(): OnnxMachine {
+/** Its script by itself, because Deno runs install scripts only for packages in a `node_modules` folder. */
+const CUDA_INSTALL =
+  `deno run -A npm:onnxruntime-node@${ONNXRUNTIME_VERSION}/script/install.js --onnxruntime-node-install=cuda12`;
+
+const PLATFORM = `${process.platform}-${process.arch}`;
+
+function thisMachine(): OnnxMachine {
   return {
-    platform: `${process.platform}-${process.arch}`,
+    platform: PLATFORM,
     packageFolder: onnxPackageFolder(),
     nvidia: hasNvidiaGpu(),
   };
 }
 
 export function describeOnnx(
-  { threads = navigator.hardwareConcurrency, platform = thisMachine().platform }: {
+  { threads = navigator.hardwareConcurrency, platform = PLATFORM }: {
     readonly threads?: number | undefined;
     readonly platform?: string;
   } = {},
@@ -40,7 +46,7 @@ export function describeOnnx(
     return absent("onnx", `no CPU library for ${platform}, only for ${[...CPU_PLATFORMS].join(", ")}`);
   }
   const reason = `ONNX Runtime on the CPU, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  return { name: "onnx", available: true, reason, numerics: onnxNumerics() };
+  return { name: "onnx", available: true, reason, numerics: onnxNumerics(threads) };
 }
 
 /** Whether the driver's and CUDA's own libraries can be loaded shows only when the device is opened. */
@@ -49,17 +55,16 @@ export function describeOnnxCuda(machine: OnnxMachine = thisMachine()): DeviceDe
   if (platform !== "linux-x64") return absent("onnx-cuda", `no CUDA library for ${platform}, only for linux-x64`);
   if (!nvidia) return absent("onnx-cuda", "no NVIDIA GPU is visible");
   if (packageFolder === undefined || !existsSync(join(packageFolder, CUDA_LIBRARY))) {
-    const fix = "deno install --allow-scripts=npm:onnxruntime-node, which downloads it; it wants CUDA 12 and cuDNN 9";
-    return absent("onnx-cuda", "onnxruntime-node's CUDA library is not installed", fix);
+    return absent("onnx-cuda", "onnxruntime-node's CUDA library is not installed", CUDA_INSTALL);
   }
-  const numerics = `onnx-cuda/${ONNXRUNTIME_VERSION}/${nvidiaModels()}`;
+  const numerics = `onnx-cuda/${ONNXRUNTIME_VERSION}/${nvidiaModels()}/${nvidiaPrecision()}`;
   return { name: "onnx-cuda", available: true, reason: "ONNX Runtime on an NVIDIA GPU", numerics };
 }
 
 /** @param adapter What Deno's WebGPU finds: ONNX Runtime brings its own WebGPU, which needs the same drivers. */
 export function describeOnnxWebgpu(
   adapter: DeviceDescription,
-  { platform }: Pick<OnnxMachine, "platform"> = thisMachine(),
+  { platform = PLATFORM }: { readonly platform?: string } = {},
 ): DeviceDescription {
   const name = "onnx-webgpu";
   if (!WEBGPU_PLATFORMS.has(platform)) {
@@ -71,7 +76,7 @@ export function describeOnnxWebgpu(
   return {
     ...adapter,
     name,
-    reason: `ONNX Runtime's WebGPU, experimental: ${adapter.reason}`,
+    reason: "ONNX Runtime's own WebGPU, experimental, on the adapter of device webgpu",
     numerics: `onnx-webgpu/${ONNXRUNTIME_VERSION}/${hardware}`,
   };
 }

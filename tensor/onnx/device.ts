@@ -20,7 +20,7 @@ export async function openOnnxDevice(options: OnnxDeviceOptions = {}): Promise<D
   if (!Number.isInteger(threads) || threads < 1) {
     throw new RangeError(`Cannot open device "${name}": threads must be a positive integer: got ${threads}`);
   }
-  const numerics = options.numerics ?? (provider === "cpu" ? onnxNumerics() : `${name}/${ONNXRUNTIME_VERSION}`);
+  const numerics = options.numerics ?? (provider === "cpu" ? onnxNumerics(threads) : `${name}/${ONNXRUNTIME_VERSION}`);
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   const compiled = new Set<CompiledFunction>();
@@ -30,7 +30,7 @@ export async function openOnnxDevice(options: OnnxDeviceOptions = {}): Promise<D
     numerics,
     async compile(fn, inputs, { label = "function" } = {}) {
       if (!open) throw new Error(`Cannot compile "${label}": device "${name}" has been disposed of`);
-      const session = await compileTraced(trace(fn, inputs, label), inputs, { label, threads, provider });
+      const session = compileTraced(trace(fn, inputs, label), inputs, { label, threads, provider });
       compiled.add(session);
       return {
         ...session,

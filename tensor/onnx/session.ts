@@ -38,6 +38,8 @@ export async function openSession(
         executionMode: "sequential",
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
+        // The pattern is a second arena beside that of the first run: memory of the activations twice, and no faster.
+        enableMemPattern: false,
         logSeverityLevel: FATAL,
       }),
   );

@@ -24,6 +24,10 @@ export interface StageOptions {
   readonly inputs?: Readonly<Record<string, InputArtifact>>;
   readonly seed?: number;
   readonly progress?: MemoryProgress;
+  /** Folders of npm packages, by name. */
+  readonly packages?: Readonly<Record<string, string>>;
+  /** Folder of fetched files. */
+  readonly downloads?: string;
   readonly stop?: AbortSignal;
   readonly onReport?: (update: ProgressUpdate) => void;
 }
@@ -66,7 +70,9 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     inputs: options.inputs ?? {},
     outputs,
     progress: options.progress ?? new MemoryProgress(),
-    numerics: onnxNumerics(),
+    device: { name: "onnx", numerics: onnxNumerics() },
+    packages: options.packages ?? {},
+    downloads: options.downloads,
     stop: options.stop ?? new AbortController().signal,
     report: options.onReport ?? (() => {}),
     note: () => {},

@@ -58,7 +58,8 @@ export async function assertParity(
 export function assertCloseArrays(got: HostArray, wanted: HostArray, tolerance: number, name = "array"): void {
   assertEquals(got.constructor, wanted.constructor, `${name}: type`);
   assertEquals(got.length, wanted.length, `${name}: length`);
-  const size = Math.max(...Array.from(wanted, Math.abs));
+  let size = 0;
+  for (const value of wanted) size = Math.max(size, Math.abs(value));
   wanted.forEach((value, index) => {
     const difference = Math.abs(got[index]! - value);
     const equal = Object.is(got[index], value) || difference <= tolerance * size;

@@ -70,6 +70,7 @@ export const EXCEPTIONS: readonly {
   readonly why: string;
 }[] = [
   { from: "engine/", to: /^stages\/contract\.ts$/, typeOnly: true, why: "the contract between engine and stages" },
+  { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

@@ -1,9 +1,18 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { describeOnnx } from "../../../tensor/devices.ts";
-import { describeDevices, DEVICE_NAMES, onnxNumerics, onnxPackageFolder, openDevice } from "../../../tensor/mod.ts";
+import { DEVICES } from "../../../schemas/kinds/common.ts";
+import {
+  chooseDevice,
+  describeDevices,
+  DEVICE_NAMES,
+  grantsFor,
+  onnxNumerics,
+  onnxPackageFolder,
+  openDevice,
+} from "../../../tensor/mod.ts";
 import type { DeviceName } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";
 import { ONNXRUNTIME_VERSION } from "../../../tensor/onnx/package.ts";
+import { skipUnless } from "../../support/proc.ts";
 
 const TENSOR = new URL("../../../tensor/", import.meta.url);
 
@@ -16,7 +25,9 @@ async function runChild(args: string[]): Promise<{ code: number; out: string; er
 Deno.test("onnxNumerics() names the version that is installed", async () => {
   const manifest = JSON.parse(await Deno.readTextFile(`${onnxPackageFolder()}package.json`));
   assertEquals(ONNXRUNTIME_VERSION, manifest.version);
-  assertMatch(onnxNumerics(), new RegExp(`^onnx-cpu/${RegExp.escape(ONNXRUNTIME_VERSION)}/(x86|arm64)`));
+  const version = RegExp.escape(ONNXRUNTIME_VERSION);
+  assertMatch(onnxNumerics(1), new RegExp(`^onnx-cpu/${version}/(x86|arm64)[^/]*/1-thread$`));
+  assertMatch(onnxNumerics(3), /3-threads$/);
 });
 
 Deno.test("instructionClass() is the widest set of kernels", () => {
@@ -31,14 +42,22 @@ Deno.test("instructionClass() is the widest set of kernels", () => {
   assertEquals(instructionClass("x64", undefined), "x86");
 });
 
-Deno.test("openDevice() opens every name", async () => {
-  for (const name of DEVICE_NAMES) {
-    const device = await openDevice(name, { threads: 1 });
-    assertEquals(device.name, "onnx");
-    assertEquals(device.numerics, onnxNumerics());
-    await device.dispose();
-  }
+Deno.test("openDevice() refuses a device that is not here, with the reason", async () => {
+  const absent = (await describeDevices()).find(({ available }) => !available);
+  if (skipUnless(absent !== undefined, "every device is available")) return;
+  const error = await assertRejects(() => openDevice(absent!.name), Error, `Cannot open device "${absent!.name}": `);
+  assertStringIncludes(error.message, absent!.reason);
 });
+
+Deno.test("auto is one of the devices that are available", async () => {
+  const chosen = await chooseDevice("auto", { threads: 1 });
+  const device = await openDevice("auto", { threads: 1 });
+  assert(chosen.available);
+  assertEquals([device.name, device.numerics], [chosen.name, chosen.numerics]);
+  await device.dispose();
+});
+
+Deno.test("a pipeline may name every device", () => assertEquals([...DEVICES], [...DEVICE_NAMES]));
 
 Deno.test("openDevice() lists the names when it does not know one", async () => {
   const unknown = "abacus" as DeviceName;
@@ -49,18 +68,16 @@ Deno.test("openDevice() lists the names when it does not know one", async () => 
   );
 });
 
-Deno.test("describeDevices() says what this machine has", () => {
-  const [onnx, ...others] = describeDevices();
-  assertEquals(others, []);
-  assertEquals(onnx?.available, true);
-  assertEquals(onnx?.numerics, onnxNumerics());
-  assertMatch(onnx!.reason, /ONNX Runtime on the CPU, \d+ threads?/);
-});
-
-Deno.test("describeOnnx() says why a platform has no device", () => {
-  const description = describeOnnx("darwin-x64");
-  assert(!description.available && description.numerics === undefined);
-  assertStringIncludes(description.reason, "no CPU library for darwin-x64");
+Deno.test("describeDevices() lists every device with a reason", async () => {
+  const devices = await describeDevices();
+  assertEquals(devices.map(({ name }) => name), DEVICE_NAMES.slice(1));
+  for (const { available, reason, numerics } of devices) {
+    assert(reason !== "");
+    assertEquals(numerics !== undefined, available, reason);
+  }
+  const onnx = devices.find(({ name }) => name === "onnx")!;
+  assertEquals([onnx.available, onnx.numerics], [true, onnxNumerics()]);
+  assertMatch(onnx.reason, /ONNX Runtime on the CPU, \d+ threads?/);
 });
 
 Deno.test("tensor/mod.ts loads neither TF.js nor an engine until a device is opened", async () => {
@@ -81,26 +98,37 @@ Deno.test("tensor/mod.ts loads neither TF.js nor an engine until a device is ope
   assert(loaded.has(new URL("random/stream.ts", TENSOR).href));
 });
 
-Deno.test("a device needs no permission but --allow-ffi for its package when numerics are given", async () => {
-  const program = `
-    import { openDevice } from "${new URL("mod.ts", TENSOR).href}";
-    import * as tf from "@tensorflow/tfjs";
-    const device = await openDevice("onnx", { threads: 2, numerics: "given" });
-    const compiled = await device.compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [2], dtype: "float32" } });
-    const { y } = await compiled.run({ x: Float32Array.of(3, 4) });
-    await device.dispose();
-    console.log(device.numerics, y.join());`;
-  const file = await Deno.makeTempFile({ suffix: ".ts" });
-  try {
-    await Deno.writeTextFile(file, program);
-    const config = new URL("../deno.json", TENSOR).pathname;
-    const permissions = ["--no-prompt", "--cached-only", `--allow-ffi=${onnxPackageFolder()}`];
-    const { out, err } = await runChild(["run", "--no-check", ...permissions, "--config", config, file]);
-    assertEquals(out, "given 9,16", err);
-  } finally {
-    await Deno.remove(file);
-  }
-});
+// Each in a process of its own, as stages are: engines that are never used together may not bear each other.
+for (const { name, available, numerics } of await describeDevices()) {
+  Deno.test(`device ${name} computes in a process that has no permission but its grants`, async () => {
+    if (skipUnless(available, `no device ${name} here`)) return;
+    const program = `
+      import { openDevice } from "${new URL("mod.ts", TENSOR).href}";
+      import * as tf from "@tensorflow/tfjs";
+      const device = await openDevice("${name}", { threads: 2, numerics: "${numerics}" });
+      const compiled = await device.compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [2], dtype: "float32" } });
+      const { y } = await compiled.run({ x: Float32Array.of(3, 4) });
+      await device.dispose();
+      console.log(device.name, device.numerics, y.join());`;
+    const { read = [], ffi = [], env = [] } = await grantsFor(name);
+    const permissions = [
+      ...read.map((folder) => `--allow-read=${folder}`),
+      ...ffi.map((folder) => `--allow-ffi=${folder}`),
+      ...env.map((variable) => `--allow-env=${variable}`),
+    ];
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    try {
+      await Deno.writeTextFile(file, program);
+      const config = new URL("../deno.json", TENSOR).pathname;
+      const flags = ["--no-prompt", "--cached-only", "--no-check", ...permissions, "--config", config];
+      const { out, err } = await runChild(["run", ...flags, file]);
+      if (skipUnless(!err.includes("Failed to get a WebGPU adapter"), `no driver that ${name} accepts`)) return;
+      assertEquals(out, `${name} ${numerics} 9,16`, err);
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+}
 
 interface Dependency {
   readonly isDynamic?: boolean;

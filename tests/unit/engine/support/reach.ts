@@ -12,7 +12,14 @@ const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
 export async function planIn(folder: string, yaml: string, options: PlanOptions & { set?: string[] } = {}) {
   const planner = Planner.make(await loadGood(folder, yaml, options.set), storeOf(folder), options);
   if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
-  return planner.value.plan().stages;
+  return (await planner.value.plan()).stages;
+}
+
+/** What is wrong with a plan that must not run. */
+export async function refusalOf(folder: string, yaml: string, options: RunOptions = {}) {
+  const result = await runPipeline(await loadGood(folder, yaml), storeOf(folder), options);
+  if (result.ok) throw new Error(`It runs: ${yaml}`);
+  return result.diagnostics;
 }
 
 /** Run a pipeline in a folder, as a new process would. */

@@ -48,6 +48,33 @@ export const walkKind = defineKind({
   outputs: { out: files },
 });
 
+/** What kind `compute` finds when it looks for a device, and how often it looked. */
+export const machine: { devices: Record<string, { numerics: string }>; looks: number } = { devices: {}, looks: 0 };
+
+/** Has an extent, and a device of {@linkcode machine}. */
+export const computeKind = defineKind({
+  kind: "compute",
+  summary: "Go some steps on a device",
+  version: 1,
+  runs: "inline",
+  entry,
+  params: z.strictObject({
+    text: z.string().default("a"),
+    steps: extent(z.int().min(1).default(1)),
+    device: execution(z.string().default("fast")),
+  }),
+  inputs: { from: { ...files, optional: true } },
+  outputs: { out: files },
+  // deno-lint-ignore require-await -- real kinds look at the machine
+  device: async ({ device: name }) => {
+    machine.looks++;
+    const found = machine.devices[name];
+    if (found !== undefined) return { device: { name, ...found, reason: "told so", grants: async () => ({}) } };
+    const message = `device "${name}" is not available: unplugged`;
+    return { problem: { severity: "error", param: ["device"], message, fix: "plug it in" } };
+  },
+});
+
 /** Ports of every sort, for binding. */
 export const portsKind = defineKind({
   kind: "ports",
@@ -71,5 +98,5 @@ export const portsKind = defineKind({
 });
 
 export const TINY_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
-  [sourceKind, mixKind, walkKind, portsKind].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
+  [sourceKind, mixKind, walkKind, computeKind, portsKind].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
 );

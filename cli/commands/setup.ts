@@ -1,0 +1,45 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import process from "node:process";
+import type { AnyCommand } from "../settings.ts";
+import { styleFor } from "../format/style.ts";
+import { EXIT, Exit, printError, printLine } from "../io.ts";
+import { SetupFailure } from "../setup/failure.ts";
+import { setUpTensorflow } from "../setup/tensorflow.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task setup:tensorflow          # TensorFlow on the CPU
+  deno task setup:tensorflow --gpu    # for NVIDIA cards: 3.3 GB to download, 6 GB on disk`;
+
+/** `setup tensorflow` */
+export function makeCommand(): AnyCommand {
+  const setup = new Command("setup").summary("Make an optional engine usable")
+    .description("Make an engine usable that does not come with the npm packages.")
+    // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
+    .exitOverride().configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
+  setup.command("tensorflow")
+    .description(
+      "Fetch tfjs-node and TensorFlow into the user's cache, for devices tensorflow and tensorflow-gpu. " +
+        "Doing it again does nothing.",
+    )
+    .option("--gpu", "TensorFlow for NVIDIA cards, with the CUDA 12 libraries")
+    .addOption(
+      new Option("--source <source>", "the package's own download, or its addon built against a Python wheel")
+        .choices(["auto", "official", "wheel"] as const).default("auto" as const),
+    )
+    .option("--force", "make it again")
+    .addHelpText("after", EXAMPLES)
+    .action(async ({ gpu = false, source, force = false }) => {
+      // The package's own download for GPUs is of 2022: it wants CUDA 11.2 and has no code for cards since.
+      const automatic = gpu ? ["wheel" as const] : ["official" as const, "wheel" as const];
+      try {
+        await setUpTensorflow({ gpu, sources: source === "auto" ? automatic : [source], force, say: printLine });
+      } catch (error) {
+        if (!(error instanceof SetupFailure)) throw error;
+        const style = styleFor(process.stderr);
+        printError(`${style.error("error:")} ${error.message}\n  fix:    ${error.fix}`);
+        throw new Exit(EXIT.failed);
+      }
+    });
+  return setup;
+}

@@ -1,0 +1,55 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { tensorflowInstallation } from "noiseline";
+import { requireProgram, runProgram } from "./programs.ts";
+
+const COMPILER = Deno.env.get("CXX") ?? "g++";
+
+export async function requireCompiler(): Promise<void> {
+  await requireProgram(COMPILER, "build tfjs-node's addon", "g++");
+}
+
+/**
+ * A library that a graphics driver brings, such as Mesa's LLVM, may be global in a process that has asked for a
+ * WebGPU adapter. TensorFlow has an LLVM of its own, and takes the other's functions if it is loaded like any addon,
+ * which ends the process. So this is loaded before it, and loads TensorFlow with its own symbols first.
+ */
+const PRELOAD = `
+#include <dlfcn.h>
+#include <node_api.h>
+NAPI_MODULE_INIT() {
+  if (dlopen("libtensorflow_cc.so.2", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND) == nullptr) {
+    napi_throw_error(env, nullptr, dlerror());
+  }
+  return exports;
+}
+`;
+
+/**
+ * Compile tfjs-node's addon against the libraries of a wheel, by their own names: a wheel has no `libtensorflow.so`, but
+ * its `libtensorflow_cc.so.2` exports the whole C API. The addon finds them by its own place, so the folder can move.
+ *
+ * @param site the unpacked wheels @param headers folder of Node-API's headers
+ */
+export async function buildAddon(folder: string, site: string, headers: string): Promise<void> {
+  const { addonFile, packageFolderOf, preloadFile } = tensorflowInstallation;
+  const sources = join(packageFolderOf(folder), "binding");
+  const libraries = join(site, "tensorflow");
+  mkdirSync(dirname(addonFile(folder)), { recursive: true });
+  const preload = join(sources, "preload.cc");
+  writeFileSync(preload, PRELOAD);
+  const compile = (files: readonly string[], output: string, flags: readonly string[] = []) =>
+    runProgram(COMPILER, [
+      ...["-shared", "-fPIC", "-O2", "-std=c++17", "-DNAPI_VERSION=8"],
+      ...[headers, join(libraries, "include"), sources].map((include) => `-I${include}`),
+      ...files,
+      ...flags,
+      "-Wl,-rpath,$ORIGIN/../../../site/tensorflow",
+      ...["-o", output],
+    ], { purpose: "build tfjs-node's addon", fix: "use g++ 9 or newer, or report what the compiler says" });
+  await compile(["tfjs_backend.cc", "tfjs_binding.cc"].map((source) => join(sources, source)), addonFile(folder), [
+    `-L${libraries}`,
+    ...["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"].map((library) => `-l:${library}`),
+  ]);
+  await compile([preload], preloadFile(folder), ["-ldl"]);
+}

@@ -1,0 +1,39 @@
+import { delimiter, join } from "node:path";
+import { SetupFailure } from "./failure.ts";
+
+const LINES_SHOWN = 15;
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** What it is for, as in "Cannot …". */
+  readonly purpose: string;
+  readonly fix: string;
+}
+
+/** @param debian Debian package that has the program. @throws SetupFailure when it is not on the PATH. */
+export async function requireProgram(name: string, purpose: string, debian: string): Promise<void> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(delimiter)) {
+    const found = folder !== "" && await Deno.stat(join(folder, name)).catch(() => undefined);
+    if (found) return;
+  }
+  throw new SetupFailure(`Cannot ${purpose}: ${name} is not on the PATH`, `apt-get install ${debian}`);
+}
+
+/** Run a program to its end and return its standard output. @throws SetupFailure with the end of what it said. */
+export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<string> {
+  const { success, code, signal, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (success) return text(stdout);
+  const said = `${text(stdout)}\n${text(stderr)}`.split("\n").filter((line) => line.trim() !== "");
+  const end = signal === null ? `exit code ${code}` : `signal ${signal}`;
+  const tail = said.slice(-LINES_SHOWN).map((line) => `\n  | ${line}`).join("");
+  throw new SetupFailure(`Cannot ${options.purpose}: ${program} ended with ${end}${tail}`, options.fix);
+}

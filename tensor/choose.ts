@@ -1,0 +1,72 @@
+import { describeDevice, type DescribeOptions } from "./describe.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceName } from "./devices.ts";
+
+/**
+ * What `auto` takes, best first. `onnx-webgpu` is not among them: TF.js' own WebGPU backend is the better use of the same
+ * hardware.
+ */
+export const AUTO_ORDER = ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+
+/** A device that can be opened here, and why it is this one. */
+export interface ChosenDevice {
+  readonly available: true;
+  readonly name: ConcreteDeviceName;
+  readonly numerics: string;
+  /** What the device is; for `auto`, also why no better one. */
+  readonly reason: string;
+}
+
+export interface NoDevice {
+  readonly available: false;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+export interface ChooseOptions extends DescribeOptions {
+  /** Looks at one device; given by tests. */
+  readonly describe?: Describe;
+}
+
+type Describe = (name: ConcreteDeviceName, options: DescribeOptions) => Promise<DeviceDescription>;
+
+/**
+ * Find the device that a name stands for on this machine, without opening it. Devices are looked at in turn, and those
+ * that are worse than the chosen one not at all.
+ */
+export async function chooseDevice(name: DeviceName, options: ChooseOptions = {}): Promise<ChosenDevice | NoDevice> {
+  return name === "auto" ? await chooseBest(options) : await takeNamed(name, options);
+}
+
+async function takeNamed(
+  name: ConcreteDeviceName,
+  { describe = describeDevice, ...options }: ChooseOptions,
+): Promise<ChosenDevice | NoDevice> {
+  const { available, reason, numerics, fix } = await describe(name, options);
+  if (available) return { available, name, numerics: numerics ?? name, reason };
+  return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists what this machine has" };
+}
+
+async function chooseBest({ describe = describeForAuto, ...options }: ChooseOptions): Promise<ChosenDevice | NoDevice> {
+  const passedOver: string[] = [];
+  for (const name of AUTO_ORDER) {
+    const { available, reason, numerics, software } = await describe(name, options);
+    if (available && software !== true) {
+      const better = passedOver.length === 0 ? "" : `; better, but not here: ${passedOver.join("; ")}`;
+      return { available, name, numerics: numerics ?? name, reason: `${reason}${better}` };
+    }
+    passedOver.push(`${name} (${reason})`);
+  }
+  return {
+    available: false,
+    reason: `this machine has none: ${passedOver.join("; ")}`,
+    fix: "`deno task doctor` lists what each needs",
+  };
+}
+
+/** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no graphics processor can be. */
+async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
+  if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
+    return { name, available: false, reason: "no graphics processor", numerics: undefined };
+  }
+  return await describeDevice(name, options);
+}

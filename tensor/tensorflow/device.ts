@@ -1,0 +1,44 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Device, DeviceOptions } from "../device.ts";
+import { openEagerDevice } from "../eager/device.ts";
+import { registerTensorflowKeepMask } from "../random/kernels/tensorflow.ts";
+import { tensorflowNumerics } from "./describe.ts";
+import { findInstallation, type Installation, setupCommand } from "./installation.ts";
+import { loadTensorflow, TENSORFLOW_BACKEND } from "./load.ts";
+
+export interface TensorflowOptions extends DeviceOptions {
+  readonly gpu: boolean;
+  /** Use this instead of the one that is set up: for the setup itself, which tries what it has made. */
+  readonly installation?: Installation;
+}
+
+/**
+ * TensorFlow through tfjs-node or tfjs-node-gpu: functions run op by op in its kernels. TensorFlow is loaded here and
+ * stays loaded, with its threads, until the process ends.
+ * @throws Error when it is not set up, finds no GPU, or is loaded already with other options.
+ */
+export async function openTensorflowDevice(options: TensorflowOptions): Promise<Device> {
+  const { gpu, threads } = options;
+  const name = gpu ? "tensorflow-gpu" : "tensorflow";
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+    throw new RangeError(`Cannot open device "${name}": threads must be a positive integer: got ${threads}`);
+  }
+  const installation = options.installation ?? findInstallation(gpu);
+  if (installation === undefined) {
+    throw new Error(`Cannot open device "${name}": TensorFlow is not set up. Fix: ${setupCommand(gpu)}`);
+  }
+  await tf.ready();
+  const loaded = loadTensorflow(installation, threads);
+  if (gpu && !loaded.usesGpu) {
+    throw new Error(
+      `Cannot open device "${name}": TensorFlow ${installation.tensorflow} finds no GPU that it can use. ` +
+        `Fix: see why with TF_CPP_MIN_LOG_LEVEL=0, check nvidia-smi, or use device "tensorflow".`,
+    );
+  }
+  if (gpu) registerTensorflowKeepMask(TENSORFLOW_BACKEND);
+  return await openEagerDevice({
+    name,
+    numerics: options.numerics ?? tensorflowNumerics(installation, loaded.threads),
+    backend: TENSORFLOW_BACKEND,
+  });
+}

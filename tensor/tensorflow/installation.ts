@@ -1,0 +1,80 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import process from "node:process";
+
+/** Where TensorFlow lies once it is set up, and what is in that folder. */
+
+/** Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs`, whose kernels it implements. */
+export const TFJS_NODE_VERSION = "4.22.0";
+
+/** TensorFlow against which the addon is built here, from its Python wheel. */
+export const WHEEL_TENSORFLOW = "2.21.0";
+
+/** TensorFlow that the package's own install script downloads, with the addon ready made. */
+export const OFFICIAL_TENSORFLOW = "2.9.1";
+
+export type TensorflowSource = "wheel" | "official";
+
+/**
+ * One TensorFlow with its addon. `folder` holds
+ *
+ * - `package/`: tfjs-node as it is published, with `lib/napi-v8/tfjs_binding.node` added;
+ * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see `stand_in.ts`);
+ * - `site/`, of a wheel: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other so;
+ * - `setup.json`: what was set up; for people.
+ */
+export interface Installation {
+  readonly folder: string;
+  readonly gpu: boolean;
+  /** Version of TensorFlow. */
+  readonly tensorflow: string;
+  readonly source: TensorflowSource;
+}
+
+/** Variables that say where the user's cache is. */
+export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
+
+/** The user's cache folder for everything of TensorFlow, outside of any project so that all share it. */
+export function tensorflowCache(): string {
+  const [cache, home] = CACHE_VARIABLES.map((name) => process.env[name] || undefined);
+  // A worker may read these variables, but not ask the system whose home is where.
+  return join(cache ?? join(home ?? homedir(), ".cache"), "noiseline", "tensorflow");
+}
+
+/** Where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's files. */
+export function installationFor(gpu: boolean, source: TensorflowSource): Installation {
+  const tensorflow = source === "wheel" ? WHEEL_TENSORFLOW : OFFICIAL_TENSORFLOW;
+  const name = `${gpu ? "gpu" : "cpu"}-tfjs-node-${TFJS_NODE_VERSION}-tensorflow-${tensorflow}`;
+  return { folder: join(tensorflowCache(), name), gpu, tensorflow, source };
+}
+
+/** The installation that a device uses: the newer TensorFlow if both are there. Undefined if none is. */
+export function findInstallation(gpu: boolean): Installation | undefined {
+  const candidates = [installationFor(gpu, "wheel"), installationFor(gpu, "official")];
+  return candidates.find(({ folder }) => existsSync(addonFile(folder)));
+}
+
+/** A program that opens the installation of its first argument (its JSON), computes something, and prints the result. */
+export const TRY_OUT_MODULE: string = import.meta.resolve("./try_out.ts");
+
+export function packageFolderOf(folder: string): string {
+  return join(folder, "package");
+}
+
+/** The native addon, at the place where tfjs-node itself looks for it. */
+export function addonFile(folder: string): string {
+  return join(packageFolderOf(folder), "lib", "napi-v8", "tfjs_binding.node");
+}
+
+/** Of a wheel: an addon that is loaded before, so that TensorFlow's symbols do not mix with others (see the setup). */
+export function preloadFile(folder: string): string {
+  return join(dirname(addonFile(folder)), "preload.node");
+}
+
+/** How to get what is missing. */
+export function setupCommand(gpu: boolean): string {
+  return `deno task setup:tensorflow${gpu ? " --gpu" : ""}`;
+}
+
+export { standInFiles } from "./stand_in.ts";

@@ -1,0 +1,106 @@
+import * as tf from "@tensorflow/tfjs";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import util from "node:util";
+import { setTensorflowEnvironment } from "./environment.ts";
+import { addonFile, type Installation, packageFolderOf, preloadFile, setupCommand } from "./installation.ts";
+import { TFJS_HANDOVER } from "./stand_in.ts";
+
+/**
+ * tfjs-node, loaded into the TF.js that the project uses (see `stand_in.ts`). Nothing of it is loaded, or even fetched,
+ * by those who do not open the device.
+ *
+ * Its `index.js` is left out: it would select the backend for the whole process, bring node-pre-gyp to find the addon,
+ * and register file handlers. What it does besides is here: register the kernels, load the addon, register the backend.
+ */
+
+/** tfjs-node asks for its backend by this name. */
+export const TENSORFLOW_BACKEND = "tensorflow";
+
+export interface LoadedTensorflow {
+  readonly installation: Installation;
+  readonly threads: number;
+  /** As the library itself says. */
+  readonly version: string;
+  /** Whether ops run on a GPU. TensorFlow falls back to the CPU by itself. */
+  readonly usesGpu: boolean;
+}
+
+let loaded: LoadedTensorflow | undefined;
+
+/**
+ * Load TensorFlow and register its TF.js backend, once for the process: its threads and its libraries cannot be changed
+ * afterwards.
+ * @param threads Threads of an op and for ops; default: those that it is loaded with, or all logical cores
+ * @throws Error when it is loaded differently already, or cannot be loaded.
+ */
+export function loadTensorflow(installation: Installation, threads?: number): LoadedTensorflow {
+  if (loaded !== undefined) {
+    assertSame(loaded, installation, threads);
+    return loaded;
+  }
+  const count = threads ?? navigator.hardwareConcurrency;
+  setTensorflowEnvironment(installation.gpu, count);
+  patchUtil();
+  const { binding, backend } = requireBackend(installation);
+  tf.registerBackend(TENSORFLOW_BACKEND, () => backend, 0); // Priority 0: TF.js never picks it by itself.
+  tf.findBackend(TENSORFLOW_BACKEND);
+  loaded = { installation, threads: count, version: binding.TF_Version, usesGpu: backend.isUsingGpuDevice };
+  return loaded;
+}
+
+interface NodeBackend extends tf.KernelBackend {
+  readonly isUsingGpuDevice: boolean;
+}
+
+interface Binding {
+  readonly TF_Version: string;
+}
+
+function requireBackend({ folder, gpu }: Installation): { binding: Binding; backend: NodeBackend } {
+  const root = packageFolderOf(folder);
+  const require = createRequire(join(root, "package.json"));
+  const key = Symbol.for(TFJS_HANDOVER);
+  const host = globalThis as { [key]?: unknown };
+  host[key] = tf;
+  try {
+    require("./dist/register_all_kernels.js");
+    const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as {
+      NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
+    };
+    if (existsSync(preloadFile(folder))) require(preloadFile(folder));
+    const binding = require(addonFile(folder)) as Binding;
+    const name = gpu ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
+    return { binding, backend: new NodeJSKernelBackend(binding, name) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot load TensorFlow from ${folder}: ${reason}. Fix: ${setupCommand(gpu)} --force`, {
+      cause: error,
+    });
+  } finally {
+    delete host[key];
+  }
+}
+
+/** tfjs-node 4.22 calls two functions that Node.js 23 removed, and Deno with it (tensorflow/tfjs#8609). */
+function patchUtil(): void {
+  const old = util as unknown as Record<string, (value: unknown) => boolean>;
+  old["isNullOrUndefined"] ??= (value) => value === null || value === undefined;
+  old["isArray"] ??= Array.isArray;
+}
+
+function assertSame(before: LoadedTensorflow, installation: Installation, threads: number | undefined): void {
+  if (before.installation.folder !== installation.folder) {
+    throw new Error(
+      `Cannot load TensorFlow from ${installation.folder}: this process has loaded it from ` +
+        `${before.installation.folder}. Fix: use another process.`,
+    );
+  }
+  if (threads !== undefined && threads !== before.threads) {
+    throw new Error(
+      `Cannot use TensorFlow with threads ${threads}: this process has loaded it with ${before.threads}. ` +
+        `Fix: use the same number, or another process.`,
+    );
+  }
+}

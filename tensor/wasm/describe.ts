@@ -1,0 +1,32 @@
+import type { DeviceDescription } from "../devices.ts";
+import { binariesFolder, MAX_THREADS, TFJS_WASM_VERSION } from "./package.ts";
+
+/** A function that uses one instruction of WebAssembly SIMD, as in TF.js's own check. */
+// deno-fmt-ignore
+const SIMD_PROGRAM = Uint8Array.of(
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11,
+);
+
+/** What device `wasm` is on this machine, without loading it. @param wanted threads that it would be opened with */
+export function describeWasm(wanted: number = navigator.hardwareConcurrency): DeviceDescription {
+  if (!WebAssembly.validate(SIMD_PROGRAM)) {
+    const reason = "WebAssembly has no SIMD on this processor";
+    return { name: "wasm", available: false, reason, numerics: undefined };
+  }
+  const threads = Math.min(wanted, MAX_THREADS);
+  const reason = `TF.js in WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  return { name: "wasm", available: true, reason, numerics: wasmNumerics() };
+}
+
+/**
+ * What decides the rounding of results on device `wasm`. WebAssembly's arithmetic is the same on every processor, and
+ * the engine splits work among threads without changing the order of any sum.
+ */
+export function wasmNumerics(): string {
+  return `wasm/${TFJS_WASM_VERSION}/simd`;
+}
+
+/** Permissions of a process that uses device `wasm`: folders to `--allow-read`. Threads need none. */
+export function wasmGrants(): { read: string[] } {
+  return { read: [binariesFolder()] };
+}

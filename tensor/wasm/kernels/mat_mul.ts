@@ -1,0 +1,96 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion } from "./memory.ts";
+import { multiply, setupProduct } from "./product.ts";
+import { multiplyColumns } from "./product_of_columns.ts";
+import { transpose } from "./transpose.ts";
+
+/**
+ * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
+ * matrices are transposed first and batches are taken product by product.
+ */
+export const MAT_MUL: KernelEntry = { kernelName: tf.BatchMatMul, setup: setupProduct, kernel: matMul };
+
+function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const [a, b] = [inputs["a"]!, inputs["b"]!];
+  const { transposeA, transposeB } = attrs as unknown as tf.BatchMatMulAttrs;
+  if (a.dtype !== "float32" || b.dtype !== "float32") {
+    throw new Error(`Device "wasm": matMul got ${a.dtype} and ${b.dtype}, wanted float32. Fix: cast them.`);
+  }
+  if (transposeA && !transposeB && size(outerOf(a)) === 1 && size(outerOf(b)) === 1) {
+    return multiplyColumns(backend, a, b);
+  }
+  const [left, right] = [plain(backend, a, transposeA), plain(backend, b, transposeB)];
+  const [rows, inner] = left.shape.slice(-2) as [number, number];
+  const columns = right.shape.at(-1)!;
+  const outer = tf.broadcast_util.assertAndGetBroadcastShape([...outerOf(a)], [...outerOf(b)]);
+  const out = backend.makeOutput([...outer, rows, columns], "float32");
+  if (inner === 0) floatsOf(backend, out).fill(0);
+  else if (size(out.shape) > 0) multiplyAll(backend, left, right, out);
+  if (left !== a) backend.disposeData(left.dataId);
+  if (right !== b) backend.disposeData(right.dataId);
+  return out;
+}
+
+function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: tf.TensorInfo): void {
+  const [rows, inner] = a.shape.slice(-2) as [number, number];
+  const columns = b.shape.at(-1)!;
+  const shape = { rows, inner, columns };
+  const [aAddress, bAddress, outAddress] = [addressOf(backend, a), addressOf(backend, b), addressOf(backend, out)];
+  if (size(outerOf(b)) === 1) {
+    // One matrix on the right: the rows of all matrices on the left are those of a single product.
+    withRegion(backend, bAddress, inner * columns, (id) => {
+      multiply(backend, aAddress, id, outAddress, { ...shape, rows: size(a.shape) / inner });
+    });
+    return;
+  }
+  const outer = outerOf(out);
+  const [aAt, bAt] = [matrixIndex(outerOf(a), outer), matrixIndex(outerOf(b), outer)];
+  for (let i = 0; i < size(outer); i++) {
+    const [aMoved, bMoved, outMoved] = [aAt(i) * rows * inner, bAt(i) * inner * columns, i * rows * columns];
+    withRegion(backend, bAddress + BYTES_PER_ELEMENT * bMoved, inner * columns, (id) => {
+      const from = aAddress + BYTES_PER_ELEMENT * aMoved;
+      multiply(backend, from, id, outAddress + BYTES_PER_ELEMENT * outMoved, shape);
+    });
+  }
+}
+
+/** Which matrix of an operand belongs to the i-th of the result, by the rules of broadcasting. */
+function matrixIndex(own: readonly number[], outer: readonly number[]): (i: number) => number {
+  const padded = [...Array.from({ length: outer.length - own.length }, () => 1), ...own];
+  return (i) => {
+    let [index, scale] = [0, 1];
+    for (let axis = outer.length - 1; axis >= 0; axis--) {
+      const length = outer[axis]!;
+      if (padded[axis] !== 1) {
+        index += (i % length) * scale;
+        scale *= length;
+      }
+      i = Math.floor(i / length);
+    }
+    return index;
+  };
+}
+
+/** A tensor with its last two axes exchanged where asked for; itself where not. */
+function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf.TensorInfo {
+  if (!transposed) return tensor;
+  const [rows, columns] = tensor.shape.slice(-2) as [number, number];
+  const out = backend.makeOutput([...outerOf(tensor), columns, rows], "float32");
+  const [source, target] = [floatsOf(backend, tensor), floatsOf(backend, out)];
+  const area = rows * columns;
+  for (let i = 0; i < size(outerOf(tensor)); i++) {
+    const range = [i * area, (i + 1) * area] as const;
+    transpose(source.subarray(...range), target.subarray(...range), rows, columns);
+  }
+  return out;
+}
+
+/** The axes before those of the matrices. */
+function outerOf({ shape }: tf.TensorInfo): readonly number[] {
+  return shape.slice(0, -2);
+}
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}

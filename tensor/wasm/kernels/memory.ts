@@ -1,0 +1,93 @@
+import type * as tf from "@tensorflow/tfjs";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+import type { NativeFunction, WasmModule } from "../module.ts";
+
+/** TF.js's backend, with the engine that `startModule` gave it. */
+export type Backend = Omit<BackendWasm, "wasm"> & { readonly wasm: WasmModule };
+
+/** Arguments of a kernel: what TF.js hands over, with the backend that it really is. */
+export interface KernelCall {
+  readonly inputs: tf.NamedTensorInfoMap;
+  readonly attrs: tf.NamedAttrMap;
+  readonly backend: Backend;
+}
+
+export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
+
+/** A kernel of TF.js that ours replaces, or that it lacks. */
+export interface KernelEntry {
+  readonly kernelName: string;
+  readonly kernel: Kernel;
+  /** Called whenever the engine starts. */
+  readonly setup?: (backend: Backend) => void;
+}
+
+export const BYTES_PER_ELEMENT = 4;
+
+export function addressOf(backend: Backend, tensor: tf.TensorInfo): number {
+  // A signed number beyond 2 GiB in places; addresses are unsigned.
+  return backend.dataIdMap.get(tensor.dataId).memoryOffset >>> 0;
+}
+
+/** The name by which the engine knows a tensor's memory. */
+export function idOf(backend: Backend, tensor: tf.TensorInfo): number {
+  return backend.dataIdMap.get(tensor.dataId).id;
+}
+
+/**
+ * The numbers of a float32 tensor. Look at them before the next allocation or call of the engine, both of which can move
+ * its memory.
+ */
+export function floatsOf(backend: Backend, tensor: tf.TensorInfo): Float32Array {
+  return backend.typedArrayFromHeap(tensor) as Float32Array;
+}
+
+/** Memory for `body` alone, with numbers left over from what was there before. */
+export function withScratch<T>(backend: Backend, length: number, body: (scratch: tf.TensorInfo) => T): T {
+  const scratch = backend.makeOutput([length], "float32");
+  try {
+    return body(scratch);
+  } finally {
+    backend.disposeData(scratch.dataId);
+  }
+}
+
+/** TF.js numbers its tensors from 1 upwards. */
+const LAST_ID = 2 ** 31 - 1;
+let regions = 0;
+
+/** Let the engine see `length` numbers at an address, e.g. a part of a tensor, as a tensor for the time of `body`. */
+export function withRegion<T>(backend: Backend, address: number, length: number, body: (id: number) => T): T {
+  const id = LAST_ID - regions++;
+  backend.wasm.tfjs["registerTensor"]!(id, length, address);
+  try {
+    return body(id);
+  } finally {
+    // This also drops what the engine prepared for products with this matrix.
+    backend.wasm.tfjs["disposeData"]!(id);
+    regions--;
+  }
+}
+
+/** A list of integers as the engine takes it. */
+export function bytesOf(integers: readonly number[]): Uint8Array {
+  return new Uint8Array(Int32Array.from(integers).buffer);
+}
+
+/** A function of the engine that is looked up when the engine starts, with the types of its parameters. */
+export class Native {
+  #call: NativeFunction | undefined;
+
+  /** @param parameters one letter each: `n` for numbers, `a` for arrays */
+  constructor(readonly name: string, readonly parameters: string) {}
+
+  connect(backend: Backend): void {
+    const types = [...this.parameters].map((letter) => letter === "a" ? "array" : "number");
+    this.#call = backend.wasm.cwrap(this.name, null, types);
+  }
+
+  call(...values: readonly (number | boolean | Uint8Array)[]): void {
+    if (this.#call === undefined) throw new Error(`Cannot happen: ${this.name} is called before the engine started.`);
+    this.#call(...values);
+  }
+}

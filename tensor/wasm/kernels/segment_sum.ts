@@ -1,0 +1,25 @@
+import * as tf from "@tensorflow/tfjs";
+import type { KernelCall, KernelEntry } from "./memory.ts";
+import { floatsOf } from "./memory.ts";
+
+/** Sums of rows with the same index, the gradient of `tf.gather`, which TF.js's backend lacks. */
+export const SEGMENT_SUM: KernelEntry = { kernelName: tf.UnsortedSegmentSum, kernel: segmentSum };
+
+/** x [...I, ...R] and indices [...I] to [numSegments, ...R]. Indices out of range are left out, as TensorFlow does. */
+function segmentSum({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const [x, segmentIds] = [inputs["x"]!, inputs["segmentIds"]!];
+  const { numSegments } = attrs as unknown as tf.UnsortedSegmentSumAttrs;
+  if (x.dtype !== "float32") {
+    throw new Error(`Device "wasm": unsortedSegmentSum got ${x.dtype}, wanted float32. Fix: cast it.`);
+  }
+  const out = backend.makeOutput([numSegments, ...x.shape.slice(segmentIds.shape.length)], "float32");
+  const [source, target] = [floatsOf(backend, x), floatsOf(backend, out)];
+  const indices = backend.typedArrayFromHeap(segmentIds);
+  target.fill(0);
+  const width = target.length / numSegments;
+  indices.forEach((segment, row) => {
+    if (segment < 0 || segment >= numSegments) return;
+    for (let i = 0; i < width; i++) target[segment * width + i]! += source[row * width + i]!;
+  });
+  return out;
+}

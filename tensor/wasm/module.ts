@@ -1,0 +1,142 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { binariesFolder } from "./package.ts";
+import { type WorkerPool, workerPool } from "./worker.ts";
+
+/** A function of the engine. Arrays are copied to its stack for the time of the call. */
+export type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
+
+/** The engine: the parts of the Emscripten module that TF.js's backend and our kernels use. */
+export interface WasmModule {
+  cwrap(name: string, returns: "number" | null, parameters: readonly ("number" | "array")[]): NativeFunction;
+  /** An address, or 0 when memory has run out. */
+  _malloc(size: number): number;
+  _free(address: number): void;
+  /** The memory; replaced whenever it grows. */
+  readonly HEAPU8: Uint8Array<ArrayBufferLike>;
+  tfjs: Record<string, NativeFunction>;
+}
+
+interface Build {
+  /** Name of the script, and of the function in it. */
+  readonly script: string;
+  readonly factory: string;
+  readonly binary: string;
+}
+
+/** Both with SIMD; TF.js, too, starts the build without threads by the script of the one without SIMD. */
+const ONE_THREAD: Build = {
+  script: "tfjs-backend-wasm.js",
+  factory: "WasmBackendModule",
+  binary: "tfjs-backend-wasm-simd.wasm",
+};
+const MANY_THREADS: Build = {
+  script: "tfjs-backend-wasm-threaded-simd.js",
+  factory: "WasmBackendModuleThreadedSimd",
+  binary: "tfjs-backend-wasm-threaded-simd.wasm",
+};
+
+/** An engine that runs. */
+export interface RunningEngine {
+  readonly module: WasmModule;
+  /** @throws Error when the engine has complained: it then returns what was in memory before. */
+  check(): void;
+}
+
+/** The script starts this many workers, whatever the number of threads. */
+const POOL_SIZE = "pthreadPoolSize=8";
+
+/**
+ * Start the engine. TF.js's own loader never uses threads in Deno, because it takes Deno for Node; so the package's
+ * script is evaluated here, without the names by which it tells.
+ *
+ * @param threads at most `MAX_THREADS`
+ * @throws Error when a worker cannot be started, or WebAssembly lacks SIMD.
+ */
+export async function startModule(threads: number): Promise<RunningEngine> {
+  const failed = Promise.withResolvers<never>();
+  // It may fail before anybody waits for it, which must not count as unhandled.
+  failed.promise.catch(() => {});
+  const pool = workerPool(failed.reject);
+  const complaints: string[] = [];
+  const printErr = (line: string) => complaints.push(line.trim());
+  const check = () => {
+    if (complaints.length > 0) fail(complaints.join(" "));
+  };
+  try {
+    const starting = evaluate(threads, { Worker: pool.Worker, printErr, onFailure: failed.reject });
+    return { module: connect(await Promise.race([starting, failed.promise])), check };
+  } catch (error) {
+    // Workers that did start would keep the process alive.
+    pool.terminate();
+    throw error;
+  } finally {
+    pool.close();
+  }
+}
+
+interface Surroundings {
+  readonly Worker: WorkerPool["Worker"];
+  readonly printErr: (line: string) => void;
+  readonly onFailure: (error: Error) => void;
+}
+
+async function evaluate(threads: number, { Worker, printErr, onFailure }: Surroundings): Promise<WasmModule> {
+  const build = threads > 1 ? MANY_THREADS : ONE_THREAD;
+  const binary = readFileSync(join(binariesFolder(), build.binary));
+  const script = sizePool(readFileSync(join(binariesFolder(), build.script), "utf8"), threads);
+  // With these names undefined the script takes its surroundings for a plain shell, where all it needs is passed in.
+  const names = ["process", "module", "exports", "define", "__filename"];
+  const define = new Function("Worker", ...names, `${script}; return ${build.factory};`);
+  const factory: (settings: object) => Promise<WasmModule> = define(Worker);
+  return await factory({
+    locateFile: (path: string) => path,
+    // Workers evaluate the same script.
+    mainScriptUrlOrBlob: script,
+    printErr,
+    instantiateWasm(imports: WebAssembly.Imports, receive: (...parts: unknown[]) => void) {
+      // The engine allows itself half of the cores that it sees, and warns of blocking the only thread of a page.
+      Object.assign(imports["env"] ?? {}, {
+        emscripten_num_logical_cores: () => 2 * threads,
+        emscripten_check_blocking_allowed: () => {},
+      });
+      WebAssembly.instantiate(binary, imports).then(({ instance, module }) => receive(instance, module), onFailure);
+      return {};
+    },
+  });
+}
+
+function sizePool(script: string, threads: number): string {
+  if (threads === 1) return script;
+  if (!script.includes(POOL_SIZE)) throw new Error(`Cannot happen: the script does not contain "${POOL_SIZE}".`);
+  return script.replace(POOL_SIZE, `pthreadPoolSize=${threads - 1}`);
+}
+
+/** Add what TF.js's loader adds, and a check that it leaves out. */
+function connect(module: WasmModule): WasmModule {
+  // The first call puts the binary's function in its place, and would put it over ours.
+  module._free(module._malloc(1));
+  const allocate = module._malloc;
+  module._malloc = (size) => {
+    const address = allocate(size);
+    // Address 0 is writable in WebAssembly: without this check tensors would overwrite the engine's own data.
+    if (address === 0) {
+      fail(`out of memory for ${size} bytes; a WebAssembly program has 4 GiB. Fix: use a smaller batch or network.`);
+    }
+    return address;
+  };
+  const { cwrap } = module;
+  module.tfjs = {
+    init: cwrap("init", null, []),
+    initWithThreadsCount: cwrap("init_with_threads_count", null, ["number"]),
+    getThreadsCount: cwrap("get_threads_count", "number", []),
+    registerTensor: cwrap("register_tensor", null, ["number", "number", "number"]),
+    disposeData: cwrap("dispose_data", null, ["number"]),
+    dispose: cwrap("dispose", null, []),
+  };
+  return module;
+}
+
+function fail(message: string): never {
+  throw new Error(`Device "wasm": ${message}`);
+}

@@ -1,0 +1,20 @@
+import type { DeviceDescription } from "../devices.ts";
+import { ADAPTER_FIX, adapterName, isSoftware, requestAdapter, webgpuNumerics } from "./adapter.ts";
+
+/** What device `webgpu` is on this machine. It asks for an adapter, which loads the driver, but no TF.js. */
+export async function describeWebgpu(): Promise<DeviceDescription & { readonly software: boolean }> {
+  const adapter = await requestAdapter();
+  if ("missing" in adapter) {
+    const reason = adapter.missing;
+    return { name: "webgpu", available: false, reason, fix: ADAPTER_FIX, numerics: undefined, software: false };
+  }
+  const software = isSoftware(adapter.info);
+  const what = software ? "a processor that plays a graphics processor" : "WebGPU";
+  return {
+    name: "webgpu",
+    available: true,
+    reason: `TF.js on ${adapterName(adapter.info)}, ${what}`,
+    numerics: webgpuNumerics(adapter.info),
+    software,
+  };
+}

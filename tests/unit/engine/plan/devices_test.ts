@@ -1,0 +1,114 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { endStates, planIn, planned, refusalOf, runIn } from "../support/reach.ts";
+import { makeTempFolder } from "../support/temp.ts";
+import { machine } from "../support/tiny_kinds.ts";
+
+const yaml = (params = "", text = "x") =>
+  `name: p
+stages:
+  a: { uses: source, with: { text: ${text} } }
+  b:
+    uses: compute
+    inputs: { from: a }
+    with: { text: b${params} }
+`;
+
+/** Say what the machine has, and count from nought how often it is looked at. */
+function equip(devices: Record<string, { numerics: string }>): void {
+  machine.devices = devices;
+  machine.looks = 0;
+}
+
+const FAST = { fast: { numerics: "fast/1" } };
+
+Deno.test("this machine is looked at once for a stage that may run, and not at all when nothing may", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  const run = await runIn(folder.path, yaml());
+  assertEquals([endStates(run), machine.looks], ["a: ran, b: ran", 1]);
+  equip({});
+  assertEquals(endStates(await runIn(folder.path, yaml())), "a: cached, b: cached");
+  Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
+  assertEquals(endStates(await runIn(folder.path, yaml())), "a: restored, b: restored");
+  assertEquals(machine.looks, 0);
+});
+
+Deno.test("a run says once what it computes on, and its record keeps that", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  const more = "  c: { uses: compute, inputs: { from: a }, with: { text: c } }\n";
+  const run = await runIn(folder.path, yaml() + more);
+  assertEquals(run.events.filter(({ type }) => type === "device"), [
+    { type: "device", name: "fast", numerics: "fast/1", reason: "told so" },
+  ]);
+  const { stages } = openStore(join(folder.path, ".noiseline")).runs.newestFirst().next().value!;
+  assertEquals(stages["b"]!.device, { name: "fast", reason: "told so" });
+  assertEquals([stages["b"]!.numerics, stages["a"]!.numerics, stages["a"]!.device], ["fast/1", null, null]);
+  assertEquals(run.stages.get("b")!.manifest!.numerics, "fast/1");
+});
+
+Deno.test("a device that is not there is refused before anything runs, once and where it is written", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  const text = yaml(", device: slow, steps: 2") + "  c: { uses: mix, inputs: { one: b, from: b@1 } }\n";
+  const diagnostics = await refusalOf(folder.path, text);
+  assertEquals(
+    diagnostics.map((one) => formatDiagnostic(one)),
+    [`p.yaml:7:30: error: stage "b": device "slow" is not available: unplugged
+  6 |     inputs: { from: a }
+  7 |     with: { text: b, device: slow, steps: 2 }
+    |                              ^^^^
+  fix:    plug it in`].map((one) => one.replace("p.yaml", join(folder.path, "p.yaml"))),
+  );
+  assertEquals(diagnostics[0]!.code, "device");
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
+});
+
+Deno.test("a plan shows the device, or why there is none", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  assertEquals((await planIn(folder.path, yaml())).get("b")!.device?.name, "fast");
+  const without = (await planIn(folder.path, yaml(", device: slow"))).get("b")!;
+  assertEquals([without.device, without.problem?.fix], [undefined, "plug it in"]);
+});
+
+Deno.test("a cached stage needs no device", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  await runIn(folder.path, yaml());
+  assertEquals(endStates(await runIn(folder.path, yaml(", device: slow"))), "a: cached, b: cached");
+});
+
+Deno.test("progress belongs to the numerics of the device", async () => {
+  await using folder = await makeTempFolder();
+  equip({ ...FAST, exact: { numerics: "exact/1" } });
+  await runIn(folder.path, yaml(", steps: 2"));
+  const state = async (params: string) => planned(await planIn(folder.path, yaml(params)));
+  assertEquals(await state(", steps: 5"), "a: cached, b: extend from 2 (param)");
+  assertEquals(await state(", steps: 5, device: exact"), "a: cached, b: run (param)");
+});
+
+Deno.test("a stage whose result is damaged finds its device while the run is on, or fails with the reason", async () => {
+  await using folder = await makeTempFolder();
+  equip(FAST);
+  const run = await runIn(folder.path, yaml());
+  const store = openStore(join(folder.path, ".noiseline"));
+  const damage = () => {
+    const path = store.objects.pathOf(run.stages.get("b")!.manifest!.outputs["out"]!.files[0]!.sha256);
+    Deno.chmodSync(path, 0o644);
+    // Of the same size, so that only a look inside tells.
+    Deno.writeTextFileSync(path, Deno.readTextFileSync(path).replaceAll(/\d/g, "x"));
+    Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
+  };
+  damage();
+  equip({});
+  const failed = await runIn(folder.path, yaml());
+  const end = failed.events.find((event) => event.type === "stage-finished" && event.id === "b");
+  assert(end?.type === "stage-finished");
+  assertEquals([end.state, end.fix], ["failed", "plug it in"]);
+  equip(FAST);
+  assertEquals(endStates(await runIn(folder.path, yaml())), "a: cached, b: ran");
+});

@@ -1,0 +1,88 @@
+import { assert, assertEquals } from "@std/assert";
+import { AUTO_ORDER, chooseDevice } from "../../../tensor/choose.ts";
+import type { ConcreteDeviceName, DeviceDescription } from "../../../tensor/devices.ts";
+
+/** A machine that has the named devices, and which of its devices were looked at. */
+function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceDescription>>>) {
+  const looked: ConcreteDeviceName[] = [];
+  // deno-lint-ignore require-await -- the real one asks drivers
+  const describe = async (name: ConcreteDeviceName): Promise<DeviceDescription> => {
+    looked.push(name);
+    const found = present[name];
+    if (found === undefined) return { name, available: false, reason: `no ${name} here`, numerics: undefined };
+    return { name, available: true, reason: `a ${name}`, numerics: `${name}/1`, ...found };
+  };
+  return { describe, looked };
+}
+
+const takenBy = async (...present: ConcreteDeviceName[]) => {
+  const { describe } = machineWith(Object.fromEntries(present.map((name) => [name, {}])));
+  const chosen = await chooseDevice("auto", { describe });
+  return chosen.available ? chosen.name : undefined;
+};
+
+Deno.test("auto takes the best device that is there", async () => {
+  for (let first = 0; first < AUTO_ORDER.length; first++) {
+    assertEquals(await takenBy(...AUTO_ORDER.slice(first)), AUTO_ORDER[first]);
+  }
+  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx", "tensorflow", "wasm"]);
+});
+
+Deno.test("auto says what better devices lack and looks at no worse ones", async () => {
+  const { describe, looked } = machineWith({ onnx: {}, wasm: {}, tensorflow: {} });
+  assertEquals(await chooseDevice("auto", { describe }), {
+    available: true,
+    name: "onnx",
+    numerics: "onnx/1",
+    reason: "a onnx; better, but not here: tensorflow-gpu (no tensorflow-gpu here); onnx-cuda (no onnx-cuda here); " +
+      "webgpu (no webgpu here)",
+  });
+  assertEquals(looked, ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx"]);
+});
+
+Deno.test("auto says nothing of others when the best is there", async () => {
+  const { describe, looked } = machineWith({ "tensorflow-gpu": {} });
+  const chosen = await chooseDevice("auto", { describe });
+  assertEquals([chosen.reason, looked], ["a tensorflow-gpu", ["tensorflow-gpu"]]);
+});
+
+Deno.test("auto never takes a processor that plays a graphics processor, nor ONNX Runtime's own WebGPU", async () => {
+  const { describe } = machineWith({ webgpu: { software: true }, "onnx-webgpu": {}, wasm: {} });
+  const chosen = await chooseDevice("auto", { describe });
+  assert(chosen.available);
+  assertEquals(chosen.name, "wasm");
+  assert(chosen.reason.includes("webgpu (a webgpu)"), chosen.reason);
+  assertEquals(await takenBy("onnx-webgpu"), undefined);
+});
+
+Deno.test("a device that is named is taken or refused, whatever else there is", async () => {
+  const { describe, looked } = machineWith({ "tensorflow-gpu": {}, webgpu: { software: true } });
+  assertEquals(await chooseDevice("webgpu", { describe }), {
+    available: true,
+    name: "webgpu",
+    numerics: "webgpu/1",
+    reason: "a webgpu",
+  });
+  assertEquals(await chooseDevice("wasm", { describe }), {
+    available: false,
+    reason: "no wasm here",
+    fix: "use device auto; `deno task doctor` lists what this machine has",
+  });
+  assertEquals(looked, ["webgpu", "wasm"]);
+});
+
+Deno.test("a device that knows its own fix says that one", async () => {
+  const { describe } = machineWith({ tensorflow: { available: false, reason: "not set up", fix: "set it up" } });
+  assertEquals(await chooseDevice("tensorflow", { describe }), {
+    available: false,
+    reason: "not set up",
+    fix: "set it up",
+  });
+});
+
+Deno.test("a machine without any device is told so", async () => {
+  const { describe } = machineWith({});
+  const chosen = await chooseDevice("auto", { describe });
+  assert(!chosen.available);
+  assert(chosen.reason.startsWith("this machine has none: tensorflow-gpu (no tensorflow-gpu here); "), chosen.reason);
+});

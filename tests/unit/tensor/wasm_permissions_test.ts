@@ -1,0 +1,53 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { wasmGrants } from "../../../tensor/wasm/describe.ts";
+
+const ROOT = new URL("../../../", import.meta.url);
+
+async function runChild(permissions: readonly string[], program: string): Promise<{ out: string; err: string }> {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, program);
+    const config = new URL("deno.json", ROOT).pathname;
+    const args = ["run", "--no-check", "--no-prompt", "--cached-only", ...permissions, "--config", config, file];
+    const command = new Deno.Command(Deno.execPath(), {
+      args,
+      env: { NO_COLOR: "1" },
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const { stdout, stderr } = await command.output();
+    return { out: new TextDecoder().decode(stdout).trim(), err: new TextDecoder().decode(stderr) };
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+const PROGRAM = `
+  import { openWasmDevice } from "${new URL("tensor/wasm/device.ts", ROOT)}";
+  import * as tf from "@tensorflow/tfjs";
+  const { state } = await Deno.permissions.query({ name: "read", path: "/proc/cpuinfo" });
+  const device = await openWasmDevice({ threads: 2 });
+  const { threads, numerics, fallback } = device;
+  const product = await device.compile(({ x }) => ({ y: tf.matMul(x, x) }), { x: { shape: [2, 2], dtype: "float32" } });
+  const { y } = await product.run({ x: Float32Array.of(1, 2, 3, 4) });
+  await device.dispose();
+  console.log(JSON.stringify({ granted: state === "granted", threads, numerics, fallback, y: [...y] }));`;
+
+Deno.test("device wasm and its threads need no permission but to read the package's binaries", async () => {
+  const { out, err } = await runChild([`--allow-read=${wasmGrants().read.join()}`], PROGRAM);
+  assert(out !== "", err);
+  assertEquals(JSON.parse(out), {
+    granted: false,
+    threads: 2,
+    numerics: "wasm/4.22.0/simd",
+    y: [7, 10, 15, 22],
+  });
+  // Nothing is printed by the engine, and no advice by TF.js that would need a permission.
+  assertEquals(err, "");
+});
+
+Deno.test("openWasmDevice() fails with Deno's own words when it may not read the binaries", async () => {
+  const { out, err } = await runChild([], PROGRAM);
+  assertEquals(out, "");
+  assertStringIncludes(err, "Requires read access to");
+});
