@@ -1,0 +1,3 @@
+import { testParity } from "../suite.ts";
+
+testParity("tensorflow-gpu");

@@ -1,0 +1,68 @@
+import { assert, assertEquals } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import { makeReverseStep, reverseStepSignature } from "../../diffusion/samplers/make_reverse_step.ts";
+import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import { sampleFeeds } from "../support/tensors.ts";
+import { openParityDevice, PARITY_DEVICES, TFJS_CPU } from "./devices.ts";
+import { FIXTURE_GROUPS, loadCases } from "./fixtures.ts";
+import { OPERATIONS } from "./operations.ts";
+import { caseFunction } from "./run_case.ts";
+
+const cases = (await Promise.all(FIXTURE_GROUPS.map(loadCases))).flat();
+
+/** Names of the TF.js kernels that a function calls, those of its gradients included. */
+async function kernelsOf(fn: PureFunction, inputs: Signature, feeds: HostTensors): Promise<string[]> {
+  await tf.setBackend("cpu");
+  const tensors = Object.entries(inputs).map(([name, { shape, dtype }]) =>
+    [name, tf.tensor(feeds[name]!, [...shape], dtype)] as const
+  );
+  const { kernelNames } = await tf.profile(() => tf.tidy(() => fn(Object.fromEntries(tensors))));
+  for (const [, tensor] of tensors) tensor.dispose();
+  // Functions with a gradient of their own appear in the list under the name of their scope.
+  return kernelNames.filter((name) => tf.getKernel(name, "cpu") !== undefined);
+}
+
+Deno.test("every device has a file of parity tests", async () => {
+  const files = [...Deno.readDirSync(new URL(".", import.meta.url))].map(({ name }) => name);
+  const wanted = PARITY_DEVICES.map((name) => `${name.replaceAll("-", "_")}_test.ts`);
+  assertEquals(wanted.filter((name) => !files.includes(name)), []);
+});
+
+Deno.test("every operation has a case, and every case an operation", () => {
+  const used = new Set(cases.map(({ op }) => op));
+  assertEquals([...used].filter((op) => !(op in OPERATIONS) && op !== "training"), []);
+  assertEquals(Object.keys(OPERATIONS).filter((op) => !used.has(op)), []);
+});
+
+Deno.test("every kernel of a training step and of a sampling step is in a case smaller than a network", async () => {
+  // For the kernels of our own that it registers.
+  const device = await openParityDevice(TFJS_CPU);
+  const covered = new Set<string>();
+  for (const parityCase of cases.filter(({ attributes }) => attributes.config === undefined)) {
+    const { fn, inputs, feeds } = caseFunction(parityCase);
+    for (const kernel of await kernelsOf(fn, inputs, feeds)) covered.add(kernel);
+  }
+  const { config } = cases.find(({ op }) => op === "training")!.attributes;
+  const dropout = { dropout: 0.1 };
+  const steps = [
+    [makeTrainStep(config, dropout), trainStepSignature(config, 2, dropout)],
+    [makeReverseStep(config), reverseStepSignature(config, 2)],
+  ] as const;
+  for (const [fn, inputs] of steps) {
+    const kernels = new Set(await kernelsOf(fn, inputs, sampleFeeds(inputs, { low: 0.1 })));
+    assert(kernels.has("Conv2D"));
+    assertEquals([...kernels].filter((kernel) => !covered.has(kernel)), []);
+  }
+  await device.dispose();
+});
+
+Deno.test("the network of the fixtures has the parameters of noiseline's, name by name and shape by shape", () => {
+  const unet = cases.find(({ op }) => op === "unet")!;
+  const wanted = unetParameterSpecs(unet.attributes.config).map(({ name, shape }) => `${name} ${shape}`);
+  const got = Object.entries(unet.inputs).flatMap(([name, { shape }]) =>
+    name === "x" || name === "t" || name === "cotangent" ? [] : [`${name} ${shape}`]
+  );
+  assertEquals(got.sort(), wanted.sort());
+});

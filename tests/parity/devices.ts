@@ -1,0 +1,68 @@
+import * as tf from "@tensorflow/tfjs";
+import { describeDevice } from "../../tensor/describe.ts";
+import type { Device } from "../../tensor/device.ts";
+import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
+import { openEagerDevice } from "../../tensor/eager/device.ts";
+import { openDevice } from "../../tensor/open.ts";
+
+/** TF.js's own `cpu` backend as a device: what other tests compare with, so it is held to the same answers. */
+export const TFJS_CPU = "tfjs-cpu";
+
+export type ParityDeviceName = ConcreteDeviceName | typeof TFJS_CPU;
+
+export const PARITY_DEVICES: readonly ParityDeviceName[] = [
+  ...DEVICE_NAMES.filter((name) => name !== "auto"),
+  TFJS_CPU,
+];
+
+/** Why a device cannot be opened here, or undefined when it can. */
+export async function whyAbsent(name: ParityDeviceName): Promise<string | undefined> {
+  if (name === TFJS_CPU) return undefined;
+  const { available, reason } = await describeDevice(name);
+  if (!available) return reason;
+  return name === "onnx-webgpu" ? await whyNoAdapter() : undefined;
+}
+
+/** Whether a device is absent, which then stands in the output as a step that is left out. */
+export async function skipAbsent(t: Deno.TestContext, name: ParityDeviceName): Promise<boolean> {
+  const absent = await whyAbsent(name);
+  if (absent !== undefined) await t.step({ name: `skipped: ${name}: ${absent}`, ignore: true, fn: () => {} });
+  return absent !== undefined;
+}
+
+/**
+ * ONNX Runtime brings its own WebGPU, which may refuse an adapter that Deno's takes, and says so at the first run.
+ * Every other failure is one of the device and is thrown.
+ */
+async function whyNoAdapter(): Promise<string | undefined> {
+  const device = await openDevice("onnx-webgpu");
+  try {
+    const inputs = { x: { shape: [1], dtype: "float32" } } as const;
+    const compiled = await device.compile(({ x }) => ({ y: tf.neg(x!) }), inputs, { label: "probe" });
+    await compiled.run({ x: Float32Array.of(1) });
+    return undefined;
+  } catch (error) {
+    const refused = /Failed to get a WebGPU adapter: ([^\n]*)/.exec(String(error));
+    if (refused === null) throw error;
+    return `ONNX Runtime's WebGPU refuses the adapters of this machine: ${refused[1]}`;
+  } finally {
+    await device.dispose();
+  }
+}
+
+/** Whether a device is a graphics processor played by the processor. */
+export async function isSoftware(name: ParityDeviceName): Promise<boolean> {
+  return name !== TFJS_CPU && (await describeDevice(name)).software === true;
+}
+
+/**
+ * @param threads One unless threads are what is tested: test files share the cores, and engines wait for their threads
+ *     in busy loops.
+ */
+export async function openParityDevice(name: ParityDeviceName, threads = 1): Promise<Device> {
+  // TF.js advises on standard error, once, to install its native addon; PROD silences advice and changes nothing else.
+  tf.env().set("PROD", true);
+  if (name !== TFJS_CPU) return await openDevice(name, { threads });
+  await tf.setBackend("cpu");
+  return await openEagerDevice({ name, numerics: name, backend: "cpu" });
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { decodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+
+const FOLDER = fileURLToPath(new URL("../golden/parity/", import.meta.url));
+
+/** Files of `tests/golden/parity`, as tools/parity/make_fixtures.py names them. */
+export const FIXTURE_GROUPS = [
+  "elementwise",
+  "movement",
+  "reductions",
+  "convolutions",
+  "blocks",
+  "diffusion",
+  "network",
+  "training",
+] as const;
+
+export type FixtureGroup = typeof FIXTURE_GROUPS[number];
+
+/** What an operation is told beside its tensors; which of them exist depends on the operation. */
+export interface Attributes {
+  readonly axis: number | number[];
+  readonly keepDims: boolean;
+  readonly sizes: number[];
+  readonly begin: number[];
+  readonly size: number[];
+  readonly paddings: [number, number][];
+  readonly value: number;
+  readonly perm: number[];
+  readonly reps: number[];
+  readonly low: number;
+  readonly high: number;
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  readonly stride: 1 | 2;
+  readonly width: number;
+  readonly shape: number[];
+  readonly site: number;
+  readonly rate: number;
+  readonly config: UnetConfig;
+  readonly learningRate: number;
+  readonly clipNorm: number;
+  readonly emaDecay: number;
+}
+
+/** One operation on one set of inputs, with the answers that PyTorch gives in float64. */
+export interface ParityCase {
+  readonly name: string;
+  readonly op: string;
+  readonly attributes: Attributes;
+  /** float32 and int32. With a `cotangent`, gradients of sum(y * cotangent) are asked for as well. */
+  readonly inputs: Readonly<Record<string, SafetensorsTensor>>;
+  /** float64. */
+  readonly outputs: Readonly<Record<string, ExpectedOutput>>;
+}
+
+export interface ExpectedOutput {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+  /** Terms of the longest sum behind one number. */
+  readonly terms: number;
+  /** What an error is measured against: see `sensitivity` in tools/parity/fixture.py. */
+  readonly scale: number;
+}
+
+interface CaseFacts {
+  readonly name: string;
+  readonly op: string;
+  readonly attributes: Attributes;
+  readonly terms: Readonly<Record<string, number>>;
+  readonly scale: Readonly<Record<string, number>>;
+}
+
+/** The cases of one file, in the order in which they were made. */
+export async function loadCases(group: FixtureGroup): Promise<ParityCase[]> {
+  const { tensors, metadata } = decodeSafetensors(await Deno.readFile(join(FOLDER, `${group}.safetensors`)));
+  const facts = JSON.parse(metadata["cases"]!) as CaseFacts[];
+  return facts.map(({ name, op, attributes, terms, scale }) => {
+    const part = (role: string): [string, SafetensorsTensor][] => {
+      const prefix = `${name}/${role}/`;
+      return Object.entries(tensors).flatMap(([key, tensor]) =>
+        key.startsWith(prefix) ? [[key.slice(prefix.length), tensor]] : []
+      );
+    };
+    const outputs = part("output").map(([key, { shape, data }]): [string, ExpectedOutput] => {
+      if (!(data instanceof Float64Array)) throw new Error(`Cannot happen: output ${key} of ${name} is no float64.`);
+      return [key, { shape, data, terms: terms[key]!, scale: scale[key]! }];
+    });
+    return { name, op, attributes, inputs: Object.fromEntries(part("input")), outputs: Object.fromEntries(outputs) };
+  });
+}

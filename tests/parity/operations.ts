@@ -1,0 +1,96 @@
+import * as tf from "@tensorflow/tfjs";
+import { emaStep } from "../../diffusion/ema.ts";
+import { predictXstartFromEps, qPosteriorMean, qSample } from "../../diffusion/gaussian.ts";
+import { simpleLossPerImage } from "../../diffusion/loss.ts";
+import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
+import { makeReverseStep } from "../../diffusion/samplers/make_reverse_step.ts";
+import { attention } from "../../diffusion/unet/attention.ts";
+import { dropout } from "../../diffusion/unet/dropout.ts";
+import { groupNorm } from "../../diffusion/unet/group_norm.ts";
+import { conv, dense, silu, upsample } from "../../diffusion/unet/layers.ts";
+import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { timeEmbedding } from "../../diffusion/unet/time_embedding.ts";
+import { unet } from "../../diffusion/unet/unet.ts";
+import type { NamedTensors } from "../../tensor/device.ts";
+import { keepMask } from "../../tensor/random/keep_mask.ts";
+import type { Attributes } from "./fixtures.ts";
+
+type Inputs = Record<string, tf.Tensor>;
+
+/** Under its name in tools/parity/references.py: what noiseline makes of it. A lone tensor is the output `y`. */
+export type Operation = (inputs: Inputs, attributes: Attributes) => tf.Tensor | NamedTensors;
+
+const unary = (op: (x: tf.Tensor) => tf.Tensor): Operation => ({ x }) => op(x!);
+const binary = (op: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): Operation => ({ a, b }) => op(a!, b!);
+
+/** The parameters of one layer as a network holds them, under the layer's name. */
+const named = (inputs: Inputs): Inputs =>
+  Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [`layer.${name}`, tensor]));
+
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  add: binary((a, b) => tf.add(a, b)),
+  sub: binary((a, b) => tf.sub(a, b)),
+  mul: binary((a, b) => tf.mul(a, b)),
+  div: binary((a, b) => tf.div(a, b)),
+  maximum: binary((a, b) => tf.maximum(a, b)),
+  where: ({ at, a, b }) => tf.where(tf.greater(at!, 0), a!, b!),
+  neg: unary((x) => tf.neg(x)),
+  relu: unary((x) => tf.relu(x)),
+  clip: ({ x }, { low, high }) => tf.clipByValue(x!, low, high),
+  square: unary((x) => tf.square(x)),
+  sqrt: unary((x) => tf.sqrt(x)),
+  rsqrt: unary((x) => tf.rsqrt(x)),
+  exp: unary((x) => tf.exp(x)),
+  log: unary((x) => tf.log(x)),
+  sin: unary((x) => tf.sin(x)),
+  cos: unary((x) => tf.cos(x)),
+  tanh: unary((x) => tf.tanh(x)),
+  sigmoid: unary((x) => tf.sigmoid(x)),
+  fill: ({ x }, { value }) => tf.mul(x!, tf.fill(x!.shape, value)),
+  cast: ({ n, x }) => tf.mul(tf.cast(n!, "float32"), x!),
+
+  concat: ({ a, b, c }, { axis }) => tf.concat([a!, b!, c!], axis as number),
+  // TF.js goes through the array of parts again for the gradient, so it must stay in order.
+  split: ({ x }, { axis, sizes }) => tf.concat(tf.split(x!, sizes, axis as number).toReversed(), axis as number),
+  slice: ({ x }, { begin, size }) => tf.slice(x!, begin, size),
+  pad: ({ x }, { paddings, value }) => tf.pad(x!, paddings, value),
+  transpose: ({ x }, { perm }) => tf.transpose(x!, perm),
+  tile: ({ x }, { reps }) => tf.tile(x!, reps),
+  gather: ({ x, at }, { axis }) => tf.gather(x!, at as tf.Tensor1D, axis as number),
+  upsample: unary(upsample),
+
+  sum: ({ x }, { axis, keepDims }) => tf.sum(x!, axis, keepDims),
+  mean: ({ x }, { axis, keepDims }) => tf.mean(x!, axis, keepDims),
+  softmax: unary((x) => tf.softmax(x)),
+  matMul: ({ a, b }, { transposeA, transposeB }) => tf.matMul(a!, b!, transposeA, transposeB),
+  avgPool: ({ x }) => tf.avgPool(x as tf.Tensor4D, 2, 2, "valid"),
+
+  conv: ({ x, kernel, bias, shift }, { stride }) =>
+    conv(named({ kernel: kernel!, bias: bias! }), "layer", x!, { stride, ...(shift === undefined ? {} : { shift }) }),
+  conv2d: ({ x, kernel }, { stride }) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, "same"),
+  dense: ({ x, kernel, bias }) => dense(named({ kernel: kernel!, bias: bias! }), "layer", x!),
+  groupNorm: ({ x, scale, bias }) => groupNorm(x!, scale!, bias!),
+  silu: unary(silu),
+  attention: ({ x, ...params }) => attention(named(params), "layer", x!),
+  keepMask: ({ key }, { shape, site, rate }) => keepMask(key!, shape, { site, rate }),
+  dropout: ({ x, key }, { site, rate }) => dropout(x!, { key: key!, rate }, site),
+  timeEmbedding: ({ t }, { width }) => timeEmbedding(t!, width),
+  unet: ({ x, t, ...params }, { config }) => unet(params, x!, t!, config),
+
+  qSample: ({ x0, noise, ...tables }) => qSample(x0!, noise!, tables as Parameters<typeof qSample>[2]),
+  predictX0: ({ xt, eps, ...tables }) =>
+    predictXstartFromEps(xt!, eps!, tables as Parameters<typeof predictXstartFromEps>[2]),
+  posteriorMean: ({ x0, xt, ...tables }) => qPosteriorMean(x0!, xt!, tables as Parameters<typeof qPosteriorMean>[2]),
+  loss: ({ eps, predicted }) => simpleLossPerImage(eps!, predicted!),
+  adam: (inputs) => {
+    const { grads, clipNorm, ...rest } = inputs as Record<string, tf.Tensor>;
+    const gradNorm = globalNorm([grads!]);
+    const state = rest as unknown as AdamMoments & AdamSettings;
+    return { ...adamStep(state, grads!, clipFactor(gradNorm, clipNorm!), state), gradNorm };
+  },
+  ema: ({ ema, params, decay }) => emaStep(ema!, params!, decay!),
+  reverseStep: (inputs, { config }) => {
+    const params = unetParameterSpecs(config).map(({ name }) => tf.reshape(inputs[name]!, [-1]));
+    return makeReverseStep(config)({ ...inputs, params: tf.concat(params) });
+  },
+};

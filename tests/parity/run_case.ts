@@ -1,0 +1,55 @@
+import * as tf from "@tensorflow/tfjs";
+import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import type { ParityCase } from "./fixtures.ts";
+import { OPERATIONS } from "./operations.ts";
+import { runTraining } from "./run_training.ts";
+
+/** The outputs of a case as a device computes them. */
+export async function runCase(device: Device, parityCase: ParityCase): Promise<HostTensors> {
+  if (parityCase.op === "training") return await runTraining(device, parityCase);
+  const { fn, inputs, feeds } = caseFunction(parityCase);
+  const compiled = await device.compile(fn, inputs, { label: parityCase.name });
+  try {
+    return await compiled.run(feeds);
+  } finally {
+    await compiled.dispose();
+  }
+}
+
+export interface CaseFunction {
+  readonly fn: PureFunction;
+  readonly inputs: Signature;
+  readonly feeds: HostTensors;
+}
+
+/** A case as a function that a device can compile. */
+export function caseFunction({ name, op, attributes, inputs }: ParityCase): CaseFunction {
+  const operation = OPERATIONS[op];
+  if (operation === undefined) throw new Error(`Case "${name}": there is no operation "${op}" in operations.ts`);
+  const entries = Object.entries(inputs);
+  const signature = entries.map(([key, { shape, dtype }]) =>
+    [key, { shape, dtype: dtype === "I32" ? "int32" : "float32" }] as const
+  );
+  const bound = (tensors: NamedTensors) => operation(tensors, attributes);
+  return {
+    fn: "cotangent" in inputs ? withGradients(bound) : (tensors) => asNamed(bound(tensors)),
+    inputs: Object.fromEntries(signature),
+    feeds: Object.fromEntries(entries.map(([key, { data }]) => [key, data as HostArray])),
+  };
+}
+
+function asNamed(outputs: tf.Tensor | NamedTensors): NamedTensors {
+  return outputs instanceof tf.Tensor ? { y: outputs } : outputs;
+}
+
+/** `y`, and `d<name>` of sum(y * cotangent) by TF.js's autodiff for each float32 input. */
+function withGradients(operation: (inputs: NamedTensors) => tf.Tensor | NamedTensors): PureFunction {
+  return ({ cotangent, ...inputs }) => {
+    const names = Object.keys(inputs).filter((name) => inputs[name]!.dtype === "float32");
+    const { value, grads } = tf.valueAndGrads((...tensors) => {
+      const given = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+      return operation({ ...inputs, ...given }) as tf.Tensor;
+    })(names.map((name) => inputs[name]!), cotangent!);
+    return { y: value, ...Object.fromEntries(names.map((name, i) => [`d${name}`, grads[i]!])) };
+  };
+}

@@ -1,0 +1,83 @@
+import { emaDecayAt } from "../../diffusion/ema.ts";
+import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import { packParameters, unpackParameters } from "../../diffusion/unet/pack.ts";
+import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import type { Device, HostArray, HostTensors } from "../../tensor/device.ts";
+import type { SafetensorsTensor } from "../../formats/safetensors.ts";
+import type { ExpectedOutput, ParityCase } from "./fixtures.ts";
+
+/** Inputs of the fixture that hold one entry per step: [steps, ...]. */
+const PER_STEP = ["x0", "noise", "t", "sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"];
+
+/**
+ * As many training steps as the case has, the state held by the device: `loss` and `gradNorm` of each step, and at the
+ * end `params/<name>` and `ema/<name>` of each parameter; biases of attention in three parts. Of these, what the case has
+ * answers for.
+ */
+export async function runTraining(device: Device, { attributes, inputs, outputs }: ParityCase): Promise<HostTensors> {
+  const { config, learningRate, clipNorm, emaDecay } = attributes;
+  const [steps, batch] = inputs["x0"]!.shape as [number, number];
+  const names = unetParameterSpecs(config).map(({ name }) => name);
+  const start = Object.fromEntries(names.map((name) => [name, inputs[name]!.data as Float32Array]));
+  const params = packParameters(start, config);
+  const zeros = new Float32Array(params.length);
+
+  const wanted = new Set(Object.keys(outputs));
+  const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch), {
+    label: "training",
+  });
+  try {
+    const bound = await compiled.bind({ params, m: zeros, v: zeros.slice(), ema: params.slice() });
+    const loss = new Float32Array(steps);
+    const gradNorm = new Float32Array(steps);
+    for (let step = 1; step <= steps; step++) {
+      const data = PER_STEP.map((name): [string, HostArray] => {
+        const all = inputs[name]!.data as HostArray;
+        const size = all.length / steps;
+        return [name, all.slice((step - 1) * size, step * size)];
+      });
+      const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
+      const results = await bound.run({
+        ...Object.fromEntries(data),
+        learningRate: Float32Array.of(learningRate),
+        biasCorrection1: Float32Array.of(biasCorrection1),
+        biasCorrection2: Float32Array.of(biasCorrection2),
+        emaDecay: Float32Array.of(emaDecayAt(step, { decay: emaDecay, warmup: true })),
+        clipNorm: Float32Array.of(clipNorm),
+      });
+      loss[step - 1] = results["loss"]![0]!;
+      gradNorm[step - 1] = results["gradNorm"]![0]!;
+    }
+    const end = await bound.read(["params", "ema"]);
+    const named = Object.entries(end).flatMap(([vector, flat]) =>
+      Object.entries(unpackParameters(flat as Float32Array, config)).flatMap(([name, data]) =>
+        name.endsWith(".qkv.bias") ? thirds(`${vector}/${name}`, data) : [[`${vector}/${name}`, data] as const]
+      )
+    );
+    const all = Object.entries({ loss, gradNorm, ...Object.fromEntries(named) });
+    return Object.fromEntries(all.filter(([name]) => wanted.has(name)));
+  } finally {
+    await compiled.dispose();
+  }
+}
+
+/** The first steps of the case, for devices that are slow: their losses and gradient norms, without an end. */
+export function firstSteps(parityCase: ParityCase, count: number): ParityCase {
+  const { inputs, outputs } = parityCase;
+  const cut = PER_STEP.map((name): [string, SafetensorsTensor] => {
+    const { dtype, shape: [steps, ...rest], data } = inputs[name]!;
+    return [name, { dtype, shape: [count, ...rest], data: data.slice(0, data.length / steps! * count) as HostArray }];
+  });
+  const figures = ["loss", "gradNorm"].map((name): [string, ExpectedOutput] => {
+    const expected = outputs[name]!;
+    return [name, { ...expected, shape: [count], data: expected.data.slice(0, count) }];
+  });
+  return { ...parityCase, inputs: { ...inputs, ...Object.fromEntries(cut) }, outputs: Object.fromEntries(figures) };
+}
+
+/** The keys' bias has no effect, and a tolerance of its own: see tools/parity/network_cases.py. */
+function thirds(name: string, bias: Float32Array<ArrayBuffer>): (readonly [string, HostArray])[] {
+  const size = bias.length / 3;
+  return ["queries", "keys", "values"].map((part, i) => [`${name} ${part}`, bias.slice(i * size, (i + 1) * size)]);
+}

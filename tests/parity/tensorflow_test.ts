@@ -1,0 +1,3 @@
+import { testParityApart } from "./apart.ts";
+
+testParityApart("tensorflow");
