@@ -1,5 +1,6 @@
 import { makeBetas, type ScheduleSpec } from "../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
+import { endsOf } from "../../diffusion/schedule/names.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import {
   largestFiniteTimesteps,
@@ -7,30 +8,39 @@ import {
   smallestNormalTimesteps,
 } from "../../diffusion/schedule/search.ts";
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import type { ScheduleParams } from "../../schemas/kinds/schedule.ts";
-import type { CheckProblem } from "../contract.ts";
+import type { CheckProblem, CheckResult } from "../contract.ts";
 import { toScheduleSpec } from "../shared/schedule_spec.ts";
 
 /** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
 const MAX_PRIOR_BITS_PER_DIM = 1e-4;
 
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
-export function checkSchedule(params: ScheduleParams): CheckProblem[] {
-  const { betas, linearStart, linearEnd } = params;
-  if (betas !== "ldm/cosine" && linearStart >= linearEnd) {
-    return [{
-      severity: "error",
-      param: ["linearEnd"],
-      message: "linearEnd must be above linearStart: noise grows along the chain",
-      got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
-      wanted: `linearEnd above ${linearStart}`,
-      fix: "swap the two, or leave both out for 0.0001 to 0.02",
-    }];
+export function checkSchedule(params: ScheduleParams): CheckResult {
+  const { betas, timesteps, linearStart, linearEnd } = params;
+  const known = { timesteps, betas };
+  if (endsOf(betas).length === 2 && linearStart >= linearEnd) {
+    return { problems: [reversedEnds(params)], facts: { schedule: known } };
   }
   const spec = toScheduleSpec(params);
   const tables = makeTables(makeBetas(spec));
   const problem = notFinite(spec, tables) ?? notNormal(spec, tables);
-  return problem === undefined ? [] : [problem];
+  return {
+    problems: problem === undefined ? [] : [problem],
+    facts: { schedule: { ...known, zeroTerminalSnr: hasZeroTerminalSnr(tables) } },
+  };
+}
+
+function reversedEnds({ linearStart, linearEnd }: ScheduleParams): CheckProblem {
+  return {
+    severity: "error",
+    param: ["linearEnd"],
+    message: "linearEnd must be above linearStart: noise grows along the chain",
+    got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
+    wanted: `linearEnd above ${linearStart}`,
+    fix: "swap the two, or leave both out for 0.0001 to 0.02",
+  };
 }
 
 function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
@@ -54,6 +64,11 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
   const smallest = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
+  const fixes = [
+    ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),
+    ...(endsOf(spec.name).includes("linearEnd") ? ["raise linearEnd"] : []),
+    "use another schedule",
+  ];
   return {
     severity: "warning",
     param: ["timesteps"],
@@ -63,8 +78,6 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
     wanted: smallest === undefined
       ? `at most 1e-4 bits per dimension, which no number of timesteps up to ${limit} reaches`
       : `at most 1e-4 bits per dimension, which ${smallest} timesteps reach`,
-    fix: smallest === undefined
-      ? "raise linearEnd, or use another schedule"
-      : `use timesteps: ${smallest} or more, a larger linearEnd, or another schedule`,
+    fix: fixes.join(", or "),
   };
 }

@@ -4,9 +4,10 @@ import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { RunOf } from "../contract.ts";
 import { jsonText } from "../shared/json_text.ts";
-import { encodeTables, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../shared/schedule_files.ts";
+import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../shared/schedule_files.ts";
 import { toScheduleSpec } from "../shared/schedule_spec.ts";
 import type { scheduleKind } from "./kind.ts";
+import { plotSchedule } from "./plot.ts";
 
 const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
   const spec = toScheduleSpec(params);
@@ -24,6 +25,8 @@ const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
   };
   await outputs.schedule.write(SCHEDULE_FILE, jsonText(scheduleFileSchema.parse(file)));
   await outputs.schedule.write(TABLES_FILE, encodeTables(tables));
+  const label = spec.zeroTerminalSnr ? `${spec.name} with zero terminal SNR` : spec.name;
+  await outputs.schedule.write(PLOT_FILE, plotSchedule(label, tables));
 };
 
 export default run;

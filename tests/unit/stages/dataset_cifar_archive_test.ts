@@ -1,0 +1,58 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { datasetKind } from "../../../stages/mod.ts";
+import { readImages } from "../../../stages/shared/images.ts";
+import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../support/cifar_archive.ts";
+import { digests, runStage } from "../../support/stage_context.ts";
+import { withFolder } from "./small_world.ts";
+
+async function failure(folder: string, archive: Uint8Array): Promise<string> {
+  const path = join(folder, "archive.tar.gz");
+  await Deno.writeFile(path, archive);
+  const { end } = await runStage(folder, datasetKind, { params: { source: "cifar10", path, limit: 10 } });
+  return end?.status === "failed" ? end.message : `ended ${end?.status}`;
+}
+
+Deno.test("cifar10 reads the archive as it reads its unpacked folder, labels and order kept", async () => {
+  await withFolder(async (folder) => {
+    const archive = join(folder, "cifar-10-binary.tar.gz");
+    await Deno.writeFile(archive, cifarArchive());
+    const unpacked = join(folder, "unpacked");
+    await Deno.mkdir(unpacked);
+    for (const [index, name] of BATCH_NAMES.entries()) {
+      await Deno.writeFile(join(unpacked, name), makeBatch(index + 1));
+    }
+    const params = { source: "cifar10", limit: 10_003 };
+    const packed = await runStage(folder, datasetKind, { params: { ...params, path: archive } });
+    assertEquals(packed.end, undefined);
+    assertEquals(
+      digests(packed),
+      digests(await runStage(folder, datasetKind, { params: { ...params, path: unpacked } })),
+    );
+
+    const train = await readImages(packed.outputs["train"]!);
+    assertEquals([train.info.count, train.info.classes], [10_003, 10]);
+    // The first image of the second batch follows the last of the first.
+    const at = (image: number) => [train.labels![image], ...train.pixels.subarray(image * 3072, image * 3072 + 4)];
+    assertEquals([at(0), at(9_999), at(10_000)], [[1, 1, 0, 0, 0], [0, 1, 0, 0, 0], [2, 2, 0, 0, 0]]);
+    const test = await readImages(packed.outputs["test"]!);
+    assertEquals([test.info.count, test.labels![0], test.pixels[0]], [10_000, 6, 6]);
+  });
+});
+
+Deno.test("cifar10 says what is wrong with an archive", async () => {
+  await withFolder(async (folder) => {
+    const whole = cifarArchive();
+    assertStringIncludes(await failure(folder, whole.subarray(0, whole.length / 2)), "is no whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, new TextEncoder().encode("<html>")), "is no whole .tar.gz archive");
+    const flipped = Uint8Array.from(whole);
+    flipped.fill(0x55, 5_000, 5_100);
+    assertStringIncludes(await failure(folder, flipped), "is no whole .tar.gz archive");
+    const small = (name: string, content: Uint8Array<ArrayBuffer>) => makeCifarArchive([{ name, content }]);
+    assertStringIncludes(await failure(folder, small("data_batch_1.bin", makeBatch(1, 3))), "holds 3 images");
+    const first = small("data_batch_1.bin", makeBatch(1));
+    assertStringIncludes(await failure(folder, first), "lacks data_batch_2.bin, data_batch_3.bin");
+    const wrong = small("data_batch_1.bin", makeBatch(1).fill(77, 0, 1));
+    assertStringIncludes(await failure(folder, wrong), "label of record 0: got 77, wanted 0 to 9");
+  });
+});

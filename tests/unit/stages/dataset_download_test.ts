@@ -1,0 +1,163 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { ProgressUpdate, StageEnd } from "../../../stages/contract.ts";
+import { download } from "../../../stages/dataset/download/download.ts";
+import { FileServer } from "../../support/file_server.ts";
+import { withFolder } from "./small_world.ts";
+
+const BYTES = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251);
+const SHA256 = createHash("sha256").update(BYTES).digest("hex");
+const SPOILED = BYTES.with(1000, BYTES[1000]! ^ 1);
+
+interface Try {
+  readonly got: { readonly path: string } | { readonly end: StageEnd };
+  readonly warnings: readonly string[];
+  readonly updates: readonly ProgressUpdate[];
+}
+
+async function fetchTo(folder: string, urls: readonly string[], stop = new AbortController().signal): Promise<Try> {
+  const warnings: string[] = [];
+  const updates: ProgressUpdate[] = [];
+  const got = await download({ name: "path", sha256: SHA256, urls }, folder, {
+    stop,
+    stallMs: 300,
+    waitMs: 10,
+    report: (update) => updates.push(update),
+    warn: (message) => warnings.push(message),
+  });
+  return { got, warnings, updates };
+}
+
+function messageOf({ got }: Try): string {
+  return "end" in got && got.end.status === "failed" ? got.end.message : `no failure: ${JSON.stringify(got)}`;
+}
+
+async function assertFetched(folder: string, { got }: Try): Promise<void> {
+  assert("path" in got, JSON.stringify(got));
+  assertEquals(got.path, join(folder, SHA256));
+  assertEquals(await Deno.readFile(got.path), BYTES);
+}
+
+/** A test with a folder and a server, both gone afterwards. */
+function withServer(name: string, body: (folder: string, server: FileServer) => Promise<void>): void {
+  Deno.test(name, () =>
+    withFolder(async (folder) => {
+      await using server = new FileServer();
+      await body(folder, server);
+    }));
+}
+
+withServer("download() fetches once, tells how far it is, and keeps the file", async (folder, server) => {
+  const url = server.serve("/file", { bytes: BYTES });
+  const first = await fetchTo(folder, [url]);
+  await assertFetched(folder, first);
+  assertEquals(first.updates.at(-1), { done: 0, total: 1, unit: "MB" });
+  await assertFetched(folder, await fetchTo(folder, [url]));
+  assertEquals(server.seen, [{ path: "/file", range: null }]);
+  assertEquals(Array.from(Deno.readDirSync(folder), ({ name }) => name).sort(), [SHA256, `${SHA256}.lock`]);
+});
+
+withServer("download() fetches a kept file again when its bytes are no longer right", async (folder, server) => {
+  const url = server.serve("/file", { bytes: BYTES });
+  await Deno.writeFile(join(folder, SHA256), SPOILED);
+  const again = await fetchTo(folder, [url]);
+  await assertFetched(folder, again);
+  assertStringIncludes(again.warnings.join(), "is damaged; fetching it again");
+});
+
+withServer("download() continues after a broken connection with the bytes that lack", async (folder, server) => {
+  const url = server.serve("/file", { bytes: BYTES, after: 100_000, then: "break" }, { bytes: BYTES });
+  await assertFetched(folder, await fetchTo(folder, [url]));
+  assertEquals(server.seen.map(({ range }) => range), [null, "bytes=100000-"]);
+});
+
+withServer("download() continues what an earlier run left", async (folder, server) => {
+  await Deno.writeFile(join(folder, `${SHA256}.part`), BYTES.subarray(0, 200_000));
+  await assertFetched(folder, await fetchTo(folder, [server.serve("/file", { bytes: BYTES })]));
+  assertEquals(server.seen, [{ path: "/file", range: "bytes=200000-" }]);
+});
+
+withServer("download() takes a part that is the whole file already", async (folder, server) => {
+  await Deno.writeFile(join(folder, `${SHA256}.part`), BYTES);
+  await assertFetched(folder, await fetchTo(folder, [server.serve("/file", { bytes: BYTES })]));
+});
+
+withServer("download() begins again at a server without ranges", async (folder, server) => {
+  await Deno.writeFile(join(folder, `${SHA256}.part`), BYTES.subarray(0, 200_000));
+  await assertFetched(folder, await fetchTo(folder, [server.serve("/file", { bytes: BYTES, ranges: false })]));
+});
+
+withServer("download() drops a part that does not fit and fetches the whole", async (folder, server) => {
+  await Deno.writeFile(join(folder, `${SHA256}.part`), SPOILED.subarray(0, 200_000));
+  await assertFetched(folder, await fetchTo(folder, [server.serve("/file", { bytes: BYTES })]));
+  assertEquals(server.seen.map(({ range }) => range), ["bytes=200000-", null]);
+});
+
+withServer("download() gives up a server that falls silent and takes the next", async (folder, server) => {
+  const slow = server.serve("/slow", { bytes: BYTES, after: 50_000, then: "hang" });
+  const good = server.serve("/good", { bytes: BYTES });
+  const outcome = await fetchTo(folder, [slow, good]);
+  await assertFetched(folder, outcome);
+  assertEquals(outcome.warnings, [`cannot fetch ${slow}: nothing came for 0.3 s`]);
+  // Three tries at the slow one, each with what the one before had brought; the mirror gives the rest.
+  assertEquals(server.seen.at(-1), { path: "/good", range: "bytes=150000-" });
+});
+
+withServer("download() names every address and why it did not give the file", async (folder, server) => {
+  const missing = server.serve("/missing", { status: 404 });
+  const broken = server.serve("/broken", { status: 503 });
+  const wrong = server.serve("/wrong", { bytes: SPOILED });
+  const other = server.serve("/other", { bytes: BYTES.subarray(0, 1) });
+  const elsewhere = server.serve("/elsewhere", { status: 302, location: "http://example.invalid/file" });
+  const circle = server.serve("/circle", { status: 302, location: "/circle" });
+  // Port 9 discards; nothing listens there.
+  const closed = "http://127.0.0.1:9/file";
+  const urls = [missing, broken, wrong, other, elsewhere, circle, closed];
+  const message = messageOf(await fetchTo(folder, urls));
+  const lines = message.split("\n");
+  assertEquals(lines[0], "cannot fetch missing from any of 7 addresses:");
+  assertEquals(lines.length, 8);
+  const wanted = [
+    "HTTP 404 Not Found",
+    "HTTP 503 Service Unavailable",
+    `wanted ${SHA256}`,
+    `wanted ${SHA256}`,
+    "it redirects to http://example.invalid/file, a host that is not declared",
+    "more than 5 redirects",
+    "127.0.0.1:9",
+  ];
+  wanted.forEach((text, i) => {
+    assert(lines[i + 1]!.startsWith(`  ${urls[i]}: `), lines[i + 1]);
+    assertStringIncludes(lines[i + 1]!, text);
+  });
+  // A server that may recover is asked three times, one that says no once.
+  const asked = (path: string) => server.seen.filter((request) => request.path === path).length;
+  assertEquals([asked("/missing"), asked("/broken"), asked("/wrong")], [1, 3, 1]);
+  // Nothing that came is taken for the file, or for a part of it.
+  assertEquals((await Deno.readFile(join(folder, `${SHA256}.part`))).length, 0);
+  assert(Array.from(Deno.readDirSync(folder)).every(({ name }) => name !== SHA256));
+});
+
+withServer("download() follows redirects to hosts that are declared", async (folder, server) => {
+  const url = server.serve("/old", { status: 301, location: "/new" });
+  server.serve("/new", { bytes: BYTES });
+  await assertFetched(folder, await fetchTo(folder, [url]));
+});
+
+withServer("download() stops when asked to, and the next run continues", async (folder, server) => {
+  const url = server.serve("/file", { bytes: BYTES, after: 120_000, then: "hang" }, { bytes: BYTES });
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(), 150);
+  assertEquals((await fetchTo(folder, [url], stop.signal)).got, { end: { status: "interrupted", step: 0 } });
+  await assertFetched(folder, await fetchTo(folder, [url]));
+  assertEquals(server.seen.map(({ range }) => range), [null, "bytes=120000-"]);
+});
+
+withServer("download() lets one of two fetch and the other take what came", async (folder, server) => {
+  const url = server.serve("/file", { bytes: BYTES });
+  for (const outcome of await Promise.all([fetchTo(folder, [url]), fetchTo(folder, [url])])) {
+    await assertFetched(folder, outcome);
+  }
+  assertEquals(server.seen.length, 1);
+});

@@ -1,0 +1,85 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { installFiles } from "../../../engine/process/install.ts";
+import { EMOJI_CATEGORIES, EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/dataset/emoji/facts.ts";
+import { cutCells, parseEmoji } from "../../../stages/dataset/emoji/sheet.ts";
+import { datasetKind } from "../../../stages/mod.ts";
+import { readImages } from "../../../stages/shared/images.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { withFolder } from "./small_world.ts";
+
+const ENTRY = { unified: "1F44B", category: "People & Body", sheet_x: 1, sheet_y: 0, has_img_google: true };
+
+Deno.test("parseEmoji() gives the emoji and its variants that the set has", () => {
+  const tone = { sheet_x: 2, sheet_y: 1, has_img_google: true };
+  const parsed = parseEmoji([
+    { ...ENTRY, skin_variations: { "1F3FB": tone, "1F3FC": { ...tone, has_img_google: false } } },
+    { ...ENTRY, unified: "1F600", has_img_google: false },
+  ]);
+  assertEquals(parsed, [{
+    codePoints: "1F44B",
+    category: "People & Body",
+    cells: [{ column: 1, row: 0 }, { column: 2, row: 1 }],
+  }]);
+  assertThrows(() => parseEmoji([{ ...ENTRY, category: "Robots" }]));
+  assertEquals([...EMOJI_CATEGORIES].sort(), EMOJI_CATEGORIES);
+});
+
+Deno.test("cutCells() cuts inside the border of a cell and lays it on white", () => {
+  // Two cells of 2x2 with a border of one: columns 1-2 and 5-6, rows 1-2.
+  const sheet = { width: 8, height: 4, channels: 4, data: new Uint8Array(8 * 4 * 4) };
+  const paint = (x: number, y: number, ...rgba: number[]) => sheet.data.set(rgba, (y * 8 + x) * 4);
+  paint(5, 1, 10, 20, 30, 255);
+  paint(6, 2, 0, 0, 0, 51);
+  paint(4, 1, 99, 99, 99, 255);
+  assertEquals([...cutCells(sheet, [{ column: 1, row: 0 }], 2)], [
+    ...[10, 20, 30, 255, 255, 255],
+    ...[255, 255, 255, 204, 204, 204],
+  ]);
+  assertThrows(() => cutCells(sheet, [{ column: 2, row: 0 }], 2), Error, "lies outside a sheet of 8x4");
+});
+
+/** Whether Deno has the package already: a test must not fetch 74 MB. */
+async function isCached(): Promise<boolean> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as { npmCache: string };
+  const registries = await Array.fromAsync(Deno.readDir(npmCache)).catch(() => []);
+  const { name, version } = EMOJI_PACKAGE;
+  const files = registries.map((registry) => `${npmCache}/${registry.name}/${name}/${version}/emoji.json`);
+  const found = await Promise.all(files.map((file) => Deno.stat(file).then(() => true, () => false)));
+  return found.includes(true);
+}
+
+const missing = !await isCached();
+// deno-lint-ignore no-console
+if (missing) console.log(`skipped: ${EMOJI_PACKAGE.name} is not in Deno's cache (the real emoji); it is 74 MB`);
+
+Deno.test({
+  name: "the emoji package holds what the facts say, and the split is fixed",
+  ignore: missing,
+  fn: async () => {
+    await withFolder(async (folder) => {
+      const installed = await installFiles(EMOJI_PACKAGE, `${folder}/package`, () => {});
+      if ("problem" in installed) throw new Error(installed.problem);
+      const packages = { [EMOJI_PACKAGE.name]: installed.folder };
+      const draw = async (params: Readonly<Record<string, unknown>>) => {
+        const options = { params: { source: "npm/emoji-datasource-google", ...params }, packages };
+        const { outputs } = await runStage(folder, datasetKind, options);
+        return { train: await readImages(outputs["train"]!), test: await readImages(outputs["test"]!) };
+      };
+      const { train, test } = await draw({});
+      assertEquals([train.info.count + test.info.count, test.info.count], [EMOJI_COUNT, 191]);
+      const labels = [...train.labels!, ...test.labels!];
+      // Counted in the package's emoji.json with Python, categories in code-unit order.
+      const counts = EMOJI_CATEGORIES.map((_, label) => labels.filter((one) => one === label).length);
+      assertEquals(counts, [85, 159, 5, 270, 131, 264, 386, 169, 224, 218]);
+      const bytes = 32 * 32 * 3;
+      const texts = [train, test].flatMap(({ pixels, info }) =>
+        Array.from({ length: info.count }, (_, n) => pixels.subarray(n * bytes, (n + 1) * bytes).join())
+      );
+      assertEquals(new Set(texts).size, EMOJI_COUNT);
+      const tones = await draw({ size: 16, skinTones: true });
+      assertEquals(tones.train.info.count + tones.test.info.count, 3_786);
+      assert(tones.test.info.count > 191);
+    });
+  },
+});
