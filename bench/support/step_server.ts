@@ -1,0 +1,72 @@
+/**
+ * One network on one device, run on request: our side of bench/steps.ts, with the protocol of bench/peers/torch_unet.py.
+ * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
+ */
+import { TextLineStream } from "./lines.ts";
+import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import { epsModelSignature, makeEpsModel } from "../../diffusion/eps_model.ts";
+import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { initialState } from "../../stages/train/train_state.ts";
+import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
+import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
+
+type Step = () => Promise<number>;
+
+const [name, threads] = Deno.args as [DeviceName, string];
+const device = await openDevice(name, { threads: Number(threads) });
+const steps = new Map<string, Step>();
+const random = randomStream({ seed: 0, stream: "bench" });
+
+async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
+  const config: UnetConfig = { ...model, outChannels: model.inChannels };
+  const pixels = batch * model.imageSize ** 2 * model.inChannels;
+  const { params, m, v, ema } = initialState(config, 0).vectors;
+  const images = { t: random.integers(0, batch, 1000) };
+  if (mode === "forward") {
+    const compiled = await device.compile(makeEpsModel(config), epsModelSignature(config, batch));
+    const bound = await compiled.bind({ params });
+    const into: HostTensors = { eps: new Float32Array(pixels) };
+    const feeds = { ...images, x: random.normal(0, pixels) };
+    return async () => (await bound.run(feeds, into))["eps"]![0]!;
+  }
+  const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch));
+  const bound = await compiled.bind({ params, m, v, ema });
+  const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);
+  const feeds = {
+    ...images,
+    x0: random.normal(1, pixels),
+    noise: random.normal(2, pixels),
+    sqrtAlphasCumprod: random.uniform(0, batch),
+    sqrtOneMinusAlphasCumprod: random.uniform(1, batch),
+    learningRate: Float32Array.of(2e-4),
+    biasCorrection1: Float32Array.of(biasCorrection1),
+    biasCorrection2: Float32Array.of(biasCorrection2),
+    emaDecay: Float32Array.of(0.9999),
+    clipNorm: Float32Array.of(1),
+  };
+  const into: HostTensors = {};
+  return async () => (await bound.run(feeds, into))["loss"]![0]!;
+}
+
+async function answer(request: StepRequest): Promise<StepAnswer> {
+  const started = performance.now();
+  const key = JSON.stringify([request.model, request.batch, request.mode]);
+  const step = steps.get(key) ?? await prepare(request);
+  steps.set(key, step);
+  const seconds: number[] = [];
+  let value = 0;
+  let first = 0;
+  for (let i = 0; i < request.steps; i++) {
+    const begin = performance.now();
+    value = await step();
+    seconds.push((performance.now() - begin) / 1000);
+    if (i === 0) first = (performance.now() - started) / 1000;
+  }
+  return { seconds, value, firstSeconds: first };
+}
+
+for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
+  const reply = await answer(JSON.parse(line) as StepRequest).catch((error) => ({ error: String(error) }));
+  await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify(reply)}\n`));
+}

@@ -1,0 +1,30 @@
+/** Requests and answers of bench/support/step_server.ts and bench/peers/torch_unet.py, one JSON object a line. */
+
+export interface BenchModel {
+  readonly imageSize: number;
+  readonly inChannels: number;
+  readonly channels: number;
+  readonly multipliers: readonly number[];
+  readonly blocks: number;
+  readonly attention: readonly number[];
+}
+
+export interface StepRequest {
+  readonly model: BenchModel;
+  readonly batch: number;
+  /** One training step (forward, gradients, clip, Adam, EMA) or one noise prediction. */
+  readonly mode: "train" | "forward";
+  readonly steps: number;
+  /** Of the peer only. */
+  readonly layout?: "contiguous" | "channels_last";
+  readonly compile?: boolean;
+}
+
+export interface StepAnswer {
+  /** One for each step. */
+  readonly seconds: readonly number[];
+  /** Loss, or the first number predicted. */
+  readonly value: number;
+  /** From the request to the end of the first step. */
+  readonly firstSeconds?: number;
+}
