@@ -41,8 +41,8 @@ cases.push(
   { image: [2, 2], kernel: [3, 3], channels: [4, 4], strides: [2, 2], pad: "same" },
   // Enough outputs to be summed in several parts, the last one smaller.
   { batch: 5, image: [16, 16], kernel: [3, 3], channels: [1, 256], strides: [1, 1], pad: "same" },
-  { batch: 8, image: [16, 16], kernel: [3, 3], channels: [2, 256], strides: [2, 2], pad: "same" },
-  { batch: 3, image: [16, 16], kernel: [1, 1], channels: [2, 300], strides: [1, 1], pad: "same" },
+  { batch: 15, image: [16, 16], kernel: [3, 3], channels: [2, 256], strides: [2, 2], pad: "same" },
+  { batch: 5, image: [16, 16], kernel: [1, 1], channels: [2, 300], strides: [1, 1], pad: "same" },
 );
 
 /** Compare the device with the definition of a convolution, evaluated in float64, for many shapes. */

@@ -38,7 +38,7 @@ function products(): OpCase[] {
   // Sums over more rows than are taken at a time; the smaller matrix on either side.
   add([1500, 3], [1500, 300], { transposeA: true });
   add([1500, 300], [1500, 3], { transposeA: true });
-  add([1500, 70], [1500, 70], { transposeA: true });
+  add([2500, 70], [2500, 70], { transposeA: true });
   return found;
 }
 
