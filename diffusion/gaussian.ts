@@ -61,6 +61,6 @@ export function qPosteriorMean(
 }
 
 /** A factor per image, [B] to [B, 1, 1, 1], so that it broadcasts over a tensor of images. */
-function perImage(factor: tf.Tensor, images: tf.Tensor): tf.Tensor {
+export function perImage(factor: tf.Tensor, images: tf.Tensor): tf.Tensor {
   return tf.reshape(factor, [-1, ...Array.from({ length: images.rank - 1 }, () => 1)]);
 }

@@ -1,8 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
+import { perImage } from "./gaussian.ts";
+import { boundTermPerImage } from "./likelihood.ts";
+import { type LossOptions, lossTableNames } from "./loss_tables.ts";
+import { learnedLogVariance, splitOutput } from "./model_output.ts";
 
 /**
  * L_simple of Ho et al. 2020 (eq. 14) for each image: the mean over pixels and channels of (eps - eps_theta)^2. The
- * mean over a batch is the training loss.
+ * mean over a batch is the training loss. The same for other targets than eps.
  *
  * @param eps [B, H, W, C], the noise that was added
  * @param predicted [B, H, W, C]
@@ -10,4 +14,67 @@ import * as tf from "@tensorflow/tfjs";
  */
 export function simpleLossPerImage(eps: tf.Tensor, predicted: tf.Tensor): tf.Tensor {
   return tf.mean(tf.square(tf.sub(eps, predicted)), Array.from({ length: eps.rank - 1 }, (_, i) => i + 1));
+}
+
+/** What the loss of a step compares the output with: images [B, H, W, C], and tables of `lossTableNames` at each t, [B]. */
+export type LossInputs = Readonly<Record<string, tf.Tensor>> & {
+  readonly x0: tf.Tensor;
+  readonly noise: tf.Tensor;
+  readonly xt: tf.Tensor;
+};
+
+/**
+ * The training loss of each image, [B]:
+ *
+ * - with a fixed variance, the weighted squared error of the prediction;
+ * - with a learned variance, L_hybrid of Nichol & Dhariwal 2021 (eq. 16), that error plus 0.001 times the variational
+ *   bound, whose gradient does not reach the mean; weighted `vlb`, the term of the bound alone, mean and variance.
+ *
+ * @param output of the network, [B, H, W, C], or [B, H, W, 2 C] where it learns the variance
+ */
+export function trainingLossPerImage(output: tf.Tensor, inputs: LossInputs, options: LossOptions): tf.Tensor {
+  const { prediction, variance } = splitOutput(output, inputs.x0.shape.at(-1)!);
+  const names = new Set(lossTableNames(options));
+  if (options.variance !== "learned") return weightedError(prediction, inputs, names);
+  if (variance === undefined) throw new RangeError("Training loss: a learned variance needs twice as many channels");
+
+  if (!names.has("boundWeight")) return learnedBound(prediction, variance, inputs);
+  const bound = learnedBound(stopGradient(prediction), variance, inputs);
+  return tf.add(weightedError(prediction, inputs, names), tf.mul(inputs["boundWeight"]!, bound));
+}
+
+function weightedError(prediction: tf.Tensor, inputs: LossInputs, names: ReadonlySet<string>): tf.Tensor {
+  const { x0, noise } = inputs;
+  const target = names.has("targetX0")
+    ? tf.add(
+      tf.mul(perImage(inputs["targetX0"]!, x0), x0),
+      tf.mul(perImage(inputs["targetNoise"]!, noise), noise),
+    )
+    : noise;
+  const error = simpleLossPerImage(target, prediction);
+  return names.has("lossWeight") ? tf.mul(inputs["lossWeight"]!, error) : error;
+}
+
+/** The term of the bound with the variance between the posterior's and beta (Nichol & Dhariwal 2021, eq. 15). */
+function learnedBound(prediction: tf.Tensor, raw: tf.Tensor, inputs: LossInputs): tf.Tensor {
+  const { x0, xt } = inputs;
+  const table = (name: string) => perImage(inputs[name]!, x0);
+  const mixed = (a: tf.Tensor, x: tf.Tensor, b: tf.Tensor, y: tf.Tensor) => tf.add(tf.mul(a, x), tf.mul(b, y));
+  const [coefX0, coefXt] = [table("posteriorMeanCoef1"), table("posteriorMeanCoef2")];
+  const minLogVariance = table("minLogVariance");
+  const logVariance = learnedLogVariance(raw, { min: minLogVariance, max: table("maxLogVariance") });
+  // Not clipped to [-1, 1]: a clipped prediction would get no gradient.
+  const predictedX0 = mixed(table("x0FromXt"), xt, table("x0FromOutput"), prediction);
+  return boundTermPerImage(x0, {
+    truth: { mean: mixed(coefX0, x0, coefXt, xt), logVariance: minLogVariance },
+    model: { mean: mixed(coefX0, predictedX0, coefXt, xt), logVariance },
+    isFirst: inputs["isFirst"]!,
+  });
+}
+
+function stopGradient(x: tf.Tensor): tf.Tensor {
+  return tf.customGrad((input) => ({
+    value: tf.clone(input as tf.Tensor),
+    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
+  }))(x);
 }

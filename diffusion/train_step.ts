@@ -2,7 +2,8 @@ import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import { emaStep } from "./ema.ts";
 import { qSample } from "./gaussian.ts";
-import { simpleLossPerImage } from "./loss.ts";
+import { trainingLossPerImage } from "./loss.ts";
+import { type LossOptions, lossTableNames } from "./loss_tables.ts";
 import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";
 import type { UnetConfig } from "./unet/config.ts";
 import { countParameters, sizeOf, unetParameterSpecs } from "./unet/parameters.ts";
@@ -31,40 +32,47 @@ const DROPOUT_KEY = "dropoutKey";
 
 type TrainInputs = Record<typeof TRAIN_INPUTS[number], tf.Tensor>;
 
-export interface TrainStepOptions {
+/** Input of a step whose timesteps are not drawn uniformly: how much each image counts, [B]. */
+const IMPORTANCE = "importance";
+
+export interface TrainStepOptions extends LossOptions {
   /** Probability that an activation is dropped (see `unet`), in [0, 1). Default 0: the network without dropout. */
   readonly dropout?: number;
+  /** How timesteps are drawn: see `LossAwareTimesteps`. Default `uniform`. */
+  readonly timestepSampler?: "uniform" | "loss-aware";
 }
 
 /**
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
  * function.
  *
- * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; the two tables are gathered at each image's t; the
- * scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is another pair of integers at each step.
- * Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the batch mean before the update; `gradNorm` [], before
- * clipping; `lossPerImage` [B].
+ * Inputs and their shapes: `trainStepSignature`. x0 is in [-1, 1]; the tables (`trainTables`) are gathered at each
+ * image's t; the scalars come from `adamBiasCorrections` and `emaDecayAt`; `dropoutKey` is another pair of integers at
+ * each step; `importance` multiplies each image's loss. Outputs: the next `params`, `m`, `v`, `ema` [P]; `loss` [], the
+ * batch mean before the update; `gradNorm` [], before clipping; `lossPerImage` [B], without the importance.
  *
  * @throws RangeError when dropout is not in [0, 1), or from the function when an input is missing
  */
-export function makeTrainStep(config: UnetConfig, { dropout: rate = 0 }: TrainStepOptions = {}): PureFunction {
+export function makeTrainStep(config: UnetConfig, options: TrainStepOptions = {}): PureFunction {
+  const { dropout: rate = 0 } = options;
   if (!(rate >= 0 && rate < 1)) throw new RangeError(`Train step: dropout must be in [0, 1): got ${rate}`);
   const specs = unetParameterSpecs(config);
   return (inputs) => {
-    const input = checkedInputs(inputs, rate);
-    const options = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
+    const input = checkedInputs(inputs, options);
+    const dropout = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
     const xt = qSample(input.x0, input.noise, input);
     const lossOf = (...tensors: tf.Tensor[]) => {
       const params = Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
-      return simpleLossPerImage(input.noise, unet(params, xt, input.t, config, options));
+      return trainingLossPerImage(unet(params, xt, input.t, config, dropout), { ...inputs, ...input, xt }, options);
     };
     // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of
-    // all P numbers. The derivative of the batch mean by each image's loss is 1 / B.
+    // all P numbers. The derivative of the batch mean by each image's loss is its importance / B.
     const named = unpackTensors(input.params, config);
     const batch = input.x0.shape[0]!;
+    const importance = drawsByLoss(options) ? inputs[IMPORTANCE]! : undefined;
     const { value: lossPerImage, grads } = tf.valueAndGrads(lossOf)(
       specs.map((spec) => named[spec.name]!),
-      tf.fill([batch], 1 / batch),
+      importance === undefined ? tf.fill([batch], 1 / batch) : tf.mul(importance, 1 / batch),
     );
     const flat = grads.map((grad) => tf.reshape(grad, [-1]));
     const layout = optimizerBlocks(specs.map(sizeOf));
@@ -79,7 +87,8 @@ export function makeTrainStep(config: UnetConfig, { dropout: rate = 0 }: TrainSt
     });
     const whole = (name: "params" | "m" | "v" | "ema") => joined(blocks.map((block) => block[name]));
     const vectors = { params: whole("params"), m: whole("m"), v: whole("v"), ema: whole("ema") };
-    return { ...vectors, loss: tf.mean(lossPerImage), gradNorm, lossPerImage };
+    const counted = importance === undefined ? lossPerImage : tf.mul(importance, lossPerImage);
+    return { ...vectors, loss: tf.mean(counted), gradNorm, lossPerImage };
   };
 }
 
@@ -87,7 +96,7 @@ export function makeTrainStep(config: UnetConfig, { dropout: rate = 0 }: TrainSt
 export function trainStepSignature(
   config: UnetConfig,
   batch: number,
-  { dropout = 0 }: TrainStepOptions = {},
+  options: TrainStepOptions = {},
 ): Signature {
   const flat = float32([countParameters(config)]);
   const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);
@@ -107,7 +116,13 @@ export function trainStepSignature(
     emaDecay: float32([]),
     clipNorm: float32([]),
   };
-  return dropout > 0 ? { ...signature, [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : signature;
+  const tables = Object.fromEntries(lossTableNames(options).map((name) => [name, float32([batch])]));
+  return {
+    ...signature,
+    ...tables,
+    ...((options.dropout ?? 0) > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
+    ...(drawsByLoss(options) ? { [IMPORTANCE]: float32([batch]) } : {}),
+  };
 }
 
 /** Neighbouring parameters that are updated together. */
@@ -150,8 +165,17 @@ function float32(shape: number[]): TensorSpec {
   return { shape, dtype: "float32" };
 }
 
-function checkedInputs(inputs: NamedTensors, rate: number): TrainInputs {
-  const wanted = rate > 0 ? [...TRAIN_INPUTS, DROPOUT_KEY] : TRAIN_INPUTS;
+function drawsByLoss({ timestepSampler }: TrainStepOptions): boolean {
+  return timestepSampler === "loss-aware";
+}
+
+function checkedInputs(inputs: NamedTensors, options: TrainStepOptions): TrainInputs {
+  const wanted = [
+    ...TRAIN_INPUTS,
+    ...lossTableNames(options),
+    ...((options.dropout ?? 0) > 0 ? [DROPOUT_KEY] : []),
+    ...(drawsByLoss(options) ? [IMPORTANCE] : []),
+  ];
   const missing = wanted.filter((name) => inputs[name] === undefined);
   if (missing.length > 0) throw new RangeError(`Train step: inputs missing: ${missing.join(", ")}`);
   return inputs as TrainInputs;

@@ -1,14 +1,9 @@
-import { convertIndexedToRgb, decode, encode } from "fast-png";
+import { decode, encode } from "fast-png";
+import type { ByteImage } from "./byte_image.ts";
 import { FormatError } from "./format_error.ts";
+import { toBytes } from "./png_samples.ts";
 
-/** One image of bytes, [H, W, C] row-major. */
-export interface ByteImage {
-  readonly width: number;
-  readonly height: number;
-  /** 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
-  readonly channels: number;
-  readonly data: Uint8Array;
-}
+export type { ByteImage };
 
 /** Larger images are refused before memory is taken for them: a few bytes of header can declare 2^62 pixels. */
 export const MAX_PNG_PIXELS = 2 ** 28;
@@ -32,33 +27,25 @@ export function encodePng({ width, height, channels, data }: ByteImage): Uint8Ar
 }
 
 /**
- * Read a PNG of 8 bits a channel; a palette is resolved to RGB, or to RGB and alpha.
+ * Read a PNG as bytes. A palette is resolved to RGB, or to RGB and alpha; 16 bits a channel are rounded to 8; 1, 2 and 4
+ * bits are stretched to 8; a transparent colour becomes alpha. Of an animation, the still image is read.
  *
- * @throws FormatError when it is not a PNG, is damaged (checksums are verified), too large, or of another bit depth.
+ * @throws FormatError when it is not a PNG, is damaged (checksums are verified) or too large.
  */
 export function decodePng(bytes: Uint8Array): ByteImage {
   checkSize(bytes);
   let image;
   try {
-    const decoded = decode(bytes, { checkCrc: true });
-    // RGB images may carry a palette too, as a hint for old displays.
-    image = decoded.palette !== undefined && decoded.channels === 1 ? withoutPalette(decoded) : decoded;
+    image = toBytes(decode(bytes, { checkCrc: true }));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new FormatError("PNG", { got: `a damaged file (${reason})`, wanted: "a PNG image", cause });
   }
-  const { width, height, channels, depth, data } = image;
-  if (depth !== 8) throw new FormatError("PNG bit depth", { got: `${depth}`, wanted: "8" });
+  const { width, height, channels, data } = image;
   if (data.length !== width * height * channels) {
     throw new FormatError("PNG data", { got: `${data.length} bytes`, wanted: `${height} x ${width} x ${channels}` });
   }
-  return { width, height, channels, data: Uint8Array.from(data) };
-}
-
-function withoutPalette(decoded: ReturnType<typeof decode>) {
-  const { width, height, palette } = decoded;
-  const channels = palette![0]!.length;
-  return { width, height, channels, depth: 8, data: convertIndexedToRgb(decoded) };
+  return image;
 }
 
 function checkSize(bytes: Uint8Array): void {

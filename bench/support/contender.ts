@@ -45,7 +45,9 @@ export function startContender({ name, settings = {}, command, args }: Contender
     },
     async stop() {
       await writer.close().catch(() => {});
+      const killer = setTimeout(() => child.kill("SIGKILL"), 5_000);
       await child.status;
+      clearTimeout(killer);
     },
   };
 }

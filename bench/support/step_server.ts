@@ -4,7 +4,7 @@
  */
 import { TextLineStream } from "./lines.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
-import { epsModelSignature, makeEpsModel } from "../../diffusion/eps_model.ts";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initialState } from "../../stages/train/train_state.ts";
@@ -24,11 +24,11 @@ async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
   const { params, m, v, ema } = initialState(config, 0).vectors;
   const images = { t: random.integers(0, batch, 1000) };
   if (mode === "forward") {
-    const compiled = await device.compile(makeEpsModel(config), epsModelSignature(config, batch));
+    const compiled = await device.compile(makeModelOutput(config), modelOutputSignature(config, batch));
     const bound = await compiled.bind({ params });
-    const into: HostTensors = { eps: new Float32Array(pixels) };
+    const into: HostTensors = { output: new Float32Array(pixels) };
     const feeds = { ...images, x: random.normal(0, pixels) };
-    return async () => (await bound.run(feeds, into))["eps"]![0]!;
+    return async () => (await bound.run(feeds, into))["output"]![0]!;
   }
   const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch));
   const bound = await compiled.bind({ params, m, v, ema });
@@ -70,3 +70,5 @@ for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream()
   const reply = await answer(JSON.parse(line) as StepRequest).catch((error) => ({ error: String(error) }));
   await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify(reply)}\n`));
 }
+// Threads of an engine would keep the process.
+Deno.exit(0);

@@ -1,17 +1,10 @@
-import { roundHalfToEven } from "../schedule/round_half_to_even.ts";
 import type { DiffusionTables } from "../schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
+import { spacedTimesteps, type TimestepSpacing } from "./timestep_spacing.ts";
 
-export interface DdimOptions {
-  /** Steps of the shortened chain, in [1, T]. */
-  readonly steps: number;
+export interface DdimOptions extends TimestepSpacing {
   /** 0 is deterministic, 1 has the noise of the ancestral sampler (`fixedsmall`). In [0, 1]. */
   readonly eta: number;
-  /**
-   * Which timesteps are visited, by huggingface/diffusers' names: `leading` is every floor(T / steps)-th from 0 (it
-   * never visits T - 1), `trailing` counts down from T - 1 in strides of T / steps.
-   */
-  readonly spacing: "leading" | "trailing";
 }
 
 /**
@@ -26,7 +19,7 @@ export interface DdimOptions {
 export function ddimSteps(tables: DiffusionTables, options: DdimOptions): ReverseStep[] {
   const { eta } = options;
   if (!(eta >= 0 && eta <= 1)) throw new RangeError(`DDIM eta: got ${eta}, wanted 0 <= eta <= 1`);
-  const timesteps = ddimTimesteps(tables.timesteps, options);
+  const timesteps = spacedTimesteps(tables.timesteps, options);
   return timesteps.map((t, i) => {
     const next = timesteps[i + 1];
     const signal = tables.alphasCumprod[t]!;
@@ -38,28 +31,10 @@ export function ddimSteps(tables: DiffusionTables, options: DdimOptions): Revers
     const coefXt = Math.sqrt(Math.max(nextNoiseVariance - sigma ** 2, 0)) / noise;
     return {
       t,
-      recip: tables.sqrtRecipAlphasCumprod[t]!,
-      recipm1: tables.sqrtRecipm1AlphasCumprod[t]!,
       coefX0: Math.sqrt(nextSignal) - coefXt * Math.sqrt(signal),
       coefXt,
-      sigma,
+      coefExtra: sigma,
+      extra: sigma === 0 ? "none" : "noise",
     };
   });
-}
-
-/** Timesteps that DDIM visits, descending; all distinct. @param total T */
-export function ddimTimesteps(total: number, { steps, spacing }: Omit<DdimOptions, "eta">): number[] {
-  if (!Number.isInteger(steps) || steps < 1 || steps > total) {
-    throw new RangeError(`DDIM steps: got ${steps}, wanted an integer in [1, ${total}], the steps of the schedule`);
-  }
-  switch (spacing) {
-    case "leading": {
-      const stride = Math.floor(total / steps);
-      return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride);
-    }
-    case "trailing":
-      return Array.from({ length: steps }, (_, i) => roundHalfToEven(total - i * total / steps) - 1);
-    default:
-      throw new RangeError(`DDIM spacing: got ${JSON.stringify(spacing)}, wanted "leading" or "trailing"`);
-  }
 }

@@ -1,43 +1,83 @@
 import * as tf from "@tensorflow/tfjs";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
+import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
+import type { Recovery } from "../objective.ts";
 import type { UnetConfig } from "../unet/config.ts";
-import { epsModelSignature, makeEpsModel } from "../eps_model.ts";
 import type { ReverseStep } from "./reverse_step.ts";
 
+export interface ReverseStepOptions {
+  /** Clip the predicted x0 to [-1, 1]. Default true. */
+  readonly clip?: boolean;
+  /** Scale the noise by the deviation that the network learned. Default false. */
+  readonly learnedVariance?: boolean;
+}
+
 /**
- * A reverse step with the network inside: one function for all steps of all samplers (see `ReverseStep`).
+ * A reverse step with the network inside: one function for all steps of all samplers and objectives (see
+ * `ReverseStep`).
  *
  * Inputs and their shapes: `reverseStepSignature`. Outputs: `x` [B, H, W, C], the next images, and `x0` [B, H, W, C],
- * the clipped prediction they were made from.
+ * the prediction they were made from.
  */
-export function makeReverseStep(config: UnetConfig): PureFunction {
-  const model = makeEpsModel(config);
+export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions = {}): PureFunction {
+  const { clip = true, learnedVariance = false } = options;
+  const model = makeModelOutput(config);
   return (inputs) => {
-    const { x, z, recip, recipm1, coefX0, coefXt, sigma } = inputs;
-    if (!x || !z || !recip || !recipm1 || !coefX0 || !coefXt || !sigma) {
-      throw new RangeError("Reverse step: wanted inputs params, x, t, recip, recipm1, coefX0, coefXt, sigma and z");
+    const { x, extra, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra } = inputs;
+    if (!x || !extra || !x0FromXt || !x0FromOutput || !coefX0 || !coefXt || !coefExtra) {
+      throw new RangeError(
+        "Reverse step: wanted inputs params, x, t, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra and extra",
+      );
     }
-    const eps = model(inputs)["eps"]!;
-    const x0 = tf.clipByValue(tf.sub(tf.mul(recip, x), tf.mul(recipm1, eps)), -1, 1);
-    return { x: tf.add(tf.add(tf.mul(coefX0, x0), tf.mul(coefXt, x)), tf.mul(sigma, z)), x0 };
+    const { prediction, variance } = splitOutput(model(inputs)["output"]!, config.inChannels);
+    const recovered = tf.add(tf.mul(x0FromXt, x), tf.mul(x0FromOutput, prediction));
+    const x0 = clip ? tf.clipByValue(recovered, -1, 1) : recovered;
+    const factor = learnedVariance ? tf.mul(coefExtra, learnedDeviation(variance, inputs)) : coefExtra;
+    return { x: tf.add(tf.add(tf.mul(coefX0, x0), tf.mul(coefXt, x)), tf.mul(factor, extra)), x0 };
   };
 }
 
-/** Inputs of `makeReverseStep(config)` for batches of `batch` images. */
-export function reverseStepSignature(config: UnetConfig, batch: number): Signature {
-  const model = epsModelSignature(config, batch);
+function learnedDeviation(raw: tf.Tensor | undefined, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
+  const { minLogVariance: min, maxLogVariance: max } = inputs;
+  if (!raw || !min || !max) {
+    throw new RangeError("Reverse step: wanted a network that learned the variance, and the range of its logarithm");
+  }
+  return tf.exp(tf.mul(learnedLogVariance(raw, { min, max }), 0.5));
+}
+
+/** Inputs of `makeReverseStep` of the same configuration and options for batches of `batch` images. */
+export function reverseStepSignature(
+  config: UnetConfig,
+  batch: number,
+  { learnedVariance = false }: ReverseStepOptions = {},
+): Signature {
+  const model = modelOutputSignature(config, batch);
   const scalar = { shape: [], dtype: "float32" } as const;
-  return { ...model, recip: scalar, recipm1: scalar, coefX0: scalar, coefXt: scalar, sigma: scalar, z: model["x"]! };
+  return {
+    ...model,
+    x0FromXt: scalar,
+    x0FromOutput: scalar,
+    coefX0: scalar,
+    coefXt: scalar,
+    coefExtra: scalar,
+    extra: model["x"]!,
+    ...(learnedVariance ? { minLogVariance: scalar, maxLogVariance: scalar } : {}),
+  };
 }
 
 /** A step's numbers as feeds of the compiled function; all images of a batch are at the same t. */
-export function reverseStepFeeds(step: ReverseStep, batch: number): HostTensors {
+export function reverseStepFeeds(step: ReverseStep, recovery: Recovery, batch: number): HostTensors {
+  const { logVariances } = step;
   return {
     t: new Int32Array(batch).fill(step.t),
-    recip: Float32Array.of(step.recip),
-    recipm1: Float32Array.of(step.recipm1),
+    x0FromXt: Float32Array.of(recovery.xt),
+    x0FromOutput: Float32Array.of(recovery.output),
     coefX0: Float32Array.of(step.coefX0),
     coefXt: Float32Array.of(step.coefXt),
-    sigma: Float32Array.of(step.sigma),
+    coefExtra: Float32Array.of(step.coefExtra),
+    ...(logVariances === undefined ? {} : {
+      minLogVariance: Float32Array.of(logVariances.min),
+      maxLogVariance: Float32Array.of(logVariances.max),
+    }),
   };
 }

@@ -59,6 +59,7 @@ export function digestStageExternals(
   for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
     externals[`npm:${name}@${version}`] = integrity;
   }
+  for (const { name, sha256 } of stage.kind.downloads?.(stage.params) ?? []) externals[name] = sha256;
   for (const name of stage.kind.permissions.env ?? []) {
     const value = Deno.env.get(name);
     // By digest, since variables may hold secrets and keys are kept in clear.

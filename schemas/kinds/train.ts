@@ -34,6 +34,37 @@ export const trainParams = z.strictObject({
     ),
     0,
   ),
+  objective: legacy(
+    z.enum(["eps", "x0", "mu", "v"]).default("eps").describe(
+      "What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - " +
+        "sqrt(1 - A) x0. See docs/objectives.md",
+    ),
+    "eps",
+  ),
+  weighting: legacy(
+    z.enum(["simple", "vlb", "min-snr"]).default("simple").describe(
+      "How much each timestep counts: all alike (simple), as in the variational bound (vlb), or min-SNR of Hang et al. 2023",
+    ),
+    "simple",
+  ),
+  minSnrGamma: legacy(
+    z.number().positive().default(5).describe("Of weighting min-snr: where the signal-to-noise ratio is cut off"),
+    5,
+  ),
+  variance: legacy(
+    z.enum(["fixedlarge", "fixedsmall", "learned"]).default("fixedlarge").describe(
+      "Variance of the reverse step. learned: by the network, in twice as many output channels (Nichol and Dhariwal " +
+        "2021). Which fixed one matters under weighting vlb only",
+    ),
+    "fixedlarge",
+  ),
+  timestepSampler: legacy(
+    z.enum(["uniform", "loss-aware"]).default("uniform").describe(
+      "How timesteps are drawn; loss-aware: more often where the loss is large, weighted to the same mean (Nichol and " +
+        "Dhariwal 2021), for weighting vlb",
+    ),
+    "uniform",
+  ),
   flip: legacy(
     z.boolean().default(false).describe(
       "Mirror each image left to right with probability 1/2, drawn anew at each step",

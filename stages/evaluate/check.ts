@@ -1,11 +1,11 @@
-import type { EvaluateParams } from "../../schemas/kinds/evaluate.ts";
+import type { BoundParams, EvaluateParams } from "../../schemas/kinds/evaluate.ts";
 import type { CheckProblem } from "../contract.ts";
 import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
 import { differentSize } from "../shared/same_size.ts";
 
 /** Everything that keeps these params from measuring; what is not known is not checked. */
 export function checkEvaluation(
-  { buckets, limit }: Pick<EvaluateParams, "buckets" | "limit">,
+  { buckets, limit, bound }: Pick<EvaluateParams, "buckets" | "limit" | "bound">,
   { images, checkpoint }: {
     readonly images: ImageFacts | undefined;
     readonly checkpoint: CheckpointFacts | undefined;
@@ -23,11 +23,41 @@ export function checkEvaluation(
       fix: `use buckets: ${most} or fewer`,
     });
   };
-  if (images !== undefined) tooMany(Math.min(images.count, limit ?? images.count), "images to fill them");
+  const counts = [images?.count, limit].filter((count) => count !== undefined);
+  if (images?.count !== undefined) tooMany(Math.min(...counts), "images to fill them");
   if (checkpoint?.timesteps !== undefined) tooMany(checkpoint.timesteps, "timesteps to divide among them");
+  if (bound !== undefined && checkpoint !== undefined) problems.push(...checkBound(bound, checkpoint));
   if (images !== undefined && checkpoint !== undefined) {
     const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
     if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}
+
+function checkBound(
+  { timesteps: wanted, variance }: BoundParams,
+  { timesteps, learnedVariance }: CheckpointFacts,
+): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  if (timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps))) {
+    problems.push({
+      severity: "error",
+      param: ["bound", "timesteps"],
+      message: "the bound takes t = 0 and a part of the other timesteps, each at most once",
+      got: `${wanted}`,
+      wanted: `2 to ${timesteps}, the timesteps of the checkpoint's schedule`,
+      fix: `use timesteps: ${Math.min(timesteps, 20)}`,
+    });
+  }
+  if (variance === "learned" && !learnedVariance) {
+    problems.push({
+      severity: "error",
+      param: ["bound", "variance"],
+      message: "the network of the checkpoint did not learn a variance",
+      got: "learned",
+      wanted: "fixedsmall or fixedlarge",
+      fix: "use one of them, or train with variance: learned",
+    });
   }
   return problems;
 }

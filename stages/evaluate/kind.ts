@@ -9,14 +9,17 @@ export const evaluateKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Loss of a checkpoint on images that it has not seen, overall and by timestep",
+  summary: "Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep",
   params: evaluateParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to measure" },
     images: { type: "images", description: "Images held out from training" },
   },
   outputs: {
-    metrics: { type: "metrics", description: "L_simple of Ho et al. 2020, eq. 14" },
+    metrics: {
+      type: "metrics",
+      description: "L_simple of Ho et al. 2020, eq. 14; with bound, their eq. 5 by its terms",
+    },
   },
   seeded: true,
   device: findStageDevice,
@@ -25,6 +28,8 @@ export const evaluateKind = defineKind({
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     const problems = checkEvaluation(params, { images, checkpoint });
     if (images?.count === undefined || checkpoint?.forwardGflop === undefined) return { problems };
-    return { problems, workGflop: Math.min(images.count, params.limit ?? images.count) * checkpoint.forwardGflop };
+    const evaluations = 1 + (params.bound?.timesteps ?? 0);
+    const count = Math.min(images.count, params.limit ?? images.count);
+    return { problems, workGflop: count * evaluations * checkpoint.forwardGflop };
   },
 });

@@ -1,91 +1,131 @@
+import { learnsVariance } from "../../diffusion/model_output.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import type { Metric } from "../../schemas/metrics.ts";
 import type { RunOf, SavedState, StageEnd } from "../contract.ts";
-import { describeModel, readCheckpoint } from "../shared/checkpoint.ts";
+import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../shared/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
 import { withDevice } from "../shared/stage_device.ts";
+import { boundTerms, sumBound } from "./bound.ts";
+import { boundMetrics, lossMetrics } from "./figures.ts";
 import { averageLosses, drawTimesteps, makeBuckets } from "./buckets.ts";
 import { checkEvaluation } from "./check.ts";
+import { makeEvaluator, type Work } from "./evaluator.ts";
 import type { evaluateKind } from "./kind.ts";
-import { makeLosses } from "./losses.ts";
+import { noiseErrors } from "./noise_error.ts";
+import { imagePriors } from "./prior.ts";
 
-const LOSSES_FILE = "losses.safetensors";
+type Run = RunOf<typeof evaluateKind>;
+type Context = Parameters<Run>[0];
 
-const run: RunOf<typeof evaluateKind> = async (context) => {
-  const { params, seed, inputs, outputs, progress, stop } = context;
+const SCORES_FILE = "losses.safetensors";
+
+const run: Run = async (context) => {
+  const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const images = await readImages(inputs.images);
-  const { timesteps, images: trained } = checkpoint.config;
+  const { timesteps, images: trained, model } = checkpoint.config;
   const { classes: _, ...facts } = images.info;
-  const [problem] = checkEvaluation(params, { images: facts, checkpoint: { ...trained, timesteps } });
+  const learnedVariance = learnsVariance(model);
+  const [problem] = checkEvaluation(params, {
+    images: facts,
+    checkpoint: { ...trained, timesteps, learnedVariance },
+  });
   if (problem !== undefined) return failedBy(problem);
 
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
   const buckets = makeBuckets(timesteps, params.buckets);
-  const saved = await progress.latest();
-  const losses = new Float64Array(count);
-  if (saved !== undefined) losses.set(await decodeLosses(saved));
+  const common = { tables: checkpoint.tables, objective: objectiveOf(checkpoint.config), seed };
+  const losses = noiseErrors({ ...common, timesteps: drawTimesteps(count, { buckets, seed }) });
+  const variance = params.bound?.variance ?? (learnedVariance ? "learned" : "fixedlarge");
+  const bound = params.bound === undefined
+    ? undefined
+    : boundTerms(count, { ...common, variance, perImage: params.bound.timesteps });
 
-  const end = await withDevice(context, async (device): Promise<StageEnd | undefined> => {
-    const lossesFrom = await makeLosses(checkpoint, images, {
-      device,
-      batchSize: Math.min(params.batchSize, count),
-      seed,
-      timesteps: drawTimesteps(count, { buckets, seed }),
-    });
-    for (let done = saved?.step ?? 0; done < count;) {
-      if (stop.aborted) {
-        await progress.save(done, encodeLosses(losses.subarray(0, done)));
-        return { status: "interrupted", step: done };
-      }
-      const batch = await lossesFrom(done);
-      const bad = batch.findIndex((loss) => !Number.isFinite(loss));
-      if (bad >= 0) {
-        return {
-          status: "failed",
-          message: `the loss of image ${done + bad} is ${batch[bad]}: the weights are broken`,
-        };
-      }
-      losses.set(batch, done);
-      done += batch.length;
-      context.report({ done, total: count, unit: "image" });
-      await yieldToMessages();
-    }
-    return undefined;
-  });
-  if (end !== undefined) return end;
-
-  const { overall, perBucket } = averageLosses(losses, buckets);
+  const scores = await scoreAll(context, { checkpoint, images, batchSize: Math.min(params.batchSize, count) }, [
+    losses,
+    ...(bound === undefined ? [] : [bound]),
+  ]);
+  if (!(scores instanceof Float64Array)) return scores;
+  const metrics: Metric[] = lossMetrics(averageLosses(scores.subarray(0, count), buckets), count);
+  if (bound !== undefined) {
+    const priors = imagePriors(images, checkpoint.tables, count);
+    const figures = sumBound(bound, { terms: scores.subarray(count), priors, buckets });
+    const perImage = params.bound!.timesteps;
+    metrics.push(...boundMetrics(figures, { count, variance, perImage, timesteps }));
+  }
   await writeMetrics(outputs.metrics, {
     seed,
     model: describeModel(inputs.checkpoint, checkpoint, params.weights),
     images: { images: describeImageSet(inputs.images, images, count) },
-    metrics: [
-      { name: "L_simple", value: overall, count },
-      ...perBucket.map(({ from, to, mean, count }) => ({
-        name: "L_simple",
-        value: mean,
-        count,
-        timesteps: { from, to },
-      })),
-    ],
+    metrics,
   });
   return undefined;
 };
 
 export default run;
 
-function encodeLosses(losses: Float64Array): Record<string, Uint8Array> {
-  const data = Float64Array.from(losses);
-  return { [LOSSES_FILE]: encodeSafetensors({ tensors: { losses: { dtype: "F64", shape: [data.length], data } } }) };
+interface Subject {
+  readonly checkpoint: StoredCheckpoint;
+  readonly images: Parameters<typeof makeEvaluator>[1];
+  readonly batchSize: number;
 }
 
-async function decodeLosses(saved: SavedState): Promise<Float64Array> {
-  const data = decodeSafetensors(await saved.read(LOSSES_FILE)).tensors["losses"]?.data;
+/** Scores of all works, one after the other; starts with those that an earlier run saved. */
+async function scoreAll(
+  context: Context,
+  { checkpoint, images, batchSize }: Subject,
+  works: readonly Work[],
+): Promise<Float64Array | StageEnd> {
+  const { progress, stop } = context;
+  const total = works.reduce((sum, { count }) => sum + count, 0);
+  const unit = works.length > 1 ? "evaluation" : "image";
+  const saved = await progress.latest();
+  const scores = new Float64Array(total);
+  if (saved !== undefined) scores.set(await decodeScores(saved));
+  let done = saved?.step ?? 0;
+
+  return await withDevice(context, async (device) => {
+    const evaluate = await makeEvaluator(checkpoint, images, { device, batchSize });
+    let start = 0;
+    for (const work of works) {
+      while (done < start + work.count) {
+        if (stop.aborted) {
+          await progress.save(done, encodeScores(scores.subarray(0, done)));
+          return { status: "interrupted", step: done } as const;
+        }
+        const first = done - start;
+        const batch = await evaluate(work, first);
+        const bad = batch.findIndex((score) => !Number.isFinite(score));
+        if (bad >= 0) {
+          const { image } = work.item(first + bad);
+          return {
+            status: "failed",
+            message: `the loss of image ${image} is ${batch[bad]}: the weights are broken`,
+          } as const;
+        }
+        scores.set(batch, done);
+        done += batch.length;
+        context.report({ done, total, unit });
+        await yieldToMessages();
+      }
+      start += work.count;
+    }
+    return scores;
+  });
+}
+
+function encodeScores(scores: Float64Array): Record<string, Uint8Array> {
+  const data = Float64Array.from(scores);
+  return { [SCORES_FILE]: encodeSafetensors({ tensors: { losses: { dtype: "F64", shape: [data.length], data } } }) };
+}
+
+async function decodeScores(saved: SavedState): Promise<Float64Array> {
+  const data = decodeSafetensors(await saved.read(SCORES_FILE)).tensors["losses"]?.data;
   if (!(data instanceof Float64Array) || data.length !== saved.step) {
-    throw new Error(`${LOSSES_FILE}: got ${data?.length ?? "none"}, wanted ${saved.step} F64 numbers`);
+    throw new Error(`${SCORES_FILE}: got ${data?.length ?? "none"}, wanted ${saved.step} F64 numbers`);
   }
   return data;
 }

@@ -3,6 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "./check.ts";
+import { evaluationsOf } from "./sampler_evaluations.ts";
 
 export const sampleKind = defineKind({
   kind: "sample",
@@ -23,12 +24,11 @@ export const sampleKind = defineKind({
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
     const { height, width, channels, timesteps, forwardGflop } = checkpoint;
-    const problem = timesteps === undefined ? undefined : checkSampler(sampler, timesteps);
-    const steps = sampler.name === "ddim" ? sampler.steps : timesteps;
+    const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
     // The last batch is as large as the others.
     const drawn = Math.ceil(count / batchSize) * batchSize;
     return {
-      problems: problem === undefined ? [] : [problem],
+      problems: checkSampler(sampler, checkpoint),
       facts: { samples: { count, height, width, channels } },
       ...(steps === undefined || forwardGflop === undefined ? {} : { workGflop: drawn * steps * forwardGflop }),
     };

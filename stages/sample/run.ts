@@ -1,3 +1,4 @@
+import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { readCheckpoint, type StoredCheckpoint } from "../shared/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
@@ -17,13 +18,17 @@ const run: Run = async (context) => {
   const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const { images, timesteps, step, parameters, schedule } = checkpoint.config;
-  const problem = checkSampler(params.sampler, timesteps);
+  const chain = { timesteps, learnedVariance: learnsVariance(checkpoint.config.model) };
+  const problem = checkSampler(params.sampler, chain).find(({ severity }) => severity === "error");
   if (problem !== undefined) return failedBy(problem);
 
   const pixels = await drawAll(context, checkpoint);
   if (!(pixels instanceof Uint8Array)) return pixels;
   const { height, width, channels } = images;
   const model = { digest: inputs.checkpoint.digest, weights: params.weights, step, parameters, schedule };
+  const { clip, clipQuantile } = params;
+  // Absent is clip to [-1, 1]: samples of it must not change by a byte.
+  const clipping = clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) };
   await writeImages(outputs.samples, {
     info: {
       count: params.count,
@@ -31,7 +36,7 @@ const run: Run = async (context) => {
       width,
       channels,
       classes: null,
-      source: { name: "sample", seed, sampler: params.sampler, batchSize: params.batchSize, model },
+      source: { name: "sample", seed, sampler: params.sampler, ...clipping, batchSize: params.batchSize, model },
     },
     pixels,
     picture: "grid.png",
@@ -43,7 +48,8 @@ export default run;
 
 /** All images as bytes, [N, H, W, C] row-major; starts with those that an earlier run saved. */
 async function drawAll(context: Context, checkpoint: StoredCheckpoint): Promise<Uint8Array<ArrayBuffer> | StageEnd> {
-  const { params: { count, sampler, batchSize }, seed, progress, stop } = context;
+  const { params, seed, progress, stop } = context;
+  const { count, batchSize } = params;
   const { height, width, channels } = checkpoint.config.images;
   const pixels = height * width * channels;
   const saved = await progress.latest();
@@ -61,7 +67,7 @@ async function drawAll(context: Context, checkpoint: StoredCheckpoint): Promise<
 
   return await withDevice(context, async (device) => {
     if (done === count) return bytes.slice(0, count * pixels);
-    const drawer = await makeBatchDrawer(checkpoint, { device, sampler, batchSize, seed });
+    const drawer = await makeBatchDrawer(checkpoint, { ...params, device, seed });
     while (done < count) {
       const batch = await drawer.draw(done, async (step) => {
         const fraction = step / drawer.steps * Math.min(batchSize, count - done);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Objective, OBJECTIVES } from "../../diffusion/objective.ts";
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { packParameters, unpackParameters } from "../../diffusion/unet/pack.ts";
@@ -35,6 +36,8 @@ const configSchema = z.strictObject({
   ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
   /** Seed of the initial weights, the order of the images and the noise. */
   seed: z.int().min(0),
+  /** What the network predicts. Absent is eps: checkpoints of it must not change by a byte. */
+  objective: z.enum(OBJECTIVES).exactOptional(),
 });
 
 export type CheckpointConfig = z.output<typeof configSchema>;
@@ -73,6 +76,11 @@ export async function readCheckpoint(artifact: InputArtifact, weights: WeightsNa
     named[name] = data;
   }
   return { config, tables, params: packParameters(named, config.model) };
+}
+
+/** What the network of a checkpoint predicts. */
+export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): Objective {
+  return objective;
 }
 
 /** What a metrics record says about the network that was measured. */

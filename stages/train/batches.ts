@@ -1,3 +1,5 @@
+import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import { randomStream } from "../../tensor/mod.ts";
@@ -5,8 +7,10 @@ import type { StoredImages } from "../shared/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 import { mirror } from "./mirror.ts";
 
-export interface BatchOptions {
+export interface BatchOptions extends LossOptions {
   readonly tables: DiffusionTables;
+  /** Draws the timesteps by the losses seen so far; uniform without it. */
+  readonly timesteps?: LossAwareTimesteps | undefined;
   readonly batchSize: number;
   readonly seed: number;
   /** Probability of dropout; above 0 the feeds have a `dropoutKey`. Default 0. */
@@ -17,8 +21,9 @@ export interface BatchOptions {
 
 /**
  * What the train step is fed with at each step: images in [-1, 1], timesteps uniform in [0, T), noise N(0, I), the
- * table entries of the timesteps, and with dropout the key of the masks. All of it is a pure function of (seed, step),
- * so a resumed run sees what it would have seen. The arrays are filled anew at each call.
+ * table entries of the timesteps that the loss looks up, and with dropout the key of the masks. All of it is a pure
+ * function of (seed, step), so a resumed run sees what it would have seen; timesteps drawn by the losses are one of the
+ * losses too, which are part of the saved state. The arrays are filled anew at each call.
  *
  * Every epoch goes through the images in an order of its own and drops the remainder that fills no batch.
  *
@@ -26,7 +31,7 @@ export interface BatchOptions {
  */
 export function makeBatches(
   images: StoredImages,
-  { tables, batchSize, seed, dropout = 0, flip = false }: BatchOptions,
+  { tables, timesteps, batchSize, seed, dropout = 0, flip = false, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
@@ -39,9 +44,16 @@ export function makeBatches(
     x0: new Float32Array(batchSize * pixels),
     t: new Int32Array(batchSize),
     noise: new Float32Array(batchSize * pixels),
-    sqrtAlphasCumprod: new Float32Array(batchSize),
-    sqrtOneMinusAlphasCumprod: new Float32Array(batchSize),
     ...(dropout > 0 ? { dropoutKey: new Int32Array(2) } : {}),
+  };
+  const importance = timesteps === undefined ? undefined : new Float32Array(batchSize);
+  const gathered = Object.entries(trainTables(tables, loss)).map(([name, table]) => {
+    return { name, table, values: new Float32Array(batchSize) };
+  });
+  const all: HostTensors = {
+    ...feeds,
+    ...(importance === undefined ? {} : { importance }),
+    ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])),
   };
   const flipped = new Int32Array(batchSize);
   let epoch = -1;
@@ -54,7 +66,8 @@ export function makeBatches(
       indices = order.permutation(epoch, count);
     }
     const start = ((step - 1) % batchesPerEpoch) * batchSize;
-    timestep.integers(step, feeds.t, tables.timesteps);
+    if (timesteps === undefined) timestep.integers(step, feeds.t, tables.timesteps);
+    else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t, importance: importance! });
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
     if (flip) flips.integers(step, flipped, 2);
@@ -63,10 +76,8 @@ export function makeBatches(
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);
       bytesToUnit(images.pixels.subarray(source, source + pixels), x0);
       if (flipped[i] === 1) mirror(x0, { width, channels });
-      const t = feeds.t[i]!;
-      feeds.sqrtAlphasCumprod[i] = tables.sqrtAlphasCumprod[t]!;
-      feeds.sqrtOneMinusAlphasCumprod[i] = tables.sqrtOneMinusAlphasCumprod[t]!;
+      for (const { table, values } of gathered) values[i] = table[feeds.t[i]!]!;
     }
-    return feeds;
+    return all;
   };
 }

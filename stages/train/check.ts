@@ -1,5 +1,5 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
-import type { ModelParams, TrainParams } from "../../schemas/kinds/train.ts";
+import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, type ScheduleFacts, sizeText } from "../shared/facts.ts";
 
@@ -7,15 +7,20 @@ import { type ImageFacts, type ScheduleFacts, sizeText } from "../shared/facts.t
 type ImageSize = Omit<ImageFacts, "classes" | "count">;
 
 /** The network of a `train` stage for images of this size, which must be square. */
-export function unetConfigFor(model: ModelParams, { height, channels }: ImageSize): UnetConfig {
-  return { imageSize: height, inChannels: channels, outChannels: channels, ...model };
+export function unetConfigFor(
+  { model, variance }: Pick<TrainParams, "model" | "variance">,
+  { height, channels }: ImageSize,
+): UnetConfig {
+  const outChannels = variance === "learned" ? 2 * channels : channels;
+  return { imageSize: height, inChannels: channels, outChannels, ...model };
 }
 
-/** What keeps a network that predicts the noise from learning from such a schedule; what is not known is not checked. */
+/** What keeps a network from learning its objective from such a schedule; what is not known is not checked. */
 export function checkPrediction(
+  { objective }: Pick<TrainParams, "objective">,
   schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
 ): CheckProblem[] {
-  if (schedule?.zeroTerminalSnr !== true) return [];
+  if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
   return [{
     severity: "error",
     input: "schedule",
@@ -24,13 +29,27 @@ export function checkPrediction(
       "its last timestep says nothing about the image, and sampling starts there",
     got: "a signal-to-noise ratio of 0 at the last timestep",
     wanted: "some signal at every timestep",
-    fix: "leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
+    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
   }];
+}
+
+/** Params that change the key of a training, and nothing else of it. */
+export function checkLoss({ variance, weighting, minSnrGamma }: TrainParams): CheckProblem[] {
+  const without = (param: string, what: string): CheckProblem => ({
+    severity: "warning",
+    param: [param],
+    message: `${param} changes nothing without ${what}, and the training would be done again for it`,
+    fix: `leave out ${param}, or use ${what}`,
+  });
+  return [
+    ...(variance === "fixedsmall" && weighting !== "vlb" ? [without("variance", "weighting: vlb")] : []),
+    ...(minSnrGamma !== 5 && weighting !== "min-snr" ? [without("minSnrGamma", "weighting: min-snr")] : []),
+  ];
 }
 
 /** Everything that keeps these params from training on images of this size and number. */
 export function checkTraining(
-  { model, batchSize }: Pick<TrainParams, "model" | "batchSize">,
+  { model, variance, batchSize }: Pick<TrainParams, "model" | "variance" | "batchSize">,
   images: ImageSize & Pick<ImageFacts, "count">,
 ): CheckProblem[] {
   const problems: CheckProblem[] = [];
@@ -43,7 +62,9 @@ export function checkTraining(
       wanted: "the same height and width",
     });
   } else {
-    problems.push(...validateUnetConfig(unetConfigFor(model, images)).map((problem) => fromUnet(problem, images)));
+    problems.push(
+      ...validateUnetConfig(unetConfigFor({ model, variance }, images)).map((problem) => fromUnet(problem, images)),
+    );
   }
   if (images.count !== undefined && batchSize > images.count) {
     problems.push({

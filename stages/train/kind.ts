@@ -3,7 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
+import { checkLoss, checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",
@@ -25,15 +25,21 @@ export const trainKind = defineKind({
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
-    const unfit = checkPrediction(schedule);
+    const unfit = [...checkPrediction(params, schedule), ...checkLoss(params)];
     if (images === undefined) return { problems: unfit };
     const { height, width, channels } = images;
     const timesteps = schedule?.timesteps;
-    const known = { height, width, channels, ...(timesteps === undefined ? {} : { timesteps }) };
+    const known = {
+      height,
+      width,
+      channels,
+      ...(timesteps === undefined ? {} : { timesteps }),
+      ...(params.variance === "learned" ? { learnedVariance: true } : {}),
+    };
     const problems = [...unfit, ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
-    if (problems.length > 0) return { problems, facts: { checkpoint: known } };
-    const gflop = forwardGflop(unetConfigFor(params.model, images));
+    if (problems.some(({ severity }) => severity === "error")) return { problems, facts: { checkpoint: known } };
+    const gflop = forwardGflop(unetConfigFor(params, images));
     return {
       problems,
       facts: { checkpoint: { ...known, forwardGflop: gflop } },

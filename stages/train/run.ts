@@ -1,3 +1,4 @@
+import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
@@ -24,7 +25,10 @@ const run: Run = async (context) => {
   const images = await readImages(context.inputs.images);
   const schedule = await readSchedule(context.inputs.schedule);
   const zeroTerminalSnr = hasZeroTerminalSnr(schedule.tables);
-  const [problem] = [...checkPrediction({ zeroTerminalSnr }), ...checkTraining(context.params, images.info)];
+  const [problem] = [
+    ...checkPrediction(context.params, { zeroTerminalSnr }),
+    ...checkTraining(context.params, images.info),
+  ];
   if (problem !== undefined) return failedBy(problem);
   const outcome = await train(context, images, schedule);
   if ("status" in outcome) return outcome;
@@ -42,7 +46,7 @@ async function train(
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
   const { batchSize, steps, checkpointEvery } = params;
-  const model = unetConfigFor(params.model, images.info);
+  const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
   if (start.step >= steps) return start;
@@ -52,10 +56,14 @@ async function train(
     const compiled = await device.compile(makeTrainStep(model, params), trainStepSignature(model, batchSize, params), {
       label: "train step",
     });
-    const batch = makeBatches(images, { ...params, tables: schedule.tables, seed });
+    const { tables } = schedule;
+    const timesteps = params.timestepSampler === "loss-aware"
+      ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
+      : undefined;
+    const batch = makeBatches(images, { ...params, timesteps, tables, seed });
     let lastSaved = start.step;
     let shownLoss: number | undefined;
-    for await (const result of trainSteps(start, { compiled, batch, params })) {
+    for await (const result of trainSteps(start, { compiled, batch, params, timesteps })) {
       const { step, loss, gradNorm } = result;
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, result, lastSaved);
       shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
@@ -96,7 +104,7 @@ async function writeOutputs(
   const { height, width, channels, source } = images.info;
   await writeCheckpoint(outputs.checkpoint, {
     config: {
-      model: unetConfigFor(params.model, images.info),
+      model: unetConfigFor(params, images.info),
       images: { height, width, channels, source },
       schedule: schedule.spec,
       timesteps: schedule.tables.timesteps,
@@ -104,6 +112,7 @@ async function writeOutputs(
       parameters: vectors.params.length,
       ema: params.ema,
       seed,
+      ...(params.objective === "eps" ? {} : { objective: params.objective }),
     },
     tables: schedule.tables,
     params: vectors.params,

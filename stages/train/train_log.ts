@@ -6,7 +6,7 @@ export type TrainLog = readonly string[];
 export interface TrainLogEntry {
   /** Number of the update, from 1. */
   readonly step: number;
-  /** Mean of L_simple over the step's own batch, before the update; not smoothed. */
+  /** Mean of the training loss over the step's own batch, before the update; not smoothed. */
   readonly loss: number;
   /** Global norm of the gradient before clipping. */
   readonly gradNorm: number;

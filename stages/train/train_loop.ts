@@ -1,5 +1,6 @@
 import { emaDecayAt } from "../../diffusion/ema.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CompiledFunction, HostTensors } from "../../tensor/mod.ts";
 import { learningRateAt } from "./learning_rate.ts";
@@ -26,12 +27,14 @@ export interface StepResult {
  */
 export async function* trainSteps(
   start: TrainState,
-  { compiled, batch, params }: {
+  { compiled, batch, params, timesteps }: {
     /** `makeTrainStep` on a device. */
     readonly compiled: CompiledFunction;
     /** Feeds of a step that depend on the images and on randomness. */
     readonly batch: (step: number) => HostTensors;
     readonly params: StepParams;
+    /** What draws the timesteps, where it learns from the losses. */
+    readonly timesteps?: LossAwareTimesteps | undefined;
   },
 ): AsyncGenerator<StepResult, never, void> {
   const batchSize = compiled.outputs["lossPerImage"]!.shape[0]!;
@@ -46,8 +49,9 @@ export async function* trainSteps(
   for (let step = start.step + 1;; step++) {
     const learningRate = learningRateAt(step, params);
     const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
+    const images = batch(step);
     const feeds = {
-      ...batch(step),
+      ...images,
       learningRate: Float32Array.of(learningRate),
       biasCorrection1: Float32Array.of(biasCorrection1),
       biasCorrection2: Float32Array.of(biasCorrection2),
@@ -56,9 +60,15 @@ export async function* trainSteps(
     };
     await bound.run(feeds, results);
     const [loss, gradNorm] = [results.loss[0]!, results.gradNorm[0]!];
+    timesteps?.observe(images["t"] as Int32Array, results.lossPerImage);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
     if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate }));
-    const state = async () => ({ step, vectors: await bound.read() as TrainVectors, log: [...log] });
+    const state = async () => ({
+      step,
+      vectors: await bound.read() as TrainVectors,
+      log: [...log],
+      ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history }),
+    });
     yield { step, loss, gradNorm, state };
   }
 }

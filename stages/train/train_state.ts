@@ -1,6 +1,7 @@
+import type { LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import type { SavedState } from "../contract.ts";
 import { parseLog, type TrainLog } from "./train_log.ts";
@@ -14,6 +15,8 @@ export interface TrainState {
   readonly step: number;
   readonly vectors: TrainVectors;
   readonly log: TrainLog;
+  /** Where timesteps are drawn by their losses. */
+  readonly timestepLosses?: LossHistory;
 }
 
 const VECTORS = ["params", "m", "v", "ema"] as const;
@@ -31,10 +34,15 @@ export function initialState(config: UnetConfig, seed: number): TrainState {
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
 }
 
-export function encodeState({ step, vectors, log }: TrainState): Record<string, Uint8Array> {
-  const tensors = Object.fromEntries(
+export function encodeState({ step, vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
+  const tensors: Record<string, SafetensorsTensor> = Object.fromEntries(
     VECTORS.map((name) => [name, { dtype: "F32" as const, shape: [vectors[name].length], data: vectors[name] }]),
   );
+  if (timestepLosses !== undefined) {
+    const { losses, counts } = timestepLosses;
+    tensors["timestepLosses"] = { dtype: "F32", shape: [losses.length], data: losses };
+    tensors["timestepCounts"] = { dtype: "I32", shape: [counts.length], data: counts };
+  }
   return {
     [STATE_FILE]: encodeSafetensors({ tensors, metadata: { step: `${step}` } }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
@@ -55,5 +63,11 @@ export async function decodeState(saved: SavedState, parameters: number): Promis
     return data;
   };
   const vectors = { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") };
-  return { step: saved.step, vectors, log: parseLog(new TextDecoder().decode(await saved.read(LOG_FILE))) };
+  const [losses, counts] = [tensors["timestepLosses"]?.data, tensors["timestepCounts"]?.data];
+  return {
+    step: saved.step,
+    vectors,
+    log: parseLog(new TextDecoder().decode(await saved.read(LOG_FILE))),
+    ...(losses instanceof Float32Array && counts instanceof Int32Array ? { timestepLosses: { losses, counts } } : {}),
+  };
 }

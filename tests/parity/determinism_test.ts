@@ -67,8 +67,9 @@ async function train(device: Device): Promise<string[]> {
 async function sample(device: Device): Promise<string> {
   const signature = reverseStepSignature(CONFIG, BATCH);
   const compiled = await device.compile(makeReverseStep(CONFIG), signature, { label: "sampling step" });
-  const step = { t: 7, recip: 1.4, recipm1: 0.9, coefX0: 0.3, coefXt: 0.6, sigma: 0.2 };
-  const results = await compiled.run({ params, x: images(3), z: images(4), ...reverseStepFeeds(step, BATCH) });
+  const step = { t: 7, coefX0: 0.3, coefXt: 0.6, coefExtra: 0.2, extra: "noise" } as const;
+  const feeds = reverseStepFeeds(step, { xt: 1.4, output: -0.9 }, BATCH);
+  const results = await compiled.run({ params, x: images(3), extra: images(4), ...feeds });
   await compiled.dispose();
   return sha256(results);
 }

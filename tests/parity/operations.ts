@@ -91,6 +91,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ema: ({ ema, params, decay }) => emaStep(ema!, params!, decay!),
   reverseStep: (inputs, { config }) => {
     const params = unetParameterSpecs(config).map(({ name }) => tf.reshape(inputs[name]!, [-1]));
-    return makeReverseStep(config)({ ...inputs, params: tf.concat(params) });
+    const { recip, recipm1, sigma, z } = inputs;
+    const step = { x0FromXt: recip!, x0FromOutput: tf.neg(recipm1!), coefExtra: sigma!, extra: z! };
+    return makeReverseStep(config)({ ...inputs, ...step, params: tf.concat(params) });
   },
 };

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import type { HostArray, Signature } from "../../../tensor/device.ts";
 import { emaDecayAt } from "../../../diffusion/ema.ts";
-import { epsModelSignature, makeEpsModel } from "../../../diffusion/eps_model.ts";
+import { makeModelOutput, modelOutputSignature } from "../../../diffusion/model_output.ts";
 import { adamBiasCorrections } from "../../../diffusion/optimizer.ts";
 import {
   makeReverseStep,
@@ -135,7 +135,7 @@ Deno.test("makeTrainStep() leaves no tensors behind when run in a tidy", () => {
 
 Deno.test("makeTrainStep() names the inputs that are missing", () => {
   assertThrows(() => makeTrainStep(CONFIG)({ params: tf.zeros([1]) }), RangeError, "m, v, ema");
-  assertThrows(() => makeEpsModel(CONFIG)({}), RangeError, "params, x and t");
+  assertThrows(() => makeModelOutput(CONFIG)({}), RangeError, "params, x and t");
   assertThrows(() => makeReverseStep(CONFIG)({}), RangeError, "coefX0");
 });
 
@@ -144,16 +144,17 @@ Deno.test("makeReverseStep() agrees with reverseStepHost() when the noise predic
   const params = random.symmetric(countParameters(CONFIG), 0.3);
   const x = random.symmetric(PIXELS, 2);
   const z = random.symmetric(PIXELS, 2);
-  const step = { t: 7, recip: 1.4, recipm1: 0.9, coefX0: 0.3, coefXt: 0.6, sigma: 0.2 };
+  const step = { t: 7, coefX0: 0.3, coefXt: 0.6, coefExtra: 0.2, extra: "noise" } as const;
+  const recovery = { xt: 1.4, output: -0.9 };
   const t = new Int32Array(BATCH).fill(step.t);
 
-  const model = makeEpsModel(CONFIG)(tensors(epsModelSignature(CONFIG, BATCH), { params, x, t }));
-  const feeds = { params, x, z, ...reverseStepFeeds(step, BATCH) } as Record<string, HostArray>;
+  const model = makeModelOutput(CONFIG)(tensors(modelOutputSignature(CONFIG, BATCH), { params, x, t }));
+  const feeds = { params, x, extra: z, ...reverseStepFeeds(step, recovery, BATCH) } as Record<string, HostArray>;
   const got = makeReverseStep(CONFIG)(tensors(reverseStepSignature(CONFIG, BATCH), feeds));
-  const want = reverseStepHost(step, {
+  const want = reverseStepHost(step, recovery, {
     x: Float64Array.from(x),
-    eps: Float64Array.from(model["eps"]!.dataSync()),
-    z: Float64Array.from(z),
+    output: Float64Array.from(model["output"]!.dataSync()),
+    extra: Float64Array.from(z),
   });
   assert(want.x0.some((value) => Math.abs(value) === 1) && want.x0.some((value) => Math.abs(value) < 1));
   assertAllClose(got["x"]!.dataSync(), want.x, { abs: 2e-6 });

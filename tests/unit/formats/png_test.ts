@@ -35,12 +35,49 @@ Deno.test("decodePng() reads a view in the middle of a buffer", () => {
   assertEquals(decodePng(shifted.subarray(5, 5 + bytes.length)), GREY);
 });
 
-Deno.test("decodePng() reads images with alpha, and refuses 16 bits", () => {
+Deno.test("decodePng() reads images with alpha, and rounds 16 bits to 8", () => {
   const data = Uint8Array.of(1, 2, 3, 4);
   const alpha = encode({ width: 1, height: 1, channels: 4, depth: 8, data });
   assertEquals(decodePng(alpha), { width: 1, height: 1, channels: 4, data });
-  const deep = encode({ width: 1, height: 1, channels: 1, depth: 16, data: Uint16Array.of(1000) });
-  assertThrows(() => decodePng(deep), FormatError, "PNG bit depth: got 16, wanted 8");
+  // 65535 / 255 = 257: the nearest level is round(v / 257).
+  const levels = Uint16Array.of(0, 128, 129, 1000, 32768, 65535);
+  const deep = encode({ width: 6, height: 1, channels: 1, depth: 16, data: levels });
+  assertEquals([...decodePng(deep).data], [0, 0, 1, 4, 128, 255]);
+});
+
+// Chunks put together with Python's zlib and struct; 3x2 grey pixels, rows ending within a byte.
+const PACKED = [
+  [
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAQAAAAC1D1u3AAAADElEQVR4nGNIYFgAAAHEAQFkujO/AAAAAElFTkSuQmCC",
+    [0, 255, 255, 255, 0, 255],
+  ],
+  [
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAgAAAADyryFnAAAADElEQVR4nGMwYegBAAEsAMEtzLwAAAAAAElFTkSuQmCC",
+    [0, 255, 85, 170, 0, 255],
+  ],
+  [
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACBAAAAAB979THAAAADklEQVR4nGPgD2BY+AEAA8MB8UWraKYAAAAASUVORK5CYII=",
+    [0, 255, 85, 170, 17, 255],
+  ],
+] as const;
+
+const bytesOf = (base64: string) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
+Deno.test("decodePng() reads grey of 1, 2 and 4 bits", () => {
+  for (const [file, levels] of PACKED) {
+    assertEquals(decodePng(bytesOf(file)), { width: 3, height: 2, channels: 1, data: Uint8Array.from(levels) });
+  }
+});
+
+Deno.test("decodePng() makes a transparent colour alpha, compared at the file's own depth", () => {
+  const grey =
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACAgAAAADyryFnAAAAAnRSTlMAA++anIIAAAAMSURBVHicYzBh6AEAASwAwS3MvAAAAAAASUVORK5CYII=";
+  const { channels, data } = decodePng(bytesOf(grey));
+  assertEquals([channels, ...data], [2, 0, 255, 255, 0, 85, 255, 170, 255, 0, 255, 255, 0]);
+  // Pixels of 16 bits that differ in the last bit of blue: only the first is the transparent one.
+  const deep =
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAABEAIAAADEEl+gAAAABnRSTlMD6AfQC7jGhhbdAAAAF0lEQVR4nGNgfsF+gXsHmNzJAAT//wMAQFkHCm4SzQ4AAAAASUVORK5CYII=";
+  assertEquals([...decodePng(bytesOf(deep)).data], [4, 8, 12, 0, 4, 8, 12, 255, 0, 0, 255, 255]);
 });
 
 Deno.test("decodePng() resolves a palette", () => {

@@ -1,0 +1,50 @@
+import { type AtStep, type Gaussian, normalKl, qPosteriorFloat64 } from "./gaussian_float64.ts";
+
+/**
+ * Likelihoods of the variational bound in float64 on the host (Ho et al. 2020, eq. 5 and 13; hojonathanho/diffusion,
+ * `diffusion_utils_2.py`): what evaluation computes with, and the reference for the tensor code.
+ */
+
+/** What hojonathanho/diffusion adds up to before it takes a logarithm. */
+const SMALLEST_PROBABILITY = 1e-12;
+
+/**
+ * log of the probability that a Gaussian gives to the bin of one pixel value (eq. 13), in nats: bins of width 2 / 255
+ * around x = k / 127.5 - 1, the first and the last open. The distribution function is the tanh approximation of
+ * hojonathanho/diffusion (off by at most 1.8e-4), so that results compare with published ones.
+ *
+ * @param x in [-1, 1]
+ */
+export function discretizedLogLikelihood(x: number, { mean, logVariance }: Gaussian): number {
+  const inverseScale = Math.exp(-0.5 * logVariance);
+  const upper = normalCdf((x - mean + 1 / 255) * inverseScale);
+  const lower = normalCdf((x - mean - 1 / 255) * inverseScale);
+  if (x < -0.999) return Math.log(Math.max(upper, SMALLEST_PROBABILITY));
+  if (x > 0.999) return Math.log(Math.max(1 - lower, SMALLEST_PROBABILITY));
+  return Math.log(Math.max(upper - lower, SMALLEST_PROBABILITY));
+}
+
+function normalCdf(z: number): number {
+  return 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)));
+}
+
+/** One pixel of a noised image, and what the network makes of it. */
+export interface BoundPixel {
+  /** In [-1, 1]. */
+  readonly x0: number;
+  readonly xt: number;
+  /** The network's x_0. */
+  readonly predictedX0: number;
+  /** Log of the variance of the reverse step. */
+  readonly logVariance: number;
+}
+
+/**
+ * The term of the variational bound at t for one pixel, in nats: KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t > 0,
+ * -log p(x_0 | x_1) at t = 0 (eq. 5).
+ */
+export function boundTermFloat64({ x0, xt, predictedX0, logVariance }: BoundPixel, at: AtStep): number {
+  const { mean } = qPosteriorFloat64(predictedX0, xt, at);
+  if (at.t === 0) return -discretizedLogLikelihood(x0, { mean, logVariance });
+  return normalKl(qPosteriorFloat64(x0, xt, at), { mean, logVariance });
+}

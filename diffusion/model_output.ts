@@ -1,0 +1,55 @@
+import * as tf from "@tensorflow/tfjs";
+import type { PureFunction, Signature } from "../tensor/device.ts";
+import { countParameters } from "./unet/parameters.ts";
+import type { UnetConfig } from "./unet/config.ts";
+import { unet } from "./unet/unet.ts";
+import { unpackTensors } from "./unet/unpack_tensors.ts";
+
+/**
+ * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B]. Output: `output`
+ * [B, H, W, outChannels]; what it predicts is the checkpoint's objective.
+ */
+export function makeModelOutput(config: UnetConfig): PureFunction {
+  return ({ params, x, t }) => {
+    if (params === undefined || x === undefined || t === undefined) {
+      throw new RangeError("Network output: wanted inputs params, x and t");
+    }
+    return { output: unet(unpackTensors(params, config), x, t, config) };
+  };
+}
+
+/** Inputs of `makeModelOutput(config)` for batches of `batch` images. */
+export function modelOutputSignature(config: UnetConfig, batch: number): Signature {
+  return {
+    params: { shape: [countParameters(config)], dtype: "float32" },
+    x: { shape: [batch, config.imageSize, config.imageSize, config.inChannels], dtype: "float32" },
+    t: { shape: [batch], dtype: "int32" },
+  };
+}
+
+/** Whether the second half of the output channels is the variance of the reverse step (Nichol & Dhariwal 2021). */
+export function learnsVariance({ inChannels, outChannels }: Pick<UnetConfig, "inChannels" | "outChannels">): boolean {
+  return outChannels === 2 * inChannels;
+}
+
+/**
+ * The output of a network for images of `channels` channels: the prediction, and `variance` where it is learned, both
+ * [B, H, W, channels].
+ */
+export function splitOutput(output: tf.Tensor, channels: number): { prediction: tf.Tensor; variance?: tf.Tensor } {
+  if (output.shape.at(-1) === channels) return { prediction: output };
+  const part = (start: number) => tf.slice(output, [0, 0, 0, start], [-1, -1, -1, channels]);
+  return { prediction: part(0), variance: part(channels) };
+}
+
+/**
+ * Log of the learned variance: from the smallest sensible one at `raw` = -1 to the largest at 1, straight in the
+ * logarithm (Nichol & Dhariwal 2021, eq. 15; openai/improved-diffusion, `LEARNED_RANGE`).
+ */
+export function learnedLogVariance(
+  raw: tf.Tensor,
+  { min, max }: { readonly min: tf.Tensor; readonly max: tf.Tensor },
+): tf.Tensor {
+  const fraction = tf.mul(tf.add(raw, 1), 0.5);
+  return tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
+}

@@ -1,0 +1,16 @@
+/**
+ * Dynamic thresholding (Saharia et al. 2022, section 2.3) of one predicted image, in place: clip to [-s, s] and divide by
+ * s, where s is a quantile of |x0|, at least 1. Unlike clipping to [-1, 1], it does not saturate pixels of strong
+ * guidance or of a network that overshoots.
+ *
+ * @param x0 one image
+ * @param quantile in (0, 1]; between two values the lower one is taken. 0.995 in the paper
+ */
+export function dynamicThreshold(x0: Float32Array, quantile: number): void {
+  if (!(quantile > 0 && quantile <= 1)) {
+    throw new RangeError(`Quantile of dynamic thresholding: got ${quantile}, wanted 0 < x <= 1`);
+  }
+  const sorted = x0.map(Math.abs).sort();
+  const limit = Math.max(1, sorted[Math.floor(quantile * (sorted.length - 1))]!);
+  for (let i = 0; i < x0.length; i++) x0[i] = Math.min(limit, Math.max(-limit, x0[i]!)) / limit;
+}

@@ -1,0 +1,29 @@
+import { roundHalfToEven } from "../schedule/round_half_to_even.ts";
+
+/** Which timesteps a shortened chain visits. */
+export interface TimestepSpacing {
+  /** Steps of the shortened chain, in [1, T]. */
+  readonly steps: number;
+  /**
+   * By huggingface/diffusers' names: `leading` is every floor(T / steps)-th from 0 (it never visits T - 1), `trailing`
+   * counts down from T - 1 in strides of T / steps.
+   */
+  readonly spacing: "leading" | "trailing";
+}
+
+/** The visited timesteps, descending; all distinct. @param total T */
+export function spacedTimesteps(total: number, { steps, spacing }: TimestepSpacing): number[] {
+  if (!Number.isInteger(steps) || steps < 1 || steps > total) {
+    throw new RangeError(`Sampling steps: got ${steps}, wanted an integer in [1, ${total}], the steps of the schedule`);
+  }
+  switch (spacing) {
+    case "leading": {
+      const stride = Math.floor(total / steps);
+      return Array.from({ length: steps }, (_, i) => (steps - 1 - i) * stride);
+    }
+    case "trailing":
+      return Array.from({ length: steps }, (_, i) => roundHalfToEven(total - i * total / steps) - 1);
+    default:
+      throw new RangeError(`Spacing of timesteps: got ${JSON.stringify(spacing)}, wanted "leading" or "trailing"`);
+  }
+}

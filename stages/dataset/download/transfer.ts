@@ -1,0 +1,190 @@
+import { createHash, type Hash } from "node:crypto";
+
+export interface TransferOptions {
+  /** Aborted when the user asks to stop. */
+  readonly stop: AbortSignal;
+  /** A server that sends nothing for so long is given up. */
+  readonly stallMs: number;
+  /** Hosts, with ports, that redirects may lead to. */
+  readonly hosts: ReadonlySet<string>;
+  /** Bytes that are there, and how many there will be where the server says so. */
+  readonly onBytes: (done: number, total: number | undefined) => void;
+}
+
+export type TransferOutcome =
+  | { readonly status: "complete"; readonly sha256: string; readonly resumed: boolean }
+  /** `again`: the same address may still give the file. */
+  | { readonly status: "failed"; readonly reason: string; readonly again: boolean }
+  | { readonly status: "stopped" };
+
+const MAX_REDIRECTS = 5;
+const CHUNK = 1 << 20;
+
+/** Failures of a server that may pass. */
+const PASSING = [408, 429, 500, 502, 503, 504];
+
+/** A failure of the network or the server; disk failures are left as they are. */
+class NetworkFailure extends Error {
+  readonly again: boolean;
+
+  constructor(message: string, again: boolean) {
+    super(message);
+    this.again = again;
+  }
+}
+
+/**
+ * Bring what lacks of a file: a part that is there is continued where the server can (HTTP Range, RFC 9110), else begun
+ * again. What came stays in the part, whatever happens.
+ */
+export async function transfer(url: string, part: string, options: TransferOptions): Promise<TransferOutcome> {
+  using file = await Deno.open(part, { read: true, write: true, create: true });
+  const hash = await hashRest(file);
+  const had = (await file.stat()).size;
+  const stall = new Stall(options.stallMs);
+  const signal = AbortSignal.any([options.stop, stall.signal]);
+  try {
+    const response = await open(url, had, signal, options.hosts);
+    if (response.status === 416) {
+      await response.body?.cancel();
+      // The part is all that the server has; its digest says whether it is the file.
+      return { status: "complete", sha256: hash.digest("hex"), resumed: true };
+    }
+    const resumed = response.status === 206;
+    if (!resumed) await file.truncate(0);
+    const start = resumed ? had : 0;
+    await file.seek(start, Deno.SeekMode.Start);
+    const digest = resumed ? hash : createHash("sha256");
+    await receive(response, start, { stall, onBytes: options.onBytes }, async (chunk) => {
+      digest.update(chunk);
+      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+    });
+    await file.syncData();
+    return { status: "complete", sha256: digest.digest("hex"), resumed };
+  } catch (error) {
+    if (options.stop.aborted) return { status: "stopped" };
+    if (stall.signal.aborted) {
+      return { status: "failed", reason: `nothing came for ${options.stallMs / 1000} s`, again: true };
+    }
+    if (!(error instanceof NetworkFailure)) throw error;
+    return { status: "failed", reason: error.message, again: error.again };
+  } finally {
+    stall.end();
+  }
+}
+
+/** The hash of a file from its start; leaves it at its end. */
+async function hashRest(file: Deno.FsFile): Promise<Hash> {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(CHUNK);
+  for (let length = await file.read(buffer); length !== null; length = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, length));
+  }
+  return hash;
+}
+
+/** SHA-256 of a file in hexadecimal digits. */
+export async function hashFile(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  return (await hashRest(file)).digest("hex");
+}
+
+/** Ask for a file from byte `from` on. Redirects are followed by hand: the process may reach declared hosts alone. */
+async function open(
+  url: string,
+  from: number,
+  signal: AbortSignal,
+  hosts: ReadonlySet<string>,
+): Promise<Response> {
+  let address = url;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await onNetwork(() =>
+      fetch(address, {
+        redirect: "manual",
+        signal,
+        // Without this, a server may compress on the way, and ranges would count compressed bytes.
+        headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
+      })
+    );
+    const { status } = response;
+    if (status === 200 || (status === 416 && from > 0)) return response;
+    if (status === 206 && startOf(response) === from) return response;
+    await response.body?.cancel();
+    const target = response.headers.get("location");
+    if (status >= 300 && status < 400 && target !== null) {
+      address = new URL(target, address).href;
+      if (hosts.has(new URL(address).host)) continue;
+      throw new NetworkFailure(`it redirects to ${address}, a host that is not declared; use that address`, false);
+    }
+    throw new NetworkFailure(`HTTP ${status} ${response.statusText}`.trimEnd(), PASSING.includes(status));
+  }
+  throw new NetworkFailure(`more than ${MAX_REDIRECTS} redirects`, false);
+}
+
+function startOf(response: Response): number | undefined {
+  const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
+  return start === undefined ? undefined : Number(start);
+}
+
+async function receive(
+  response: Response,
+  start: number,
+  { stall, onBytes }: { readonly stall: Stall; readonly onBytes: TransferOptions["onBytes"] },
+  write: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const length = response.headers.get("content-length");
+  const total = length === null ? undefined : start + Number(length);
+  const reader = (response.body ?? ReadableStream.from<Uint8Array>([])).getReader();
+  let done = start;
+  for (;;) {
+    onBytes(done, total);
+    const result = await onNetwork(() => reader.read());
+    if (result.done) break;
+    stall.reset();
+    await write(result.value);
+    done += result.value.length;
+  }
+  if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
+}
+
+/** Deno reports all that goes wrong on the network as a TypeError or an error of the connection. */
+async function onNetwork<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    throw new NetworkFailure(explain(error), true);
+  }
+}
+
+/** The cause says what went wrong, where there is one; the address in it is in the message already. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause !== undefined) return explain(error.cause);
+  return error.message.replace(/^error sending request for url \([^)]*\): /, "");
+}
+
+/** A clock that runs out when nothing happens. */
+class Stall {
+  readonly #controller = new AbortController();
+  readonly #afterMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(afterMs: number) {
+    this.#afterMs = afterMs;
+    this.reset();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  reset(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#controller.abort(), this.#afterMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,47 @@
+import { statSync } from "node:fs";
+import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
+import type { DownloadExternal } from "../contract.ts";
+import { CIFAR_ARCHIVE, CIFAR_HOMES } from "./cifar_facts.ts";
+import { IDX_SETS, isIdxSource } from "./idx/facts.ts";
+
+/** Whether the params say anything about fetching. */
+function namesAddresses({ url, mirrors, sha256 }: DatasetParams): boolean {
+  return url !== undefined || mirrors !== undefined || sha256 !== undefined;
+}
+
+/** The address of a file in a folder, which need not end in a slash. */
+function fileAt(folder: string, name: string): string {
+  return `${folder.replace(/\/+$/, "")}/${name}`;
+}
+
+/** What a dataset stage fetches: nothing where its files lie at a path or come from a package. */
+export function downloadsOf(params: DatasetParams): DownloadExternal[] {
+  const { source, path, url, mirrors = [], sha256 } = params;
+  if (path !== undefined) return [];
+  if (source === "cifar10") {
+    const homes = CIFAR_HOMES.map((home) => fileAt(home, CIFAR_ARCHIVE.name));
+    const urls = [...url === undefined ? homes : [url], ...mirrors];
+    // Named like the param whose content it stands in for: the archive is the same data, however it came.
+    return [{ name: "path", sha256: typeof sha256 === "string" ? sha256 : CIFAR_ARCHIVE.sha256, urls }];
+  }
+  if (!isIdxSource(source)) return [];
+  const { files, homes } = IDX_SETS[source];
+  const folders = [...url === undefined ? homes : [url], ...mirrors];
+  return files.map(({ name, sha256: published }) => ({
+    name: `path/${name}`,
+    sha256: typeof sha256 === "object" ? sha256[name] ?? published : published,
+    urls: folders.map((folder) => fileAt(folder, name)),
+  }));
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The folder of an installed package, where the params leave it open where the data comes from. */
+export function locateDataset(params: DatasetParams, exists = isFolder): { path?: string } {
+  const { source, path } = params;
+  if (path !== undefined || !isIdxSource(source) || namesAddresses(params)) return {};
+  const { installed } = IDX_SETS[source];
+  return installed !== undefined && exists(installed) ? { path: installed } : {};
+}

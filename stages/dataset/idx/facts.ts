@@ -1,0 +1,85 @@
+import type { PublishedFile } from "../published.ts";
+
+export const IDX_SOURCES = ["mnist", "fashion-mnist"] as const;
+
+export type IdxSource = (typeof IDX_SOURCES)[number];
+
+export const IDX_SIDE = 28;
+export const IDX_CLASSES = 10;
+export const IDX_COUNTS = { train: 60_000, test: 10_000 } as const;
+
+/** Both sets use the same four names. */
+export const IDX_NAMES = {
+  train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte" },
+  test: { images: "t10k-images-idx3-ubyte", labels: "t10k-labels-idx1-ubyte" },
+} as const;
+
+export interface IdxSet {
+  /** Names of the labels 0 to 9. */
+  readonly classNames: readonly string[];
+  readonly files: readonly PublishedFile[];
+  /** Folders that hold the files. */
+  readonly homes: readonly string[];
+  /** Where a package of the operating system puts the files. */
+  readonly installed?: string;
+}
+
+export const IDX_SETS: Readonly<Record<IdxSource, IdxSet>> = {
+  // LeCun, Cortes and Burges: http://yann.lecun.com/exdb/mnist/, which no longer gives the files out.
+  mnist: {
+    classNames: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    files: [
+      {
+        name: "train-images-idx3-ubyte.gz",
+        sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+      },
+      {
+        name: "train-labels-idx1-ubyte.gz",
+        sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+      },
+      { name: "t10k-images-idx3-ubyte.gz", sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6" },
+      { name: "t10k-labels-idx1-ubyte.gz", sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6" },
+    ],
+    homes: [
+      "https://storage.googleapis.com/cvdf-datasets/mnist/",
+      "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    ],
+  },
+  // Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
+  "fashion-mnist": {
+    classNames: [
+      "T-shirt/top",
+      "Trouser",
+      "Pullover",
+      "Dress",
+      "Coat",
+      "Sandal",
+      "Shirt",
+      "Sneaker",
+      "Bag",
+      "Ankle boot",
+    ],
+    files: [
+      {
+        name: "train-images-idx3-ubyte.gz",
+        sha256: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+      },
+      {
+        name: "train-labels-idx1-ubyte.gz",
+        sha256: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+      },
+      { name: "t10k-images-idx3-ubyte.gz", sha256: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073" },
+      { name: "t10k-labels-idx1-ubyte.gz", sha256: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5" },
+    ],
+    homes: [
+      "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+      "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ],
+    // Debian's package dataset-fashion-mnist: the same images, compressed anew, so the files' digests are others.
+    installed: "/usr/share/datasets/fashion-mnist",
+  },
+};
+
+export function isIdxSource(source: string): source is IdxSource {
+  return (IDX_SOURCES as readonly string[]).includes(source);
+}

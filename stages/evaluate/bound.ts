@@ -1,0 +1,112 @@
+import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
+import { type Objective, x0Recovery } from "../../diffusion/objective.ts";
+import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { randomStream } from "../../tensor/mod.ts";
+import type { Bucket } from "./buckets.ts";
+import type { Work, WorkItem } from "./evaluator.ts";
+
+export interface BoundOptions {
+  readonly tables: DiffusionTables;
+  readonly objective: Objective;
+  readonly variance: "fixedsmall" | "fixedlarge" | "learned";
+  /** Evaluations per image, in [2, T], or 1 where T is. */
+  readonly perImage: number;
+  readonly seed: number;
+}
+
+/** Evaluations of the terms of the bound, in bits per dimension. */
+export interface BoundWork extends Work {
+  item(index: number): BoundItem;
+}
+
+export interface BoundItem extends WorkItem {
+  /** How many terms it stands for. */
+  readonly stands: number;
+}
+
+/**
+ * For each image t = 0, and one t from each of `perImage - 1` equal ranges of [1, T), which stands for its range. With
+ * `perImage` = T that is each t once, as in hojonathanho/diffusion; with fewer, the sum is another one with the same
+ * mean. Timesteps and noise are functions of seed, image and timestep. The predicted x0 is clipped to [-1, 1], as there.
+ */
+export function boundTerms(images: number, options: BoundOptions): BoundWork {
+  const { tables, objective, variance: kind, perImage, seed } = options;
+  const { timesteps } = tables;
+  const draws = randomStream({ seed, stream: "evaluate/bound-timestep" });
+  const normals = randomStream({ seed, stream: "evaluate/bound-noise" });
+  const edge = (range: number) => 1 + Math.floor(range * (timesteps - 1) / (perImage - 1));
+  const fixed = kind === "fixedsmall" ? tables.posteriorLogVarianceClipped : tables.fixedLargeLogVariance;
+  return {
+    count: images * perImage,
+    item(index) {
+      const [image, k] = [Math.floor(index / perImage), index % perImage];
+      const [from, to] = k === 0 ? [0, 1] : [edge(k - 1), edge(k)];
+      const t = from + Math.floor(draws.uniform(image, 1, { offset: k })[0]! * (to - from));
+      return { image, t, stands: to - from, fillNoise: (out) => normals.normal(image * timesteps + t, out) };
+    },
+    score({ t, x0, xt, prediction, variance }) {
+      const at = { tables, t };
+      const recovery = x0Recovery(objective, at);
+      const [min, max] = [tables.posteriorLogVarianceClipped[t]!, Math.log(tables.betas[t]!)];
+      let nats = 0;
+      for (let k = 0; k < x0.length; k++) {
+        const recovered = recovery.xt * xt[k]! + recovery.output * prediction[k]!;
+        const fraction = kind === "learned" ? (variance![k]! + 1) / 2 : 0;
+        nats += boundTermFloat64({
+          x0: x0[k]!,
+          xt: xt[k]!,
+          predictedX0: Math.max(-1, Math.min(1, recovered)),
+          logVariance: kind === "learned" ? fraction * max + (1 - fraction) * min : fixed[t]!,
+        }, at);
+      }
+      return nats / x0.length / Math.LN2;
+    },
+  };
+}
+
+/** Bits per dimension: the bound and its parts. */
+export interface BoundFigures {
+  readonly total: number;
+  /** Of the total over images; 0 for a single image. */
+  readonly standardError: number;
+  /** L_T, L_0 and the sums of L_t over the timesteps of each bucket without t = 0. */
+  readonly prior: number;
+  readonly decoder: number;
+  readonly perBucket: readonly (Bucket & { readonly sum: number })[];
+}
+
+/**
+ * Add the terms up.
+ *
+ * @param terms of each item
+ * @param priors L_T of each image
+ */
+export function sumBound(
+  work: Pick<BoundWork, "item">,
+  { terms, priors, buckets }: {
+    readonly terms: Float64Array;
+    readonly priors: Float64Array;
+    readonly buckets: readonly Bucket[];
+  },
+): BoundFigures {
+  const count = priors.length;
+  const totals = priors.slice();
+  const byTimestep = new Float64Array(buckets.at(-1)!.to);
+  terms.forEach((term, index) => {
+    const { image, t, stands } = work.item(index);
+    totals[image]! += stands * term;
+    byTimestep[t]! += stands * term / count;
+  });
+  const sum = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
+  const total = sum(totals) / count;
+  const squares = totals.reduce((sum, value) => sum + (value - total) ** 2, 0);
+  return {
+    total,
+    standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0,
+    prior: sum(priors) / count,
+    decoder: byTimestep[0]!,
+    perBucket: buckets.map(({ from, to }) => ({ from: Math.max(from, 1), to }))
+      .filter(({ from, to }) => from < to)
+      .map(({ from, to }) => ({ from, to, sum: sum(byTimestep.subarray(from, to)) })),
+  };
+}

@@ -1,0 +1,109 @@
+import { assertEquals } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { normalKl, qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/likelihood.ts";
+import { boundTermFloat64, discretizedLogLikelihood } from "../../../diffusion/likelihood_float64.ts";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+
+await tf.setBackend("cpu");
+
+const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+const pixel = (k: number) => k / 127.5 - 1;
+
+/** hojonathanho/diffusion, `discretized_gaussian_log_likelihood` in numpy float64: level, mean, log scale, nats. */
+const DECODER = [
+  [128, 0.00392156862745, Math.log(1 / 255), -0.382162757265],
+  [128, 0, -2, -3.76761730391],
+  [0, -1, -3, -0.6322575801],
+  [255, 1, -3, -0.6322575801],
+  [0, 0, -1, -5.74036285588],
+  [200, 0.5, -4, -8.93387320205],
+  [10, 0.9, -5, -27.6310211159],
+] as const;
+
+Deno.test("discretizedLogLikelihood() gives the values of the paper's code, on tensors too", () => {
+  for (const [k, mean, logScale, wanted] of DECODER) {
+    // Printed means have twelve digits, and the first stands in a slope of 255 for its bin.
+    assertClose(discretizedLogLikelihood(pixel(k), { mean, logVariance: 2 * logScale }), wanted, { rel: 1e-10 });
+    const tensor = discretizedLogLikelihoodTensor(tf.scalar(pixel(k)), {
+      mean: tf.scalar(mean),
+      logVariance: tf.scalar(2 * logScale),
+    });
+    // The bin is 2 / 255 wide, and a pixel less its mean is rounded to 6e-8.
+    assertClose(tensor.dataSync()[0]!, wanted, { rel: 1e-5, label: `level ${k}` });
+  }
+});
+
+Deno.test("discretizedLogLikelihood() shares one unit of probability among the 256 levels", () => {
+  for (const [mean, logVariance] of [[0, -2], [0.9, -9], [-1, 0]] as const) {
+    let sum = 0;
+    for (let k = 0; k < 256; k++) sum += Math.exp(discretizedLogLikelihood(pixel(k), { mean, logVariance }));
+    // Each level adds up to the floor of 1e-12 when it is far away.
+    assertClose(sum, 1, { abs: 3e-10 });
+  }
+});
+
+Deno.test("the decoder charges a perfect mean what it does in the paper's code", () => {
+  const bits = (k: number) => {
+    const inputs = { x0: pixel(k), xt: 0.7, predictedX0: pixel(k), logVariance: tables.fixedLargeLogVariance[0]! };
+    return boundTermFloat64(inputs, { tables, t: 0 }) / Math.LN2;
+  };
+  assertClose(bits(128), 1.30566514529, TWELVE_DIGITS);
+  assertClose(bits(0), 0.509907878985, TWELVE_DIGITS);
+});
+
+/**
+ * The terms t >= 1 of the bound for data N(0, 1) and the exact network, x_0 = sqrt(A) x, in expectation: the KL is
+ * quadratic in (x_0, eps), so that four corners of +-1 have the mean of two normals.
+ */
+function expectedTerms(logVariances: Float64Array): number {
+  let sum = 0;
+  for (let t = 1; t < tables.timesteps; t++) {
+    const at = { tables, t };
+    for (const [x0, noise] of [[1, 1], [1, -1], [-1, 1], [-1, -1]] as const) {
+      const xt = qSampleFloat64(x0, noise, at);
+      const predictedX0 = tables.sqrtAlphasCumprod[t]! * xt;
+      sum += boundTermFloat64({ x0, xt, predictedX0, logVariance: logVariances[t]! }, at) / 4;
+    }
+  }
+  return sum;
+}
+
+Deno.test("the bound of an exact model telescopes", () => {
+  // 0.5 ln((1 - A_T) / (1 - A_0)) in closed form; fixedsmall by numpy float64.
+  assertClose(expectedTerms(tables.fixedLargeLogVariance), 4.60515000643, TWELVE_DIGITS);
+  assertClose(expectedTerms(tables.posteriorLogVarianceClipped), 5.07004232518, TWELVE_DIGITS);
+  const [first, last] = [tables.sqrtOneMinusAlphasCumprod[0]!, tables.sqrtOneMinusAlphasCumprod[999]!];
+  assertClose(Math.log(last / first), 4.60515000643, TWELVE_DIGITS);
+});
+
+Deno.test("the prior of the linear schedule is what the paper rounds to 1e-5", () => {
+  assertClose(priorKlBitsPerDim(tables, 1), 2.91129454203e-05, TWELVE_DIGITS);
+  assertClose(priorKlBitsPerDim(tables, 1 / 3), 9.70470679235e-06, TWELVE_DIGITS);
+});
+
+Deno.test("normalKlTensor() agrees with normalKl()", () => {
+  for (const [m1, l1, m2, l2] of [[1, 0, 0, 0], [0, Math.log(2), 0, 0], [0.5, -1, 0.25, 0.3]] as const) {
+    const [p, q] = [[m1, l1], [m2, l2]].map(([mean, logVariance]) => ({
+      mean: tf.scalar(mean!),
+      logVariance: tf.scalar(logVariance!),
+    }));
+    const wanted = normalKl({ mean: m1, logVariance: l1 }, { mean: m2, logVariance: l2 });
+    assertClose(normalKlTensor(p!, q!).dataSync()[0]!, wanted, { rel: 1e-6 });
+  }
+});
+
+Deno.test("boundTermPerImage() takes the likelihood at t = 0 and the divergence elsewhere", () => {
+  const x0 = tf.tensor4d([0.5, -1, 0.2, 1], [2, 1, 2, 1]);
+  const model = { mean: tf.mul(x0, 0.9), logVariance: tf.fill([2, 1, 2, 1], -4) };
+  const truth = { mean: x0, logVariance: tf.fill([2, 1, 1, 1], -5) };
+  const got = boundTermPerImage(x0, { truth, model, isFirst: tf.tensor1d([1, 0]) }).dataSync();
+  const decoder = [0.5, -1].map((x) => -discretizedLogLikelihood(x, { mean: 0.9 * x, logVariance: -4 }));
+  const kl = [0.2, 1].map((x) => normalKl({ mean: x, logVariance: -5 }, { mean: 0.9 * x, logVariance: -4 }));
+  assertEquals(got.length, 2);
+  assertClose(got[0]!, (decoder[0]! + decoder[1]!) / 2 / Math.LN2, { rel: 1e-4 });
+  assertClose(got[1]!, (kl[0]! + kl[1]!) / 2 / Math.LN2, { rel: 1e-5 });
+});

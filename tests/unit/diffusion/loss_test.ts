@@ -1,0 +1,124 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import * as tf from "@tensorflow/tfjs";
+import { qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { boundTermFloat64 } from "../../../diffusion/likelihood_float64.ts";
+import { trainingLossPerImage } from "../../../diffusion/loss.ts";
+import { type LossOptions, lossTableNames, trainTables } from "../../../diffusion/loss_tables.ts";
+import { lossWeights } from "../../../diffusion/loss_weighting.ts";
+import { OBJECTIVES, targetMixture, x0Recovery } from "../../../diffusion/objective.ts";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { assertAllClose } from "./assert_close.ts";
+import { PseudoRandom } from "./pseudo_random.ts";
+
+await tf.setBackend("cpu");
+
+const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+const TIMES = [0, 1, 400, 999];
+const PIXELS = 4;
+const SHAPE: [number, number, number, number] = [TIMES.length, 2, 2, 1];
+const random = new PseudoRandom(5);
+const X0 = random.symmetric(TIMES.length * PIXELS).map((x) => Math.round(x * 127.5 - 0.5) / 127.5 + 1 / 255);
+const NOISE = random.symmetric(TIMES.length * PIXELS, 1.7);
+/** What the network's outputs are off by. */
+const ERROR = random.symmetric(TIMES.length * PIXELS, 0.05);
+const VARIANCE = random.symmetric(TIMES.length * PIXELS, 1.2);
+
+const XT = X0.map((x0, i) => qSampleFloat64(x0, NOISE[i]!, { tables, t: TIMES[Math.floor(i / PIXELS)]! }));
+
+/** A prediction that is off by `ERROR`. */
+function predictions(options: LossOptions): Float32Array<ArrayBuffer> {
+  return ERROR.map((error, i) => {
+    const { x0, noise } = targetMixture(options.objective ?? "eps", { tables, t: TIMES[Math.floor(i / PIXELS)]! });
+    return x0 * X0[i]! + noise * NOISE[i]! + error;
+  });
+}
+
+function inputsOf(options: LossOptions) {
+  const looked = Object.entries(trainTables(tables, options)).map(([name, table]): [string, tf.Tensor] => {
+    return [name, tf.tensor1d(TIMES.map((t) => table[t]!))];
+  });
+  const images = { x0: tf.tensor4d(X0, SHAPE), noise: tf.tensor4d(NOISE, SHAPE), xt: tf.tensor4d(XT, SHAPE) };
+  return { ...Object.fromEntries(looked), ...images };
+}
+
+function lossOf(options: LossOptions): Float32Array {
+  const prediction = tf.tensor4d(predictions(options), SHAPE);
+  const output = options.variance === "learned" ? tf.concat([prediction, tf.tensor4d(VARIANCE, SHAPE)], 3) : prediction;
+  return trainingLossPerImage(output, inputsOf(options), options).dataSync() as Float32Array;
+}
+
+const perImage = (term: (i: number, t: number) => number) =>
+  TIMES.map((t, image) => {
+    const own = Array.from({ length: PIXELS }, (_, k) => term(image * PIXELS + k, t));
+    return own.reduce((sum, value) => sum + value, 0) / PIXELS;
+  });
+
+Deno.test("the loss is the mean square of what a prediction is off by, under every objective and weighting", () => {
+  for (const objective of OBJECTIVES) {
+    for (const weighting of ["simple", "vlb", "min-snr"] as const) {
+      const options = { objective, weighting, variance: "fixedsmall" } as const;
+      const weights = lossWeights(tables, { ...options, gamma: 5 });
+      const wanted = perImage((i, t) => weights[t]! * ERROR[i]! ** 2);
+      // The target is rounded to float32 twice; the error that is left of it is a twentieth.
+      assertAllClose(lossOf(options), wanted, { rel: 2e-5, label: `${objective}, ${weighting}` });
+    }
+  }
+});
+
+/** The term of the bound in float64, bits per dimension. */
+function boundTerms(options: LossOptions): number[] {
+  const output = predictions(options);
+  return perImage((i, t) => {
+    const recovery = x0Recovery(options.objective ?? "eps", { tables, t });
+    const fraction = (VARIANCE[i]! + 1) / 2;
+    return boundTermFloat64({
+      x0: X0[i]!,
+      xt: XT[i]!,
+      predictedX0: recovery.xt * XT[i]! + recovery.output * output[i]!,
+      logVariance: fraction * Math.log(tables.betas[t]!) + (1 - fraction) * tables.posteriorLogVarianceClipped[t]!,
+    }, { tables, t }) / Math.LN2;
+  });
+}
+
+Deno.test("with a learned variance the loss is the bound, or the error and a thousandth of T times the bound", () => {
+  for (const objective of OBJECTIVES) {
+    const bound = boundTerms({ objective });
+    // Means near 1 with deviations near 0.01 in float32.
+    const label = { abs: 2e-3, rel: 1e-4, label: objective };
+    assertAllClose(lossOf({ objective, weighting: "vlb", variance: "learned" }), bound, label);
+    const error = perImage((i) => ERROR[i]! ** 2);
+    const hybrid = lossOf({ objective, variance: "learned" });
+    assertAllClose(hybrid, error.map((value, image) => value + 0.001 * 1000 * bound[image]!), label);
+  }
+});
+
+/** Gradients of the summed loss by the prediction and by the learned variance. */
+function gradients(options: LossOptions): [Float32Array, Float32Array] {
+  const inputs = inputsOf(options);
+  const loss = (prediction: tf.Tensor, variance: tf.Tensor) =>
+    tf.sum(trainingLossPerImage(tf.concat([prediction, variance], 3), inputs, options)) as tf.Scalar;
+  const [a, b] = tf.grads(loss)([tf.tensor4d(predictions(options), SHAPE), tf.tensor4d(VARIANCE, SHAPE)]);
+  return [a!.dataSync() as Float32Array, b!.dataSync() as Float32Array];
+}
+
+Deno.test("the bound of L_hybrid moves the variance alone; as the whole loss it moves the mean too", () => {
+  const [mean, variance] = gradients({ variance: "learned" });
+  // The gradient of L_simple, 2 error / pixels.
+  assertAllClose(mean, ERROR.map((error) => 2 * error / PIXELS), { rel: 1e-4 });
+  assert(variance.every((value) => Number.isFinite(value) && value !== 0));
+  const [boundMean] = gradients({ variance: "learned", weighting: "vlb" });
+  assert(boundMean.every((value) => Number.isFinite(value) && value !== 0));
+});
+
+Deno.test("lossTableNames() asks for nothing more when the loss is L_simple", () => {
+  assertEquals(lossTableNames({}), []);
+  assertEquals(lossTableNames({ objective: "v", weighting: "vlb" }), ["targetX0", "targetNoise", "lossWeight"]);
+  assertEquals(Object.keys(trainTables(tables, {})), ["sqrtAlphasCumprod", "sqrtOneMinusAlphasCumprod"]);
+});
+
+Deno.test("a learned variance needs a network that gives one", () => {
+  const output = tf.zeros(SHAPE);
+  const options = { variance: "learned" } as const;
+  assertThrows(() => trainingLossPerImage(output, inputsOf(options), options), RangeError, "twice as many channels");
+});

@@ -1,0 +1,98 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { qPosteriorFloat64, qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { lossWeights } from "../../../diffusion/loss_weighting.ts";
+import {
+  epsRecovery,
+  OBJECTIVES,
+  squaredErrorRatios,
+  targetMixture,
+  x0Recovery,
+} from "../../../diffusion/objective.ts";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { boundWeights } from "../../../diffusion/schedule/loss_weights.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+
+const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+const TIMES = [0, 1, 99, 499, 998, 999];
+const [X0, EPS] = [0.3, -1.2];
+const WEIGHTING = { gamma: 5, variance: "fixedlarge" } as const;
+
+Deno.test("targetMixture() is what each objective is defined as", () => {
+  for (const t of TIMES) {
+    const at = { tables, t };
+    const xt = qSampleFloat64(X0, EPS, at);
+    const target = (objective: "eps" | "x0" | "mu" | "v") => {
+      const { x0, noise } = targetMixture(objective, at);
+      return x0 * X0 + noise * EPS;
+    };
+    assertEquals([target("eps"), target("x0")], [EPS, X0]);
+    // Ho et al. 2020, eq. 7; Salimans & Ho 2022, section 4.
+    assertClose(target("mu"), qPosteriorFloat64(X0, xt, at).mean, { rel: 1e-11 });
+    assertClose(target("v"), tables.sqrtAlphasCumprod[t]! * EPS - tables.sqrtOneMinusAlphasCumprod[t]! * X0, {
+      rel: 1e-14,
+    });
+  }
+});
+
+Deno.test("x0Recovery() and epsRecovery() undo targetMixture() at every timestep", () => {
+  for (const objective of OBJECTIVES) {
+    for (const t of TIMES) {
+      const at = { tables, t };
+      const xt = qSampleFloat64(X0, EPS, at);
+      const { x0, noise } = targetMixture(objective, at);
+      const target = x0 * X0 + noise * EPS;
+      const recovered = [x0Recovery(objective, at), epsRecovery(objective, at)].map(({ xt: a, output: b }) =>
+        a * xt + b * target
+      );
+      // mu at t = 999 is x_t but for a share of 1e-4 of x_0: four digits cancel. x_0 of eps at t = 999: two.
+      assertAllClose(recovered, [X0, EPS], { abs: 1e-9, label: `${objective} at t=${t}` });
+    }
+  }
+});
+
+Deno.test("x0, mu and v are recovered where no signal is left, eps is not", () => {
+  const zeroSnr = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000, zeroTerminalSnr: true }));
+  const at = { tables: zeroSnr, t: 999 };
+  for (const objective of ["x0", "mu", "v"] as const) {
+    for (const { xt, output } of [x0Recovery(objective, at), epsRecovery(objective, at)]) {
+      assertEquals([Number.isFinite(xt), Number.isFinite(output)], [true, true], objective);
+    }
+    lossWeights(zeroSnr, { objective, weighting: "vlb", ...WEIGHTING });
+  }
+  assertEquals(Number.isFinite(x0Recovery("eps", at).xt), false);
+  assertThrows(
+    () => lossWeights(zeroSnr, { objective: "eps", weighting: "vlb", ...WEIGHTING }),
+    RangeError,
+    "loss of eps at t=999: got Infinity",
+  );
+});
+
+Deno.test("lossWeights() of the bound are those of Ho et al. when the noise is predicted", () => {
+  const weights = lossWeights(tables, { objective: "eps", weighting: "vlb", ...WEIGHTING });
+  const wanted = boundWeights(tables, "fixedlarge");
+  assertAllClose(weights.subarray(1).map((w) => w * Math.LN2), wanted.subarray(1), { rel: 1e-11 });
+  // hojonathanho/diffusion in numpy float64: eq. 12 with beta and with the posterior variance, nats.
+  assertClose(weights[499]! * Math.LN2, 0.00550343192562, TWELVE_DIGITS);
+  const small = lossWeights(tables, { objective: "eps", weighting: "vlb", gamma: 5, variance: "fixedsmall" });
+  assertClose(small[499]! * Math.LN2, 0.00550819651055, TWELVE_DIGITS);
+  // At t = 0 the density of x_0 itself: 1 / (2 s^2) of its error, (1 - A) / A of the noise's; s^2 is Bt_1.
+  assertClose(weights[0]! * Math.LN2, 1 / (2 * 5.4531876613e-05 * 9999), { rel: 1e-10 });
+});
+
+Deno.test("lossWeights() other than simple weigh an error of x_0 alike under every objective", () => {
+  for (const weighting of ["vlb", "min-snr"] as const) {
+    const [first, ...others] = OBJECTIVES.map((objective) => {
+      const ratios = squaredErrorRatios(objective, tables);
+      return lossWeights(tables, { objective, weighting, ...WEIGHTING }).map((weight, t) => weight * ratios[t]!);
+    });
+    for (const other of others) assertAllClose(other, first!, { rel: 1e-12 });
+  }
+  assertEquals(lossWeights(tables, { objective: "mu", weighting: "simple", ...WEIGHTING })[7], 1);
+});
+
+Deno.test("targetMixture() names a timestep that does not exist", () => {
+  for (const t of [-1, 1000, 0.5]) {
+    assertThrows(() => targetMixture("v", { tables, t }), RangeError, `got ${t}, wanted`);
+  }
+});

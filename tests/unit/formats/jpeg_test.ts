@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { ByteImage } from "../../../formats/byte_image.ts";
+import { FormatError } from "../../../formats/format_error.ts";
+import { decodeJpeg } from "../../../formats/jpeg.ts";
+import { JPEGS, withOrientation } from "./jpeg_fixtures.ts";
+
+function pixel({ width, channels, data }: ByteImage, x: number, y: number): number[] {
+  return [...data.subarray((y * width + x) * channels, (y * width + x) * channels + channels)];
+}
+
+function corners(image: ByteImage): number[][] {
+  const [right, bottom] = [image.width - 1, image.height - 1];
+  return [pixel(image, 0, 0), pixel(image, right, 0), pixel(image, 0, bottom), pixel(image, right, bottom)];
+}
+
+/** Pillow 12: `np.asarray(Image.open(path).convert("RGB"))`; decoders may differ by their inverse transform's rounding. */
+const WANTED = [[1, 0, 130], [241, 0, 130], [1, 210, 127], [239, 211, 127]];
+const ROUNDING = 2;
+
+function assertNear(got: readonly number[][], wanted: readonly number[][]): void {
+  const far = got.flat().some((level, i) => Math.abs(level - wanted.flat()[i]!) > ROUNDING);
+  assert(!far, `got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+}
+
+for (const kind of ["baseline", "progressive"] as const) {
+  Deno.test(`decodeJpeg() reads ${kind} files as Pillow does`, () => {
+    const image = decodeJpeg(JPEGS[kind]);
+    assertEquals([image.width, image.height, image.channels], [16, 8, 3]);
+    assertNear(corners(image), WANTED);
+  });
+}
+
+Deno.test("decodeJpeg() reads grey files as three equal channels", () => {
+  const { data } = decodeJpeg(JPEGS.grey);
+  assertEquals(data.length, 16 * 8 * 3);
+  assert(data.every((level, i) => level === data[i - i % 3]));
+});
+
+Deno.test("decodeJpeg() turns images upright for all eight orientations, in both byte orders", () => {
+  const [topLeft, topRight, bottomLeft, bottomRight] = corners(decodeJpeg(JPEGS.baseline)) as number[][];
+  // EXIF 2.3, tag 0x0112: what is seen top left, top right, bottom left and bottom right.
+  const seen = [
+    [topLeft, topRight, bottomLeft, bottomRight],
+    [topRight, topLeft, bottomRight, bottomLeft],
+    [bottomRight, bottomLeft, topRight, topLeft],
+    [bottomLeft, bottomRight, topLeft, topRight],
+    [topLeft, bottomLeft, topRight, bottomRight],
+    [bottomLeft, topLeft, bottomRight, topRight],
+    [bottomRight, topRight, bottomLeft, topLeft],
+    [topRight, bottomRight, topLeft, bottomLeft],
+  ];
+  seen.forEach((wanted, index) => {
+    for (const little of [false, true]) {
+      const image = decodeJpeg(withOrientation(JPEGS.baseline, index + 1, little));
+      assertEquals([image.width, image.height], index + 1 >= 5 ? [8, 16] : [16, 8]);
+      assertEquals(corners(image), wanted, `orientation ${index + 1}`);
+    }
+  });
+  assertEquals(decodeJpeg(withOrientation(JPEGS.baseline, 77)).width, 16);
+});
+
+Deno.test("decodeJpeg() refuses files that are cut off at any byte, and noise, with FormatError alone", () => {
+  for (const jpeg of [JPEGS.baseline, JPEGS.progressive]) {
+    for (let length = 0; length < jpeg.length; length++) {
+      assertThrows(() => decodeJpeg(jpeg.subarray(0, length)), FormatError, "JPEG");
+    }
+  }
+  let state = 1;
+  for (let round = 0; round < 300; round++) {
+    const bytes = Uint8Array.from(JPEGS.baseline);
+    for (let flip = 0; flip < 4; flip++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      bytes[3 + state % (bytes.length - 3)]! ^= 1 + (state >>> 24) % 255;
+    }
+    try {
+      decodeJpeg(bytes);
+    } catch (error) {
+      assert(error instanceof FormatError, String(error));
+    }
+  }
+});
+
+Deno.test("decodeJpeg() refuses before taking memory when the header declares too many pixels", () => {
+  const bytes = Uint8Array.from(JPEGS.baseline);
+  const frame = bytes.findIndex((byte, at) => byte === 0xff && bytes[at + 1] === 0xc0);
+  new DataView(bytes.buffer).setUint32(frame + 5, 0xffffffff);
+  assertThrows(() => decodeJpeg(bytes), FormatError, "maxResolutionInMP");
+});

