@@ -41,6 +41,7 @@ export interface HeldInterface {
  */
 export function holdInputs({ label, inputs, outputs }: Interface, held: HostTensors): HeldInterface {
   checkNames("feed", held, inputs, label);
+  checkDistinct({}, held, label);
   const pick = (signature: Signature, wanted: (name: string) => boolean): Signature =>
     Object.fromEntries(Object.entries(signature).filter(([name]) => wanted(name)));
   const carried = Object.keys(held).filter((name) => name in outputs);
@@ -86,8 +87,16 @@ function checkNames(role: "feed" | "output", arrays: HostTensors, signature: Sig
   }
 }
 
+/** @throws Error when a name is not that of a held input */
+export function checkHeldNames({ held, free: { label } }: HeldInterface, names: readonly string[]): void {
+  const unknown = names.find((name) => !(name in held));
+  if (unknown === undefined) return;
+  const known = Object.keys(held).map((name) => `"${name}"`).join(", ");
+  throw new Error(`Cannot read "${unknown}" of "${label}": it is not held. Fix: use ${known}.`);
+}
+
 /** An output that is written over a feed, or over another output, would give results that depend on timing. */
-function checkDistinct(feeds: HostTensors, into: HostTensors, label: string): void {
+export function checkDistinct(feeds: HostTensors, into: HostTensors, label: string): void {
   const written = Object.entries(into);
   written.forEach(([name, target], index) => {
     const others = [...Object.entries(feeds), ...written.slice(index + 1)];
@@ -97,7 +106,7 @@ function checkDistinct(feeds: HostTensors, into: HostTensors, label: string): vo
         source.byteOffset + source.byteLength <= target.byteOffset;
       if (!apart) {
         throw new Error(
-          `Cannot run "${label}": output "${name}" shares memory with "${other}". Fix: use its own array.`,
+          `Cannot use "${label}": "${name}" shares memory with "${other}". Fix: give it an array of its own.`,
         );
       }
     }

@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { tensorflowInstallation } from "noiseline";
 import { requireProgram, runProgram } from "./programs.ts";
 
-const COMPILER = Deno.env.get("CXX") ?? "g++";
+/** As make reads the variable: a program and, for `ccache g++`, its first arguments. */
+const [COMPILER = "g++", ...COMPILER_ARGS] = (Deno.env.get("CXX") ?? "").split(/\s+/).filter((word) => word !== "");
 
 export async function requireCompiler(): Promise<void> {
   await requireProgram(COMPILER, "build tfjs-node's addon", "g++");
@@ -40,6 +41,7 @@ export async function buildAddon(folder: string, site: string, headers: string):
   writeFileSync(preload, PRELOAD);
   const compile = (files: readonly string[], output: string, flags: readonly string[] = []) =>
     runProgram(COMPILER, [
+      ...COMPILER_ARGS,
       ...["-shared", "-fPIC", "-O2", "-std=c++17", "-DNAPI_VERSION=8"],
       ...[headers, join(libraries, "include"), sources].map((include) => `-I${include}`),
       ...files,

@@ -40,6 +40,12 @@ export async function fetchOfficial(folder: string, { gpu, work, say, host }: Of
   const { system, arch } = platform;
   const root = packageFolderOf(folder);
   const { binary } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { binary: { host: string } };
+  if (host !== undefined && !URL.canParse(host)) {
+    throw new SetupFailure(
+      `Cannot use TFJS_NODE_CDN_STORAGE: got "${host}", wanted a URL`,
+      "correct the variable, or unset it",
+    );
+  }
   const addons = host === undefined ? binary.host : new URL(new URL(binary.host).pathname, host).href;
   const libraries = new URL("/tensorflow/libtensorflow/", addons);
   const kind = gpu ? "gpu" : "cpu";

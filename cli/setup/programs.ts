@@ -1,4 +1,4 @@
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { SetupFailure } from "./failure.ts";
 
 const LINES_SHOWN = 15;
@@ -13,11 +13,13 @@ export interface RunOptions {
 
 /** @param debian Debian package that has the program. @throws SetupFailure when it is not on the PATH. */
 export async function requireProgram(name: string, purpose: string, debian: string): Promise<void> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(delimiter)) {
+  const folders = isAbsolute(name) ? ["/"] : (Deno.env.get("PATH") ?? "").split(delimiter);
+  for (const folder of folders) {
     const found = folder !== "" && await Deno.stat(join(folder, name)).catch(() => undefined);
     if (found) return;
   }
-  throw new SetupFailure(`Cannot ${purpose}: ${name} is not on the PATH`, `apt-get install ${debian}`);
+  const problem = isAbsolute(name) ? "does not exist" : "is not on the PATH";
+  throw new SetupFailure(`Cannot ${purpose}: ${name} ${problem}`, `apt-get install ${debian}`);
 }
 
 /** Run a program to its end and return its standard output. @throws SetupFailure with the end of what it said. */

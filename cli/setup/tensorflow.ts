@@ -38,7 +38,14 @@ export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions
     return;
   }
   const cache = tensorflowCache();
-  mkdirSync(cache, { recursive: true });
+  try {
+    mkdirSync(cache, { recursive: true });
+  } catch (error) {
+    throw new SetupFailure(
+      `Cannot make the cache folder ${cache}: ${error instanceof Error ? error.message : error}`,
+      "set XDG_CACHE_HOME to a folder that can be written",
+    );
+  }
   sweep(cache);
   for (const [index, source] of sources.entries()) {
     const installation = installationFor(gpu, source);
@@ -134,7 +141,12 @@ function publish(staging: string, installation: Installation, say: (line: string
   // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
   const old = `${staging}-old`;
   if (existsSync(folder)) renameSync(folder, old);
-  renameSync(staging, folder);
+  try {
+    renameSync(staging, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
+  }
   rmSync(old, { recursive: true, force: true });
   // Of two, the device would take the newer one, whichever was asked for last.
   const other = installationFor(gpu, source === "wheel" ? "official" : "wheel");

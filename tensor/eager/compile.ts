@@ -9,7 +9,8 @@ import type {
   PureFunction,
   Signature,
 } from "../device.ts";
-import { elementCount, holdInputs, type Interface, prepareRun } from "../feeds.ts";
+import { checkHeldNames, elementCount, holdInputs, type Interface, prepareRun } from "../feeds.ts";
+import { oneAtATime } from "../one_at_a_time.ts";
 import { trace } from "../trace/trace.ts";
 import { withBackend } from "./backend.ts";
 
@@ -62,36 +63,42 @@ export function compileEager(backend: string, fn: PureFunction, inputs: Signatur
 }
 
 function bindEager(backend: string, fn: PureFunction, io: Interface, values: HostTensors): BoundFunction {
-  const { free, held: heldInputs, carried } = holdInputs(io, values);
-  let held: NamedTensors | undefined = withBackend(backend, () => upload(values, heldInputs));
+  const binding = holdInputs(io, values);
+  const { free, carried } = binding;
+  const inTurn = oneAtATime();
+  let held: NamedTensors | undefined = withBackend(backend, () => upload(values, binding.held));
   const current = () => {
     if (held === undefined) throw new Error(`Cannot run "${io.label}": it has been disposed of`);
     return held;
   };
   return {
-    async run(feeds, into = {}) {
-      const results = prepareRun(free, feeds, into);
-      const before = current();
-      const tensors = compute(backend, fn, feeds, io, before);
-      held = { ...before };
-      for (const name of carried) {
-        before[name]!.dispose();
-        held[name] = tensors[name]!;
-        delete tensors[name];
-      }
-      await download(tensors, results);
-      dispose(tensors);
-      return results;
-    },
-    async read(names = Object.keys(heldInputs)) {
-      const tensors = current();
-      const entries = names.map(async (name) => [name, (await tensors[name]!.data()).slice() as HostArray] as const);
-      return Object.fromEntries(await Promise.all(entries));
-    },
-    async dispose() {
-      if (held !== undefined) dispose(held);
-      held = undefined;
-    },
+    run: (feeds, into = {}) =>
+      inTurn(async () => {
+        const before = current();
+        const results = prepareRun(free, feeds, into);
+        const tensors = compute(backend, fn, feeds, io, before);
+        held = { ...before };
+        for (const name of carried) {
+          before[name]!.dispose();
+          held[name] = tensors[name]!;
+          delete tensors[name];
+        }
+        await download(tensors, results);
+        dispose(tensors);
+        return results;
+      }),
+    read: (names = Object.keys(binding.held)) =>
+      inTurn(async () => {
+        const tensors = current();
+        checkHeldNames(binding, names);
+        const entries = names.map(async (name) => [name, (await tensors[name]!.data()).slice() as HostArray] as const);
+        return Object.fromEntries(await Promise.all(entries));
+      }),
+    dispose: () =>
+      inTurn(async () => {
+        if (held !== undefined) dispose(held);
+        held = undefined;
+      }),
   };
 }
 
@@ -99,14 +106,14 @@ function bindEager(backend: string, fn: PureFunction, io: Interface, values: Hos
 function compute(backend: string, fn: PureFunction, feeds: HostTensors, io: Interface, held: NamedTensors = {}) {
   return withBackend(backend, () =>
     tf.tidy(() => {
+      const first = tf.scalar(0);
       const results = fn({ ...held, ...upload(feeds, io.inputs) });
-      // A tensor that is an input, or two outputs at once, must not be disposed of twice.
-      const inputs = new Set(Object.values(held));
       const seen = new Set<tf.Tensor>();
       return Object.fromEntries(
         Object.keys(io.outputs).map((name) => {
           const tensor = results[name]!;
-          const shared = inputs.has(tensor) || seen.has(tensor);
+          // Held inputs and tensors that the function has from elsewhere are not ours to dispose of, and none twice.
+          const shared = tensor.id < first.id || seen.has(tensor);
           seen.add(tensor);
           return [name, shared ? tf.clone(tensor) : tensor];
         }),

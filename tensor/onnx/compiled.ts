@@ -1,5 +1,6 @@
 import type { BoundFunction, CompiledFunction, DType, HostTensors, Signature } from "../device.ts";
-import { holdInputs, type Interface, prepareRun } from "../feeds.ts";
+import { checkDistinct, checkHeldNames, holdInputs, type Interface, prepareRun } from "../feeds.ts";
+import { oneAtATime } from "../one_at_a_time.ts";
 import type { Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
 import { openProgram, type Program } from "./program.ts";
@@ -41,7 +42,7 @@ export function compileTraced(traced: TracedFunction, inputs: Signature, options
       const made: BoundFunction = {
         ...binding,
         async dispose() {
-          bound.delete(made);
+          if (!bound.delete(made)) return;
           await binding.dispose();
           if (own) await program.release();
         },
@@ -64,7 +65,9 @@ export function compileTraced(traced: TracedFunction, inputs: Signature, options
  * the first as input and output, so that a run copies nothing.
  */
 function bindOnHost(io: Interface, values: HostTensors, program: Program): BoundFunction {
-  const { free, held: heldInputs, carried } = holdInputs(io, values);
+  const held = holdInputs(io, values);
+  const { free, carried } = held;
+  const inTurn = oneAtATime();
   const overwritable = program.overwritable(carried);
   let open = true;
   const current: HostTensors = { ...values };
@@ -74,20 +77,26 @@ function bindOnHost(io: Interface, values: HostTensors, program: Program): Bound
     if (!open) throw new Error(`Cannot run "${io.label}": it has been disposed of`);
   };
   return {
-    async run(feeds, into = {}) {
-      assertOpen();
-      const results = prepareRun(free, feeds, into);
-      await program.execute({ ...feeds, ...current }, { ...results, ...next });
-      for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
-      return results;
-    },
-    async read(names = Object.keys(heldInputs)) {
-      assertOpen();
-      return Object.fromEntries(names.map((name) => [name, current[name]!.slice()]));
-    },
-    async dispose() {
-      open = false;
-    },
+    run: (feeds, into = {}) =>
+      inTurn(async () => {
+        assertOpen();
+        const results = prepareRun(free, feeds, into);
+        checkDistinct(current, into, io.label);
+        checkDistinct(next, into, io.label);
+        await program.execute({ ...feeds, ...current }, { ...results, ...next });
+        for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
+        return results;
+      }),
+    read: (names = Object.keys(held.held)) =>
+      inTurn(async () => {
+        assertOpen();
+        checkHeldNames(held, names);
+        return Object.fromEntries(names.map((name) => [name, current[name]!.slice()]));
+      }),
+    dispose: () =>
+      inTurn(async () => {
+        open = false;
+      }),
   };
 }
 

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { CompiledFunction, Device, DeviceOptions } from "../device.ts";
+import type { CompiledFunction, Device, DeviceOptions, Signature } from "../device.ts";
 import { onnxNumerics } from "../numerics.ts";
 import { trace } from "../trace/trace.ts";
 import { compileTraced } from "./compiled.ts";
@@ -23,6 +23,7 @@ export async function openOnnxDevice(options: OnnxDeviceOptions = {}): Promise<D
   const numerics = options.numerics ?? (provider === "cpu" ? onnxNumerics(threads) : `${name}/${ONNXRUNTIME_VERSION}`);
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
+  if (provider !== "cpu") await tryProvider(provider, name);
   const compiled = new Set<CompiledFunction>();
   let open = true;
   return {
@@ -46,4 +47,24 @@ export async function openOnnxDevice(options: OnnxDeviceOptions = {}): Promise<D
       compiled.clear();
     },
   };
+}
+
+/** Whether a provider's own libraries and drivers load shows only when it computes something. */
+async function tryProvider(provider: Provider, name: string): Promise<void> {
+  const inputs: Signature = { x: { shape: [1], dtype: "float32" } };
+  const probe = compileTraced(trace(({ x }) => ({ y: tf.add(x!, 1) }), inputs, "probe"), inputs, {
+    label: "probe",
+    threads: 1,
+    provider,
+  });
+  try {
+    await probe.run({ x: Float32Array.of(1) });
+  } catch (error) {
+    throw new Error(
+      `Cannot open device "${name}": ${error instanceof Error ? error.message : error}. Fix: use device auto.`,
+      { cause: error },
+    );
+  } finally {
+    await probe.dispose();
+  }
 }

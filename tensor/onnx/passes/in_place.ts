@@ -1,3 +1,4 @@
+import { isOperation } from "../../trace/emit/shape.ts";
 import { liveValues, sameShape, type Value } from "../../trace/graph.ts";
 import type { View, ViewedGraph } from "./views.ts";
 
@@ -16,33 +17,43 @@ export function overwritableInputs(
   outputs: ReadonlyMap<string, Value>,
   candidates: readonly string[],
 ): Set<string> {
-  const readers = new Map<Value, Value[]>();
+  const users = new Map<Value, Value[]>();
   for (const value of liveValues(outputs.values())) {
     if (value.kind !== "operation") continue;
     for (const input of value.inputs) {
-      const known = readers.get(input);
-      if (known === undefined) readers.set(input, [value]);
+      const known = users.get(input);
+      if (known === undefined) users.set(input, [value]);
       else known.push(value);
     }
   }
+  const copiedOut = new Set(outputs.values());
   const dependsOn = dependencyTest();
   return new Set(candidates.filter((name) => {
     const reads = viewed.inputs.flatMap((input) => {
       const place = placeOf(input.name, viewed.inputViews);
-      return place.whole === name ? [{ input, place }] : [];
+      return place.whole === name ? [{ place, aliases: aliasesOf(input, users) }] : [];
     });
     return [...outputs].every(([part, value]) => {
       const place = placeOf(part, viewed.outputViews);
       if (place.whole !== name) return true;
-      const overlapping = reads.filter((read) => overlap(read.place, place));
-      return value.kind === "operation" && ELEMENTWISE.has(value.op) &&
-        // An operand of another shape would be read again after parts of the result are written.
-        value.inputs.every((input) =>
-          sameShape(input.shape, value.shape) || !overlapping.some((read) => read.input === input)
-        ) &&
-        dependsOn(value, overlapping.flatMap((read) => readers.get(read.input) ?? []));
+      if (value.kind !== "operation" || !ELEMENTWISE.has(value.op)) return false;
+      return reads.filter((read) => overlap(read.place, place)).every(({ place: { start }, aliases }) =>
+        aliases.every((alias) =>
+          // An output that is the input itself is copied at no certain time.
+          !copiedOut.has(alias) &&
+          // An operand of another shape, or at another place, would be read again after parts of the result are written.
+          (!value.inputs.includes(alias) || sameShape(alias.shape, value.shape) && start === place.start) &&
+          dependsOn(value, (users.get(alias) ?? []).filter((user) => !isOperation(user, "Reshape")))
+        )
+      );
     });
   }));
+}
+
+/** A value and its other shapes: ONNX Runtime does not copy for a Reshape, so who reads the one reads the other. */
+function aliasesOf(value: Value, users: ReadonlyMap<Value, readonly Value[]>): Value[] {
+  const reshaped = (users.get(value) ?? []).filter((user) => isOperation(user, "Reshape") && user.inputs[0] === value);
+  return [value, ...reshaped.flatMap((user) => aliasesOf(user, users))];
 }
 
 function placeOf(name: string, views: ReadonlyMap<string, View>): View {

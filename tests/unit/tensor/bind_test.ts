@@ -42,6 +42,32 @@ for (const [name, open] of devices) {
     await device.dispose();
   });
 
+  Deno.test(`a bound function runs calls that overlap one after the other, on ${name}`, async () => {
+    const device = await open();
+    const compiled = await device.compile(({ p }) => ({ p: tf.mul(p!, 2), k: tf.mul(p!, 1) }), { p: float32(1) });
+    const bound = await compiled.bind({ p: Float32Array.of(1) });
+    const [a, b, state] = await Promise.all([bound.run({}), bound.run({}), bound.read()]);
+    assertEquals([a["k"], b["k"], state["p"]], [Float32Array.of(1), Float32Array.of(2), Float32Array.of(4)]);
+    await bound.dispose();
+    await bound.dispose();
+    await device.dispose();
+  });
+
+  Deno.test(`a function may return a tensor that it has from outside, on ${name}`, async () => {
+    await tf.setBackend("cpu");
+    const outside = tf.tensor1d([5]);
+    const device = await open();
+    const compiled = await device.compile(({ x }) => ({ y: tf.add(x!, outside), outside }), { x: float32(1) });
+    for (let i = 0; i < 2; i++) {
+      assertEquals(await compiled.run({ x: Float32Array.of(i) }), {
+        y: Float32Array.of(5 + i),
+        outside: Float32Array.of(5),
+      });
+    }
+    await device.dispose();
+    outside.dispose();
+  });
+
   Deno.test(`bind() refuses values that do not fit, on ${name}`, async () => {
     const device = await open();
     const compiled = await device.compile(({ a }) => ({ a: tf.sum(a!) }), { a: float32(4) });
@@ -52,6 +78,11 @@ for (const [name, open] of devices) {
       Error,
       'Cannot hold "a" of "function": its input is float32 [4] and its output float32 []',
     );
+    const pair = await device.compile(({ a, b }) => ({ a: tf.add(a!, b!) }), { a: float32(2), b: float32(2) });
+    const shared = new Float32Array(2);
+    await assertRejects(() => pair.bind({ a: shared, b: shared }), Error, '"a" shares memory with "b"');
+    const bound = await pair.bind({ a: shared });
+    await assertRejects(() => bound.read(["b"]), Error, 'Cannot read "b" of "function": it is not held. Fix: use "a".');
     await device.dispose();
   });
 }

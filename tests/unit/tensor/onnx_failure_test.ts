@@ -105,7 +105,7 @@ Deno.test("run() rejects arrays that do not fit", async () => {
   assertEquals(await runMessage({ x, i }, { k: x }), 'Cannot run "sample": there is no output "k". Fix: use "y", "j".');
   assertEquals(
     await runMessage({ x: memory.subarray(0, 6), i }, { y: memory.subarray(5, 11) }),
-    'Cannot run "sample": output "y" shares memory with "x". Fix: use its own array.',
+    'Cannot use "sample": "y" shares memory with "x". Fix: give it an array of its own.',
   );
 });
 

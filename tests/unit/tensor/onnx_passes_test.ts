@@ -66,7 +66,8 @@ Deno.test("cutting and joining vectors gives what TF.js gives, whatever the cuts
 /** Names that may be written over in a function, of those that it carries. */
 async function overwritable(fn: PureFunction, inputs: Signature): Promise<string[]> {
   const views = await viewed(fn, inputs);
-  return [...overwritableInputs(views, views.outputs, Object.keys(inputs))];
+  const written = new Set([...views.outputs.keys()].map((part) => views.outputViews.get(part)?.whole ?? part));
+  return [...overwritableInputs(views, views.outputs, Object.keys(inputs).filter((name) => written.has(name)))];
 }
 
 Deno.test("overwritableInputs() allows an update that is the last to read its input", async () => {
@@ -94,4 +95,22 @@ Deno.test("overwritableInputs() allows an operand of the result's shape beside o
   await bound.run({});
   assertEquals((await bound.read())["m"], Float32Array.of(3, 6, 21, 28));
   await device.dispose();
+});
+
+Deno.test("overwritableInputs() counts outputs, other shapes and shifted operands as reads", async () => {
+  const matrix = { p: float32(4, 5), g: float32(4, 5) };
+  // The old value is an output as well, and is copied at no certain time.
+  assertEquals(await overwritable(({ p, g }) => ({ old: tf.clone(p!), p: tf.sub(p!, g!) }), matrix), []);
+  // The sum reads through another shape, which is no copy.
+  const reshaped: PureFunction = ({ p, g }) => {
+    const flat = tf.reshape(p!, [20]);
+    return { z: tf.sum(tf.exp(flat)), p: tf.sub(p!, tf.reshape(tf.tanh(flat), [4, 5])), g: tf.neg(g!) };
+  };
+  assertEquals(await overwritable(reshaped, matrix), []);
+  // The first sum writes where the second still reads.
+  const shifted: PureFunction = ({ p }) => {
+    const sums = tf.add(tf.slice(p!, 0, 10), tf.slice(p!, 5, 10));
+    return { p: tf.concat([tf.slice(sums, 0, 5), sums]) };
+  };
+  assertEquals(await overwritable(shifted, { p: float32(15) }), []);
 });
