@@ -24,8 +24,22 @@ export const trainParams = z.strictObject({
   model: modelParams.prefault({}),
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
   batchSize: positiveInt(65_536).default(128),
+  microBatches: legacy(
+    positiveInt(4_096).default(1).describe(
+      "Take the batch through the network in so many equal parts and add up their gradients: less memory, same batch",
+    ),
+    1,
+  ),
   learningRate: z.number().positive().max(1).default(2e-4),
   warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Linear warmup of the learning rate"),
+  // Without a default: older results have no decay, and keep their keys.
+  learningRateDecay: z.strictObject({
+    shape: z.enum(["linear", "cosine"]).describe("Of the way down from the end of the warmup"),
+    until: positiveInt(100_000_000).describe(
+      "The step at which it is over. Not the number of steps, so that a longer run continues a shorter one",
+    ),
+    floor: z.number().positive().max(1).default(0.01).describe("Share of learningRate that is left from then on"),
+  }).optional().describe("Lower the learning rate after the warmup; default: keep it"),
   gradClip: z.number().positive().default(1).describe("Largest global norm of the gradient"),
   ema: emaParams.prefault({}),
   dropout: legacy(
@@ -70,6 +84,10 @@ export const trainParams = z.strictObject({
       "Mirror each image left to right with probability 1/2, drawn anew at each step",
     ),
     false,
+  ),
+  lossBuckets: legacy(
+    z.int().min(0).max(1_000).default(0).describe("Also log the loss by so many equal ranges of t; 0: overall only"),
+    0,
   ),
   checkpointEvery: execution(positiveInt(100_000_000).default(250).describe("Steps between saves for resuming")),
   device: deviceParam(),

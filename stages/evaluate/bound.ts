@@ -2,7 +2,7 @@ import { boundTermFloat64 } from "../../diffusion/likelihood_float64.ts";
 import { type Objective, x0Recovery } from "../../diffusion/objective.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { Bucket } from "./buckets.ts";
+import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work, WorkItem } from "./evaluator.ts";
 
 export interface BoundOptions {

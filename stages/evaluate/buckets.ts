@@ -1,16 +1,5 @@
 import { randomStream } from "../../tensor/mod.ts";
-
-/** A range of timesteps, [from, to). */
-export interface Bucket {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** `count` ranges of timesteps, equal to within one. @param count at most `timesteps` */
-export function makeBuckets(timesteps: number, count: number): Bucket[] {
-  const edge = (index: number) => Math.floor(index * timesteps / count);
-  return Array.from({ length: count }, (_, index) => ({ from: edge(index), to: edge(index + 1) }));
-}
+import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** The bucket of an image: they take turns, so that each gets its share of any number of images. */
 export function bucketOf(image: number, buckets: readonly Bucket[]): number {

@@ -47,9 +47,41 @@ export function checkLoss({ variance, weighting, minSnrGamma }: TrainParams): Ch
   ];
 }
 
+/** Params that do not fit each other or the schedule's length, where that is known. */
+export function checkSchedules(
+  { lossBuckets, learningRateDecay: decay, warmupSteps }: TrainParams,
+  timesteps: number | undefined,
+): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  if (timesteps !== undefined && lossBuckets > timesteps) {
+    problems.push({
+      severity: "error",
+      param: ["lossBuckets"],
+      message: "more buckets than timesteps to divide among them",
+      got: `${lossBuckets}`,
+      wanted: `at most ${timesteps}`,
+      fix: `use lossBuckets: ${timesteps} or fewer`,
+    });
+  }
+  if (decay !== undefined && decay.until <= warmupSteps) {
+    problems.push({
+      severity: "error",
+      param: ["learningRateDecay", "until"],
+      message: "the decay of the learning rate must end after its warmup",
+      got: `until ${decay.until}, warmupSteps ${warmupSteps}`,
+      wanted: `until above ${warmupSteps}`,
+      fix: "raise until, usually to the number of steps that you mean to train in all",
+    });
+  }
+  return problems;
+}
+
 /** Everything that keeps these params from training on images of this size and number. */
 export function checkTraining(
-  { model, variance, batchSize }: Pick<TrainParams, "model" | "variance" | "batchSize">,
+  { model, variance, batchSize, microBatches }: Pick<
+    TrainParams,
+    "model" | "variance" | "batchSize" | "microBatches"
+  >,
   images: ImageSize & Pick<ImageFacts, "count">,
 ): CheckProblem[] {
   const problems: CheckProblem[] = [];
@@ -66,6 +98,16 @@ export function checkTraining(
       ...validateUnetConfig(unetConfigFor({ model, variance }, images)).map((problem) => fromUnet(problem, images)),
     );
   }
+  if (batchSize % microBatches !== 0) {
+    problems.push({
+      severity: "error",
+      param: ["microBatches"],
+      message: "micro-batches must be equal parts of a batch",
+      got: `${microBatches} of a batch of ${batchSize}`,
+      wanted: `a divisor of ${batchSize}`,
+      fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,
+    });
+  }
   if (images.count !== undefined && batchSize > images.count) {
     problems.push({
       severity: "error",
@@ -77,6 +119,13 @@ export function checkTraining(
     });
   }
   return problems;
+}
+
+/** The largest divisor of `whole` up to `limit`. */
+function divisorBelow(whole: number, limit: number): number {
+  let divisor = Math.min(whole, limit);
+  while (whole % divisor !== 0) divisor--;
+  return divisor;
 }
 
 function fromUnet({ field, message }: UnetProblem, images: ImageSize): CheckProblem {

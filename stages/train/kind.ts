@@ -3,14 +3,14 @@ import { defineKind } from "../contract.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkLoss, checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
+import { checkLoss, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Train a U-Net to predict the noise in images (Ho et al. 2020, algorithm 1)",
+  summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,
   inputs: {
     images: { type: "images", description: "Images to learn from" },
@@ -25,7 +25,11 @@ export const trainKind = defineKind({
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const schedule = readScheduleFacts(inputs.schedule);
-    const unfit = [...checkPrediction(params, schedule), ...checkLoss(params)];
+    const unfit = [
+      ...checkPrediction(params, schedule),
+      ...checkSchedules(params, schedule?.timesteps),
+      ...checkLoss(params),
+    ];
     if (images === undefined) return { problems: unfit };
     const { height, width, channels } = images;
     const timesteps = schedule?.timesteps;

@@ -1,6 +1,5 @@
 import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
-import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { writeCheckpoint } from "../shared/checkpoint.ts";
@@ -9,9 +8,11 @@ import { readImages, type StoredImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { readSchedule, type StoredSchedule } from "../shared/schedule_files.ts";
 import { withDevice } from "../shared/stage_device.ts";
+import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
-import { checkPrediction, checkTraining, unetConfigFor } from "./check.ts";
+import { checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 import type { trainKind } from "./kind.ts";
+import { makeStepper } from "./stepper.ts";
 import { type StepResult, trainSteps } from "./train_loop.ts";
 import { decodeState, encodeState, initialState, type TrainState } from "./train_state.ts";
 
@@ -25,9 +26,11 @@ const run: Run = async (context) => {
   const images = await readImages(context.inputs.images);
   const schedule = await readSchedule(context.inputs.schedule);
   const zeroTerminalSnr = hasZeroTerminalSnr(schedule.tables);
+  const { params } = context;
   const [problem] = [
-    ...checkPrediction(context.params, { zeroTerminalSnr }),
-    ...checkTraining(context.params, images.info),
+    ...checkPrediction(params, { zeroTerminalSnr }),
+    ...checkSchedules(params, schedule.tables.timesteps),
+    ...checkTraining(params, images.info),
   ];
   if (problem !== undefined) return failedBy(problem);
   const outcome = await train(context, images, schedule);
@@ -45,7 +48,7 @@ async function train(
   schedule: StoredSchedule,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const { batchSize, steps, checkpointEvery } = params;
+  const { steps, checkpointEvery } = params;
   const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
@@ -53,17 +56,16 @@ async function train(
   if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
-    const compiled = await device.compile(makeTrainStep(model, params), trainStepSignature(model, batchSize, params), {
-      label: "train step",
-    });
+    const stepper = await makeStepper(device, { model, params, vectors: start.vectors });
     const { tables } = schedule;
     const timesteps = params.timestepSampler === "loss-aware"
       ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
       : undefined;
+    const buckets = makeBuckets(tables.timesteps, params.lossBuckets);
     const batch = makeBatches(images, { ...params, timesteps, tables, seed });
     let lastSaved = start.step;
     let shownLoss: number | undefined;
-    for await (const result of trainSteps(start, { compiled, batch, params, timesteps })) {
+    for await (const result of trainSteps(start, { stepper, batch, params, timesteps, buckets })) {
       const { step, loss, gradNorm } = result;
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, result, lastSaved);
       shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;

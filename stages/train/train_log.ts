@@ -1,4 +1,5 @@
 import { stringifyJsonl } from "../../formats/jsonl.ts";
+import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** Lines of `log.jsonl`, each with its line end. */
 export type TrainLog = readonly string[];
@@ -11,6 +12,8 @@ export interface TrainLogEntry {
   /** Global norm of the gradient before clipping. */
   readonly gradNorm: number;
   readonly learningRate: number;
+  /** Where it is asked for: mean loss of the images in each bucket of timesteps, null for one that got none. */
+  readonly lossByTimestep?: readonly (number | null)[];
 }
 
 /**
@@ -22,8 +25,20 @@ export function isLogged(step: number): boolean {
   return step % (step <= 10_000 ? 10 : 100) === 0;
 }
 
-export function logLine({ step, loss, gradNorm, learningRate }: TrainLogEntry): string {
-  return stringifyJsonl([{ step, loss, gradNorm, learningRate }]);
+export function logLine({ step, loss, gradNorm, learningRate, lossByTimestep }: TrainLogEntry): string {
+  const entry = { step, loss, gradNorm, learningRate };
+  return stringifyJsonl([lossByTimestep === undefined ? entry : { ...entry, lossByTimestep }]);
+}
+
+/** Mean loss of the images of one batch in each bucket of timesteps. @param t [B] @param losses [B] */
+export function lossByBucket(
+  { t, losses }: { readonly t: Int32Array; readonly losses: Float32Array },
+  buckets: readonly Bucket[],
+): (number | null)[] {
+  return buckets.map(({ from, to }) => {
+    const own = losses.filter((_, i) => t[i]! >= from && t[i]! < to);
+    return own.length === 0 ? null : own.reduce((sum, loss) => sum + loss, 0) / own.length;
+  });
 }
 
 /** The lines of a saved log. */

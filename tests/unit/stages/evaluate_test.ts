@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Metrics } from "../../../schemas/metrics.ts";
-import { averageLosses, drawTimesteps, makeBuckets } from "../../../stages/evaluate/buckets.ts";
+import { averageLosses, drawTimesteps } from "../../../stages/evaluate/buckets.ts";
 import { evaluateKind } from "../../../stages/mod.ts";
+import { makeBuckets } from "../../../stages/shared/timestep_buckets.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { fromBuiltin } from "../../../engine/load/builtin_kind.ts";
 import { keyParams } from "../../../engine/fingerprint/keys.ts";
-import { BUILTIN_KINDS, sampleKind, scheduleKind, trainKind } from "../../../stages/mod.ts";
+import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../../stages/mod.ts";
 import { objectiveOf, readCheckpoint } from "../../../stages/shared/checkpoint.ts";
 import { checkLoss, checkPrediction } from "../../../stages/train/check.ts";
 import { digests, MemoryProgress, runStage } from "../../support/stage_context.ts";
@@ -106,4 +106,34 @@ Deno.test("params of the loss that change nothing are warned of", () => {
   assertEquals(warned({ variance: "fixedsmall", minSnrGamma: 4 }), ["warning variance", "warning minSnrGamma"]);
   assertEquals(warned({ variance: "fixedsmall", weighting: "vlb" }), []);
   assertEquals(warned({ minSnrGamma: 4, weighting: "min-snr", variance: "learned" }), []);
+});
+
+Deno.test("a network that predicts v is trained, sampled and measured on a schedule that ends in pure noise", async () => {
+  await withFolder(async (folder) => {
+    const world = await smallWorld(folder);
+    const params = { betas: "ldm/linear", timesteps: 50, zeroTerminalSnr: true };
+    const made = await runStage(folder, scheduleKind, { params });
+    const zeroSnr = { ...world, schedule: made.outputs["schedule"]! };
+    const refused = await trainSmall(folder, zeroSnr, { params: { steps: 1 } });
+    assert(refused.end?.status === "failed");
+    const { outputs } = await trainSmall(folder, zeroSnr, {
+      params: { steps: 2, objective: "v", variance: "learned" },
+    });
+    const checkpoint = outputs["checkpoint"]!;
+    const samplers = [
+      { name: "ddim", steps: 5 },
+      { name: "dpmpp-2m", steps: 5 },
+      { name: "heun", steps: 5 },
+      { name: "ancestral", variance: "learned" },
+    ];
+    for (const sampler of samplers) {
+      const { end } = await runStage(folder, sampleKind, { params: { count: 1, sampler }, inputs: { checkpoint } });
+      assertEquals(end, undefined, sampler.name);
+    }
+    const evaluated = await runStage(folder, evaluateKind, {
+      params: { bound: { timesteps: 50 } },
+      inputs: { checkpoint, images: world.test },
+    });
+    assertEquals(evaluated.end, undefined);
+  });
 });

@@ -1,0 +1,11 @@
+/** A range of timesteps, [from, to). */
+export interface Bucket {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** `count` ranges of timesteps, equal to within one. @param count at most `timesteps` */
+export function makeBuckets(timesteps: number, count: number): Bucket[] {
+  const edge = (index: number) => Math.floor(index * timesteps / count);
+  return Array.from({ length: count }, (_, index) => ({ from: edge(index), to: edge(index + 1) }));
+}
