@@ -30,8 +30,8 @@ const configSchema = z.strictObject({
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
   schedule: scheduleSpecSchema,
   timesteps: size,
-  /** Updates that the weights have seen. */
-  step: size,
+  /** Updates that the weights have seen; 0 where an imported checkpoint does not say. */
+  step: z.int().min(0),
   parameters: size,
   ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
   /** Seed of the initial weights, the order of the images and the noise. */

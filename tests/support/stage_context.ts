@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
+import type { FileEntry } from "../../schemas/records.ts";
 import type {
   BuiltinKind,
   InputArtifact,
@@ -107,11 +108,17 @@ function output(folder: string): OutputArtifact {
 }
 
 async function openArtifact(folder: string, type: ArtifactType): Promise<InputArtifact> {
-  const files = [];
-  for (const { name } of Deno.readDirSync(folder)) {
-    const bytes = await Deno.readFile(join(folder, name));
-    files.push({ path: name, size: bytes.length, sha256: sha256(bytes) });
-  }
+  const files: FileEntry[] = [];
+  const visit = async (prefix: string) => {
+    for (const { name, isDirectory } of Deno.readDirSync(join(folder, prefix))) {
+      if (isDirectory) await visit(`${prefix}${name}/`);
+      else {
+        const bytes = await Deno.readFile(join(folder, prefix, name));
+        files.push({ path: `${prefix}${name}`, size: bytes.length, sha256: sha256(bytes) });
+      }
+    }
+  };
+  await visit("");
   files.sort((a, b) => a.path < b.path ? -1 : 1);
   return {
     type,

@@ -71,7 +71,8 @@ Deno.test("forwardGflop() agrees with published and separately computed counts",
 });
 
 Deno.test("every built-in kind has an entry with a run function", async () => {
-  assertEquals(Object.keys(BUILTIN_KINDS).sort(), ["dataset", "evaluate", "sample", "schedule", "score", "train"]);
+  const names = ["dataset", "evaluate", "export", "import", "sample", "schedule", "score", "train"];
+  assertEquals(Object.keys(BUILTIN_KINDS).sort(), names);
   for (const [name, kind] of Object.entries(BUILTIN_KINDS)) {
     assertEquals(kind.kind, name);
     const entry = await import(kind.entry);

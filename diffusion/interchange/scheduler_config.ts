@@ -1,0 +1,130 @@
+import type { Objective } from "../objective.ts";
+import { makeBetas } from "../schedule/betas.ts";
+import { COSINE_S, type FullScheduleSpec, identifyBetas } from "./identify_betas.ts";
+import type { InterchangeProblem, Translated } from "./problem.ts";
+
+/** What a scheduler of diffusers says of the chain that a network was trained on. */
+export interface ChainConfig {
+  readonly num_train_timesteps: number;
+  readonly beta_start: number;
+  readonly beta_end: number;
+  readonly beta_schedule: string;
+  readonly trained_betas: readonly number[] | null;
+  readonly prediction_type: string;
+  readonly rescale_betas_zero_snr: boolean;
+}
+
+export interface Chain {
+  readonly spec: FullScheduleSpec;
+  /** float64 [T] */
+  readonly betas: Float64Array;
+  readonly objective: Objective;
+}
+
+const PREDICTIONS: Readonly<Partial<Record<Objective, string>>> = {
+  eps: "epsilon",
+  x0: "sample",
+  v: "v_prediction",
+};
+
+/**
+ * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
+ * another curve than ours.
+ */
+export function toChainConfig({ spec, betas, objective }: Chain): Translated<ChainConfig> {
+  const prediction = PREDICTIONS[objective];
+  if (prediction === undefined) {
+    return {
+      problem: {
+        message: "no scheduler of diffusers samples from a network that predicts the mean of the next step",
+        got: `objective ${objective}`,
+        wanted: Object.keys(PREDICTIONS).join(", "),
+        fix: "train with one of these objectives",
+      },
+    };
+  }
+  const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
+  const name = libraryName(spec);
+  return {
+    value: {
+      num_train_timesteps: timesteps,
+      beta_start: linearStart,
+      beta_end: linearEnd,
+      beta_schedule: name ?? "linear",
+      trained_betas: name === undefined ? [...betas] : null,
+      prediction_type: prediction,
+      rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
+    },
+  };
+}
+
+function libraryName({ name, cosineS }: FullScheduleSpec): string | undefined {
+  switch (name) {
+    case "ho/linear":
+    case "ldm/sqrt_linear":
+      return "linear";
+    case "ho/quad":
+    case "ldm/linear":
+      return "scaled_linear";
+    case "ldm/cosine":
+      return cosineS === COSINE_S ? "squaredcos_cap_v2" : undefined;
+    default:
+      return undefined;
+  }
+}
+
+const NAMES = { linear: "ho/linear", scaled_linear: "ldm/linear", squaredcos_cap_v2: "ldm/cosine" } as const;
+
+/**
+ * The chain of a scheduler config, or why it is none of ours.
+ *
+ * @param known a schedule that the betas may be of, tried first
+ */
+export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): Translated<Chain> {
+  const { beta_schedule: name, prediction_type: prediction, trained_betas: trained } = config;
+  const objective = (Object.keys(PREDICTIONS) as Objective[]).find((key) => PREDICTIONS[key] === prediction);
+  if (objective === undefined) {
+    return { problem: unfit("prediction_type", prediction, Object.values(PREDICTIONS).join(", ")) };
+  }
+  if (trained === null && !Object.hasOwn(NAMES, name)) {
+    return { problem: unfit("beta_schedule", name, `${Object.keys(NAMES).join(", ")}, or trained_betas`) };
+  }
+  const named: FullScheduleSpec = {
+    name: NAMES[name as keyof typeof NAMES],
+    timesteps: config.num_train_timesteps,
+    linearStart: config.beta_start,
+    linearEnd: config.beta_end,
+    cosineS: COSINE_S,
+    ...(config.rescale_betas_zero_snr ? { zeroTerminalSnr: true } : {}),
+  };
+  if (trained === null) {
+    const betas = makeBetas(named);
+    // One curve may have two names here; the one that it was trained under is kept.
+    return { value: { spec: identifyBetas(betas, known === undefined ? [named] : [known, named])!, betas, objective } };
+  }
+  if (config.rescale_betas_zero_snr) {
+    return {
+      problem: unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas as they are used"),
+    };
+  }
+  if (trained.length !== config.num_train_timesteps) {
+    return { problem: unfit("trained_betas", `${trained.length} betas`, `${config.num_train_timesteps}`) };
+  }
+  const betas = Float64Array.from(trained);
+  const spec = identifyBetas(betas, known === undefined ? [] : [known]);
+  if (spec === undefined) {
+    return {
+      problem: unfit("trained_betas", `${betas.length} betas`, "those of a schedule that docs/schedules.md has"),
+    };
+  }
+  return { value: { spec, betas, objective } };
+}
+
+function unfit(field: string, got: string, wanted: string): InterchangeProblem {
+  return {
+    message: `the scheduler cannot be expressed here: ${field} of scheduler_config.json`,
+    got,
+    wanted,
+    fix: "none for this checkpoint: its network was trained on another chain",
+  };
+}

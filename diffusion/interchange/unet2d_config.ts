@@ -1,0 +1,168 @@
+import { resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
+import { normGroupsOf } from "./norm_groups.ts";
+import type { InterchangeProblem, Translated } from "./problem.ts";
+
+/** The configuration of a `UNet2DModel` (huggingface/diffusers, `models/unets/unet_2d.py`), all fields present. */
+export interface Unet2dConfig {
+  readonly sample_size: number | readonly number[] | null;
+  readonly in_channels: number;
+  readonly out_channels: number;
+  readonly center_input_sample: boolean;
+  readonly time_embedding_type: string;
+  readonly time_embedding_dim: number | null;
+  readonly freq_shift: number;
+  readonly flip_sin_to_cos: boolean;
+  readonly down_block_types: readonly string[];
+  readonly mid_block_type: string | null;
+  readonly up_block_types: readonly string[];
+  readonly block_out_channels: readonly number[];
+  readonly layers_per_block: number;
+  readonly mid_block_scale_factor: number;
+  readonly downsample_padding: number;
+  readonly downsample_type: string;
+  readonly upsample_type: string;
+  readonly dropout: number;
+  readonly act_fn: string;
+  readonly attention_head_dim: number | null;
+  readonly norm_num_groups: number | null;
+  readonly attn_norm_num_groups: number | null;
+  readonly norm_eps: number;
+  readonly resnet_time_scale_shift: string;
+  readonly add_attention: boolean;
+  readonly class_embed_type: string | null;
+  readonly num_class_embeds: number | null;
+  /** Of learned time embeddings only. */
+  readonly num_train_timesteps: number | null;
+}
+
+/** What decides the function that all networks of this library share; each value is the only one that it computes. */
+const FIXED = {
+  center_input_sample: false,
+  time_embedding_type: "positional",
+  time_embedding_dim: null,
+  // Frequencies spaced over half - 1 intervals, as in Ho et al.'s code; 0 spaces them over half.
+  freq_shift: 1,
+  mid_block_type: "UNetMidBlock2D",
+  mid_block_scale_factor: 1,
+  // 0 pads at the bottom and right alone, as TensorFlow's SAME; 1 pads all around.
+  downsample_padding: 0,
+  downsample_type: "conv",
+  upsample_type: "conv",
+  act_fn: "silu",
+  norm_eps: 1e-6,
+  resnet_time_scale_shift: "default",
+  add_attention: true,
+  class_embed_type: null,
+  num_class_embeds: null,
+} as const satisfies Partial<Unet2dConfig>;
+
+/** `UNet2DModel` that computes the same function, or why there is none. @param config must have no problems */
+export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
+  const groups = normGroupsOf(config);
+  if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
+  const attends = resolutionsOf(config).map((resolution) => config.attention.includes(resolution));
+  return {
+    value: {
+      ...FIXED,
+      sample_size: config.imageSize,
+      in_channels: config.inChannels,
+      out_channels: config.outChannels,
+      flip_sin_to_cos: false,
+      down_block_types: attends.map((yes) => yes ? "AttnDownBlock2D" : "DownBlock2D"),
+      up_block_types: attends.map((yes) => yes ? "AttnUpBlock2D" : "UpBlock2D").reverse(),
+      block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
+      layers_per_block: config.blocks,
+      dropout: 0,
+      // One head as wide as the layer.
+      attention_head_dim: null,
+      norm_num_groups: groups[0]!,
+      attn_norm_num_groups: null,
+      num_train_timesteps: null,
+    },
+  };
+}
+
+/** The network that computes the function of a `UNet2DModel`, or the first reason why there is none. */
+export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
+  for (const [field, wanted] of Object.entries(FIXED)) {
+    const got = theirs[field as keyof typeof FIXED];
+    // Two names of x sigmoid(x).
+    if (got !== wanted && !(field === "act_fn" && got === "swish")) return unfit(field, got, JSON.stringify(wanted));
+  }
+  const size = typeof theirs.sample_size === "number" ? [theirs.sample_size] : theirs.sample_size ?? [];
+  if (size.length === 0 || size.some((side) => side !== size[0])) {
+    return unfit("sample_size", theirs.sample_size, "the side of square images");
+  }
+  const { in_channels: inChannels, out_channels: outChannels, block_out_channels: widths } = theirs;
+  if (outChannels !== inChannels && outChannels !== 2 * inChannels) {
+    return unfit("out_channels", outChannels, `${inChannels}, or ${2 * inChannels} with a learned variance`);
+  }
+  const channels = widths[0]!;
+  if (widths.some((width) => width % channels !== 0)) {
+    return unfit("block_out_channels", widths, `multiples of the first, ${channels}`);
+  }
+  const levels = attentionLevels(theirs);
+  if (levels === undefined) {
+    return unfit(
+      "down_block_types, up_block_types",
+      [theirs.down_block_types, theirs.up_block_types],
+      `${widths.length} each of DownBlock2D or AttnDownBlock2D, UpBlock2D or AttnUpBlock2D, mirrored`,
+    );
+  }
+  const config: UnetConfig = {
+    imageSize: size[0]!,
+    inChannels,
+    outChannels,
+    channels,
+    multipliers: widths.map((width) => width / channels),
+    blocks: theirs.layers_per_block,
+    attention: levels.map((level) => size[0]! / 2 ** level),
+  };
+  const [invalid] = validateUnetConfig(config);
+  if (invalid !== undefined) return unfit(invalid.field, JSON.stringify(config), invalid.message);
+  const groups = normGroupsOf(config);
+  if (groups.length !== 1) return { problem: unevenGroups(config, groups) };
+  const { norm_num_groups: norm, attn_norm_num_groups: attentionNorm } = theirs;
+  if (norm !== groups[0]) return unfit("norm_num_groups", norm, `${groups[0]} for these widths`);
+  if (attentionNorm !== null && attentionNorm !== norm) return unfit("attn_norm_num_groups", attentionNorm, `${norm}`);
+
+  const attended = [...levels.map((level) => widths[level]!), widths.at(-1)!];
+  const head = theirs.attention_head_dim;
+  if (head !== null && attended.some((width) => width !== head)) {
+    return unfit("attention_head_dim", head, "null: one head as wide as the layer");
+  }
+  return { value: config };
+}
+
+/** Levels with attention, or undefined where the blocks are of other types or differ between the ways. */
+function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
+  const { down_block_types: down, up_block_types: up, block_out_channels: widths } = theirs;
+  if (down.length !== widths.length || up.length !== widths.length) return undefined;
+  const levels: number[] = [];
+  for (const [level, type] of down.entries()) {
+    const back = up[up.length - 1 - level];
+    if (type === "AttnDownBlock2D" && back === "AttnUpBlock2D") levels.push(level);
+    else if (type !== "DownBlock2D" || back !== "UpBlock2D") return undefined;
+  }
+  return levels;
+}
+
+function unfit(field: string, got: unknown, wanted: string): { readonly problem: InterchangeProblem } {
+  return {
+    problem: {
+      message: `the network is not one of Ho et al. 2020, which is all that there is here: ${field}`,
+      got: typeof got === "string" ? got : JSON.stringify(got),
+      wanted,
+      fix: "train a network of that configuration; the weights of this one compute another function",
+    },
+  };
+}
+
+function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {
+  return {
+    message: "layers of this network are normalised in different numbers of groups, and a UNet2DModel has one for all",
+    got: `channels ${channels}: ${groups.join(", ")} groups`,
+    wanted: "one number of groups",
+    fix: "train with channels a multiple of 32 and at least 128, as in the paper: all layers then have 32 groups",
+  };
+}

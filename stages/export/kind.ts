@@ -1,0 +1,17 @@
+import { exportParams } from "../../schemas/kinds/export.ts";
+import { defineKind } from "../contract.ts";
+
+export const exportKind = defineKind({
+  kind: "export",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Write a trained network for other libraries: the layout of diffusers",
+  params: exportParams,
+  inputs: {
+    checkpoint: { type: "checkpoint", description: "The network to write" },
+  },
+  outputs: {
+    files: { type: "files", description: "The folder that the other library loads" },
+  },
+});

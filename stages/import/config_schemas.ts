@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { scheduleSpecSchema } from "../shared/schedule_files.ts";
+
+const size = z.int().min(1);
+
+/**
+ * `unet/config.json`. Fields that a file leaves out have the library's defaults (`UNet2DModel.__init__`); fields that
+ * it does not know are refused, since they could change what the network computes. Names with an underscore are notes.
+ */
+export const unet2dConfigSchema = z.preprocess(
+  withoutNotes,
+  z.strictObject({
+    sample_size: z.union([size, z.array(size)]).nullable().default(null),
+    in_channels: size.default(3),
+    out_channels: size.default(3),
+    center_input_sample: z.boolean().default(false),
+    time_embedding_type: z.string().default("positional"),
+    time_embedding_dim: size.nullable().default(null),
+    freq_shift: z.number().default(0),
+    flip_sin_to_cos: z.boolean().default(true),
+    down_block_types: z.array(z.string()).default([
+      "DownBlock2D",
+      "AttnDownBlock2D",
+      "AttnDownBlock2D",
+      "AttnDownBlock2D",
+    ]),
+    mid_block_type: z.string().nullable().default("UNetMidBlock2D"),
+    up_block_types: z.array(z.string()).default(["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]),
+    block_out_channels: z.array(size).min(1).default([224, 448, 672, 896]),
+    layers_per_block: size.default(2),
+    mid_block_scale_factor: z.number().default(1),
+    downsample_padding: z.int().default(1),
+    downsample_type: z.string().default("conv"),
+    upsample_type: z.string().default("conv"),
+    dropout: z.number().default(0),
+    act_fn: z.string().default("silu"),
+    attention_head_dim: size.nullable().default(8),
+    norm_num_groups: size.nullable().default(32),
+    attn_norm_num_groups: size.nullable().default(null),
+    norm_eps: z.number().default(1e-5),
+    resnet_time_scale_shift: z.string().default("default"),
+    add_attention: z.boolean().default(true),
+    class_embed_type: z.string().nullable().default(null),
+    num_class_embeds: size.nullable().default(null),
+    num_train_timesteps: size.nullable().default(null),
+  }),
+);
+
+/**
+ * `scheduler/scheduler_config.json`: what a DDPMScheduler or DDIMScheduler says of the chain. How to sample from it is
+ * for a `sample` stage to say.
+ */
+export const schedulerConfigSchema = z.object({
+  _class_name: z.enum(["DDPMScheduler", "DDIMScheduler"]),
+  num_train_timesteps: size.default(1000),
+  beta_start: z.number().positive().lt(1).default(1e-4),
+  beta_end: z.number().positive().lt(1).default(2e-2),
+  beta_schedule: z.string().default("linear"),
+  trained_betas: z.array(z.number().positive().max(1)).nullable().default(null),
+  prediction_type: z.string().default("epsilon"),
+  variance_type: z.string().default("fixed_small"),
+  rescale_betas_zero_snr: z.boolean().default(false),
+});
+
+/** What an export keeps in the weights' metadata. */
+export const provenanceSchema = z.object({
+  source: z.record(z.string(), z.unknown()),
+  step: z.int().min(0),
+  seed: z.int().min(0),
+  ema: z.strictObject({ decay: z.number(), warmup: z.boolean() }),
+  schedule: scheduleSpecSchema,
+});
+
+function withoutNotes(config: unknown): unknown {
+  if (typeof config !== "object" || config === null) return config;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !name.startsWith("_")));
+}

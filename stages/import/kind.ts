@@ -1,0 +1,15 @@
+import { importParams } from "../../schemas/kinds/import.ts";
+import { defineKind } from "../contract.ts";
+
+export const importKind = defineKind({
+  kind: "import",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Read a network that another library trained: the layout of diffusers",
+  params: importParams,
+  inputs: {},
+  outputs: {
+    checkpoint: { type: "checkpoint", description: "The network; its raw and averaged weights are the same" },
+  },
+});

@@ -1,0 +1,13 @@
+/** Files of a `DDPMPipeline` of huggingface/diffusers, relative to its folder. */
+export const DIFFUSERS_FILES = {
+  index: "model_index.json",
+  unetConfig: "unet/config.json",
+  unetWeights: "unet/diffusion_pytorch_model.safetensors",
+  schedulerConfig: "scheduler/scheduler_config.json",
+} as const;
+
+/**
+ * Key of the weights' safetensors metadata under which an export keeps what the layout has no place for. Whoever saves
+ * other weights drops it, so that it cannot describe weights that it does not belong to.
+ */
+export const METADATA_KEY = "noiseline";

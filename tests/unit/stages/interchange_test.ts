@@ -1,0 +1,109 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname, join } from "node:path";
+import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
+import type { InputArtifact } from "../../../stages/contract.ts";
+import { exportKind, importKind } from "../../../stages/mod.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
+
+const EXPORT = { format: "diffusers" };
+const UNET_WEIGHTS = "unet/diffusion_pytorch_model.safetensors";
+
+/** The narrowest network that a UNet2DModel can be, after one step. */
+async function wideCheckpoint(folder: string): Promise<InputArtifact> {
+  const params = {
+    model: { channels: 128, multipliers: [1], blocks: 1, attention: [] },
+    steps: 1,
+    batchSize: 2,
+    objective: "v",
+  };
+  const { outputs } = await trainSmall(folder, await smallWorld(folder), { params });
+  return outputs["checkpoint"]!;
+}
+
+async function exported(folder: string, checkpoint: InputArtifact, weights: "ema" | "raw" = "ema") {
+  const { end, outputs } = await runStage(folder, exportKind, {
+    params: { ...EXPORT, weights },
+    inputs: { checkpoint },
+  });
+  assertEquals(end, undefined);
+  return outputs["files"]!;
+}
+
+const imported = (folder: string, path: string) =>
+  runStage(folder, importKind, { params: { format: "diffusers", path } });
+
+async function failure(folder: string, path: string): Promise<string> {
+  const { end } = await imported(folder, path);
+  assert(end?.status === "failed");
+  return `${end.message}. ${end.fix}`;
+}
+
+Deno.test("a checkpoint is the same after export and import, with what the layout has no place for", async (t) => {
+  await withFolder(async (folder) => {
+    const checkpoint = await wideCheckpoint(folder);
+    const files = await exported(folder, checkpoint);
+    assertEquals(files.files.map(({ path }) => path), [
+      "model_index.json",
+      "scheduler/scheduler_config.json",
+      "unet/config.json",
+      UNET_WEIGHTS,
+    ]);
+    const home = dirname(files.path("model_index.json"));
+    const weightsOf = (artifact: InputArtifact, name: string) =>
+      artifact.files.find(({ path }) => path === `${name}.safetensors`)?.sha256;
+
+    await t.step("averaged weights", async () => {
+      const { outputs } = await imported(folder, home);
+      const back = outputs["checkpoint"]!;
+      assertEquals(await back.readText("config.json"), await checkpoint.readText("config.json"));
+      assertEquals(weightsOf(back, "schedule"), weightsOf(checkpoint, "schedule"));
+      assertEquals(weightsOf(back, "ema"), weightsOf(checkpoint, "ema"));
+      assertEquals(weightsOf(back, "weights"), weightsOf(checkpoint, "ema"));
+    });
+
+    await t.step("raw weights, files side by side", async () => {
+      const raw = await exported(folder, checkpoint, "raw");
+      const flat = await Deno.makeTempDir({ dir: folder });
+      for (const { path } of raw.files) await Deno.copyFile(raw.path(path), join(flat, path.split("/").at(-1)!));
+      const { outputs } = await imported(folder, flat);
+      assertEquals(weightsOf(outputs["checkpoint"]!, "ema"), weightsOf(checkpoint, "weights"));
+    });
+
+    await t.step("weights that another program saved: nothing is known of their training", async () => {
+      const { tensors } = decodeSafetensors(await files.read(UNET_WEIGHTS));
+      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors, metadata: { format: "pt" } }));
+      const { outputs } = await imported(folder, home);
+      const config = JSON.parse(await outputs["checkpoint"]!.readText("config.json"));
+      assertEquals([config.step, config.images.source, config.objective], [0, { name: "diffusers" }, "v"]);
+      assertEquals(config.schedule.name, "ldm/cosine");
+    });
+
+    await t.step("weights of another type or file", async () => {
+      const half = { x: { dtype: "I32" as const, shape: [1], data: Int32Array.of(1) } };
+      await Deno.writeFile(files.path(UNET_WEIGHTS), encodeSafetensors({ tensors: half }));
+      assertStringIncludes(await failure(folder, home), `cannot read ${UNET_WEIGHTS}: got x as I32, wanted F32`);
+      await Deno.writeFile(files.path(UNET_WEIGHTS), Uint8Array.of(1, 2, 3));
+      assertStringIncludes(await failure(folder, home), "wanted safetensors in float32");
+      await Deno.remove(files.path(UNET_WEIGHTS));
+      assertStringIncludes(await failure(folder, home), "safe_serialization=True");
+    });
+
+    await t.step("a config that is none", async () => {
+      await Deno.writeTextFile(files.path("unet/config.json"), '{"in_channels": "three"}');
+      assertStringIncludes(await failure(folder, home), "in_channels");
+      await Deno.writeTextFile(files.path("unet/config.json"), "{");
+      assertStringIncludes(await failure(folder, home), "cannot read unet/config.json: got text that is not JSON");
+    });
+  });
+});
+
+Deno.test("a network too narrow for the layout ends the export with the widths that work", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint } = await smallCheckpoint(folder);
+    const { end } = await runStage(folder, exportKind, { params: EXPORT, inputs: { checkpoint } });
+    assert(end?.status === "failed");
+    assertStringIncludes(end.message, "got channels 4: 1, 2, 3, 4 groups");
+    assertStringIncludes(end.fix ?? "", "at least 128");
+  });
+});

@@ -1,0 +1,177 @@
+// deno-lint-ignore-file no-console -- a tool prints what it does
+/**
+ * Write networks of random weights in the layout of diffusers, each with an input and what noiseline predicts for it,
+ * for `check.py check` to load with the real library.
+ *
+ *     deno run -A tools/diffusers/make_export.ts FOLDER
+ *     python tools/diffusers/check.py check FOLDER/*
+ *
+ * @module
+ */
+import { dirname, join } from "node:path";
+import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import type { Objective } from "../../diffusion/objective.ts";
+import { makeBetas } from "../../diffusion/schedule/betas.ts";
+import type { ScheduleName } from "../../diffusion/schedule/names.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { packParameters } from "../../diffusion/unet/pack.ts";
+import { sizeOf, unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { encodeSafetensors } from "../../formats/safetensors.ts";
+import { toDiffusers } from "../../stages/export/diffusers.ts";
+import type { StoredCheckpoint } from "../../stages/shared/checkpoint.ts";
+import { type Device, openDevice, randomStream } from "../../tensor/mod.ts";
+
+interface Case {
+  readonly model: UnetConfig;
+  readonly betas: ScheduleName;
+  readonly zeroTerminalSnr?: true;
+  readonly objective: Objective;
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  /** Ho et al. 2020 for CIFAR-10. */
+  paper: {
+    model: {
+      imageSize: 32,
+      inChannels: 3,
+      outChannels: 3,
+      channels: 128,
+      multipliers: [1, 2, 2, 2],
+      blocks: 2,
+      attention: [16],
+    },
+    betas: "ho/linear",
+    objective: "eps",
+  },
+  learned: {
+    model: {
+      imageSize: 16,
+      inChannels: 3,
+      outChannels: 6,
+      channels: 160,
+      multipliers: [1, 2],
+      blocks: 1,
+      attention: [16, 8],
+    },
+    betas: "ldm/cosine",
+    objective: "v",
+  },
+  /** A schedule that the library has no name for, so that it goes by its betas. */
+  unnamed: {
+    model: {
+      imageSize: 8,
+      inChannels: 1,
+      outChannels: 1,
+      channels: 128,
+      multipliers: [1, 1],
+      blocks: 1,
+      attention: [],
+    },
+    betas: "sigmoid",
+    zeroTerminalSnr: true,
+    objective: "x0",
+  },
+};
+
+const BATCH = 2;
+const TIMESTEPS = 1000;
+
+/** Kernels of variance 1 / fan-in, scales around 1, biases around 0: no parameter without an effect. */
+function randomParameters(model: UnetConfig): Float32Array<ArrayBuffer> {
+  const stream = randomStream({ seed: 1, stream: "interchange" });
+  return packParameters(
+    Object.fromEntries(
+      unetParameterSpecs(model).map((spec, index) => {
+        const { shape, init: { kind } } = spec;
+        const fanIn = shape.slice(0, -1).reduce((product, length) => product * length, 1);
+        const scale = kind === "uniform" ? Math.sqrt(3 / fanIn) : 0.2;
+        const offset = kind === "ones" ? 1 : 0;
+        return [spec.name, stream.uniform(index, sizeOf(spec)).map((u) => scale * (2 * u - 1) + offset)];
+      }),
+    ),
+    model,
+  );
+}
+
+function makeCheckpoint({ model, betas: name, objective, ...zero }: Case): StoredCheckpoint {
+  const schedule = { name, timesteps: TIMESTEPS, linearStart: 1e-4, linearEnd: 2e-2, cosineS: 8e-3 };
+  const { zeroTerminalSnr } = zero;
+  const spec = { ...schedule, ...(zeroTerminalSnr === undefined ? {} : { zeroTerminalSnr }) };
+  const params = randomParameters(model);
+  const { imageSize, inChannels } = model;
+  return {
+    config: {
+      model,
+      images: { height: imageSize, width: imageSize, channels: inChannels, source: { name: "random weights" } },
+      schedule: spec,
+      timesteps: TIMESTEPS,
+      step: 0,
+      parameters: params.length,
+      ema: { decay: 0, warmup: false },
+      seed: 1,
+      objective,
+    },
+    tables: makeTables(makeBetas(spec)),
+    params,
+  };
+}
+
+/** x and the prediction with channels first, as the other library has them. */
+async function predict(device: Device, { config: { model }, tables, params }: StoredCheckpoint) {
+  const { imageSize: size, inChannels, outChannels } = model;
+  const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * size * size * inChannels);
+  const t = Int32Array.of(3, 700);
+  const compiled = await device.compile(makeModelOutput(model), modelOutputSignature(model, BATCH));
+  const { output } = await compiled.run({ params, x, t });
+  await compiled.dispose();
+  const images = (data: Float32Array, channels: number) => ({
+    dtype: "F32" as const,
+    shape: [BATCH, channels, size, size],
+    data: channelsFirst(data, channels, size * size),
+  });
+  const betas = Float32Array.from(tables.betas);
+  return encodeSafetensors({
+    tensors: {
+      x: images(x, inChannels),
+      t: { dtype: "I32", shape: [BATCH], data: t },
+      output: images(output as Float32Array, outChannels),
+      betas: { dtype: "F32", shape: [betas.length], data: betas },
+    },
+  });
+}
+
+/** [B, P, C] to [B, C, P]. */
+function channelsFirst(data: Float32Array, channels: number, pixels: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from(data, (_, i) => {
+    const image = Math.floor(i / (pixels * channels));
+    const [channel, pixel] = [Math.floor(i / pixels) % channels, i % pixels];
+    return data[(image * pixels + pixel) * channels + channel]!;
+  });
+}
+
+async function main(folder: string): Promise<void> {
+  const device = await openDevice("onnx");
+  for (const [name, one] of Object.entries(CASES)) {
+    const checkpoint = makeCheckpoint(one);
+    const exported = toDiffusers(checkpoint);
+    if ("problem" in exported) throw new Error(`Cannot export ${name}: ${exported.problem.message}`);
+    const files = { ...exported.value, "expected.safetensors": await predict(device, checkpoint) };
+    for (const [path, content] of Object.entries(files)) {
+      const place = join(folder, name, path);
+      await Deno.mkdir(dirname(place), { recursive: true });
+      await Deno.writeFile(place, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    }
+    console.log(`${name}: ${checkpoint.params.length} parameters`);
+  }
+  await device.dispose();
+}
+
+if (import.meta.main) {
+  const [folder] = Deno.args;
+  if (folder === undefined) {
+    console.error("Cannot export: got no folder. Fix: name the folder to write to.");
+    Deno.exit(2);
+  }
+  await main(folder);
+}
