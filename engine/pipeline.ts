@@ -36,7 +36,10 @@ export interface Pipeline {
   /** Folder of the pipeline file; relative paths in it start here. */
   readonly folder: string;
   readonly overrides: readonly string[];
+  readonly profiles: readonly string[];
   /** In an order in which every stage comes after those that it reads. */
   readonly stages: ReadonlyMap<string, Stage>;
+  /** Children of a matrix by the id that the file gives their stage. */
+  readonly families: ReadonlyMap<string, readonly string[]>;
   readonly origins: Origins;
 }

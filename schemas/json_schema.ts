@@ -67,5 +67,19 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
     ],
   };
   stage["allOf"] = Object.entries(kinds).map(([name, kind]) => kindRule(name, kind));
-  return { $schema: file["$schema"], title: "noiseline pipeline", ...file };
+  // What a file that extends another leaves out, that one says.
+  const { required: _, ...loose } = file;
+  delete stage["required"];
+  return {
+    $schema: file["$schema"],
+    title: "noiseline pipeline",
+    ...loose,
+    anyOf: [
+      { required: ["extends", "name"] },
+      {
+        required: ["name", "stages"],
+        properties: { stages: { additionalProperties: { required: ["uses"] } } },
+      },
+    ],
+  };
 }

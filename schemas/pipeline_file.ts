@@ -24,6 +24,11 @@ export const resourcesSchema = z.strictObject({
 
 const reference = z.string().min(1).describe("stage, stage.port or stage@extent.port");
 
+const matrixSchema = z.record(z.string(), z.unknown()).describe(
+  "Axes and their values, as a list or as a map of names to values: one stage for each combination, with ${matrix.axis} " +
+    "in scope. include adds combinations, exclude leaves some out",
+);
+
 export const stageSchema = z.strictObject({
   uses: z.string().min(1).describe("A built-in kind, or ./file.ts whose default export is made with defineStage"),
   inputs: z.record(z.string(), z.union([reference, z.array(reference).min(1)])).default({}).describe(
@@ -32,6 +37,7 @@ export const stageSchema = z.strictObject({
   with: z.record(z.string(), z.unknown()).default({}).describe("Params of the kind"),
   resources: resourcesSchema.optional(),
   timeout: durationSchema.optional().describe("Stop the stage after this time; progress is kept"),
+  matrix: matrixSchema.optional(),
   retries: z.int().min(0).max(10).default(0).describe("Tries after a worker was lost or killed; never after an error"),
 });
 
@@ -43,6 +49,13 @@ export const pipelineFileSchema = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
     "Values for ${vars.name}",
+  ),
+  matrix: matrixSchema.optional(),
+  extends: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional().describe(
+    "Pipeline files that this one is laid over, from its folder. Maps are merged, null removes, all else replaces",
+  ),
+  profiles: z.record(z.string(), z.record(z.string(), z.unknown())).optional().describe(
+    "Parts of a pipeline that --profile NAME lays over the file",
   ),
   stages: z.record(z.string(), stageSchema),
 });

@@ -15,6 +15,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Print the stages and what they read, as a Mermaid flowchart.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--json", "print nodes and edges as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

@@ -22,6 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("[stages...]", "plan only these stages and what they need")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
     .option("-a, --all", "list cached stages too, when there are many")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
@@ -29,8 +30,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
-      const planner = makePlanner(loaded, { targets, force: new Set(options.force) }, json);
+      const loaded = await loadForCommand(settings, { file, ...options, targets });
+      const planner = makePlanner(loaded, { targets: loaded.targets, force: new Set(loaded.force) }, json);
       const plan = await planner.plan();
       if (plan.problems.length > 0) refuseWith(plan.problems, json);
       const { stages } = plan;

@@ -21,6 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("[stages...]", "reach only these stages and what they need")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
     .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect, [] as string[])
@@ -32,9 +33,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets: [...targets, ...options.force] });
+      const loaded = await loadForCommand(settings, { file, ...options, targets });
       const { pipeline, store, warnings } = loaded;
-      const force = new Set(options.forceAll ? pipeline.stages.keys() : options.force);
+      const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
@@ -42,7 +43,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const result = await runPipeline(pipeline, store, {
-        targets,
+        targets: loaded.targets,
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,

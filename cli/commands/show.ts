@@ -22,6 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Print every value after overrides, interpolation and defaults, and where it comes from.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--json", "print values and origins as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

@@ -20,6 +20,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Show the state of each stage, the last run, and the process to signal while one is on.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print the status as JSON")
     .addHelpText("after", EXAMPLES)

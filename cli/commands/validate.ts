@@ -15,6 +15,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Check a pipeline as `run` would, and say everything that is wrong with it.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

@@ -18,6 +18,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("<stage>", "stage id")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
@@ -25,16 +26,28 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
       const plan = await makePlanner(loaded, {}, json).plan();
-      const planned = plan.stages.get(id)!;
-      const forecast = forecastPlan(plan, loaded.store).get(id);
-      const followers = findFollowers(loaded.pipeline, id);
+      const forecasts = forecastPlan(plan, loaded.store);
+      const answers = loaded.targets.map((target) => ({
+        id: target,
+        planned: plan.stages.get(target)!,
+        forecast: forecasts.get(target),
+        followers: findFollowers(loaded.pipeline, target),
+      }));
       if (json) {
-        printJson({ ...plannedToJson(id, planned, forecast), numerics: planned.manifest?.numerics, followers });
+        const objects = answers.map(({ id, planned, forecast, followers }) => ({
+          ...plannedToJson(id, planned, forecast),
+          numerics: planned.manifest?.numerics,
+          followers,
+        }));
+        // One stage is one object; the children of a matrix are a list.
+        printJson(objects.length === 1 ? objects[0] : objects);
         return;
       }
-      printLine(`${id} (${planned.stage.kind.name}): ${formatState(planned)}`);
-      for (const reason of planned.reasons) printLine(`  because of ${formatReason(reason)}`);
-      printDetails(planned, forecast, followers);
+      for (const { id, planned, forecast, followers } of answers) {
+        printLine(`${id} (${planned.stage.kind.name}): ${formatState(planned)}`);
+        for (const reason of planned.reasons) printLine(`  because of ${formatReason(reason)}`);
+        printDetails(planned, forecast, followers);
+      }
     });
 }
 

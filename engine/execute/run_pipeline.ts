@@ -1,8 +1,7 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -123,7 +122,7 @@ class Scheduler {
       runId: this.#runId,
       pipeline: pipeline.name,
       file: pipeline.file,
-      overrides: [...pipeline.overrides],
+      overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
       status: "running",
       startedAt: now.toISOString(),
       endedAt: null,
@@ -263,15 +262,4 @@ class Scheduler {
     this.#store.runs.write(this.#record);
     return [status, this.#runId];
   }
-}
-
-/** Targets that the pipeline does not have, as diagnostics. */
-export function unknownTargets(pipeline: Pipeline, targets: Iterable<string>): Diagnostic[] {
-  const known = [...pipeline.stages.keys()];
-  return [...targets].filter((target) => !pipeline.stages.has(target)).map((target) => ({
-    severity: "error",
-    code: "unknown-stage",
-    message: `pipeline "${pipeline.name}" has no stage "${target}"`,
-    fix: suggestName(target, known),
-  }));
 }

@@ -8,7 +8,7 @@ import type { Binding } from "../pipeline.ts";
 import type { DocumentPath } from "../source/document.ts";
 import { formatPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
-import { nodeIdOf, parseReference, type Reference } from "./reference.ts";
+import { nodeIdOf, parseReference, type Reference, stageIdOf } from "./reference.ts";
 
 /** What binding needs to know of the other stages: their kinds, where those are known. */
 export type KindsById = ReadonlyMap<string, Kind | undefined>;
@@ -43,7 +43,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
     reference: Reference,
     port: InputPort,
   ): Binding | undefined => {
-    const source = kinds.get(reference.stage)!;
+    const source = kinds.get(stageIdOf(reference))!;
     const outputs = Object.entries(source.outputs);
     const node = nodeIdOf(reference);
     if (reference.port !== undefined) {
@@ -92,18 +92,19 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
       return report(path, "value", {
         code: "bad-reference",
         message: `"${text}" is not a reference`,
-        wanted: "stage, stage.port or stage@extent.port",
+        wanted: "stage, stage.port, stage@extent.port or stage~axis=value.port",
         fix: "name a stage of this pipeline",
       });
     }
-    if (!kinds.has(reference.stage)) {
+    const stage = stageIdOf(reference);
+    if (!kinds.has(stage)) {
       return report(path, "value", {
         code: "unknown-stage",
-        message: `there is no stage "${reference.stage}"`,
-        fix: suggestName(reference.stage, [...kinds.keys()]),
+        message: `there is no stage "${stage}"`,
+        fix: suggestName(stage, [...kinds.keys()]),
       });
     }
-    const source = kinds.get(reference.stage);
+    const source = kinds.get(stage);
     if (source === undefined) return undefined;
     if (reference.extent !== undefined) {
       if (extentParam(source) === undefined) {
@@ -113,7 +114,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
           fix: `write ${reference.stage}`,
         });
       }
-      variants.push({ stage: reference.stage, extent: reference.extent });
+      variants.push({ stage, extent: reference.extent });
     }
     return resolvePort(path, text, reference, port);
   };

@@ -35,15 +35,23 @@ export function interpolate(root: unknown): {
   value: unknown;
   interpolations: Interpolation[];
   problems: PlacedProblem[];
+  /** Whether `${matrix.…}` stands somewhere: it is left for `fillMatrix`. */
+  usesMatrix: boolean;
 } {
   const interpolations: Interpolation[] = [];
   const problems: PlacedProblem[] = [];
   const reported = new Set<string>();
   const resolved = new Map<string, unknown>();
+  let usesMatrix = false;
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
     if (problems.length >= MAX_PROBLEMS) return undefined;
     const name = expression.trim();
+    // Values of a matrix differ from child to child; each child fills in its own.
+    if (name.startsWith("matrix.")) {
+      usesMatrix = true;
+      return `\${${name}}`;
+    }
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
       const key = `${JSON.stringify(path)} ${message}`;
@@ -54,7 +62,7 @@ export function interpolate(root: unknown): {
     if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
       return report(
         `cannot resolve \${${expression}}`,
-        "use ${vars.…}, ${name} or ${seed}; there is nothing else in scope",
+        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; there is nothing else in scope",
       );
     }
     if (stack.includes(name)) {
@@ -83,8 +91,12 @@ export function interpolate(root: unknown): {
         problems.push({ path, problem: refusal("${ has no closing }", "close it, or write $${ for a plain ${") });
         return value;
       }
-      const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined) => {
-        if (expression === undefined) return match.slice(1);
+      const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined, at: number) => {
+        if (expression === undefined) {
+          const forMatrix = value.startsWith("matrix.", at + match.length);
+          usesMatrix ||= forMatrix;
+          return forMatrix ? match : match.slice(1);
+        }
         const inner = lookUp(expression, path, stack);
         if (typeof inner === "object" && inner !== null) {
           problems.push({
@@ -120,5 +132,5 @@ export function interpolate(root: unknown): {
     return value;
   };
 
-  return { value: replace(root, [], []), interpolations, problems };
+  return { value: replace(root, [], []), interpolations, problems, usesMatrix };
 }

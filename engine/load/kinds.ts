@@ -67,9 +67,9 @@ export async function resolveKinds(
   return { kinds, problems };
 }
 
-async function describeAll(requests: readonly CustomRequest[]): Promise<ReadonlyMap<string, CustomOutcome>> {
+/** Describe custom stages; a pipeline without any does not load what starts processes. */
+export async function describeAll(requests: readonly CustomRequest[]): Promise<ReadonlyMap<string, CustomOutcome>> {
   if (requests.length === 0) return new Map();
-  // Few pipelines have custom stages; the others need not load what starts processes.
   const { describeCustomStages } = await import("../process/describe.ts");
   return await describeCustomStages(requests);
 }

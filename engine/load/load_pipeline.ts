@@ -1,60 +1,53 @@
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { ID_PATTERN, type PipelineFile, pipelineFileSchema, type StageEntry } from "../../schemas/pipeline_file.ts";
+import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { parseYamlCached } from "../source/parse_cache.ts";
-import { findStoreRoot } from "../store/store.ts";
-import { readSource } from "../source/read_source.ts";
+import { type DocumentPath, formatPath } from "../source/document.ts";
 import { bindInputs } from "./bind.ts";
 import { toParamIssues } from "./builtin_kind.ts";
 import { checkFacts } from "./check_facts.ts";
-import { interpolate } from "./interpolate.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
-import { makeOrigins, type Origins } from "./origin.ts";
-import { applyOverrides } from "./overrides.ts";
+import type { Origins } from "./origin.ts";
+import { resolveDocument } from "./resolve_document.ts";
 import { findNonFinite, getPath, isRecord } from "./tree.ts";
+
+/** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
+const MAX_CHILD_ID = 200;
 
 export interface LoadOptions {
   readonly kinds: BuiltinKinds;
   /** `--set` texts, in order. */
   readonly overrides?: readonly string[];
+  /** `--profile` names, in order. */
+  readonly profiles?: readonly string[];
   /** Where parsed files are kept; default: in the store that belongs to the file. */
   readonly cacheFolder?: string;
 }
 
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
-  const document = await readDocument(
-    file,
-    options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache"),
-  );
+  const { overrides = [], profiles = [] } = options;
+  const document = await resolveDocument(file, { ...options, overrides, profiles, cacheFolder: options.cacheFolder });
   if (!document.ok) return document;
+  const { value, origins, families } = document.value;
+  const unresolved = new Set(document.value.unresolved);
+  const problems: Diagnostic[] = [...document.value.problems];
 
-  const overridden = applyOverrides(document.value.value, options.overrides ?? []);
-  const resolved = interpolate(overridden.value);
-  const origins = makeOrigins(document.value, overridden.overrides, resolved.interpolations);
-  const problems: Diagnostic[] = [...overridden.problems];
-  for (const { path, problem } of resolved.problems) {
-    const span = origins.locate(path);
-    problems.push({ ...problem, path: formatPath(path), ...(span === undefined ? {} : { span }) });
-  }
-
-  const structure = pipelineFileSchema.safeParse(resolved.value ?? {}, { reportInput: true });
+  const structure = pipelineFileSchema.safeParse(value ?? {}, { reportInput: true });
   if (!structure.success) {
     // A value that could not be resolved has been reported; its type error would only repeat it.
-    const unresolved = new Set(resolved.problems.map(({ path }) => formatPath(path)));
     const issues = toParamIssues(structure.error, pipelineFileSchema);
     problems.push(...issuesToDiagnostics(issues, [], origins).filter((one) => !unresolved.has(one.path ?? "")));
     return refuse(problems);
   }
   const parsed = structure.data;
   // From the raw value: Zod leaves out keys such as __proto__.
-  const raw = getPath(resolved.value, ["stages"]).value;
-  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], origins));
+  const raw = getPath(value, ["stages"]).value;
+  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], families, origins));
   const numbers = customNumberProblems(parsed, origins);
   problems.push(...numbers);
 
@@ -70,7 +63,9 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   problems.push(...kindProblems);
 
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set(resolved.problems.map(({ path }) => String(path[1])));
+  const reported = new Set(
+    [...entries.keys()].filter((id) => [...unresolved].some((path) => path.startsWith(`stages.${id}.`))),
+  );
   for (const { path } of numbers) reported.add(path!.split(".")[1]!);
   const built = buildStages(entries, kinds, origins, reported);
   problems.push(...built.problems);
@@ -83,34 +78,31 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const { problems: checks, work } = checkFacts(ordered, origins);
   problems.push(...checks.filter(({ severity }) => severity === "error"));
   const warnings = checks.filter(({ severity }) => severity === "warning");
-  if (problems.length > 0) return refuse([...problems, ...warnings]);
+  if (problems.length > 0) return refuse(onceEach([...problems, ...warnings]));
 
   const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, workGflop: work.get(stage.id) }]));
   const { name, seed } = parsed;
-  return succeed({ name, seed, file, folder, overrides: options.overrides ?? [], stages, origins }, warnings);
+  const pipeline = { name, seed, file, folder, profiles, overrides, stages, families, origins };
+  return succeed(pipeline, onceEach(warnings));
 }
 
-async function readDocument(file: string, cacheFolder: string): Promise<Result<SourceDocument>> {
-  if (/\.[mc]?[jt]s$/.test(file)) {
-    const { evaluatePipeline } = await import("../process/evaluate_pipeline.ts");
-    return await evaluatePipeline(resolve(file), file);
-  }
-  const source = readSource(file);
-  if (!source.ok) return source;
-  if (source.value.text.trim() === "") {
-    return refuse([{
-      severity: "error",
-      code: "missing-key",
-      message: `${file} is empty`,
-      wanted: "name and stages",
-      fix: "start from pipelines/smoke.yaml",
-    }]);
-  }
-  return parseYamlCached(source.value, cacheFolder);
+const SELECTION = new RegExp(`~${AXIS_NAME}=${LABEL}`, "g");
+
+/** Children of one matrix have the same problem at the same place: it is said once. */
+function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>();
+  return problems.filter(({ span, code, message, got, path }) => {
+    if (span === undefined) return true;
+    const plain = [message, path].map((text) => text?.replaceAll(SELECTION, ""));
+    const key = JSON.stringify([span.source.name, span.start, code, ...plain, got]);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
-function idProblems(ids: readonly string[], origins: Origins): Diagnostic[] {
+function idProblems(resolved: readonly string[], families: Pipeline["families"], origins: Origins): Diagnostic[] {
+  const children = new Set([...families.values()].flat());
+  const ids = [...resolved.filter((id) => !children.has(id)), ...families.keys()];
   const problems: Diagnostic[] = [];
   const report = (path: DocumentPath, message: string, wanted: string, fix: string) => {
     const span = origins.locate(path, "key");
@@ -131,6 +123,11 @@ function idProblems(ids: readonly string[], origins: Origins): Diagnostic[] {
     } else if (id === "vars" || id === "seed") {
       report(["stages", id], `a stage cannot be called "${id}"`, "another id", "rename it: --set uses this word");
     }
+  }
+  for (const id of children) {
+    if (id.length <= MAX_CHILD_ID) continue;
+    const wanted = `at most ${MAX_CHILD_ID} characters`;
+    report(["stages", id], `"${id}" is too long for a folder name`, wanted, "name the values of its axes in a map");
   }
   if (ids.length === 0) {
     report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");

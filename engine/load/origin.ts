@@ -16,12 +16,25 @@ function startsWith(path: DocumentPath, prefix: DocumentPath): boolean {
   return prefix.length <= path.length && prefix.every((part, index) => String(part) === String(path[index]));
 }
 
+export interface OriginFacts {
+  readonly overrides: readonly Override[];
+  readonly interpolations: readonly Interpolation[];
+  /** Children of a matrix by the id that the file gives their stage. */
+  readonly families?: ReadonlyMap<string, readonly string[]>;
+}
+
 export function makeOrigins(
   document: SourceDocument,
-  overrides: readonly Override[],
-  interpolations: readonly Interpolation[],
+  { overrides, interpolations, families = new Map() }: OriginFacts,
 ): Origins {
-  const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
+  const parents = new Map([...families].flatMap(([id, children]) => children.map((child) => [child, id] as const)));
+  /** The path in the file of a path in the resolved pipeline. */
+  const written = (path: DocumentPath): DocumentPath => {
+    const parent = path[0] === "stages" ? parents.get(String(path[1])) : undefined;
+    return parent === undefined ? path : ["stages", parent, ...path.slice(2)];
+  };
+  const locate = (resolved: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
+    const path = written(resolved);
     const exact = document.locate(path, target);
     if (exact !== undefined) return exact;
     for (let length = path.length - 1; length > 0; length--) {
@@ -41,17 +54,24 @@ export function makeOrigins(
     return undefined;
   };
 
-  const explain = (path: DocumentPath, depth = 0): string[] => {
+  const placeOf = (path: DocumentPath): string | undefined => {
+    if (document.origin !== undefined) return document.origin(path);
+    const span = document.locate(path);
+    return span === undefined ? undefined : formatSpan(span);
+  };
+
+  const explain = (resolved: DocumentPath, depth = 0): string[] => {
     if (depth > 20) return [];
+    const path = written(resolved);
     const chain: string[] = [];
     const override = overrides.findLast((one) => startsWith(path, one.path));
-    const interpolation = findAbove(path);
-    const span = document.locate(path) ?? (interpolation && document.locate(interpolation.path));
+    const interpolation = findAbove(resolved) ?? findAbove(path);
+    const place = placeOf(path) ?? (interpolation && placeOf(written(interpolation.path)));
     if (override !== undefined) {
-      const over = span === undefined ? "" : `, overriding ${formatSpan(span)}`;
+      const over = place === undefined ? "" : `, overriding ${place}`;
       chain.push(`--set ${override.text}${over}`);
-    } else if (span !== undefined) {
-      chain.push(formatSpan(span));
+    } else if (place !== undefined) {
+      chain.push(place);
     }
     if (interpolation !== undefined) {
       const rest = path.slice(interpolation.path.length);

@@ -3,7 +3,7 @@ import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { DocumentPath } from "../source/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
-import { isRecord } from "./tree.ts";
+import { getPath, isRecord } from "./tree.ts";
 
 /** One `--set path=value`, parsed and placed. */
 export interface Override {
@@ -24,7 +24,7 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
   };
 }
 
-const HOW = "write --set stage.param=value, --set vars.name=value or --set seed=1";
+const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";
 
 function parseValue(text: string): { value: unknown } | { error: string } {
   const parsed = parseYaml({ name: "--set", text });
@@ -77,6 +77,16 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
   return undefined;
 }
 
+function remove(root: Record<string, unknown>, path: DocumentPath): string | undefined {
+  const holder = getPath(root, path.slice(0, -1)).value;
+  const last = path.at(-1)!;
+  if (Array.isArray(holder) && Number.isInteger(Number(last)) && Number(last) < holder.length) {
+    holder.splice(Number(last), 1);
+  } else if (isRecord(holder) && Object.hasOwn(holder, last)) delete holder[last];
+  else return "there is nothing to remove";
+  return undefined;
+}
+
 /** Apply `--set` options in order to a copy of the raw document. Whether a param exists is left to its kind's schema. */
 export function applyOverrides(
   value: unknown,
@@ -87,14 +97,23 @@ export function applyOverrides(
   const overrides: Override[] = [];
   const problems: Diagnostic[] = [];
   for (const text of texts) {
-    const equals = text.indexOf("=");
+    const removes = text.startsWith("~");
+    // A name of the matrix has = in it, before the first point.
+    const equals = removes ? text.length : text.indexOf("=");
     if (equals <= 0) {
       problems.push(problem(text, "there is no path=value", HOW));
       continue;
     }
-    const path = placeOverride(text, text.slice(0, equals).trim(), root);
+    const appends = !removes && text[equals - 1] === "+";
+    const path = placeOverride(text, text.slice(removes ? 1 : 0, appends ? equals - 1 : equals).trim(), root);
     if (!Array.isArray(path)) {
       problems.push(path as Diagnostic);
+      continue;
+    }
+    if (removes) {
+      const refused = remove(root, path);
+      if (refused !== undefined) problems.push(problem(text, refused, HOW));
+      else overrides.push({ text, path, value: undefined });
       continue;
     }
     const parsed = parseValue(text.slice(equals + 1));
@@ -102,9 +121,17 @@ export function applyOverrides(
       problems.push(problem(text, `the value cannot be read: ${parsed.error}`, "quote the value"));
       continue;
     }
-    const refused = assign(root, path, parsed.value);
+    const list = appends ? getPath(root, path).value ?? [] : undefined;
+    if (list !== undefined && !Array.isArray(list)) {
+      problems.push(
+        problem(text, `"${path.slice(3).join(".")}" is no list`, "write = in place of +=", showValue(list)),
+      );
+      continue;
+    }
+    const value = list === undefined ? parsed.value : [...list, parsed.value];
+    const refused = assign(root, path, value);
     if (refused !== undefined) problems.push(problem(text, refused, HOW));
-    else overrides.push({ text, path, value: parsed.value });
+    else overrides.push({ text, path, value });
   }
   return { value: root, overrides, problems };
 }

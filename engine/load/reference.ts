@@ -1,21 +1,30 @@
+import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { ID_PATTERN } from "../../schemas/pipeline_file.ts";
 
-/** A parsed `stage[@extent][.port]`. */
+/** A parsed `stage[~axis=value…][@extent][.port]`. */
 export interface Reference {
   readonly stage: string;
+  /** Values of a matrix that were named, by axis. */
+  readonly select?: Readonly<Record<string, string>>;
   readonly extent?: number;
   readonly port?: string;
 }
 
-const REFERENCE = /^([^@.\s]+)(?:@(\d+))?(?:\.([^@.\s]+))?$/;
+const SELECTION = `~${AXIS_NAME}=${LABEL}`;
+const REFERENCE = new RegExp(`^([^@.~\\s]+)((?:${SELECTION})*)(?:@(\\d+))?(?:\\.([A-Za-z][A-Za-z0-9_]*))?$`);
 
 /** Parse a reference; undefined where the text is none. */
 export function parseReference(text: string): Reference | undefined {
   const match = REFERENCE.exec(text);
   if (match === null) return undefined;
-  const [, stage, extent, port] = match;
-  if (!ID_PATTERN.test(stage!) || (port !== undefined && !/^[A-Za-z][A-Za-z0-9_]*$/.test(port))) return undefined;
-  const reference: { stage: string; extent?: number; port?: string } = { stage: stage! };
+  const [, stage, selections, extent, port] = match;
+  if (!ID_PATTERN.test(stage!)) return undefined;
+  const reference: { -readonly [K in keyof Reference]: Reference[K] } = { stage: stage! };
+  if (selections !== "") {
+    const pairs = selections!.slice(1).split("~").map((pair) => pair.split("=") as [string, string]);
+    reference.select = Object.fromEntries(pairs);
+    if (Object.keys(reference.select).length < pairs.length) return undefined;
+  }
   if (extent !== undefined) {
     reference.extent = Number(extent);
     if (!Number.isSafeInteger(reference.extent) || reference.extent < 1) return undefined;
@@ -24,7 +33,13 @@ export function parseReference(text: string): Reference | undefined {
   return reference;
 }
 
+/** The id of a child of a matrix, `train~lr=0.1`, whose values are all named; else the stage itself. */
+export function stageIdOf({ stage, select = {} }: Reference): string {
+  return `${stage}${Object.keys(select).sort().map((axis) => `~${axis}=${select[axis]}`).join("")}`;
+}
+
 /** The id of the node that a reference means: `train`, or `train@2000`. */
 export function nodeIdOf(reference: Reference): string {
-  return reference.extent === undefined ? reference.stage : `${reference.stage}@${reference.extent}`;
+  const stage = stageIdOf(reference);
+  return reference.extent === undefined ? stage : `${stage}@${reference.extent}`;
 }

@@ -1,0 +1,218 @@
+import { showValue } from "../diagnostic/format.ts";
+import { isRecord } from "../load/tree.ts";
+import type { DocumentPath } from "../source/document.ts";
+
+/** One value of an axis, under the name that stands in ids and references. */
+export interface AxisValue {
+  readonly label: string;
+  readonly value: unknown;
+  /** Where it is written. */
+  readonly path: DocumentPath;
+}
+
+/** One child of a matrix: a value for each of its axes. */
+export type Combination = Readonly<Record<string, AxisValue>>;
+
+/** A problem of a matrix and the path that it is about. */
+export interface MatrixProblem {
+  readonly path: DocumentPath;
+  readonly message: string;
+  readonly fix: string;
+  readonly got?: string;
+  readonly wanted?: string;
+}
+
+export type Parsed<T> = { readonly value: T } | { readonly problems: readonly MatrixProblem[] };
+
+/** Points stand in numbers only, so that `train~lr=0.1.checkpoint` can be read. */
+export const LABEL = String.raw`[A-Za-z0-9_+-]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?)?`;
+export const AXIS_NAME = String.raw`[A-Za-z_][A-Za-z0-9_]*`;
+const RESERVED = ["include", "exclude"];
+/** More children than anybody meant; each is a stage of its own. */
+const MAX_CHILDREN = 20_000;
+
+/** Read a `matrix`: axes with their values, combinations to leave out and to add. @param at path of the matrix */
+export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combination[]> {
+  if (!isRecord(written)) {
+    return wrong(
+      at,
+      "is not valid",
+      "write matrix: { seed: [0, 1, 2] }",
+      showValue(written),
+      "a map of axes to values",
+    );
+  }
+  const problems: MatrixProblem[] = [];
+  const axes: [string, AxisValue[]][] = [];
+  for (const [name, values] of Object.entries(written)) {
+    if (RESERVED.includes(name)) continue;
+    const parsed = parseAxis(name, values, [...at, name]);
+    if ("problems" in parsed) problems.push(...parsed.problems);
+    else axes.push([name, parsed.value]);
+  }
+  if (problems.length > 0) return { problems };
+  const size = axes.reduce((product, [, values]) => product * values.length, axes.length === 0 ? 0 : 1);
+  if (size > MAX_CHILDREN) {
+    return wrong(at, "has too many combinations", "name fewer values", `${size}`, `at most ${MAX_CHILDREN}`);
+  }
+  const excluded = parseSelections(written["exclude"], axes, [...at, "exclude"]);
+  const included = parseSelections(written["include"], axes, [...at, "include"], true);
+  if ("problems" in excluded || "problems" in included) {
+    return { problems: [excluded, included].flatMap((one) => "problems" in one ? one.problems : []) };
+  }
+  const product = axes.reduce<Combination[]>(
+    (combinations, [name, values]) => combinations.flatMap((one) => values.map((each) => ({ ...one, [name]: each }))),
+    size === 0 ? [] : [{}],
+  );
+  const kept = product.filter((one) => !excluded.value.some((selection) => agrees(one, selection)));
+  const added = included.value.filter((one) => !kept.some((other) => agrees(other, one)));
+  const all = [...kept, ...added];
+  if (all.length > 0) return { value: all };
+  return wrong(at, "has no combination left", "name at least one value for an axis");
+}
+
+function parseAxis(name: string, values: unknown, at: DocumentPath): Parsed<AxisValue[]> {
+  if (!new RegExp(`^${AXIS_NAME}$`).test(name)) {
+    return wrong(at, "is not the name of an axis", "rename it; names stand in ids and ${matrix.…}", name, AXIS_NAME);
+  }
+  const named = isRecord(values);
+  if (!named && !Array.isArray(values)) {
+    return wrong(
+      at,
+      "is not valid",
+      "write its values as a list",
+      showValue(values),
+      "a list of values, or a map of names to values",
+    );
+  }
+  const entries: AxisValue[] = named
+    ? Object.entries(values).map(([label, value]) => ({ label, value, path: [...at, label] }))
+    : values.map((value, index) => ({ label: labelOf(value) ?? "", value, path: [...at, index] }));
+  const problems: MatrixProblem[] = [];
+  const seen = new Set<string>();
+  for (const { label, value, path } of entries) {
+    if (!named && labelOf(value) === undefined) {
+      problems.push({
+        path,
+        message: "has no name: it is no number, text, true or false",
+        got: showValue(value),
+        fix: "write the axis as a map that names its values",
+      });
+    } else if (!new RegExp(`^${LABEL}$`).test(label)) {
+      problems.push({
+        path,
+        message: `"${label}" cannot stand in an id`,
+        fix: "name it with letters, digits, - and _",
+      });
+    } else if (seen.has(label)) {
+      problems.push({ path, message: `two values of the axis are called ${label}`, fix: "remove one, or name them" });
+    }
+    seen.add(label);
+  }
+  if (entries.length === 0) problems.push({ path: at, message: "has no values", fix: "name at least one" });
+  return problems.length > 0 ? { problems } : { value: entries };
+}
+
+/** What a value is called in ids: numbers and texts as they are, with - for what an id cannot hold. */
+export function labelOf(value: unknown): string | undefined {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "string") return undefined;
+  return /^-?[0-9.e+-]+$/.test(value) ? value : value.replaceAll(/[^A-Za-z0-9_+-]+/g, "-");
+}
+
+/** Entries of `include` and `exclude`: values of axes, by value or by name. */
+function parseSelections(
+  written: unknown,
+  axes: readonly (readonly [string, readonly AxisValue[]])[],
+  at: DocumentPath,
+  whole = false,
+): Parsed<Combination[]> {
+  if (written === undefined) return { value: [] };
+  if (!Array.isArray(written) || !written.every(isRecord)) {
+    return wrong(at, "is not valid", "write a list of maps such as { seed: 1 }", showValue(written), "a list of maps");
+  }
+  const problems: MatrixProblem[] = [];
+  const selections = written.map((entry: Record<string, unknown>, index) => {
+    const selection: Record<string, AxisValue> = {};
+    for (const [name, value] of Object.entries(entry)) {
+      const path = [...at, index, name];
+      const axis = axes.find(([other]) => other === name)?.[1];
+      const label = labelOf(value);
+      if (axis === undefined) {
+        const known = axes.map(([other]) => other).join(", ");
+        problems.push({
+          path,
+          message: `there is no axis "${name}"`,
+          wanted: known,
+          fix: "name an axis of the matrix",
+        });
+        continue;
+      }
+      const found = axis.find((one) => one.label === label);
+      if (found !== undefined) selection[name] = found;
+      else if (whole && label !== undefined) selection[name] = { label, value, path };
+      else {problems.push({
+          path,
+          message: `axis "${name}" has no such value`,
+          got: showValue(value),
+          fix: "name one that it has",
+        });}
+    }
+    const missing = axes.filter(([name]) => !Object.hasOwn(entry, name)).map(([name]) => name);
+    if (whole && missing.length > 0) {
+      problems.push({
+        path: [...at, index],
+        message: `says nothing of ${missing.join(", ")}`,
+        fix: "give every axis a value",
+      });
+    }
+    return selection;
+  });
+  return problems.length > 0 ? { problems } : { value: selections };
+}
+
+/** Whether the two have the same value wherever `selection` has one. */
+export function agrees(combination: Combination, selection: Combination): boolean {
+  return Object.entries(selection).every(([axis, { label }]) => combination[axis]?.label === label);
+}
+
+/** Combinations of both sides that have the same values on the axes that both have. */
+export function join(left: readonly Combination[], right: readonly Combination[]): Combination[] {
+  return left.flatMap((a) =>
+    right.filter((b) => Object.keys(a).every((axis) => b[axis] === undefined || b[axis].label === a[axis]!.label))
+      .map((b) => ({ ...b, ...a }))
+  );
+}
+
+/** The distinct combinations of some axes only. */
+export function project(combinations: readonly Combination[], axes: ReadonlySet<string>): Combination[] {
+  const distinct = new Map<string, Combination>();
+  for (const one of combinations) {
+    const kept = Object.fromEntries(Object.entries(one).filter(([axis]) => axes.has(axis)));
+    distinct.set(childSuffix(kept), kept);
+  }
+  return [...distinct.values()];
+}
+
+/** `~lr=0.1~seed=1`, by axis name whatever the order in the file, so that moving an axis renames nothing. */
+export function childSuffix(combination: Combination): string {
+  return Object.keys(combination).sort().map((axis) => `~${axis}=${combination[axis]!.label}`).join("");
+}
+
+function wrong(
+  path: DocumentPath,
+  message: string,
+  fix: string,
+  got?: string,
+  wanted?: string,
+): { problems: MatrixProblem[] } {
+  return {
+    problems: [{
+      path,
+      message,
+      fix,
+      ...(got === undefined ? {} : { got }),
+      ...(wanted === undefined ? {} : { wanted }),
+    }],
+  };
+}

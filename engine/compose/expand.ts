@@ -1,0 +1,241 @@
+import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { findCycle, topologicalOrder } from "../graph/order.ts";
+import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
+import { parseReference } from "../load/reference.ts";
+import { isRecord } from "../load/tree.ts";
+import type { DocumentPath } from "../source/document.ts";
+import { agrees, childSuffix, type Combination, join, parseMatrix, project } from "./axes.ts";
+import { fillMatrix, matrixAxesIn } from "./fill.ts";
+
+/** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
+export type IsListPort = (stage: string, port: string) => boolean | undefined;
+
+export interface Expansion {
+  readonly value: unknown;
+  /** Stages that came of a matrix, by the id that the file gives them. */
+  readonly families: ReadonlyMap<string, readonly string[]>;
+  readonly interpolations: readonly Interpolation[];
+  readonly problems: readonly PlacedProblem[];
+}
+
+type Entries = Readonly<Record<string, unknown>>;
+
+export function hasMatrix(root: unknown): boolean {
+  if (!isRecord(root)) return false;
+  if (root["matrix"] !== undefined) return true;
+  const stages = root["stages"];
+  return isRecord(stages) && Object.values(stages).some((entry) => isRecord(entry) && entry["matrix"] !== undefined);
+}
+
+/**
+ * Put the children of every matrix in the place of its stage. A stage that reads a stage with children gets children
+ * over the same axes, unless the port takes a list and gathers them; axes of the same name go together.
+ */
+export function expandMatrices(root: unknown, isListPort: IsListPort): Expansion {
+  if (!isRecord(root) || !isRecord(root["stages"])) return none(root);
+  return new Expander(root, root["stages"], isListPort).expand();
+}
+
+function none(value: unknown): Expansion {
+  return { value, families: new Map(), interpolations: [], problems: [] };
+}
+
+class Expander {
+  readonly #root: Entries;
+  readonly #stages: Entries;
+  readonly #isListPort: IsListPort;
+  readonly #problems: PlacedProblem[] = [];
+  readonly #interpolations: Interpolation[] = [];
+  /** Children by stage; a stage without has one, of no axes. */
+  readonly #combinations = new Map<string, readonly Combination[]>();
+
+  constructor(root: Entries, stages: Entries, isListPort: IsListPort) {
+    this.#root = root;
+    this.#stages = stages;
+    this.#isListPort = isListPort;
+  }
+
+  expand(): Expansion {
+    const shared = this.#parse(this.#root["matrix"], ["matrix"]);
+    const edges = new Map(Object.keys(this.#stages).map((id) => [id, this.#sourcesOf(id)]));
+    const { order, rest } = topologicalOrder(edges);
+    // A cycle is reported where stages are bound; until then its stages stay as they are written.
+    const broken = new Set(rest.length === 0 ? [] : findCycle(edges, rest));
+    for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
+    for (const id of [...rest, ...broken]) this.#combinations.set(id, [{}]);
+
+    const children: [string, unknown][] = [];
+    const families = new Map<string, string[]>();
+    for (const [id, entry] of Object.entries(this.#stages)) {
+      const combinations = this.#combinations.get(id)!;
+      for (const combination of combinations) {
+        const child = `${id}${childSuffix(combination)}`;
+        children.push([child, this.#child(id, child, entry, combination)]);
+        if (child !== id) families.set(id, [...families.get(id) ?? [], child]);
+      }
+    }
+    const { matrix: _, ...others } = this.#root;
+    return {
+      value: { ...others, stages: Object.fromEntries(children) },
+      families,
+      interpolations: this.#interpolations,
+      problems: this.#problems,
+    };
+  }
+
+  #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
+    this.#problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+  }
+
+  #parse(written: unknown, at: DocumentPath): readonly Combination[] {
+    if (written === undefined) return [{}];
+    const parsed = parseMatrix(written, at);
+    if ("value" in parsed) return parsed.value;
+    for (const { path, message, fix, ...more } of parsed.problems) {
+      this.#report(path, `${path.join(".")} ${message}`, fix, more);
+    }
+    return [{}];
+  }
+
+  /** Stages that a stage reads, of those that there are. */
+  #sourcesOf(id: string): string[] {
+    return this.#references(id).map(({ stage }) => stage).filter((stage) => Object.hasOwn(this.#stages, stage));
+  }
+
+  #references(id: string) {
+    const entry = this.#stages[id];
+    const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
+    return Object.entries(inputs).flatMap(([port, written]) => {
+      const list = this.#isListPort(id, port) ?? Array.isArray(written);
+      return (Array.isArray(written) ? written : [written]).flatMap((text, index) => {
+        const reference = typeof text === "string" ? parseReference(text) : undefined;
+        const path = ["stages", id, "inputs", port, ...(Array.isArray(written) ? [index] : [])];
+        return reference === undefined ? [] : [{ ...reference, port, text: text as string, list, path }];
+      });
+    });
+  }
+
+  /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
+  #combine(id: string, shared: readonly Combination[]): readonly Combination[] {
+    const entry = this.#stages[id];
+    const own = this.#parse(isRecord(entry) ? entry["matrix"] : undefined, ["stages", id, "matrix"]);
+    let combinations = join(own, project(shared, matrixAxesIn(entry)));
+    for (const { stage, select, list, path, text } of this.#references(id)) {
+      const source = this.#combinations.get(stage);
+      if (source === undefined) continue;
+      const chosen = this.#choose(source, select, { path, text });
+      if (list) continue;
+      // The values that the reference names are not axes of the reader.
+      const free = new Set(chosen.flatMap(Object.keys).filter((axis) => select?.[axis] === undefined));
+      const joined = join(combinations, project(chosen, free));
+      if (joined.length === 0 && chosen.length > 0) {
+        this.#report(
+          path,
+          `stage "${id}" and "${stage}" share an axis and no value of it`,
+          "name the same values in both",
+        );
+        return [{}];
+      }
+      combinations = joined;
+    }
+    // Axes of the pipeline meet again here, perhaps in combinations that it leaves out.
+    const allowed = shared.length === 1 && Object.keys(shared[0]!).length === 0 ? undefined : shared;
+    const kept = allowed === undefined
+      ? combinations
+      : combinations.filter((one) => allowed.some((other) => meets(one, other)));
+    return kept.length === 0 ? [{}] : kept;
+  }
+
+  #choose(
+    source: readonly Combination[],
+    select: Readonly<Record<string, string>> | undefined,
+    { path, text }: { readonly path: DocumentPath; readonly text: string },
+  ): readonly Combination[] {
+    if (select === undefined) return source;
+    const chosen = source.filter((one) => selects(one, select));
+    if (chosen.length > 0) return chosen;
+    const axes = new Set(source.flatMap(Object.keys));
+    for (const [axis, label] of Object.entries(select)) {
+      if (!axes.has(axis)) {
+        const fix = axes.size === 0 ? `write ${parseReference(text)!.stage}` : suggestName(axis, [...axes]);
+        this.#report(path, `"${text}": that stage has no axis "${axis}"`, fix);
+        return [];
+      }
+      const labels = [...new Set(source.map((one) => one[axis]?.label).filter((one) => one !== undefined))];
+      if (!labels.includes(label)) {
+        this.#report(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
+        return [];
+      }
+    }
+    this.#report(path, `"${text}": there is no such combination`, "name one that the matrix has");
+    return [];
+  }
+
+  #child(id: string, child: string, entry: unknown, combination: Combination): unknown {
+    if (!isRecord(entry)) return entry;
+    const { matrix: _, inputs, ...rest } = entry;
+    const filled = fillMatrix(rest, combination, ["stages", child]);
+    this.#interpolations.push(...filled.interpolations);
+    for (const { path, axis } of filled.unknown) {
+      const known = Object.keys(combination);
+      const original = ["stages", id, ...path.slice(2)];
+      const message = `cannot resolve \${matrix.${axis}}: stage "${id}" has no such axis`;
+      this.#problems.push({
+        path: original,
+        problem: {
+          severity: "error",
+          code: "interpolation",
+          message,
+          fix: known.length === 0
+            ? "add matrix to the stage or to the pipeline"
+            : suggestName(axis.split(".")[0]!, known),
+        },
+      });
+    }
+    const bound = isRecord(inputs)
+      ? Object.fromEntries(
+        Object.entries(inputs).map(([port, written]) => [
+          port,
+          this.#bind(id, port, written, combination),
+        ]),
+      )
+      : inputs;
+    return { ...(filled.value as Entries), ...(inputs === undefined ? {} : { inputs: bound }) };
+  }
+
+  /** The references of one port, to the children that belong to this combination. */
+  #bind(id: string, port: string, written: unknown, combination: Combination): unknown {
+    const list = this.#isListPort(id, port) ?? Array.isArray(written);
+    let gathered = false;
+    const texts = (Array.isArray(written) ? written : [written]).flatMap((text) => {
+      const reference = typeof text === "string" ? parseReference(text) : undefined;
+      const source = reference && this.#combinations.get(reference.stage);
+      if (reference === undefined || source === undefined) return [text];
+      const { stage, select = {}, extent, port: output } = reference;
+      const mine = source.filter((one) => selects(one, select) && meets(one, withoutAxes(combination, select)));
+      const expanded = source.some((one) => Object.keys(one).length > 0);
+      if (!expanded || mine.length === 0) return [text];
+      gathered ||= list;
+      return mine.map((one) =>
+        `${stage}${childSuffix(one)}${extent === undefined ? "" : `@${extent}`}${
+          output === undefined ? "" : `.${output}`
+        }`
+      );
+    });
+    return Array.isArray(written) || gathered ? texts : texts[0];
+  }
+}
+
+function withoutAxes(combination: Combination, select: Readonly<Record<string, string>>): Combination {
+  return Object.fromEntries(Object.entries(combination).filter(([axis]) => select[axis] === undefined));
+}
+
+function selects(combination: Combination, select: Readonly<Record<string, string>>): boolean {
+  return Object.entries(select).every(([axis, label]) => combination[axis]?.label === label);
+}
+
+/** Whether no axis of both has two values. */
+function meets(left: Combination, right: Combination): boolean {
+  const shared = Object.fromEntries(Object.entries(right).filter(([axis]) => left[axis] !== undefined));
+  return agrees(left, shared);
+}

@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import { assertNothingToDo, runAndCheckPlan } from "../support/check_plan.ts";
+import { Project } from "../support/project.ts";
+
+const SWEEP = `name: demo
+profiles:
+  long: { stages: { walk: { with: { steps: 6 } } } }
+stages:
+  walk:
+    uses: ./walk.ts
+    matrix: { text: [a, b] }
+    with: { steps: 4, text: "\${matrix.text}" }
+  all: { uses: ./cook.ts, inputs: { from: [walk] } }
+`;
+
+function newProject(): Project {
+  const project = new Project({ stages: ["walk", "cook"], files: { "p.yaml": SWEEP } });
+  // The walk has no text.txt, which is what cook reads of its inputs.
+  project.write("cook.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
+  return project;
+}
+
+Deno.test("run makes the children of a matrix, and only new ones when it grows or moves", async () => {
+  await using project = newProject();
+  const first = await runAndCheckPlan(project, ["p.yaml"]);
+  assertEquals(first.ran, ["all", "walk~text=a", "walk~text=b"]);
+  assertEquals(project.list("outputs/demo"), ["all", "walk~text=a", "walk~text=b"]);
+
+  project.write("p.yaml", SWEEP.replace("[a, b]", "[c, a, b]"));
+  assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["all", "walk~text=c"]);
+
+  // A child is what it computes: written out by hand it is the same result.
+  project.write("p.yaml", SWEEP.replace("    matrix: { text: [a, b] }\n", "").replace('"${matrix.text}"', "c"));
+  assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["all"]);
+});
+
+Deno.test("run takes profiles and files that are extended, and continues across them", async () => {
+  await using project = newProject();
+  await runAndCheckPlan(project, ["p.yaml"]);
+  const long = await runAndCheckPlan(project, ["p.yaml", "--profile", "long", "walk~text=b"]);
+  assertEquals(long.planned["walk~text=b"], "extend");
+  assertEquals(long.ran, ["walk~text=b"]);
+
+  project.write("sub/q.yaml", "name: other\nextends: ../p.yaml\nstages: { walk: { with: { steps: 6 } } }\n");
+  const other = await runAndCheckPlan(project, ["sub/q.yaml"]);
+  assertEquals(other.ran, ["all", "walk~text=a"]);
+  await assertNothingToDo(project, ["sub/q.yaml"]);
+});

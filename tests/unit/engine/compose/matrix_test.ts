@@ -1,0 +1,169 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { childSuffix, parseMatrix } from "../../../../engine/compose/axes.ts";
+import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
+import { selectStages } from "../../../../engine/graph/select.ts";
+import type { Pipeline } from "../../../../engine/pipeline.ts";
+import { loadGood, problemsOf } from "../support/load.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+async function good(stages: string, head = "", overrides: readonly string[] = []): Promise<Pipeline> {
+  await using folder = await makeTempFolder();
+  return await loadGood(folder.path, `name: p\n${head}stages:\n${stages}`, overrides);
+}
+
+const ids = (pipeline: Pipeline) => [...pipeline.stages.keys()];
+const reads = (pipeline: Pipeline, id: string) =>
+  Object.values(pipeline.stages.get(id)!.inputs).flat().map(({ stage }) => stage);
+
+Deno.test("a matrix makes one stage for each combination, named by its values", async () => {
+  const pipeline = await good(`
+  s:
+    uses: source
+    matrix: { text: [x, y], added: [1, 0.25] }
+    with: { text: "\${matrix.text}!", added: "\${matrix.added}", note: "$\${matrix.text}" }`.replace("0.25", "2"));
+  assertEquals(ids(pipeline), ["s~added=1~text=x", "s~added=2~text=x", "s~added=1~text=y", "s~added=2~text=y"]);
+  const { params } = pipeline.stages.get("s~added=2~text=y")!;
+  assertEquals([params["text"], params["added"], params["note"]], ["y!", 2, "${matrix.text}"]);
+});
+
+Deno.test("stages that read a matrix get its axes, same axes go together, lists gather", async () => {
+  const pipeline = await good(`
+  a: { uses: source, matrix: { t: [x, y] }, with: { text: "\${matrix.t}" } }
+  b: { uses: source, matrix: { t: [x, y], u: [1, 2] }, with: { text: "\${matrix.t}\${matrix.u}" } }
+  one: { uses: walk, inputs: { from: b }, with: { steps: 3 } }
+  all: { uses: mix, inputs: { from: [a, one@2] } }
+  zip: { uses: mix, matrix: { t: [y] }, inputs: { one: b, from: a } }`);
+  assertEquals(reads(pipeline, "one~t=y~u=2"), ["b~t=y~u=2"]);
+  assertEquals(reads(pipeline, "all"), [
+    ...["a~t=x", "a~t=y"],
+    ...["one~t=x~u=1@2", "one~t=x~u=2@2", "one~t=y~u=1@2", "one~t=y~u=2@2"],
+  ]);
+  assertEquals(ids(pipeline).filter((id) => id.startsWith("zip")), ["zip~t=y~u=1", "zip~t=y~u=2"]);
+  // The list gathers what belongs to the child: of `a` the one with the same t.
+  assertEquals(reads(pipeline, "zip~t=y~u=2"), ["b~t=y~u=2", "a~t=y"]);
+});
+
+Deno.test("references name children, whole or in part", async () => {
+  const pipeline = await good(`
+  b: { uses: source, matrix: { t: [x, y], u: [0.5, 1e-7] } }
+  part: { uses: walk, inputs: { from: b~u=0.5.out }, with: { steps: 3 } }
+  whole: { uses: walk, inputs: { from: b~u=1e-7~t=y }, with: { steps: 3 } }
+  next: { uses: mix, inputs: { one: part~t=x@2.out } }`);
+  assertEquals(reads(pipeline, "part~t=x"), ["b~t=x~u=0.5"]);
+  assertEquals(reads(pipeline, "whole"), ["b~t=y~u=1e-7"]);
+  assertEquals(reads(pipeline, "next"), ["part~t=x@2"]);
+});
+
+Deno.test("a matrix of the pipeline reaches the stages that name its axes, and those that read them", async () => {
+  const pipeline = await good(
+    `
+  data: { uses: source }
+  a: { uses: mix, inputs: { one: data }, with: { text: "\${matrix.lr}" } }
+  b: { uses: mix, inputs: { one: a }, with: { text: "\${vars.kind}" } }`,
+    'matrix: { lr: [p, q], kind: [k, l], exclude: [{ lr: q, kind: l }] }\nvars: { kind: "${matrix.kind}" }\n',
+  );
+  assertEquals(ids(pipeline), ["data", "a~lr=p", "a~lr=q", "b~kind=k~lr=p", "b~kind=l~lr=p", "b~kind=k~lr=q"]);
+  assertEquals(pipeline.stages.get("b~kind=l~lr=p")!.params["text"], "l");
+});
+
+Deno.test("include adds combinations, exclude leaves some out, and maps name their values", async () => {
+  const pipeline = await good(`
+  s:
+    uses: source
+    matrix:
+      v: { small: { text: s, n: 1 }, big: { text: b, n: 2 } }
+      t: [1, 2]
+      exclude: [{ v: big, t: 1 }]
+      include: [{ v: small, t: 9 }]
+    with: { text: "\${matrix.v.text}\${matrix.t}", added: "\${matrix.v.n}" }`);
+  const texts = ids(pipeline).map((id) => [id, pipeline.stages.get(id)!.params["text"]]);
+  assertEquals(texts, [
+    ["s~t=1~v=small", "s1"],
+    ["s~t=2~v=small", "s2"],
+    ["s~t=2~v=big", "b2"],
+    ["s~t=9~v=small", "s9"],
+  ]);
+});
+
+Deno.test("--set reaches all children of a matrix", async () => {
+  const stages = `\n  s: { uses: source, matrix: { t: [x, y] }, with: { text: "\${matrix.t}" } }`;
+  const pipeline = await good(stages, "", ["s.added=8"]);
+  assertEquals(ids(pipeline).map((id) => pipeline.stages.get(id)!.params["added"]), [8, 8]);
+});
+
+Deno.test("selectStages() finds all children of a matrix, or those with the values that are named", async () => {
+  const pipeline = await good(`
+  w: { uses: walk, matrix: { t: [x, y], u: [1, 2] }, with: { steps: 5 } }
+  m: { uses: mix, inputs: { from: [w@2] } }`);
+  const select = (...names: string[]) => selectStages(pipeline, names).stages;
+  assertEquals(select("w").length, 4);
+  assertEquals(select("w~u=2", "m"), ["w~t=x~u=2", "w~t=y~u=2", "m"]);
+  assertEquals(select("w~u=1~t=x@2"), ["w~t=x~u=1@2"]);
+  const { problems } = selectStages(pipeline, ["w~u=3", "nn"]);
+  assertEquals(problems.map(({ message }) => message), [
+    'pipeline "p" has no stage "w~u=3"',
+    'pipeline "p" has no stage "nn"',
+  ]);
+});
+
+const REFUSED: [name: string, stages: string, message: string][] = [
+  ["an axis that nobody has", 's: { uses: source, with: { text: "${matrix.t}" } }', "cannot resolve ${matrix.t}"],
+  [
+    "an axis of another stage",
+    's: { uses: source, matrix: { t: [1] }, with: { text: "${matrix.u}" } }',
+    'did you mean "t"?',
+  ],
+  ["a value without a name", "s: { uses: source, matrix: { t: [[1]] } }", "write the axis as a map"],
+  ["two values of one name", "s: { uses: source, matrix: { t: [a/b, a-b] } }", "two values of the axis are called a-b"],
+  ["an empty axis", "s: { uses: source, matrix: { t: [] } }", "has no values"],
+  ["an axis that is no list", "s: { uses: source, matrix: { t: 3 } }", "a list of values"],
+  ["a matrix that is no map", "s: { uses: source, matrix: [1] }", "a map of axes to values"],
+  ["too many children", `s: { uses: source, matrix: { a: &l [${[...Array(150).keys()]}], b: *l } }`, "22500"],
+  [
+    "a child that is not there",
+    "s: { uses: source, matrix: { t: [x] } }\n  m: { uses: mix, inputs: { one: s~t=y } }",
+    'axis "t" has no value y',
+  ],
+  [
+    "a selection of a stage without a matrix",
+    "s: { uses: source }\n  m: { uses: mix, inputs: { one: s~t=y } }",
+    'there is no stage "s~t=y"',
+  ],
+  [
+    "axes that do not meet",
+    "s: { uses: source, matrix: { t: [x] } }\n  m: { uses: mix, matrix: { t: [y] }, inputs: { one: s } }",
+    "share an axis and no value of it",
+  ],
+  [
+    "an exclude of a value that is not there",
+    "s: { uses: source, matrix: { t: [x], exclude: [{ t: z }] } }",
+    "no such value",
+  ],
+];
+
+for (const [name, stages, message] of REFUSED) {
+  Deno.test(`a matrix with ${name} is refused`, async () => {
+    const problems = await problemsOf(`name: p\nstages:\n  ${stages}`);
+    assertStringIncludes(problems.map((one) => formatDiagnostic(one)).join("\n"), message);
+  });
+}
+
+Deno.test("children with the same wrong param are one message", async () => {
+  const problems = await problemsOf(
+    "name: p\nstages: { s: { uses: source, matrix: { t: [0.1, 0.2] }, with: { tekst: 1 } } }",
+  );
+  assertEquals(problems.length, 1);
+});
+
+Deno.test("the names of children do not depend on the order of the axes", () => {
+  const axis = fc.uniqueArray(fc.integer({ min: 0, max: 99 }), { minLength: 1, maxLength: 4 });
+  fc.assert(fc.property(axis, axis, (a, b) => {
+    const names = (matrix: unknown) => {
+      const parsed = parseMatrix(matrix, []);
+      return "value" in parsed ? parsed.value.map(childSuffix).sort() : [];
+    };
+    assertEquals(names({ a, b }), names({ b, a }));
+    assertEquals(names({ a, b }).length, a.length * b.length);
+  }));
+});

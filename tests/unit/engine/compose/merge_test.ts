@@ -1,0 +1,24 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { mergeValues } from "../../../../engine/compose/merge.ts";
+
+Deno.test("mergeValues() merges maps, replaces lists and values, and removes what is null", () => {
+  const base = { a: 1, list: [1, 2, 3], deep: { x: 1, y: { z: 2 } }, gone: 4 };
+  const over = { a: 2, list: [9], deep: { y: { w: null, v: 5 } }, gone: null, fresh: { n: null, m: 1 } };
+  assertEquals(mergeValues(base, over), { a: 2, list: [9], deep: { x: 1, y: { z: 2, v: 5 } }, fresh: { m: 1 } });
+});
+
+Deno.test("mergeValues() changes neither side, and laying nothing over it changes nothing", () => {
+  const value = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.jsonValue({ maxDepth: 3 }).filter(hasNoNull));
+  fc.assert(fc.property(value, value, (base, over) => {
+    const [before, above] = [structuredClone(base), structuredClone(over)];
+    mergeValues(base, over);
+    assertEquals([base, over], [before, above]);
+    assertEquals(mergeValues(base, {}), base);
+    assertEquals(mergeValues(base, base), base);
+  }));
+});
+
+function hasNoNull(value: unknown): boolean {
+  return value !== null && (typeof value !== "object" || Object.values(value).every(hasNoNull));
+}
