@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import { qSample } from "./gaussian.ts";
+import { classSignature } from "./model_output.ts";
 import { trainingLossPerImage } from "./loss.ts";
 import { type LossOptions, lossTableNames, STEP_TABLES } from "./loss_tables.ts";
 import type { UnetConfig } from "./unet/config.ts";
@@ -31,7 +32,8 @@ const IMPORTANCE = "importance";
 
 /**
  * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], the tables of `STEP_TABLES` and `lossTableNames` at
- * each image's t [B], with dropout `dropoutKey` [2], with timesteps drawn by their losses `importance` [B].
+ * each image's t [B], with dropout `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for
+ * networks that are told labels `classes` [B, classes + 1].
  */
 export function batchSignature(config: UnetConfig, batch: number, options: GradientOptions): Signature {
   const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);
@@ -43,6 +45,7 @@ export function batchSignature(config: UnetConfig, batch: number, options: Gradi
     ...Object.fromEntries(tables),
     ...(rateOf(options) > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
     ...(options.timestepSampler === "loss-aware" ? { [IMPORTANCE]: float32([batch]) } : {}),
+    ...classSignature(config, batch),
   };
 }
 
@@ -68,7 +71,7 @@ export function batchGradients(inputs: NamedTensors, config: UnetConfig, options
   });
   const lossOf = (...tensors: tf.Tensor[]) => {
     const params = Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
-    const output = unet(params, xt, t!, config, drop);
+    const output = unet(params, xt, t!, config, { ...drop, classes: inputs["classes"] });
     return trainingLossPerImage(output, { ...inputs, x0: x0!, noise: noise!, xt }, options);
   };
   // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of all

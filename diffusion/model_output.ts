@@ -6,15 +6,16 @@ import { unet } from "./unet/unet.ts";
 import { unpackTensors } from "./unet/unpack_tensors.ts";
 
 /**
- * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B]. Output: `output`
+ * The network alone, for evaluation. Inputs: `params` [P], `x` [B, H, W, C], `t` [B], and for networks that are told
+ * labels `classes` [B, classes + 1] (see `oneHotLabels`). Output: `output`
  * [B, H, W, outChannels]; what it predicts is the checkpoint's objective.
  */
 export function makeModelOutput(config: UnetConfig): PureFunction {
-  return ({ params, x, t }) => {
+  return ({ params, x, t, classes }) => {
     if (params === undefined || x === undefined || t === undefined) {
       throw new RangeError("Network output: wanted inputs params, x and t");
     }
-    return { output: unet(unpackTensors(params, config), x, t, config) };
+    return { output: unet(unpackTensors(params, config), x, t, config, { classes }) };
   };
 }
 
@@ -24,7 +25,29 @@ export function modelOutputSignature(config: UnetConfig, batch: number): Signatu
     params: { shape: [countParameters(config)], dtype: "float32" },
     x: { shape: [batch, config.imageSize, config.imageSize, config.inChannels], dtype: "float32" },
     t: { shape: [batch], dtype: "int32" },
+    ...classSignature(config, batch),
   };
+}
+
+/** The input of networks that are told labels; none for others. */
+export function classSignature({ classes }: UnetConfig, batch: number): Signature {
+  return classes === undefined ? {} : { classes: { shape: [batch, classes + 1], dtype: "float32" } };
+}
+
+/**
+ * Labels as a network takes them, [B, classes + 1] row-major. A label that is undefined is none, the last column.
+ *
+ * @throws RangeError when a label is not in [0, classes)
+ */
+export function oneHotLabels(labels: readonly (number | undefined)[], classes: number): Float32Array<ArrayBuffer> {
+  const rows = new Float32Array(labels.length * (classes + 1));
+  labels.forEach((label = classes, i) => {
+    if (!Number.isInteger(label) || label < 0 || label > classes) {
+      throw new RangeError(`Label: got ${label}, wanted an integer in [0, ${classes})`);
+    }
+    rows[i * (classes + 1) + label] = 1;
+  });
+  return rows;
 }
 
 /** Whether the second half of the output channels is the variance of the reverse step (Nichol & Dhariwal 2021). */

@@ -4,14 +4,41 @@ import { datasetKind } from "./dataset/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
 import { exportKind } from "./export/kind.ts";
 import { importKind } from "./import/kind.ts";
+import { inpaintKind } from "./inpaint/kind.ts";
+import { interpolateKind } from "./interpolate/kind.ts";
+import { neighboursKind } from "./neighbours/kind.ts";
 import { sampleKind } from "./sample/kind.ts";
 import { scheduleKind } from "./schedule/kind.ts";
 import { scoreKind } from "./score/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
-export { datasetKind, evaluateKind, exportKind, importKind, sampleKind, scheduleKind, scoreKind, trainKind };
+export {
+  datasetKind,
+  evaluateKind,
+  exportKind,
+  importKind,
+  inpaintKind,
+  interpolateKind,
+  neighboursKind,
+  sampleKind,
+  scheduleKind,
+  scoreKind,
+  trainKind,
+};
 
-const kinds = [datasetKind, scheduleKind, trainKind, evaluateKind, sampleKind, scoreKind, exportKind, importKind];
+const kinds = [
+  datasetKind,
+  scheduleKind,
+  trainKind,
+  evaluateKind,
+  sampleKind,
+  interpolateKind,
+  inpaintKind,
+  neighboursKind,
+  scoreKind,
+  exportKind,
+  importKind,
+];
 
 /** By the name that `uses` takes. Each entry forgets its own types: the engine validates params before it passes them. */
 export const BUILTIN_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(

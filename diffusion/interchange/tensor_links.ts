@@ -40,6 +40,7 @@ export function unet2dLinks(config: UnetConfig): TensorLink[] {
   return [
     ...dense("time.dense1", "time_embedding.linear_1", [channels, width]),
     ...dense("time.dense2", "time_embedding.linear_2", [width, width]),
+    ...(config.classes === undefined ? [] : [embedding(config.classes + 1, width)]),
     ...conv("conv_in", "conv_in", [inChannels, channels]),
     ...plan.down.flatMap((each, index) => level(each, `down_blocks.${index}`, "downsamplers")),
     ...plan.middle.flatMap((each, index) => block(each, "mid_block", index)),
@@ -48,6 +49,12 @@ export function unet2dLinks(config: UnetConfig): TensorLink[] {
     ...norm("norm_out", "conv_norm_out", plan.headChannels),
     ...conv("conv_out", "conv_out", [plan.headChannels, outChannels]),
   ];
+}
+
+/** A table, which both sides keep row by row: one long vector. */
+function embedding(rows: number, width: number): TensorLink {
+  const [ours, theirs] = ["classes.embedding", "class_embedding.weight"];
+  return { ours, theirs, shape: [rows, width], taps: 1, inputs: rows * width, outputs: 1, ourOutputs: 1, column: 0 };
 }
 
 /** Inputs and outputs of a layer. */

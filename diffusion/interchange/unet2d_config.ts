@@ -53,7 +53,6 @@ const FIXED = {
   resnet_time_scale_shift: "default",
   add_attention: true,
   class_embed_type: null,
-  num_class_embeds: null,
 } as const satisfies Partial<Unet2dConfig>;
 
 /** `UNet2DModel` that computes the same function, or why there is none. @param config must have no problems */
@@ -73,6 +72,8 @@ export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
       block_out_channels: config.multipliers.map((multiplier) => multiplier * config.channels),
       layers_per_block: config.blocks,
       dropout: 0,
+      // The row of "no label" is one of theirs: guidance passes its number.
+      num_class_embeds: config.classes === undefined ? null : config.classes + 1,
       // One head as wide as the layer.
       attention_head_dim: null,
       norm_num_groups: groups[0]!,
@@ -117,6 +118,7 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     multipliers: widths.map((width) => width / channels),
     blocks: theirs.layers_per_block,
     attention: levels.map((level) => size[0]! / 2 ** level),
+    ...(theirs.num_class_embeds === null ? {} : { classes: theirs.num_class_embeds - 1 }),
   };
   const [invalid] = validateUnetConfig(config);
   if (invalid !== undefined) return unfit(invalid.field, JSON.stringify(config), invalid.message);

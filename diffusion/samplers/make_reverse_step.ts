@@ -8,6 +8,8 @@ import type { ReverseStep } from "./reverse_step.ts";
 export interface ReverseStepOptions {
   /** Clip the predicted x0 to [-1, 1]. Default true. */
   readonly clip?: boolean;
+  /** Take the label into account more, or less, than the network does: see `makeReverseStep`. Default false. */
+  readonly guided?: boolean;
   /** Scale the noise by the deviation that the network learned. Default false. */
   readonly learnedVariance?: boolean;
 }
@@ -16,12 +18,17 @@ export interface ReverseStepOptions {
  * A reverse step with the network inside: one function for all steps of all samplers and objectives (see
  * `ReverseStep`).
  *
+ * Guided, the prediction is none + guidance (label - none), of the network told the label and told none (Ho & Salimans
+ * 2021, arXiv 2207.12598, with guidance = 1 + w): both in one batch of twice the size. A learned variance is that of the
+ * label.
+ *
  * Inputs and their shapes: `reverseStepSignature`. Outputs: `x` [B, H, W, C], the next images, and `x0` [B, H, W, C],
  * the prediction they were made from.
  */
 export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions = {}): PureFunction {
-  const { clip = true, learnedVariance = false } = options;
-  const model = makeModelOutput(config);
+  const { clip = true, learnedVariance = false, guided = false } = options;
+  const plain = makeModelOutput(config);
+  const model: PureFunction = guided ? (inputs) => ({ output: guidedOutput(inputs, config, plain) }) : plain;
   return (inputs) => {
     const { x, extra, x0FromXt, x0FromOutput, coefX0, coefXt, coefExtra } = inputs;
     if (!x || !extra || !x0FromXt || !x0FromOutput || !coefX0 || !coefXt || !coefExtra) {
@@ -37,6 +44,34 @@ export function makeReverseStep(config: UnetConfig, options: ReverseStepOptions 
   };
 }
 
+function guidedOutput(
+  { guidance, ...inputs }: Readonly<Record<string, tf.Tensor>>,
+  { classes, inChannels }: UnetConfig,
+  model: PureFunction,
+): tf.Tensor {
+  const { x, t, classes: labels } = inputs;
+  if (!guidance || !x || !t || !labels || classes === undefined) {
+    throw new RangeError(
+      "Reverse step: wanted a network that is told labels, and inputs classes and guidance to guide it",
+    );
+  }
+  const batch = x.shape[0]!;
+  const none = tf.mul(tf.ones([batch, 1]), tf.tensor2d([...new Array(classes).fill(0), 1], [1, classes + 1]));
+  const timesteps = tf.cast(t, "float32");
+  const { output } = model({
+    ...inputs,
+    x: tf.concat([x, x]),
+    t: tf.concat([timesteps, timesteps]),
+    classes: tf.concat([labels, none]),
+  });
+  const [told, untold] = tf.split(output!, 2);
+  const prediction = (whole: tf.Tensor) => splitOutput(whole, inChannels).prediction;
+  const away = tf.sub(prediction(told!), prediction(untold!));
+  const guidedPrediction = tf.add(prediction(untold!), tf.mul(guidance, away));
+  const { variance } = splitOutput(told!, inChannels);
+  return variance === undefined ? guidedPrediction : tf.concat([guidedPrediction, variance], 3);
+}
+
 function learnedDeviation(raw: tf.Tensor | undefined, inputs: Readonly<Record<string, tf.Tensor>>): tf.Tensor {
   const { minLogVariance: min, maxLogVariance: max } = inputs;
   if (!raw || !min || !max) {
@@ -49,7 +84,7 @@ function learnedDeviation(raw: tf.Tensor | undefined, inputs: Readonly<Record<st
 export function reverseStepSignature(
   config: UnetConfig,
   batch: number,
-  { learnedVariance = false }: ReverseStepOptions = {},
+  { learnedVariance = false, guided = false }: ReverseStepOptions = {},
 ): Signature {
   const model = modelOutputSignature(config, batch);
   const scalar = { shape: [], dtype: "float32" } as const;
@@ -61,6 +96,7 @@ export function reverseStepSignature(
     coefXt: scalar,
     coefExtra: scalar,
     extra: model["x"]!,
+    ...(guided ? { guidance: scalar } : {}),
     ...(learnedVariance ? { minLogVariance: scalar, maxLogVariance: scalar } : {}),
   };
 }

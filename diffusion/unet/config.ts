@@ -12,6 +12,8 @@ export interface UnetConfig {
   readonly blocks: number;
   /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
   readonly attention: readonly number[];
+  /** Labels that the network is told; it knows one more, "none", after them. Absent: it is told nothing. */
+  readonly classes?: number;
 }
 
 export interface UnetProblem {
@@ -27,8 +29,10 @@ export function validateUnetConfig(config: UnetConfig): UnetProblem[] {
   const problems: UnetProblem[] = [];
   const report = (field: keyof UnetConfig, message: string) => problems.push({ field, message });
 
-  for (const field of ["imageSize", "inChannels", "outChannels", "blocks"] as const) {
-    if (!isPositiveInteger(config[field])) report(field, `got ${config[field]}, wanted an integer >= 1`);
+  for (const field of ["imageSize", "inChannels", "outChannels", "blocks", "classes"] as const) {
+    const value = config[field];
+    if (field === "classes" && value === undefined) continue;
+    if (!isPositiveInteger(value!)) report(field, `got ${value}, wanted an integer >= 1`);
   }
   // The time embedding is half sines and half cosines, with frequencies spaced over half - 1 intervals.
   if (!isPositiveInteger(config.channels) || config.channels % 2 !== 0 || config.channels < 4) {

@@ -31,6 +31,7 @@ export function unetParameterSpecs(config: UnetConfig): ParameterSpec[] {
   return [
     ...dense("time.dense1", config.channels, width),
     ...dense("time.dense2", width, width),
+    ...(config.classes === undefined ? [] : [classEmbedding(config.classes, width)]),
     ...conv("conv_in", config.inChannels, config.channels),
     ...plan.down.flatMap((level) => [...blocks(level.blocks), ...resample(level.resample, level.channels)]),
     ...blocks(plan.middle),
@@ -48,6 +49,12 @@ export function countParameters(config: UnetConfig): number {
 /** Number of elements of one parameter. */
 export function sizeOf(spec: ParameterSpec): number {
   return spec.shape.reduce((product, length) => product * length, 1);
+}
+
+/** One row for each label and one for none, of standard deviation 1 as in openai/improved-diffusion. */
+function classEmbedding(classes: number, width: number): ParameterSpec {
+  const init = { kind: "uniform", scale: 1, fanIn: 1, fanOut: 1 } as const;
+  return { name: "classes.embedding", shape: [classes + 1, width], init };
 }
 
 function blockSpecs(block: BlockPlan, timeWidth: number): ParameterSpec[] {

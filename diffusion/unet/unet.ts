@@ -13,6 +13,7 @@ import { timeEmbedding } from "./time_embedding.ts";
  * @param params tensors by the names and shapes of `unetParameterSpecs(config)`
  * @param x [B, H, W, inChannels] float32, H = W = config.imageSize
  * @param t [B] float32 or int32 in [0, T)
+ * @param options.classes [B, classes + 1] one-hot, the last column for no label; for networks that are told labels
  * @param options.dropout before the second convolution of each residual block; for training only
  * @returns [B, H, W, outChannels]
  */
@@ -21,7 +22,7 @@ export function unet(
   x: tf.Tensor,
   t: tf.Tensor,
   config: UnetConfig,
-  options: { readonly dropout?: DropoutKey } = {},
+  options: { readonly dropout?: DropoutKey; readonly classes?: tf.Tensor | undefined } = {},
 ): tf.Tensor {
   const wanted = [config.imageSize, config.imageSize, config.inChannels];
   if (x.rank !== 4 || wanted.some((length, axis) => x.shape[axis + 1] !== length)) {
@@ -29,7 +30,8 @@ export function unet(
   }
   const plan = planUnet(config);
   const embedding = timeEmbedding(t, config.channels);
-  const time = silu(dense(params, "time.dense2", silu(dense(params, "time.dense1", embedding))));
+  const timed = dense(params, "time.dense2", silu(dense(params, "time.dense1", embedding)));
+  const time = silu(config.classes === undefined ? timed : tf.add(timed, classRows(params, config, options.classes)));
   // Blocks are numbered as they run, so that each drops by a mask of its own.
   let site = 0;
   const drop: Drop = (h) => options.dropout === undefined ? h : dropout(h, options.dropout, site++);
@@ -47,6 +49,16 @@ export function unet(
     if (level.resample !== undefined) h = conv(params, level.resample, upsample(h));
   }
   return conv(params, "conv_out", silu(norm(params, "norm_out", h)));
+}
+
+/** Rows of the class embedding, [B, 4 channels]. */
+function classRows(params: ParameterTensors, { classes }: UnetConfig, oneHot: tf.Tensor | undefined): tf.Tensor {
+  if (oneHot === undefined || oneHot.shape[1] !== classes! + 1) {
+    throw new RangeError(
+      `U-Net labels: got ${oneHot === undefined ? "none" : `shape [${oneHot.shape}]`}, wanted [B, ${classes! + 1}]`,
+    );
+  }
+  return tf.matMul(oneHot as tf.Tensor2D, parameter(params, "classes.embedding") as tf.Tensor2D);
 }
 
 type Drop = (h: tf.Tensor) => tf.Tensor;

@@ -39,7 +39,8 @@ function unknownKeys(
       code: "unknown-key",
       message: `unknown key "${key}" in ${formatPath([...base, ...issue.path]) || "the pipeline file"}`,
       path: formatPath(path),
-      fix: suggestName(key, issue.known ?? []),
+      // Another alternative may know it, such as another sampler; naming it again would help nobody.
+      fix: suggestName(key, (issue.known ?? []).filter((known) => known !== key)),
       ...(span === undefined ? {} : { span }),
       ...(origin[0]?.startsWith("--set") ? { origin } : {}),
     };

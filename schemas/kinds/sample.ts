@@ -51,6 +51,24 @@ export const sampleParams = z.strictObject({
     z.number().positive().max(1).default(0.995).describe("Of clip dynamic: the quantile of |x0| that is brought to 1"),
     0.995,
   ),
+  // Without defaults, here and below: older samples have none of these, and keep their keys.
+  labels: z.union([z.enum(["cycle", "none"]), z.array(z.int().min(0).max(255)).min(1).max(10_000)]).optional().describe(
+    "For networks that were told labels: each label in turn (cycle, the default), those of a list in turn, or none",
+  ),
+  guidance: legacy(
+    z.number().min(0).max(100).default(1).describe(
+      "Classifier-free guidance of Ho and Salimans 2021: none + guidance (label - none). 1 asks the network once, any " +
+        "other number twice",
+    ),
+    1,
+  ),
+  trajectory: z.strictObject({
+    images: positiveInt(64).default(8),
+    frames: z.int().min(2).max(100).default(11),
+  }).optional().describe("Also draw how the first images came about: film strips of x_t and of the predicted x0"),
+  files: z.array(z.enum(["png", "npz"])).max(2).optional().describe(
+    "Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0 [N, H, W, C]",
+  ),
   batchSize: positiveInt(65_536).default(64),
   device: deviceParam(),
   threads: threadsParam(),

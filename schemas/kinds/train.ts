@@ -79,6 +79,12 @@ export const trainParams = z.strictObject({
     ),
     "uniform",
   ),
+  // Without a default: older networks are told no labels, and keep their keys.
+  labels: z.strictObject({
+    drop: z.number().min(0).lt(1).default(0.1).describe(
+      "Probability that an image's label is kept from the network, which so learns to draw without; for guidance",
+    ),
+  }).optional().describe("Tell the network the labels of the images; default: not"),
   flip: legacy(
     z.boolean().default(false).describe(
       "Mirror each image left to right with probability 1/2, drawn anew at each step",

@@ -1,4 +1,4 @@
-import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { learnsVariance, makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
 import type { Device } from "../../tensor/mod.ts";
 import type { StoredCheckpoint } from "../shared/checkpoint.ts";
 import type { StoredImages } from "../shared/images.ts";
@@ -13,12 +13,14 @@ export interface WorkItem {
   readonly fillNoise: (out: Float32Array<ArrayBuffer>) => void;
 }
 
-/** Evaluations, and what is made of each: a number. */
+/** Evaluations, and what is made of each: one number or several. */
 export interface Work {
   readonly count: number;
+  /** Numbers of one evaluation. */
+  readonly figures: number;
   /** @param index in [0, count) */
   item(index: number): WorkItem;
-  score(evaluation: Evaluation): number;
+  score(evaluation: Evaluation): readonly number[];
 }
 
 /** What one evaluation gave: [H, W, C] each, row-major, valid during the call that it is handed to. */
@@ -37,7 +39,7 @@ export interface Evaluation {
  * Evaluate a network on the items of some work, a batch at a time. Items do not see each other, so a batch's size changes
  * nothing but the rounding of the network; scores are made in float64.
  *
- * @returns scores of a batch that starts at the given item, fewer at the end of the work
+ * @returns scores [items, figures] of a batch that starts at the given item, fewer items at the end of the work
  */
 export async function makeEvaluator(
   checkpoint: StoredCheckpoint,
@@ -60,6 +62,13 @@ export async function makeEvaluator(
   const output = new Float32Array(batchSize * outputs);
   const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
+  // Images without labels are measured with a network that is told none.
+  const labelFeeds = (items: readonly WorkItem[]) => {
+    if (network.classes === undefined) return {};
+    const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
+    return { classes: oneHotLabels(labels, network.classes) };
+  };
+
   return async (work: Work, first: number): Promise<Float64Array> => {
     const count = Math.min(batchSize, work.count - first);
     const items = Array.from({ length: count }, (_, i) => work.item(first + i));
@@ -71,8 +80,8 @@ export async function makeEvaluator(
       const [signal, spread] = [tables.sqrtAlphasCumprod[item.t]!, tables.sqrtOneMinusAlphasCumprod[item.t]!];
       for (let k = i * pixels; k < (i + 1) * pixels; k++) x[k] = signal * x0[k]! + spread * noise[k]!;
     });
-    await model.run({ x, t }, { output });
-    return Float64Array.from(items, (item, i) => {
+    await model.run({ x, t, ...labelFeeds(items) }, { output });
+    return Float64Array.from(items.flatMap((item, i) => {
       for (let k = 0; k < pixels; k++) {
         const at = i * outputs + Math.floor(k / channels) * network.outChannels + k % channels;
         prediction[k] = output[at]!;
@@ -80,6 +89,6 @@ export async function makeEvaluator(
       }
       const evaluation = { t: item.t, x0: own(x0, i), noise: own(noise, i), xt: own(x, i), prediction };
       return work.score({ ...evaluation, variance: learned ? variance : undefined });
-    });
+    }));
   };
 }

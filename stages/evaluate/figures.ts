@@ -1,5 +1,6 @@
 import type { Metric } from "../../schemas/metrics.ts";
 import type { BoundFigures } from "./bound.ts";
+import type { RatePoint } from "./rate_distortion.ts";
 import type { averageLosses } from "./buckets.ts";
 
 /** L_simple overall and by bucket, as they are written. */
@@ -37,4 +38,12 @@ export function boundMetrics(
       return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
     }),
   ];
+}
+
+/** Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside. */
+export function rateMetrics(points: readonly RatePoint[], count: number): Metric[] {
+  return [points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
+    { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
+    { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
+  ]);
 }

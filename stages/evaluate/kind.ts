@@ -6,7 +6,7 @@ import { checkEvaluation } from "./check.ts";
 
 export const evaluateKind = defineKind({
   kind: "evaluate",
-  version: 2,
+  version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep",

@@ -20,6 +20,7 @@ export function noiseErrors({ tables, objective, timesteps, seed }: NoiseErrorOp
   const normals = randomStream({ seed, stream: "evaluate/noise" });
   return {
     count: timesteps.length,
+    figures: 1,
     item: (image) => ({ image, t: timesteps[image]!, fillNoise: (out) => normals.normal(image, out) }),
     score({ t, noise, xt, prediction }) {
       const recovery = epsRecovery(objective, { tables, t });
@@ -27,7 +28,7 @@ export function noiseErrors({ tables, objective, timesteps, seed }: NoiseErrorOp
       for (let k = 0; k < noise.length; k++) {
         sum += (noise[k]! - (recovery.xt * xt[k]! + recovery.output * prediction[k]!)) ** 2;
       }
-      return sum / noise.length;
+      return [sum / noise.length];
     },
   };
 }

@@ -5,12 +5,14 @@ import type { RunOf, SavedState, StageEnd } from "../contract.ts";
 import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../shared/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages } from "../shared/images.ts";
+import { jsonText } from "../shared/json_text.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { boundTerms, sumBound } from "./bound.ts";
-import { boundMetrics, lossMetrics } from "./figures.ts";
+import { boundMetrics, lossMetrics, rateMetrics } from "./figures.ts";
+import { plotRateDistortion, rateDistortion } from "./rate_distortion.ts";
 import { averageLosses, drawTimesteps } from "./buckets.ts";
 import { checkEvaluation } from "./check.ts";
 import { makeEvaluator, type Work } from "./evaluator.ts";
@@ -21,6 +23,8 @@ import { imagePriors } from "./prior.ts";
 type Run = RunOf<typeof evaluateKind>;
 type Context = Parameters<Run>[0];
 
+/** More points than this are no better curve. */
+const MOST_RATE_POINTS = 50;
 const SCORES_FILE = "losses.safetensors";
 
 const run: Run = async (context) => {
@@ -53,9 +57,15 @@ const run: Run = async (context) => {
   const metrics: Metric[] = lossMetrics(averageLosses(scores.subarray(0, count), buckets), count);
   if (bound !== undefined) {
     const priors = imagePriors(images, checkpoint.tables, count);
-    const figures = sumBound(bound, { terms: scores.subarray(count), priors, buckets });
     const perImage = params.bound!.timesteps;
-    metrics.push(...boundMetrics(figures, { count, variance, perImage, timesteps }));
+    const boundScores = scores.subarray(count);
+    const terms = boundScores.filter((_, i) => i % bound.figures === 0);
+    const figures = sumBound(bound, { terms, priors, buckets });
+    const shares = makeBuckets(timesteps, Math.min(perImage, MOST_RATE_POINTS));
+    const points = rateDistortion(bound, { scores: boundScores, images: count, buckets: shares });
+    metrics.push(...boundMetrics(figures, { count, variance, perImage, timesteps }), ...rateMetrics(points, count));
+    await outputs.metrics.write("rate-distortion.json", jsonText(points));
+    await outputs.metrics.write("rate-distortion.svg", plotRateDistortion(points, `${count} images, ${variance}`));
   }
   await writeMetrics(outputs.metrics, {
     seed,
@@ -84,9 +94,18 @@ async function scoreAll(
   const total = works.reduce((sum, { count }) => sum + count, 0);
   const unit = works.length > 1 ? "evaluation" : "image";
   const saved = await progress.latest();
-  const scores = new Float64Array(total);
-  if (saved !== undefined) scores.set(await decodeScores(saved));
+  const scores = new Float64Array(works.reduce((sum, { count, figures }) => sum + count * figures, 0));
   let done = saved?.step ?? 0;
+  /** Scores of the first `items` evaluations of all works. */
+  const scoresOf = (items: number) => {
+    let [left, length] = [items, 0];
+    for (const { count, figures } of works) {
+      length += Math.min(left, count) * figures;
+      left -= Math.min(left, count);
+    }
+    return length;
+  };
+  if (saved !== undefined) scores.set(await decodeScores(saved, scoresOf(done)));
 
   return await withDevice(context, async (device) => {
     const evaluate = await makeEvaluator(checkpoint, images, { device, batchSize });
@@ -94,21 +113,21 @@ async function scoreAll(
     for (const work of works) {
       while (done < start + work.count) {
         if (stop.aborted) {
-          await progress.save(done, encodeScores(scores.subarray(0, done)));
+          await progress.save(done, encodeScores(scores.subarray(0, scoresOf(done))));
           return { status: "interrupted", step: done } as const;
         }
         const first = done - start;
         const batch = await evaluate(work, first);
         const bad = batch.findIndex((score) => !Number.isFinite(score));
         if (bad >= 0) {
-          const { image } = work.item(first + bad);
+          const { image } = work.item(first + Math.floor(bad / work.figures));
           return {
             status: "failed",
             message: `the loss of image ${image} is ${batch[bad]}: the weights are broken`,
           } as const;
         }
-        scores.set(batch, done);
-        done += batch.length;
+        scores.set(batch, scoresOf(done));
+        done += batch.length / work.figures;
         context.report({ done, total, unit });
         await yieldToMessages();
       }
@@ -123,10 +142,10 @@ function encodeScores(scores: Float64Array): Record<string, Uint8Array> {
   return { [SCORES_FILE]: encodeSafetensors({ tensors: { losses: { dtype: "F64", shape: [data.length], data } } }) };
 }
 
-async function decodeScores(saved: SavedState): Promise<Float64Array> {
+async function decodeScores(saved: SavedState, wanted: number): Promise<Float64Array> {
   const data = decodeSafetensors(await saved.read(SCORES_FILE)).tensors["losses"]?.data;
-  if (!(data instanceof Float64Array) || data.length !== saved.step) {
-    throw new Error(`${SCORES_FILE}: got ${data?.length ?? "none"}, wanted ${saved.step} F64 numbers`);
+  if (!(data instanceof Float64Array) || data.length !== wanted) {
+    throw new Error(`${SCORES_FILE}: got ${data?.length ?? "none"}, wanted ${wanted} F64 numbers`);
   }
   return data;
 }

@@ -1,76 +1,59 @@
-import type { SamplerParams } from "../../schemas/kinds/sample.ts";
+import type { SampleParams } from "../../schemas/kinds/sample.ts";
 import type { CheckProblem } from "../contract.ts";
+import type { CheckpointFacts } from "../shared/facts.ts";
 
-/** What is known of the checkpoint that a sampler walks with. */
-export interface SampledChain {
-  /** T; what depends on it is not checked when it is not known. */
-  readonly timesteps?: number | undefined;
-  readonly learnedVariance: boolean;
-}
+type Drawn = Pick<SampleParams, "labels" | "guidance" | "trajectory" | "count" | "batchSize">;
 
-/** Fewer than this share of all steps with `fixedlarge` leave images of noise. */
-const FIXEDLARGE_SHARE = 0.1;
-
-/** Everything about a sampler that does not fit its chain; warnings too. */
-export function checkSampler(sampler: SamplerParams, { timesteps, learnedVariance }: SampledChain): CheckProblem[] {
+/** Labels and guidance that the network knows nothing of, and more film than images. */
+export function checkDrawing(
+  { labels, guidance, trajectory, count, batchSize }: Drawn,
+  { classes }: Pick<CheckpointFacts, "classes">,
+): CheckProblem[] {
   const problems: CheckProblem[] = [];
-  if (sampler.name === "heun") {
-    const { sigmaMin, sigmaMax } = sampler;
-    if (sigmaMin !== undefined && sigmaMax !== undefined && sigmaMin >= sigmaMax) {
+  const untold = (param: string, got: string) => {
+    if (classes !== undefined) return;
+    problems.push({
+      severity: "error",
+      param: [param],
+      message: "the network of the checkpoint was told no labels",
+      got,
+      wanted: `no ${param}`,
+      fix: `remove ${param}, or train with labels: {}`,
+    });
+  };
+  if (labels !== undefined) untold("labels", JSON.stringify(labels));
+  if (guidance !== 1) untold("guidance", `${guidance}`);
+  if (classes !== undefined && Array.isArray(labels)) {
+    const strange = labels.find((label) => label >= classes);
+    if (strange !== undefined) {
       problems.push({
         severity: "error",
-        param: ["sampler", "sigmaMin"],
-        message: "the lowest noise level must be below the highest",
-        got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
-        wanted: "sigmaMin below sigmaMax",
-        fix: "leave both out for those of the chain",
+        param: ["labels"],
+        message: "the network of the checkpoint knows no such label",
+        got: `${strange}`,
+        wanted: `0 to ${classes - 1}`,
+        fix: "name labels of the images that it was trained on",
       });
     }
-    return problems;
   }
-  if (timesteps !== undefined && sampler.steps !== undefined && sampler.steps > timesteps) {
+  if (labels === "none" && guidance !== 1 && classes !== undefined) {
     problems.push({
-      severity: "error",
-      param: ["sampler", "steps"],
-      message: "a sampler visits each timestep of the training schedule at most once",
-      got: `${sampler.steps} steps`,
-      wanted: `at most ${timesteps}, the timesteps of the checkpoint's schedule`,
-      fix: `use steps: ${timesteps} or fewer`,
+      severity: "warning",
+      param: ["guidance"],
+      message: "without a label there is nothing to guide to: the network is asked twice for the same",
+      fix: "remove guidance",
     });
   }
-  if (sampler.name !== "ancestral") return problems;
-  if (sampler.variance === "learned" && !learnedVariance) {
+  const most = Math.min(count, batchSize);
+  if (trajectory !== undefined && trajectory.images > most) {
     problems.push({
       severity: "error",
-      param: ["sampler", "variance"],
-      message: "the network of the checkpoint did not learn a variance",
-      got: "learned",
-      wanted: "fixedsmall or fixedlarge",
-      fix: "use one of them, or train with variance: learned",
+      param: ["trajectory", "images"],
+      message: "a film shows images of the first batch",
+      got: `${trajectory.images}`,
+      wanted: `at most ${most}, of count ${count} and batchSize ${batchSize}`,
+      fix: `use images: ${most} or fewer`,
     });
   }
-  if (timesteps !== undefined) problems.push(...checkFixedLarge(sampler, timesteps));
   return problems;
-}
-
-/**
- * Betas of a shortened chain are far above its posterior variances. Published FID on CIFAR10, fixedlarge against
- * fixedsmall: 367 and 41 for 10 steps, 9.99 and 5.78 for 100 (Song et al. 2021, table 1).
- */
-function checkFixedLarge(
-  { variance, steps }: SamplerParams & { name: "ancestral" },
-  timesteps: number,
-): CheckProblem[] {
-  if (variance !== "fixedlarge" || steps === undefined || steps >= timesteps) return [];
-  const tooFew = steps < timesteps * FIXEDLARGE_SHARE;
-  return [{
-    severity: tooFew ? "error" : "warning",
-    param: ["sampler", "variance"],
-    message: tooFew
-      ? "so few ancestral steps with variance fixedlarge leave images of noise"
-      : "ancestral sampling that skips steps is noisier with variance fixedlarge than with fixedsmall",
-    got: `${steps} of ${timesteps} steps`,
-    wanted: tooFew ? `at least ${Math.ceil(timesteps * FIXEDLARGE_SHARE)} steps, or another variance` : "fixedsmall",
-    fix: "use variance: fixedsmall, or sampler ddim",
-  }];
 }

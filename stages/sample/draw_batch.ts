@@ -1,24 +1,15 @@
-import { x0Recovery } from "../../diffusion/objective.ts";
-import { makeReverseStep, reverseStepFeeds, reverseStepSignature } from "../../diffusion/samplers/make_reverse_step.ts";
 import type { SampleParams } from "../../schemas/kinds/sample.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { objectiveOf, type StoredCheckpoint } from "../shared/checkpoint.ts";
-import { thresholdStep } from "./clipping.ts";
-import { samplerSteps } from "./sampler_steps.ts";
+import type { StoredCheckpoint } from "../shared/checkpoint.ts";
+import type { BatchDrawer } from "../shared/reverse/draw_images.ts";
+import { makeReverseWalker } from "../shared/reverse/walker.ts";
+import { startFilm } from "./film.ts";
+import { makeLabels } from "./labels.ts";
 
-export interface DrawOptions extends Pick<SampleParams, "sampler" | "batchSize" | "clip" | "clipQuantile"> {
+export interface DrawOptions
+  extends Pick<SampleParams, "sampler" | "batchSize" | "clip" | "clipQuantile" | "guidance" | "labels" | "trajectory"> {
   readonly device: Device;
   readonly seed: number;
-}
-
-export interface BatchDrawer {
-  /** Network evaluations per image. */
-  readonly steps: number;
-  /**
-   * Draw the whole batch that starts at image `first`, [B, H, W, C] in [-1, 1] unless clip is `none`. `onStep` is awaited
-   * after each reverse step; when it returns false the batch is given up and the result is undefined.
-   */
-  draw(first: number, onStep: (done: number) => Promise<boolean>): Promise<Float32Array<ArrayBuffer> | undefined>;
 }
 
 /**
@@ -26,42 +17,30 @@ export interface BatchDrawer {
  * step k of another. So an image does not depend on how many are drawn.
  */
 export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: DrawOptions): Promise<BatchDrawer> {
-  const { device, sampler, batchSize, seed, clip, clipQuantile } = options;
-  const { config, tables, params } = checkpoint;
-  const { model } = config;
-  const objective = objectiveOf(config);
-  const steps = samplerSteps(tables, sampler);
-  const variant = { clip: clip === "unit", learnedVariance: steps.some((step) => step.logVariances !== undefined) };
-  const compiled = await device.compile(
-    makeReverseStep(model, variant),
-    reverseStepSignature(model, batchSize, variant),
-    { label: "reverse step" },
-  );
-  const reverse = await compiled.bind({ params });
-  const pixels = model.imageSize * model.imageSize * model.inChannels;
+  const { batchSize, seed, trajectory } = options;
+  const walker = await makeReverseWalker(checkpoint, options);
+  const { pixels } = walker;
+  const labels = makeLabels(options, checkpoint.config.model.classes);
   const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
-  const empty = () => new Float32Array(batchSize * pixels);
-  const [none, z] = [empty(), empty()];
+  const noise = new Float32Array(batchSize * pixels);
+  const steps = walker.steps.length;
 
   return {
-    steps: steps.length,
+    steps,
     async draw(first, onStep) {
-      // Each array changes its part from step to step, since a step may look back at what the one before read and made.
-      let [x, next, lastX] = [empty(), empty(), empty()];
-      let [x0, lastX0] = [empty(), empty()];
-      for (let i = 0; i < batchSize; i++) initial.normal(first + i, x.subarray(i * pixels, (i + 1) * pixels));
-      for (const [k, step] of steps.entries()) {
-        if (step.extra === "noise") fresh.normal(k, z, { offset: first * pixels });
-        const extra = { none, noise: z, lastX0, lastX }[step.extra];
-        const recovery = x0Recovery(objective, { tables, t: step.t });
-        await reverse.run({ x, extra, ...reverseStepFeeds(step, recovery, batchSize) }, { x: next, x0 });
-        if (clip === "dynamic") thresholdStep({ next, x0 }, step, { pixels, quantile: clipQuantile });
-        [x, next, lastX] = [next, lastX, x];
-        [x0, lastX0] = [lastX0, x0];
+      for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
+      walker.begin(noise, labels?.oneHot(first, batchSize));
+      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
+      film?.note(0, { x: noise, x0: noise });
+      let images = noise;
+      for (let k = 0; k < steps; k++) {
+        const walked = await walker.step(k, (z) => fresh.normal(k, z, { offset: first * pixels }));
+        images = walked.x;
+        film?.note(k + 1, walked);
         if (!await onStep(k + 1)) return undefined;
       }
-      return x;
+      return { images, film: film?.pixels };
     },
   };
 }

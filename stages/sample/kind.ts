@@ -2,8 +2,9 @@ import { sampleParams } from "../../schemas/kinds/sample.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { checkSampler } from "./check.ts";
-import { evaluationsOf } from "./sampler_evaluations.ts";
+import { checkSampler } from "../shared/reverse/check_sampler.ts";
+import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { checkDrawing } from "./check.ts";
 
 export const sampleKind = defineKind({
   kind: "sample",
@@ -20,17 +21,19 @@ export const sampleKind = defineKind({
   },
   seeded: true,
   device: findStageDevice,
-  check({ count, sampler, batchSize }, inputs) {
+  check(params, inputs) {
+    const { count, sampler, batchSize, guidance } = params;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
-    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const { height, width, channels, timesteps, forwardGflop, classes } = checkpoint;
+    const asked = guidance === 1 ? 1 : 2;
     const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
     // The last batch is as large as the others.
     const drawn = Math.ceil(count / batchSize) * batchSize;
     return {
-      problems: checkSampler(sampler, checkpoint),
-      facts: { samples: { count, height, width, channels } },
-      ...(steps === undefined || forwardGflop === undefined ? {} : { workGflop: drawn * steps * forwardGflop }),
+      problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
+      facts: { samples: { count, height, width, channels, ...(classes === undefined ? {} : { classes }) } },
+      ...(steps === undefined || forwardGflop === undefined ? {} : { workGflop: asked * drawn * steps * forwardGflop }),
     };
   },
 });

@@ -26,6 +26,8 @@ const configSchema = z.strictObject({
     multipliers: z.array(size).readonly(),
     blocks: size,
     attention: z.array(size).readonly(),
+    /** Labels that the network is told. */
+    classes: size.exactOptional(),
   }),
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
   schedule: scheduleSpecSchema,

@@ -28,6 +28,8 @@ const checkpointFactsSchema = z.object({
   width: size,
   channels: size,
   timesteps: size.optional(),
+  /** Labels that the network is told; absent where it is told none. */
+  classes: size.optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   /** Arithmetic of one forward pass for one image. */

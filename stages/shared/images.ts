@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { imageGrid } from "../../formats/image_grid.ts";
+import type { NpyArray } from "../../formats/npy.ts";
+import { encodeNpz } from "../../formats/npz.ts";
 import { encodePng } from "../../formats/png.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
@@ -42,9 +44,12 @@ export interface ImagesToWrite {
   readonly labels?: Uint8Array<ArrayBuffer>;
   /** File name of the picture of the first 64. */
   readonly picture: string;
+  /** Also in these forms, for other programs. */
+  readonly files?: readonly ("png" | "npz")[];
 }
 
-export async function writeImages(output: OutputArtifact, { info, pixels, labels, picture }: ImagesToWrite) {
+export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
+  const { info, pixels, labels, picture, files = [] } = images;
   const { count, height, width, channels } = info;
   const tensors: Record<string, SafetensorsTensor> = {
     images: { dtype: "U8", shape: [count, height, width, channels], data: pixels },
@@ -52,11 +57,32 @@ export async function writeImages(output: OutputArtifact, { info, pixels, labels
   if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
   await output.write(INFO_FILE, jsonText(imagesInfoSchema.parse(info)));
-  // A PNG of two or of more than four channels does not exist.
-  if (channels !== 1 && channels !== 3) return;
+  if (files.includes("npz")) await output.write("samples.npz", encodeNpz(npzArrays(images)));
+  if (!canBePng(channels)) return;
+  if (files.includes("png")) {
+    const size = height * width * channels;
+    for (let i = 0; i < count; i++) {
+      const data = pixels.slice(i * size, (i + 1) * size);
+      await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
+    }
+  }
   const shown = Math.min(count, PICTURED);
   const first = pixels.subarray(0, shown * height * width * channels);
   await output.write(picture, encodePng(imageGrid(first, [shown, height, width, channels])));
+}
+
+/** Arrays in the order and under the names that openai/guided-diffusion's evaluator takes. */
+function npzArrays({ info, pixels, labels }: ImagesToWrite): Record<string, NpyArray> {
+  const { count, height, width, channels } = info;
+  return {
+    arr_0: { shape: [count, height, width, channels], data: pixels },
+    ...(labels === undefined ? {} : { arr_1: { shape: [count], data: labels } }),
+  };
+}
+
+/** A PNG of two or of more than four channels does not exist. */
+export function canBePng(channels: number): boolean {
+  return channels === 1 || channels === 3;
 }
 
 /** @throws FormatError, ZodError or Error when the artifact's files are not those of `writeImages`. */

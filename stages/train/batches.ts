@@ -1,4 +1,5 @@
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { oneHotLabels } from "../../diffusion/model_output.ts";
 import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
@@ -15,6 +16,10 @@ export interface BatchOptions extends LossOptions {
   readonly seed: number;
   /** Probability of dropout; above 0 the feeds have a `dropoutKey`. Default 0. */
   readonly dropout?: number;
+  /** Labels of a network that is told them; the feeds then have `classes`. Default: none. */
+  readonly classes?: number;
+  /** Probability that a label is left out. Default 0. */
+  readonly dropLabels?: number;
   /** Mirror each image with probability 1/2. Default false. */
   readonly flip?: boolean;
 }
@@ -31,11 +36,11 @@ export interface BatchOptions extends LossOptions {
  */
 export function makeBatches(
   images: StoredImages,
-  { tables, timesteps, batchSize, seed, dropout = 0, flip = false, ...loss }: BatchOptions,
+  { tables, timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });
   const [order, timestep, noise] = [stream("order"), stream("timestep"), stream("noise")];
-  const [dropoutKey, flips] = [stream("dropout"), stream("flip")];
+  const [dropoutKey, flips, untold] = [stream("dropout"), stream("flip"), stream("label")];
   const [count, height, width, channels] = images.shape;
   const pixels = height * width * channels;
   const batchesPerEpoch = Math.floor(count / batchSize);
@@ -71,6 +76,11 @@ export function makeBatches(
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
     if (flip) flips.integers(step, flipped, 2);
+    if (classes !== undefined) {
+      const draws = untold.uniform(step, batchSize);
+      const labels = Array.from(draws, (u, i) => u < dropLabels ? undefined : images.labels![indices[start + i]!]!);
+      all["classes"] = oneHotLabels(labels, classes);
+    }
     for (let i = 0; i < batchSize; i++) {
       const source = indices[start + i]! * pixels;
       const x0 = feeds.x0.subarray(i * pixels, (i + 1) * pixels);

@@ -8,11 +8,28 @@ type ImageSize = Omit<ImageFacts, "classes" | "count">;
 
 /** The network of a `train` stage for images of this size, which must be square. */
 export function unetConfigFor(
-  { model, variance }: Pick<TrainParams, "model" | "variance">,
-  { height, channels }: ImageSize,
+  { model, variance, labels }: Pick<TrainParams, "model" | "variance" | "labels">,
+  { height, channels, classes }: ImageSize & { readonly classes?: number | null | undefined },
 ): UnetConfig {
   const outChannels = variance === "learned" ? 2 * channels : channels;
-  return { imageSize: height, inChannels: channels, outChannels, ...model };
+  const told = labels === undefined || !classes ? {} : { classes };
+  return { imageSize: height, inChannels: channels, outChannels, ...model, ...told };
+}
+
+/** Labels that the images do not have; images that are not known are not checked. */
+export function checkLabels(
+  { labels }: Pick<TrainParams, "labels">,
+  images: { readonly classes?: number | null | undefined } | undefined,
+): CheckProblem[] {
+  if (labels === undefined || images === undefined || images.classes) return [];
+  return [{
+    severity: "error",
+    param: ["labels"],
+    message: "the images have no labels to tell the network",
+    got: "images without labels",
+    wanted: "a data set with labels",
+    fix: "remove labels, or use images that have them",
+  }];
 }
 
 /** What keeps a network from learning its objective from such a schedule; what is not known is not checked. */

@@ -3,7 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkLoss, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
+import { checkLabels, checkLoss, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",
@@ -39,8 +39,9 @@ export const trainKind = defineKind({
       channels,
       ...(timesteps === undefined ? {} : { timesteps }),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
+      ...(params.labels === undefined || images.classes === undefined ? {} : { classes: images.classes }),
     };
-    const problems = [...unfit, ...checkTraining(params, images)];
+    const problems = [...unfit, ...checkLabels(params, images), ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
     if (problems.some(({ severity }) => severity === "error")) return { problems, facts: { checkpoint: known } };
     const gflop = forwardGflop(unetConfigFor(params, images));

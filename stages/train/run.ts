@@ -10,7 +10,7 @@ import { readSchedule, type StoredSchedule } from "../shared/schedule_files.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
-import { checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
+import { checkLabels, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 import type { trainKind } from "./kind.ts";
 import { makeStepper } from "./stepper.ts";
 import { type StepResult, trainSteps } from "./train_loop.ts";
@@ -30,6 +30,7 @@ const run: Run = async (context) => {
   const [problem] = [
     ...checkPrediction(params, { zeroTerminalSnr }),
     ...checkSchedules(params, schedule.tables.timesteps),
+    ...checkLabels(params, images.info),
     ...checkTraining(params, images.info),
   ];
   if (problem !== undefined) return failedBy(problem);
@@ -62,7 +63,8 @@ async function train(
       ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
       : undefined;
     const buckets = makeBuckets(tables.timesteps, params.lossBuckets);
-    const batch = makeBatches(images, { ...params, timesteps, tables, seed });
+    const labels = model.classes === undefined ? {} : { classes: model.classes, dropLabels: params.labels!.drop };
+    const batch = makeBatches(images, { ...params, ...labels, timesteps, tables, seed });
     let lastSaved = start.step;
     let shownLoss: number | undefined;
     for await (const result of trainSteps(start, { stepper, batch, params, timesteps, buckets })) {

@@ -47,12 +47,15 @@ Deno.test("every kernel of a training step and of a sampling step is in a case s
   const { config } = cases.find(({ op }) => op === "training")!.attributes;
   const dropout = { dropout: 0.1 };
   const learned = { variance: "learned", timestepSampler: "loss-aware" } as const;
+  const told = { ...config, classes: 3 };
   const wide = { ...config, outChannels: 2 * config.inChannels };
   const steps = [
     [makeTrainStep(config, dropout), trainStepSignature(config, 2, dropout)],
     [makeTrainStep(wide, learned), trainStepSignature(wide, 2, learned)],
     [makeReverseStep(config), reverseStepSignature(config, 2)],
     [makeReverseStep(wide, { learnedVariance: true }), reverseStepSignature(wide, 2, { learnedVariance: true })],
+    [makeTrainStep(told), trainStepSignature(told, 2)],
+    [makeReverseStep(told, { guided: true }), reverseStepSignature(told, 2, { guided: true })],
   ] as const;
   for (const [fn, inputs] of steps) {
     const kernels = new Set(await kernelsOf(fn, inputs, sampleFeeds(inputs, { low: 0.1 })));

@@ -55,7 +55,21 @@ NETWORKS = {
         down_block_types=("AttnDownBlock2D",),
         up_block_types=("AttnUpBlock2D",),
     ),
+    # Told one of three labels, or none: the last row.
+    "labels": dict(
+        HO,
+        sample_size=4,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(128,),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        num_class_embeds=4,
+    ),
 }
+
+LABELS = torch.tensor([1, 3])
 
 SCHEDULERS = {
     "levels": dict(beta_schedule="linear", num_train_timesteps=1000, variance_type="fixed_large"),
@@ -65,6 +79,7 @@ SCHEDULERS = {
         variance_type="learned_range",
         prediction_type="v_prediction",
     ),
+    "labels": dict(beta_schedule="linear", num_train_timesteps=1000, variance_type="fixed_large"),
 }
 
 
@@ -95,6 +110,11 @@ def formula_weights(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
     return weights
 
 
+def told(model: diffusers.UNet2DModel, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The labels, for networks that are told any."""
+    return {} if model.config.num_class_embeds is None else dict(class_labels=labels)
+
+
 def make(folder: pathlib.Path) -> None:
     for name, config in NETWORKS.items():
         model = diffusers.UNet2DModel(**config).eval()
@@ -104,7 +124,7 @@ def make(folder: pathlib.Path) -> None:
         x = torch.randn(2, channels, size, size, generator=torch.Generator().manual_seed(1))
         t = torch.tensor([3, 700])
         with torch.no_grad():
-            output = model(x, t).sample
+            output = model(x, t, **told(model, LABELS)).sample
 
         place = folder / name
         scheduler = diffusers.DDPMScheduler(**SCHEDULERS[name])
@@ -131,11 +151,15 @@ def check(folder: pathlib.Path) -> bool:
     pipeline = diffusers.DDPMPipeline.from_pretrained(folder, use_safetensors=True, low_cpu_mem_usage=False)
     wanted = load_file(folder / "expected.safetensors")
     with torch.no_grad():
-        got = pipeline.unet.eval()(wanted["x"], wanted["t"]).sample
+        labels = told(pipeline.unet, wanted.get("labels", LABELS))
+        got = pipeline.unet.eval()(wanted["x"], wanted["t"], **labels).sample
     error = (got - wanted["output"]).abs().max().item()
     beta_error = (pipeline.scheduler.betas - wanted["betas"]).abs().max().item()
     sizes = f"std {wanted['output'].std().item():.3f}, {tuple(got.shape)}"
     print(f"{folder.name}: output off by at most {error:.2e} ({sizes}), betas by {beta_error:.2e}")
+    if labels:
+        # The pipeline passes no labels on.
+        return error <= TOLERANCE and beta_error <= 1e-6
     # One step of the library's own sampler must go through, learned variance included.
     pipeline.set_progress_bar_config(disable=True)
     images = pipeline(batch_size=1, num_inference_steps=2, output_type="np").images

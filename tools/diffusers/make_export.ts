@@ -9,7 +9,7 @@
  * @module
  */
 import { dirname, join } from "node:path";
-import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
 import type { Objective } from "../../diffusion/objective.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import type { ScheduleName } from "../../diffusion/schedule/names.ts";
@@ -72,7 +72,24 @@ const CASES: Readonly<Record<string, Case>> = {
     zeroTerminalSnr: true,
     objective: "x0",
   },
+  /** Told one of ten labels, or none. */
+  labels: {
+    model: {
+      imageSize: 8,
+      inChannels: 3,
+      outChannels: 3,
+      channels: 128,
+      multipliers: [1, 1],
+      blocks: 1,
+      attention: [4],
+      classes: 10,
+    },
+    betas: "ho/linear",
+    objective: "eps",
+  },
 };
+
+const LABELS = [7, undefined];
 
 const BATCH = 2;
 const TIMESTEPS = 1000;
@@ -123,7 +140,9 @@ async function predict(device: Device, { config: { model }, tables, params }: St
   const x = randomStream({ seed: 2, stream: "interchange" }).normal(0, BATCH * size * size * inChannels);
   const t = Int32Array.of(3, 700);
   const compiled = await device.compile(makeModelOutput(model), modelOutputSignature(model, BATCH));
-  const { output } = await compiled.run({ params, x, t });
+  const { classes } = model;
+  const told = classes === undefined ? {} : { classes: oneHotLabels(LABELS, classes) };
+  const { output } = await compiled.run({ params, x, t, ...told });
   await compiled.dispose();
   const images = (data: Float32Array, channels: number) => ({
     dtype: "F32" as const,
@@ -137,6 +156,9 @@ async function predict(device: Device, { config: { model }, tables, params }: St
       t: { dtype: "I32", shape: [BATCH], data: t },
       output: images(output as Float32Array, outChannels),
       betas: { dtype: "F32", shape: [betas.length], data: betas },
+      ...(classes === undefined ? {} : {
+        labels: { dtype: "I32", shape: [BATCH], data: Int32Array.from(LABELS, (label) => label ?? classes) },
+      }),
     },
   });
 }

@@ -71,7 +71,9 @@ Deno.test("forwardGflop() agrees with published and separately computed counts",
 });
 
 Deno.test("every built-in kind has an entry with a run function", async () => {
-  const names = ["dataset", "evaluate", "export", "import", "sample", "schedule", "score", "train"];
+  const names = [
+    ..."dataset evaluate export import inpaint interpolate neighbours sample schedule score train".split(" "),
+  ];
   assertEquals(Object.keys(BUILTIN_KINDS).sort(), names);
   for (const [name, kind] of Object.entries(BUILTIN_KINDS)) {
     assertEquals(kind.kind, name);

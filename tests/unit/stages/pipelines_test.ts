@@ -6,7 +6,7 @@ import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));
 
-for (const name of ["smoke", "digits", "ablation-schedules", "fashion", "emoji"]) {
+for (const name of ["smoke", "digits", "ablation-schedules", "ablation-objectives", "fashion", "emoji"]) {
   Deno.test(`pipelines/${name}.yaml is valid, without warnings, and opens with question, cost and result`, async () => {
     const file = `${FOLDER}${name}.yaml`;
     const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });

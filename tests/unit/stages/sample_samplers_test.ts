@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { x0Recovery } from "../../../diffusion/objective.ts";
 import { sampleKind } from "../../../stages/mod.ts";
-import { checkSampler } from "../../../stages/sample/check.ts";
+import { checkSampler } from "../../../stages/shared/reverse/check_sampler.ts";
 import { makeBatchDrawer } from "../../../stages/sample/draw_batch.ts";
-import { thresholdStep } from "../../../stages/sample/clipping.ts";
-import { evaluationsOf } from "../../../stages/sample/sampler_evaluations.ts";
-import { samplerSteps } from "../../../stages/sample/sampler_steps.ts";
+import { thresholdStep } from "../../../stages/shared/reverse/clipping.ts";
+import { evaluationsOf } from "../../../stages/shared/reverse/sampler_evaluations.ts";
+import { samplerSteps } from "../../../stages/shared/reverse/sampler_steps.ts";
 import type { StoredCheckpoint } from "../../../stages/shared/checkpoint.ts";
 import { readImages } from "../../../stages/shared/images.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
@@ -92,7 +92,7 @@ Deno.test("a drawn batch hands each step the x and x0 of the step before it", as
   for (const sampler of [{ name: "dpmpp-2m", steps: 9 }, { name: "heun", steps: 5 }, { name: "ddim", steps: 9 }]) {
     const params = samplerParams.parse(sampler);
     const options = { device: hostDevice, sampler: params, batchSize: 2, seed: 3 };
-    const drawer = await makeBatchDrawer(checkpoint, { ...options, clip: "none", clipQuantile: 1 });
+    const drawer = await makeBatchDrawer(checkpoint, { ...options, clip: "none", clipQuantile: 1, guidance: 1 });
     // A second batch, so that what the first one left in the arrays would show.
     const go = () => Promise.resolve(true);
     await drawer.draw(0, go);
@@ -109,7 +109,7 @@ Deno.test("a drawn batch hands each step the x and x0 of the step before it", as
       return x;
     });
     // float32 images between steps.
-    assertAllClose(drawn!, wanted, { abs: 1e-5, label: sampler.name });
+    assertAllClose(drawn!.images, wanted, { abs: 1e-5, label: sampler.name });
   }
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../stages/shared/images.ts";
 import { unitToBytes } from "../../../stages/shared/pixel_values.ts";
-import { isDueForSaving } from "../../../stages/sample/saved_images.ts";
+import { isDueForSaving } from "../../../stages/shared/reverse/saved_images.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 

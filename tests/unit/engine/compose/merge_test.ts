@@ -8,6 +8,17 @@ Deno.test("mergeValues() merges maps, replaces lists and values, and removes wha
   assertEquals(mergeValues(base, over), { a: 2, list: [9], deep: { x: 1, y: { z: 2, v: 5 } }, fresh: { m: 1 } });
 });
 
+Deno.test("mergeValues() keeps nothing of a map with another name, but at the top", () => {
+  const base = { name: "a", sampler: { name: "ddim", steps: 5 }, same: { name: "x", k: 1 } };
+  const over = { name: "b", sampler: { name: "heun", rho: 7 }, same: { name: "x", l: 2 }, more: 1 };
+  assertEquals(mergeValues(base, over), {
+    name: "b",
+    sampler: { name: "heun", rho: 7 },
+    same: { name: "x", k: 1, l: 2 },
+    more: 1,
+  });
+});
+
 Deno.test("mergeValues() changes neither side, and laying nothing over it changes nothing", () => {
   const value = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.jsonValue({ maxDepth: 3 }).filter(hasNoNull));
   fc.assert(fc.property(value, value, (base, over) => {

@@ -1,4 +1,4 @@
-import type { SamplerParams } from "../../schemas/kinds/sample.ts";
+import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
 
 /** Evaluations of the network for each image: as many as `samplerSteps`, or for `heun` at most. @param timesteps T */
 export function evaluationsOf(sampler: SamplerParams, timesteps: number): number {

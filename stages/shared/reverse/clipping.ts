@@ -1,5 +1,5 @@
-import { dynamicThreshold } from "../../diffusion/samplers/dynamic_threshold.ts";
-import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
+import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
+import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 
 export interface StepImages {
   /** The next images, [B, H, W, C]; changed. */

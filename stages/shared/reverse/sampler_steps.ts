@@ -1,10 +1,10 @@
-import { ancestralSteps } from "../../diffusion/samplers/ancestral.ts";
-import { ddimSteps } from "../../diffusion/samplers/ddim.ts";
-import { dpmSolverSteps } from "../../diffusion/samplers/dpm_solver.ts";
-import { heunSteps } from "../../diffusion/samplers/heun.ts";
-import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
-import type { SamplerParams } from "../../schemas/kinds/sample.ts";
+import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
+import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
+import { dpmSolverSteps } from "../../../diffusion/samplers/dpm_solver.ts";
+import { heunSteps } from "../../../diffusion/samplers/heun.ts";
+import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
+import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
 
 /** The steps of a sampler over a chain, in the order of sampling; one evaluation of the network each. */
 export function samplerSteps(tables: DiffusionTables, sampler: SamplerParams): ReverseStep[] {

@@ -1,0 +1,34 @@
+import { inpaintParams } from "../../schemas/kinds/inpaint.ts";
+import { defineKind } from "../contract.ts";
+import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
+import { checkInpainting } from "./check.ts";
+
+export const inpaintKind = defineKind({
+  kind: "inpaint",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Paint a part of images anew, to fit the rest of them",
+  params: inpaintParams,
+  inputs: {
+    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    images: { type: "images", description: "Images that keep the rest" },
+  },
+  outputs: {
+    samples: { type: "samples", description: "The images with the part painted anew, with a picture beside the old" },
+  },
+  seeded: true,
+  device: findStageDevice,
+  check(params, inputs) {
+    const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
+    const problems = checkInpainting(params, { checkpoint, images });
+    if (checkpoint === undefined) return { problems };
+    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const { count, repeats } = params;
+    const facts = { samples: { count, height, width, channels } };
+    if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
+    return { problems, facts, workGflop: count * repeats * evaluationsOf(params.sampler, timesteps) * forwardGflop };
+  },
+});

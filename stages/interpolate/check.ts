@@ -1,0 +1,41 @@
+import type { InterpolateParams } from "../../schemas/kinds/interpolate.ts";
+import type { CheckProblem } from "../contract.ts";
+import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
+import { checkSampler } from "../shared/reverse/check_sampler.ts";
+import { differentSize } from "../shared/same_size.ts";
+
+/** Everything that keeps pairs from being mixed; what is not known is not checked. */
+export function checkInterpolation(
+  { sampler, timestep, pairs }: Pick<InterpolateParams, "sampler" | "timestep" | "pairs">,
+  { checkpoint, images }: {
+    readonly checkpoint: CheckpointFacts | undefined;
+    readonly images: ImageFacts | undefined;
+  },
+): CheckProblem[] {
+  const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
+  if (checkpoint?.timesteps !== undefined && timestep >= checkpoint.timesteps) {
+    problems.push({
+      severity: "error",
+      param: ["timestep"],
+      message: "the checkpoint's chain is not that long",
+      got: `${timestep}`,
+      wanted: `0 to ${checkpoint.timesteps - 1}`,
+      fix: `use timestep: ${Math.floor(checkpoint.timesteps / 2)}`,
+    });
+  }
+  if (images?.count !== undefined && 2 * pairs > images.count) {
+    problems.push({
+      severity: "error",
+      param: ["pairs"],
+      message: "a pair is two images",
+      got: `${pairs} pairs of ${images.count} images`,
+      wanted: `at most ${Math.floor(images.count / 2)}`,
+      fix: "use fewer pairs, or more images",
+    });
+  }
+  if (checkpoint !== undefined && images !== undefined) {
+    const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}

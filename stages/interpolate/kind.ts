@@ -1,0 +1,36 @@
+import { interpolateParams } from "../../schemas/kinds/interpolate.ts";
+import { defineKind } from "../contract.ts";
+import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
+import { checkInterpolation } from "./check.ts";
+
+export const interpolateKind = defineKind({
+  kind: "interpolate",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Mix noised pairs of images and take the noise away again (Ho et al. 2020, section 4.4)",
+  params: interpolateParams,
+  inputs: {
+    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    images: { type: "images", description: "The ends of the pairs" },
+  },
+  outputs: {
+    samples: { type: "samples", description: "The mixed images, pair by pair, with a picture between their ends" },
+  },
+  seeded: true,
+  device: findStageDevice,
+  check(params, inputs) {
+    const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
+    const problems = checkInterpolation(params, { checkpoint, images });
+    if (checkpoint === undefined) return { problems };
+    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const count = params.pairs * params.points;
+    const facts = { samples: { count, height, width, channels } };
+    if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
+    const share = Math.min(1, (params.timestep + 1) / timesteps);
+    const steps = evaluationsOf(params.sampler, timesteps) * share;
+    return { problems, facts, workGflop: count * steps * forwardGflop };
+  },
+});

@@ -1,0 +1,33 @@
+import type { NeighboursParams } from "../../schemas/kinds/neighbours.ts";
+import type { CheckProblem } from "../contract.ts";
+import type { ImageFacts } from "../shared/facts.ts";
+import { differentSize } from "../shared/same_size.ts";
+
+export interface NeighbourSets {
+  readonly samples: ImageFacts | undefined;
+  readonly training: ImageFacts | undefined;
+  readonly heldOut: ImageFacts | undefined;
+}
+
+/** Everything that keeps neighbours from being found; what is not known is not checked. */
+export function checkNeighbours({ nearest }: Pick<NeighboursParams, "nearest">, sets: NeighbourSets): CheckProblem[] {
+  const { training } = sets;
+  if (training === undefined) return [];
+  const problems: CheckProblem[] = [];
+  for (const port of ["samples", "heldOut"] as const) {
+    const set = sets[port];
+    if (set === undefined) continue;
+    const problem = differentSize(port, set, { name: "the training images", size: training });
+    if (problem !== undefined) problems.push(problem);
+  }
+  if (training.count !== undefined && nearest > training.count) {
+    problems.push({
+      severity: "error",
+      param: ["nearest"],
+      message: "there are not that many training images",
+      got: `${nearest}`,
+      wanted: `at most ${training.count}`,
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,30 @@
+import { neighboursParams } from "../../schemas/kinds/neighbours.ts";
+import { defineKind } from "../contract.ts";
+import { readImageFacts } from "../shared/facts.ts";
+import { checkNeighbours } from "./check.ts";
+
+export const neighboursKind = defineKind({
+  kind: "neighbours",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "The training images nearest to samples: does the network draw, or remember?",
+  params: neighboursParams,
+  inputs: {
+    samples: { type: "images", description: "Images to look at" },
+    training: { type: "images", description: "Images that the network learned from" },
+    heldOut: { type: "images", description: "Images that it has not seen, for comparison", optional: true },
+  },
+  outputs: {
+    metrics: { type: "metrics", description: "Distances to the nearest training image, with a picture of the nearest" },
+  },
+  check(params, inputs) {
+    return {
+      problems: checkNeighbours(params, {
+        samples: readImageFacts(inputs.samples),
+        training: readImageFacts(inputs.training),
+        heldOut: readImageFacts(inputs.heldOut),
+      }),
+    };
+  },
+});

@@ -1,0 +1,87 @@
+import type { StageContext, StageEnd } from "../../contract.ts";
+import { yieldToMessages } from "../macrotask.ts";
+import { unitToBytes } from "../pixel_values.ts";
+import { decodeSavedImages, encodeSavedImages, isDueForSaving } from "./saved_images.ts";
+
+export interface DrawnBatch {
+  /** [B, H, W, C], about [-1, 1]. */
+  readonly images: Float32Array;
+  /** Something else that is drawn along, of the first batch. */
+  readonly film?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface BatchDrawer {
+  /** Network evaluations per image. */
+  readonly steps: number;
+  /**
+   * Draw the whole batch that starts at image `first`. `onStep` is awaited after each reverse step; when it returns false
+   * the batch is given up and the result is undefined.
+   */
+  draw(first: number, onStep: (done: number) => Promise<boolean>): Promise<DrawnBatch | undefined>;
+}
+
+export interface Drawn {
+  /** Bytes, [N, H, W, C] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly film: Uint8Array | undefined;
+}
+
+interface DrawPlan {
+  readonly count: number;
+  readonly batchSize: number;
+  /** Numbers of one image. */
+  readonly pixels: number;
+}
+
+/** Draw images batch by batch, from those on that an earlier run saved; saves on the way and when it is stopped. */
+export async function drawImages(
+  context: Pick<StageContext, "progress" | "stop" | "report">,
+  { count, batchSize, pixels }: DrawPlan,
+  makeDrawer: () => Promise<BatchDrawer>,
+): Promise<Drawn | StageEnd> {
+  const { progress, stop } = context;
+  const saved = await progress.latest();
+  // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
+  // change how the engine rounds.
+  const bytes = new Uint8Array((count + batchSize) * pixels);
+  const before = saved === undefined ? undefined : await decodeSavedImages(saved, pixels);
+  let film = before?.film;
+  if (before !== undefined) bytes.set(before.pixels);
+  let done = saved?.step ?? 0;
+  let lastSaved = done;
+  const save = async () => {
+    if (done === lastSaved) return;
+    await progress.save(done, encodeSavedImages(bytes.subarray(0, done * pixels), film));
+    lastSaved = done;
+  };
+  const drawn = () => ({ pixels: bytes.slice(0, count * pixels), film });
+
+  if (done === count) return drawn();
+  const drawer = await makeDrawer();
+  while (done < count) {
+    const batch = await drawer.draw(done, async (step) => {
+      const fraction = step / drawer.steps * Math.min(batchSize, count - done);
+      context.report({ done: Math.floor(done + fraction), total: count, unit: "image" });
+      await yieldToMessages();
+      return !stop.aborted;
+    });
+    if (batch === undefined) {
+      await save();
+      return { status: "interrupted", step: done };
+    }
+    const bad = batch.images.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      const image = done + Math.floor(bad / pixels);
+      const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;
+      return { status: "failed", message };
+    }
+    film ??= batch.film;
+    unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
+    // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
+    if (done + batchSize > count) break;
+    done += batchSize;
+    if (isDueForSaving(done, lastSaved)) await save();
+  }
+  await save();
+  return drawn();
+}

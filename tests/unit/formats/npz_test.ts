@@ -1,0 +1,64 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { FormatError } from "../../../formats/format_error.ts";
+import { decodeNpy, encodeNpy } from "../../../formats/npy.ts";
+import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
+
+/** numpy 2: savez(arr_0=arange(8, uint8) as 2x2x2x1, mu=[0.5, -1.25], sigma=[[1, 2], [3, 4]]) */
+const BY_NUMPY = [
+  "UEsDBC0AAAAAAAAAIQA4Gs1c//////////8JABQAYXJyXzAubnB5AQAQAIgAAAAAAAAAiAAAAAAAAACTTlVNUFkBAHYAeydkZXNj",
+  "cic6ICd8dTEnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwgMiwgMiwgMSksIH0gICAgICAgICAgICAgICAg",
+  "ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgCgABAgMEBQYHUEsDBC0AAAAAAAAAIQC4EdbF//////////8GABQA",
+  "bXUubnB5AQAQAJAAAAAAAAAAkAAAAAAAAACTTlVNUFkBAHYAeydkZXNjcic6ICc8ZjgnLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNl",
+  "LCAnc2hhcGUnOiAoMiwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg",
+  "ICAgCgAAAAAAAOA/AAAAAAAA9L9QSwMELQAAAAAAAAAhACE1i2n//////////wkAFABzaWdtYS5ucHkBABAAoAAAAAAAAACgAAAA",
+  "AAAAAJNOVU1QWQEAdgB7J2Rlc2NyJzogJzxmOCcsICdmb3J0cmFuX29yZGVyJzogRmFsc2UsICdzaGFwZSc6ICgyLCAyKSwgfSAg",
+  "ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAKAAAAAAAA8D8AAAAAAAAAQAAA",
+  "AAAAAAhAAAAAAAAAEEBQSwECLQMtAAAAAAAAACEAOBrNXIgAAACIAAAACQAAAAAAAAAAAAAAgAEAAAAAYXJyXzAubnB5UEsBAi0D",
+  "LQAAAAAAAAAhALgR1sWQAAAAkAAAAAYAAAAAAAAAAAAAAIABwwAAAG11Lm5weVBLAQItAy0AAAAAAAAAIQAhNYtpoAAAAKAAAAAJ",
+  "AAAAAAAAAAAAAACAAYsBAABzaWdtYS5ucHlQSwUGAAAAAAMAAwCiAAAAZgIAAAAA",
+].join("");
+
+Deno.test("decodeNpz() reads what numpy wrote", () => {
+  const { arr_0, mu, sigma } = decodeNpz(Uint8Array.fromBase64(BY_NUMPY));
+  assertEquals(arr_0, { shape: [2, 2, 2, 1], data: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7) });
+  assertEquals(mu, { shape: [2], data: Float64Array.of(0.5, -1.25) });
+  assertEquals(sigma, { shape: [2, 2], data: Float64Array.of(1, 2, 3, 4) });
+});
+
+Deno.test("encodeNpy() writes what numpy reads: 64-byte alignment, a tuple for one axis too", () => {
+  const bytes = encodeNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
+  assertEquals(bytes.length, 128 + 12);
+  const header = new TextDecoder().decode(bytes.subarray(10, 128));
+  assertEquals(header.trimEnd(), "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }");
+  assertEquals(header.at(-1), "\n");
+});
+
+Deno.test("arrays survive npz, and the same arrays are the same bytes", () => {
+  const number = fc.oneof(fc.double(), fc.constantFrom(NaN, Infinity, -0));
+  fc.assert(fc.property(fc.array(number, { maxLength: 20 }), fc.uint8Array({ maxLength: 20 }), (values, bytes) => {
+    const arrays = {
+      a: { shape: [values.length], data: Float64Array.from(values) },
+      b: { shape: [1, bytes.length, 1], data: Uint8Array.from(bytes) },
+      c: { shape: [2], data: Int32Array.of(-1, 2) },
+    };
+    assertEquals(decodeNpz(encodeNpz(arrays)), arrays);
+    assertEquals(encodeNpz(arrays), encodeNpz(arrays));
+  }));
+});
+
+Deno.test("reading throws nothing but FormatError when bytes are cut, changed or of another order", () => {
+  const npy = encodeNpy({ shape: [2], data: Float64Array.of(1, 2) });
+  for (let length = 0; length < npy.length; length++) {
+    assertThrows(() => decodeNpy(npy.subarray(0, length)), FormatError);
+  }
+  const replaced = (from: string, to: string) => {
+    const bytes = npy.slice();
+    const at = new TextDecoder("ascii").decode(npy).indexOf(from);
+    bytes.set(new TextEncoder().encode(to), at);
+    return bytes;
+  };
+  assertThrows(() => decodeNpy(replaced("False", "True ")), FormatError, "columns first");
+  assertThrows(() => decodeNpy(replaced("<f8", ">f8")), FormatError, ">f8");
+  assertThrows(() => decodeNpz(Uint8Array.of(1, 2, 3)), FormatError);
+});

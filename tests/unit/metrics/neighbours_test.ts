@@ -1,0 +1,33 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { nearestNeighbours } from "../../../metrics/neighbours.ts";
+
+Deno.test("nearestNeighbours() finds what sorting all distances finds", () => {
+  // More numbers than the function looks at before it may give a candidate up.
+  const dimension = 150;
+  const vectors = fc.array(fc.uint8Array({ minLength: dimension, maxLength: dimension }), {
+    minLength: 3,
+    maxLength: 8,
+  });
+  fc.assert(fc.property(vectors, vectors, fc.integer({ min: 1, max: 3 }), (queries, among, k) => {
+    const pack = (list: Uint8Array[]) => ({
+      data: Uint8Array.from(list.flatMap((each) => [...each])),
+      count: list.length,
+    });
+    const { indices, squares } = nearestNeighbours(pack(queries), pack(among), { dimension, k });
+    const wanted = queries.flatMap((query) =>
+      among.map((other, index) => ({
+        index,
+        square: other.reduce((sum, value, i) => sum + (value - query[i]!) ** 2, 0),
+      }))
+        .sort((a, b) => a.square - b.square || a.index - b.index).slice(0, k)
+    );
+    assertEquals([...indices], wanted.map(({ index }) => index));
+    assertEquals([...squares], wanted.map(({ square }) => square));
+  }));
+});
+
+Deno.test("nearestNeighbours() refuses more neighbours than there are", () => {
+  const one = { data: Uint8Array.of(1), count: 1 };
+  assertThrows(() => nearestNeighbours(one, one, { dimension: 1, k: 2 }), RangeError, "at most 1");
+});

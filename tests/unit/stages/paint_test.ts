@@ -1,0 +1,147 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import { inpaintKind, interpolateKind, neighboursKind } from "../../../stages/mod.ts";
+import type { Metrics } from "../../../schemas/metrics.ts";
+import { keptPixels } from "../../../stages/inpaint/region.ts";
+import { readImages } from "../../../stages/shared/images.ts";
+import { noiseAgain, noisedTo } from "../../../stages/shared/reverse/noised.ts";
+import { randomStream } from "../../../tensor/mod.ts";
+import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { assertClose } from "../diffusion/assert_close.ts";
+import { smallCheckpoint, withFolder } from "./small_world.ts";
+
+async function pixelsOf({ end, outputs }: StageOutcome): Promise<Uint8Array> {
+  assertEquals(end, undefined);
+  return (await readImages(outputs["samples"]!)).pixels;
+}
+
+const PIXELS = 64;
+const SAMPLER = { name: "ddim", steps: 10, eta: 1 };
+
+Deno.test("interpolate mixes pairs: the first point is of the first end alone, whatever the batches", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint, images, test } = await smallCheckpoint(folder);
+    const mix = (ends: typeof images, options = {}, extra = {}) =>
+      runStage(folder, interpolateKind, {
+        params: { pairs: 3, points: 4, timestep: 25, sampler: SAMPLER, batchSize: 12, ...extra },
+        inputs: { checkpoint, images: ends },
+        ...options,
+      });
+    const whole = await mix(images);
+    const pixels = await pixelsOf(whole);
+    const image = (from: Uint8Array, i: number) => from.subarray(i * PIXELS, (i + 1) * PIXELS);
+    assertEquals(pixels.length, 12 * PIXELS);
+    assertEquals(whole.outputs["samples"]!.files.map(({ path }) => path), [
+      "grid.png",
+      "images.json",
+      "images.safetensors",
+      "interpolation.png",
+    ]);
+    for (let i = 1; i < 4; i++) assertNotEquals(image(pixels, i), image(pixels, 0));
+
+    // Batches of other sizes round other sums; one level of 255 is what that can cost.
+    const inParts = await pixelsOf(await mix(images, {}, { batchSize: 5 }));
+    assert(inParts.every((value, i) => Math.abs(value - pixels[i]!) <= 1));
+
+    const other = await readImages(test);
+    assertNotEquals(image(other.pixels, 0), image((await readImages(images)).pixels, 0));
+    assertNotEquals(image(await pixelsOf(await mix(test)), 0), image(pixels, 0));
+
+    const [stop, progress] = [new AbortController(), new MemoryProgress()];
+    const onReport = ({ done }: { done: number }) => done >= 6 && stop.abort();
+    const options = { progress, stop: stop.signal, onReport };
+    assertEquals((await mix(images, options, { batchSize: 5 })).end, { status: "interrupted", step: 5 });
+    const resumed = await mix(images, { progress }, { batchSize: 5 });
+    assertEquals(digests(resumed), digests(await mix(images, {}, { batchSize: 5 })));
+  });
+});
+
+Deno.test("inpaint keeps the rest to the bit, paints the part, and goes on after a stop", async () => {
+  await withFolder(async (folder) => {
+    const { checkpoint, images } = await smallCheckpoint(folder);
+    const paint = (options = {}, extra = {}) =>
+      runStage(folder, inpaintKind, {
+        params: { count: 6, region: "left", sampler: SAMPLER, batchSize: 4, repeats: 2, ...extra },
+        inputs: { checkpoint, images },
+        ...options,
+      });
+    const straight = await paint();
+    const painted = await pixelsOf(straight);
+    const originals = (await readImages(images)).pixels.subarray(0, painted.length);
+    const kept = keptPixels("left", { height: 8, width: 8, channels: 1 });
+    assertEquals(kept.reduce((sum, value) => sum + value, 0), 32);
+    painted.forEach((value, i) => kept[i % PIXELS] === 1 && assertEquals(value, originals[i]));
+    assertNotEquals(painted, originals);
+    assertNotEquals(await pixelsOf(await paint({}, { repeats: 1 })), painted);
+
+    const [stop, progress] = [new AbortController(), new MemoryProgress()];
+    const onReport = ({ done }: { done: number }) => done >= 5 && stop.abort();
+    assertEquals((await paint({ progress, stop: stop.signal, onReport })).end, { status: "interrupted", step: 4 });
+    assertEquals(digests(await paint({ progress })), digests(straight));
+  });
+});
+
+Deno.test("keptPixels() paints a quarter in the middle, halves at the sides, and as much as it can of odd sizes", () => {
+  const painted = (region: Parameters<typeof keptPixels>[0], height: number, width: number) => {
+    const kept = keptPixels(region, { height, width, channels: 3 });
+    assertEquals(kept.length, height * width * 3);
+    return kept.filter((value) => value === 0).length / 3;
+  };
+  assertEquals(painted("center", 8, 8), 16);
+  assertEquals(["left", "right", "top", "bottom"].map((region) => painted(region as "left", 6, 4)), [12, 12, 12, 12]);
+  assertEquals([painted("left", 5, 5), painted("bottom", 5, 5)], [10, 10]);
+});
+
+Deno.test("noiseAgain() leads from x_s to the same distribution as noisedTo() from x_0", () => {
+  const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 100 }));
+  const count = 200_000;
+  const random = randomStream({ seed: 1, stream: "test" });
+  const x0 = new Float32Array(count).fill(0.5);
+  const x = new Float32Array(count);
+  for (const from of [undefined, 40]) {
+    if (from === undefined) x.set(x0);
+    else noisedTo(tables, from, { x0, noise: random.normal(0, count), out: x });
+    noiseAgain(tables, { from, to: 60 }, { x, noise: random.normal(1, count) });
+    const mean = x.reduce((sum, value) => sum + value, 0) / count;
+    const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / count;
+    // Four standard errors of 200,000 draws.
+    assertClose(mean, tables.sqrtAlphasCumprod[60]! * 0.5, { abs: 4 / Math.sqrt(count) });
+    assertClose(variance, 1 - tables.alphasCumprod[60]!, { abs: 4 * Math.sqrt(2 / count) });
+  }
+});
+
+Deno.test("neighbours finds copies among samples, and none among images that are new", async () => {
+  await withFolder(async (folder) => {
+    const { images, test } = await smallCheckpoint(folder);
+    const look = async (samples: typeof images) => {
+      const inputs = { samples, training: images, heldOut: test };
+      const { end, outputs } = await runStage(folder, neighboursKind, { params: { count: 10, nearest: 3 }, inputs });
+      assertEquals(end, undefined);
+      assert(outputs["metrics"]!.files.some(({ path }) => path === "neighbours.png"));
+      const { metrics } = JSON.parse(await outputs["metrics"]!.readText("metrics.json")) as Metrics;
+      return metrics.map(({ value }) => value);
+    };
+    const [ofCopies, ofHeldOut, nearCopies] = await look(images);
+    assertEquals([ofCopies, nearCopies], [0, 1]);
+    assert(ofHeldOut! > 0);
+    const [ofNew, same, nearNew] = await look(test);
+    assertEquals([ofNew, nearNew], [same, 0]);
+  });
+});
+
+Deno.test("checks refuse what cannot be mixed or painted", () => {
+  const size = { height: 8, width: 8, channels: 1 };
+  const checkpoint = { ...size, timesteps: 50 };
+  const of = (result: { problems: readonly { param?: readonly unknown[]; input?: string }[] }) =>
+    result.problems.map(({ param, input }) => param?.join(".") ?? input);
+  const mix = (params: unknown, images = { ...size, count: 10 }) =>
+    of(interpolateKind.check!(interpolateKind.params.parse(params), { checkpoint, images }));
+  assertEquals(mix({ timestep: 50, pairs: 6 }), ["timestep", "pairs"]);
+  assertEquals(mix({ timestep: 20, pairs: 5 }, { ...size, channels: 3, count: 10 }), ["images"]);
+  assertEquals(mix({ timestep: 20, pairs: 5, sampler: { name: "ddim", steps: 51 } }), ["sampler.steps"]);
+  const paint = (params: unknown) =>
+    of(inpaintKind.check!(inpaintKind.params.parse(params), { checkpoint, images: { ...size, count: 10 } }));
+  assertEquals(paint({ count: 11, sampler: { name: "heun" } }), ["sampler.name", "count"]);
+  assertEquals(paint({}), ["count"]);
+});
