@@ -1,0 +1,39 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { decodeSafetensors } from "../../formats/safetensors.ts";
+import type { Metrics } from "../../schemas/metrics.ts";
+import { cifarArchive } from "../support/cifar_archive.ts";
+import { Project } from "../support/project.ts";
+
+const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz", "--set", "train.steps=3"];
+
+/** The pipelines of the clone, beside an archive in the official layout. */
+function newProject(): Project {
+  const project = new Project();
+  for (const name of ["cifar.yaml", "cifar-cosine.yaml"]) project.copy(join("pipelines", name), name);
+  project.write("cifar-10-binary.tar.gz", cifarArchive());
+  return project;
+}
+
+Deno.test("cifar.yaml with its small profile runs from the archive to the score", async () => {
+  await using project = newProject();
+  const ran = await project.cli(["run", "cifar.yaml", ...OPTIONS]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  const { tensors } = decodeSafetensors(await Deno.readFile(project.path("outputs/cifar/sample/images.safetensors")));
+  assertEquals(tensors["images"]!.shape, [32, 32, 32, 3]);
+  const { metrics } = JSON.parse(project.read("outputs/cifar/evaluate/metrics.json")) as Metrics;
+  assert(metrics.some(({ name }) => name === "bits/dim"));
+  assertStringIncludes((await project.cli(["plan", "cifar.yaml", ...OPTIONS])).stdout, "nothing to do");
+
+  // The improved one shares the images, and nothing that follows from the schedule.
+  const { stdout } = await project.cli(["plan", "cifar-cosine.yaml", ...OPTIONS, "--json"]);
+  const states = JSON.parse(stdout).stages.map(({ id, state }: { id: string; state: string }) => `${id} ${state}`);
+  assertEquals(states, [
+    "images restore",
+    "schedule run",
+    "train run",
+    "evaluate may-run",
+    "sample may-run",
+    "score may-run",
+  ]);
+});
