@@ -1,4 +1,6 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { type Float64Matrix, matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { pivotedCholesky } from "./linear/pivoted_cholesky.ts";
+import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
 
 export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
@@ -8,12 +10,13 @@ export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
  * formula of the FID, Heusel et al. 2017). Never negative, never complex, and right for singular covariances, such as
  * those of fewer vectors than dimensions.
  *
- * With R = S1^(1/2), the trace of (S1 S2)^(1/2) is the sum of the square roots of the eigenvalues of R S2 R, which is
- * symmetric: both decompositions are real, and eigenvalues that rounding took below zero are zero.
+ * With S1 = L Lᵀ, the trace of (S1 S2)^(1/2) is the sum of the square roots of the eigenvalues of Lᵀ S2 L, which is
+ * symmetric and as small as the rank of S1: no eigenvectors are needed, and eigenvalues that rounding took below zero are
+ * zero.
  *
  * @throws RangeError when the sizes do not fit or a number is not finite.
  */
-export function frechetDistance(a: Moments, b: Moments): number {
+export async function frechetDistance(a: Moments, b: Moments, products = plainProducts): Promise<number> {
   const size = a.mean.length;
   checkMoments(a, size);
   checkMoments(b, size);
@@ -22,36 +25,35 @@ export function frechetDistance(a: Moments, b: Moments): number {
   for (let i = 0; i < size; i++) {
     distance += (a.mean[i]! - b.mean[i]!) ** 2;
   }
-  // Equal covariances contribute nothing, and computing that nothing would leave the rounding of two decompositions.
+  // Equal covariances contribute nothing, and computing that nothing would leave the rounding of a decomposition.
   if (a.covariance.every((value, k) => value === b.covariance[k])) return distance;
 
   for (let i = 0; i < size; i++) {
     distance += a.covariance[i * size + i]! + b.covariance[i * size + i]!;
   }
-  return Math.max(0, distance - 2 * traceOfRootOfProduct(toMatrix(a, size), toMatrix(b, size)));
+  const [first, second] = [a, b].map(({ covariance }) => matrix(size, size, covariance));
+  return Math.max(0, distance - 2 * await traceOfRootOfProduct(first!, second!, products));
 }
 
-function traceOfRootOfProduct(first: Matrix, second: Matrix): number {
-  const root = squareRoot(first);
-  const product = root.mmul(second).mmul(root);
-  // The decomposition reads one triangle: average them, so that neither one's rounding is preferred.
-  const symmetric = Matrix.add(product, product.transpose()).mul(0.5);
-  return decompose(symmetric).realEigenvalues.reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
+async function traceOfRootOfProduct(
+  first: Float64Matrix,
+  second: Float64Matrix,
+  products: MatrixProducts,
+): Promise<number> {
+  const factor = await pivotedCholesky(first, products);
+  if (factor.columns === 0) return 0;
+  const half = await products.multiply(second, factor);
+  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }));
 }
 
-/** The symmetric square root of a symmetric matrix, with negative eigenvalues taken as zero. */
-function squareRoot(matrix: Matrix): Matrix {
-  const { realEigenvalues, eigenvectorMatrix } = decompose(matrix);
-  const scaled = eigenvectorMatrix.clone().mulRowVector(realEigenvalues.map((value) => Math.sqrt(Math.max(0, value))));
-  return scaled.mmul(eigenvectorMatrix.transpose());
-}
-
-function decompose(matrix: Matrix): EigenvalueDecomposition {
-  return new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
-}
-
-function toMatrix({ covariance }: Moments, size: number): Matrix {
-  return Matrix.from1DArray(size, size, covariance);
+/** The sum of the square roots of the eigenvalues of a symmetric matrix that should have none below zero. */
+function sumOfRoots(product: Float64Matrix): number {
+  const { rows: size, data } = product;
+  // One triangle is read: average them, so that neither one's rounding is preferred.
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < i; j++) data[i * size + j] = (data[i * size + j]! + data[j * size + i]!) / 2;
+  }
+  return symmetricEigenvalues(product).reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
 }
 
 function checkMoments({ mean, covariance }: Moments, size: number): void {

@@ -1,3 +1,5 @@
+import { type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+
 /** Mean and covariance of a set of feature vectors, float64. */
 export interface FeatureStatistics {
   readonly count: number;
@@ -7,23 +9,28 @@ export interface FeatureStatistics {
   readonly covariance: Float64Array;
 }
 
+/** Vectors that are multiplied at once: enough for an engine's full rate, a few megabytes of float64. */
+const CHUNK = 2_048;
+
 /**
- * Mean and covariance over any number of vectors that never need to be in memory together: Welford's update per
- * vector, and Chan, Golub & LeVeque's (1983) rule to merge parts. Sums of squares around the running mean do not cancel
- * when the mean is large.
+ * Mean and covariance over any number of vectors that never need to be in memory together: each chunk around its own
+ * mean, merged by the rule of Chan, Golub & LeVeque (1983). Sums of squares around a mean do not cancel when the mean is
+ * large.
  */
 export class StreamingStatistics {
   readonly dimension: number;
+  readonly #products: MatrixProducts;
   #count = 0;
   readonly #mean: Float64Array;
-  /** Sum of outer products of deviations from the mean; only the upper triangle is kept up to date. */
+  /** Sum of outer products of deviations from the mean, [D, D]. */
   readonly #scatter: Float64Array;
 
-  constructor(dimension: number) {
+  constructor(dimension: number, products: MatrixProducts = plainProducts) {
     if (!Number.isInteger(dimension) || dimension < 1) {
       throw new RangeError(`Feature dimension: got ${dimension}, wanted an integer >= 1`);
     }
     this.dimension = dimension;
+    this.#products = products;
     this.#mean = new Float64Array(dimension);
     this.#scatter = new Float64Array(dimension * dimension);
   }
@@ -37,7 +44,7 @@ export class StreamingStatistics {
    *
    * @throws RangeError when the length is not a multiple of D or a number is not finite; nothing is taken in then.
    */
-  add(features: Float32Array | Float64Array): void {
+  async add(features: Float32Array | Float64Array): Promise<void> {
     const size = this.dimension;
     if (features.length % size !== 0) {
       throw new RangeError(`Features: got ${features.length} numbers, wanted a multiple of ${size}`);
@@ -48,15 +55,26 @@ export class StreamingStatistics {
         `Feature ${bad % size} of vector ${Math.floor(bad / size)}: got ${features[bad]}, wanted a finite number`,
       );
     }
-    const deviation = new Float64Array(size);
-    for (let start = 0; start < features.length; start += size) {
-      this.#count++;
-      for (let i = 0; i < size; i++) {
-        deviation[i] = features[start + i]! - this.#mean[i]!;
-        this.#mean[i]! += deviation[i]! / this.#count;
-      }
-      this.#addOuter(deviation, (this.#count - 1) / this.#count);
+    for (let start = 0; start < features.length; start += CHUNK * size) {
+      await this.#addChunk(features.subarray(start, start + CHUNK * size));
     }
+  }
+
+  async #addChunk(features: Float32Array | Float64Array): Promise<void> {
+    const size = this.dimension;
+    const rows = features.length / size;
+    const mean = new Float64Array(size);
+    for (let at = 0; at < features.length; at += size) {
+      for (let i = 0; i < size; i++) mean[i]! += features[at + i]!;
+    }
+    for (let i = 0; i < size; i++) mean[i]! /= rows;
+    const centred = Float64Array.from(features);
+    for (let at = 0; at < features.length; at += size) {
+      for (let i = 0; i < size; i++) centred[at + i]! -= mean[i]!;
+    }
+    const block = { rows, columns: size, data: centred };
+    const scatter = await this.#products.multiply(block, block, { transposeA: true });
+    this.#merge(rows, mean, scatter.data);
   }
 
   /** Take in all that another accumulator of the same dimension has seen; the other is left as it was. */
@@ -64,13 +82,20 @@ export class StreamingStatistics {
     if (other.dimension !== this.dimension) {
       throw new RangeError(`Statistics to merge: got dimension ${other.dimension}, wanted ${this.dimension}`);
     }
-    if (other.#count === 0) return;
-    const total = this.#count + other.#count;
-    const deviation = other.#mean.map((value, i) => value - this.#mean[i]!);
-    const weight = this.#count * other.#count / total;
-    for (let k = 0; k < this.#scatter.length; k++) this.#scatter[k]! += other.#scatter[k]!;
-    this.#addOuter(deviation, weight);
-    for (let i = 0; i < this.dimension; i++) this.#mean[i]! += deviation[i]! * other.#count / total;
+    if (other.#count > 0) this.#merge(other.#count, other.#mean, other.#scatter);
+  }
+
+  #merge(count: number, mean: Float64Array, scatter: Float64Array): void {
+    const size = this.dimension;
+    const total = this.#count + count;
+    const deviation = mean.map((value, i) => value - this.#mean[i]!);
+    const weight = this.#count * count / total;
+    for (let i = 0; i < size; i++) {
+      const row = i * size;
+      const scaled = weight * deviation[i]!;
+      for (let j = 0; j < size; j++) this.#scatter[row + j]! += scatter[row + j]! + scaled * deviation[j]!;
+    }
+    for (let i = 0; i < size; i++) this.#mean[i]! += deviation[i]! * count / total;
     this.#count = total;
   }
 
@@ -89,14 +114,5 @@ export class StreamingStatistics {
       }
     }
     return { count: this.#count, mean: this.#mean.slice(), covariance };
-  }
-
-  #addOuter(vector: Float64Array, weight: number): void {
-    const size = this.dimension;
-    for (let i = 0; i < size; i++) {
-      const scaled = weight * vector[i]!;
-      const row = i * size;
-      for (let j = i; j < size; j++) this.#scatter[row + j]! += scaled * vector[j]!;
-    }
   }
 }

@@ -19,9 +19,9 @@ const run: RunOf<typeof scoreKind> = async ({ inputs, outputs, report }) => {
 
   const dimension = pixelFeatureDimension(real.info);
   const total = real.info.count + fake.info.count;
-  const value = frechetDistance(
-    statisticsOf(real, (done) => report({ done, total, unit: "image" })),
-    statisticsOf(fake, (done) => report({ done: real.info.count + done, total, unit: "image" })),
+  const value = await frechetDistance(
+    await statisticsOf(real, (done) => report({ done, total, unit: "image" })),
+    await statisticsOf(fake, (done) => report({ done: real.info.count + done, total, unit: "image" })),
   );
   const count = Math.min(real.info.count, fake.info.count);
   // Fewer images than dimensions: the covariance is singular, and the distance mostly says how few images there are.
@@ -47,14 +47,14 @@ function factsOf({ info: { count, height, width, channels } }: StoredImages) {
   return { count, height, width, channels };
 }
 
-function statisticsOf({ info, pixels }: StoredImages, onProgress: (done: number) => void) {
+async function statisticsOf({ info, pixels }: StoredImages, onProgress: (done: number) => void) {
   const { count, height, width, channels } = info;
   const statistics = new StreamingStatistics(pixelFeatureDimension(info));
   for (let first = 0; first < count; first += CHUNK) {
     const size = Math.min(CHUNK, count - first);
     const area = height * width * channels;
     const data = pixels.subarray(first * area, (first + size) * area);
-    statistics.add(pixelFeatures({ count: size, height, width, channels, data }));
+    await statistics.add(pixelFeatures({ count: size, height, width, channels, data }));
     onProgress(first + size);
   }
   return statistics.finish();

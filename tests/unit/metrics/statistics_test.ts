@@ -1,12 +1,12 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type FeatureStatistics, StreamingStatistics } from "../../../metrics/statistics.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
 
-function statisticsOf(dimension: number, ...parts: Float64Array[]): FeatureStatistics {
+async function statisticsOf(dimension: number, ...parts: Float64Array[]): Promise<FeatureStatistics> {
   const statistics = new StreamingStatistics(dimension);
-  for (const part of parts) statistics.add(part);
+  for (const part of parts) await statistics.add(part);
   return statistics.finish();
 }
 
@@ -16,63 +16,67 @@ function assertSame(got: FeatureStatistics, want: FeatureStatistics, tolerance: 
   assertAllClose(got.covariance, want.covariance, { ...tolerance, label: "covariance" });
 }
 
-Deno.test("StreamingStatistics gives the textbook mean and covariance when the data are small", () => {
+Deno.test("StreamingStatistics gives the textbook mean and covariance when the data are small", async () => {
   // By hand: x = 1, 2, 6 and y = 2, 0, 1; sums of products of deviations 14, -1, 2, over N - 1 = 2.
-  const { count, mean, covariance } = statisticsOf(2, Float64Array.of(1, 2, 2, 0, 6, 1));
+  const { count, mean, covariance } = await statisticsOf(2, Float64Array.of(1, 2, 2, 0, 6, 1));
   assertEquals(count, 3);
   assertAllClose(mean, [3, 1], { abs: 1e-15 });
   assertAllClose(covariance, [7, -0.5, -0.5, 1], { abs: 1e-15 });
 });
 
-Deno.test("StreamingStatistics keeps its digits when the mean is a million deviations away", () => {
+Deno.test("StreamingStatistics keeps its digits when the mean is a million deviations away", async () => {
   const data = lcgValues(1, 3000);
-  const near = statisticsOf(3, data);
-  const far = statisticsOf(3, data.map((x) => x + 1e6));
+  const near = await statisticsOf(3, data);
+  const far = await statisticsOf(3, data.map((x) => x + 1e6));
   // Adding 1e6 rounds each number to 1e-10; a sum of squares would have kept four digits.
   assertAllClose(far.covariance, near.covariance, { abs: 1e-10 });
 });
 
-Deno.test("StreamingStatistics.merge() equals one pass when the vectors are split anywhere", () => {
-  fc.assert(
-    fc.property(
+Deno.test("StreamingStatistics.merge() equals one pass when the vectors are split anywhere", async () => {
+  await fc.assert(
+    fc.asyncProperty(
       fc.integer({ min: 2, max: 40 }),
       fc.nat(40),
       fc.integer({ min: 1, max: 5 }),
-      (count, cut, dimension) => {
+      async (count, cut, dimension) => {
         const data = lcgValues(count, count * dimension).map((x) => 3 * x + 7);
         const middle = Math.min(cut, count) * dimension;
         const first = new StreamingStatistics(dimension);
         const second = new StreamingStatistics(dimension);
-        first.add(data.subarray(0, middle));
-        second.add(data.subarray(middle));
+        await first.add(data.subarray(0, middle));
+        await second.add(data.subarray(middle));
         const before = second.count;
         first.merge(second);
         assertEquals(second.count, before);
         // float64 sums of 40 terms of order 10.
-        assertSame(first.finish(), statisticsOf(dimension, data), { rel: 1e-12, abs: 1e-12 });
+        assertSame(first.finish(), await statisticsOf(dimension, data), { rel: 1e-12, abs: 1e-12 });
       },
     ),
     { seed: 1, numRuns: 100 },
   );
 });
 
-Deno.test("StreamingStatistics.merge() does nothing when the other is empty", () => {
+Deno.test("StreamingStatistics.merge() does nothing when the other is empty", async () => {
   const statistics = new StreamingStatistics(1);
-  statistics.add(Float64Array.of(1, 3));
+  await statistics.add(Float64Array.of(1, 3));
   statistics.merge(new StreamingStatistics(1));
   assertEquals(statistics.finish(), { count: 2, mean: Float64Array.of(2), covariance: Float64Array.of(2) });
 });
 
-Deno.test("StreamingStatistics takes nothing in when one number is not finite", () => {
+Deno.test("StreamingStatistics takes nothing in when one number is not finite", async () => {
   const statistics = new StreamingStatistics(2);
-  assertThrows(() => statistics.add(Float64Array.of(1, 2, NaN, 4)), RangeError, "Feature 0 of vector 1: got NaN");
-  assertThrows(() => statistics.add(Float64Array.of(1, 2, 3)), RangeError, "wanted a multiple of 2");
+  await assertRejects(
+    () => statistics.add(Float64Array.of(1, 2, NaN, 4)),
+    RangeError,
+    "Feature 0 of vector 1: got NaN",
+  );
+  await assertRejects(() => statistics.add(Float64Array.of(1, 2, 3)), RangeError, "wanted a multiple of 2");
   assertEquals(statistics.count, 0);
 });
 
-Deno.test("StreamingStatistics throws when there is no covariance or dimensions differ", () => {
+Deno.test("StreamingStatistics throws when there is no covariance or dimensions differ", async () => {
   const one = new StreamingStatistics(1);
-  one.add(Float32Array.of(5));
+  await one.add(Float32Array.of(5));
   assertThrows(() => one.finish(), RangeError, "got 1, wanted at least 2");
   assertThrows(() => one.merge(new StreamingStatistics(2)), RangeError, "got dimension 2, wanted 1");
   for (const dimension of [0, 1.5, -3]) assertThrows(() => new StreamingStatistics(dimension), RangeError, "wanted");

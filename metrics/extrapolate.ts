@@ -1,0 +1,34 @@
+/** A line through points, y = intercept + slope x, by least squares. */
+export interface Line {
+  readonly intercept: number;
+  readonly slope: number;
+  /** Standard error of the intercept; NaN for two points. */
+  readonly interceptError: number;
+}
+
+/** @throws RangeError when there are fewer than two different x */
+export function fitLine(points: readonly { readonly x: number; readonly y: number }[]): Line {
+  const count = points.length;
+  const [meanX, meanY] = [0, 0].map((_, axis) => points.reduce((sum, { x, y }) => sum + [x, y][axis]!, 0) / count);
+  const spread = points.reduce((sum, { x }) => sum + (x - meanX!) ** 2, 0);
+  if (!(spread > 0)) throw new RangeError("Line: wanted at least two points with different x");
+  const slope = points.reduce((sum, { x, y }) => sum + (x - meanX!) * (y - meanY!), 0) / spread;
+  const intercept = meanY! - slope * meanX!;
+  const residual = points.reduce((sum, { x, y }) => sum + (y - intercept - slope * x) ** 2, 0) / (count - 2);
+  return { intercept, slope, interceptError: Math.sqrt(residual * (1 / count + meanX! ** 2 / spread)) };
+}
+
+/**
+ * Numbers of images at which a distance is taken to be extrapolated to infinitely many: equal steps of 1/N, from a tenth
+ * of what there is (Chong & Forsyth 2020, arXiv 1911.07023: the bias of a Frechet distance is linear in 1/N).
+ *
+ * @param least no fewer than this, so that covariances have their rank
+ */
+export function extrapolationCounts(
+  count: number,
+  { points = 10, least = 2 }: { readonly points?: number; readonly least?: number } = {},
+): number[] {
+  const from = Math.max(least, Math.ceil(count / 10));
+  const inverse = (i: number) => 1 / from + (1 / count - 1 / from) * i / (points - 1);
+  return [...new Set(Array.from({ length: points }, (_, i) => Math.round(1 / inverse(i))))];
+}

@@ -1,0 +1,44 @@
+/**
+ * Inception score of Salimans et al. 2016 (arXiv 1606.03498): exp of the mean KL divergence of p(y | x) from the mean
+ * p(y), by splits in order, as their code does.
+ *
+ * @param logits [N, K] row-major
+ * @returns mean and standard deviation over the splits
+ */
+export function inceptionScore(
+  logits: Float32Array | Float64Array,
+  { classes, splits = 10 }: { readonly classes: number; readonly splits?: number },
+): { readonly mean: number; readonly deviation: number } {
+  const count = logits.length / classes;
+  if (!Number.isInteger(count) || count < splits || splits < 1) {
+    throw new RangeError(`Inception score: got ${count} images for ${splits} splits, wanted at least one for each`);
+  }
+  const scores = Array.from({ length: splits }, (_, split) => {
+    const [from, to] = [Math.floor(split * count / splits), Math.floor((split + 1) * count / splits)];
+    return scoreOfSplit(logits.subarray(from * classes, to * classes), classes);
+  });
+  const mean = scores.reduce((sum, score) => sum + score, 0) / splits;
+  const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / splits;
+  return { mean, deviation: Math.sqrt(variance) };
+}
+
+function scoreOfSplit(logits: Float32Array | Float64Array, classes: number): number {
+  const count = logits.length / classes;
+  const marginal = new Float64Array(classes);
+  /** Of p(y | x), summed over images: what the KL divergences have without the marginal. */
+  let negativeEntropy = 0;
+  for (let at = 0; at < logits.length; at += classes) {
+    const row = logits.subarray(at, at + classes);
+    let [most, total] = [-Infinity, 0];
+    for (const logit of row) most = Math.max(most, logit);
+    for (const logit of row) total += Math.exp(logit - most);
+    for (let k = 0; k < classes; k++) {
+      const log = row[k]! - most - Math.log(total);
+      const probability = Math.exp(log);
+      marginal[k]! += probability / count;
+      if (probability > 0) negativeEntropy += probability * log / count;
+    }
+  }
+  const marginalEntropy = marginal.reduce((sum, p) => p > 0 ? sum - p * Math.log(p) : sum, 0);
+  return Math.exp(negativeEntropy + marginalEntropy);
+}

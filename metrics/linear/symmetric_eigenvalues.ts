@@ -1,0 +1,163 @@
+import type { Float64Matrix } from "./matrix.ts";
+
+/**
+ * Eigenvalues of a symmetric matrix, ascending: Householder's reduction to a tridiagonal matrix and implicit QL (Golub &
+ * Van Loan, algorithms 8.3.1 and 8.3.3; EISPACK's tred1 and imtql1). No eigenvectors, which would cost three times as
+ * much.
+ *
+ * @param s [n, n]; its lower triangle is read
+ */
+export function symmetricEigenvalues(s: Float64Matrix): Float64Array {
+  const { diagonal, below } = tridiagonalize(s);
+  return implicitQl(diagonal, below).sort();
+}
+
+interface Tridiagonal {
+  /** [n] */
+  readonly diagonal: Float64Array;
+  /** below[i] couples i and i + 1; [n], the last is 0. */
+  readonly below: Float64Array;
+}
+
+/**
+ * Reflections from the last row up, so that what is left is always the leading part of each row. Each sweep over the lower
+ * triangle takes the last reflection out of the matrix and multiplies with the next one: the matrix goes through the
+ * memory once a step.
+ */
+function tridiagonalize({ rows: size, data }: Float64Matrix): Tridiagonal {
+  const a = data.slice();
+  const diagonal = new Float64Array(size);
+  const below = new Float64Array(size);
+  const [v, w, product] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  let pending = false;
+  for (let last = size - 1; last > 0; last--) {
+    const row = last * size;
+    // Of the last row the part that this step needs.
+    if (pending) {
+      const [vi, wi] = [v[last]!, w[last]!];
+      for (let j = 0; j <= last; j++) a[row + j]! -= vi * w[j]! + wi * v[j]!;
+    }
+    diagonal[last] = a[row + last]!;
+    let scale = 0;
+    for (let j = 0; j < last; j++) scale = Math.max(scale, Math.abs(a[row + j]!));
+    const reflects = scale > 0 && last > 1;
+    const next = new Float64Array(last);
+    let factor = 0;
+    if (reflects) {
+      let sum = 0;
+      for (let j = 0; j < last; j++) {
+        next[j] = a[row + j]! / scale;
+        sum += next[j]! * next[j]!;
+      }
+      const pivot = next[last - 1]!;
+      const norm = pivot > 0 ? -Math.sqrt(sum) : Math.sqrt(sum);
+      below[last - 1] = scale * norm;
+      next[last - 1] = pivot - norm;
+      // |next|² / 2
+      factor = sum - pivot * norm;
+    } else {
+      below[last - 1] = last === 1 ? a[row]! : 0;
+    }
+    if (pending || reflects) sweep(a, { size, end: last, v: pending ? v : undefined, w, next, product });
+    pending = reflects;
+    if (!reflects) continue;
+    let share = 0;
+    for (let j = 0; j < last; j++) {
+      product[j]! /= factor;
+      share += product[j]! * next[j]!;
+    }
+    share /= 2 * factor;
+    for (let j = 0; j < last; j++) {
+      v[j] = next[j]!;
+      w[j] = product[j]! - share * next[j]!;
+    }
+  }
+  diagonal[0] = a[0]!;
+  return { diagonal, below };
+}
+
+interface Sweep {
+  readonly size: number;
+  /** Rows and columns that are left. */
+  readonly end: number;
+  /** The last reflection, A -= v wᵀ + w vᵀ; undefined for none. */
+  readonly v: Float64Array | undefined;
+  readonly w: Float64Array;
+  readonly next: Float64Array;
+  /** Becomes A next. */
+  readonly product: Float64Array;
+}
+
+function sweep(a: Float64Array, { size, end, v, w, next, product }: Sweep): void {
+  product.fill(0, 0, end);
+  for (let i = 0; i < end; i++) {
+    const row = i * size;
+    const ni = next[i]!;
+    let sum = 0;
+    if (v === undefined) {
+      for (let j = 0; j < i; j++) {
+        const value = a[row + j]!;
+        sum += value * next[j]!;
+        product[j]! += value * ni;
+      }
+    } else {
+      const [vi, wi] = [v[i]!, w[i]!];
+      for (let j = 0; j < i; j++) {
+        const value = a[row + j]! - vi * w[j]! - wi * v[j]!;
+        a[row + j] = value;
+        sum += value * next[j]!;
+        product[j]! += value * ni;
+      }
+      a[row + i]! -= 2 * vi * wi;
+    }
+    product[i]! += sum + a[row + i]! * ni;
+  }
+}
+
+/** More iterations for one eigenvalue than have ever been needed (EISPACK stops at 30). */
+const MAX_ITERATIONS = 100;
+
+function implicitQl(diagonal: Float64Array, below: Float64Array): Float64Array {
+  const size = diagonal.length;
+  const [d, e] = [diagonal, below];
+  for (let l = 0; l < size; l++) {
+    for (let iteration = 0;; iteration++) {
+      let m = l;
+      while (m < size - 1) {
+        const near = Math.abs(d[m]!) + Math.abs(d[m + 1]!);
+        if (Math.abs(e[m]!) <= Number.EPSILON * near) break;
+        m++;
+      }
+      if (m === l) break;
+      if (iteration === MAX_ITERATIONS) throw new Error("Cannot happen: implicit QL did not converge");
+      let g = (d[l + 1]! - d[l]!) / (2 * e[l]!);
+      let r = Math.hypot(g, 1);
+      g = d[m]! - d[l]! + e[l]! / (g + (g >= 0 ? r : -r));
+      let [s, c, p] = [1, 1, 0];
+      let i = m - 1;
+      for (; i >= l; i--) {
+        const f = s * e[i]!;
+        const b = c * e[i]!;
+        r = Math.hypot(f, g);
+        e[i + 1] = r;
+        if (r === 0) {
+          d[i + 1]! -= p;
+          e[m] = 0;
+          break;
+        }
+        s = f / r;
+        c = g / r;
+        g = d[i + 1]! - p;
+        r = (d[i]! - g) * s + 2 * c * b;
+        p = s * r;
+        d[i + 1] = g + p;
+        g = c * r - b;
+      }
+      if (r === 0 && i >= l) continue;
+      d[l]! -= p;
+      e[l] = g;
+      e[m] = 0;
+    }
+  }
+  return d;
+}

@@ -1,0 +1,85 @@
+import onnxProto from "onnx-proto";
+import * as ort from "onnxruntime-node";
+
+const { onnx } = onnxProto;
+const DOUBLE = onnx.TensorProto.DataType.DOUBLE;
+const INT = onnx.AttributeProto.AttributeType.INT;
+
+interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float64Array;
+}
+
+/** Matrix products in float64, which TF.js has none of. */
+export interface Float64Products {
+  /** op(a) op(b), row-major. */
+  multiply(
+    a: Matrix,
+    b: Matrix,
+    options?: { readonly transposeA?: boolean; readonly transposeB?: boolean },
+  ): Promise<Matrix>;
+  release(): Promise<void>;
+}
+
+/** One Gemm for matrices of any size. */
+function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
+  const info = (name: string, dims: readonly string[]) => ({
+    name,
+    type: { tensorType: { elemType: DOUBLE, shape: { dim: dims.map((dimParam) => ({ dimParam })) } } },
+  });
+  const attribute = [["transA", transposeA], ["transB", transposeB]].map(([name, value]) => ({
+    name,
+    type: INT,
+    i: value ? 1 : 0,
+  }));
+  return onnx.ModelProto.encode({
+    irVersion: 8,
+    opsetImport: [{ domain: "", version: 18 }],
+    producerName: "noiseline",
+    graph: {
+      name: "gemm",
+      node: [{ opType: "Gemm", input: ["a", "b"], output: ["y"], attribute }],
+      input: [info("a", ["ar", "ac"]), info("b", ["br", "bc"])],
+      output: [info("y", ["yr", "yc"])],
+    },
+    // deno-lint-ignore no-explicit-any -- the package's types want every field of every message
+  } as any).finish();
+}
+
+/** Products of ONNX Runtime on the CPU. @param options.threads default: all cores */
+export function openFloat64Products(
+  { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
+): Float64Products {
+  const sessions = new Map<string, Promise<ort.InferenceSession>>();
+  const sessionFor = (transposeA: boolean, transposeB: boolean) => {
+    const key = `${transposeA} ${transposeB}`;
+    const session = sessions.get(key) ?? ort.InferenceSession.create(gemmModel(transposeA, transposeB), {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+    });
+    sessions.set(key, session);
+    return session;
+  };
+  const tensor = ({ rows, columns, data }: Matrix) => new ort.Tensor("float64", data, [rows, columns]);
+  return {
+    async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
+      const [inner, other] = [transposeA ? a.rows : a.columns, transposeB ? b.columns : b.rows];
+      if (inner !== other) {
+        throw new RangeError(`Product: got inner sizes ${inner} and ${other}, wanted the same`);
+      }
+      const [rows, columns] = [transposeA ? a.columns : a.rows, transposeB ? b.rows : b.columns];
+      const data = new Float64Array(rows * columns);
+      // An engine has nothing to do for an empty matrix, and may refuse one.
+      if (data.length === 0 || inner === 0) return { rows, columns, data };
+      const session = await sessionFor(transposeA, transposeB);
+      await session.run({ a: tensor(a), b: tensor(b) }, { y: tensor({ rows, columns, data }) });
+      return { rows, columns, data };
+    },
+    async release() {
+      for (const session of sessions.values()) await (await session).release();
+      sessions.clear();
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { bootstrapInterval } from "../../../metrics/bootstrap.ts";
+import { extrapolationCounts, fitLine } from "../../../metrics/extrapolate.ts";
+import { inceptionScore } from "../../../metrics/inception_score.ts";
+import { kernelDistance, kernelDistanceOfSubsets } from "../../../metrics/kernel_distance.ts";
+import { matrix } from "../../../metrics/linear/matrix.ts";
+import { manifoldFigures } from "../../../metrics/manifold.ts";
+import { vectorsOf } from "../../../metrics/vectors.ts";
+import { randomStream } from "../../../tensor/mod.ts";
+import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
+import { lcgValues } from "./lcg.ts";
+
+/** The two sets of the reference: LCG(1) as 200 x 6, and 1.5 LCG(2) + 0.1 as 150 x 6 whose column 1 leans on column 0. */
+function lcgSets() {
+  const x = lcgValues(1, 200 * 6);
+  const y = lcgValues(2, 150 * 6).map((u) => 1.5 * u + 0.1);
+  for (let row = 0; row < 150; row++) y[row * 6 + 1]! += 0.5 * y[row * 6]!;
+  return { x: matrix(200, 6, x), y: matrix(150, 6, y) };
+}
+
+const column = (...values: number[]) => matrix(values.length, 1, Float64Array.from(values));
+const vectors = (...values: number[]) => vectorsOf(Float32Array.from(values), 1);
+
+Deno.test("kernelDistance() has the values of numpy", async () => {
+  // Cubic kernel, unbiased, float64.
+  const { x, y } = lcgSets();
+  assertClose(await kernelDistance(x, y), 0.0539933073799, TWELVE_DIGITS);
+  // By hand, d = 1: within {0, 1}: 1; within {0, 2}: 1; across: (1 + 1 + 1 + 27) / 4.
+  assertEquals(await kernelDistance(column(0, 1), column(0, 2)), -13);
+  await assertRejects(() => kernelDistance(column(1), column(0, 2)), RangeError, "at least two");
+});
+
+Deno.test("kernelDistance() does not depend on the order of the vectors", async () => {
+  const { x, y } = lcgSets();
+  const reversed = matrix(200, 6, x.data.toReversed());
+  const mirrored = matrix(150, 6, y.data.toReversed());
+  // Reversing all numbers reverses the rows and, in both sets alike, the columns.
+  assertClose(await kernelDistance(reversed, mirrored), await kernelDistance(x, y), { rel: 1e-12 });
+});
+
+Deno.test("kernelDistanceOfSubsets() with whole sets is the kernel distance, without deviation", async () => {
+  const { x, y } = lcgSets();
+  const few = matrix(150, 6, x.data.slice(0, 900));
+  const [real, fake] = [few, y].map(({ data }) => vectorsOf(Float32Array.from(data), 6));
+  const random = randomStream({ seed: 0, stream: "test" });
+  const { mean, deviation } = await kernelDistanceOfSubsets(real!, fake!, {
+    subsets: 3,
+    size: 150,
+    choose: (_, subset, { count, of }) => random.permutation(subset, of).slice(0, count),
+  });
+  const rounded = (m: typeof x) => matrix(m.rows, m.columns, Float64Array.from(Float32Array.from(m.data)));
+  assertClose(mean, await kernelDistance(rounded(few), rounded(y)), { rel: 1e-11 });
+  assert(deviation < 1e-12);
+});
+
+Deno.test("inceptionScore() is the number of classes for sure answers, and 1 for answers that say nothing", () => {
+  const sure = Float64Array.from({ length: 100 }, (_, i) => Math.floor(i / 10) === i % 10 ? 1000 : 0);
+  assertClose(inceptionScore(sure, { classes: 10, splits: 1 }).mean, 10, TWELVE_DIGITS);
+  const same = { classes: 10, splits: 2 };
+  assertClose(inceptionScore(new Float32Array(100), same).mean, 1, TWELVE_DIGITS);
+  // p = [[.7, .2, .1], [.1, .8, .1]], numpy float64.
+  const logits = Float64Array.of(0.7, 0.2, 0.1, 0.1, 0.8, 0.1).map(Math.log);
+  assertClose(inceptionScore(logits, { classes: 3, splits: 1 }).mean, 1.249724574, { rel: 1e-9 });
+  assertThrows(() => inceptionScore(logits, { classes: 3 }), RangeError, "got 2 images for 10 splits");
+});
+
+Deno.test("manifoldFigures() has the precision and recall of the reference", async () => {
+  // k = 1: balls of radius 1 around 0, 1, 2, 3; both fakes reach 9.5.
+  const figures = await manifoldFigures(vectors(0, 1, 2, 3), vectors(0.5, 10), { k: 1 });
+  assertEquals([figures.precision, figures.recall], [0.5, 1]);
+  // 0.5 lies in the balls of 0 and 1: 2 balls over k M = 2; two of four real ones have a fake within reach.
+  assertEquals([figures.density, figures.coverage], [1, 0.5]);
+});
+
+Deno.test("manifoldFigures() of a set against itself covers all", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 5, max: 30 }), fc.nat(1e6), async (count, seed) => {
+      const set = vectorsOf(Float32Array.from(lcgValues(seed, 3 * count)), 3);
+      const { precision, recall, coverage } = await manifoldFigures(set, set, { k: 3 });
+      assertEquals([precision, recall, coverage], [1, 1, 1]);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+Deno.test("fitLine() finds the line and says how sure the intercept is", () => {
+  const line = fitLine([{ x: 1, y: 5 }, { x: 2, y: 7 }, { x: 4, y: 11 }]);
+  assertClose(line.intercept, 3, TWELVE_DIGITS);
+  assertClose(line.slope, 2, TWELVE_DIGITS);
+  assertClose(line.interceptError, 0, { abs: 1e-12 });
+  // y = 0, 1, 2, 4 at x = 0..3: statsmodels OLS gives -0.2 +- sqrt(0.15 * (1/4 + 1.5^2 / 5)).
+  const noisy = fitLine([0, 1, 2, 4].map((y, x) => ({ x, y })));
+  assertClose(noisy.intercept, -0.2, TWELVE_DIGITS);
+  assertClose(noisy.interceptError, Math.sqrt(0.15 * (0.25 + 2.25 / 5)), TWELVE_DIGITS);
+  assertThrows(() => fitLine([{ x: 1, y: 1 }, { x: 1, y: 2 }]), RangeError, "different x");
+});
+
+Deno.test("extrapolationCounts() are equal steps of 1/N up to all there is", () => {
+  const counts = extrapolationCounts(10_000, { points: 4 });
+  assertEquals([counts[0], counts.at(-1)], [1000, 10_000]);
+  const steps = counts.slice(1).map((count, i) => 1 / counts[i]! - 1 / count);
+  steps.forEach((step) => assertClose(step, 3e-4, { rel: 0.01 }));
+  assertEquals(extrapolationCounts(100, { least: 80 })[0], 80);
+});
+
+Deno.test("bootstrapInterval() holds the truth about as often as it says, for means", () => {
+  const random = randomStream({ seed: 3, stream: "test" });
+  let hits = 0;
+  const [trials, size] = [300, 60];
+  for (let trial = 0; trial < trials; trial++) {
+    const data = random.normal(trial, size);
+    const mean = (indices: ArrayLike<number>) => Array.from(indices, (i) => data[i]!).reduce((a, b) => a + b) / size;
+    const replicates = Array.from({ length: 200 }, (_, b) => mean(random.integers(trial * 200 + b, size, size)));
+    const { low, high } = bootstrapInterval(mean(Array.from({ length: size }, (_, i) => i)), replicates);
+    hits += Number(low <= 0 && 0 <= high);
+  }
+  // 95% less a little for so few numbers; four standard errors of 300 trials are 0.05.
+  assert(Math.abs(hits / trials - 0.94) < 0.05, `${hits / trials}`);
+});

@@ -1,0 +1,84 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import fc from "fast-check";
+import { type Float64Matrix, matrix, plainProducts, transpose } from "../../../../metrics/linear/matrix.ts";
+import { pivotedCholesky } from "../../../../metrics/linear/pivoted_cholesky.ts";
+import { symmetricEigenvalues } from "../../../../metrics/linear/symmetric_eigenvalues.ts";
+import { openFloat64Products } from "../../../../tensor/onnx/products.ts";
+import { assertAllClose } from "../../diffusion/assert_close.ts";
+import { lcgValues } from "../lcg.ts";
+
+const random = (rows: number, columns: number, seed: number) => matrix(rows, columns, lcgValues(seed, rows * columns));
+
+/** X Xᵀ of a random X [size, rank]. */
+const gram = (size: number, rank: number, seed: number) => {
+  const x = random(size, rank, seed);
+  return plainProducts.multiply(x, x, { transposeB: true });
+};
+
+Deno.test("products of the engine are those of the definition, transposed or not, and of empty matrices", async () => {
+  const products = openFloat64Products({ threads: 2 });
+  for (const transposeA of [false, true]) {
+    for (const transposeB of [false, true]) {
+      for (const [m, k, n] of [[3, 4, 5], [1, 7, 1], [40, 1, 30], [65, 33, 129]] as const) {
+        const a = transposeA ? random(k, m, 1) : random(m, k, 1);
+        const b = transposeB ? random(n, k, 2) : random(k, n, 2);
+        const options = { transposeA, transposeB };
+        const [got, want] = [await products.multiply(a, b, options), await plainProducts.multiply(a, b, options)];
+        assertEquals([got.rows, got.columns], [m, n]);
+        assertAllClose(got.data, want.data, { abs: 1e-14 });
+      }
+    }
+  }
+  const none = await products.multiply(random(3, 0, 1), random(0, 2, 1));
+  assertEquals(none, { rows: 3, columns: 2, data: new Float64Array(6) });
+  await assertRejects(() => products.multiply(random(2, 3, 1), random(2, 3, 1)), RangeError, "inner sizes 3 and 2");
+  await products.release();
+  assertThrows(() => matrix(2, 2, new Float64Array(3)), RangeError, "got 3 numbers");
+});
+
+Deno.test("pivotedCholesky() gives the matrix back and finds its rank", async () => {
+  // 130 is more than one block of columns, and not a multiple of it.
+  for (const [size, rank] of [[1, 1], [5, 5], [5, 2], [130, 130], [130, 70], [130, 64], [100, 1]] as const) {
+    const s = await gram(size, rank, size + rank);
+    const factor = await pivotedCholesky(s, plainProducts);
+    assertEquals([factor.rows, factor.columns], [size, rank]);
+    const back = await plainProducts.multiply(factor, factor, { transposeB: true });
+    assertAllClose(back.data, s.data, { abs: 1e-12 });
+  }
+  assertEquals((await pivotedCholesky(matrix(3, 3, new Float64Array(9)), plainProducts)).columns, 0);
+});
+
+function eigenvaluesByLibrary({ rows, data }: Float64Matrix): number[] {
+  const decomposition = new EigenvalueDecomposition(Matrix.from1DArray(rows, rows, data), { assumeSymmetric: true });
+  return [...decomposition.realEigenvalues].sort((a, b) => a - b);
+}
+
+Deno.test("symmetricEigenvalues() agrees with ml-matrix", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 24 }), fc.nat(1e6), fc.boolean(), (size, seed, sparse) => {
+      const x = random(size, size, seed);
+      const turned = transpose(x);
+      // Rows of zeros are steps without a reflection.
+      const data = x.data.map((value, i) => sparse && i % 3 > 0 ? 0 : value + turned.data[i]!);
+      const s = matrix(
+        size,
+        size,
+        data.map((value, i) => {
+          const [row, column] = [Math.floor(i / size), i % size];
+          return row < column ? data[column * size + row]! : value;
+        }),
+      );
+      assertAllClose(symmetricEigenvalues(s), eigenvaluesByLibrary(s), { abs: 1e-13 * size });
+    }),
+    { seed: 1, numRuns: 200 },
+  );
+});
+
+Deno.test("symmetricEigenvalues() is exact for diagonal matrices and keeps small ones beside large ones", () => {
+  const diagonal = Float64Array.of(3, 0, 0, 0, -1, 0, 0, 0, 2);
+  assertEquals([...symmetricEigenvalues(matrix(3, 3, diagonal))], [-1, 2, 3]);
+  const graded = symmetricEigenvalues(matrix(2, 2, Float64Array.of(1e12, 0, 0, 1e-12)));
+  assertEquals([...graded], [1e-12, 1e12]);
+  assert(symmetricEigenvalues(matrix(1, 1, Float64Array.of(5)))[0] === 5);
+});
