@@ -17,24 +17,42 @@ export interface NpyArray {
   readonly data: NpyData;
 }
 
-/** @throws RangeError when the shape is not the data's */
-export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
-  const count = shape.reduce((product, length) => product * length, 1);
-  if (count !== data.length) throw new RangeError(`npy: got ${data.length} numbers, wanted those of shape [${shape}]`);
-  const descriptor = Object.entries(DESCRIPTORS).find(([, type]) => data instanceof type)![0];
+export interface NpyHeader {
+  readonly shape: readonly number[];
+  readonly type: (typeof DESCRIPTORS)[Descriptor];
+  /** Bytes before the first number. */
+  readonly length: number;
+}
+
+/** The bytes before the numbers, so that these can be written as they come. */
+export function encodeNpyHeader(shape: readonly number[], type: NpyHeader["type"]): Uint8Array<ArrayBuffer> {
+  const descriptor = Object.entries(DESCRIPTORS).find(([, each]) => each === type)![0];
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${descriptor}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const bare = MAGIC.length + 4 + text.length + 1;
   const padded = `${text}${" ".repeat((ALIGNMENT - bare % ALIGNMENT) % ALIGNMENT)}\n`;
-  const bytes = new Uint8Array(MAGIC.length + 4 + padded.length + data.byteLength);
+  const bytes = new Uint8Array(MAGIC.length + 4 + padded.length);
   bytes.set([...MAGIC, 1, 0, padded.length & 0xff, padded.length >> 8]);
   bytes.set(new TextEncoder().encode(padded), MAGIC.length + 4);
-  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), MAGIC.length + 4 + padded.length);
   return bytes;
 }
 
-/** @throws FormatError when the bytes are no npy file, or one of another type or order */
-export function decodeNpy(bytes: Uint8Array): NpyArray {
+/** @throws RangeError when the shape is not the data's */
+export function encodeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
+  const count = shape.reduce((product, length) => product * length, 1);
+  if (count !== data.length) throw new RangeError(`npy: got ${data.length} numbers, wanted those of shape [${shape}]`);
+  const header = encodeNpyHeader(shape, data.constructor as NpyHeader["type"]);
+  const bytes = new Uint8Array(header.length + data.byteLength);
+  bytes.set(header);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length);
+  return bytes;
+}
+
+/**
+ * @param bytes the beginning of a file, or all of it
+ * @throws FormatError when the bytes are no npy file, or one of another type or order
+ */
+export function decodeNpyHeader(bytes: Uint8Array): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new FormatError("npy file", { got: "other first bytes", wanted: "\\x93NUMPY" });
@@ -60,9 +78,14 @@ export function decodeNpy(bytes: Uint8Array): NpyArray {
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0)) {
     throw new FormatError("npy shape", { got: `(${dimensions})`, wanted: "lengths of axes" });
   }
-  const type = DESCRIPTORS[descriptor as Descriptor];
+  return { shape, type: DESCRIPTORS[descriptor as Descriptor], length: start + length };
+}
+
+/** @throws FormatError when the bytes are no npy file, or one of another type or order */
+export function decodeNpy(bytes: Uint8Array): NpyArray {
+  const { shape, type, length } = decodeNpyHeader(bytes);
   const count = shape.reduce((product, side) => product * side, 1);
-  const body = bytes.slice(start + length, start + length + count * type.BYTES_PER_ELEMENT);
+  const body = bytes.slice(length, length + count * type.BYTES_PER_ELEMENT);
   if (body.length !== count * type.BYTES_PER_ELEMENT) {
     throw new FormatError("npy numbers", { got: `${body.length} bytes`, wanted: `${count * type.BYTES_PER_ELEMENT}` });
   }

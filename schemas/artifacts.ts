@@ -16,7 +16,17 @@ export const ARTIFACT_TYPES = [
 
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 
-/** Whether an input port of type `wanted` takes an artifact of type `given`: the same type, or samples where images are wanted. */
-export function acceptsArtifact(wanted: ArtifactType, given: ArtifactType): boolean {
+/** What an input port takes: one type, or any of several. */
+export type WantedArtifact = ArtifactType | readonly ArtifactType[];
+
+/** Whether a port takes an artifact of type `given`: the same type, or samples where images are wanted. */
+export function acceptsArtifact(wanted: WantedArtifact, given: ArtifactType): boolean {
+  if (typeof wanted !== "string") return wanted.some((each) => acceptsArtifact(each, given));
   return wanted === given || (wanted === "images" && given === "samples");
+}
+
+/** `images, features or statistics` */
+export function wantedText(wanted: WantedArtifact): string {
+  if (typeof wanted === "string") return wanted;
+  return [wanted.slice(0, -1).join(", "), wanted.at(-1)!].filter(Boolean).join(" or ");
 }

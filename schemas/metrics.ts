@@ -21,6 +21,12 @@ export const metricSchema = z.strictObject({
   count: z.int().min(1),
   /** Half-open range of timesteps [from, to) that the value is about; all of them when absent. */
   timesteps: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).optional(),
+  /** Standard deviation, of what the name says: over subsets or splits. */
+  deviation: z.number().min(0).optional(),
+  /** Where the truth lies, with so much confidence. */
+  interval: z.strictObject({ low: z.number(), high: z.number(), level: z.number() }).optional(),
+  /** The label that the value is about; all images when absent. */
+  label: z.union([z.int().min(0), z.string()]).optional(),
   /** Something that a reader must know before trusting the value. */
   note: z.string().optional(),
 });
@@ -39,7 +45,14 @@ export const metricsSchema = z.strictObject({
     schedule: z.record(z.string(), z.unknown()),
   }).optional(),
   /** What maps images to vectors, for distances of sets of images. */
-  features: z.strictObject({ name: z.string(), dimension: z.int().min(1) }).optional(),
+  features: z.strictObject({
+    name: z.string(),
+    dimension: z.int().min(1),
+    /** Of the graph or the classifier that makes them. */
+    sha256: z.string().optional(),
+    /** How images were brought to its size and range. */
+    preprocessing: z.record(z.string(), z.unknown()).optional(),
+  }).optional(),
   /** By role: `images`, or `real` and `fake`. */
   images: z.record(z.string(), imageSetSchema),
   metrics: z.array(metricSchema).min(1),

@@ -1,11 +1,12 @@
 import type { z } from "zod";
-import type { ArtifactType } from "../schemas/artifacts.ts";
+import type { ArtifactType, WantedArtifact } from "../schemas/artifacts.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
-  readonly type: ArtifactType;
+  /** One type, or any of several: the stage finds out which from the artifact. */
+  readonly type: WantedArtifact;
   readonly description: string;
   readonly optional?: boolean;
   readonly list?: boolean;

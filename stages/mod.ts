@@ -1,8 +1,10 @@
 /** The kinds of stage that come with noiseline. Importing this loads neither a tensor engine nor a file format. */
 import type { BuiltinKind } from "./contract.ts";
+import { classifierKind } from "./classifier/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";
 import { exportKind } from "./export/kind.ts";
+import { featuresKind } from "./features/kind.ts";
 import { importKind } from "./import/kind.ts";
 import { inpaintKind } from "./inpaint/kind.ts";
 import { interpolateKind } from "./interpolate/kind.ts";
@@ -10,12 +12,15 @@ import { neighboursKind } from "./neighbours/kind.ts";
 import { sampleKind } from "./sample/kind.ts";
 import { scheduleKind } from "./schedule/kind.ts";
 import { scoreKind } from "./score/kind.ts";
+import { statisticsKind } from "./statistics/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
 export {
+  classifierKind,
   datasetKind,
   evaluateKind,
   exportKind,
+  featuresKind,
   importKind,
   inpaintKind,
   interpolateKind,
@@ -23,6 +28,7 @@ export {
   sampleKind,
   scheduleKind,
   scoreKind,
+  statisticsKind,
   trainKind,
 };
 
@@ -35,6 +41,9 @@ const kinds = [
   interpolateKind,
   inpaintKind,
   neighboursKind,
+  classifierKind,
+  featuresKind,
+  statisticsKind,
   scoreKind,
   exportKind,
   importKind,

@@ -57,7 +57,7 @@ function printKind(kind: BuiltinKind): void {
     "inputs",
     Object.entries(kind.inputs).map(([name, { type, optional, list, description }]) => [
       name,
-      `${type}${list ? "[]" : ""}${optional ? "?" : ""}`,
+      `${[type].flat().join(" | ")}${list ? "[]" : ""}${optional ? "?" : ""}`,
       description,
     ]),
   );

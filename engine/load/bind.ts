@@ -1,4 +1,4 @@
-import { acceptsArtifact } from "../../schemas/artifacts.ts";
+import { acceptsArtifact, wantedText } from "../../schemas/artifacts.ts";
 import type { StageEntry } from "../../schemas/pipeline_file.ts";
 import type { InputPort } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
@@ -60,13 +60,13 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
           code: "wrong-artifact",
           message: `"${text}" has the wrong type for this input`,
           got: output.type,
-          wanted: port.type,
+          wanted: wantedText(port.type),
           fix: "name an output of the wanted type",
         });
       }
       return { stage: node, port: reference.port, type: output.type };
     }
-    const exact = outputs.filter(([, output]) => output.type === port.type);
+    const exact = outputs.filter(([, output]) => [port.type].flat().includes(output.type));
     const fitting = exact.length > 0 ? exact : outputs.filter(([, output]) => acceptsArtifact(port.type, output.type));
     if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
     if (fitting.length === 0) {
@@ -74,14 +74,14 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
         code: "wrong-artifact",
         message: `stage "${reference.stage}" (${source.name}) has no output that fits this input`,
         got: outputs.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs",
-        wanted: port.type,
+        wanted: wantedText(port.type),
         fix: "name a stage with an output of the wanted type",
       });
     }
     return report(path, "value", {
       code: "ambiguous-port",
       message: `"${text}" could mean several outputs`,
-      wanted: port.type,
+      wanted: wantedText(port.type),
       fix: `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`,
     });
   };
@@ -152,7 +152,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
     report(["stages", id], "key", {
       code: "missing-input",
       message: `stage "${id}" (${kind.name}) needs input "${name}"`,
-      wanted: port.type,
+      wanted: wantedText(port.type),
       fix: `add under inputs: ${name}: <stage>`,
     });
   }

@@ -18,7 +18,7 @@ export const stageDescriptionSchema = z.object({
   inputs: z.record(
     portName,
     z.strictObject({
-      type: artifactType,
+      type: z.union([artifactType, z.array(artifactType).min(1)]),
       description,
       optional: z.boolean().optional(),
       list: z.boolean().optional(),

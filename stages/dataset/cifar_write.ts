@@ -4,7 +4,7 @@ import { type CifarSplit, readCifarSplit } from "./cifar.ts";
 import { readCifarArchive } from "./cifar_archive.ts";
 import { CIFAR_CLASSES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
 import type { DatasetContext } from "./context.ts";
-import { obtainFiles } from "./download/obtain.ts";
+import { obtainFiles } from "./obtain.ts";
 
 const FILES = { train: CIFAR_TRAIN_FILES, test: CIFAR_TEST_FILES } as const;
 const SPLITS = ["train", "test"] as const;

@@ -5,18 +5,20 @@ import { checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Distance between two sets of images, as the Frechet distance of their features",
+  summary: "Distances between two sets of images, by their features",
   params: scoreParams,
   inputs: {
-    real: { type: "images", description: "Images to compare with" },
-    fake: { type: "images", description: "Images to judge" },
+    real: { type: ["images", "features", "statistics"], description: "What to compare with" },
+    fake: { type: ["images", "features", "statistics"], description: "What to judge" },
   },
   outputs: {
-    metrics: { type: "metrics", description: "The distance, named for its features" },
+    metrics: { type: "metrics", description: "The distances, each named for its features" },
   },
+  seeded: true,
+  permissions: { native: ["onnxruntime-node"] },
   check(_params, inputs): { problems: CheckProblem[] } {
     const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
     return { problems: checkSets({ real, fake }) };

@@ -1,7 +1,7 @@
 import type { StageEnd } from "../../contract.ts";
 import { writeImages } from "../../shared/images.ts";
 import type { DatasetContext } from "../context.ts";
-import { obtainFiles } from "../download/obtain.ts";
+import { obtainFiles } from "../obtain.ts";
 import { resize, resizeModeOf } from "../resize.ts";
 import { IDX_CLASSES, IDX_NAMES, IDX_SETS, IDX_SIDE, isIdxSource } from "./facts.ts";
 import { findIdxFiles, type IdxPaths, readIdxSplit } from "./read.ts";

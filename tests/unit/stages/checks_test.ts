@@ -72,7 +72,8 @@ Deno.test("forwardGflop() agrees with published and separately computed counts",
 
 Deno.test("every built-in kind has an entry with a run function", async () => {
   const names = [
-    ..."dataset evaluate export import inpaint interpolate neighbours sample schedule score train".split(" "),
+    ..."classifier dataset evaluate export features import inpaint interpolate neighbours sample schedule score statistics train"
+      .split(" "),
   ];
   assertEquals(Object.keys(BUILTIN_KINDS).sort(), names);
   for (const [name, kind] of Object.entries(BUILTIN_KINDS)) {

@@ -1,7 +1,7 @@
-import type { StageEnd } from "../../contract.ts";
-import type { DatasetContext } from "../context.ts";
-import { downloadsOf } from "../downloads.ts";
-import { download } from "./download.ts";
+import type { StageEnd } from "../contract.ts";
+import type { DatasetContext } from "./context.ts";
+import { downloadsOf } from "./downloads.ts";
+import { download } from "../shared/download/download.ts";
 
 /** All files that the params say to fetch, by their name in the key; or how the stage ends without them. */
 export async function obtainFiles(

@@ -1,0 +1,89 @@
+import * as tf from "@tensorflow/tfjs";
+import type { NamedTensors } from "../../tensor/device.ts";
+
+/** A small convolutional classifier, for features in the domain of the images that it was trained on. */
+export interface ClassifierConfig {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly classes: number;
+  /** Channels of the first layer; the features are four times as many. */
+  readonly base: number;
+}
+
+export interface ClassifierParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Uniform in +-limit; 0 for biases. He et al. 2015 for layers before a SiLU. */
+  readonly limit: number;
+}
+
+/** Length of a feature vector. */
+export function classifierDimension({ base }: Pick<ClassifierConfig, "base">): number {
+  return 4 * base;
+}
+
+/** Parameters in the order of the flat vector that holds them. */
+export function classifierParameters({ channels, classes, base }: ClassifierConfig): ClassifierParameter[] {
+  const conv = (name: string, from: number, to: number) => [
+    { name: `${name}.kernel`, shape: [3, 3, from, to], limit: Math.sqrt(6 / (9 * from)) },
+    { name: `${name}.bias`, shape: [to], limit: 0 },
+  ];
+  return [
+    ...conv("conv1", channels, base),
+    ...conv("conv2", base, 2 * base),
+    ...conv("conv3", 2 * base, 2 * base),
+    ...conv("conv4", 2 * base, 4 * base),
+    { name: "logits.kernel", shape: [4 * base, classes], limit: Math.sqrt(3 / (4 * base)) },
+    { name: "logits.bias", shape: [classes], limit: 0 },
+  ];
+}
+
+/**
+ * @param params tensors by the names and shapes of `classifierParameters`
+ * @param x [B, H, W, C] in [-1, 1]
+ * @returns `features` [B, 4 base], the mean over the last layer's pixels; `logits` [B, classes]
+ */
+export function classify(
+  params: NamedTensors,
+  x: tf.Tensor,
+): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+  const conv = (input: tf.Tensor, name: string, stride: 1 | 2) => {
+    const kernel = params[`${name}.kernel`] as tf.Tensor4D;
+    const sum = tf.add(tf.conv2d(input as tf.Tensor4D, kernel, stride, "same"), params[`${name}.bias`]!);
+    return tf.mul(sum, tf.sigmoid(sum));
+  };
+  const last = conv(conv(conv(conv(x, "conv1", 1), "conv2", 2), "conv3", 1), "conv4", 2);
+  const features = tf.mean(last, [1, 2]) as tf.Tensor2D;
+  const logits = tf.add(tf.matMul(features, params["logits.kernel"] as tf.Tensor2D), params["logits.bias"]!);
+  return { features, logits };
+}
+
+/** A flat vector [P] as the tensors that it holds. */
+export function unpackClassifier(flat: tf.Tensor, config: ClassifierConfig): NamedTensors {
+  let start = 0;
+  return Object.fromEntries(
+    classifierParameters(config).map(({ name, shape }) => {
+      const size = shape.reduce((product, length) => product * length, 1);
+      const part = tf.reshape(tf.slice(flat, [start], [size]), [...shape]);
+      start += size;
+      return [name, part];
+    }),
+  );
+}
+
+export function countClassifierParameters(config: ClassifierConfig): number {
+  return classifierParameters(config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+}
+
+/** Fresh parameters, flat [P]. @param uniforms numbers in [0, 1) for the parameter of that place */
+export function initClassifier(
+  config: ClassifierConfig,
+  uniforms: (place: number, count: number) => Float32Array,
+): Float32Array<ArrayBuffer> {
+  const parts = classifierParameters(config).map(({ shape, limit }, place) => {
+    const draws = uniforms(place, shape.reduce((product, length) => product * length, 1));
+    return Array.from(draws, (u) => limit * (2 * u - 1));
+  });
+  return Float32Array.from(parts.flat());
+}

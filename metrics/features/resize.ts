@@ -1,0 +1,89 @@
+/** How pixels between pixels are found. */
+export type ResizeKernel = "bilinear" | "bicubic";
+
+export interface ResizeOptions {
+  readonly kernel: ResizeKernel;
+  /** Widen the kernel when shrinking, as Pillow and torchvision's `antialias=True` do. */
+  readonly antialias: boolean;
+}
+
+interface Images {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** [N, H, W, C] row-major. */
+  readonly data: ArrayLike<number>;
+}
+
+/**
+ * Resize images to `size` x `size` with half-pixel centres, in float64, nothing rounded to bytes on the way. Edges repeat,
+ * by leaving out what lies outside (antialiased) or by taking the nearest pixel (not).
+ *
+ * bilinear, not antialiased: `interpolate(mode="bilinear", align_corners=False)` of PyTorch, which pytorch-fid uses.
+ * bicubic, antialiased: Pillow's, which clean-fid uses (a = -0.5). bicubic, not antialiased: PyTorch's (a = -0.75).
+ *
+ * @returns [N, size, size, C] row-major
+ */
+export function resizeImages(images: Images, size: number, options: ResizeOptions): Float64Array {
+  const { count, height, width, channels, data } = images;
+  const down = weightsFor(height, size, options);
+  const across = weightsFor(width, size, options);
+  const out = new Float64Array(count * size * size * channels);
+  const narrow = new Float64Array(height * size * channels);
+  for (let image = 0; image < count; image++) {
+    const from = image * height * width * channels;
+    narrow.fill(0);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < size; x++) {
+        for (const [source, weight] of across[x]!) {
+          for (let c = 0; c < channels; c++) {
+            narrow[(y * size + x) * channels + c]! += weight * data[from + (y * width + source) * channels + c]!;
+          }
+        }
+      }
+    }
+    const row = size * channels;
+    for (let y = 0; y < size; y++) {
+      for (const [source, weight] of down[y]!) {
+        const target = (image * size + y) * row;
+        for (let i = 0; i < row; i++) out[target + i]! += weight * narrow[source * row + i]!;
+      }
+    }
+  }
+  return out;
+}
+
+/** For each new pixel the old ones that it is made of, with their shares. */
+function weightsFor(from: number, to: number, { kernel, antialias }: ResizeOptions): [number, number][][] {
+  const scale = from / to;
+  const stretch = antialias ? Math.max(1, scale) : 1;
+  const reach = stretch * (kernel === "bilinear" ? 1 : 2);
+  const shape = kernel === "bilinear" ? triangle : cubic(antialias ? -0.5 : -0.75);
+  return Array.from({ length: to }, (_, i) => {
+    const centre = (i + 0.5) * scale - 0.5;
+    const shares = new Map<number, number>();
+    for (let source = Math.ceil(centre - reach); source <= Math.floor(centre + reach); source++) {
+      const weight = shape((source - centre) / stretch);
+      if (weight === 0 || (antialias && (source < 0 || source >= from))) continue;
+      const inside = Math.min(Math.max(source, 0), from - 1);
+      shares.set(inside, (shares.get(inside) ?? 0) + weight);
+    }
+    const total = [...shares.values()].reduce((sum, weight) => sum + weight, 0);
+    return [...shares].map(([source, weight]) => [source, weight / total]);
+  });
+}
+
+function triangle(x: number): number {
+  return Math.max(0, 1 - Math.abs(x));
+}
+
+/** Keys' cubic convolution. */
+function cubic(a: number): (x: number) => number {
+  return (signed) => {
+    const x = Math.abs(signed);
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+    return 0;
+  };
+}

@@ -1,0 +1,16 @@
+import { z } from "zod";
+import { execution } from "../roles.ts";
+import { deviceParam, positiveInt, threadsParam } from "./common.ts";
+
+/** Params of kind `classifier`. */
+export const classifierParams = z.strictObject({
+  base: positiveInt(512).default(32).describe("Channels of the first layer; features have four times as many numbers"),
+  steps: positiveInt(10_000_000).default(600),
+  batchSize: positiveInt(65_536).default(64),
+  learningRate: z.number().positive().max(1).default(1e-3),
+  checkpointEvery: execution(positiveInt(10_000_000).default(200).describe("Steps between saves for resuming")),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
+
+export type ClassifierParams = z.output<typeof classifierParams>;

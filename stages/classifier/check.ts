@@ -1,0 +1,40 @@
+import type { ClassifierParams } from "../../schemas/kinds/classifier.ts";
+import type { CheckProblem } from "../contract.ts";
+import type { ImageFacts } from "../shared/facts.ts";
+import { differentSize } from "../shared/same_size.ts";
+
+type Labelled = Omit<ImageFacts, "classes"> & { readonly classes?: number | null | undefined };
+
+/** Everything that keeps a classifier from learning; images that are not known are not checked. */
+export function checkClassifier(
+  { batchSize }: Pick<ClassifierParams, "batchSize">,
+  { images, test }: { readonly images: Labelled | undefined; readonly test: Labelled | undefined },
+): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  for (const [input, set] of [["images", images], ["test", test]] as const) {
+    if (set === undefined || set.classes) continue;
+    problems.push({
+      severity: "error",
+      input,
+      message: "a classifier learns labels, and these images have none",
+      got: "images without labels",
+      wanted: "a data set with labels",
+      fix: "use a data set with labels, or features of another extractor",
+    });
+  }
+  if (images?.count !== undefined && batchSize > images.count) {
+    problems.push({
+      severity: "error",
+      param: ["batchSize"],
+      message: "a batch needs more images than there are",
+      got: `batchSize ${batchSize}, ${images.count} images`,
+      wanted: `batchSize at most ${images.count}`,
+      fix: `use batchSize: ${images.count} or less`,
+    });
+  }
+  if (images !== undefined && test !== undefined) {
+    const problem = differentSize("test", test, { name: "those to learn from", size: images });
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}

@@ -1,0 +1,31 @@
+import { classifierParams } from "../../schemas/kinds/classifier.ts";
+import { defineKind } from "../contract.ts";
+import { readImageFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
+import { checkClassifier } from "./check.ts";
+
+export const classifierKind = defineKind({
+  kind: "classifier",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Train a small classifier on labelled images, whose features then compare sets of such images",
+  params: classifierParams,
+  inputs: {
+    images: { type: "images", description: "Labelled images to learn from" },
+    test: { type: "images", description: "Labelled images held out, for its accuracy", optional: true },
+  },
+  outputs: {
+    classifier: { type: "classifier", description: "The network, for features" },
+    metrics: { type: "metrics", description: "Its accuracy, on held-out images where there are any" },
+  },
+  seeded: true,
+  device: findStageDevice,
+  check(params, inputs) {
+    const [images, test] = [readImageFacts(inputs.images), readImageFacts(inputs.test)];
+    const problems = checkClassifier(params, { images, test });
+    if (images?.classes === undefined) return { problems };
+    const { height, width, channels, classes } = images;
+    return { problems, facts: { classifier: { height, width, channels, classes, dimension: 4 * params.base } } };
+  },
+});

@@ -1,0 +1,147 @@
+import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import {
+  type ClassifierConfig,
+  countClassifierParameters,
+  initClassifier,
+} from "../../metrics/features/classifier_network.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import { type Device, randomStream } from "../../tensor/mod.ts";
+import type { RunOf, SavedState, StageEnd } from "../contract.ts";
+import { writeClassifier } from "../shared/classifier.ts";
+import { openClassifier } from "../shared/classifier_features.ts";
+import { failedBy } from "../shared/failed.ts";
+import { readImages, type StoredImages } from "../shared/images.ts";
+import { yieldToMessages } from "../shared/macrotask.ts";
+import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
+import { bytesToUnit } from "../shared/pixel_values.ts";
+import { withDevice } from "../shared/stage_device.ts";
+import { checkClassifier } from "./check.ts";
+import type { classifierKind } from "./kind.ts";
+import { classifierStepSignature, makeClassifierStep } from "./step.ts";
+
+type Run = RunOf<typeof classifierKind>;
+type Context = Parameters<Run>[0];
+type Vectors = Record<(typeof VECTORS)[number], Float32Array<ArrayBuffer>>;
+
+const VECTORS = ["params", "m", "v"] as const;
+const STATE_FILE = "state.safetensors";
+
+const run: Run = async (context) => {
+  const { params, seed, inputs, outputs } = context;
+  const images = await readImages(inputs.images);
+  const test = inputs.test === undefined ? undefined : await readImages(inputs.test);
+  const [problem] = checkClassifier(params, { images: images.info, test: test?.info });
+  if (problem !== undefined) return failedBy(problem);
+
+  const { height, width, channels, classes, source } = images.info;
+  const network: ClassifierConfig = { height, width, channels, classes: classes!, base: params.base };
+  const judged = test ?? images;
+  const trained = await withDevice(context, async (device) => {
+    const vectors = await train(context, { device, images, network });
+    if ("status" in vectors) return vectors;
+    return { params: vectors.params, accuracy: await accuracyOf(vectors.params, { device, images: judged, network }) };
+  });
+  if ("status" in trained) return trained;
+  const { accuracy } = trained;
+  const config = { network, steps: params.steps, seed, accuracy: test === undefined ? null : accuracy, images: source };
+  await writeClassifier(outputs.classifier, { config, params: trained.params });
+  const note = test === undefined ? { note: "on the images that it learned from: no others were given" } : {};
+  await writeMetrics(outputs.metrics, {
+    seed,
+    images: { images: describeImageSet(inputs.test ?? inputs.images, judged, judged.info.count) },
+    metrics: [{ name: "accuracy", value: accuracy, count: judged.info.count, ...note }],
+  });
+  return undefined;
+};
+
+export default run;
+
+interface Subject {
+  readonly device: Device;
+  readonly images: StoredImages;
+  readonly network: ClassifierConfig;
+}
+
+async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
+  const { params: { batchSize, steps, learningRate, checkpointEvery }, progress, seed, stop } = context;
+  const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
+  const [init, order] = [stream("init"), stream("order")];
+  const saved = await progress.latest();
+  const zeros = () => new Float32Array(countClassifierParameters(network));
+  const start: Vectors = saved === undefined
+    ? { params: initClassifier(network, (place, count) => init.uniform(place, count)), m: zeros(), v: zeros() }
+    : await decodeState(saved);
+  if (saved?.step === steps) return start;
+
+  const compiled = await device.compile(makeClassifierStep(network), classifierStepSignature(network, batchSize), {
+    label: "classifier step",
+  });
+  const bound = await compiled.bind({ ...start });
+  const { count, height, width, channels } = images.info;
+  const size = height * width * channels;
+  const perEpoch = Math.floor(count / batchSize);
+  const x = new Float32Array(batchSize * size);
+  const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
+  let [epoch, indices] = [-1, new Int32Array()];
+  for (let step = (saved?.step ?? 0) + 1; step <= steps; step++) {
+    const wanted = Math.floor((step - 1) / perEpoch);
+    if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
+    const labels = new Float32Array(batchSize * network.classes);
+    for (let i = 0; i < batchSize; i++) {
+      const image = indices[(step - 1) % perEpoch * batchSize + i]!;
+      bytesToUnit(images.pixels.subarray(image * size, (image + 1) * size), x.subarray(i * size, (i + 1) * size));
+      labels[i * network.classes + images.labels![image]!] = 1;
+    }
+    const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
+    await bound.run({
+      x,
+      labels,
+      learningRate: Float32Array.of(learningRate),
+      biasCorrection1: Float32Array.of(biasCorrection1),
+      biasCorrection2: Float32Array.of(biasCorrection2),
+    }, results);
+    const loss = results.loss[0]!;
+    if (!Number.isFinite(loss)) {
+      const fix = `lower learningRate (now ${learningRate})`;
+      return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
+    }
+    context.report({ done: step, total: steps, unit: "step", figures: { loss: loss.toFixed(3) } });
+    await yieldToMessages();
+    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0) continue;
+    const vectors = await bound.read() as Vectors;
+    await progress.save(step, encodeState(vectors));
+    if (step === steps) return vectors;
+    if (stop.aborted) return { status: "interrupted", step };
+  }
+  throw new Error("Cannot happen: training ended by itself");
+}
+
+async function accuracyOf(params: Float32Array<ArrayBuffer>, { device, images, network }: Subject): Promise<number> {
+  const { count, height, width, channels } = images.info;
+  const size = height * width * channels;
+  const batchSize = Math.min(256, count);
+  const classifyBatch = await openClassifier({ network, params }, { device, batchSize });
+  let right = 0;
+  for (let first = 0; first < count; first += batchSize) {
+    const last = Math.min(first + batchSize, count);
+    const { logits } = await classifyBatch(images.pixels.subarray(first * size, last * size));
+    for (let i = 0; i < last - first; i++) {
+      const own = logits.subarray(i * network.classes, (i + 1) * network.classes);
+      right += Number(own.indexOf(Math.max(...own)) === images.labels![first + i]!);
+    }
+  }
+  return right / count;
+}
+
+function encodeState(vectors: Vectors): Record<string, Uint8Array> {
+  const tensors = VECTORS.map((name) => {
+    const data = vectors[name];
+    return [name, { dtype: "F32" as const, shape: [data.length], data }];
+  });
+  return { [STATE_FILE]: encodeSafetensors({ tensors: Object.fromEntries(tensors) }) };
+}
+
+async function decodeState(saved: SavedState): Promise<Vectors> {
+  const { tensors } = decodeSafetensors(await saved.read(STATE_FILE));
+  return Object.fromEntries(VECTORS.map((name) => [name, tensors[name]!.data])) as Vectors;
+}

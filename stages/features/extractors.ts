@@ -1,0 +1,141 @@
+import {
+  type ClassifierConfig,
+  classifierDimension,
+  initClassifier,
+} from "../../metrics/features/classifier_network.ts";
+import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
+import type { FeaturesParams } from "../../schemas/kinds/features.ts";
+import { type Device, randomStream } from "../../tensor/mod.ts";
+import type { StoredClassifier } from "../shared/classifier.ts";
+import { openClassifier } from "../shared/classifier_features.ts";
+import type { ExtractorInfo } from "../shared/features_file.ts";
+import type { ImagesInfo } from "../shared/images.ts";
+import { preprocess } from "./preprocess.ts";
+
+export interface Extractor {
+  readonly info: ExtractorInfo;
+  /** Length of the logits, where it has any. */
+  readonly logits: number | null;
+  /** Of a batch of bytes, [B, H, W, C]; valid until the next batch. */
+  extract(bytes: Uint8Array): Promise<{ readonly features: Float32Array; readonly logits?: Float32Array | undefined }>;
+  release(): Promise<void>;
+}
+
+type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
+
+/** Width of the first layer of the untrained network. */
+const RANDOM_BASE = 16;
+/** Made by tools/fid/export_inception.py from the published weights, whose hash it checks. */
+export const INCEPTION = "inception-2015-12-05";
+const EXTRACTOR_KEY = "noiseline.extractor";
+
+export function pixelExtractor(size: Size): Extractor {
+  const dimension = pixelFeatureDimension(size);
+  return {
+    info: {
+      name: PIXEL_FEATURES,
+      sha256: null,
+      dimension,
+      preprocessing: { pooled: "to at most 8x8", range: [-1, 1] },
+    },
+    logits: null,
+    // deno-lint-ignore require-await -- others compute on a device
+    async extract(bytes) {
+      const { height, width, channels } = size;
+      const count = bytes.length / (height * width * channels);
+      return { features: pixelFeatures({ count, height, width, channels, data: bytes }) };
+    },
+    release: () => Promise.resolve(),
+  };
+}
+
+/** Convolutions that have learned nothing, from a seed of their own: the same for every experiment. */
+export async function randomExtractor(size: Size, device: Device, batchSize: number): Promise<Extractor> {
+  const { height, width, channels } = size;
+  const network: ClassifierConfig = { height, width, channels, classes: 1, base: RANDOM_BASE };
+  const stream = randomStream({ seed: 0, stream: "features/random-conv" });
+  const params = initClassifier(network, (place, count) => stream.uniform(place, count));
+  const extract = await openClassifier({ network, params }, { device, batchSize });
+  return {
+    info: {
+      name: "random-conv",
+      sha256: null,
+      dimension: classifierDimension(network),
+      preprocessing: { range: [-1, 1] },
+    },
+    logits: null,
+    extract: async (bytes) => ({ features: (await extract(bytes)).features }),
+    release: () => Promise.resolve(),
+  };
+}
+
+export async function classifierExtractor(
+  { config, params }: StoredClassifier,
+  { digest, device, batchSize }: { readonly digest: string; readonly device: Device; readonly batchSize: number },
+): Promise<Extractor> {
+  const network = config.network as ClassifierConfig;
+  const extract = await openClassifier({ network, params }, { device, batchSize });
+  return {
+    info: {
+      name: "classifier",
+      sha256: digest,
+      dimension: classifierDimension(network),
+      preprocessing: { range: [-1, 1], accuracy: config.accuracy, trainedOn: config.images },
+    },
+    logits: network.classes,
+    extract,
+    release: () => Promise.resolve(),
+  };
+}
+
+/** @throws Error when the graph cannot be loaded or lacks an output */
+export async function onnxExtractor(
+  model: Uint8Array,
+  { params, size, name, sha256, threads }: {
+    readonly params: FeaturesParams;
+    readonly size: Size;
+    readonly name: string;
+    readonly sha256: string;
+    readonly threads: number;
+  },
+): Promise<Extractor> {
+  const { openOnnxGraph } = await import("../../tensor/onnx/graph.ts");
+  const graph = await openOnnxGraph(model, { threads });
+  const output = params.output ?? graph.outputs[0]!;
+  const wanted = [output, ...(params.logits === undefined ? [] : [params.logits])];
+  for (const each of wanted) {
+    if (!graph.outputs.includes(each)) {
+      throw new Error(`the graph has no output "${each}"; it has ${graph.outputs.join(", ")}`);
+    }
+  }
+  const options = params.preprocess!;
+  const run = async (bytes: Uint8Array) => {
+    const { data, shape } = preprocess(bytes, size, options);
+    const results = await graph.run(data, shape, wanted);
+    const flat = (each: string) => {
+      const { data, shape: [count, ...rest] } = results[each]!;
+      // Maps of 1x1 pixels are vectors; larger ones would be another feature.
+      if (count !== shape[0] || rest.slice(1).some((side) => side !== 1)) {
+        throw new Error(`output "${each}": got shape [${results[each]!.shape}], wanted [${shape[0]}, D]`);
+      }
+      return { data, width: rest[0]! };
+    };
+    return { features: flat(output), logits: params.logits === undefined ? undefined : flat(params.logits) };
+  };
+  // One blank image says how long the vectors are.
+  const tried = await run(new Uint8Array(size.height * size.width * size.channels));
+  return {
+    info: {
+      name: graph.metadata[EXTRACTOR_KEY] ?? name,
+      sha256,
+      dimension: tried.features.width,
+      preprocessing: { ...options, output },
+    },
+    logits: tried.logits?.width ?? null,
+    async extract(bytes) {
+      const { features, logits } = await run(bytes);
+      return { features: features.data, logits: logits?.data };
+    },
+    release: () => graph.release(),
+  };
+}

@@ -1,0 +1,33 @@
+import { featuresParams } from "../../schemas/kinds/features.ts";
+import { defineKind } from "../contract.ts";
+import { readImageFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
+import { checkFeatures } from "./check.ts";
+import { graphDownloads } from "./downloads.ts";
+
+export const featuresKind = defineKind({
+  kind: "features",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./run.ts"),
+  summary: "Map images to vectors, for distances between sets of images",
+  params: featuresParams,
+  inputs: {
+    images: { type: "images", description: "Images to map" },
+    classifier: { type: "classifier", description: "Of extractor classifier: what maps them", optional: true },
+  },
+  outputs: {
+    features: { type: "features", description: "One vector for each image" },
+  },
+  permissions: { native: ["onnxruntime-node"] },
+  device: findStageDevice,
+  downloads: graphDownloads,
+  check(params, inputs) {
+    const images = readImageFacts(inputs.images);
+    const count = images?.count === undefined ? undefined : Math.min(images.count, params.limit ?? images.count);
+    return {
+      problems: checkFeatures(params, { images, classifier: inputs.classifier }),
+      facts: { features: { features: params.extractor, ...(count === undefined ? {} : { count }) } },
+    };
+  },
+});

@@ -1,0 +1,170 @@
+import { bootstrapInterval } from "../../metrics/bootstrap.ts";
+import { extrapolationCounts, fitLine } from "../../metrics/extrapolate.ts";
+import { frechetDistance } from "../../metrics/frechet.ts";
+import { inceptionScore } from "../../metrics/inception_score.ts";
+import { kernelDistanceOfSubsets } from "../../metrics/kernel_distance.ts";
+import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
+import { manifoldFigures } from "../../metrics/manifold.ts";
+import { type FeatureVectors, range } from "../../metrics/vectors.ts";
+import type { ScoreParams } from "../../schemas/kinds/score.ts";
+import type { Metric } from "../../schemas/metrics.ts";
+import { randomStream } from "../../tensor/mod.ts";
+import { INCEPTION } from "../features/extractors.ts";
+import { type ScoredSet, statisticsOf } from "./sets.ts";
+
+export interface ScoreOptions {
+  readonly params: ScoreParams;
+  readonly seed: number;
+  readonly products: MatrixProducts;
+  /** Called before each figure, and while one goes on. */
+  readonly onProgress: (figure: string, share: number) => void;
+}
+
+interface Sets {
+  readonly real: ScoredSet;
+  readonly fake: ScoredSet;
+}
+
+const LEVEL = 0.95;
+
+/** A Frechet distance is the FID only over the network that the FID is defined by. */
+export function frechetName(extractor: string): string {
+  return extractor === INCEPTION ? "FID" : `FD-${extractor}`;
+}
+
+/** All figures that the params ask for. */
+export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metric[]> {
+  const { params } = options;
+  const metrics: Metric[] = [];
+  if (params.fd) metrics.push(await frechetFigure(sets, options));
+  if (params.fdInfinity) metrics.push(await extrapolatedFigure(sets, options));
+  if (params.kid !== undefined) metrics.push(await kernelFigure(sets, params.kid, options));
+  if (params.manifold !== undefined) metrics.push(...await manifoldMetrics(sets, params.manifold, options));
+  if (params.inceptionScore !== undefined) {
+    const { data, classes } = sets.fake.logits!;
+    const { mean, deviation } = inceptionScore(data, { classes, ...params.inceptionScore });
+    const name = sets.fake.extractor.name === INCEPTION ? "IS" : `IS-${sets.fake.extractor.name}`;
+    metrics.push({ name, value: mean, deviation, count: sets.fake.count });
+  }
+  if (params.perClass) metrics.push(...await classFigures(sets, options));
+  return metrics;
+}
+
+async function frechetFigure(
+  { real, fake }: Sets,
+  { params, seed, products, onProgress }: ScoreOptions,
+): Promise<Metric> {
+  onProgress("fd", 0);
+  const [a, b] = [await real.statistics(products), await fake.statistics(products)];
+  const value = await frechetDistance(a, b, products);
+  const { dimension, name } = real.extractor;
+  const count = Math.min(real.count, fake.count);
+  // Fewer images than dimensions: the covariance is singular, and the distance mostly says how few images there are.
+  const note = count > dimension ? {} : {
+    note: `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
+      "values of the same numbers of images",
+  };
+  const metric: Metric = { name: frechetName(name), value, count, ...note };
+  if (params.bootstrap === 0) return metric;
+  const draws = randomStream({ seed, stream: "score/bootstrap" });
+  const replicates: number[] = [];
+  for (let replicate = 0; replicate < params.bootstrap; replicate++) {
+    const resampled = async (vectors: FeatureVectors, side: number) => {
+      const indices = draws.integers(2 * replicate + side, vectors.count, vectors.count);
+      return await statisticsOf(vectors, indices.sort(), products);
+    };
+    const pair = [await resampled(real.vectors!, 0), await resampled(fake.vectors!, 1)] as const;
+    replicates.push(await frechetDistance(...pair, products));
+    onProgress("bootstrap", (replicate + 1) / params.bootstrap);
+  }
+  return { ...metric, interval: { ...bootstrapInterval(value, replicates, { level: LEVEL }), level: LEVEL } };
+}
+
+async function extrapolatedFigure(
+  { real, fake }: Sets,
+  { seed, products, onProgress }: ScoreOptions,
+): Promise<Metric> {
+  const reference = await real.statistics(products);
+  const order = randomStream({ seed, stream: "score/extrapolate" });
+  const counts = extrapolationCounts(fake.count, { least: Math.min(fake.count, real.extractor.dimension + 1) });
+  const points: { x: number; y: number }[] = [];
+  for (const [i, count] of counts.entries()) {
+    const chosen = order.permutation(i, fake.count).slice(0, count).sort();
+    const some = await statisticsOf(fake.vectors!, chosen, products);
+    points.push({ x: 1 / count, y: await frechetDistance(reference, some, products) });
+    onProgress("fdInfinity", (i + 1) / counts.length);
+  }
+  const name = `${frechetName(real.extractor.name)}-infinity`;
+  const note = "Chong & Forsyth 2020: a line through distances over 1/N; the real set stays as large as it is";
+  if (new Set(counts).size < 3) {
+    return {
+      name,
+      value: points.at(-1)!.y,
+      count: fake.count,
+      note: "too few images to extrapolate; the distance itself",
+    };
+  }
+  const { intercept, interceptError } = fitLine(points);
+  return { name, value: intercept, deviation: interceptError, count: fake.count, note };
+}
+
+async function kernelFigure(
+  { real, fake }: Sets,
+  { subsets, size }: NonNullable<ScoreParams["kid"]>,
+  { seed, products, onProgress }: ScoreOptions,
+): Promise<Metric> {
+  const streams = {
+    real: randomStream({ seed, stream: "score/kid-real" }),
+    fake: randomStream({ seed, stream: "score/kid-fake" }),
+  };
+  const { mean, deviation } = await kernelDistanceOfSubsets(real.vectors!, fake.vectors!, {
+    subsets,
+    size,
+    // In the order of the file: the kernel distance does not see the order, and a file is read faster so.
+    choose: (set, subset, { count, of }) => streams[set].permutation(subset, of).slice(0, count).sort(),
+    products,
+    onSubset: (done) => onProgress("kid", done / subsets),
+  });
+  const { name } = real.extractor;
+  const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
+  return { name: name === INCEPTION ? "KID" : `KD-${name}`, value: mean, deviation, count: size, note };
+}
+
+async function manifoldMetrics(
+  { real, fake }: Sets,
+  { neighbours, limit }: NonNullable<ScoreParams["manifold"]>,
+  { products, onProgress }: ScoreOptions,
+): Promise<Metric[]> {
+  const first = (vectors: FeatureVectors) => ({ ...vectors, count: Math.min(vectors.count, limit) });
+  const [a, b] = [first(real.vectors!), first(fake.vectors!)];
+  const figures = await manifoldFigures(a, b, {
+    k: neighbours,
+    products,
+    onBlock: (share) => onProgress("manifold", share),
+  });
+  const note = `${a.count} real and ${b.count} fake, ${neighbours} nearest neighbours`;
+  return (["precision", "recall", "density", "coverage"] as const).map((figure) => ({
+    name: `${figure}-${real.extractor.name}`,
+    value: figures[figure],
+    count: Math.min(a.count, b.count),
+    note,
+  }));
+}
+
+async function classFigures({ real, fake }: Sets, { products, onProgress }: ScoreOptions): Promise<Metric[]> {
+  const labels = [...new Set(real.labels)].filter((label) => fake.labels!.includes(label)).sort((a, b) => a - b);
+  const metrics: Metric[] = [];
+  for (const [i, label] of labels.entries()) {
+    const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
+    const [a, b] = [of(real.labels!), of(fake.labels!)];
+    if (Math.min(a.length, b.length) < 2) continue;
+    const value = await frechetDistance(
+      await statisticsOf(real.vectors!, a, products),
+      await statisticsOf(fake.vectors!, b, products),
+      products,
+    );
+    metrics.push({ name: frechetName(real.extractor.name), value, count: Math.min(a.length, b.length), label });
+    onProgress("perClass", (i + 1) / labels.length);
+  }
+  return metrics;
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { type ClassifierConfig, countClassifierParameters } from "../../metrics/features/classifier_network.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
+import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { jsonText } from "./json_text.ts";
+
+/** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
+const CONFIG_FILE = "classifier.json";
+const WEIGHTS_FILE = "weights.safetensors";
+
+const size = z.int().min(1);
+const configSchema = z.strictObject({
+  network: z.strictObject({ height: size, width: size, channels: size, classes: size, base: size }),
+  steps: size,
+  seed: z.int().min(0),
+  /** Of held-out images, where there were any. */
+  accuracy: z.number().min(0).max(1).nullable(),
+  images: z.record(z.string(), z.unknown()),
+});
+
+export type StoredClassifierConfig = z.output<typeof configSchema>;
+
+export interface StoredClassifier {
+  readonly config: StoredClassifierConfig;
+  /** [P] */
+  readonly params: Float32Array<ArrayBuffer>;
+}
+
+export async function writeClassifier(output: OutputArtifact, { config, params }: StoredClassifier): Promise<void> {
+  await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
+  const tensors = { params: { dtype: "F32" as const, shape: [params.length], data: params } };
+  await output.write(WEIGHTS_FILE, encodeSafetensors({ tensors }));
+}
+
+/** @throws FormatError, ZodError or Error when the artifact's files are not those of `writeClassifier`. */
+export async function readClassifier(artifact: InputArtifact): Promise<StoredClassifier> {
+  const config = configSchema.parse(JSON.parse(await artifact.readText(CONFIG_FILE)));
+  const data = decodeSafetensors(await artifact.read(WEIGHTS_FILE)).tensors["params"]?.data;
+  const wanted = countClassifierParameters(config.network as ClassifierConfig);
+  if (!(data instanceof Float32Array) || data.length !== wanted) {
+    throw new Error(`${WEIGHTS_FILE}: got ${data?.length ?? "none"}, wanted ${wanted} F32 numbers`);
+  }
+  return { config, params: data as Float32Array<ArrayBuffer> };
+}

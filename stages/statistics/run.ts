@@ -1,0 +1,76 @@
+import { StreamingStatistics } from "../../metrics/statistics.ts";
+import { range } from "../../metrics/vectors.ts";
+import type { RunOf, StageEnd } from "../contract.ts";
+import { openFeatures } from "../shared/features_file.ts";
+import { yieldToMessages } from "../shared/macrotask.ts";
+import { withProducts } from "../shared/products.ts";
+import { momentsOf, writeStatistics } from "../shared/statistics_file.ts";
+import type { statisticsKind } from "./kind.ts";
+
+type Run = RunOf<typeof statisticsKind>;
+type Context = Parameters<Run>[0];
+
+/** Vectors in memory at once. */
+const CHUNK = 2_048;
+
+const run: Run = async (context) => {
+  const { params, inputs } = context;
+  if (params.path !== undefined) return await fromFile(context, params.path);
+  if (inputs.features === undefined) {
+    const fix = "add features: <a features stage> under inputs, or path: <a file of mu and sigma>";
+    return { status: "failed", message: "there is nothing to take statistics of", fix };
+  }
+  return await fromFeatures(context, inputs.features);
+};
+
+export default run;
+
+async function fromFeatures(
+  { params, outputs, stop, report }: Context,
+  input: NonNullable<Context["inputs"]["features"]>,
+): Promise<StageEnd | undefined> {
+  const features = await openFeatures(input);
+  try {
+    const { vectors, info } = features;
+    if (vectors.count < 2) return { status: "failed", message: "a covariance needs at least two images: got 1" };
+    const statistics = await withProducts(params.threads, async (products) => {
+      const streaming = new StreamingStatistics(vectors.dimension, products);
+      for (let first = 0; first < vectors.count && !stop.aborted; first += CHUNK) {
+        const count = Math.min(CHUNK, vectors.count - first);
+        await streaming.add(await vectors.rows(range(first, count)));
+        report({ done: first + count, total: vectors.count, unit: "image" });
+        await yieldToMessages();
+      }
+      return stop.aborted ? undefined : streaming.finish();
+    });
+    if (statistics === undefined) return { status: "interrupted", step: 0 };
+    const { extractor, count, images } = info;
+    await writeStatistics(outputs.statistics, { info: { extractor, count, images }, statistics });
+    return undefined;
+  } finally {
+    features.close();
+  }
+}
+
+async function fromFile({ params, outputs }: Context, path: string): Promise<StageEnd | undefined> {
+  const { extractor, count } = params;
+  try {
+    const { mean, covariance } = momentsOf(await Deno.readFile(path));
+    await writeStatistics(outputs.statistics, {
+      info: {
+        extractor: { name: extractor!, sha256: null, dimension: mean.length, preprocessing: { file: "given" } },
+        count: count!,
+        images: null,
+      },
+      statistics: { count: count!, mean, covariance },
+    });
+    return undefined;
+  } catch (error) {
+    const message = `cannot read statistics: ${error instanceof Error ? error.message : error}`;
+    return {
+      status: "failed",
+      message,
+      fix: "name an npz file with mu and sigma, as pytorch-fid --save-stats writes it",
+    };
+  }
+}

@@ -1,0 +1,51 @@
+import onnxProto from "onnx-proto";
+import * as ort from "onnxruntime-node";
+
+/** A graph of somebody else's, such as a feature extractor. */
+export interface OnnxGraph {
+  readonly input: string;
+  readonly outputs: readonly string[];
+  /** What its makers wrote beside it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Run it on one float32 input. @returns the outputs that are named, with their shapes */
+  run(
+    data: Float32Array,
+    shape: readonly number[],
+    outputs: readonly string[],
+  ): Promise<Readonly<Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>>>;
+  release(): Promise<void>;
+}
+
+/** @throws Error when ONNX Runtime cannot load the model, or it has another number of inputs than one */
+export async function openOnnxGraph(
+  model: Uint8Array,
+  { threads, provider = "cpu" }: { readonly threads: number; readonly provider?: "cpu" | "cuda" | "webgpu" },
+): Promise<OnnxGraph> {
+  const session = await ort.InferenceSession.create(model, {
+    executionProviders: [provider],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
+  const [input, ...more] = session.inputNames;
+  if (input === undefined || more.length > 0) {
+    throw new Error(`the graph has ${session.inputNames.length} inputs (${session.inputNames.join(", ")}), wanted one`);
+  }
+  const { metadataProps } = onnxProto.onnx.ModelProto.decode(model);
+  return {
+    input,
+    outputs: session.outputNames,
+    metadata: Object.fromEntries(metadataProps.map(({ key, value }) => [key ?? "", value ?? ""])),
+    async run(data, shape, outputs) {
+      const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);
+      return Object.fromEntries(outputs.map((name) => {
+        const { data, dims } = results[name]!;
+        if (!(data instanceof Float32Array)) {
+          throw new Error(`output ${name}: got ${results[name]!.type}, wanted float32`);
+        }
+        return [name, { data, shape: dims }];
+      }));
+    },
+    release: () => session.release(),
+  };
+}

@@ -1,0 +1,223 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { decodeNpy } from "../../../formats/npy.ts";
+import { decodeNpz } from "../../../formats/npz.ts";
+import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
+import type { InputArtifact } from "../../../stages/contract.ts";
+import { openFeatures } from "../../../stages/shared/features_file.ts";
+import { readImages } from "../../../stages/shared/images.ts";
+import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
+import { tinyGraph } from "../../support/tiny_graph.ts";
+import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
+import { smallImages, withFolder } from "./small_world.ts";
+
+const TRAIN = { base: 4, steps: 60, batchSize: 16, learningRate: 1e-2 };
+
+async function featuresOf(folder: string, images: InputArtifact, params = {}, more = {}): Promise<InputArtifact> {
+  const inputs = { images, ...more };
+  const { end, outputs } = await runStage(folder, featuresKind, { params: { extractor: "pixels", ...params }, inputs });
+  assertEquals(end, undefined);
+  return outputs["features"]!;
+}
+
+async function metricsOf({ end, outputs }: StageOutcome): Promise<Metrics> {
+  assertEquals(end, undefined);
+  return JSON.parse(await outputs["metrics"]!.readText("metrics.json"));
+}
+
+async function score(folder: string, real: InputArtifact, fake: InputArtifact, params = {}): Promise<Metric[]> {
+  return (await metricsOf(await runStage(folder, scoreKind, { params, inputs: { real, fake } }))).metrics;
+}
+
+async function failure(outcome: Promise<StageOutcome>): Promise<string> {
+  const { end } = await outcome;
+  assert(end?.status === "failed", JSON.stringify(end));
+  return `${end.message}. ${end.fix}`;
+}
+
+Deno.test("classifier learns, says how well on held-out images, and goes on after a stop to the same bytes", async () => {
+  await withFolder(async (folder) => {
+    const { train, test } = await smallImages(folder, { limit: 260, testCount: 60 });
+    const learn = (options = {}, params = {}) =>
+      runStage(folder, classifierKind, {
+        params: { ...TRAIN, ...params },
+        inputs: { images: train, test },
+        ...options,
+      });
+    const straight = await learn();
+    const [accuracy] = (await metricsOf(straight)).metrics;
+    // Ten classes: guessing gets 0.1.
+    assert(accuracy!.value > 0.5, `${accuracy!.value}`);
+    assertEquals([accuracy!.name, accuracy!.count], ["accuracy", 60]);
+
+    const [stop, progress] = [new AbortController(), new MemoryProgress()];
+    const onReport = ({ done }: { done: number }) => done === 25 && stop.abort();
+    assertEquals((await learn({ progress, stop: stop.signal, onReport })).end, { status: "interrupted", step: 25 });
+    assertEquals(digests(await learn({ progress })), digests(straight));
+
+    const classifier = straight.outputs["classifier"]!;
+    const features = await featuresOf(folder, test, { extractor: "classifier", batchSize: 7 }, { classifier });
+    const { info, logits, labels, close } = await openFeatures(features);
+    close();
+    assertEquals([info.extractor.name, info.extractor.dimension, info.logits, info.count], ["classifier", 16, 10, 60]);
+    const answers = Array.from(labels!, (_, i) => {
+      const row = logits!.subarray(10 * i, 10 * i + 10);
+      return row.indexOf(Math.max(...row));
+    });
+    assertClose(answers.filter((answer, i) => answer === labels![i]).length / 60, accuracy!.value, { abs: 1e-12 });
+    const metrics = await score(folder, features, features, { inceptionScore: { splits: 2 }, perClass: true });
+    assertEquals(metrics.slice(0, 2).map(({ name }) => name), ["FD-classifier", "IS-classifier"]);
+    assertEquals(metrics.filter(({ label }) => label !== undefined).length >= 5, true);
+  });
+});
+
+Deno.test("features do not depend on the batches, and are read back row by row", async () => {
+  await withFolder(async (folder) => {
+    const { train } = await smallImages(folder, { limit: 60, testCount: 10 });
+    for (const extractor of ["pixels", "random-conv"]) {
+      const [whole, parts] = [
+        await featuresOf(folder, train, { extractor, batchSize: 50 }),
+        await featuresOf(folder, train, { extractor, batchSize: 7 }),
+      ];
+      const [a, b] = [whole, parts].map((artifact) => artifact.read("features.npy"));
+      const [first, second] = [decodeNpy(await a!), decodeNpy(await b!)];
+      assertEquals(first.shape, second.shape);
+      // Batches of other sizes are summed in another order, float32.
+      assertAllClose(first.data, second.data, { abs: 1e-5 });
+      const { vectors, close } = await openFeatures(whole);
+      const [, width] = first.shape as [number, number];
+      const rows = await vectors.rows([3, 4, 5, 0, 49]);
+      close();
+      const wanted = [3, 4, 5, 0, 49].flatMap((i) => [...first.data.subarray(i * width, (i + 1) * width)]);
+      assertEquals([...rows], wanted);
+    }
+  });
+});
+
+Deno.test("a graph of somebody else's is run on images as it wants them, and named", async () => {
+  await withFolder(async (folder) => {
+    const { test } = await smallImages(folder);
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    const params = { extractor: "onnx", path, preprocess: { size: 16, range: [0, 2], deviation: [1, 2, 4] } };
+    const features = await featuresOf(folder, test, { ...params, batchSize: 3, logits: "logits" });
+    const { info, logits, close } = await openFeatures(features);
+    close();
+    assertEquals([info.extractor.name, info.extractor.dimension, info.logits], ["my-net", 3, 3]);
+    const { data } = decodeNpy(await features.read("features.npy"));
+    // Twice the size without antialiasing keeps the mean of a picture whose border is empty, as digits' is.
+    const { pixels } = await readImages(test);
+    const mean = pixels.subarray(0, 64).reduce((sum, byte) => sum + byte, 0) / 64 / 255 * 2;
+    assertAllClose(data.subarray(0, 3), [mean, mean / 2, mean / 4], { rel: 0.05 });
+    assertAllClose(logits!, data.map((value) => 2 * value), { rel: 1e-6 });
+
+    assertEquals((await score(folder, features, features))[0]!.name, "FD-my-net");
+    await Deno.writeFile(path, tinyGraph({ "noiseline.extractor": "inception-2015-12-05" }));
+    const inception = await featuresOf(folder, test, params);
+    assertEquals((await score(folder, inception, inception))[0]!.name, "FID");
+
+    const run = (more: Record<string, unknown>) =>
+      failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
+    assertStringIncludes(await run({ output: "pool" }), 'has no output "pool"; it has pooled, logits');
+    await Deno.writeFile(path, Uint8Array.of(1, 2, 3));
+    assertStringIncludes(await run({}), "cannot use the graph");
+  });
+});
+
+Deno.test("statistics are those of the features, go through a file of pytorch-fid's form, and score alike", async () => {
+  await withFolder(async (folder) => {
+    const { train, test } = await smallImages(folder, { limit: 240, testCount: 100 });
+    const [real, fake] = [await featuresOf(folder, train), await featuresOf(folder, test)];
+    const summarise = async (inputs: Record<string, InputArtifact>, params = {}) => {
+      const { end, outputs } = await runStage(folder, statisticsKind, { params, inputs });
+      assertEquals(end, undefined);
+      return outputs["statistics"]!;
+    };
+    const statistics = await summarise({ features: real });
+    const { mu, sigma } = decodeNpz(await statistics.read("statistics.npz"));
+    assertEquals([mu!.shape, sigma!.shape], [[64], [64, 64]]);
+    const given = await summarise({}, { path: statistics.path("statistics.npz"), extractor: "pixels", count: 140 });
+
+    const [value] = (await score(folder, real, fake)).map(({ value }) => value);
+    for (const reference of [statistics, given]) {
+      assertClose((await score(folder, reference, fake))[0]!.value, value!, { rel: 1e-12 });
+    }
+    // The images themselves, whose pixels are taken on the way.
+    assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
+    const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
+    assertStringIncludes(await failure(refused), "kid needs the vectors of both sets");
+  });
+});
+
+Deno.test("score gives every figure that is asked for, with what is needed to trust it", async () => {
+  await withFolder(async (folder) => {
+    const { train, test } = await smallImages(folder, { limit: 400, testCount: 150 });
+    const [real, fake] = [await featuresOf(folder, train), await featuresOf(folder, test)];
+    const params = {
+      bootstrap: 20,
+      fdInfinity: true,
+      kid: { subsets: 5, size: 50 },
+      manifold: { neighbours: 3 },
+      perClass: true,
+    };
+    const metrics = await score(folder, real, fake, params);
+    const names = metrics.filter(({ label }) => label === undefined).map(({ name }) => name);
+    assertEquals(names, [
+      "FD-pixels",
+      "FD-pixels-infinity",
+      "KD-pixels",
+      "precision-pixels",
+      "recall-pixels",
+      "density-pixels",
+      "coverage-pixels",
+    ]);
+    const [fd, infinite, kernel] = metrics as [Metric, Metric, Metric];
+    assert(fd.interval!.low < fd.interval!.high && fd.interval!.low < fd.value);
+    // Of two sets of one distribution: finite sets are all that is between them.
+    assert(infinite.value < fd.value);
+    assert(Math.abs(kernel.value) < 4 * kernel.deviation!);
+    assertEquals(await score(folder, real, fake, params), metrics);
+    assertEquals((await score(folder, real, real))[0]!.value, 0);
+  });
+});
+
+Deno.test("score refuses features of two extractors, and figures that the sets cannot give", async () => {
+  await withFolder(async (folder) => {
+    const { train, test } = await smallImages(folder, { limit: 60, testCount: 20 });
+    const [pixels, random] = [
+      await featuresOf(folder, train),
+      await featuresOf(folder, test, { extractor: "random-conv" }),
+    ];
+    const run = (real: InputArtifact, fake: InputArtifact, params = {}) =>
+      failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
+    assertStringIncludes(await run(pixels, random), "features of two extractors do not compare: got random-conv (64)");
+    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
+    assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
+    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure was asked for");
+    const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });
+    assertStringIncludes(await failure(noClassifier), "needs the input of that name");
+  });
+});
+
+Deno.test("the checks refuse what does not fit before anything runs", () => {
+  const size = { height: 8, width: 8, channels: 1, count: 20 };
+  const problems = (kind: typeof featuresKind, params: unknown, inputs = {}) =>
+    kind.check!(kind.params.parse(params), { images: size, ...inputs }).problems.map(({ param, input }) =>
+      param?.join(".") ?? input
+    );
+  assertEquals(problems(featuresKind, { extractor: "onnx" }), ["extractor", "extractor"]);
+  assertEquals(problems(featuresKind, { extractor: "onnx", url: "https://a/b", preprocess: { size: 8 } }), ["url"]);
+  assertEquals(problems(featuresKind, { extractor: "pixels", path: "a", output: "b" }), ["path", "output"]);
+  const classifier = { height: 9, width: 8, channels: 1 };
+  assertEquals(problems(featuresKind, {}, { classifier }), ["images"]);
+  const learn = classifierKind.check!(classifierKind.params.parse({}), { images: size, test: { ...size, height: 9 } });
+  assertEquals(learn.problems.map(({ input, param }) => input ?? param?.join(".")), [
+    "images",
+    "test",
+    "batchSize",
+    "test",
+  ]);
+  const file = statisticsKind.check!(statisticsKind.params.parse({ path: "a" }), {});
+  assertEquals(file.problems.map(({ param }) => param), [["path"]]);
+});
