@@ -65,6 +65,7 @@ export { type RunOptions, runPipeline, type RunSummary } from "./engine/execute/
 export type { Kind } from "./engine/kind.ts";
 export type { BuiltinKinds } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
+export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
 export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
@@ -72,6 +73,7 @@ export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/pla
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { isRunning } from "./engine/store/is_running.ts";
+export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export {
   chooseDevice,

@@ -11,6 +11,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   plan: { summary: "Show what would run, why, and about how long", load: () => import("./commands/plan.ts") },
   why: { summary: "Explain why a stage would run, value by value", load: () => import("./commands/why.ts") },
   status: { summary: "Show what is there and what is running", load: () => import("./commands/status.ts") },
+  report: { summary: "Make a page of a pipeline's results", load: () => import("./commands/report.ts") },
+  compare: {
+    summary: "Set the results of runs or pipelines side by side",
+    load: () => import("./commands/compare.ts"),
+  },
   graph: { summary: "Print the stages as a Mermaid graph", load: () => import("./commands/graph.ts") },
   validate: { summary: "Check a pipeline file", load: () => import("./commands/validate.ts") },
   show: {

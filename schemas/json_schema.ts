@@ -39,7 +39,8 @@ function kindRule(name: string, kind: KindForSchema): Schema {
   const params = z.toJSONSchema(kind.params, { io: "input" }) as Schema;
   const { $schema: _schema, ...bare } = params;
   return {
-    if: { properties: { uses: { const: name } } },
+    // A stage without `uses`, in a file that extends another, is of no kind that an editor could know.
+    if: { required: ["uses"], properties: { uses: { const: name } } },
     then: {
       properties: {
         with: allowInterpolation(bare),

@@ -9,6 +9,7 @@ import { importKind } from "./import/kind.ts";
 import { inpaintKind } from "./inpaint/kind.ts";
 import { interpolateKind } from "./interpolate/kind.ts";
 import { neighboursKind } from "./neighbours/kind.ts";
+import { reportKind } from "./report/kind.ts";
 import { sampleKind } from "./sample/kind.ts";
 import { scheduleKind } from "./schedule/kind.ts";
 import { scoreKind } from "./score/kind.ts";
@@ -25,6 +26,7 @@ export {
   inpaintKind,
   interpolateKind,
   neighboursKind,
+  reportKind,
   sampleKind,
   scheduleKind,
   scoreKind,
@@ -45,6 +47,7 @@ const kinds = [
   featuresKind,
   statisticsKind,
   scoreKind,
+  reportKind,
   exportKind,
   importKind,
 ];

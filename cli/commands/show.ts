@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import type { Pipeline } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { listLeaves } from "../format/leaves.ts";
 import { styleFor } from "../format/style.ts";
 import { printJson, printLine } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";
@@ -9,12 +9,6 @@ const EXAMPLES = `
 Examples:
   deno task show pipelines/digits.yaml
   deno task show pipelines/digits.yaml --set vars.size=8`;
-
-interface Leaf {
-  readonly path: string;
-  readonly value: unknown;
-  readonly origin: readonly string[];
-}
 
 /** `show FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -39,30 +33,4 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         printLine(`${left[index]!.padEnd(width)}  ${style.dim(`# ${origin.join(" <- ")}`)}`);
       });
     });
-}
-
-function listLeaves(pipeline: Pipeline): Leaf[] {
-  const leaves: Leaf[] = [];
-  const add = (path: readonly string[], value: unknown) => {
-    leaves.push({ path: path.join("."), value, origin: pipeline.origins.explain(path) });
-  };
-  const visit = (path: readonly string[], value: unknown) => {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      for (const [key, inner] of Object.entries(value)) if (inner !== undefined) visit([...path, key], inner);
-    } else add(path, value);
-  };
-  add(["name"], pipeline.name);
-  add(["seed"], pipeline.seed);
-  for (const stage of pipeline.stages.values()) {
-    if (stage.id !== stage.entry) continue;
-    const base = ["stages", stage.id];
-    add([...base, "uses"], stage.kind.name);
-    for (const [port, bindings] of Object.entries(stage.inputs)) {
-      const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
-      add([...base, "inputs", port], stage.kind.inputs[port]!.list === true ? texts : texts[0]);
-    }
-    visit([...base, "with"], stage.params);
-    visit([...base, "resources"], stage.resources);
-  }
-  return leaves;
 }

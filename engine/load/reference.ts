@@ -33,6 +33,14 @@ export function parseReference(text: string): Reference | undefined {
   return reference;
 }
 
+/** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */
+export function parseStageId(
+  id: string,
+): { readonly stage: string; readonly select: Readonly<Record<string, string>> } {
+  const { stage, select = {} } = parseReference(id.replace(/@\d+$/, "")) ?? { stage: id };
+  return { stage: `${stage}${/@\d+$/.exec(id)?.[0] ?? ""}`, select };
+}
+
 /** The id of a child of a matrix, `train~lr=0.1`, whose values are all named; else the stage itself. */
 export function stageIdOf({ stage, select = {} }: Reference): string {
   return `${stage}${Object.keys(select).sort().map((axis) => `~${axis}=${select[axis]}`).join("")}`;

@@ -15,7 +15,7 @@ const PICTURED = 64;
 
 const size = z.int().min(1);
 
-const imagesInfoSchema = z.strictObject({
+export const imagesInfoSchema = z.strictObject({
   count: size,
   height: size,
   width: size,

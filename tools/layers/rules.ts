@@ -39,6 +39,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: PURE,
   },
+  report: {
+    imports: ["report"],
+    types: ["schemas"],
+    packages: ["uplot"],
+    deno: false,
+    fix: "a page is made of values that are passed in; let a stage or a command read them",
+  },
   formats: {
     imports: ["formats"],
     deno: true,
@@ -51,7 +58,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "the engine knows nothing of diffusion; pass what it needs through stages/contract.ts or options",
   },
   stages: {
-    imports: ["stages", "schemas", "diffusion", "metrics", "tensor", "formats"],
+    imports: ["stages", "schemas", "diffusion", "metrics", "tensor", "formats", "report"],
     deno: true,
     fix: "a stage talks to the engine through its context alone",
   },
@@ -71,6 +78,7 @@ export const EXCEPTIONS: readonly {
 }[] = [
   { from: "engine/", to: /^stages\/contract\.ts$/, typeOnly: true, why: "the contract between engine and stages" },
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
+  { from: "cli/", to: /^stages\/report\/mod\.ts$/, why: "pages, which mod.ts would load for every command" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

@@ -1,0 +1,80 @@
+import { Command } from "@commander-js/extra-typings";
+import { resolve } from "node:path";
+import { findStoreRoot, openStore } from "noiseline";
+import type { AnyCommand, CliSettings } from "../settings.ts";
+import { formatTable } from "../format/table.ts";
+import { EXIT, Exit, printJson, printLine } from "../io.ts";
+import { collect, loadForCommand, makePlanner } from "../load.ts";
+import type { Comparison } from "../report/compare.ts";
+import type { Experiment } from "../report/experiments.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task compare pipelines/ablation-schedules.yaml               # the children of its matrix
+  deno task compare pipelines/digits.yaml pipelines/fashion.yaml -o compare.html
+  deno task compare 20261125T101502Z-1a2b 20261125T111502Z-3c4d     # two runs, by their ids`;
+
+/** `compare RUN… | FILE…` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("compare").summary("Set the results of runs or pipelines side by side")
+    .description("Compare metrics and params of pipelines, of the children of a matrix, or of earlier runs.")
+    .argument("<what...>", "pipeline files, or ids of runs (see `status`)")
+    .option("-p, --profile <name>", "lay a profile over each file; repeatable", collect, [] as string[])
+    .option("-o, --output <file>", "write a page with curves and samples too")
+    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option("--json", "print the comparison as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (what, options) => {
+      const json = options.json ?? false;
+      const { experimentsOfPipeline, experimentsOfRun } = await import("../report/experiments.ts");
+      const { compareExperiments, comparisonPage } = await import("../report/compare.ts");
+      const experiments: Experiment[] = [];
+      for (const each of what) {
+        if (/\.(ya?ml|[mc]?[jt]s)$/.test(each)) {
+          const { profile, store } = options;
+          const loaded = await loadForCommand(settings, { file: each, profile, store, json });
+          const plan = await makePlanner(loaded, {}, json).plan();
+          experiments.push(...experimentsOfPipeline(loaded.pipeline, plan, loaded.store));
+          continue;
+        }
+        const store = openStore(options.store === undefined ? findStoreRoot(Deno.cwd()) : resolve(options.store));
+        const run = store.runs.read(each);
+        if (run === undefined) {
+          printLine(
+            `error: there is no run "${each}" in ${store.root}\n  fix: name a pipeline file, or a run of \`status\``,
+          );
+          throw new Exit(EXIT.invalid);
+        }
+        experiments.push(...experimentsOfRun(run, store));
+      }
+      const withResults = experiments.filter(({ stages }) => stages.size > 0);
+      if (withResults.length === 0) {
+        printLine("error: none of these has results yet\n  fix: run them first");
+        throw new Exit(EXIT.failed);
+      }
+      const { comparison, contents } = await compareExperiments(withResults);
+      if (options.output !== undefined) {
+        const { PLOT_LIBRARY, renderPage } = await import("noiseline/report");
+        await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
+      }
+      if (json) printJson(comparison);
+      else print(comparison);
+    });
+}
+
+/** A row for each experiment: there may be many of them, and few figures. */
+function print({ names, metrics, params }: Comparison): void {
+  const columns = [...params.map(({ path }) => path), ...metrics.map(({ name }) => name)];
+  const show = (value: unknown) =>
+    value === undefined
+      ? "-"
+      : typeof value === "number"
+      ? String(Number(value.toPrecision(4)))
+      : JSON.stringify(value);
+  const rows = names.map((name, i) => [
+    name,
+    ...params.map(({ values }) => show(values[i])),
+    ...metrics.map(({ values }) => show(values[i])),
+  ]);
+  for (const line of formatTable([["", ...columns], ...rows])) printLine(line);
+}

@@ -1,0 +1,49 @@
+import { Command } from "@commander-js/extra-typings";
+import { dirname, join, resolve } from "node:path";
+import type { AnyCommand, CliSettings } from "../settings.ts";
+import { EXIT, Exit, printDiagnostics, printJson, printLine } from "../io.ts";
+import { collect, loadForCommand, makePlanner } from "../load.ts";
+
+const EXAMPLES = `
+Examples:
+  deno task report pipelines/digits.yaml                  # outputs/digits/report.html
+  deno task report pipelines/digits.yaml -o page.html`;
+
+/** `report FILE` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return new Command("report").summary("Make a page of a pipeline's results")
+    .description("Write one HTML file with what a pipeline has produced so far. It opens from disk, without a network.")
+    .argument("<file>", "pipeline file (.yaml or .ts)")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
+    .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
+    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option("--json", "print where the page is as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file, options) => {
+      const json = options.json ?? false;
+      const loaded = await loadForCommand(settings, { file, ...options });
+      const { pipeline, store, warnings } = loaded;
+      if (!json) printDiagnostics(warnings);
+      const plan = await makePlanner(loaded, {}, json).plan();
+      const { pipelineReport } = await import("../report/pipeline_report.ts");
+      const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
+      const { report, missing } = await pipelineReport(pipeline, plan, store);
+      if (missing.length === plan.stages.size) {
+        const fix = `deno task run ${file}`;
+        if (json) printJson({ error: "no stage has a result yet", fix });
+        else printLine(`${pipeline.name}: no stage has a result yet\n  fix: ${fix}`);
+        throw new Exit(EXIT.failed);
+      }
+      const path = options.output === undefined
+        ? join(dirname(store.root), "outputs", pipeline.name, "report.html")
+        : resolve(options.output);
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.writeTextFile(path, renderReport(report, PLOT_LIBRARY));
+      if (json) printJson({ pipeline: pipeline.name, path, missing });
+      else {
+        printLine(path);
+        if (missing.length > 0) printLine(`  without results so far: ${missing.join(", ")}`);
+      }
+    });
+}

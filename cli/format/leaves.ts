@@ -1,0 +1,35 @@
+import type { Pipeline } from "noiseline";
+
+/** One resolved value of a pipeline, and where it comes from, nearest first. */
+export interface Leaf {
+  readonly path: string;
+  readonly value: unknown;
+  readonly origin: readonly string[];
+}
+
+/** Every value of a pipeline after overrides, interpolation and defaults. */
+export function listLeaves(pipeline: Pipeline): Leaf[] {
+  const leaves: Leaf[] = [];
+  const add = (path: readonly string[], value: unknown) => {
+    leaves.push({ path: path.join("."), value, origin: pipeline.origins.explain(path) });
+  };
+  const visit = (path: readonly string[], value: unknown) => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      for (const [key, inner] of Object.entries(value)) if (inner !== undefined) visit([...path, key], inner);
+    } else add(path, value);
+  };
+  add(["name"], pipeline.name);
+  add(["seed"], pipeline.seed);
+  for (const stage of pipeline.stages.values()) {
+    if (stage.id !== stage.entry) continue;
+    const base = ["stages", stage.id];
+    add([...base, "uses"], stage.kind.name);
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      const texts = bindings.map((binding) => `${binding.stage}.${binding.port}`);
+      add([...base, "inputs", port], stage.kind.inputs[port]!.list === true ? texts : texts[0]);
+    }
+    visit([...base, "with"], stage.params);
+    visit([...base, "resources"], stage.resources);
+  }
+  return leaves;
+}

@@ -1,0 +1,44 @@
+import { openStoredArtifact, type Pipeline, type Plan, type Store } from "noiseline";
+import { collectArtifacts, type Collected, type Report, type ReportStage } from "noiseline/report";
+import { listLeaves } from "../format/leaves.ts";
+
+/** What a pipeline's results and runs say, as a page shows it. */
+export async function pipelineReport(
+  pipeline: Pipeline,
+  { stages }: Plan,
+  store: Store,
+): Promise<{ readonly report: Report; readonly missing: readonly string[] }> {
+  const runs = [...store.runs.newestFirst()].filter((run) => run.pipeline === pipeline.name);
+  const leaves = Map.groupBy(listLeaves(pipeline), ({ path }) => path.split(".")[1]!);
+  const items: Collected[] = [];
+  const missing: string[] = [];
+  const described: ReportStage[] = [];
+  for (const [id, { stage, state, manifest }] of stages) {
+    if (manifest === undefined) missing.push(id);
+    for (const record of Object.values(manifest?.outputs ?? {})) {
+      items.push({ title: id, artifact: openStoredArtifact(record, store.objects) });
+    }
+    // The run that computed it, not those that found it cached.
+    const computed = runs.find((run) => run.stages[id]?.state === "ran")?.stages[id];
+    const own = leaves.get(stage.entry) ?? [];
+    described.push({
+      id,
+      kind: stage.kind.name,
+      state,
+      reads: [...new Set(Object.values(stage.inputs).flat().map((binding) => binding.stage))],
+      durationMs: computed?.durationMs,
+      numerics: manifest?.numerics ?? undefined,
+      params: stage.id === stage.entry
+        ? own.map(({ path, value, origin }) => ({ path: path.split(".").slice(2).join("."), value, origin }))
+        : [],
+    });
+  }
+  const [last] = runs;
+  const subtitle = [
+    pipeline.file,
+    `seed ${pipeline.seed}`,
+    last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
+  ].filter((part) => part !== undefined).join(" · ");
+  const content = await collectArtifacts(items);
+  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing };
+}

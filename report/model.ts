@@ -1,0 +1,75 @@
+import type { Metrics } from "../schemas/metrics.ts";
+
+/** What one page shows of an experiment. Every list may be empty; its section is then left out. */
+export interface Report {
+  readonly title: string;
+  /** A line under it. */
+  readonly subtitle: string;
+  /** The stages as a graph; left out in reports that are artifacts, which may not know names, clocks or devices. */
+  readonly stages: readonly ReportStage[];
+  readonly curves: readonly ReportCurve[];
+  readonly samples: readonly ReportPicture[];
+  readonly films: readonly ReportPicture[];
+  /** SVG documents. */
+  readonly schedules: readonly ReportDrawing[];
+  readonly rates: readonly ReportDrawing[];
+  readonly metrics: readonly ReportMetrics[];
+  readonly neighbours: readonly ReportPicture[];
+}
+
+export interface ReportStage {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  /** What it reads, by stage. */
+  readonly reads: readonly string[];
+  readonly durationMs?: number | undefined;
+  /** What it was computed on. */
+  readonly numerics?: string | undefined;
+  readonly params: readonly ReportParam[];
+}
+
+export interface ReportParam {
+  readonly path: string;
+  readonly value: unknown;
+  /** Where it comes from, nearest first. */
+  readonly origin: readonly string[];
+}
+
+/** One line of a training log. */
+export interface LogRow {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly learningRate: number;
+}
+
+export interface ReportCurve {
+  readonly title: string;
+  readonly rows: readonly LogRow[];
+}
+
+export interface ReportPicture {
+  readonly title: string;
+  readonly note: string;
+  /** PNG. */
+  readonly bytes: Uint8Array;
+  /** Training steps that the network had seen: pictures that differ in nothing else share a slider. */
+  readonly step?: number | undefined;
+}
+
+export interface ReportDrawing {
+  readonly title: string;
+  readonly svg: string;
+}
+
+export interface ReportMetrics {
+  readonly title: string;
+  readonly record: Metrics;
+}
+
+/** The plotting library, uPlot, as text: a page that opens from disk carries all that it needs. */
+export interface PlotLibrary {
+  readonly script: string;
+  readonly style: string;
+}

@@ -1,0 +1,43 @@
+import type { PlotLibrary, Report } from "./model.ts";
+import { SCRIPT } from "./script.ts";
+import { type Section, sectionsOf } from "./sections.ts";
+import { STYLE } from "./style.ts";
+import { escapeHtml, scriptJson } from "./text.ts";
+
+/** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
+export function renderReport(report: Report, plots: PlotLibrary): string {
+  const { title, subtitle, curves } = report;
+  return renderPage({ title, subtitle, sections: sectionsOf(report), data: { curves, overlays: [] } }, plots);
+}
+
+export interface Page {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly sections: readonly Section[];
+  /** For the script. */
+  readonly data: unknown;
+}
+
+export function renderPage({ title, subtitle, sections, data }: Page, { script, style }: PlotLibrary): string {
+  const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
+  const bodies = sections.map(({ id, title, html }) =>
+    `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${html}</section>`
+  );
+  return [
+    "<!doctype html>",
+    '<html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    // Nothing may be fetched: what is not in the file is not shown.
+    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; ` +
+    `script-src 'unsafe-inline'">`,
+    `<title>${escapeHtml(title)}</title>`,
+    `<style>${style}</style><style>${STYLE}</style></head><body>`,
+    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p></header>`,
+    `<nav aria-label="Sections">${links}</nav>`,
+    `<main>${bodies.join("\n")}</main>`,
+    `<script type="application/json" id="data">${scriptJson(data)}</script>`,
+    `<script>${script.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
+    "</body></html>",
+    "",
+  ].join("\n");
+}

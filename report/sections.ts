@@ -1,0 +1,177 @@
+import type { Metric } from "../schemas/metrics.ts";
+import { drawDag } from "./dag.ts";
+import type { Report, ReportDrawing, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
+import { dataUri, duration, escapeHtml, figure } from "./text.ts";
+
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly html: string;
+}
+
+/** All sections that have something to show, in the order of reading: what came out before how. */
+export function sectionsOf(report: Report): Section[] {
+  const all: Section[] = [
+    {
+      id: "scores",
+      title: "Scores",
+      html: metricsTables(report.metrics.filter(({ record }) => !isLikelihood(record))),
+    },
+    { id: "samples", title: "Samples", html: pictures(report.samples) },
+    { id: "training", title: "Training", html: curves(report) },
+    { id: "films", title: "From noise to image", html: pictures(report.films) },
+    { id: "likelihood", title: "Loss and likelihood", html: likelihood(report) },
+    { id: "neighbours", title: "Nearest training images", html: pictures(report.neighbours) },
+    { id: "schedule", title: "Noise schedule", html: drawings(report.schedules) },
+    { id: "pipeline", title: "Pipeline", html: pipeline(report.stages) },
+    { id: "params", title: "Params", html: params(report.stages) },
+  ];
+  return all.filter(({ html }) => html !== "");
+}
+
+function isLikelihood({ metrics }: ReportMetrics["record"]): boolean {
+  return metrics.some(({ name }) => name === "L_simple");
+}
+
+function pipeline(stages: readonly ReportStage[]): string {
+  if (stages.length === 0) return "";
+  const rows = stages.map(({ id, kind, state, durationMs, numerics }) => [
+    `<code>${escapeHtml(id)}</code>`,
+    escapeHtml(kind),
+    `<span class="state ${escapeHtml(state)}">${escapeHtml(state)}</span>`,
+    durationMs === undefined ? "" : duration(durationMs),
+    escapeHtml(numerics ?? ""),
+  ]);
+  return `<div class="scroll">${drawDag(stages)}</div>${
+    table(["stage", "kind", "state", "time of its last run", "computed on"], rows)
+  }`;
+}
+
+function params(stages: readonly ReportStage[]): string {
+  return stages.filter((stage) => stage.params.length > 0).map(({ id, kind, params }) => {
+    const rows = params.map(({ path, value, origin }) => [
+      `<code>${escapeHtml(path)}</code>`,
+      `<code>${escapeHtml(JSON.stringify(value))}</code>`,
+      escapeHtml(origin.join(" ← ")),
+    ]);
+    return `<details><summary><code>${escapeHtml(id)}</code> (${escapeHtml(kind)})</summary>${
+      table(["param", "value", "from"], rows)
+    }</details>`;
+  }).join("");
+}
+
+function curves({ curves }: Report): string {
+  if (curves.length === 0) return "";
+  // Filled by the script, which alone can draw them; the rows are in the page's data.
+  return `<div class="controls"><label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" ` +
+    `value="0.9"></label><label><input id="log" type="checkbox" checked> log scale</label></div>` +
+    curves.map(({ title, rows }, i) => {
+      const last = rows.at(-1);
+      const words = last === undefined
+        ? "no steps"
+        : `${rows.length} points, the last at step ${last.step}: loss ${figure(last.loss)}, gradient norm ${
+          figure(last.gradNorm)
+        }, learning rate ${figure(last.learningRate)}`;
+      return `<h3>${escapeHtml(title)}</h3><p>${words}</p><div class="charts" data-curve="${i}"></div>`;
+    }).join("");
+}
+
+/** Pictures that differ in the training step alone share a frame with a slider. */
+function pictures(all: readonly ReportPicture[]): string {
+  const groups = Map.groupBy(
+    all,
+    ({ title, note, step }) => JSON.stringify(step === undefined ? [title, note] : [note]),
+  );
+  return [...groups.values()].map((group) => {
+    const frames = group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0));
+    const first = frames.at(-1)!;
+    const caption = (picture: ReportPicture) =>
+      picture.step === undefined ? picture.title : `${picture.title}, after ${picture.step.toLocaleString("en")} steps`;
+    const images = frames.map((picture) =>
+      `<img src="${dataUri(picture.bytes)}" alt="${escapeHtml(`${caption(picture)}. ${picture.note}`)}" ` +
+      `data-caption="${escapeHtml(caption(picture))}"${picture === first ? "" : " hidden"}>`
+    );
+    const slider = frames.length < 2
+      ? ""
+      : `<label class="slider">training step <input type="range" min="0" max="${frames.length - 1}" value="${
+        frames.length - 1
+      }"></label>`;
+    return `<figure class="frames"><div class="scroll">${images.join("")}</div>${slider}<figcaption><b>${
+      escapeHtml(caption(first))
+    }</b> ${escapeHtml(first.note)}</figcaption></figure>`;
+  }).join("");
+}
+
+function drawings(all: readonly ReportDrawing[]): string {
+  // As images, so that what one drawing calls its parts cannot meet another's.
+  return all.map(({ title, svg }) => {
+    const uri = dataUri(new TextEncoder().encode(svg), "image/svg+xml");
+    return `<figure><div class="scroll"><img class="drawing" src="${uri}" alt="${escapeHtml(title)}"></div>` +
+      `<figcaption>${escapeHtml(title)}</figcaption></figure>`;
+  }).join("");
+}
+
+function likelihood({ metrics, rates }: Report): string {
+  return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + drawings(rates);
+}
+
+function metricsTables(all: readonly ReportMetrics[]): string {
+  return all.map(({ title, record }) => {
+    const rows = record.metrics.map((metric) => [
+      escapeHtml(metric.name) + qualifier(metric),
+      `<b>${figure(metric.value)}</b>${spread(metric)}`,
+      metric.count.toLocaleString("en"),
+      escapeHtml(metric.note ?? ""),
+    ]);
+    return `<h3>${escapeHtml(title)}</h3><p class="provenance">${provenance(record)}</p>${
+      table(["metric", "value", "N", "note"], rows)
+    }`;
+  }).join("");
+}
+
+function qualifier({ timesteps, label }: Metric): string {
+  if (timesteps !== undefined) return ` <small>t ${timesteps.from}–${timesteps.to - 1}</small>`;
+  return label === undefined ? "" : ` <small>label ${escapeHtml(String(label))}</small>`;
+}
+
+function spread({ deviation, interval }: Metric): string {
+  if (interval !== undefined) {
+    return ` <small>[${figure(interval.low)}, ${figure(interval.high)}] ${100 * interval.level}%</small>`;
+  }
+  return deviation === undefined ? "" : ` <small>± ${figure(deviation)}</small>`;
+}
+
+/** What a number depends on, without which it compares with nothing. */
+function provenance({ seed, model, features, images }: ReportMetrics["record"]): string {
+  const parts: string[] = [];
+  if (features !== undefined) {
+    const hash = features.sha256 === undefined ? "" : `, ${features.sha256.slice(0, 12)}`;
+    parts.push(`features ${features.name} (${features.dimension}${hash})`);
+  }
+  if (model !== undefined) parts.push(`${model.weights} weights after ${model.step.toLocaleString("en")} steps`);
+  for (const [role, { count, source }] of Object.entries(images)) {
+    const { name, split, sampler, seed: drawn, model: drawer } = source as Record<string, unknown>;
+    const details = [
+      split,
+      typeof sampler === "object" && sampler !== null ? describeSampler(sampler as Record<string, unknown>) : undefined,
+      typeof drawer === "object" && drawer !== null ? `${(drawer as { weights?: string }).weights} weights` : undefined,
+      drawn === undefined ? undefined : `seed ${drawn}`,
+    ].filter((part) => part !== undefined);
+    parts.push(
+      `${role}: ${count.toLocaleString("en")} of ${name}${details.length > 0 ? ` (${details.join(", ")})` : ""}`,
+    );
+  }
+  if (seed !== null) parts.push(`seed ${seed}`);
+  return escapeHtml(parts.join("; "));
+}
+
+export function describeSampler({ name, steps, eta }: Record<string, unknown>): string {
+  return [name, steps === undefined ? "all steps" : `${steps} steps`, eta === undefined ? undefined : `eta ${eta}`]
+    .filter((part) => part !== undefined).join(", ");
+}
+
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const head = header.map((text) => `<th scope="col">${text}</th>`).join("");
+  const body = rows.map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`).join("");
+  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}

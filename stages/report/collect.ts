@@ -1,0 +1,86 @@
+import { parseLog } from "../train/train_log.ts";
+import { describeSampler } from "../../report/sections.ts";
+import type { LogRow, Report } from "../../report/model.ts";
+import { metricsSchema } from "../../schemas/metrics.ts";
+import type { InputArtifact } from "../contract.ts";
+import { imagesInfoSchema } from "../shared/images.ts";
+import { METRICS_FILE } from "../shared/metrics.ts";
+
+/** An artifact and what the page calls it. */
+export interface Collected {
+  readonly title: string;
+  readonly artifact: Pick<InputArtifact, "type" | "files" | "read" | "readText">;
+}
+
+type Content = Omit<Report, "title" | "subtitle" | "stages">;
+type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
+
+/** Points of a curve beyond which a screen shows no more. */
+const MOST_POINTS = 2_000;
+
+/** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
+export async function collectArtifacts(items: readonly Collected[]): Promise<Content> {
+  const content: Sections = {
+    curves: [],
+    samples: [],
+    films: [],
+    schedules: [],
+    rates: [],
+    metrics: [],
+    neighbours: [],
+  };
+  for (const item of items) await collectors[item.artifact.type]?.(item, content);
+  return content;
+}
+
+type Collector = (item: Collected, content: Sections) => Promise<void>;
+
+const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
+  async log({ title, artifact }, { curves }) {
+    if (!has(artifact, "log.jsonl")) return;
+    const lines = parseLog(await artifact.readText("log.jsonl"));
+    const rows = lines.map((line): LogRow => {
+      const { step, loss, gradNorm, learningRate } = JSON.parse(line);
+      return { step, loss, gradNorm, learningRate };
+    });
+    const every = Math.ceil(rows.length / MOST_POINTS);
+    curves.push({ title, rows: rows.filter((_, i) => i % every === 0 || i === rows.length - 1) });
+  },
+  async schedule({ title, artifact }, { schedules }) {
+    if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
+  },
+  async samples({ title, artifact }, { samples, films }) {
+    const info = imagesInfoSchema.parse(JSON.parse(await artifact.readText("images.json")));
+    const { sampler, model, guidance, name } = info.source as Record<string, unknown>;
+    const { step, weights } = (model ?? {}) as { step?: number; weights?: string };
+    const note = [
+      `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
+      sampler === undefined ? undefined : describeSampler(sampler as Record<string, unknown>),
+      guidance === undefined ? undefined : `guidance ${guidance}`,
+      weights === undefined ? undefined : `${weights} weights`,
+    ].filter((part) => part !== undefined).join("; ");
+    const picture = async (file: string) => ({ title, note, bytes: await artifact.read(file), step });
+    const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
+    if (has(artifact, main)) samples.push(await picture(main));
+    for (const film of ["trajectory.png", "trajectory-x0.png"]) {
+      if (!has(artifact, film)) continue;
+      const shows = film === "trajectory.png" ? "the images" : "what the network takes them for";
+      films.push({ ...await picture(film), title: `${title}: ${shows}`, step: undefined });
+    }
+  },
+  async metrics({ title, artifact }, { metrics, rates, neighbours }) {
+    if (!has(artifact, METRICS_FILE)) return;
+    const record = metricsSchema.safeParse(JSON.parse(await artifact.readText(METRICS_FILE))).data;
+    if (record !== undefined) metrics.push({ title, record });
+    const rate = "rate-distortion.svg";
+    if (has(artifact, rate)) rates.push({ title: `${title}: rate and distortion`, svg: await artifact.readText(rate) });
+    if (has(artifact, "neighbours.png")) {
+      const note = "each sample, then the training images nearest to it, by pixels";
+      neighbours.push({ title, note, bytes: await artifact.read("neighbours.png") });
+    }
+  },
+};
+
+function has({ files }: Collected["artifact"], name: string): boolean {
+  return files.some(({ path }) => path === name);
+}
