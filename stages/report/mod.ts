@@ -6,3 +6,4 @@ export { PLOT_LIBRARY } from "../../report/plot_library.ts";
 export { type Section, sectionsOf, table } from "../../report/sections.ts";
 export { dataUri, escapeHtml, figure } from "../../report/text.ts";
 export { collectArtifacts, type Collected } from "./collect.ts";
+export { encodeEvents, type ScalarEvent } from "../../formats/tensorboard.ts";

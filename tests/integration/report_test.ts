@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
@@ -46,6 +46,13 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
   const [distance] = compared.metrics;
   assertEquals(distance.name, "score FD-pixels");
   assert(distance.values.every((value: number) => value > 0));
+
+  const csv = (await project.cli(["metrics", "p.yaml", "--csv"])).stdout.trim().split("\n");
+  assertEquals(csv.length, 3);
+  assertMatch(csv[1]!, /^demo rate=0.001,score,FD-pixels,[\d.]+,,,,4,,$/);
+  const board = await project.cli(["metrics", "p.yaml", "--tensorboard", "runs"]);
+  assertEquals(board.code, 0, board.stdout + board.stderr);
+  assertEquals(project.list("runs/demo"), ["rate=0.001", "rate=0.01"]);
 
   const [run] = project.list(".noiseline/runs");
   const again = await project.cli(["compare", run!, "-o", "c.html"]);
