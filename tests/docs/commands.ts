@@ -21,8 +21,13 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--gpus": true,
 };
 
+/** Commands that show results, which a document's reader has and the test has not. */
+const NEED_RESULTS = ["report", "compare", "metrics"];
+
 /** What a line of a document comes to: arguments for the command line, nothing to do, or what is wrong with it. */
-export type Tried = { readonly args: readonly string[] } | { readonly skip: string } | { readonly problem: string };
+export type Tried = { readonly args: readonly string[]; readonly needsResults?: true } | { readonly skip: string } | {
+  readonly problem: string;
+};
 
 /** Read a `deno task …` line. `run` becomes `plan` of the same: documents must be true, but need not train networks. */
 export function readCommand(line: string, store: string): Tried {
@@ -40,6 +45,8 @@ export function readCommand(line: string, store: string): Tried {
   const end = rest.findIndex((word) => word === ">" || word === "|");
   const args = (end < 0 ? rest : rest.slice(0, end)).map((word) => /\.(yaml|ts)$/.test(word) ? join(ROOT, word) : word);
   const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
+  // Where nothing has run they say so, and have read the file and all options by then.
+  if (NEED_RESULTS.includes(own[0]!)) return { args: [...own, "--store", store], needsResults: true };
   const hasStore = ["plan", "why", "status"].includes(own[0]!);
   return { args: hasStore ? [...own, "--store", store] : own };
 }

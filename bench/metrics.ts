@@ -1,0 +1,185 @@
+/**
+ * Distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and torch-fidelity, in turns in one
+ * call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
+ * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one our side is measured alone.
+ */
+import { parseArgs } from "node:util";
+import { printLine } from "../cli/io.ts";
+import { formatTable } from "../cli/format/table.ts";
+import { frechetDistance } from "../metrics/frechet.ts";
+import { kernelDistanceOfSubsets } from "../metrics/kernel_distance.ts";
+import { StreamingStatistics } from "../metrics/statistics.ts";
+import { vectorsOf } from "../metrics/vectors.ts";
+import { randomStream } from "../tensor/mod.ts";
+import { openFloat64Products } from "../tensor/onnx/products.ts";
+import { TextLineStream } from "./support/lines.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: {
+    python: { type: "string", default: "python3" },
+    rounds: { type: "string", default: "3" },
+    quick: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const products = openFloat64Products();
+
+/** Correlated features of `count` vectors, the same numbers for both sides: written to a file that the peer reads. */
+function features(seed: number, count: number, dimension: number): Float32Array<ArrayBuffer> {
+  const data = randomStream({ seed, stream: "bench" }).normal(0, count * dimension);
+  for (let i = 1; i < data.length; i++) if (i % dimension !== 0) data[i] = 0.8 * data[i]! + 0.6 * data[i - 1]!;
+  return data;
+}
+
+interface Peer {
+  ask(request: Record<string, unknown>): Promise<{ seconds: number; value: number }>;
+  stop(): Promise<void>;
+}
+
+/** bench/peers/metrics.py, or why it is not there. */
+async function startPeer(folder: string): Promise<Peer | undefined> {
+  const script = new URL("./peers/metrics.py", import.meta.url).pathname;
+  const env = { ...Deno.env.toObject() };
+  // Set for old libraries; they slow a current one down.
+  delete env["OPENBLAS_CORETYPE"];
+  delete env["OPENBLAS_L2_SIZE"];
+  try {
+    const child = new Deno.Command(values.python, {
+      args: [script, folder],
+      clearEnv: true,
+      env,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
+    const ready = await reader.read();
+    if (ready.value !== "ready") throw new Error("it has not all libraries");
+    return {
+      async ask(request) {
+        await writer.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
+        return JSON.parse((await reader.read()).value!);
+      },
+      async stop() {
+        await writer.close();
+        await child.status;
+      },
+    };
+  } catch (error) {
+    printLine(`skipped: the peer in ${values.python}: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
+}
+
+interface Case {
+  readonly name: string;
+  readonly ours: () => Promise<number>;
+  readonly theirs: Record<string, unknown> | undefined;
+}
+
+async function measure({ name, ours, theirs }: Case, peer: Peer | undefined): Promise<string[]> {
+  const [own, other]: number[][] = [[], []];
+  let difference = "";
+  for (let round = 0; round < rounds; round++) {
+    const begin = performance.now();
+    const value = await ours();
+    own!.push((performance.now() - begin) / 1000);
+    if (theirs === undefined || peer === undefined) continue;
+    const answer = await peer.ask(theirs);
+    other!.push(answer.seconds);
+    difference = (Math.abs(value - answer.value) / Math.abs(answer.value)).toExponential(1);
+  }
+  const seconds = (all: readonly number[]) => all.length === 0 ? "" : `${median(all).toFixed(2)} s`;
+  const ratio = other!.length === 0 ? "" : `${median(other!.map((theirs, i) => theirs / own![i]!)).toFixed(2)} x`;
+  return [name, seconds(own!), seconds(other!), ratio, difference];
+}
+
+async function statisticsOf(data: Float32Array, dimension: number) {
+  const statistics = new StreamingStatistics(dimension, products);
+  await statistics.add(data);
+  return statistics.finish();
+}
+
+const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
+const peer = await startPeer(folder);
+try {
+  const rows: string[][] = [];
+  for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
+    const count = 2 * dimension;
+    const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
+    await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(a.buffer));
+    await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(b.buffer));
+    const [x, y] = [await statisticsOf(a, dimension), await statisticsOf(b, dimension)];
+    const what = { dimension, a: "a.f32", b: "b.f32" };
+    rows.push(
+      await measure({
+        name: `Frechet distance of two statistics, ${dimension} dimensions`,
+        ours: () => frechetDistance(x, y, products),
+        theirs: { ...what, measure: "fd" },
+      }, peer),
+    );
+  }
+  const [count, dimension] = values.quick ? [4_000, 512] : [50_000, 2_048];
+  const many = features(3, count, dimension);
+  const gemm = await (async () => {
+    const side = 2_048;
+    const square = { rows: side, columns: side, data: new Float64Array(side * side).fill(0.5) };
+    await products.multiply(square, square, { transposeA: true });
+    const begin = performance.now();
+    await products.multiply(square, square, { transposeA: true });
+    return 2 * side ** 3 / (performance.now() - begin) / 1e6;
+  })();
+  let seconds = 0;
+  rows.push(
+    await measure({
+      name: `statistics of ${count} x ${dimension} features`,
+      async ours() {
+        const begin = performance.now();
+        const { mean } = await statisticsOf(many, dimension);
+        seconds = (performance.now() - begin) / 1000;
+        return mean[0]!;
+      },
+      theirs: undefined,
+    }, peer),
+  );
+  const rate = 2 * count * dimension ** 2 / seconds / 1e9;
+  const subsets = values.quick ? 5 : 100;
+  await Deno.writeFile(`${folder}/a.f32`, new Uint8Array(many.buffer, 0, 4 * 2_000 * dimension));
+  await Deno.writeFile(`${folder}/b.f32`, new Uint8Array(many.buffer, 4 * 2_000 * dimension, 4 * 2_000 * dimension));
+  const real = vectorsOf(many.subarray(0, 2_000 * dimension), dimension);
+  const fake = vectorsOf(many.subarray(2_000 * dimension, 4_000 * dimension), dimension);
+  const order = randomStream({ seed: 0, stream: "bench/kid" });
+  rows.push(
+    await measure({
+      name: `kernel distance, ${subsets} subsets of 1000 x ${dimension}`,
+      async ours() {
+        const { mean } = await kernelDistanceOfSubsets(real, fake, {
+          subsets,
+          size: 1_000,
+          choose: (set, subset, { count, of }) =>
+            order.permutation(2 * subset + Number(set === "fake"), of).slice(0, count),
+          products,
+        });
+        return mean;
+      },
+      theirs: { dimension, a: "a.f32", b: "b.f32", measure: "kid", subsets },
+    }, peer),
+  );
+  const header = ["", "noiseline", "the library", "its time to ours", "relative difference"];
+  for (const line of formatTable([header, ...rows])) printLine(line);
+  printLine(
+    `\nfloat64 products: ${gemm.toFixed(0)} GFLOP/s; statistics: ${rate.toFixed(0)} GFLOP/s (${
+      (100 * rate / gemm).toFixed(0)
+    }%)`,
+  );
+} finally {
+  await peer?.stop();
+  await products.release();
+  await Deno.remove(folder, { recursive: true });
+}
