@@ -16,7 +16,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Set the results of runs or pipelines side by side",
     load: () => import("./commands/compare.ts"),
   },
-  metrics: { summary: "Print the metrics of a pipeline, or hand them on", load: () => import("./commands/metrics.ts") },
+  metrics: {
+    summary: "Print the metrics of a pipeline, or hand them to other programs",
+    load: () => import("./commands/metrics.ts"),
+  },
   graph: { summary: "Print the stages as a Mermaid graph", load: () => import("./commands/graph.ts") },
   validate: { summary: "Check a pipeline file", load: () => import("./commands/validate.ts") },
   show: {

@@ -7,7 +7,17 @@ import { escapeHtml, scriptJson } from "./text.ts";
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
 export function renderReport(report: Report, plots: PlotLibrary): string {
   const { title, subtitle, curves } = report;
-  return renderPage({ title, subtitle, sections: sectionsOf(report), data: { curves, overlays: [] } }, plots);
+  const shown = curves.map((curve) => ({ ...curve, rows: thinned(curve.rows) }));
+  return renderPage({ title, subtitle, sections: sectionsOf(report), data: { curves: shown, overlays: [] } }, plots);
+}
+
+/** Points of a curve beyond which a screen shows no more. */
+const MOST_POINTS = 2_000;
+
+/** Every so many of some rows, the last one among them. */
+export function thinned<T>(rows: readonly T[]): T[] {
+  const every = Math.ceil(rows.length / MOST_POINTS);
+  return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
 }
 
 export interface Page {

@@ -76,13 +76,21 @@ function curves({ curves }: Report): string {
     }).join("");
 }
 
-/** Pictures that differ in the training step alone share a frame with a slider. */
-function pictures(all: readonly ReportPicture[]): string {
+/** Pictures that differ in the training step alone, together; where two have the same step, something else differs too. */
+function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
   const groups = Map.groupBy(
     all,
     ({ title, note, step }) => JSON.stringify(step === undefined ? [title, note] : [note]),
   );
-  return [...groups.values()].map((group) => {
+  return [...groups.values()].flatMap((group) => {
+    const distinct = new Set(group.map(({ step }) => step)).size === group.length;
+    return distinct ? [group] : group.map((picture) => [picture]);
+  });
+}
+
+/** A frame for each group, with a slider where it has several pictures. */
+function pictures(all: readonly ReportPicture[]): string {
+  return grouped(all).map((group) => {
     const frames = group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0));
     const first = frames.at(-1)!;
     const caption = (picture: ReportPicture) =>

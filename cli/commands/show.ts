@@ -23,7 +23,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pipeline } = await loadForCommand(settings, { file, ...options });
       const leaves = listLeaves(pipeline);
       if (options.json) {
-        printJson({ pipeline: pipeline.name, values: leaves });
+        printJson({
+          pipeline: pipeline.name,
+          values: leaves.map(({ path, value, origin }) => ({ path, value, origin })),
+        });
         return;
       }
       const style = styleFor();

@@ -3,6 +3,9 @@ import type { Pipeline } from "noiseline";
 /** One resolved value of a pipeline, and where it comes from, nearest first. */
 export interface Leaf {
   readonly path: string;
+  /** The stage that it is of, and its path within. */
+  readonly stage: string | undefined;
+  readonly within: string;
   readonly value: unknown;
   readonly origin: readonly string[];
 }
@@ -11,7 +14,9 @@ export interface Leaf {
 export function listLeaves(pipeline: Pipeline): Leaf[] {
   const leaves: Leaf[] = [];
   const add = (path: readonly string[], value: unknown) => {
-    leaves.push({ path: path.join("."), value, origin: pipeline.origins.explain(path) });
+    const stage = path[0] === "stages" ? path[1] : undefined;
+    const within = path.slice(stage === undefined ? 0 : 2).join(".");
+    leaves.push({ path: path.join("."), stage, within, value, origin: pipeline.origins.explain(path) });
   };
   const visit = (path: readonly string[], value: unknown) => {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {

@@ -1,4 +1,4 @@
-import { escapeHtml, type Page, type Report, type Section, sectionsOf, table } from "noiseline/report";
+import { escapeHtml, type Page, type Report, type Section, sectionsOf, table, thinned } from "noiseline/report";
 import { figure } from "noiseline/report";
 import { contentOf, type Experiment } from "./experiments.ts";
 
@@ -30,7 +30,11 @@ export async function compareExperiments(
   );
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) }))
-    .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
+    .filter(({ path, values }) => {
+      // A stage that an experiment lacks is no difference in its params.
+      const has = experiments.map(({ stages }) => [...stages.keys()].some((id) => path.startsWith(`${id}.`)));
+      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
+    });
   return {
     comparison: {
       names: shortNames(experiments),
@@ -68,8 +72,8 @@ export function comparisonPage(
     runs: contents.flatMap((content, i) =>
       content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({
         label: names[i]!,
-        steps: rows.map(({ step }) => step),
-        values: rows.map(({ loss }) => loss),
+        steps: thinned(rows).map(({ step }) => step),
+        values: thinned(rows).map(({ loss }) => loss),
       }))
     ),
   }));

@@ -9,7 +9,7 @@ export async function pipelineReport(
   store: Store,
 ): Promise<{ readonly report: Report; readonly missing: readonly string[] }> {
   const runs = [...store.runs.newestFirst()].filter((run) => run.pipeline === pipeline.name);
-  const leaves = Map.groupBy(listLeaves(pipeline), ({ path }) => path.split(".")[1]!);
+  const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
   const items: Collected[] = [];
   const missing: string[] = [];
   const described: ReportStage[] = [];
@@ -28,9 +28,7 @@ export async function pipelineReport(
       reads: [...new Set(Object.values(stage.inputs).flat().map((binding) => binding.stage))],
       durationMs: computed?.durationMs,
       numerics: manifest?.numerics ?? undefined,
-      params: stage.id === stage.entry
-        ? own.map(({ path, value, origin }) => ({ path: path.split(".").slice(2).join("."), value, origin }))
-        : [],
+      params: stage.id === stage.entry ? own.map(({ within, value, origin }) => ({ path: within, value, origin })) : [],
     });
   }
   const [last] = runs;

@@ -29,7 +29,7 @@ export const LABEL = String.raw`[A-Za-z0-9_+-]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?)?`;
 export const AXIS_NAME = String.raw`[A-Za-z_][A-Za-z0-9_]*`;
 const RESERVED = ["include", "exclude"];
 /** More children than anybody meant; each is a stage of its own. */
-const MAX_CHILDREN = 20_000;
+export const MAX_CHILDREN = 20_000;
 
 /** Read a `matrix`: axes with their values, combinations to leave out and to add. @param at path of the matrix */
 export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combination[]> {
@@ -66,7 +66,11 @@ export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combinat
   );
   const kept = product.filter((one) => !excluded.value.some((selection) => agrees(one, selection)));
   const added = included.value.filter((one) => !kept.some((other) => agrees(other, one)));
-  const all = [...kept, ...added];
+  const clash = clashOf([...product, ...included.value]);
+  if (clash !== undefined) {
+    return wrong(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
+  }
+  const all = distinct([...kept, ...added]);
   if (all.length > 0) return { value: all };
   return wrong(at, "has no combination left", "name at least one value for an axis");
 }
@@ -104,6 +108,8 @@ function parseAxis(name: string, values: unknown, at: DocumentPath): Parsed<Axis
         message: `"${label}" cannot stand in an id`,
         fix: "name it with letters, digits, - and _",
       });
+    } else if (JSON.stringify(value)?.includes("${matrix.")) {
+      problems.push({ path, message: "names another axis, which its values cannot", fix: "write the value out" });
     } else if (seen.has(label)) {
       problems.push({ path, message: `two values of the axis are called ${label}`, fix: "remove one, or name them" });
     }
@@ -173,25 +179,55 @@ function parseSelections(
 
 /** Whether the two have the same value wherever `selection` has one. */
 export function agrees(combination: Combination, selection: Combination): boolean {
-  return Object.entries(selection).every(([axis, { label }]) => combination[axis]?.label === label);
+  return Object.entries(selection).every(([axis, { label }]) => valueOf(combination, axis)?.label === label);
 }
 
-/** Combinations of both sides that have the same values on the axes that both have. */
-export function join(left: readonly Combination[], right: readonly Combination[]): Combination[] {
-  return left.flatMap((a) =>
-    right.filter((b) => Object.keys(a).every((axis) => b[axis] === undefined || b[axis].label === a[axis]!.label))
-      .map((b) => ({ ...b, ...a }))
-  );
+/** A value that is called like another one of its axis; ids could not tell them apart. */
+function clashOf(combinations: readonly Combination[]): AxisValue | undefined {
+  const seen = new Map<string, string>();
+  for (const combination of combinations) {
+    for (const [axis, value] of Object.entries(combination)) {
+      const key = `${axis}=${value.label}`;
+      const text = JSON.stringify(value.value);
+      if ((seen.get(key) ?? text) !== text) return value;
+      seen.set(key, text);
+    }
+  }
+  return undefined;
+}
+
+function distinct(combinations: readonly Combination[]): Combination[] {
+  return [...new Map(combinations.map((one) => [childSuffix(one), one])).values()];
+}
+
+/** The value that a combination has for an axis. */
+export function valueOf(combination: Combination, axis: string): AxisValue | undefined {
+  return Object.hasOwn(combination, axis) ? combination[axis] : undefined;
+}
+
+/**
+ * Combinations of both sides that have the same values on the axes that both have; undefined where there would be more
+ * than anybody meant. All combinations of a side have the same axes.
+ */
+export function join(left: readonly Combination[], right: readonly Combination[]): Combination[] | undefined {
+  const shared = left.length === 0 || right.length === 0
+    ? []
+    : Object.keys(left[0]!).filter((axis) => valueOf(right[0]!, axis) !== undefined);
+  const keyOf = (one: Combination) => JSON.stringify(shared.map((axis) => one[axis]!.label));
+  const byKey = Map.groupBy(right, keyOf);
+  const joined: Combination[] = [];
+  for (const a of left) {
+    for (const b of byKey.get(keyOf(a)) ?? []) joined.push({ ...b, ...a });
+    if (joined.length > MAX_CHILDREN) return undefined;
+  }
+  return joined;
 }
 
 /** The distinct combinations of some axes only. */
 export function project(combinations: readonly Combination[], axes: ReadonlySet<string>): Combination[] {
-  const distinct = new Map<string, Combination>();
-  for (const one of combinations) {
-    const kept = Object.fromEntries(Object.entries(one).filter(([axis]) => axes.has(axis)));
-    distinct.set(childSuffix(kept), kept);
-  }
-  return [...distinct.values()];
+  return distinct(
+    combinations.map((one) => Object.fromEntries(Object.entries(one).filter(([axis]) => axes.has(axis)))),
+  );
 }
 
 /** `~lr=0.1~seed=1`, by axis name whatever the order in the file, so that moving an axis renames nothing. */

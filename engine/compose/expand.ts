@@ -4,7 +4,7 @@ import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
 import { parseReference } from "../load/reference.ts";
 import { isRecord } from "../load/tree.ts";
 import type { DocumentPath } from "../source/document.ts";
-import { agrees, childSuffix, type Combination, join, parseMatrix, project } from "./axes.ts";
+import { agrees, childSuffix, type Combination, join, MAX_CHILDREN, parseMatrix, project, valueOf } from "./axes.ts";
 import { fillMatrix, matrixAxesIn } from "./fill.ts";
 
 /** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
@@ -46,6 +46,8 @@ class Expander {
   readonly #isListPort: IsListPort;
   readonly #problems: PlacedProblem[] = [];
   readonly #interpolations: Interpolation[] = [];
+  /** Stages that are reported otherwise, or could not be expanded: what follows from that is not worth a message. */
+  readonly #skipped = new Set<string>();
   /** Children by stage; a stage without has one, of no axes. */
   readonly #combinations = new Map<string, readonly Combination[]>();
 
@@ -57,12 +59,25 @@ class Expander {
 
   expand(): Expansion {
     const shared = this.#parse(this.#root["matrix"], ["matrix"]);
+    this.#checkPlaces();
     const edges = new Map(Object.keys(this.#stages).map((id) => [id, this.#sourcesOf(id)]));
     const { order, rest } = topologicalOrder(edges);
     // A cycle is reported where stages are bound; until then its stages stay as they are written.
     const broken = new Set(rest.length === 0 ? [] : findCycle(edges, rest));
     for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
-    for (const id of [...rest, ...broken]) this.#combinations.set(id, [{}]);
+    for (const id of [...rest, ...broken]) {
+      this.#combinations.set(id, [{}]);
+      this.#skipped.add(id);
+    }
+    const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
+    if (total > MAX_CHILDREN) {
+      const got = { got: `${total}`, wanted: `at most ${MAX_CHILDREN}` };
+      this.#report(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", got);
+      for (const id of this.#combinations.keys()) {
+        this.#combinations.set(id, [{}]);
+        this.#skipped.add(id);
+      }
+    }
 
     const children: [string, unknown][] = [];
     const families = new Map<string, string[]>();
@@ -70,6 +85,13 @@ class Expander {
       const combinations = this.#combinations.get(id)!;
       for (const combination of combinations) {
         const child = `${id}${childSuffix(combination)}`;
+        if (child !== id && Object.hasOwn(this.#stages, child)) {
+          this.#report(
+            ["stages", child],
+            `"${child}" is the id of a child of the matrix of "${id}"`,
+            "rename the stage",
+          );
+        }
         children.push([child, this.#child(id, child, entry, combination)]);
         if (child !== id) families.set(id, [...families.get(id) ?? [], child]);
       }
@@ -81,6 +103,27 @@ class Expander {
       interpolations: this.#interpolations,
       problems: this.#problems,
     };
+  }
+
+  /** Values of axes are for stages; elsewhere there is no child whose value could be taken. */
+  #checkPlaces(): void {
+    const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
+    for (const key of ["seed", "name", "description"]) {
+      if (matrixAxesIn(this.#root[key]).size === 0) continue;
+      this.#report([key], message, key === "seed" ? "run once for each seed, with --set seed=…" : "write it out");
+    }
+    for (const [id, entry] of Object.entries(this.#stages)) {
+      const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
+      for (const [port, written] of Object.entries(inputs)) {
+        if (matrixAxesIn(written).size === 0) continue;
+        this.#report(
+          ["stages", id, "inputs", port],
+          message,
+          "name the stage; children over the same axes go together",
+        );
+        this.#skipped.add(id);
+      }
+    }
   }
 
   #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
@@ -118,32 +161,71 @@ class Expander {
   /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
   #combine(id: string, shared: readonly Combination[]): readonly Combination[] {
     const entry = this.#stages[id];
-    const own = this.#parse(isRecord(entry) ? entry["matrix"] : undefined, ["stages", id, "matrix"]);
-    let combinations = join(own, project(shared, matrixAxesIn(entry)));
+    const at = ["stages", id, "matrix"];
+    const written = isRecord(entry) ? entry["matrix"] : undefined;
+    const own = this.#parse(written, at);
+    const fail = (path: DocumentPath, message: string, fix: string): readonly Combination[] => {
+      this.#report(path, message, fix);
+      this.#skipped.add(id);
+      return [{}];
+    };
+    const tooMany = () => fail(["stages", id], `stage "${id}" has too many combinations`, "name fewer values");
+    // Axes of the pipeline that the stage names, or has values of its own for.
+    const named = new Set([...matrixAxesIn(entry), ...Object.keys(own[0]!)]);
+    let combinations = join(own, project(shared, named));
+    if (combinations === undefined) return tooMany();
+    if (combinations.length === 0) {
+      return fail(
+        at,
+        `the matrix of stage "${id}" has no value in common with that of the pipeline`,
+        "name the same values",
+      );
+    }
     for (const { stage, select, list, path, text } of this.#references(id)) {
       const source = this.#combinations.get(stage);
       if (source === undefined) continue;
       const chosen = this.#choose(source, select, { path, text });
-      if (list) continue;
+      if (chosen.length === 0) this.#skipped.add(id);
+      if (list || chosen.length === 0) continue;
       // The values that the reference names are not axes of the reader.
       const free = new Set(chosen.flatMap(Object.keys).filter((axis) => select?.[axis] === undefined));
+      const lost = this.#lostValue(own, chosen, free);
+      if (lost !== undefined) {
+        return fail(
+          [...at, lost.axis],
+          `stage "${stage}" has no child with ${lost.axis}=${lost.label}`,
+          "name values that it has",
+        );
+      }
       const joined = join(combinations, project(chosen, free));
-      if (joined.length === 0 && chosen.length > 0) {
-        this.#report(
+      if (joined === undefined) return tooMany();
+      if (joined.length === 0) {
+        return fail(
           path,
           `stage "${id}" and "${stage}" share an axis and no value of it`,
           "name the same values in both",
         );
-        return [{}];
       }
       combinations = joined;
     }
     // Axes of the pipeline meet again here, perhaps in combinations that it leaves out.
-    const allowed = shared.length === 1 && Object.keys(shared[0]!).length === 0 ? undefined : shared;
-    const kept = allowed === undefined
-      ? combinations
-      : combinations.filter((one) => allowed.some((other) => meets(one, other)));
-    return kept.length === 0 ? [{}] : kept;
+    const kept = combinations.filter((one) => shared.some((other) => meets(one, other)));
+    if (kept.length > 0) return kept;
+    return fail(
+      ["stages", id],
+      `what stage "${id}" reads is never together in the pipeline's matrix`,
+      "change its exclude",
+    );
+  }
+
+  /** A value of a stage's own axis that what it reads has not, though it has the axis. */
+  #lostValue(own: readonly Combination[], source: readonly Combination[], axes: ReadonlySet<string>) {
+    for (const one of own) {
+      for (const [axis, { label }] of Object.entries(one)) {
+        if (axes.has(axis) && !source.some((other) => valueOf(other, axis)?.label === label)) return { axis, label };
+      }
+    }
+    return undefined;
   }
 
   #choose(
@@ -161,7 +243,7 @@ class Expander {
         this.#report(path, `"${text}": that stage has no axis "${axis}"`, fix);
         return [];
       }
-      const labels = [...new Set(source.map((one) => one[axis]?.label).filter((one) => one !== undefined))];
+      const labels = [...new Set(source.map((one) => valueOf(one, axis)?.label).filter((one) => one !== undefined))];
       if (!labels.includes(label)) {
         this.#report(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
         return [];
@@ -176,7 +258,7 @@ class Expander {
     const { matrix: _, inputs, ...rest } = entry;
     const filled = fillMatrix(rest, combination, ["stages", child]);
     this.#interpolations.push(...filled.interpolations);
-    for (const { path, axis } of filled.unknown) {
+    for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
       const known = Object.keys(combination);
       const original = ["stages", id, ...path.slice(2)];
       const message = `cannot resolve \${matrix.${axis}}: stage "${id}" has no such axis`;
@@ -214,7 +296,18 @@ class Expander {
       const { stage, select = {}, extent, port: output } = reference;
       const mine = source.filter((one) => selects(one, select) && meets(one, withoutAxes(combination, select)));
       const expanded = source.some((one) => Object.keys(one).length > 0);
-      if (!expanded || mine.length === 0) return [text];
+      if (!expanded) return [text];
+      if (mine.length === 0) {
+        if (this.#skipped.has(id)) return [text];
+        const own = childSuffix(withoutAxes(combination, select));
+        this.#report(
+          ["stages", id, "inputs", port],
+          `no child of "${stage}" goes with ${own}`,
+          "name values that it has",
+        );
+        this.#skipped.add(id);
+        return [text];
+      }
       gathered ||= list;
       return mine.map((one) =>
         `${stage}${childSuffix(one)}${extent === undefined ? "" : `@${extent}`}${
@@ -231,11 +324,11 @@ function withoutAxes(combination: Combination, select: Readonly<Record<string, s
 }
 
 function selects(combination: Combination, select: Readonly<Record<string, string>>): boolean {
-  return Object.entries(select).every(([axis, label]) => combination[axis]?.label === label);
+  return Object.entries(select).every(([axis, label]) => valueOf(combination, axis)?.label === label);
 }
 
 /** Whether no axis of both has two values. */
 function meets(left: Combination, right: Combination): boolean {
-  const shared = Object.fromEntries(Object.entries(right).filter(([axis]) => left[axis] !== undefined));
+  const shared = Object.fromEntries(Object.entries(right).filter(([axis]) => valueOf(left, axis) !== undefined));
   return agrees(left, shared);
 }

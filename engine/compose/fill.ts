@@ -3,7 +3,8 @@ import { getPath, isRecord } from "../load/tree.ts";
 import type { DocumentPath } from "../source/document.ts";
 import type { Combination } from "./axes.ts";
 
-const EXPRESSION = /\$\$\{|\$\{\s*matrix\.([^}]*?)\s*\}/g;
+/** What `interpolate` leaves to this: escapes of matrix expressions, and the expressions. */
+const EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
 
 export interface Filled {
   readonly value: unknown;

@@ -2,28 +2,42 @@ import { isRecord } from "../load/tree.ts";
 
 /**
  * Lay one document over another: maps are merged key by key, a null removes the key, and anything else takes the place of
- * what was there, lists included, since half of a list is rarely what one wants. A map within that has another `name` is
- * another thing, such as another sampler, and keeps nothing of the one below.
+ * what was there, lists included, since half of a list is rarely what one wants. Among a stage's params a map with another
+ * `name` is another thing, such as another sampler, and keeps nothing of the one below. What profiles remove they remove
+ * when they are laid over the files: until then their nulls stay.
  */
 export function mergeValues(base: unknown, over: unknown): unknown {
-  return merge(base, over, true);
+  return merge(base, over, []);
 }
 
-function merge(base: unknown, over: unknown, isRoot: boolean): unknown {
-  if (!isRecord(base) || !isRecord(over)) return withoutNulls(over);
-  const named = (value: Record<string, unknown>) => isRoot ? undefined : value["name"];
-  if (named(base) !== undefined && named(over) !== undefined && named(base) !== named(over)) return withoutNulls(over);
-  const merged: Record<string, unknown> = { ...base };
+function merge(base: unknown, over: unknown, path: readonly string[]): unknown {
+  if (!isRecord(base) || !isRecord(over) || isAnotherThing(base, over, path)) return cleaned(over, path);
+  const merged = new Map(Object.entries(base));
   for (const [key, value] of Object.entries(over)) {
-    if (value === null) delete merged[key];
-    else merged[key] = Object.hasOwn(base, key) ? merge(base[key], value, false) : withoutNulls(value);
+    const inner = [...path, key];
+    if (value === null && !keepsNulls(path)) merged.delete(key);
+    else merged.set(key, merged.has(key) ? merge(merged.get(key), value, inner) : cleaned(value, inner));
   }
-  return merged;
+  return Object.fromEntries(merged);
+}
+
+function isAnotherThing(
+  base: Record<string, unknown>,
+  over: Record<string, unknown>,
+  path: readonly string[],
+): boolean {
+  const inParams = path.indexOf("with") >= 2;
+  const [before, after] = [base["name"], over["name"]];
+  return inParams && typeof before === "string" && typeof after === "string" && before !== after;
+}
+
+function keepsNulls([root]: readonly string[]): boolean {
+  return root === "profiles";
 }
 
 /** A null that removes what was never there leaves nothing behind. */
-function withoutNulls(value: unknown): unknown {
-  if (!isRecord(value)) return value;
+function cleaned(value: unknown, path: readonly string[]): unknown {
+  if (!isRecord(value) || keepsNulls(path)) return value;
   const kept = Object.entries(value).filter(([, each]) => each !== null);
-  return Object.fromEntries(kept.map(([key, each]) => [key, withoutNulls(each)]));
+  return Object.fromEntries(kept.map(([key, each]) => [key, cleaned(each, [...path, key])]));
 }

@@ -93,7 +93,7 @@ export function interpolate(root: unknown): {
       }
       const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined, at: number) => {
         if (expression === undefined) {
-          const forMatrix = value.startsWith("matrix.", at + match.length);
+          const forMatrix = /^\s*matrix\./.test(value.slice(at + match.length));
           usesMatrix ||= forMatrix;
           return forMatrix ? match : match.slice(1);
         }

@@ -34,14 +34,15 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const document = await resolveDocument(file, { ...options, overrides, profiles, cacheFolder: options.cacheFolder });
   if (!document.ok) return document;
   const { value, origins, families } = document.value;
-  const unresolved = new Set(document.value.unresolved);
+  const { unresolved } = document.value;
   const problems: Diagnostic[] = [...document.value.problems];
 
   const structure = pipelineFileSchema.safeParse(value ?? {}, { reportInput: true });
   if (!structure.success) {
     // A value that could not be resolved has been reported; its type error would only repeat it.
     const issues = toParamIssues(structure.error, pipelineFileSchema);
-    problems.push(...issuesToDiagnostics(issues, [], origins).filter((one) => !unresolved.has(one.path ?? "")));
+    const known = new Set(unresolved.map(formatPath));
+    problems.push(...issuesToDiagnostics(issues, [], origins).filter((one) => !known.has(one.path ?? "")));
     return refuse(problems);
   }
   const parsed = structure.data;
@@ -49,7 +50,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const raw = getPath(value, ["stages"]).value;
   problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], families, origins));
   const numbers = customNumberProblems(parsed, origins);
-  problems.push(...numbers);
+  problems.push(...numbers.map(({ problem }) => problem));
 
   const folder = dirname(resolve(file));
   const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
@@ -63,10 +64,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   problems.push(...kindProblems);
 
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set(
-    [...entries.keys()].filter((id) => [...unresolved].some((path) => path.startsWith(`stages.${id}.`))),
-  );
-  for (const { path } of numbers) reported.add(path!.split(".")[1]!);
+  const reported = new Set(unresolved.map((path) => String(path[1])));
+  for (const { id } of numbers) reported.add(id);
   const built = buildStages(entries, kinds, origins, reported);
   problems.push(...built.problems);
 
@@ -136,7 +135,7 @@ function idProblems(resolved: readonly string[], families: Pipeline["families"],
 }
 
 /** Params of custom stages travel as JSON, which has no NaN; built-in schemas refuse it by themselves. */
-function customNumberProblems(parsed: PipelineFile, origins: Origins): Diagnostic[] {
+function customNumberProblems(parsed: PipelineFile, origins: Origins): { id: string; problem: Diagnostic }[] {
   return Object.entries(parsed.stages).filter(([, { uses }]) => isCustom(uses)).flatMap(([id, entry]) => {
     const issues = findNonFinite(entry.with).map((path) => ({
       code: "invalid_type",
@@ -144,7 +143,7 @@ function customNumberProblems(parsed: PipelineFile, origins: Origins): Diagnosti
       message: "a finite number",
       input: getPath(entry.with, path).value,
     }));
-    return issuesToDiagnostics(issues, ["stages", id, "with"], origins);
+    return issuesToDiagnostics(issues, ["stages", id, "with"], origins).map((problem) => ({ id, problem }));
   });
 }
 

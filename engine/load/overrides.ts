@@ -80,7 +80,7 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
 function remove(root: Record<string, unknown>, path: DocumentPath): string | undefined {
   const holder = getPath(root, path.slice(0, -1)).value;
   const last = path.at(-1)!;
-  if (Array.isArray(holder) && Number.isInteger(Number(last)) && Number(last) < holder.length) {
+  if (Array.isArray(holder) && Number.isInteger(Number(last)) && Number(last) >= 0 && Number(last) < holder.length) {
     holder.splice(Number(last), 1);
   } else if (isRecord(holder) && Object.hasOwn(holder, last)) delete holder[last];
   else return "there is nothing to remove";
@@ -124,7 +124,12 @@ export function applyOverrides(
     const list = appends ? getPath(root, path).value ?? [] : undefined;
     if (list !== undefined && !Array.isArray(list)) {
       problems.push(
-        problem(text, `"${path.slice(3).join(".")}" is no list`, "write = in place of +=", showValue(list)),
+        problem(
+          text,
+          `"${path.slice(path[0] === "vars" ? 0 : 3).join(".")}" is no list`,
+          "write = in place of +=",
+          showValue(list),
+        ),
       );
       continue;
     }

@@ -2,7 +2,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { composeDocument } from "../compose/compose.ts";
 import { expandMatrices, hasMatrix, type IsListPort } from "../compose/expand.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { formatPath, type SourceDocument } from "../source/document.ts";
+import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { parseYamlCached } from "../source/parse_cache.ts";
 import { readSource } from "../source/read_source.ts";
 import { findStoreRoot } from "../store/store.ts";
@@ -25,7 +25,7 @@ export interface ResolvedDocument {
   readonly origins: Origins;
   readonly problems: readonly Diagnostic[];
   /** Paths whose value could not be resolved, in the resolved document. */
-  readonly unresolved: readonly string[];
+  readonly unresolved: readonly DocumentPath[];
   /** Children of a matrix by the id that the file gives their stage. */
   readonly families: ReadonlyMap<string, readonly string[]>;
 }
@@ -59,7 +59,7 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   const unresolved = placed.flatMap(({ path }) => {
     const [root, id, ...rest] = path;
     const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
-    return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []].map(formatPath);
+    return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []];
   });
   return succeed({ value: expanded.value, origins, problems, unresolved, families: expanded.families });
 }
@@ -95,12 +95,29 @@ async function findListPorts(root: unknown, builtins: BuiltinKinds, folder: stri
   const fileOf = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
   const custom = [...new Set([...uses.values()].filter((one) => isCustom(one) && !one.includes("${")))];
   const described = await describeAll(custom.map((written) => ({ file: fileOf(written), written, params: [] })));
-  return (stage, port) => {
-    const written = uses.get(stage);
-    if (written === undefined) return undefined;
+  const listIn = (written: string, port: string): boolean | undefined => {
     const outcome = described.get(fileOf(written));
     const kind = outcome === undefined ? builtins[written] : "kind" in outcome ? outcome.kind : undefined;
     const found = kind !== undefined && Object.hasOwn(kind.inputs, port) ? kind.inputs[port] : undefined;
     return found === undefined ? undefined : found.list === true;
   };
+  return (stage, port) => {
+    const written = uses.get(stage);
+    if (written === undefined) return undefined;
+    const axis = /^\$\{\s*matrix\.([A-Za-z0-9_]+)\s*\}$/.exec(written)?.[1];
+    if (axis === undefined) return listIn(written, port);
+    // A kind that the matrix chooses: what all of its values say of the port.
+    const answers = new Set(axisTexts(root, stages[stage], axis).map((kind) => listIn(kind, port)));
+    return answers.size === 1 ? [...answers][0] : undefined;
+  };
+}
+
+/** The values of an axis that are texts, from the matrix of the stage or of the pipeline. */
+function axisTexts(root: unknown, entry: unknown, axis: string): string[] {
+  const written = [entry, root].map((holder) =>
+    isRecord(holder) && isRecord(holder["matrix"]) ? holder["matrix"][axis] : undefined
+  );
+  const values = written.find((each) => each !== undefined);
+  const list = Array.isArray(values) ? values : isRecord(values) ? Object.values(values) : [];
+  return list.filter((value) => typeof value === "string");
 }

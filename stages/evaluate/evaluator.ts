@@ -65,7 +65,9 @@ export async function makeEvaluator(
   // Images without labels are measured with a network that is told none.
   const labelFeeds = (items: readonly WorkItem[]) => {
     if (network.classes === undefined) return {};
-    const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
+    const { classes } = network;
+    const known = (label: number | undefined) => label !== undefined && label < classes ? label : undefined;
+    const labels = Array.from({ length: batchSize }, (_, i) => known(images.labels?.[items[i]?.image ?? -1]));
     return { classes: oneHotLabels(labels, network.classes) };
   };
 

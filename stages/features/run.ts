@@ -28,14 +28,14 @@ const run: Run = async (context) => {
   if (params.extractor === "onnx") {
     const graph = await readGraph(context);
     if ("end" in graph) return graph.end;
-    try {
-      const threads = params.threads ?? navigator.hardwareConcurrency;
-      const extractor = await onnxExtractor(graph.model, { ...graph, params, size: images.info, threads });
-      return await extractAll(context, images, extractor);
-    } catch (error) {
-      const message = `cannot use the graph: ${error instanceof Error ? error.message : error}`;
-      return { status: "failed", message, fix: "correct output, logits or preprocess; docs/metrics.md has examples" };
-    }
+    const threads = params.threads ?? navigator.hardwareConcurrency;
+    const opened = await onnxExtractor(graph.model, { ...graph, params, size: images.info, threads })
+      .catch((error): StageEnd => ({
+        status: "failed",
+        message: `cannot use the graph: ${error instanceof Error ? error.message : error}`,
+        fix: "correct output, logits or preprocess; docs/metrics.md has examples",
+      }));
+    return "status" in opened ? opened : await extractAll(context, images, opened);
   }
   return await withDevice(context, async (device) => {
     const extractor = await embedded(context, images, device);

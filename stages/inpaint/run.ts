@@ -100,7 +100,10 @@ async function makeDrawer(
         const own = x0.subarray(i * pixels, (i + 1) * pixels);
         bytesToUnit(images.pixels.subarray(source * pixels, (source + 1) * pixels), own);
       });
-      const labels = sources.map((source) => images.labels?.[source]);
+      // A label that the network was never told is none.
+      const told = (label: number | undefined) =>
+        label !== undefined && label < (model.classes ?? 0) ? label : undefined;
+      const labels = sources.map((source) => told(images.labels?.[source]));
       walker.begin(start, model.classes === undefined ? undefined : oneHotLabels(labels, model.classes));
       const offset = first * pixels;
       let result: Float32Array = start;

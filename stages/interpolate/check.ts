@@ -1,8 +1,15 @@
 import type { InterpolateParams } from "../../schemas/kinds/interpolate.ts";
 import type { CheckProblem } from "../contract.ts";
+import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
 import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { differentSize } from "../shared/same_size.ts";
+
+/** The last timestep that a sampler asks the network at; those of few steps that count down from T - 1 stop above 0. */
+function lowestVisited(sampler: InterpolateParams["sampler"], timesteps: number): number {
+  if (sampler.name !== "ddim" || sampler.steps > timesteps) return 0;
+  return Math.min(...spacedTimesteps(timesteps, sampler));
+}
 
 /** Everything that keeps pairs from being mixed; what is not known is not checked. */
 export function checkInterpolation(
@@ -13,6 +20,27 @@ export function checkInterpolation(
   },
 ): CheckProblem[] {
   const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
+  if (sampler.name === "dpmpp-2m" || sampler.name === "heun") {
+    problems.push({
+      severity: "error",
+      param: ["sampler", "name"],
+      message: "the walk starts in the middle of the chain, where this sampler has no step before to look back to",
+      got: sampler.name,
+      wanted: "ancestral or ddim",
+      fix: "use sampler: { name: ddim }",
+    });
+  }
+  const lowest = checkpoint?.timesteps === undefined ? 0 : lowestVisited(sampler, checkpoint.timesteps);
+  if (timestep < lowest) {
+    problems.push({
+      severity: "error",
+      param: ["timestep"],
+      message: "the sampler visits no timestep so low",
+      got: `${timestep}`,
+      wanted: `at least ${lowest}`,
+      fix: "raise timestep, or take more steps",
+    });
+  }
   if (checkpoint?.timesteps !== undefined && timestep >= checkpoint.timesteps) {
     problems.push({
       severity: "error",

@@ -15,9 +15,6 @@ export interface Collected {
 type Content = Omit<Report, "title" | "subtitle" | "stages">;
 type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
 
-/** Points of a curve beyond which a screen shows no more. */
-const MOST_POINTS = 2_000;
-
 /** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
 export async function collectArtifacts(items: readonly Collected[]): Promise<Content> {
   const content: Sections = {
@@ -43,21 +40,22 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       const { step, loss, gradNorm, learningRate } = JSON.parse(line);
       return { step, loss, gradNorm, learningRate };
     });
-    const every = Math.ceil(rows.length / MOST_POINTS);
-    curves.push({ title, rows: rows.filter((_, i) => i % every === 0 || i === rows.length - 1) });
+    curves.push({ title, rows });
   },
   async schedule({ title, artifact }, { schedules }) {
     if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
   },
   async samples({ title, artifact }, { samples, films }) {
     const info = imagesInfoSchema.parse(JSON.parse(await artifact.readText("images.json")));
-    const { sampler, model, guidance, name } = info.source as Record<string, unknown>;
+    const { sampler, model, guidance, name, seed } = info.source as Record<string, unknown>;
     const { step, weights } = (model ?? {}) as { step?: number; weights?: string };
     const note = [
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler === undefined ? undefined : describeSampler(sampler as Record<string, unknown>),
       guidance === undefined ? undefined : `guidance ${guidance}`,
       weights === undefined ? undefined : `${weights} weights`,
+      name === "sample" || name === undefined ? undefined : String(name),
+      seed === undefined ? undefined : `seed ${seed}`,
     ].filter((part) => part !== undefined).join("; ");
     const picture = async (file: string) => ({ title, note, bytes: await artifact.read(file), step });
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";

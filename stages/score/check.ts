@@ -41,6 +41,16 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       fix: "make both with the same extractor",
     });
   }
+  if (a.sha256 !== null && b.sha256 !== null && JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)) {
+    problems.push({
+      severity: "error",
+      input: "fake",
+      message: "images that were brought to the extractor's size and range in two ways do not compare",
+      got: JSON.stringify(b.preprocessing),
+      wanted: `${JSON.stringify(a.preprocessing)}, as the real ones`,
+      fix: "give both features stages the same preprocess and output",
+    });
+  }
   const vectors = [params.kid !== undefined && "kid", params.manifold !== undefined && "manifold"];
   vectors.push(params.fdInfinity && "fdInfinity", params.perClass && "perClass", params.bootstrap > 0 && "bootstrap");
   for (const name of vectors) {

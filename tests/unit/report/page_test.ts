@@ -106,6 +106,12 @@ Deno.test("pictures of several training steps share a slider, others have frames
   assert(!frames[1]!.includes("slider"));
 });
 
+Deno.test("pictures of equal steps differ in more than the step, and share no slider", () => {
+  const picture = (title: string, step: number) => ({ title, note: "n", bytes: PNG, step });
+  const [section] = sectionsOf({ ...NOTHING, samples: [picture("a", 10), picture("b", 10), picture("c", 20)] });
+  assertEquals(section!.html.split("<figure").length - 1, 3);
+});
+
 Deno.test("drawDag() puts each stage after what it reads, and leaves very many to the table", () => {
   const svg = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
   const columns = [...svg.matchAll(/translate\((\d+) (\d+)\)/g)].map(([, x, y]) => `${x} ${y}`);

@@ -140,6 +140,10 @@ Deno.test("checks refuse what cannot be mixed or painted", () => {
   assertEquals(mix({ timestep: 50, pairs: 6 }), ["timestep", "pairs"]);
   assertEquals(mix({ timestep: 20, pairs: 5 }, { ...size, channels: 3, count: 10 }), ["images"]);
   assertEquals(mix({ timestep: 20, pairs: 5, sampler: { name: "ddim", steps: 51 } }), ["sampler.steps"]);
+  // Five steps of fifty visit 9, 19, 29, 39 and 49.
+  assertEquals(mix({ timestep: 8, pairs: 5, sampler: { name: "ddim", steps: 5 } }), ["timestep"]);
+  assertEquals(mix({ timestep: 9, pairs: 5, sampler: { name: "ddim", steps: 5 } }), []);
+  assertEquals(mix({ timestep: 20, pairs: 5, sampler: { name: "heun" } }), ["sampler.name"]);
   const paint = (params: unknown) =>
     of(inpaintKind.check!(inpaintKind.params.parse(params), { checkpoint, images: { ...size, count: 10 } }));
   assertEquals(paint({ count: 11, sampler: { name: "heun" } }), ["sampler.name", "count"]);

@@ -133,7 +133,44 @@ const REFUSED: [name: string, stages: string, message: string][] = [
   [
     "axes that do not meet",
     "s: { uses: source, matrix: { t: [x] } }\n  m: { uses: mix, matrix: { t: [y] }, inputs: { one: s } }",
-    "share an axis and no value of it",
+    'stage "s" has no child with t=y',
+  ],
+  [
+    "a value that what it reads has not",
+    "s: { uses: source, matrix: { t: [1, 2] } }\n  m: { uses: mix, matrix: { t: [2, 3] }, inputs: { one: s } }",
+    'stage "s" has no child with t=3',
+  ],
+  [
+    "a child that is written out too",
+    "s: { uses: source, matrix: { t: [1, 2] } }\n  s~t=1: { uses: source }",
+    'is the id of a child of the matrix of "s"',
+  ],
+  [
+    "two included values of one name",
+    "s: { uses: source, matrix: { t: [x], include: [{ t: a b }, { t: a/b }] } }",
+    "another value",
+  ],
+  [
+    "a list port that gathers nothing",
+    "s: { uses: source, matrix: { t: [1] } }\n  m: { uses: mix, matrix: { t: [2] }, inputs: { from: s } }",
+    'no child of "s" goes with ~t=2',
+  ],
+  [
+    "a value that names another axis",
+    's: { uses: source, matrix: { a: [1], b: { x: "${matrix.a}" } } }',
+    "names another axis",
+  ],
+  [
+    "an input that is an expression",
+    's: { uses: source, matrix: { t: [s] } }\n  m: { uses: mix, inputs: { one: "${matrix.t}" } }',
+    "cannot resolve ${matrix.…} here",
+  ],
+  [
+    "more combinations than anybody meant",
+    `a: { uses: source, matrix: { p: [${[...Array(150).keys()]}], q: [1, 2] } }\n  b: { uses: source, matrix: { r: [${[
+      ...Array(150).keys(),
+    ]}] }, }\n  m: { uses: mix, inputs: { one: a } , matrix: { r: [${[...Array(150).keys()]}] } }`,
+    "too many combinations",
   ],
   [
     "an exclude of a value that is not there",
@@ -148,6 +185,33 @@ for (const [name, stages, message] of REFUSED) {
     assertStringIncludes(problems.map((one) => formatDiagnostic(one)).join("\n"), message);
   });
 }
+
+Deno.test("a matrix of the pipeline that a stage's own has nothing in common with is refused", async () => {
+  const problems = await problemsOf(
+    "name: p\nmatrix: { seed: [1, 2] }\nstages: { s: { uses: source, matrix: { seed: [9] } } }",
+  );
+  assertStringIncludes(formatDiagnostic(problems[0]!), "no value in common with that of the pipeline");
+  const seeds = await problemsOf(
+    'name: p\nseed: "${matrix.seed}"\nmatrix: { seed: [1] }\nstages: { s: { uses: source } }',
+  );
+  assertStringIncludes(formatDiagnostic(seeds[0]!), "run once for each seed");
+});
+
+Deno.test("included doubles are one child, axes may be called like an object's own methods, escapes are undone once", async () => {
+  const pipeline = await good(`
+  s: { uses: source, matrix: { constructor: [1], include: [{ constructor: 2 }, { constructor: 2 }] } }
+  m: { uses: mix, inputs: { from: s } }
+  one: { uses: mix, inputs: { one: s }, with: { text: "$\${ matrix.x } $$\${vars.y}" } }`);
+  assertEquals(reads(pipeline, "m"), ["s~constructor=1", "s~constructor=2"]);
+  assertEquals(pipeline.stages.get("one~constructor=2")!.params["text"], "${ matrix.x } $${vars.y}");
+});
+
+Deno.test("a kind that the matrix chooses keeps its list ports", async () => {
+  const pipeline = await good(`
+  s: { uses: source, matrix: { t: [1, 2] } }
+  m: { uses: "\${matrix.kind}", matrix: { kind: [mix] }, inputs: { from: s } }`);
+  assertEquals(reads(pipeline, "m~kind=mix"), ["s~t=1", "s~t=2"]);
+});
 
 Deno.test("children with the same wrong param are one message", async () => {
   const problems = await problemsOf(
