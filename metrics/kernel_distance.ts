@@ -12,31 +12,46 @@ export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, product
     const got = `${x.rows} x ${x.columns} and ${y.rows} x ${y.columns}`;
     throw new RangeError(`Kernel distance: got ${got}, wanted at least two vectors of one dimension in each`);
   }
-  const within = async (set: Float64Matrix) => {
-    const { total, diagonal } = await kernelSums(set, set, products);
-    return (total - diagonal) / (set.rows * (set.rows - 1));
-  };
-  const across = (await kernelSums(x, y, products)).total / (x.rows * y.rows);
+  const within = async (set: Float64Matrix) => await pairsWithin(set, products) / (set.rows * (set.rows - 1) / 2);
+  const across = await sumAcross(x, y, products) / (x.rows * y.rows);
   return await within(x) + await within(y) - 2 * across;
 }
 
-async function kernelSums(x: Float64Matrix, y: Float64Matrix, products: MatrixProducts) {
+/** Rows that are multiplied at once where half of the products is enough. */
+const PANEL = 128;
+
+function kernel(product: number, dimension: number): number {
+  const base = product / dimension + 1;
+  return base * base * base;
+}
+
+async function sumAcross(x: Float64Matrix, y: Float64Matrix, products: MatrixProducts): Promise<number> {
   const { rows, columns, data } = await products.multiply(x, y, { transposeB: true });
-  let [total, diagonal] = [0, 0];
+  let total = 0;
   for (let i = 0; i < rows; i++) {
     // By row, so that a sum of a million terms does not lose digits of the later ones.
     let sum = 0;
-    for (let j = 0; j < columns; j++) {
-      const base = data[i * columns + j]! / x.columns + 1;
-      sum += base * base * base;
-    }
+    for (let j = 0; j < columns; j++) sum += kernel(data[i * columns + j]!, x.columns);
     total += sum;
-    if (i < columns) {
-      const base = data[i * columns + i]! / x.columns + 1;
-      diagonal += base * base * base;
+  }
+  return total;
+}
+
+/** The kernel summed over pairs of different vectors, each pair once: panels of rows with what comes after them. */
+async function pairsWithin({ rows, columns, data }: Float64Matrix, products: MatrixProducts): Promise<number> {
+  let total = 0;
+  for (let first = 0; first < rows; first += PANEL) {
+    const rest = { rows: rows - first, columns, data: data.subarray(first * columns) };
+    const count = Math.min(PANEL, rest.rows);
+    const panel = { rows: count, columns, data: rest.data.subarray(0, count * columns) };
+    const { data: values } = await products.multiply(panel, rest, { transposeB: true });
+    for (let i = 0; i < count; i++) {
+      let sum = 0;
+      for (let j = i + 1; j < rest.rows; j++) sum += kernel(values[i * rest.rows + j]!, columns);
+      total += sum;
     }
   }
-  return { total, diagonal };
+  return total;
 }
 
 export interface SubsetOptions {
@@ -58,7 +73,7 @@ export async function kernelDistanceOfSubsets(
   for (let subset = 0; subset < subsets; subset++) {
     const pick = async (set: "real" | "fake", vectors: FeatureVectors) => {
       const rows = await vectors.rows(choose(set, subset, { count: size, of: vectors.count }));
-      return { rows: size, columns: vectors.dimension, data: Float64Array.from(rows) };
+      return { rows: size, columns: vectors.dimension, data: new Float64Array(rows) };
     };
     values.push(await kernelDistance(await pick("real", real), await pick("fake", fake), products));
     onSubset(subset + 1);

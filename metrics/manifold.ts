@@ -126,7 +126,7 @@ async function eachBlock(
 }
 
 async function widen(vectors: FeatureVectors, first: number, count: number): Promise<Float64Matrix> {
-  const data = Float64Array.from(await vectors.rows(range(first, count)));
+  const data = new Float64Array(await vectors.rows(range(first, count)));
   return { rows: count, columns: vectors.dimension, data };
 }
 

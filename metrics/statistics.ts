@@ -68,7 +68,7 @@ export class StreamingStatistics {
       for (let i = 0; i < size; i++) mean[i]! += features[at + i]!;
     }
     for (let i = 0; i < size; i++) mean[i]! /= rows;
-    const centred = Float64Array.from(features);
+    const centred = new Float64Array(features);
     for (let at = 0; at < features.length; at += size) {
       for (let i = 0; i < size; i++) centred[at + i]! -= mean[i]!;
     }

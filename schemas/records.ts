@@ -89,6 +89,8 @@ export const stageRunSchema = z.strictObject({
   resolvedKey: sha256Schema.nullable(),
   startedAt: z.string().nullable(),
   durationMs: z.number(),
+  /** Units of its progress each second, such as steps and images; empty where it reported none. */
+  perSecond: z.record(z.string(), z.number()).default({}),
   fromStep: z.int().nullable(),
   numerics: z.string().nullable(),
   /** What it was computed on and why on that; null where nothing was computed, as for cached stages. */

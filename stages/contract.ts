@@ -88,6 +88,8 @@ export interface ProgressUpdate {
   readonly done: number;
   readonly total: number;
   readonly unit: string;
+  /** Images that one unit stands for, where it is no image: a training step has a batch of them. */
+  readonly images?: number;
   /** Short figures to show beside the bar, such as `{ loss: "0.041" }`. */
   readonly figures?: Readonly<Record<string, string>>;
 }

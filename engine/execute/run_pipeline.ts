@@ -223,6 +223,7 @@ class Scheduler {
       resolvedKey: result.manifest?.resolvedKey ?? null,
       startedAt,
       durationMs,
+      perSecond: { ...result.perSecond },
       fromStep: result.fromStep ?? null,
       numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
       device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },

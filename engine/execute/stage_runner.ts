@@ -14,6 +14,7 @@ import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { isEnvironmental, makeFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
+import { RateMeter } from "./rate.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
@@ -31,6 +32,8 @@ export interface StageResult {
   readonly fromStep?: number;
   /** What it was computed on in this run. */
   readonly device?: StageDevice;
+  /** Units of its progress, such as steps and images. */
+  readonly perSecond?: Readonly<Record<string, number>>;
 }
 
 export interface RunnerOptions {
@@ -67,6 +70,7 @@ const DAMAGED_SHORTCUT: StageResult = {
 export class StageRunner {
   readonly #options: RunnerOptions;
   readonly #scratch: ScratchFolders;
+  readonly #rates = new Map<string, RateMeter>();
   readonly #announced = new Set<string>();
 
   constructor(options: RunnerOptions) {
@@ -208,7 +212,8 @@ export class StageRunner {
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
-      return { state: "ran", manifest, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
+      const perSecond = this.#rates.get(stage.id)?.perSecond() ?? {};
+      return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
@@ -268,9 +273,12 @@ export class StageRunner {
     const { store, runId, stop, kill, emit, pipeline } = this.#options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
+    this.#rates.set(stage.id, new RateMeter());
     const forward = (event: StageEvent) => {
-      if (event.type === "progress") emit({ type: "stage-progress", id: stage.id, update: event.update });
-      else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
+      if (event.type === "progress") {
+        this.#rates.get(stage.id)?.note(event.update);
+        emit({ type: "stage-progress", id: stage.id, update: event.update });
+      } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
       else {
         log(`${event.type}: ${event.message}`);
         emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });

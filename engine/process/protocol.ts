@@ -53,6 +53,7 @@ const updateSchema = z.strictObject({
   total: z.number(),
   unit: z.string(),
   figures: z.record(z.string(), z.string()).optional(),
+  images: z.number().optional(),
 });
 
 /** The parent believes no message that does not have this shape. */

@@ -16,6 +16,10 @@ export const evaluateParams = z.strictObject({
     variance: z.enum(["fixedlarge", "fixedsmall", "learned"]).optional().describe(
       "Variance of the reverse step; default: learned by networks that learned it, else fixedlarge",
     ),
+    logVarianceClip: z.enum(["second", "floor"]).optional().describe(
+      "The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take " +
+        "1e-20, as their LSUN code and latent diffusion. Matters to L_0 with fixedsmall or learned variances",
+    ),
   }).optional().describe("Also the variational bound in bits per dimension, by its terms; see docs/objectives.md"),
   device: deviceParam(),
   threads: threadsParam(),

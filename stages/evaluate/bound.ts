@@ -9,10 +9,15 @@ export interface BoundOptions {
   readonly tables: DiffusionTables;
   readonly objective: Objective;
   readonly variance: "fixedsmall" | "fixedlarge" | "learned";
+  /** What stands for the logarithm of the posterior variance at t = 0, which is 0. Default `second`. */
+  readonly logVarianceClip?: "second" | "floor" | undefined;
   /** Evaluations per image, in [2, T], or 1 where T is. */
   readonly perImage: number;
   readonly seed: number;
 }
+
+/** hojonathanho/diffusion, `diffusion_utils.py`: log(max(variance, 1e-20)). */
+const VARIANCE_FLOOR = 1e-20;
 
 /** Levels of a byte in [-1, 1]. */
 const HALF_RANGE = 127.5;
@@ -33,12 +38,14 @@ export interface BoundItem extends WorkItem {
  * mean. Timesteps and noise are functions of seed, image and timestep. The predicted x0 is clipped to [-1, 1], as there.
  */
 export function boundTerms(images: number, options: BoundOptions): BoundWork {
-  const { tables, objective, variance: kind, perImage, seed } = options;
+  const { tables, objective, variance: kind, perImage, seed, logVarianceClip = "second" } = options;
   const { timesteps } = tables;
   const draws = randomStream({ seed, stream: "evaluate/bound-timestep" });
   const normals = randomStream({ seed, stream: "evaluate/bound-noise" });
   const edge = (range: number) => 1 + Math.floor(range * (timesteps - 1) / (perImage - 1));
-  const fixed = kind === "fixedsmall" ? tables.posteriorLogVarianceClipped : tables.fixedLargeLogVariance;
+  const small = tables.posteriorLogVarianceClipped.slice();
+  if (logVarianceClip === "floor") small[0] = Math.log(VARIANCE_FLOOR);
+  const fixed = kind === "fixedsmall" ? small : tables.fixedLargeLogVariance;
   return {
     count: images * perImage,
     figures: 2,
@@ -51,7 +58,7 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
     score({ t, x0, xt, prediction, variance }) {
       const at = { tables, t };
       const recovery = x0Recovery(objective, at);
-      const [min, max] = [tables.posteriorLogVarianceClipped[t]!, Math.log(tables.betas[t]!)];
+      const [min, max] = [small[t]!, Math.log(tables.betas[t]!)];
       let [nats, squares] = [0, 0];
       for (let k = 0; k < x0.length; k++) {
         const recovered = recovery.xt * xt[k]! + recovery.output * prediction[k]!;

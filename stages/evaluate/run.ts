@@ -45,9 +45,12 @@ const run: Run = async (context) => {
   const common = { tables: checkpoint.tables, objective: objectiveOf(checkpoint.config), seed };
   const losses = noiseErrors({ ...common, timesteps: drawTimesteps(count, { buckets, seed }) });
   const variance = params.bound?.variance ?? (learnedVariance ? "learned" : "fixedlarge");
-  const bound = params.bound === undefined
-    ? undefined
-    : boundTerms(count, { ...common, variance, perImage: params.bound.timesteps });
+  const bound = params.bound === undefined ? undefined : boundTerms(count, {
+    ...common,
+    variance,
+    perImage: params.bound.timesteps,
+    logVarianceClip: params.bound.logVarianceClip,
+  });
 
   const scores = await scoreAll(context, { checkpoint, images, batchSize: Math.min(params.batchSize, count) }, [
     losses,

@@ -71,7 +71,8 @@ async function train(
       const { step, loss, gradNorm } = result;
       if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, result, lastSaved);
       shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
-      context.report({ done: step, total: steps, unit: "step", figures: { loss: shownLoss.toFixed(4) } });
+      const figures = { loss: shownLoss.toFixed(4) };
+      context.report({ done: step, total: steps, unit: "step", images: params.batchSize, figures });
       await yieldToMessages();
       const done = step === steps;
       if (!done && !stop.aborted && step % checkpointEvery !== 0) continue;

@@ -30,6 +30,8 @@ export interface StageOptions {
   /** Folder of fetched files. */
   readonly downloads?: string;
   readonly stop?: AbortSignal;
+  /** Default: `onnx`. */
+  readonly device?: { readonly name: string; readonly numerics: string };
   readonly onReport?: (update: ProgressUpdate) => void;
 }
 
@@ -71,7 +73,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     inputs: options.inputs ?? {},
     outputs,
     progress: options.progress ?? new MemoryProgress(),
-    device: { name: "onnx", numerics: onnxNumerics() },
+    device: options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
     downloads: options.downloads,
     stop: options.stop ?? new AbortController().signal,

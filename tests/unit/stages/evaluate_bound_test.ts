@@ -125,3 +125,23 @@ Deno.test("checkEvaluation() refuses a bound of more timesteps than there are, o
   assertEquals(check({ timesteps: 1 }), ["bound.timesteps"]);
   assertEquals(check({ timesteps: 2, variance: "learned" }), ["bound.variance"]);
 });
+
+Deno.test("both clips of the log variance differ in L_0 alone: a perfect prediction costs 1.3 bits or none", () => {
+  const thousand = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+  const bits = (logVarianceClip: "second" | "floor", { t, x0, offset }: { t: number; x0: number; offset: number }) => {
+    const work = boundTerms(1, { ...OPTIONS, tables: thousand, variance: "fixedsmall", perImage: 2, logVarianceClip });
+    const xt = thousand.sqrtAlphasCumprod[t]! * (x0 + offset);
+    const one = (value: number) => Float64Array.of(value) as unknown as Float32Array;
+    const evaluation = { t, x0: one(x0), noise: one(0), xt: one(xt), prediction: one(0), variance: undefined };
+    return work.score(evaluation)[0]!;
+  };
+  const level = 1 / 127.5;
+  const x0 = 128 * level - 1;
+  // hojonathanho/diffusion in numpy float64: log scale -4.90836256765, a perfect mean at level 128.
+  assertClose(bits("second", { t: 0, x0, offset: 0 }), 1.30566514529, { rel: 1e-8 });
+  assertClose(bits("floor", { t: 0, x0, offset: 0 }), 0, { abs: 1e-9 });
+  // A level off: the floor of 1e-12 before the logarithm.
+  assertClose(bits("floor", { t: 0, x0, offset: level }), 12 * Math.log2(10), { rel: 1e-9 });
+  const later = { t: 5, x0, offset: 0.01 };
+  assertEquals(bits("second", later), bits("floor", later));
+});

@@ -1,0 +1,24 @@
+import { assertEquals } from "@std/assert";
+import { RateMeter } from "../../../../engine/execute/rate.ts";
+
+Deno.test("RateMeter counts from the first report on, in units and in images", () => {
+  let now = 5_000;
+  const meter = new RateMeter(() => now);
+  assertEquals(meter.perSecond(), {});
+  meter.note({ done: 1, total: 10, unit: "step", images: 32 });
+  assertEquals(meter.perSecond(), {});
+  now = 7_000;
+  meter.note({ done: 6, total: 10, unit: "step", images: 32 });
+  assertEquals(meter.perSecond(), { step: 2.5, image: 80 });
+});
+
+Deno.test("RateMeter starts anew when a stage turns to something else", () => {
+  let now = 0;
+  const meter = new RateMeter(() => now);
+  meter.note({ done: 50, total: 100, unit: "byte" });
+  now = 1_000;
+  meter.note({ done: 0, total: 4, unit: "image" });
+  now = 3_000;
+  meter.note({ done: 4, total: 4, unit: "image" });
+  assertEquals(meter.perSecond(), { image: 2 });
+});
