@@ -1,10 +1,9 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit, StageEndState } from "../event/events.ts";
-import { digestStageExternals, externalPaths } from "../fingerprint/externals.ts";
+import { externalPaths } from "../fingerprint/externals.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -14,6 +13,7 @@ import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { isEnvironmental, makeFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
+import { findMovedGround } from "./moved_ground.ts";
 import { RateMeter } from "./rate.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -206,8 +206,11 @@ export class StageRunner {
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
-      const moved = await this.#findMovedGround(planned);
-      if (moved !== undefined) return moved;
+      const moved = await findMovedGround(planned, { pipeline, store });
+      if (moved !== undefined) {
+        const message = `${moved} changed after the run was planned; its result is not kept`;
+        return { state: "failed", message, fix: "run again" };
+      }
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
@@ -313,29 +316,6 @@ export class StageRunner {
       emit: forward,
       log,
     });
-  }
-
-  /**
-   * Files and code outside the store may have been edited since the plan, and a stage can wait and run for hours. What it
-   * read then is not what its key says, so its result must not be recorded under it.
-   */
-  async #findMovedGround(planned: PlannedStage): Promise<StageResult | undefined> {
-    const { pipeline, store } = this.#options;
-    const { stage, keys } = planned;
-    const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
-    const before = keys!.ingredients.externals;
-    const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
-    if (stage.kind.custom) {
-      const { digestCode } = await import("../process/code_digest.ts");
-      const code = await digestCode(fileURLToPath(stage.kind.entry));
-      if ("error" in code || `code:${code.digest}` !== stage.kind.version) changed.push("its code");
-    }
-    if (changed.length === 0 && unreadable.length === 0) return undefined;
-    return {
-      state: "failed",
-      message: `${changed.join(", ") || unreadable[0]!.name} changed after the run was planned; its result is not kept`,
-      fix: "run again",
-    };
   }
 
   /** Publish, or keep what was published first: one key has one result. */
