@@ -1,4 +1,12 @@
-import { openStoredArtifact, parseStageId, type Pipeline, type Plan, type RunRecord, type Store } from "noiseline";
+import {
+  openStoredArtifact,
+  parseStageId,
+  type Pipeline,
+  type Plan,
+  type ResultManifest,
+  type RunRecord,
+  type Store,
+} from "noiseline";
 import { collectArtifacts, type Collected, type Report } from "noiseline/report";
 
 /** One column of a comparison: the stages of a run, of a pipeline, or of one child of its matrix. */
@@ -9,42 +17,32 @@ export interface Experiment {
 
 export interface ComparedStage {
   readonly params: Readonly<Record<string, unknown>>;
-  readonly artifacts: readonly Collected[];
+  readonly artifacts: readonly Collected["artifact"][];
 }
 
-interface StageResult {
+interface StageResult extends ComparedStage {
   readonly id: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly artifacts: readonly Collected[];
 }
 
 /** The results of a pipeline as they are now. Children of a matrix are experiments of their own. */
 export function experimentsOfPipeline(pipeline: Pipeline, { stages }: Plan, store: Store): Experiment[] {
-  const results = [...stages].flatMap(([id, { manifest }]): StageResult[] => {
-    if (manifest === undefined) return [];
-    const artifacts = Object.values(manifest.outputs).map((record) => openStoredArtifact(record, store.objects));
-    return [{
-      id,
-      params: manifest.ingredients.params,
-      artifacts: artifacts.map((artifact) => ({ title: id, artifact })),
-    }];
-  });
-  return split(pipeline.name, results);
+  return split(pipeline.name, [...stages].flatMap(([id, { manifest }]) => resultOf(id, manifest, store)));
 }
 
 /** The results that a run made or found. */
 export function experimentsOfRun(run: RunRecord, store: Store): Experiment[] {
-  const results = Object.entries(run.stages).flatMap(([id, { resolvedKey }]): StageResult[] => {
+  const results = Object.entries(run.stages).flatMap(([id, { resolvedKey }]) => {
     const manifest = resolvedKey === null ? undefined : store.results.byResolved(resolvedKey);
-    if (manifest === undefined) return [];
-    const artifacts = Object.values(manifest.outputs).map((record) => openStoredArtifact(record, store.objects));
-    return [{
-      id,
-      params: manifest.ingredients.params,
-      artifacts: artifacts.map((artifact) => ({ title: id, artifact })),
-    }];
+    return resultOf(id, manifest, store);
   });
   return split(run.runId, results);
+}
+
+/** Nothing for a stage that has no result. */
+function resultOf(id: string, manifest: ResultManifest | undefined, store: Store): StageResult[] {
+  if (manifest === undefined) return [];
+  const artifacts = Object.values(manifest.outputs).map((record) => openStoredArtifact(record, store.objects));
+  return [{ id, params: manifest.ingredients.params, artifacts }];
 }
 
 /**
@@ -71,6 +69,6 @@ type Select = Readonly<Record<string, string>>;
 /** What of an experiment a page shows, by stage. */
 export async function contentOf({ stages }: Experiment): Promise<Omit<Report, "title" | "subtitle" | "stages">> {
   return await collectArtifacts(
-    [...stages].flatMap(([id, { artifacts }]) => artifacts.map(({ artifact }) => ({ title: id, artifact }))),
+    [...stages].flatMap(([id, { artifacts }]) => artifacts.map((artifact) => ({ title: id, artifact }))),
   );
 }

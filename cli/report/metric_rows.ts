@@ -20,25 +20,26 @@ export interface MetricRow {
 
 /** All metrics of all experiments, parts of figures included. */
 export async function metricRows(experiments: readonly Experiment[]): Promise<MetricRow[]> {
-  const rows = await Promise.all(experiments.map(async (experiment) => {
-    const { metrics } = await contentOf(experiment);
-    return metrics.flatMap(({ title, record }) =>
-      record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }): MetricRow => ({
-        experiment: experiment.name,
-        stage: title,
-        metric: name,
-        value,
-        low: interval?.low,
-        high: interval?.high,
-        deviation,
-        count,
-        timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
-        label: label === undefined ? undefined : String(label),
-        step: stepOf(record),
-      }))
-    );
-  }));
+  const rows = await Promise.all(experiments.map(async (one) => rowsOf(one.name, await contentOf(one))));
   return rows.flat();
+}
+
+function rowsOf(experiment: string, { metrics }: Awaited<ReturnType<typeof contentOf>>): MetricRow[] {
+  return metrics.flatMap(({ title, record }) =>
+    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }): MetricRow => ({
+      experiment,
+      stage: title,
+      metric: name,
+      value,
+      low: interval?.low,
+      high: interval?.high,
+      deviation,
+      count,
+      timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
+      label: label === undefined ? undefined : String(label),
+      step: stepOf(record),
+    }))
+  );
 }
 
 /** A network's own step, or that of whoever drew the images. */
@@ -57,15 +58,15 @@ export async function eventFiles(
 ): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const experiment of experiments) {
-    const { curves } = await contentOf(experiment);
-    const events: ScalarEvent[] = curves.flatMap(({ title, rows }) =>
+    const content = await contentOf(experiment);
+    const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
       rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
         { step, tag: `${title}/loss`, value: loss },
         { step, tag: `${title}/gradNorm`, value: gradNorm },
         { step, tag: `${title}/learningRate`, value: learningRate },
       ])
     );
-    for (const { stage, metric, timesteps, label, value, step = 0 } of await metricRows([experiment])) {
+    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(experiment.name, content)) {
       const part = [timesteps && `t ${timesteps}`, label && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }
