@@ -55,6 +55,14 @@ export {
   type StageRun,
 } from "./stages/contract.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
+export {
+  type ImagesInfo,
+  type ImagesToWrite,
+  readImages,
+  type StoredImages,
+  writeImages,
+} from "./stages/shared/images.ts";
+export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";

@@ -1,5 +1,4 @@
 import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
-import type { FeatureVectors } from "./vectors.ts";
 
 /**
  * Squared maximum mean discrepancy of two sets by the cubic kernel (x·y / d + 1)³, unbiased, so that it can be negative:
@@ -20,7 +19,8 @@ export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, product
 /** Rows that are multiplied at once where half of the products is enough. */
 const PANEL = 128;
 
-function kernel(product: number, dimension: number): number {
+/** @param product of two vectors of that dimension */
+export function cubicKernel(product: number, dimension: number): number {
   const base = product / dimension + 1;
   return base * base * base;
 }
@@ -31,7 +31,7 @@ async function sumAcross(x: Float64Matrix, y: Float64Matrix, products: MatrixPro
   for (let i = 0; i < rows; i++) {
     // By row, so that a sum of a million terms does not lose digits of the later ones.
     let sum = 0;
-    for (let j = 0; j < columns; j++) sum += kernel(data[i * columns + j]!, x.columns);
+    for (let j = 0; j < columns; j++) sum += cubicKernel(data[i * columns + j]!, x.columns);
     total += sum;
   }
   return total;
@@ -47,38 +47,9 @@ async function pairsWithin({ rows, columns, data }: Float64Matrix, products: Mat
     const { data: values } = await products.multiply(panel, rest, { transposeB: true });
     for (let i = 0; i < count; i++) {
       let sum = 0;
-      for (let j = i + 1; j < rest.rows; j++) sum += kernel(values[i * rest.rows + j]!, columns);
+      for (let j = i + 1; j < rest.rows; j++) sum += cubicKernel(values[i * rest.rows + j]!, columns);
       total += sum;
     }
   }
   return total;
-}
-
-export interface SubsetOptions {
-  readonly subsets: number;
-  readonly size: number;
-  /** Indices of a subset without repetition: `count` of [0, of). A function of set and subset alone. */
-  readonly choose: (set: "real" | "fake", subset: number, options: { count: number; of: number }) => Int32Array;
-  readonly products?: MatrixProducts;
-  readonly onSubset?: (done: number) => void;
-}
-
-/** Mean and standard deviation (over subsets, as torch-fidelity gives it) of the kernel distance of random subsets. */
-export async function kernelDistanceOfSubsets(
-  real: FeatureVectors,
-  fake: FeatureVectors,
-  { subsets, size, choose, products = plainProducts, onSubset = () => {} }: SubsetOptions,
-): Promise<{ readonly mean: number; readonly deviation: number }> {
-  const values: number[] = [];
-  for (let subset = 0; subset < subsets; subset++) {
-    const pick = async (set: "real" | "fake", vectors: FeatureVectors) => {
-      const rows = await vectors.rows(choose(set, subset, { count: size, of: vectors.count }));
-      return { rows: size, columns: vectors.dimension, data: new Float64Array(rows) };
-    };
-    values.push(await kernelDistance(await pick("real", real), await pick("fake", fake), products));
-    onSubset(subset + 1);
-  }
-  const mean = values.reduce((sum, value) => sum + value, 0) / subsets;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets;
-  return { mean, deviation: Math.sqrt(variance) };
 }

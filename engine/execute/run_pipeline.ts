@@ -203,7 +203,7 @@ class Scheduler {
     this.#store.runs.note(this.#runId, { stage: id, event: "started", state: "running", at: startedAt });
     const result = await runner.reach(id);
     this.#results.set(id, result);
-    const durationMs = performance.now() - started;
+    const durationMs = result.workMs ?? performance.now() - started;
     this.#keepRecord(id, result, startedAt, durationMs);
     this.#emit(this.#finished(id, result, durationMs));
     if (result.manifest !== undefined) {

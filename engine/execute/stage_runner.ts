@@ -32,6 +32,8 @@ export interface StageResult {
   readonly fromStep?: number;
   /** What it was computed on in this run. */
   readonly device?: StageDevice;
+  /** Its own work, without waiting for locks and slots; absent where nothing ran. */
+  readonly workMs?: number;
   /** Units of its progress, such as steps and images. */
   readonly perSecond?: Readonly<Record<string, number>>;
 }
@@ -126,6 +128,7 @@ export class StageRunner {
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.#options.mayStart()) return { state: "blocked" };
+      const began = performance.now();
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
@@ -133,7 +136,7 @@ export class StageRunner {
       }
       const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
       if (final.state === "failed") this.#options.onFailure();
-      return final;
+      return { ...final, workMs: performance.now() - began };
     }
   }
 

@@ -2,7 +2,7 @@ import { bootstrapInterval } from "../../metrics/bootstrap.ts";
 import { extrapolationCounts, fitLine } from "../../metrics/extrapolate.ts";
 import { frechetDistance } from "../../metrics/frechet.ts";
 import { inceptionScore } from "../../metrics/inception_score.ts";
-import { kernelDistanceOfSubsets } from "../../metrics/kernel_distance.ts";
+import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { type FeatureVectors, range } from "../../metrics/vectors.ts";
@@ -123,7 +123,7 @@ async function kernelFigure(
     // In the order of the file: the kernel distance does not see the order, and a file is read faster so.
     choose: (set, subset, { count, of }) => streams[set].permutation(subset, of).slice(0, count).sort(),
     products,
-    onSubset: (done) => onProgress("kid", done / subsets),
+    onProgress: (share) => onProgress("kid", share),
   });
   const { name } = real.extractor;
   const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;

@@ -5,7 +5,7 @@ import { checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 3,
+  version: 4,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Distances between two sets of images, by their features",

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { formatDiagnostic, loadPipeline } from "noiseline";
+import { listFiles } from "../../engine/store/files.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { runCli } from "../unit/cli/capture.ts";
 import { allBlocks, type Block, findBlocks, ROOT, splitShell } from "./blocks.ts";
@@ -20,9 +21,11 @@ const of = (language: string) => blocks.filter((block) => block.language === lan
 /** A folder of the documents' own, without a deno.json above it, so that nothing lands in this clone. */
 async function makePlace() {
   const path = await Deno.makeTempDir({ prefix: "noiseline-docs-" });
-  await Deno.mkdir(join(path, "pipelines"));
-  for (const { name } of Deno.readDirSync(join(ROOT, "pipelines"))) {
-    if (name.endsWith(".yaml")) await Deno.copyFile(join(ROOT, "pipelines", name), join(path, "pipelines", name));
+  const pipelines = join(ROOT, "pipelines");
+  const { files } = listFiles(pipelines);
+  for (const file of files.filter((name) => /\.(yaml|ts)$/.test(name) && !/outputs|\.noiseline/.test(name))) {
+    await Deno.mkdir(dirname(join(path, "pipelines", file)), { recursive: true });
+    await Deno.copyFile(join(pipelines, file), join(path, "pipelines", file));
   }
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }

@@ -61,3 +61,21 @@ Deno.test("run makes a stage at several extents one after another when reference
   assertEquals(hashes.length, 6);
   await assertNothingToDo(project, ["p.yaml"]);
 });
+
+Deno.test("run judges an early checkpoint while the training behind it goes on", async () => {
+  await using project = newProject(`name: demo
+stages:
+  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 4 } }
+  early: { uses: ./judge.ts, inputs: { from: [walk@2] } }
+`);
+  project.write("judge.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
+  await using running = project.start(["run", "p.yaml", "--jobs", "2", "--json"]);
+  // The walk stands in its fourth step until it is stopped, so what ends before that has not waited for it.
+  await running.event(({ type, id, step }) => type === "stage-saved" && id === "walk" && step === 4);
+  await running.event(({ type, id }) => type === "stage-finished" && id === "early");
+  running.signal("SIGINT");
+  const { code, events } = await running.outcome();
+  assertEquals(code, 130);
+  const states = events.filter(({ type }) => type === "stage-finished").map(({ id, state }) => [id, state]);
+  assertEquals(states, [["walk@2", "ran"], ["early", "ran"], ["walk", "interrupted"]]);
+});

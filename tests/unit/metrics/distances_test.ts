@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { bootstrapInterval } from "../../../metrics/bootstrap.ts";
 import { extrapolationCounts, fitLine } from "../../../metrics/extrapolate.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
-import { kernelDistance, kernelDistanceOfSubsets } from "../../../metrics/kernel_distance.ts";
+import { kernelDistance } from "../../../metrics/kernel_distance.ts";
+import { kernelDistanceOfSubsets } from "../../../metrics/kernel_subsets.ts";
 import { matrix } from "../../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../../metrics/manifold.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
@@ -39,19 +40,33 @@ Deno.test("kernelDistance() does not depend on the order of the vectors", async 
   assertClose(await kernelDistance(reversed, mirrored), await kernelDistance(x, y), { rel: 1e-12 });
 });
 
-Deno.test("kernelDistanceOfSubsets() with whole sets is the kernel distance, without deviation", async () => {
-  const { x, y } = lcgSets();
-  const few = matrix(150, 6, x.data.slice(0, 900));
-  const [real, fake] = [few, y].map(({ data }) => vectorsOf(Float32Array.from(data), 6));
+Deno.test("kernelDistanceOfSubsets() has mean and deviation of the subsets' own distances, however many they share", async () => {
   const random = randomStream({ seed: 0, stream: "test" });
-  const { mean, deviation } = await kernelDistanceOfSubsets(real!, fake!, {
-    subsets: 3,
-    size: 150,
-    choose: (_, subset, { count, of }) => random.permutation(subset, of).slice(0, count),
-  });
-  const rounded = (m: typeof x) => matrix(m.rows, m.columns, Float64Array.from(Float32Array.from(m.data)));
-  assertClose(mean, await kernelDistance(rounded(few), rounded(y)), { rel: 1e-11 });
-  assert(deviation < 1e-12);
+  // Small subsets of large sets are taken one by one, large subsets of small sets from all pairs: of one tile and of two.
+  const cases = [
+    { counts: [300, 200], subsets: 3, size: 20 },
+    { counts: [150, 150], subsets: 3, size: 150 },
+    { counts: [1_100, 700], subsets: 4, size: 650 },
+  ] as const;
+  for (const { counts, subsets, size } of cases) {
+    const sets = counts.map((count, i) => vectorsOf(random.normal(i, count * 3), 3));
+    const choose = (set: "real" | "fake", subset: number, { count, of }: { count: number; of: number }) =>
+      random.permutation(10 + 2 * subset + Number(set === "fake"), of).slice(0, count);
+    const given = await kernelDistanceOfSubsets(sets[0]!, sets[1]!, { subsets, size, choose });
+    const values: number[] = [];
+    for (let subset = 0; subset < subsets; subset++) {
+      const [x, y] = await Promise.all((["real", "fake"] as const).map(async (set, i) => {
+        const rows = await sets[i]!.rows(choose(set, subset, { count: size, of: counts[i]! }));
+        return matrix(size, 3, Float64Array.from(rows));
+      }));
+      values.push(await kernelDistance(x!, y!));
+    }
+    const mean = values.reduce((sum, value) => sum + value) / subsets;
+    // The values are differences of sums near 1, hence absolute.
+    assertClose(given.mean, mean, { abs: 1e-12 });
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets);
+    assertClose(given.deviation, deviation, { abs: 1e-12 });
+  }
 });
 
 Deno.test("inceptionScore() is the number of classes for sure answers, and 1 for answers that say nothing", () => {

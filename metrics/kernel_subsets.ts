@@ -1,0 +1,151 @@
+import { cubicKernel, kernelDistance } from "./kernel_distance.ts";
+import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { type FeatureVectors, range } from "./vectors.ts";
+
+export interface SubsetOptions {
+  readonly subsets: number;
+  readonly size: number;
+  /** Indices of a subset without repetition: `count` of [0, of). A function of set and subset alone. */
+  readonly choose: (set: "real" | "fake", subset: number, options: { count: number; of: number }) => Int32Array;
+  readonly products?: MatrixProducts;
+  readonly onProgress?: (share: number) => void;
+}
+
+/** One set and which of its vectors are in which subset. */
+interface Chosen {
+  readonly vectors: FeatureVectors;
+  readonly subsets: readonly Int32Array[];
+}
+
+/**
+ * Mean and standard deviation (over subsets, as torch-fidelity gives it) of the kernel distance of random subsets.
+ *
+ * Subsets of small sets overlap, so that the kernel of all pairs, taken once, costs less than the kernels of each
+ * subset: a hundred subsets of 1,000 hold as many pairs as two sets of 8,000. Whichever way has fewer pairs is taken;
+ * they differ in rounding alone.
+ */
+export async function kernelDistanceOfSubsets(
+  real: FeatureVectors,
+  fake: FeatureVectors,
+  { subsets, size, choose, products = plainProducts, onProgress = () => {} }: SubsetOptions,
+): Promise<{ readonly mean: number; readonly deviation: number }> {
+  const choices = (set: "real" | "fake", vectors: FeatureVectors): Chosen => ({
+    vectors,
+    subsets: Array.from({ length: subsets }, (_, subset) => choose(set, subset, { count: size, of: vectors.count })),
+  });
+  const [x, y] = [choices("real", real), choices("fake", fake)];
+  const pairs = pairsWithin(real.count) + pairsWithin(fake.count) + real.count * fake.count;
+  const ofSubsets = subsets * (2 * pairsWithin(size) + size ** 2);
+  const values = await (pairs < ofSubsets ? distancesFromAllPairs : distancesOneByOne)(x, y, products, onProgress);
+  const mean = values.reduce((sum, value) => sum + value, 0) / subsets;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets;
+  return { mean, deviation: Math.sqrt(variance) };
+}
+
+function pairsWithin(count: number): number {
+  return count * (count - 1) / 2;
+}
+
+async function readRows(vectors: FeatureVectors, indices: Int32Array, data: Float64Array): Promise<Float64Matrix> {
+  data.set(await vectors.rows(indices));
+  return { rows: indices.length, columns: vectors.dimension, data };
+}
+
+async function distancesOneByOne(
+  x: Chosen,
+  y: Chosen,
+  products: MatrixProducts,
+  onProgress: (share: number) => void,
+): Promise<number[]> {
+  const values: number[] = [];
+  // Used again by every subset: touching new memory of this size costs as much as a tenth of the products.
+  const [forReal, forFake] = [x, y].map(({ vectors, subsets }) => {
+    return new Float64Array(subsets[0]!.length * vectors.dimension);
+  });
+  for (const [subset, indices] of x.subsets.entries()) {
+    const real = await readRows(x.vectors, indices, forReal!);
+    const fake = await readRows(y.vectors, y.subsets[subset]!, forFake!);
+    values.push(await kernelDistance(real, fake, products));
+    onProgress(values.length / x.subsets.length);
+  }
+  return values;
+}
+
+/** Vectors whose kernels are taken at once; two tiles and their kernels are all that is in memory. */
+const TILE = 1_024;
+
+interface Tile {
+  readonly vectors: Float64Matrix;
+  /** 1 where a subset (row) holds a vector (column). */
+  readonly members: Float64Matrix;
+}
+
+async function readTile({ vectors, subsets }: Chosen, first: number): Promise<Tile> {
+  const rows = Math.min(TILE, vectors.count - first);
+  const members = new Float64Array(subsets.length * rows);
+  for (const [subset, indices] of subsets.entries()) {
+    for (const index of indices) if (index >= first && index < first + rows) members[subset * rows + index - first] = 1;
+  }
+  return {
+    vectors: await readRows(vectors, range(first, rows), new Float64Array(rows * vectors.dimension)),
+    members: { rows: subsets.length, columns: rows, data: members },
+  };
+}
+
+async function distancesFromAllPairs(
+  x: Chosen,
+  y: Chosen,
+  products: MatrixProducts,
+  onProgress: (share: number) => void,
+): Promise<number[]> {
+  const size = x.subsets[0]!.length;
+  const withinReal = await sumsOfPairs(x, x, products, (share) => onProgress(share / 4));
+  const withinFake = await sumsOfPairs(y, y, products, (share) => onProgress((1 + share) / 4));
+  const across = await sumsOfPairs(x, y, products, (share) => onProgress((1 + share) / 2));
+  return Array.from(withinReal, (sum, subset) => {
+    return (sum + withinFake[subset]!) / pairsWithin(size) - 2 * across[subset]! / size ** 2;
+  });
+}
+
+/** For each subset the kernel summed over its pairs, each once: of two sets, or of different vectors of one. */
+async function sumsOfPairs(
+  a: Chosen,
+  b: Chosen,
+  products: MatrixProducts,
+  onProgress: (share: number) => void,
+): Promise<Float64Array> {
+  const sums = new Float64Array(a.subsets.length);
+  for (let first = 0; first < a.vectors.count; first += TILE) {
+    const left = await readTile(a, first);
+    for (let second = a === b ? first : 0; second < b.vectors.count; second += TILE) {
+      const diagonal = a === b && second === first;
+      const right = diagonal ? left : await readTile(b, second);
+      await addTiles(sums, left, right, { diagonal, products });
+    }
+    onProgress(Math.min(1, (first + TILE) / a.vectors.count));
+  }
+  return sums;
+}
+
+async function addTiles(
+  sums: Float64Array,
+  left: Tile,
+  right: Tile,
+  { diagonal, products }: { readonly diagonal: boolean; readonly products: MatrixProducts },
+): Promise<void> {
+  const kernels = await products.multiply(left.vectors, right.vectors, { transposeB: true });
+  const { rows, columns, data } = kernels;
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      const at = i * columns + j;
+      data[at] = diagonal && j <= i ? 0 : cubicKernel(data[at]!, left.vectors.columns);
+    }
+  }
+  // With m and n the memberships of one subset, its sum is mᵀ K n; K n is taken for all subsets at once.
+  const { data: ofRows } = await products.multiply(kernels, right.members, { transposeB: true });
+  for (let subset = 0; subset < sums.length; subset++) {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) sum += left.members.data[subset * rows + i]! * ofRows[i * sums.length + subset]!;
+    sums[subset]! += sum;
+  }
+}
