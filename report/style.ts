@@ -28,6 +28,6 @@ details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { c
 .dag .run, .dag .extend, .dag .resume, .dag .may-run { stroke: var(--blue); stroke-dasharray: 5 4; }
 .dag .failed, .dag .blocked, .dag .interrupted { stroke: var(--orange); }
 .charts { display: flex; flex-wrap: wrap; gap: 16px; overflow: hidden; }
-.u-legend { color: var(--text); } .u-title { font-weight: 600; font-size: 14px; }
+.u-legend { color: var(--text); max-height: 12em; overflow-y: auto; } .u-title { font-weight: 600; font-size: 14px; }
 @media print { nav, .controls, .slider { display: none; } }
 `;

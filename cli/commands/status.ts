@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const rows = [...stages].map(([id, planned]) => {
         const ran = runs.last?.stages[id];
-        return [id, formatState(planned), ran === undefined ? "" : formatDuration(ran.durationMs)];
+        return [id, formatState(planned), ran?.state !== "ran" ? "" : formatDuration(ran.durationMs)];
       });
       for (const line of formatTable(rows)) printLine(line);
       for (const run of runs.running) {

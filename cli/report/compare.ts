@@ -65,7 +65,8 @@ export function comparisonPage(
   const cells = (values: readonly unknown[], show: (value: unknown) => string) =>
     values.map((value) => value === undefined ? "–" : show(value));
   const code = (value: unknown) => `<code>${escapeHtml(JSON.stringify(value))}</code>`;
-  const header = (first: string) => [first, ...names.map(escapeHtml)];
+  const byExperiment = (first: string, rows: readonly (readonly string[])[]) =>
+    upright([[first, ...names.map(escapeHtml)], ...rows]);
   const curves = [...new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)))];
   const overlays = curves.map((title) => ({
     title: `${title}: loss`,
@@ -82,16 +83,16 @@ export function comparisonPage(
     {
       id: "metrics",
       title: "Metrics",
-      html: metrics.length === 0 ? "" : table(
-        header("metric"),
+      html: metrics.length === 0 ? "" : byExperiment(
+        "metric",
         metrics.map(({ name, values }) => [escapeHtml(name), ...cells(values, (value) => figure(value as number))]),
       ),
     },
     {
       id: "params",
       title: "Params that differ",
-      html: params.length === 0 ? "<p>None: the same experiment.</p>" : table(
-        header("param"),
+      html: params.length === 0 ? "<p>None: the same experiment.</p>" : byExperiment(
+        "param",
         params.map(({ path, values }) => [`<code>${escapeHtml(path)}</code>`, ...cells(values, code)]),
       ),
     },
@@ -104,6 +105,17 @@ export function comparisonPage(
     sections: all.filter(({ html }) => html !== ""),
     data: { curves: [], overlays },
   };
+}
+
+/** More experiments than this go down the page, not across it. */
+const MOST_ACROSS = 6;
+
+/** A table of rows, the first being its header; turned where that many experiments would not fit beside each other. */
+function upright(rows: readonly (readonly string[])[]): string {
+  const across = rows[0]!.length - 1 <= MOST_ACROSS;
+  const shown = across ? rows : rows[0]!.map((_, i) => rows.map((row) => row[i]!));
+  const [header, ...body] = shown;
+  return table(across ? header! : ["", ...header!.slice(1)], body);
 }
 
 function overlayHtml(titles: readonly string[]): string {

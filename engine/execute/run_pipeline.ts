@@ -131,6 +131,8 @@ class Scheduler {
       versions: { ...options.versions },
       stages: {},
     };
+    // So that a record says all results of its run, also those that it found.
+    for (const [id, result] of results) this.#keepRecord(id, result, null, 0);
   }
 
   async run(): Promise<[RunStatus, string]> {
@@ -205,6 +207,12 @@ class Scheduler {
     this.#results.set(id, result);
     const durationMs = result.workMs ?? performance.now() - started;
     this.#keepRecord(id, result, startedAt, durationMs);
+    this.#store.runs.note(this.#runId, {
+      stage: id,
+      event: "finished",
+      state: result.state,
+      at: new Date().toISOString(),
+    });
     this.#emit(this.#finished(id, result, durationMs));
     if (result.manifest !== undefined) {
       for (const next of this.#successors.get(id) ?? []) {
@@ -217,7 +225,7 @@ class Scheduler {
     }
   }
 
-  #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
+  #keepRecord(id: string, result: StageResult, startedAt: string | null, durationMs: number): void {
     const record: StageRunRecord = {
       state: result.state,
       resolvedKey: result.manifest?.resolvedKey ?? null,
@@ -230,8 +238,6 @@ class Scheduler {
       message: result.message ?? null,
     };
     this.#record.stages[id] = record;
-    const at = new Date().toISOString();
-    this.#store.runs.note(this.#runId, { stage: id, event: "finished", state: result.state, at });
   }
 
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {

@@ -59,6 +59,14 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
   assertEquals(again.code, 0, again.stdout + again.stderr);
   assertStringIncludes(again.stdout, "rate=0.01");
   assertStringIncludes(project.read("c.html"), "Params that differ");
+  await project.cli(["run", "p.yaml", "--set", "score.bootstrap=5"]);
+  const [, later] = project.list(".noiseline/runs");
+  const ofLater = JSON.parse((await project.cli(["compare", later!, "--json"])).stdout);
+  assertEquals(
+    ofLater.params.map(({ path }: { path: string }) => path),
+    ["train.learningRate"],
+    "a run's record names the results that it found, too",
+  );
   const none = await project.cli(["compare", "nothing"]);
   assertEquals(none.code, 2);
   assertStringIncludes(none.stdout, 'there is no run "nothing"');
