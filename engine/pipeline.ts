@@ -20,6 +20,10 @@ export interface Stage {
   readonly params: Readonly<Record<string, unknown>>;
   readonly extent: number | undefined;
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
+  /** Stages that must be done before it, though it reads nothing of them. In no key. */
+  readonly needs: readonly string[];
+  /** Root of its randomness: its own, or the pipeline's. */
+  readonly seed: number;
   readonly resources: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
@@ -39,7 +43,19 @@ export interface Pipeline {
   readonly profiles: readonly string[];
   /** In an order in which every stage comes after those that it reads. */
   readonly stages: ReadonlyMap<string, Stage>;
-  /** Children of a matrix by the id that the file gives their stage. */
+  /** Children of a matrix, and the stages of a pipeline that is a stage, by the id that the file gives them together. */
   readonly families: ReadonlyMap<string, readonly string[]>;
+  /** Stages of the file that are not there, each with why. */
+  readonly leftOut: ReadonlyMap<string, string>;
   readonly origins: Origins;
+}
+
+/** The stages that must be done before a stage can run. */
+export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs">): string[] {
+  return [...Object.values(inputs).flat().map(({ stage }) => stage), ...needs];
+}
+
+/** A stage's id as one name of a file; ids have no +, but for values of a matrix, which come after every slash. */
+export function fileNameOf(stageId: string): string {
+  return stageId.replaceAll("/", "+");
 }

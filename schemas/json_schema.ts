@@ -56,15 +56,22 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
   const properties = file["properties"] as Record<string, Schema>;
   const stage = properties["stages"]!["additionalProperties"] as Schema;
   const stageProperties = stage["properties"] as Record<string, Schema>;
-  for (const name of ["resources", "timeout", "retries"]) {
+  for (const name of ["resources", "timeout", "retries", "seed", "when"]) {
     stageProperties[name] = allowInterpolation(stageProperties[name]!);
   }
   properties["seed"] = allowInterpolation(properties["seed"]!);
+  const varsFile = { type: "string", description: "A file with a map" };
+  const { description, ...vars } = properties["vars"]!;
+  properties["vars"] = {
+    description,
+    anyOf: [vars, varsFile, { type: "array", items: { anyOf: [vars, varsFile] } }],
+  };
   stageProperties["uses"] = {
     description: stageProperties["uses"]!["description"],
     anyOf: [
       ...Object.entries(kinds).map(([name, { summary }]) => ({ const: name, description: summary })),
       { type: "string", pattern: "\\.[mc]?[jt]s$", description: "A custom stage" },
+      { type: "string", pattern: "\\.ya?ml$", description: "A pipeline as a stage" },
     ],
   };
   stage["allOf"] = Object.entries(kinds).map(([name, kind]) => kindRule(name, kind));

@@ -3,6 +3,9 @@ import { z } from "zod";
 /** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** The id of a stage, or of one of a pipeline that is a stage: `outer/inner`. */
+export const STAGE_ID_PATTERN = /^[a-z][a-z0-9_-]*(?:\/[a-z][a-z0-9_-]*)*$/;
+
 const idError = (what: string) => () => `${what} must match [a-z][a-z0-9_-]* and have at most 64 characters`;
 
 const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
@@ -29,8 +32,29 @@ const matrixSchema = z.record(z.string(), z.unknown()).describe(
     "in scope. include adds combinations, exclude leaves some out",
 );
 
+const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+/** Whether a stage is there: known before anything runs, since values come from vars and the matrix alone. */
+export type Condition = boolean | { value: string | number | boolean; in: (string | number | boolean)[] } | {
+  all: Condition[];
+};
+
+const conditionSchema: z.ZodType<Condition> = z.union([
+  z.boolean(),
+  z.strictObject({ value: scalar, in: z.array(scalar).min(1) }),
+  z.strictObject({
+    get all() {
+      return z.array(conditionSchema);
+    },
+  }),
+]);
+
 export const stageSchema = z.strictObject({
-  uses: z.string().min(1).describe("A built-in kind, or ./file.ts whose default export is made with defineStage"),
+  uses: z.string().min(1).describe(
+    "A built-in kind, ./file.ts whose default export is made with defineStage, or ./file.yaml: a pipeline as a stage",
+  ),
   inputs: z.record(z.string(), z.union([reference, z.array(reference).min(1)])).default({}).describe(
     "Input port: the output that it reads",
   ),
@@ -38,6 +62,13 @@ export const stageSchema = z.strictObject({
   resources: resourcesSchema.optional(),
   timeout: durationSchema.optional().describe("Stop the stage after this time; progress is kept"),
   matrix: matrixSchema.optional(),
+  seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
+  needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(
+    "Stages that must be done before this one, though it reads nothing of them",
+  ),
+  when: conditionSchema.optional().describe(
+    "false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] }",
+  ),
   retries: z.int().min(0).max(10).default(0).describe("Tries after a worker was lost or killed; never after an error"),
 });
 
@@ -46,9 +77,15 @@ export const pipelineFileSchema = z.strictObject({
     error: idError("A pipeline name"),
   }).describe("Names the folder of the outputs"),
   description: z.string().optional(),
-  seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(0).describe("Root of all randomness of seeded kinds"),
+  seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
-    "Values for ${vars.name}",
+    "Values for ${vars.name}: a map, a file with a map, or a list of these, the last winning",
+  ),
+  inputs: z.record(z.string().regex(ID_PATTERN), z.string()).optional().describe(
+    "For a pipeline that is a stage of another: what it is given, as inputs.name, and what that is",
+  ),
+  outputs: z.record(z.string().regex(ID_PATTERN), reference).optional().describe(
+    "For a pipeline that is a stage of another: what may be read of it",
   ),
   matrix: matrixSchema.optional(),
   extends: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional().describe(

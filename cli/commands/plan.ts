@@ -41,10 +41,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           pipeline: loaded.pipeline.name,
           file,
           stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, forecasts.get(id))),
+          leftOut: Object.fromEntries(loaded.pipeline.leftOut),
         });
         return;
       }
       printDiagnostics(loaded.warnings);
+      for (const [id, reason] of loaded.pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
       printPlan(loaded.pipeline.name, stages, forecasts, options.all ?? stages.size <= 50);
     });
 }

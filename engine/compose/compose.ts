@@ -7,6 +7,8 @@ import type { DocumentPath, SourceDocument } from "../source/document.ts";
 import { formatPath } from "../source/document.ts";
 import { type Layer, layeredDocument } from "./layers.ts";
 import { mergeValues } from "./merge.ts";
+import { rebase } from "./rebase.ts";
+import { readVars } from "./vars_files.ts";
 
 /** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
 export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
@@ -58,7 +60,7 @@ export async function composeDocument(
       if (problem !== undefined) {
         return refuse([placed(document.value, at, { message: problem, fix: "remove one of these" })]);
       }
-      const under = await readStack(base, isAbsolute(written) ? written : nameOf(name, written), [...chain, base]);
+      const under = await readStack(base, nameOf(name, written), [...chain, base]);
       if (!under.ok) return refuse(under.diagnostics.map((one) => extendedBy(one, document.value, at)));
       stack = stack === undefined ? under.value : over(stack, under.value.value, under.value.layers);
     }
@@ -69,9 +71,12 @@ export async function composeDocument(
         fix: "add name, another than that of the file that it extends",
       }, "key")]);
     }
-    const own = rebase(withoutKey(value, "extends"), relative(home, dirname(path)));
-    const layer: Layer = { document: document.value, prefix: [] };
-    return succeed(stack === undefined ? { value: own, layers: [layer] } : over(stack, own, [layer]));
+    const vars = await readVars(document.value, { path, nameOf: (written) => nameOf(name, written), read });
+    if (!vars.ok) return vars;
+    const said = vars.value === undefined ? value : { ...value, vars: vars.value.vars };
+    const own = rebase(withoutKey(said, "extends"), relative(home, dirname(path)));
+    const layers = [...vars.value?.layers ?? [], { document: document.value, prefix: [] }];
+    return succeed(stack === undefined ? { value: own, layers } : over(stack, own, layers));
   };
 
   const path = resolve(file);
@@ -202,6 +207,7 @@ function placed(
 }
 
 function nameOf(from: string, written: string): string {
+  if (isAbsolute(written)) return written;
   const folder = dirname(from);
   return folder === "." ? written.replace(/^\.\//, "") : `${folder}/${written}`.replaceAll("/./", "/");
 }
@@ -210,17 +216,4 @@ function withoutKey(value: unknown, key: string): unknown {
   if (!isRecord(value)) return value;
   const { [key]: _, ...rest } = value;
   return rest;
-}
-
-/** Texts that start with `./` or `../` are paths from the folder of the file that they stand in. */
-function rebase(value: unknown, folder: string): unknown {
-  if (folder === "") return value;
-  if (typeof value === "string") {
-    if (!/^\.{1,2}\//.test(value)) return value;
-    const moved = relative(".", resolve(folder, value)).replaceAll("\\", "/");
-    return moved.startsWith("../") ? moved : `./${moved}`;
-  }
-  if (Array.isArray(value)) return value.map((each) => rebase(each, folder));
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, rebase(each, folder)]));
 }

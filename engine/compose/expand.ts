@@ -20,6 +20,20 @@ export interface Expansion {
 
 type Entries = Readonly<Record<string, unknown>>;
 
+/**
+ * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
+ * that the others stay one.
+ */
+export function spreadSeed(root: unknown, isSeeded: (stage: string) => boolean): unknown {
+  if (!isRecord(root) || matrixAxesIn(root["seed"]).size === 0) return root;
+  const { seed, ...others } = root;
+  const stages = Object.entries(isRecord(root["stages"]) ? root["stages"] : {}).map(([id, entry]) => [
+    id,
+    isRecord(entry) && entry["seed"] === undefined && isSeeded(id) ? { ...entry, seed } : entry,
+  ]);
+  return { ...others, stages: Object.fromEntries(stages) };
+}
+
 export function hasMatrix(root: unknown): boolean {
   if (!isRecord(root)) return false;
   if (root["matrix"] !== undefined) return true;
@@ -108,9 +122,8 @@ class Expander {
   /** Values of axes are for stages; elsewhere there is no child whose value could be taken. */
   #checkPlaces(): void {
     const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
-    for (const key of ["seed", "name", "description"]) {
-      if (matrixAxesIn(this.#root[key]).size === 0) continue;
-      this.#report([key], message, key === "seed" ? "run once for each seed, with --set seed=…" : "write it out");
+    for (const key of ["name", "description"]) {
+      if (matrixAxesIn(this.#root[key]).size > 0) this.#report([key], message, "write it out");
     }
     for (const [id, entry] of Object.entries(this.#stages)) {
       const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
@@ -255,7 +268,7 @@ class Expander {
 
   #child(id: string, child: string, entry: unknown, combination: Combination): unknown {
     if (!isRecord(entry)) return entry;
-    const { matrix: _, inputs, ...rest } = entry;
+    const { matrix: _, inputs, needs, ...rest } = entry;
     const filled = fillMatrix(rest, combination, ["stages", child]);
     this.#interpolations.push(...filled.interpolations);
     for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
@@ -276,18 +289,27 @@ class Expander {
     }
     const bound = isRecord(inputs)
       ? Object.fromEntries(
-        Object.entries(inputs).map(([port, written]) => [
-          port,
-          this.#bind(id, port, written, combination),
-        ]),
+        Object.entries(inputs).map(([port, written]) => {
+          const list = this.#isListPort(id, port) ?? Array.isArray(written);
+          return [port, this.#bind(id, written, combination, { list, path: ["inputs", port] })];
+        }),
       )
       : inputs;
-    return { ...(filled.value as Entries), ...(inputs === undefined ? {} : { inputs: bound }) };
+    const waited = this.#bind(id, needs, combination, { list: true, path: ["needs"] });
+    return {
+      ...(filled.value as Entries),
+      ...(inputs === undefined ? {} : { inputs: bound }),
+      ...(needs === undefined ? {} : { needs: waited }),
+    };
   }
 
-  /** The references of one port, to the children that belong to this combination. */
-  #bind(id: string, port: string, written: unknown, combination: Combination): unknown {
-    const list = this.#isListPort(id, port) ?? Array.isArray(written);
+  /** References of a stage, to the children that belong to this combination. @param path of them, within the stage */
+  #bind(
+    id: string,
+    written: unknown,
+    combination: Combination,
+    { list, path }: { readonly list: boolean; readonly path: DocumentPath },
+  ): unknown {
     let gathered = false;
     const texts = (Array.isArray(written) ? written : [written]).flatMap((text) => {
       const reference = typeof text === "string" ? parseReference(text) : undefined;
@@ -301,7 +323,7 @@ class Expander {
         if (this.#skipped.has(id)) return [text];
         const own = childSuffix(withoutAxes(combination, select));
         this.#report(
-          ["stages", id, "inputs", port],
+          ["stages", id, ...path],
           `no child of "${stage}" goes with ${own}`,
           "name values that it has",
         );

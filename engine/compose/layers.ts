@@ -7,6 +7,8 @@ export interface Layer {
   readonly document: SourceDocument;
   /** Where the part begins in its file: `[]`, or `["profiles", name]`. */
   readonly prefix: DocumentPath;
+  /** Where it lies in the whole; default: the part is the whole. */
+  readonly at?: DocumentPath;
   /** What to say beside its place, such as `profile small`. */
   readonly label?: string;
 }
@@ -16,15 +18,18 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
   const topmost = [...layers].reverse();
   const top = layers[0]!.document;
   const locate = (path: DocumentPath, target?: "key" | "value"): Span | undefined => {
-    for (const { document, prefix } of topmost) {
-      const span = document.locate([...prefix, ...path], target);
+    for (const layer of topmost) {
+      const inner = pathWithin(layer, path);
+      const span = inner && layer.document.locate(inner, target);
       if (span !== undefined) return span;
     }
     return undefined;
   };
   const origin = (path: DocumentPath): string | undefined => {
-    const found = topmost.flatMap(({ document, prefix, label }) => {
-      const span = document.locate([...prefix, ...path]);
+    const found = topmost.flatMap((layer) => {
+      const { document, label } = layer;
+      const inner = pathWithin(layer, path);
+      const span = inner && document.locate(inner);
       return span === undefined ? [] : [`${formatSpan(span)}${label === undefined ? "" : ` (${label})`}`];
     });
     return found.length === 0 ? undefined : found.join(", overriding ");
@@ -37,4 +42,10 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
       return top.whole;
     },
   };
+}
+
+/** The path in the layer's own file; undefined for what lies elsewhere. */
+function pathWithin({ prefix, at = [] }: Layer, path: DocumentPath): DocumentPath | undefined {
+  const inside = at.every((part, index) => String(part) === String(path[index]));
+  return inside ? [...prefix, ...path.slice(at.length)] : undefined;
 }

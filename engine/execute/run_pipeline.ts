@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { newRunId } from "../store/runs.ts";
@@ -192,11 +192,13 @@ class Scheduler {
     }
   }
 
-  /** What a stage reads, and the shorter runs that it continues. */
+  /** What a stage reads or needs, and the shorter runs that it continues. */
   #predecessors(stage: Stage, families: ReadonlyMap<string, readonly Stage[]>): string[] {
-    const read = Object.values(stage.inputs).flat().map((binding) => binding.stage);
     const family = families.get(stage.entry) ?? [];
-    return [...read, ...family.filter((other) => other.extent! < stage.extent!).map((other) => other.id)];
+    return [
+      ...predecessorsOf(stage),
+      ...family.filter((other) => other.extent! < stage.extent!).map((other) => other.id),
+    ];
   }
 
   async #reach(id: string, runner: StageRunner): Promise<void> {

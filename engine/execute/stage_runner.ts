@@ -4,7 +4,7 @@ import type { StageDevice, StageRun } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit, StageEndState } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
-import type { Pipeline } from "../pipeline.ts";
+import { fileNameOf, type Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
@@ -198,7 +198,7 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
-    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${stage.id}`);
+    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {
       const start = this.#prepare(planned, folder);
@@ -258,7 +258,7 @@ export class StageRunner {
       type: "start",
       nonce: crypto.randomUUID(),
       params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
-      seed: stage.kind.seeded ? pipeline.seed : 0,
+      seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
       // A forced stage starts at 0 and leaves the progress that is there as it is.

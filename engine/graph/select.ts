@@ -17,6 +17,12 @@ export function selectStages(
     const found = pipeline.stages.has(name) ? [name] : childrenOf(pipeline, name);
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
+    const reason = leftOutReason(pipeline, name);
+    if (reason !== undefined) {
+      const message = `stage "${name}" is left out: ${reason}`;
+      problems.push({ severity: "error", code: "unknown-stage", message, fix: "change what its condition names" });
+      continue;
+    }
     problems.push({
       severity: "error",
       code: "unknown-stage",
@@ -36,4 +42,11 @@ function childrenOf({ families, stages }: Pipeline, name: string): string[] {
     const values = parseReference(child)?.select ?? {};
     return Object.entries(select).every(([axis, label]) => values[axis] === label);
   }).map((child) => `${child}${suffix}`).filter((child) => stages.has(child));
+}
+
+/** Why a stage is not there that the file has; of a matrix, why its first child is not. */
+function leftOutReason({ leftOut }: Pipeline, name: string): string | undefined {
+  const id = name.replace(/@\d+$/, "");
+  return leftOut.get(id) ??
+    [...leftOut].find(([child]) => child.startsWith(`${id}~`) || child.startsWith(`${id}/`))?.[1];
 }

@@ -15,6 +15,7 @@ export type KindsById = ReadonlyMap<string, Kind | undefined>;
 
 export interface Bound {
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
+  readonly needs: readonly string[];
   /** References to a stage at another extent; each asks for a derived stage. */
   readonly variants: readonly { readonly stage: string; readonly extent: number }[];
   readonly problems: readonly Diagnostic[];
@@ -86,13 +87,13 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
     });
   };
 
-  const resolve = (path: DocumentPath, text: string, port: InputPort): Binding | undefined => {
+  const find = (path: DocumentPath, text: string, wanted: string): Reference | undefined => {
     const reference = parseReference(text);
     if (reference === undefined) {
       return report(path, "value", {
         code: "bad-reference",
         message: `"${text}" is not a reference`,
-        wanted: "stage, stage.port, stage@extent.port or stage~axis=value.port",
+        wanted,
         fix: "name a stage of this pipeline",
       });
     }
@@ -116,7 +117,24 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
       }
       variants.push({ stage, extent: reference.extent });
     }
-    return resolvePort(path, text, reference, port);
+    return reference;
+  };
+
+  const resolve = (path: DocumentPath, text: string, port: InputPort): Binding | undefined => {
+    const reference = find(path, text, "stage, stage.port, stage@extent.port or stage~axis=value.port");
+    return reference && resolvePort(path, text, reference, port);
+  };
+
+  /** A stage that is waited for; of a stage nothing but its end can be waited for. */
+  const resolveNeed = (path: DocumentPath, text: string): string | undefined => {
+    const reference = find(path, text, "stage, stage@extent or stage~axis=value");
+    if (reference?.port === undefined) return reference && nodeIdOf(reference);
+    const stage = nodeIdOf(reference);
+    return report(path, "value", {
+      code: "bad-reference",
+      message: `"${text}" in needs names an output; needs waits for whole stages`,
+      fix: `write ${stage}, or read the output under inputs`,
+    });
   };
 
   for (const [name, value] of Object.entries(entry.inputs)) {
@@ -156,5 +174,8 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
       fix: `add under inputs: ${name}: <stage>`,
     });
   }
-  return { inputs, variants, problems };
+  const needs = [entry.needs ?? []].flat().map((text, index) => {
+    return resolveNeed(Array.isArray(entry.needs) ? ["stages", id, "needs", index] : ["stages", id, "needs"], text);
+  }).filter((one) => one !== undefined);
+  return { inputs, needs, variants, problems };
 }

@@ -4,7 +4,7 @@ import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
 import { bindInputs } from "./bind.ts";
 import { toParamIssues } from "./builtin_kind.ts";
@@ -12,7 +12,7 @@ import { checkFacts } from "./check_facts.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import type { Origins } from "./origin.ts";
-import { resolveDocument } from "./resolve_document.ts";
+import { type ResolvedDocument, resolveDocument } from "./resolve_document.ts";
 import { findNonFinite, getPath, isRecord } from "./tree.ts";
 
 /** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
@@ -33,8 +33,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const { overrides = [], profiles = [] } = options;
   const document = await resolveDocument(file, { ...options, overrides, profiles, cacheFolder: options.cacheFolder });
   if (!document.ok) return document;
-  const { value, origins, families } = document.value;
-  const { unresolved } = document.value;
+  const { value, origins, families, groups, leftOut, unresolved } = document.value;
   const problems: Diagnostic[] = [...document.value.problems];
 
   const structure = pipelineFileSchema.safeParse(value ?? {}, { reportInput: true });
@@ -46,9 +45,10 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     return refuse(problems);
   }
   const parsed = structure.data;
+  problems.push(...inputProblems(parsed, origins));
   // From the raw value: Zod leaves out keys such as __proto__.
   const raw = getPath(value, ["stages"]).value;
-  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], families, origins));
+  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, origins));
   const numbers = customNumberProblems(parsed, origins);
   problems.push(...numbers.map(({ problem }) => problem));
 
@@ -66,7 +66,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set(unresolved.map((path) => String(path[1])));
   for (const { id } of numbers) reported.add(id);
-  const built = buildStages(entries, kinds, origins, reported);
+  const built = buildStages(entries, kinds, origins, { reported, seed: parsed.seed });
   problems.push(...built.problems);
 
   const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
@@ -81,7 +81,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, workGflop: work.get(stage.id) }]));
   const { name, seed } = parsed;
-  const pipeline = { name, seed, file, folder, profiles, overrides, stages, families, origins };
+  const together = new Map([...families, ...groups]);
+  const pipeline = { name, seed, file, folder, profiles, overrides, stages, families: together, leftOut, origins };
   return succeed(pipeline, onceEach(warnings));
 }
 
@@ -99,9 +100,19 @@ function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
 }
 
 /** Record keys are checked here, so that the message can point at the key and say what an id may be. */
-function idProblems(resolved: readonly string[], families: Pipeline["families"], origins: Origins): Diagnostic[] {
+function idProblems(
+  resolved: readonly string[],
+  { families, groups }: Pick<ResolvedDocument, "families" | "groups">,
+  origins: Origins,
+): Diagnostic[] {
   const children = new Set([...families.values()].flat());
-  const ids = [...resolved.filter((id) => !children.has(id)), ...families.keys()];
+  // Of an inner pipeline's stage the part of the id that its file says.
+  const ownPart = (id: string) => {
+    const end = id.lastIndexOf("/");
+    return end > 0 && groups.has(id.slice(0, end)) ? id.slice(end + 1) : id;
+  };
+  const written = [...resolved.filter((id) => !children.has(id)), ...families.keys(), ...groups.keys()];
+  const ids = [...new Set(written)];
   const problems: Diagnostic[] = [];
   const report = (path: DocumentPath, message: string, wanted: string, fix: string) => {
     const span = origins.locate(path, "key");
@@ -116,7 +127,7 @@ function idProblems(resolved: readonly string[], families: Pipeline["families"],
     });
   };
   for (const id of ids) {
-    if (!ID_PATTERN.test(id) || id.length > 64) {
+    if (!ID_PATTERN.test(ownPart(id)) || id.length > 64) {
       const wanted = "[a-z][a-z0-9_-]*, at most 64 characters";
       report(["stages", id], `"${id}" is not a stage id`, wanted, "rename the stage; ids become folder names");
     } else if (id === "vars" || id === "seed") {
@@ -132,6 +143,21 @@ function idProblems(resolved: readonly string[], families: Pipeline["families"],
     report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
   }
   return problems;
+}
+
+/** A pipeline that wants something from outside is a part of another one. */
+function inputProblems({ inputs = {} }: PipelineFile, origins: Origins): Diagnostic[] {
+  const names = Object.keys(inputs);
+  if (names.length === 0) return [];
+  const span = origins.locate(["inputs"], "key");
+  return [{
+    severity: "error",
+    code: "missing-input",
+    message: `this pipeline has to be given ${names.join(", ")}`,
+    path: "inputs",
+    fix: "use it as a stage of another pipeline: uses: ./file.yaml, with inputs",
+    ...(span === undefined ? {} : { span }),
+  }];
 }
 
 /** Params of custom stages travel as JSON, which has no NaN; built-in schemas refuse it by themselves. */
@@ -151,7 +177,7 @@ function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
   origins: Origins,
-  reported: ReadonlySet<string>,
+  { reported, seed }: { readonly reported: ReadonlySet<string>; readonly seed: number },
 ): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
@@ -172,7 +198,7 @@ function buildStages(
     problems.push(...bound.problems);
     wanted.push(...bound.variants);
     if (entry.timeout !== undefined && kind.runs === "inline") problems.push(inlineTimeoutProblem(id, kind, origins));
-    edges.set(id, Object.values(bound.inputs).flat().map(({ stage }) => stage));
+    edges.set(id, predecessorsOf(bound));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
     stages.set(id, {
@@ -182,6 +208,8 @@ function buildStages(
       params: outcome.params,
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
+      needs: bound.needs,
+      seed: entry.seed ?? seed,
       resources: entry.resources ?? kind.resources,
       timeoutMs: entry.timeout,
       retries: entry.retries,

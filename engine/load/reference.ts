@@ -1,5 +1,5 @@
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
-import { ID_PATTERN } from "../../schemas/pipeline_file.ts";
+import { STAGE_ID_PATTERN } from "../../schemas/pipeline_file.ts";
 
 /** A parsed `stage[~axis=value…][@extent][.port]`. */
 export interface Reference {
@@ -18,7 +18,7 @@ export function parseReference(text: string): Reference | undefined {
   const match = REFERENCE.exec(text);
   if (match === null) return undefined;
   const [, stage, selections, extent, port] = match;
-  if (!ID_PATTERN.test(stage!)) return undefined;
+  if (!STAGE_ID_PATTERN.test(stage!)) return undefined;
   const reference: { -readonly [K in keyof Reference]: Reference[K] } = { stage: stage! };
   if (selections !== "") {
     const pairs = selections!.slice(1).split("~").map((pair) => pair.split("=") as [string, string]);

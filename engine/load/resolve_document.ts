@@ -1,7 +1,11 @@
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { composeDocument } from "../compose/compose.ts";
-import { expandMatrices, hasMatrix, type IsListPort } from "../compose/expand.ts";
+import { leaveOut } from "../compose/conditions.ts";
+import { expandMatrices, type Expansion, hasMatrix, type IsListPort, spreadSeed } from "../compose/expand.ts";
+import { layeredDocument } from "../compose/layers.ts";
+import { includePipelines } from "../compose/subpipelines.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import type { Kind } from "../kind.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { parseYamlCached } from "../source/parse_cache.ts";
 import { readSource } from "../source/read_source.ts";
@@ -28,9 +32,13 @@ export interface ResolvedDocument {
   readonly unresolved: readonly DocumentPath[];
   /** Children of a matrix by the id that the file gives their stage. */
   readonly families: ReadonlyMap<string, readonly string[]>;
+  /** Stages of inner pipelines by the id of the stage that they came of. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** Stages that are not there, each with why. */
+  readonly leftOut: ReadonlyMap<string, string>;
 }
 
-/** extends, profiles, overrides, interpolation and matrix, in this order. */
+/** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
 export async function resolveDocument(file: string, options: DocumentOptions): Promise<Result<ResolvedDocument>> {
   const cacheFolder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
   const document = await composeDocument(file, {
@@ -40,28 +48,66 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   if (!document.ok) return document;
   const overridden = applyOverrides(document.value.value, options.overrides);
   const replaced = interpolate(overridden.value);
-  const expands = replaced.usesMatrix || hasMatrix(replaced.value);
-  const expanded = expands
-    ? expandMatrices(replaced.value, await findListPorts(replaced.value, options.kinds, dirname(resolve(file))))
-    : { value: replaced.value, families: new Map<string, string[]>(), interpolations: [], problems: [] };
+  const folder = dirname(resolve(file));
+  const included = await includePipelines(replaced.value, {
+    file,
+    document: document.value,
+    read: (inner) =>
+      composeDocument(inner, { read: (path, name) => readDocument(path, name, cacheFolder), profiles: [] }),
+    isSeeded: (uses) => isCustom(uses) || options.kinds[uses]?.seeded === true,
+  });
+  const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
+  const expanded: Expansion = expands
+    ? await expand(included.value, options.kinds, folder)
+    : { value: included.value, families: new Map(), interpolations: [], problems: [] };
+  const pruned = leaveOut(expanded.value);
 
-  const origins = makeOrigins(document.value, {
+  const whole = included.layers.length === 0
+    ? document.value
+    : layeredDocument(pruned.value, [{ document: document.value, prefix: [] }, ...included.layers]);
+  const origins = makeOrigins(whole, {
     overrides: overridden.overrides,
-    interpolations: [...expanded.interpolations, ...replaced.interpolations],
+    interpolations: [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations],
     families: expanded.families,
   });
-  const placed = [...replaced.problems, ...expanded.problems];
-  const problems: Diagnostic[] = [...overridden.problems];
+  const placed = [...replaced.problems, ...included.problems, ...expanded.problems];
+  const problems: Diagnostic[] = [...overridden.problems, ...included.diagnostics];
   for (const { path, problem } of placed) {
     const span = origins.locate(path);
     problems.push({ ...problem, path: formatPath(path), ...(span === undefined ? {} : { span }) });
   }
-  const unresolved = placed.flatMap(({ path }) => {
+  const broken = new Set(placed.map(({ path }) => formatPath(path)));
+  // Values that inner pipelines were to be given are missing there too.
+  const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
+  const unresolved = [...placed.map(({ path }) => path), ...missing].flatMap((path) => {
     const [root, id, ...rest] = path;
     const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
     return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []];
   });
-  return succeed({ value: expanded.value, origins, problems, unresolved, families: expanded.families });
+  const there = (ids: readonly string[]) => ids.filter((id) => !pruned.leftOut.has(id));
+  const families = new Map([...expanded.families].map(([id, children]) => [id, there(children)]));
+  const groups = new Map([...included.groups].map(([id, members]) => [
+    id,
+    there(members.flatMap((member) => expanded.families.get(member) ?? [member])),
+  ]));
+  const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
+    return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
+  }));
+  return succeed({ value: pruned.value, origins, problems, unresolved, families, groups, leftOut });
+}
+
+/** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
+function conditionText(id: string, origins: Origins): string {
+  const outer = id.includes("/") ? id.slice(0, id.lastIndexOf("/")) : undefined;
+  const value = origins.explain(["stages", id, "when", "value"]);
+  const places = value.length > 1 ? value : origins.explain(["stages", id, "when"]);
+  if (places[0] === "default" && outer !== undefined) return conditionText(outer, origins);
+  return `its when is false (${places.join("; ")})`;
+}
+
+async function expand(root: unknown, kinds: BuiltinKinds, folder: string): Promise<Expansion> {
+  const found = await lookUpKinds(root, kinds, folder);
+  return expandMatrices(spreadSeed(root, found.isSeeded), found.isListPort);
 }
 
 async function readDocument(file: string, name: string, cacheFolder: string): Promise<Result<SourceDocument>> {
@@ -83,8 +129,15 @@ async function readDocument(file: string, name: string, cacheFolder: string): Pr
   return parseYamlCached(source.value, cacheFolder);
 }
 
-/** Which ports take lists, from the kinds of the stages; those of custom stages are asked for. */
-async function findListPorts(root: unknown, builtins: BuiltinKinds, folder: string): Promise<IsListPort> {
+interface KindLookup {
+  readonly isListPort: IsListPort;
+  readonly isSeeded: (stage: string) => boolean;
+}
+
+type KindFacts = Pick<Kind, "inputs" | "seeded">;
+
+/** What expanding needs to know of the stages' kinds; custom stages are asked. */
+async function lookUpKinds(root: unknown, builtins: BuiltinKinds, folder: string): Promise<KindLookup> {
   const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
   const uses = new Map(
     Object.entries(stages).flatMap(([id, entry]) => {
@@ -95,20 +148,30 @@ async function findListPorts(root: unknown, builtins: BuiltinKinds, folder: stri
   const fileOf = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
   const custom = [...new Set([...uses.values()].filter((one) => isCustom(one) && !one.includes("${")))];
   const described = await describeAll(custom.map((written) => ({ file: fileOf(written), written, params: [] })));
-  const listIn = (written: string, port: string): boolean | undefined => {
+  const find = (written: string): KindFacts | undefined => {
     const outcome = described.get(fileOf(written));
-    const kind = outcome === undefined ? builtins[written] : "kind" in outcome ? outcome.kind : undefined;
-    const found = kind !== undefined && Object.hasOwn(kind.inputs, port) ? kind.inputs[port] : undefined;
-    return found === undefined ? undefined : found.list === true;
+    if (outcome !== undefined) return "kind" in outcome ? outcome.kind : undefined;
+    const builtin = Object.hasOwn(builtins, written) ? builtins[written] : undefined;
+    return builtin && { inputs: builtin.inputs, seeded: builtin.seeded ?? false };
   };
-  return (stage, port) => {
+  /** All that a stage may be: several where the matrix chooses the kind. */
+  const kindsOf = (stage: string): readonly (KindFacts | undefined)[] => {
     const written = uses.get(stage);
-    if (written === undefined) return undefined;
+    if (written === undefined) return [];
     const axis = /^\$\{\s*matrix\.([A-Za-z0-9_]+)\s*\}$/.exec(written)?.[1];
-    if (axis === undefined) return listIn(written, port);
-    // A kind that the matrix chooses: what all of its values say of the port.
-    const answers = new Set(axisTexts(root, stages[stage], axis).map((kind) => listIn(kind, port)));
-    return answers.size === 1 ? [...answers][0] : undefined;
+    return axis === undefined ? [find(written)] : axisTexts(root, stages[stage], axis).map(find);
+  };
+  return {
+    isListPort(stage, port) {
+      const answers = new Set(
+        kindsOf(stage).map((kind) => {
+          const found = kind !== undefined && Object.hasOwn(kind.inputs, port) ? kind.inputs[port] : undefined;
+          return found === undefined ? undefined : found.list === true;
+        }),
+      );
+      return answers.size === 1 ? [...answers][0] : undefined;
+    },
+    isSeeded: (stage) => kindsOf(stage).some((kind) => kind?.seeded === true),
   };
 }
 

@@ -3,7 +3,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
 import { identityKeyOf, keyParams, type LocalIngredients, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
 import { withPredecessors } from "../graph/order.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { StageDevices } from "./devices.ts";
@@ -152,7 +152,7 @@ export class Planner {
     const local: LocalIngredients = {
       kind: kind.custom ? "custom" : kind.name,
       version: kind.version,
-      seed: kind.seeded ? this.#pipeline.seed : null,
+      seed: kind.seeded ? stage.seed : null,
       params: keyParams(kind, stage.params),
       externals: this.#externals.get(stage.id) ?? {},
     };
@@ -172,7 +172,7 @@ export class Planner {
       if (found !== undefined) latest.set(stage.id, found);
       const fits = found !== undefined && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
       const manifest = fits ? this.#goodResult(found) : undefined;
-      const before = Object.values(stage.inputs).flat().map((binding) => binding.stage);
+      const before = predecessorsOf(stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);
     }

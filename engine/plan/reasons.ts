@@ -39,7 +39,9 @@ export function explainChange(
     reasons.push({ code, from: before.version, to: now.version });
   }
   if (before.seed !== now.seed) {
-    reasons.push({ code: "param", name: "seed", from: before.seed, to: now.seed, at: origins.explain(["seed"])[0]! });
+    const [own] = origins.explain(["stages", stage.entry, "seed"]);
+    const at = own === "default" ? origins.explain(["seed"])[0]! : own!;
+    reasons.push({ code: "param", name: "seed", from: before.seed, to: now.seed, at });
   }
   const params: { name: string; from: unknown; to: unknown }[] = [];
   diffParams(before.params, now.params, "", params);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type RunRecord, runRecordSchema } from "../../schemas/records.ts";
 import { appendLine, ignoreTrouble, makeFolder, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { fileNameOf } from "../pipeline.ts";
 import { readRecord } from "./read_record.ts";
 
 export interface RunNote {
@@ -32,7 +33,7 @@ export class RunStore {
   }
 
   logPath(runId: string, stage: string): string {
-    return join(this.folderOf(runId), "logs", `${stage}.log`);
+    return join(this.folderOf(runId), "logs", `${fileNameOf(stage)}.log`);
   }
 
   start(record: RunRecord): void {

@@ -14,6 +14,7 @@ import {
   setMode,
   statIfThere,
 } from "./files.ts";
+import { fileNameOf } from "../pipeline.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
 
@@ -90,9 +91,9 @@ export class ViewStore {
     using _lock = lockNow(`${this.#recordPath}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
-    this.#folders.ensure(this.#folder);
-    const fresh = join(this.#folder, `.new-${stage}-${Deno.pid}`);
-    const old = join(this.#folder, `.old-${stage}-${Deno.pid}`);
+    this.#folders.ensure(dirname(home));
+    const fresh = join(this.#folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
+    const old = join(this.#folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
     removeTree(fresh);
     let mine: string | undefined;
     try {

@@ -191,10 +191,6 @@ Deno.test("a matrix of the pipeline that a stage's own has nothing in common wit
     "name: p\nmatrix: { seed: [1, 2] }\nstages: { s: { uses: source, matrix: { seed: [9] } } }",
   );
   assertStringIncludes(formatDiagnostic(problems[0]!), "no value in common with that of the pipeline");
-  const seeds = await problemsOf(
-    'name: p\nseed: "${matrix.seed}"\nmatrix: { seed: [1] }\nstages: { s: { uses: source } }',
-  );
-  assertStringIncludes(formatDiagnostic(seeds[0]!), "run once for each seed");
 });
 
 Deno.test("included doubles are one child, axes may be called like an object's own methods, escapes are undone once", async () => {

@@ -25,7 +25,7 @@ Deno.test("parseReference() gives nothing for what is no reference", () => {
     "a@1e3",
     "a b",
     "a@x",
-    "a/b",
+    "a//b",
   ];
   for (const text of [...texts, "../a", "a.1", "a@99999999999999999999", "a\n", "a@1@2"]) {
     assertEquals(parseReference(text), undefined, JSON.stringify(text));
