@@ -1,7 +1,7 @@
-import { type assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import type { Pipeline } from "../../../../engine/pipeline.ts";
-import { bad, good, type loadFiles } from "./load_files.ts";
+import { bad, good } from "./load_files.ts";
 
 const BASE = `name: base
 seed: 3
