@@ -8,6 +8,7 @@ import type {
   InputPort,
   NpmExternal,
   OutputPort,
+  SlotPorts,
   StagePermissions,
 } from "../stages/contract.ts";
 
@@ -53,6 +54,8 @@ export interface Kind {
   ) => CheckResult;
   readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
   readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
+  readonly slots?: SlotPorts;
+  readonly pairs?: readonly (readonly [string, string])[];
   readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
 }
 

@@ -27,8 +27,20 @@ export interface Stage {
   readonly resources: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
+  /** For a stage that goes on with one of several others: which, a selection says once it is there. */
+  readonly choice?: StageChoice;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
+}
+
+/** What a stage may turn out to be. Until that is known its first candidate stands for it. */
+export interface StageChoice {
+  /** The output that ranks the candidates. */
+  readonly ranking: { readonly stage: string; readonly port: string };
+  /** The place in the ranking: 0 for the best. */
+  readonly place: number;
+  /** In the order of the list that is ranked: the stage to go on with, and what this one then is. */
+  readonly candidates: readonly { readonly id: string; readonly stage: Stage }[];
 }
 
 /** A pipeline that may be planned and run: only `loadPipeline` makes one. */

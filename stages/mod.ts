@@ -13,6 +13,7 @@ import { reportKind } from "./report/kind.ts";
 import { sampleKind } from "./sample/kind.ts";
 import { scheduleKind } from "./schedule/kind.ts";
 import { scoreKind } from "./score/kind.ts";
+import { selectKind } from "./select/kind.ts";
 import { statisticsKind } from "./statistics/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
@@ -30,6 +31,7 @@ export {
   sampleKind,
   scheduleKind,
   scoreKind,
+  selectKind,
   statisticsKind,
   trainKind,
 };
@@ -47,6 +49,7 @@ const kinds = [
   featuresKind,
   statisticsKind,
   scoreKind,
+  selectKind,
   reportKind,
   exportKind,
   importKind,

@@ -2,12 +2,13 @@ import { diagnosticToJson, type Forecast, type PlannedStage } from "noiseline";
 
 /** A planned stage as plain data. */
 export function plannedToJson(id: string, planned: PlannedStage, forecast?: Forecast): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem, continues } = planned;
   return {
     id,
     kind: stage.kind.name,
     state,
     fromStep,
+    continues,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
     problem: problem && diagnosticToJson(problem),
     reasons,

@@ -102,6 +102,12 @@ export class StageRunner {
     let planned = planner.planStage(id);
     const forced = isForced(planned);
     if (planned.state === "cached") return this.#serve(planned)!;
+    const { choice } = planned.stage;
+    if (choice !== undefined && planned.keys === undefined) {
+      const broken = await this.#heal(choice.ranking.stage);
+      if (broken !== undefined) return broken;
+      planned = planner.planStage(id);
+    }
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
@@ -181,15 +187,21 @@ export class StageRunner {
 
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
-    const { planner } = this.#options;
     for (const binding of Object.values(planned.stage.inputs).flat()) {
-      const manifest = planner.settled(binding.stage);
-      if (manifest === undefined || this.#verify(binding.stage, manifest)) continue;
-      planner.distrust(manifest);
-      const again = await this.reach(binding.stage);
-      if (again.manifest === undefined) return again;
+      const broken = await this.#heal(binding.stage);
+      if (broken !== undefined) return broken;
     }
     return undefined;
+  }
+
+  /** Make sure that the result of a stage is whole; how it ended where that could not be done. */
+  async #heal(id: string): Promise<StageResult | undefined> {
+    const { planner } = this.#options;
+    const manifest = planner.settled(id);
+    if (manifest === undefined || this.#verify(id, manifest)) return undefined;
+    planner.distrust(manifest);
+    const again = await this.reach(id);
+    return again.manifest === undefined ? again : undefined;
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
@@ -198,6 +210,9 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
+    if (planned.continues !== undefined) {
+      emit({ type: "stage-note", id: stage.id, level: "note", message: `goes on with ${planned.continues}` });
+    }
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {

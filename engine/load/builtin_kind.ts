@@ -90,6 +90,8 @@ export function fromBuiltin(builtin: BuiltinKind): Kind {
     ...(builtin.check === undefined ? {} : { check: builtin.check }),
     ...(builtin.externals === undefined ? {} : { externals: builtin.externals }),
     ...(builtin.downloads === undefined ? {} : { downloads: builtin.downloads }),
+    ...(builtin.slots === undefined ? {} : { slots: builtin.slots }),
+    ...(builtin.pairs === undefined ? {} : { pairs: builtin.pairs }),
     ...(builtin.device === undefined ? {} : { device: builtin.device }),
   };
 }

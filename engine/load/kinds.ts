@@ -4,6 +4,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Kind } from "../kind.ts";
 import { fromBuiltin } from "./builtin_kind.ts";
+import { CONTINUE } from "./continuation.ts";
 import type { CustomOutcome, CustomRequest } from "./custom_kind.ts";
 import type { Origins } from "./origin.ts";
 import { formatPath } from "../source/document.ts";
@@ -49,6 +50,8 @@ export async function resolveKinds(
 
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
+    // Its kind is that of what it goes on with.
+    if (uses === CONTINUE) continue;
     if (isCustom(uses)) {
       const outcome = described.get(resolveFile(uses));
       if (outcome === undefined) throw new Error(`Cannot happen: custom stage ${uses} was not described`);
@@ -58,7 +61,7 @@ export async function resolveKinds(
     }
     const builtin = Object.hasOwn(builtins, uses) ? builtins[uses] : undefined;
     if (builtin === undefined) {
-      report(id, "unknown-kind", `unknown kind "${uses}"`, suggestName(uses, Object.keys(builtins)));
+      report(id, "unknown-kind", `unknown kind "${uses}"`, suggestName(uses, [...Object.keys(builtins), CONTINUE]));
       continue;
     }
     if (!known.has(uses)) known.set(uses, fromBuiltin(builtin));

@@ -1,18 +1,19 @@
 import { dirname, isAbsolute, resolve } from "node:path";
-import { ID_PATTERN, type PipelineFile, pipelineFileSchema, type StageEntry } from "../../schemas/pipeline_file.ts";
+import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../schemas/pipeline_file.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
-import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
-import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
-import { bindInputs } from "./bind.ts";
+import { buildStages } from "./build_stages.ts";
 import { toParamIssues } from "./builtin_kind.ts";
 import { checkFacts } from "./check_facts.ts";
+import { findContinuations } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import type { Origins } from "./origin.ts";
 import { type ResolvedDocument, resolveDocument } from "./resolve_document.ts";
+import { addSlots } from "./slots.ts";
 import { findNonFinite, getPath, isRecord } from "./tree.ts";
 
 /** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
@@ -62,11 +63,15 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     origins,
   );
   problems.push(...kindProblems);
+  addSlots(entries, kinds);
+  const { continuations, problems: continueProblems } = findContinuations(entries, kinds, origins);
+  problems.push(...continueProblems);
+  for (const [id, { kind }] of continuations) kinds.set(id, kind);
 
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set(unresolved.map((path) => String(path[1])));
   for (const { id } of numbers) reported.add(id);
-  const built = buildStages(entries, kinds, origins, { reported, seed: parsed.seed });
+  const built = buildStages(entries, kinds, origins, { reported, seed: parsed.seed, continuations });
   problems.push(...built.problems);
 
   const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
@@ -171,112 +176,6 @@ function customNumberProblems(parsed: PipelineFile, origins: Origins): { id: str
     }));
     return issuesToDiagnostics(issues, ["stages", id, "with"], origins).map((problem) => ({ id, problem }));
   });
-}
-
-function buildStages(
-  entries: ReadonlyMap<string, StageEntry>,
-  kinds: ReadonlyMap<string, Kind | undefined>,
-  origins: Origins,
-  { reported, seed }: { readonly reported: ReadonlySet<string>; readonly seed: number },
-): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
-  const stages = new Map<string, Stage>();
-  const edges = new Map<string, string[]>();
-  const problems: Diagnostic[] = [];
-  const wanted: { stage: string; extent: number }[] = [];
-
-  for (const [id, entry] of entries) {
-    const kind = kinds.get(id);
-    if (kind === undefined) continue;
-    const outcome = kind.validate(entry.with);
-    if (!outcome.ok && !reported.has(id)) {
-      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
-    }
-    if (outcome.ok) {
-      problems.push(...issuesToDiagnostics(roleIssues(kind, outcome.params), ["stages", id, "with"], origins));
-    }
-    const bound = bindInputs(id, entry, kind, kinds, origins);
-    problems.push(...bound.problems);
-    wanted.push(...bound.variants);
-    if (entry.timeout !== undefined && kind.runs === "inline") problems.push(inlineTimeoutProblem(id, kind, origins));
-    edges.set(id, predecessorsOf(bound));
-    if (!outcome.ok) continue;
-    const extentName = extentParam(kind);
-    stages.set(id, {
-      id,
-      entry: id,
-      kind,
-      params: outcome.params,
-      extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
-      inputs: bound.inputs,
-      needs: bound.needs,
-      seed: entry.seed ?? seed,
-      resources: entry.resources ?? kind.resources,
-      timeoutMs: entry.timeout,
-      retries: entry.retries,
-      workGflop: undefined,
-    });
-  }
-
-  for (const { stage: id, extent } of wanted) {
-    const base = stages.get(id);
-    const variantId = `${id}@${extent}`;
-    if (base === undefined || stages.has(variantId)) continue;
-    const name = extentParam(base.kind)!;
-    const entry = entries.get(id)!;
-    const outcome = base.kind.custom ? undefined : base.kind.validate({ ...entry.with, [name]: extent });
-    if (outcome?.ok === false) {
-      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
-      continue;
-    }
-    stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
-    edges.set(variantId, edges.get(id)!);
-  }
-  chainVariants(stages, edges);
-  return { stages, edges, problems };
-}
-
-function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
-  const span = origins.locate(["stages", id, "timeout"], "key");
-  return {
-    severity: "error",
-    code: "invalid-value",
-    message: `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`,
-    path: `stages.${id}.timeout`,
-    fix: "remove timeout",
-    ...(span === undefined ? {} : { span }),
-  };
-}
-
-/** Extents count and externals are paths, whatever a custom stage's schema says. */
-function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
-  return Object.entries(kind.roles).flatMap(([name, { role }]): ParamIssue[] => {
-    const input = params[name];
-    const issue = (message: string) => [{ code: "custom", path: [name], message, input }];
-    if (role === "extent" && !(Number.isSafeInteger(input) && (input as number) > 0)) {
-      return issue("a positive whole number, since it is an extent");
-    }
-    if (role === "external" && input !== undefined && typeof input !== "string") {
-      return issue("one path, since it is an external file");
-    }
-    return [];
-  });
-}
-
-/** Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it. */
-function chainVariants(stages: ReadonlyMap<string, Stage>, edges: Map<string, string[]>): void {
-  const families = new Map<string, Stage[]>();
-  for (const stage of stages.values()) {
-    if (stage.extent === undefined) continue;
-    families.set(stage.entry, [...families.get(stage.entry) ?? [], stage]);
-  }
-  for (const family of families.values()) {
-    if (family.length < 2) continue;
-    family.sort((a, b) => a.extent! - b.extent!);
-    for (let i = 1; i < family.length; i++) {
-      const id = family[i]!.id;
-      edges.set(id, [...edges.get(id)!, family[i - 1]!.id]);
-    }
-  }
 }
 
 function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {

@@ -1,11 +1,19 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
-import { identityKeyOf, keyParams, type LocalIngredients, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
+import {
+  choiceRecipeKey,
+  identityKeyOf,
+  keyParams,
+  type LocalIngredients,
+  recipeKeyOf,
+  resolvedKeyOf,
+} from "../fingerprint/keys.ts";
 import { withPredecessors } from "../graph/order.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
+import { readRanking } from "./ranking.ts";
 import { StageDevices } from "./devices.ts";
 import { type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
@@ -37,6 +45,8 @@ export class Planner {
   readonly #externals: ReadonlyMap<string, Externals>;
   readonly #force: ReadonlySet<string>;
   readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
+  /** Of stages that go on with one of several, the keys of each that it may be. */
+  readonly #choices = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }[]>();
   readonly #settled = new Map<string, ResultManifest>();
   readonly #good = new Map<ResultManifest, boolean>();
   readonly #devices: StageDevices;
@@ -125,9 +135,23 @@ export class Planner {
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
   planStage(id: string, force: boolean = this.#force.has(id)): PlannedStage {
-    const stage = this.#pipeline.stages.get(id)!;
-    const { local, localKey, recipeKey } = this.#keys.get(id)!;
-    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage) };
+    const declared = this.#pipeline.stages.get(id)!;
+    const { recipeKey } = this.#keys.get(id)!;
+    const chosen = this.#choose(declared);
+    if (chosen === undefined) {
+      const waits: Reason = { code: "upstream", stage: declared.choice!.ranking.stage };
+      const { localKey } = this.#keys.get(id)!;
+      return {
+        stage: declared,
+        recipeKey,
+        localKey,
+        ...this.#devices.of(declared),
+        state: "may-run",
+        reasons: [waits],
+      };
+    }
+    const { stage, local, localKey, continues } = chosen;
+    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...continues };
     const keys = this.#resolve(stage, local, localKey);
     if (keys === undefined) {
       // What this stage reads was left out because its recipe already led to a result.
@@ -148,19 +172,47 @@ export class Planner {
   }
 
   #makeKeys(stage: Stage): void {
+    if (stage.choice === undefined) {
+      this.#keys.set(stage.id, this.#keysOf(stage, stage.id));
+      return;
+    }
+    const { ranking, place, candidates } = stage.choice;
+    const choices = candidates.map((one) => this.#keysOf(one.stage, one.id));
+    const recipeKey = choiceRecipeKey({
+      ranking: { recipeKey: this.#keys.get(ranking.stage)!.recipeKey, port: ranking.port },
+      place,
+      candidates: choices.map((one) => one.recipeKey),
+    });
+    this.#choices.set(stage.id, choices);
+    this.#keys.set(stage.id, { ...choices[0]!, recipeKey });
+  }
+
+  /** @param id of the stage that says what is read from outside */
+  #keysOf(stage: Stage, id: string) {
     const { kind } = stage;
     const local: LocalIngredients = {
       kind: kind.custom ? "custom" : kind.name,
       version: kind.version,
       seed: kind.seeded ? stage.seed : null,
       params: keyParams(kind, stage.params),
-      externals: this.#externals.get(stage.id) ?? {},
+      externals: this.#externals.get(id) ?? {},
     };
     const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
       upstream[port] = bindings.map((one) => ({ recipeKey: this.#keys.get(one.stage)!.recipeKey, port: one.port }));
     }
-    this.#keys.set(stage.id, { local, ...recipeKeyOf(local, upstream) });
+    return { local, ...recipeKeyOf(local, upstream) };
+  }
+
+  /** What a stage is: itself, or what a selection made of it. Undefined while the selection is not there. */
+  #choose(stage: Stage) {
+    if (stage.choice === undefined) return { stage, ...this.#keys.get(stage.id)!, continues: {} };
+    const { ranking, place, candidates } = stage.choice;
+    const artifact = this.#settled.get(ranking.stage)?.outputs[ranking.port];
+    const candidate = artifact && readRanking(artifact, this.#store.objects)?.[place]?.candidate;
+    const found = candidate === undefined ? undefined : candidates[candidate];
+    if (found === undefined) return undefined;
+    return { stage: found.stage, ...this.#choices.get(stage.id)![candidate!]!, continues: { continues: found.id } };
   }
 
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
@@ -170,7 +222,9 @@ export class Planner {
     for (const stage of this.#pipeline.stages.values()) {
       const found = this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey);
       if (found !== undefined) latest.set(stage.id, found);
-      const fits = found !== undefined && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
+      // Which of its candidates a stage is, only the selection says, so that is always asked for.
+      const known = found !== undefined && stage.choice === undefined;
+      const fits = known && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
       const manifest = fits ? this.#goodResult(found) : undefined;
       const before = predecessorsOf(stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);

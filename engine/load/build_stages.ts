@@ -1,0 +1,144 @@
+import type { StageEntry } from "../../schemas/pipeline_file.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
+import { predecessorsOf, type Stage } from "../pipeline.ts";
+import { bindInputs } from "./bind.ts";
+import { type Continuation, continuedStage } from "./continuation.ts";
+import { issuesToDiagnostics } from "./issues.ts";
+import type { Origins } from "./origin.ts";
+import { pairProblems } from "./pairs.ts";
+
+/** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
+export function buildStages(
+  entries: ReadonlyMap<string, StageEntry>,
+  kinds: ReadonlyMap<string, Kind | undefined>,
+  origins: Origins,
+  { reported, seed, continuations }: {
+    readonly reported: ReadonlySet<string>;
+    readonly seed: number;
+    readonly continuations: ReadonlyMap<string, Continuation>;
+  },
+): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
+  const stages = new Map<string, Stage>();
+  const edges = new Map<string, string[]>();
+  const problems: Diagnostic[] = [];
+  const wanted: { stage: string; extent: number }[] = [];
+
+  for (const [id, entry] of entries) {
+    const kind = kinds.get(id);
+    if (kind === undefined || continuations.has(id)) continue;
+    const outcome = kind.validate(entry.with);
+    if (!outcome.ok && !reported.has(id)) {
+      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
+    }
+    if (outcome.ok) {
+      problems.push(...issuesToDiagnostics(roleIssues(kind, outcome.params), ["stages", id, "with"], origins));
+    }
+    const bound = bindInputs(id, entry, kind, kinds, origins);
+    problems.push(...bound.problems, ...pairProblems(id, kind, bound.inputs, origins));
+    wanted.push(...bound.variants);
+    if (entry.timeout !== undefined && kind.runs === "inline") problems.push(inlineTimeoutProblem(id, kind, origins));
+    edges.set(id, predecessorsOf(bound));
+    if (!outcome.ok) continue;
+    const extentName = extentParam(kind);
+    stages.set(id, {
+      id,
+      entry: id,
+      kind,
+      params: outcome.params,
+      extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
+      inputs: bound.inputs,
+      needs: bound.needs,
+      seed: entry.seed ?? seed,
+      resources: entry.resources ?? kind.resources,
+      timeoutMs: entry.timeout,
+      retries: entry.retries,
+      workGflop: undefined,
+    });
+  }
+
+  for (const [id, continuation] of continuations) {
+    const entry = entries.get(id)!;
+    const bare = { ...continuation.kind, inputs: {} };
+    const { needs, variants, problems: needProblems } = bindInputs(id, { ...entry, inputs: {} }, bare, kinds, origins);
+    const { stage, problems: found } = continuedStage(id, entry, continuation, { entries, stages, origins, needs });
+    problems.push(...needProblems, ...found);
+    wanted.push(...variants);
+    edges.set(id, stage === undefined ? [] : predecessorsOf(stage));
+    if (stage === undefined) continue;
+    problems.push(
+      ...issuesToDiagnostics(roleIssues(stage.kind, stage.params), ["stages", id, "with"], origins),
+    );
+    stages.set(id, stage);
+  }
+
+  for (const { stage: id, extent } of wanted) {
+    const base = stages.get(id);
+    const variantId = `${id}@${extent}`;
+    if (base === undefined || stages.has(variantId)) continue;
+    const name = extentParam(base.kind)!;
+    const entry = entries.get(id)!;
+    const outcome = base.kind.custom ? undefined : base.kind.validate({ ...entry.with, [name]: extent });
+    if (outcome?.ok === false) {
+      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
+      continue;
+    }
+    stages.set(variantId, atExtent(base, variantId, name, extent));
+    edges.set(variantId, edges.get(id)!);
+  }
+  chainVariants(stages, edges);
+  return { stages, edges, problems };
+}
+
+/** A stage at another extent, whatever it may turn out to be. */
+function atExtent(base: Stage, id: string, name: string, extent: number): Stage {
+  const { choice, ...rest } = base;
+  const stage = { ...rest, id, params: { ...base.params, [name]: extent }, extent };
+  if (choice === undefined) return stage;
+  const candidates = choice.candidates.map((one) => ({ ...one, stage: atExtent(one.stage, id, name, extent) }));
+  return { ...stage, choice: { ...choice, candidates } };
+}
+
+function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
+  const span = origins.locate(["stages", id, "timeout"], "key");
+  return {
+    severity: "error",
+    code: "invalid-value",
+    message: `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`,
+    path: `stages.${id}.timeout`,
+    fix: "remove timeout",
+    ...(span === undefined ? {} : { span }),
+  };
+}
+
+/** Extents count and externals are paths, whatever a custom stage's schema says. */
+function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
+  return Object.entries(kind.roles).flatMap(([name, { role }]): ParamIssue[] => {
+    const input = params[name];
+    const issue = (message: string) => [{ code: "custom", path: [name], message, input }];
+    if (role === "extent" && !(Number.isSafeInteger(input) && (input as number) > 0)) {
+      return issue("a positive whole number, since it is an extent");
+    }
+    if (role === "external" && input !== undefined && typeof input !== "string") {
+      return issue("one path, since it is an external file");
+    }
+    return [];
+  });
+}
+
+/** Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it. */
+function chainVariants(stages: ReadonlyMap<string, Stage>, edges: Map<string, string[]>): void {
+  const families = new Map<string, Stage[]>();
+  for (const stage of stages.values()) {
+    if (stage.extent === undefined) continue;
+    families.set(stage.entry, [...families.get(stage.entry) ?? [], stage]);
+  }
+  for (const family of families.values()) {
+    if (family.length < 2) continue;
+    family.sort((a, b) => a.extent! - b.extent!);
+    for (let i = 1; i < family.length; i++) {
+      const id = family[i]!.id;
+      edges.set(id, [...edges.get(id)!, family[i - 1]!.id]);
+    }
+  }
+}
