@@ -1,9 +1,7 @@
 import type { InterpolateParams } from "../../schemas/kinds/interpolate.ts";
 import type { CheckProblem } from "../contract.ts";
 import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
-import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
-import { checkSampler } from "../shared/reverse/check_sampler.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkWalk, type WalkFacts } from "../shared/reverse/check_walk.ts";
 
 /** The last timestep that a sampler asks the network at; those of few steps that count down from T - 1 stop above 0. */
 function lowestVisited(sampler: InterpolateParams["sampler"], timesteps: number): number {
@@ -14,22 +12,10 @@ function lowestVisited(sampler: InterpolateParams["sampler"], timesteps: number)
 /** Everything that keeps pairs from being mixed; what is not known is not checked. */
 export function checkInterpolation(
   { sampler, timestep, pairs }: Pick<InterpolateParams, "sampler" | "timestep" | "pairs">,
-  { checkpoint, images }: {
-    readonly checkpoint: CheckpointFacts | undefined;
-    readonly images: ImageFacts | undefined;
-  },
+  { checkpoint, images }: WalkFacts,
 ): CheckProblem[] {
-  const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
-  if (sampler.name === "dpmpp-2m" || sampler.name === "heun") {
-    problems.push({
-      severity: "error",
-      param: ["sampler", "name"],
-      message: "the walk starts in the middle of the chain, where this sampler has no step before to look back to",
-      got: sampler.name,
-      wanted: "ancestral or ddim",
-      fix: "use sampler: { name: ddim }",
-    });
-  }
+  const why = "the walk starts in the middle of the chain, where this sampler has no step before to look back to";
+  const problems = checkWalk(sampler, { checkpoint, images }, why);
   const lowest = checkpoint?.timesteps === undefined ? 0 : lowestVisited(sampler, checkpoint.timesteps);
   if (timestep < lowest) {
     problems.push({
@@ -60,10 +46,6 @@ export function checkInterpolation(
       wanted: `at most ${Math.floor(images.count / 2)}`,
       fix: "use fewer pairs, or more images",
     });
-  }
-  if (checkpoint !== undefined && images !== undefined) {
-    const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
-    if (problem !== undefined) problems.push(problem);
   }
   return problems;
 }

@@ -1,0 +1,34 @@
+import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
+import type { CheckProblem } from "../../contract.ts";
+import type { CheckpointFacts, ImageFacts } from "../facts.ts";
+import { differentSize } from "../same_size.ts";
+import { checkSampler } from "./check_sampler.ts";
+
+/** What a stage is given that walks from images of its input; what is not known is not checked. */
+export interface WalkFacts {
+  readonly checkpoint: CheckpointFacts | undefined;
+  readonly images: ImageFacts | undefined;
+}
+
+/**
+ * What keeps a stage from walking through the chain itself, step by step, with images that are given.
+ * @param why samplers that look back at the step before cannot serve it
+ */
+export function checkWalk(sampler: SamplerParams, { checkpoint, images }: WalkFacts, why: string): CheckProblem[] {
+  const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
+  if (sampler.name === "dpmpp-2m" || sampler.name === "heun") {
+    problems.push({
+      severity: "error",
+      param: ["sampler", "name"],
+      message: why,
+      got: sampler.name,
+      wanted: "ancestral or ddim",
+      fix: "use sampler: { name: ddim }",
+    });
+  }
+  if (checkpoint !== undefined && images !== undefined) {
+    const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}
