@@ -166,10 +166,13 @@ export function removeQuietly(path: string): void {
   }
 }
 
-/** Try to take the kernel's lock on an open file; it goes with the process, however that ends. */
-export function tryLock(file: Deno.FsFile, path: string): boolean {
+/**
+ * Try to take the kernel's lock on an open file; it goes with the process, however that ends.
+ * @param alone whether nobody else may hold it; else any number may, unless one holds it alone
+ */
+export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean {
   hook?.("lock", path);
-  return file.tryLockSync(true);
+  return file.tryLockSync(alone);
 }
 
 /** SHA-256 of a file, streamed. */
