@@ -8,3 +8,8 @@ export function parseCount(text: string): number {
   }
   return count;
 }
+
+/** A whole number, also none. */
+export function parseWhole(text: string): number {
+  return text === "0" ? 0 : parseCount(text);
+}

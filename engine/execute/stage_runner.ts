@@ -208,11 +208,13 @@ export class StageRunner {
 
   /**
    * Execute a stage in a folder of its own, from the progress that is given, and publish nothing.
+   * @param onLaidOut called once what it reads lies in the folder
    * @returns how it ended, and where its outputs lie
    */
-  async rehearse(planned: PlannedStage, folder: string, progressFolder: string) {
+  async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
     using held = await this.#options.slots.take(planned.stage.resources, this.#options.stop);
     const start = { ...this.#prepare(planned, folder), progressFolder };
+    onLaidOut();
     if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
     return { outcome: await this.#execute(planned, start, folder, held), outputs: start.outputs };
   }

@@ -22,9 +22,6 @@ export class StoreGuards {
     this.#inUse = join(locksRoot, "in-use.lock");
   }
 
-  /** Names below the folder of locks that stay for good. */
-  static readonly OWN: ReadonlySet<string> = new Set(["still.lock", "in-use.lock"]);
-
   /**
    * Nothing is removed until this is disposed of. A store that does not exist, or that this process may not write, has
    * nothing to lose.
