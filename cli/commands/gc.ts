@@ -6,8 +6,9 @@ import { parseWhole } from "../format/count.ts";
 import { parseAge } from "../format/duration.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
+import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
 import { storeFor } from "../operands.ts";
+import { failWith } from "../results.ts";
 
 const NOTES = `
 It only says what would go until it is given --yes: what it removes costs hours to make again.
@@ -47,7 +48,7 @@ export function makeCommand(): AnyCommand {
         ...(options.maxSize === undefined ? {} : { maxBytes: options.maxSize }),
         ...(options.keepRuns === undefined ? {} : { keepRuns: options.keepRuns }),
       });
-      if (!result.ok) refuseWith(result.diagnostics, json);
+      if (!result.ok) return failWith(result.diagnostics, json);
       if (json) printJson({ store: store.root, ...result.value });
       else print(result.value);
       if (result.value.failed.length > 0) throw new Exit(EXIT.failed);

@@ -7,6 +7,7 @@ import { describeDifference } from "../format/difference.ts";
 import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import { problem, storeFor } from "../operands.ts";
+import { failWith } from "../results.ts";
 import { listenForStop } from "../signals.ts";
 
 const EXAMPLES = `
@@ -95,7 +96,7 @@ async function resume(
     kill: signals.kill,
     onStart: (step) => printError(`${id}: executing it again from step ${step}`),
   });
-  if (!result.ok) refuseWith(result.diagnostics, json);
+  if (!result.ok) return failWith(result.diagnostics, json);
   const replay = result.value;
   const same = replay.outcome.status === "complete" && replay.ports.every((port) => port.recorded === port.replayed);
   if (json) printJson({ pipeline: loaded.pipeline.name, ...replay, same });
