@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { countOf } from "../format/count.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { printJson, printLine, refuseWith } from "../io.ts";
 import { collect } from "../load.ts";
@@ -41,6 +42,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!exported.ok) failWith(exported.diagnostics, json);
       const { results, objects, bytes } = exported.value;
       if (json) printJson({ archive: options.output, tag, pipeline: contents.pipeline, results, objects, bytes });
-      else printLine(`${options.output}: ${results} results, ${objects} files, ${formatBytes(bytes)}`);
+      else {printLine(
+          `${options.output}: ${countOf(results, "result")}, ${countOf(objects, "file")}, ${formatBytes(bytes)}`,
+        );}
     });
 }

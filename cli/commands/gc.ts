@@ -68,15 +68,15 @@ function print(report: GcReport): void {
   if (rows.length > 0) printLine();
 
   const freed = results.reduce((sum, { bytes }) => sum + bytes, 0);
-  const loose = report.objects.bytes - freed;
+  const looseCount = report.looseObjects;
   const parts: [number, string, number][] = [
-    [results.length, "results", freed],
-    [loose > 0 ? report.objects.count : 0, "objects, also ones that belong to nothing", loose],
-    [report.progress.count, "saved states", report.progress.bytes],
+    [results.length, "results with their files", freed],
+    [looseCount, "objects that belong to nothing", report.objects.bytes - freed],
+    [report.progress.count, "folders of saved states", report.progress.bytes],
     [report.runs.count, "records of runs", report.runs.bytes],
     [report.files.count, "downloads and parsed files", report.files.bytes],
     [report.leftovers.count, "leftovers of killed processes", report.leftovers.bytes],
-    [report.locks, "locks", 0],
+    [report.locks, "locks of nothing", 0],
   ];
   const found = parts.filter(([count]) => count > 0).map(([count, what, bytes]) => [
     dryRun ? "would remove" : "removed",

@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand } from "../settings.ts";
+import { countOf } from "../format/count.ts";
 import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
 import { problem, storeFor } from "../operands.ts";
 
@@ -35,7 +36,7 @@ export function makeCommand(): AnyCommand {
       if (json) printJson({ store: store.root, ...result.value });
       else {
         const named = tag === null ? "" : `, tag ${tag}`;
-        printLine(`${pipeline}: ${added} results added, ${known} were there already${named}`);
+        printLine(`${pipeline}: ${countOf(added, "result")} added, ${known} there already${named}`);
         for (const stage of different) {
           printError(`"${stage}" has other bytes here for the same key; the store's own result stays`);
         }

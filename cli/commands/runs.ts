@@ -110,7 +110,7 @@ async function printRun(store: Store, { record, state, durationMs }: PastRun): P
       // What was cached when the run began was not reached at all.
       ends[id] ?? "cached",
       stage === undefined ? "" : formatDuration(stage.durationMs),
-      stage?.fromStep == null ? "" : `from step ${stage.fromStep}`,
+      typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",
       used[id]?.slice(0, 12) ?? "",
       stage?.device?.name ?? "",
       stage?.numerics ?? "",

@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Store, suggestName } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { countOf } from "../format/count.ts";
 import { formatTable } from "../format/table.ts";
 import { printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect } from "../load.ts";
@@ -53,7 +54,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       store.tags.write(name, contents);
       if (json) printJson({ tag: name, ...contents });
-      else printLine(`${name}: ${Object.keys(contents.results).length} results of ${contents.pipeline}`);
+      else printLine(`${name}: ${countOf(Object.keys(contents.results).length, "result")} of ${contents.pipeline}`);
     });
 }
 
@@ -76,7 +77,7 @@ function list(store: Store, json: boolean): void {
     }
     const there = Object.values(record.results).filter((key) => store.results.byResolved(key) !== undefined).length;
     const all = Object.keys(record.results).length;
-    const count = there === all ? `${all} results` : `${there} of ${all} results`;
+    const count = there === all ? countOf(all, "result") : `${there} of ${countOf(all, "result")}`;
     return [[name, record.pipeline, count, record.overrides.join(" ")]];
   });
   for (const line of formatTable(rows)) printLine(line);

@@ -2,6 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import type { Difference, Store } from "noiseline";
 import type { Fault, Replay } from "noiseline/housekeeping";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { countOf } from "../format/count.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { describeDifference } from "../format/difference.ts";
 import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
@@ -61,7 +62,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       else print(report.faults, differences);
       if (!json) {
         const wrong = report.faults.length === 0 ? "all good" : `${report.faults.length} wrong`;
-        printLine(`${report.results} results, ${report.objects} objects, ${formatBytes(report.bytes)}: ${wrong}`);
+        printLine(
+          `${countOf(report.results, "result")}, ${countOf(report.objects, "object")}, ${
+            formatBytes(report.bytes)
+          }: ${wrong}`,
+        );
       }
       if (report.faults.length > 0) throw new Exit(EXIT.failed);
     });

@@ -13,3 +13,8 @@ export function parseCount(text: string): number {
 export function parseWhole(text: string): number {
   return text === "0" ? 0 : parseCount(text);
 }
+
+/** `1 result`, `3 results` */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -37,6 +37,8 @@ export interface GcReport {
   /** Oldest use first. */
   readonly results: readonly RemovedResult[];
   readonly objects: RemovedPart;
+  /** How many of the objects belonged to no result before. */
+  readonly looseObjects: number;
   readonly progress: RemovedPart;
   readonly runs: RemovedPart;
   /** Downloads and parsed texts. */
@@ -173,6 +175,7 @@ function describe({ inventory, names, manifests }: Looked, garbage: Garbage, lef
       ...removal,
     })),
     objects: part(garbage.objects),
+    looseObjects: [...garbage.objects.values()].filter(({ reason }) => reason === "belongs to nothing").length,
     progress: part(garbage.progress),
     runs: part(garbage.runs),
     files: part(garbage.files),
