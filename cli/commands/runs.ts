@@ -107,8 +107,8 @@ async function printRun(store: Store, { record, state, durationMs }: PastRun): P
     const rates = Object.entries(stage?.perSecond ?? {}).map(([unit, rate]) => `${rate} ${unit}/s`).join(", ");
     return [
       `  ${id}`,
-      // What was cached when the run began was not reached at all.
-      ends[id] ?? "cached",
+      // Its result was there when the run began; a run that was cut short may not have come to showing it.
+      ends[id] ?? (state === "done" ? "cached" : "found"),
       stage === undefined ? "" : formatDuration(stage.durationMs),
       typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",
       used[id]?.slice(0, 12) ?? "",

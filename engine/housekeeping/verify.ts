@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, statIfThere } from "../store/files.ts";
+import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 import { entriesOf, takeNames } from "./inventory.ts";
 
@@ -48,7 +48,8 @@ export async function verifyStore(store: Store, only?: ReadonlySet<string>): Pro
     if (seen.has(entry.sha256)) return seen.get(entry.sha256);
     const problem = lookAt(store, entry);
     if (problem !== "missing") bytes += entry.size;
-    if (problem === "damaged") store.objects.quarantine(entry.sha256);
+    // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+    if (problem === "damaged") ignoreTrouble(() => store.objects.quarantine(entry.sha256));
     seen.set(entry.sha256, problem);
     return problem;
   };

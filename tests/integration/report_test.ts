@@ -61,5 +61,5 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
   assertStringIncludes(project.read("c.html"), "Params that differ");
   const none = await project.cli(["compare", "nothing"]);
   assertEquals(none.code, 2);
-  assertStringIncludes(none.stdout, 'there is no run "nothing"');
+  assertStringIncludes(none.stderr, 'there is no tag or run "nothing"');
 });
