@@ -2,7 +2,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import type { GcReport } from "noiseline/housekeeping";
 import type { AnyCommand } from "../settings.ts";
 import { formatBytes, parseBytes } from "../format/bytes.ts";
-import { parseWhole } from "../format/count.ts";
+import { countOf, parseWhole } from "../format/count.ts";
 import { parseAge } from "../format/duration.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
@@ -58,7 +58,7 @@ export function makeCommand(): AnyCommand {
 const MAX_ROWS = 40;
 
 function print(report: GcReport): void {
-  const { results, kept, dryRun, bytesBefore, bytesAfter, compactedBytes, failed } = report;
+  const { results, kept, dryRun, bytesBefore, bytesAfter, compactedBytes, failed, busy } = report;
   const rows = results.slice(0, MAX_ROWS).map(({ key, kind, name, bytes, reason, lastUsedMs }) => {
     const day = new Date(lastUsedMs).toISOString().slice(0, 10);
     return [name ?? kind, key.slice(0, 12), formatBytes(bytes), `last used ${day}`, reason];
@@ -90,6 +90,7 @@ function print(report: GcReport): void {
   if (keepers !== "") printLine(`kept results: ${keepers}`);
   printLine(`store: ${formatBytes(bytesBefore)}${bytesAfter < bytesBefore ? ` -> ${formatBytes(bytesAfter)}` : ""}`);
   if (!dryRun && compactedBytes === undefined) printLine("a run is on, so its files were not compacted");
+  if (busy.length > 0) printLine(`left ${countOf(busy.length, "folder")} of saved states that a run is working on`);
   for (const { path, message } of failed) printError(`could not remove ${path}: ${message}`);
   if (!dryRun) return;
   if (found.length === 0) printLine("nothing to remove");

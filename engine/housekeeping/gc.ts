@@ -53,6 +53,8 @@ export interface GcReport {
   readonly bytesAfter: number;
   /** What should have gone and would not. */
   readonly failed: readonly { readonly path: string; readonly message: string }[];
+  /** Folders of saved states that a run began to work on meanwhile, and that stay for it. */
+  readonly busy: readonly string[];
 }
 
 /**
@@ -70,8 +72,8 @@ export async function collectGarbage(store: Store, options: GcOptions): Promise<
     if (looked.brokenTags.length > 0) return refuse(looked.brokenTags.map(tagProblem));
     const garbage = chooseGarbage(looked.inventory, policy);
     const leftovers = findAllLeftovers(store, looked, policy);
-    const failed = removeAll(store, garbage, leftovers);
-    const removed = { ...describe(looked, garbage, leftovers), dryRun: false, failed };
+    const left = removeAll(store, garbage, leftovers);
+    const removed = { ...describe(looked, garbage, leftovers), dryRun: false, ...left };
     if (unused === undefined) return succeed({ ...removed, locks: 0, compactedBytes: undefined });
     const locks = sweepLocks(store, remainingIdentities(looked, garbage));
     return succeed({ ...removed, locks, compactedBytes: compactFiles(store) });
@@ -88,7 +90,7 @@ function look(store: Store, policy: GcPolicy): Result<GcReport> {
   const garbage = chooseGarbage(looked.inventory, policy);
   const leftovers = findAllLeftovers(store, looked, policy);
   const report = describe(looked, garbage, leftovers);
-  return succeed({ ...report, dryRun: true, failed: [], locks: 0, compactedBytes: undefined });
+  return succeed({ ...report, dryRun: true, failed: [], busy: [], locks: 0, compactedBytes: undefined });
 }
 
 function tagProblem(name: string) {
@@ -109,16 +111,16 @@ function findAllLeftovers(store: Store, { broken }: Looked, policy: GcPolicy): L
   return [...manifests, ...findLeftovers(store, policy)];
 }
 
-function removeAll(
-  store: Store,
-  garbage: Garbage,
-  leftovers: readonly Leftover[],
-): { path: string; message: string }[] {
+/** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
+function removeAll(store: Store, garbage: Garbage, leftovers: readonly Leftover[]) {
   const failed: { path: string; message: string }[] = [];
+  const busy: string[] = [];
   const attempt = (path: string, remove: () => void) => {
     try {
       remove();
     } catch (error) {
+      // A run that starts sweeps temporary folders too.
+      if (error instanceof Deno.errors.NotFound) return;
       if (!isEnvironmental(error)) throw error;
       failed.push({ path, message: (error as Error).message });
     }
@@ -130,14 +132,14 @@ function removeAll(
   }
   for (const folder of garbage.progress.keys()) {
     attempt(folder, () => {
-      if (!removeProgress(store, folder)) failed.push({ path: folder, message: "a run has begun to work on it" });
+      if (!removeProgress(store, folder)) busy.push(folder);
     });
   }
   const folders = [...garbage.runs.keys()].map((id) => store.runs.folderOf(id));
   for (const path of [...folders, ...garbage.files.keys(), ...leftovers.map(({ path }) => path)]) {
     attempt(path, () => removeTree(path));
   }
-  return failed;
+  return { failed, busy };
 }
 
 /** A stage that began after the inventory holds the lock of its progress, and keeps it. */

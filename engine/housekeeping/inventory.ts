@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
-import { listFiles, readJsonLines, statIfThere } from "../store/files.ts";
+import { readJsonLines, statIfThere } from "../store/files.ts";
 import { runState } from "../store/liveness.ts";
 import { savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -18,8 +18,14 @@ export interface Looked {
   readonly brokenTags: readonly string[];
 }
 
+/** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
 export function entriesOf(folder: string): Deno.DirEntry[] {
-  return statIfThere(folder)?.isDirectory === true ? [...Deno.readDirSync(folder)] : [];
+  try {
+    return [...Deno.readDirSync(folder)];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw error;
+  }
 }
 
 /** The later of both times: moving a file or making it read-only sets the second alone. */
@@ -27,20 +33,18 @@ export function changedMs(info: Deno.FileInfo): number {
   return Math.max(info.mtime?.getTime() ?? 0, info.ctime?.getTime() ?? 0);
 }
 
-/** Bytes of all files below a folder, and the newest time of any. */
-export function measure(folder: string): { bytes: number; changedMs: number } {
-  const home = statIfThere(folder);
-  if (home === undefined) return { bytes: 0, changedMs: 0 };
+/** Bytes of a file or of all files below a folder, and the newest time of any. A run may change it meanwhile. */
+export function measure(path: string): { bytes: number; changedMs: number } {
+  const info = statIfThere(path);
+  if (info === undefined) return { bytes: 0, changedMs: 0 };
   // Not the time of inode changes, which copying or moving a store renews.
-  let newest = home.mtime?.getTime() ?? 0;
-  let bytes = 0;
-  for (const path of home.isDirectory ? listFiles(folder).files : []) {
-    // A run may remove a file while it is looked at.
-    const info = statIfThere(join(folder, path));
-    bytes += info?.size ?? 0;
-    newest = Math.max(newest, info?.mtime?.getTime() ?? 0);
+  const own = { bytes: info.isDirectory ? 0 : info.size, changedMs: info.mtime?.getTime() ?? 0 };
+  for (const { name } of info.isDirectory ? entriesOf(path) : []) {
+    const below = measure(join(path, name));
+    own.bytes += below.bytes;
+    own.changedMs = Math.max(own.changedMs, below.changedMs);
   }
-  return { bytes: home.isFile ? home.size : bytes, changedMs: newest };
+  return own;
 }
 
 /** @param unused whether it is certain that no run is on, whatever the records say */
