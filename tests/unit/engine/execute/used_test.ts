@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { setOperationHook } from "../../../../engine/store/files.ts";
+import { tryAlone } from "../../../../engine/store/locks.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -55,4 +57,39 @@ Deno.test("a run records it when a key gives other bytes than before, and which 
   const [, second] = storeOf(folder.path).differences.all();
   assertEquals([second!.kept, second!.second.runId], ["second", replaced.runId]);
   assert(storeOf(folder.path).results.readManifest(a!.resolvedKey)!.outputs["out"]!.digest === digest(a).out);
+});
+
+/** Names of the places that a run writes to while `gc` could begin, and of those where it could not. */
+async function watch(folder: string, work: () => Promise<unknown>) {
+  const guarded = new Set<string>();
+  const open = new Set<string>();
+  setOperationHook((operation, path) => {
+    if (!["rename", "copy", "append", "write"].includes(operation)) return;
+    const place = /\/(objects|results|outputs|runs|index\.jsonl)\b/.exec(path)?.[1];
+    if (place === undefined) return;
+    const name = place === "runs" ? path.replace(/.*\/(\w+)[^/]*$/, "$1") : place;
+    // A lock that this process shares elsewhere cannot be had alone.
+    using alone = tryAlone(join(folder, ".noiseline/locks/still.lock"));
+    (alone === undefined ? guarded : open).add(name);
+  });
+  try {
+    await work();
+  } finally {
+    setOperationHook(undefined);
+  }
+  return { guarded: [...guarded].sort(), open: [...open].sort() };
+}
+
+Deno.test("gc cannot begin between what a run finds or publishes and the note that it uses it", async () => {
+  await using folder = await makeTempFolder();
+  // The store exists, so that there is something to lose.
+  await runIn(folder.path, "name: q\nstages:\n  z: { uses: source, with: { text: z } }\n");
+  const first = await watch(folder.path, () => runIn(folder.path, YAML));
+  assertEquals(first.guarded, ["index.jsonl", "objects", "outputs", "results", "run", "used"]);
+  // What happened is written down while gc may be at work.
+  assertEquals(first.open, ["run", "stages"]);
+  Deno.removeSync(join(folder.path, "outputs"), { recursive: true });
+  const restoring = await watch(folder.path, () => runIn(folder.path, YAML));
+  assertEquals(restoring.guarded, ["outputs", "run", "used"]);
+  assertEquals(restoring.open, ["run", "stages"]);
 });
