@@ -21,11 +21,13 @@ export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
 export type {
   ArtifactRecord,
+  Difference,
   FileEntry,
   Ingredients,
   ResultManifest,
   RunRecord,
   StageRunRecord,
+  TagRecord,
 } from "./schemas/records.ts";
 export {
   type BuiltinKind,
@@ -81,6 +83,7 @@ export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/pla
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { isRunning } from "./engine/store/is_running.ts";
+export { type RunState, runState } from "./engine/store/liveness.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export {

@@ -26,8 +26,16 @@ export function printError(line: string): void {
   write(Deno.stderr, line);
 }
 
+/** Write bytes to the output as they are, such as a piece of a log. */
+export function printText(bytes: Uint8Array): void {
+  writeBytes(Deno.stdout, bytes);
+}
+
 function write(stream: { writeSync(bytes: Uint8Array): number }, line: string): void {
-  const bytes = new TextEncoder().encode(`${line}\n`);
+  writeBytes(stream, new TextEncoder().encode(`${line}\n`));
+}
+
+function writeBytes(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {

@@ -114,6 +114,57 @@ export const runRecordSchema = z.strictObject({
   stages: z.record(z.string(), stageRunSchema),
 });
 
+/**
+ * What a run relies on, noted as it goes: results by stage, and the progress that stages work on. `gc` keeps these while
+ * the run is on, and afterwards as far as it is told to.
+ */
+export const usedLineSchema = z.strictObject({
+  results: z.record(z.string(), sha256Schema).default({}),
+  progress: z.record(z.string(), sha256Schema).default({}),
+});
+
+/** A name for the results of one pipeline. */
+export const tagRecordSchema = z.strictObject({
+  format: z.literal(1),
+  pipeline: z.string().regex(ID_PATTERN),
+  /** What the pipeline was run with: profiles and `--set`. */
+  overrides: z.array(z.string()),
+  /** Resolved keys by stage. */
+  results: z.record(z.string(), sha256Schema),
+});
+
+/** The first entry of an archive of results: what is in it. */
+export const archiveHeaderSchema = z.strictObject({
+  format: z.literal(1),
+  /** The tag to set when it is imported. */
+  tag: z.string().nullable(),
+  contents: tagRecordSchema,
+});
+
+const producedSchema = z.strictObject({
+  /** Digests of the artifacts by port. */
+  outputs: z.record(z.string(), sha256Schema),
+  numerics: z.string().nullable(),
+  runId: z.string(),
+});
+
+/** One key, two results. */
+export const differenceSchema = z.strictObject({
+  resolvedKey: sha256Schema,
+  pipeline: z.string(),
+  stage: z.string(),
+  /** Whether one numerics gave both, which is a fault of the stage, or two did. */
+  cause: z.enum(["non-determinism", "device"]),
+  first: producedSchema,
+  second: producedSchema,
+  /** Which one the key stands for since. */
+  kept: z.enum(["first", "second"]),
+});
+
+export type UsedLine = z.output<typeof usedLineSchema>;
+export type TagRecord = z.output<typeof tagRecordSchema>;
+export type ArchiveHeader = z.output<typeof archiveHeaderSchema>;
+export type Difference = z.output<typeof differenceSchema>;
 export type FileEntry = z.output<typeof fileEntrySchema>;
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
 export type Ingredients = z.output<typeof ingredientsSchema>;

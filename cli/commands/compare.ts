@@ -1,10 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
-import { resolve } from "node:path";
-import { findStoreRoot, openStore } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printJson, printLine } from "../io.ts";
+import { EXIT, Exit, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { isPipelineFile, storeFor, unknownRun } from "../operands.ts";
 import type { Comparison } from "../report/compare.ts";
 import type { Experiment } from "../report/experiments.ts";
 
@@ -12,13 +11,13 @@ const EXAMPLES = `
 Examples:
   deno task compare pipelines/ablation-schedules.yaml               # the children of its matrix
   deno task compare pipelines/digits.yaml pipelines/fashion.yaml -o compare.html
-  deno task compare 20261125T101502Z-1a2b 20261125T111502Z-3c4d     # two runs, by their ids`;
+  deno task compare 20261125T101502000-1a2b best                    # a run by its id, and a tag`;
 
 /** `compare RUN… | FILE…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return new Command("compare").summary("Set the results of runs or pipelines side by side")
-    .description("Compare metrics and params of pipelines, of the children of a matrix, or of earlier runs.")
-    .argument("<what...>", "pipeline files, or ids of runs (see `status`)")
+    .description("Compare metrics and params of pipelines, of the children of a matrix, of tags or earlier runs.")
+    .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
     .option("-p, --profile <name>", "lay a profile over each file; repeatable", collect, [] as string[])
     .option("-o, --output <file>", "write a page with curves and samples too")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
@@ -26,26 +25,22 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {
       const json = options.json ?? false;
-      const { experimentsOfPipeline, experimentsOfRun } = await import("../report/experiments.ts");
+      const { experimentsOfPipeline, experimentsOfResults } = await import("../report/experiments.ts");
       const { compareExperiments, comparisonPage } = await import("../report/compare.ts");
       const experiments: Experiment[] = [];
       for (const each of what) {
-        if (/\.(ya?ml|[mc]?[jt]s)$/.test(each)) {
+        if (isPipelineFile(each)) {
           const { profile, store } = options;
           const loaded = await loadForCommand(settings, { file: each, profile, store, json });
           const plan = await makePlanner(loaded, {}, json).plan();
           experiments.push(...experimentsOfPipeline(loaded.pipeline, plan, loaded.store));
           continue;
         }
-        const store = openStore(options.store === undefined ? findStoreRoot(Deno.cwd()) : resolve(options.store));
-        const run = store.runs.read(each);
-        if (run === undefined) {
-          printLine(
-            `error: there is no run "${each}" in ${store.root}\n  fix: name a pipeline file, or a run of \`status\``,
-          );
-          throw new Exit(EXIT.invalid);
-        }
-        experiments.push(...experimentsOfRun(run, store));
+        const store = storeFor(options);
+        const results = store.tags.read(each)?.results ??
+          (store.runs.read(each) === undefined ? undefined : store.runs.used(each).results);
+        if (results === undefined) refuseWith([unknownRun(store, each, true)], json);
+        experiments.push(...experimentsOfResults(each, results, store));
       }
       const withResults = experiments.filter(({ stages }) => stages.size > 0);
       if (withResults.length === 0) {

@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import type { Pipeline } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson, printLine } from "../io.ts";
@@ -7,21 +7,26 @@ import { collect, loadForCommand } from "../load.ts";
 const EXAMPLES = `
 Examples:
   deno task graph pipelines/digits.yaml
+  deno task graph pipelines/digits.yaml --format dot | dot -Tsvg > digits.svg
   deno task graph pipelines/digits.yaml --json`;
 
 /** `graph FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("graph").summary("Print the stages as a Mermaid graph")
-    .description("Print the stages and what they read, as a Mermaid flowchart.")
+  return new Command("graph").summary("Print the stages as a graph, for Mermaid or Graphviz")
+    .description("Print the stages and what they read, as a Mermaid flowchart or in the DOT language of Graphviz.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
+    .addOption(
+      new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"] as const)
+        .default("mermaid" as const),
+    )
     .option("--json", "print nodes and edges as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {
       const { pipeline } = await loadForCommand(settings, { file, ...options });
       if (options.json) printJson(toJson(pipeline));
-      else for (const line of toMermaid(pipeline)) printLine(line);
+      else for (const line of options.format === "dot" ? toDot(pipeline) : toMermaid(pipeline)) printLine(line);
     });
 }
 
@@ -50,4 +55,22 @@ function toMermaid(pipeline: Pipeline): string[] {
   const nodes = [...pipeline.stages.values()].map(({ id, kind }) => `  ${names.get(id)}["${id}<br/>${kind.name}"]`);
   const edges = edgesOf(pipeline).map(({ from, output, to }) => `  ${names.get(from)} -->|${output}| ${names.get(to)}`);
   return ["flowchart TD", ...nodes, ...edges];
+}
+
+/** A text in DOT: only the quote ends it, but a backslash starts an escape such as that of a line break. */
+function quoteDot(text: string): string {
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+/** Quoted, ids of DOT may be anything, so the stages keep theirs; the children of a matrix hold `~` and `=`. */
+function toDot(pipeline: Pipeline): string[] {
+  const nodes = [...pipeline.stages.values()].map(({ id, kind }) => {
+    // A line break between two quoted texts is the escape \n, which quoting would take apart.
+    const label = `${quoteDot(id).slice(0, -1)}\\n${quoteDot(kind.name).slice(1)}`;
+    return `  ${quoteDot(id)} [label=${label}];`;
+  });
+  const edges = edgesOf(pipeline).map(({ from, output, to }) =>
+    `  ${quoteDot(from)} -> ${quoteDot(to)} [label=${quoteDot(output)}];`
+  );
+  return [`digraph ${quoteDot(pipeline.name)} {`, "  node [shape=box];", ...nodes, ...edges, "}"];
 }

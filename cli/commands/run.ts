@@ -4,6 +4,7 @@ import { type Emit, runPipeline } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";
+import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
 
@@ -67,28 +68,4 @@ async function openReporter(json: boolean, stages: number) {
   const live = process.stderr.isTTY === true && Deno.env.get("TERM") !== "dumb" && stages <= 200;
   if (live) return new (await import("../reporters/live.ts")).LiveReporter();
   return new (await import("../reporters/plain.ts")).PlainReporter();
-}
-
-/** First Ctrl-C or SIGTERM: save and stop. Second: stop now. */
-function listenForStop(onStop: (reason: string) => void) {
-  const stop = new AbortController();
-  const kill = new AbortController();
-  const handle = (signal: string) => () => {
-    if (stop.signal.aborted) {
-      kill.abort();
-      return;
-    }
-    onStop(`${signal}: finishing the step and saving; once more to stop now`);
-    stop.abort();
-  };
-  const handlers = (["SIGINT", "SIGTERM"] as const).filter((name) => Deno.build.os !== "windows" || name === "SIGINT")
-    .map((name) => ({ name, listener: handle(name) }));
-  for (const { name, listener } of handlers) Deno.addSignalListener(name, listener);
-  return {
-    stop: stop.signal,
-    kill: kill.signal,
-    [Symbol.dispose]: () => {
-      for (const { name, listener } of handlers) Deno.removeSignalListener(name, listener);
-    },
-  };
 }

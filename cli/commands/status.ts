@@ -1,6 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { hostname } from "node:os";
-import { isRunning, type RunRecord, type Store } from "noiseline";
+import { type RunRecord, runState, type Store } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
@@ -52,18 +51,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-function isAlive(run: RunRecord): boolean {
-  if (run.host !== hostname()) return true;
-  return isRunning(run.pid);
-}
-
 /** Runs of this pipeline that are on, and the newest one that ended. */
 function findRuns(store: Store, pipeline: string): { running: RunRecord[]; last: RunRecord | undefined } {
   const running: RunRecord[] = [];
   for (const run of store.runs.newestFirst()) {
     if (run.pipeline !== pipeline) continue;
     if (run.status !== "running") return { running, last: run };
-    if (isAlive(run)) running.push(run);
+    if (runState(run) === "running") running.push(run);
   }
   return { running, last: undefined };
 }

@@ -8,3 +8,13 @@ export function parseCount(text: string): number {
   }
   return count;
 }
+
+/** A whole number, also none. */
+export function parseWhole(text: string): number {
+  return text === "0" ? 0 : parseCount(text);
+}
+
+/** `1 result`, `3 results` */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

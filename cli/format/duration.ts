@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from "commander";
+
 /** A time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`. */
 export function formatDuration(ms: number): string {
   const seconds = ms / 1000;
@@ -9,4 +11,14 @@ export function formatDuration(ms: number): string {
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
   const hours = Math.round(minutes / 60);
   return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+
+/** An age given as an option: `90s`, `12h`, `30d`, `2w`, or `0`. */
+export function parseAge(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
+  if (text === "0") return 0;
+  if (amount === undefined) throw new InvalidArgumentError(`"${text}" is no time such as 12h, 30d or 2w.`);
+  return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }

@@ -1,12 +1,4 @@
-import {
-  openStoredArtifact,
-  parseStageId,
-  type Pipeline,
-  type Plan,
-  type ResultManifest,
-  type RunRecord,
-  type Store,
-} from "noiseline";
+import { openStoredArtifact, parseStageId, type Pipeline, type Plan, type ResultManifest, type Store } from "noiseline";
 import { collectArtifacts, type Collected, type Report } from "noiseline/report";
 
 /** One column of a comparison: the stages of a run, of a pipeline, or of one child of its matrix. */
@@ -29,13 +21,14 @@ export function experimentsOfPipeline(pipeline: Pipeline, { stages }: Plan, stor
   return split(pipeline.name, [...stages].flatMap(([id, { manifest }]) => resultOf(id, manifest, store)));
 }
 
-/** The results that a run made or found. */
-export function experimentsOfRun(run: RunRecord, store: Store): Experiment[] {
-  const results = Object.entries(run.stages).flatMap(([id, { resolvedKey }]) => {
-    const manifest = resolvedKey === null ? undefined : store.results.byResolved(resolvedKey);
-    return resultOf(id, manifest, store);
-  });
-  return split(run.runId, results);
+/** Results that a run used or a tag names: resolved keys by stage. Those that are gone are left out. */
+export function experimentsOfResults(
+  name: string,
+  results: Readonly<Record<string, string>>,
+  store: Store,
+): Experiment[] {
+  const entries = Object.entries(results);
+  return split(name, entries.flatMap(([id, key]) => resultOf(id, store.results.byResolved(key), store)));
 }
 
 /** Nothing for a stage that has no result. */

@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { type ArtifactRecord, type FileEntry, relativePathSchema, type ResultManifest } from "../../schemas/records.ts";
+import {
+  type ArtifactRecord,
+  type Difference,
+  type FileEntry,
+  relativePathSchema,
+  type ResultManifest,
+} from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { listFiles, statIfThere } from "../store/files.ts";
@@ -79,7 +85,29 @@ export function makeManifest(
   };
 }
 
-/** Ports whose bytes differ between two results of one key. */
-export function differingPorts(a: ResultManifest, b: ResultManifest): string[] {
-  return Object.keys(a.outputs).filter((port) => a.outputs[port]!.digest !== b.outputs[port]?.digest);
+/** What to say and to record when one key gave two results; undefined where the bytes are the same. */
+export function compareResults(
+  first: ResultManifest,
+  second: ResultManifest,
+): { readonly message: string; readonly record: Omit<Difference, "pipeline" | "stage" | "kept"> } | undefined {
+  const ports = Object.keys(first.outputs).filter((port) =>
+    first.outputs[port]!.digest !== second.outputs[port]?.digest
+  );
+  if (ports.length === 0) return undefined;
+  const within = first.numerics === second.numerics;
+  const what = within ? "not deterministic" : `differs by device (${first.numerics} and ${second.numerics})`;
+  const short = (manifest: ResultManifest, port: string) => manifest.outputs[port]?.digest.slice(0, 12);
+  const digests = ports.map((port) => `${port} ${short(first, port)} and ${short(second, port)}`).join("; ");
+  const record = {
+    resolvedKey: first.resolvedKey,
+    cause: within ? "non-determinism" as const : "device" as const,
+    first: producedBy(first),
+    second: producedBy(second),
+  };
+  return { message: `${what}: one key, two results (${digests})`, record };
+}
+
+function producedBy({ outputs, numerics, runId }: ResultManifest): Difference["first"] {
+  const digests = Object.entries(outputs).map(([port, { digest }]) => [port, digest] as const);
+  return { outputs: Object.fromEntries(digests), numerics, runId };
 }

@@ -6,10 +6,12 @@ import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/eve
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { isEnvironmental } from "../store/files.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
-import { type StageResult, StageRunner } from "./stage_runner.ts";
+import type { StageResult } from "./stage_result.ts";
+import { StageRunner } from "./stage_runner.ts";
 
 export interface RunOptions {
   readonly targets?: readonly string[];
@@ -46,6 +48,11 @@ export async function runPipeline(
   store: Store,
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
+  using still = new DisposableStack();
+  const locked = await lockStore(store, async () => void still.use(await store.guards.holdStill()));
+  if (!locked.ok) return refuse(locked.diagnostics);
+  // What this process knows of the store may be older than the last `gc`.
+  store.results.forget();
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return refuse(made.diagnostics);
   const planner = made.value;
@@ -73,7 +80,25 @@ export async function runPipeline(
 
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
-  return finish(...await new Scheduler(pipeline, store, planner, plan, results, options, emit).run());
+  using inUse = new DisposableStack();
+  const marked = await lockStore(store, async () => void inUse.use(await store.guards.markInUse()));
+  if (!marked.ok) return refuse(marked.diagnostics);
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);
+  scheduler.begin();
+  // What the run relies on is on record now, so `gc` may go about the rest.
+  still.dispose();
+  return finish(...await scheduler.run());
+}
+
+/** Take a lock of the whole store, or say why that cannot be. */
+async function lockStore(store: Store, take: () => Promise<void>): Promise<Result<void>> {
+  try {
+    return succeed(await take());
+  } catch (error) {
+    if (!isEnvironmental(error)) throw error;
+    const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
+    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
+  }
 }
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
@@ -135,9 +160,16 @@ class Scheduler {
     for (const [id, result] of results) this.#keepRecord(id, result, null, 0);
   }
 
+  /** Put on record that the run is on and what it relies on already. */
+  begin(): void {
+    this.#store.runs.start(this.#record);
+    const results: Record<string, string> = {};
+    for (const [id, { manifest }] of this.#plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
+    this.#store.runs.use(this.#runId, { results });
+  }
+
   async run(): Promise<[RunStatus, string]> {
     const { stop = this.#never, kill = this.#never, jobs, gpus } = this.#options;
-    this.#store.runs.start(this.#record);
     const outputs = join(dirname(this.#store.root), "outputs", this.#pipeline.name);
     this.#emit({ type: "run-started", runId: this.#runId, plan: this.#plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);

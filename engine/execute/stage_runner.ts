@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Emit, StageEndState } from "../event/events.ts";
+import type { Emit } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
 import { fileNameOf, type Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
@@ -17,26 +16,11 @@ import { findMovedGround } from "./moved_ground.ts";
 import { RateMeter } from "./rate.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
+import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
 import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-
-/** How one stage came out. */
-export interface StageResult {
-  readonly state: StageEndState;
-  readonly manifest?: ResultManifest;
-  readonly message?: string;
-  readonly fix?: string;
-  readonly mine?: string;
-  readonly fromStep?: number;
-  /** What it was computed on in this run. */
-  readonly device?: StageDevice;
-  /** Its own work, without waiting for locks and slots; absent where nothing ran. */
-  readonly workMs?: number;
-  /** Units of its progress, such as steps and images. */
-  readonly perSecond?: Readonly<Record<string, number>>;
-}
+import { DAMAGED_SHORTCUT, failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
 
 export interface RunnerOptions {
   readonly pipeline: Pipeline;
@@ -54,19 +38,6 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
-
-function isForced(planned: PlannedStage): boolean {
-  return planned.reasons.some(({ code }) => code === "forced");
-}
-
-const INTERRUPTED: StageResult = { state: "interrupted" };
-
-/** The stages that it reads were left out, because its own result was there; the next run will not leave them out. */
-const DAMAGED_SHORTCUT: StageResult = {
-  state: "failed",
-  message: "its result in the store is damaged, and the stages that it reads were not asked for",
-  fix: "run again; what it needs will be made",
-};
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
@@ -101,7 +72,10 @@ export class StageRunner {
     const { planner, store, stop, emit } = this.#options;
     let planned = planner.planStage(id);
     const forced = isForced(planned);
-    if (planned.state === "cached") return this.#serve(planned)!;
+    if (planned.state === "cached") {
+      using still = await store.guards.holdStill(stop);
+      return still === undefined ? INTERRUPTED : this.#serve(planned)!;
+    }
     const { choice } = planned.stage;
     if (choice !== undefined && planned.keys === undefined) {
       const broken = await this.#heal(choice.ranking.stage);
@@ -119,10 +93,14 @@ export class StageRunner {
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
     for (let tries = 0;; tries++) {
-      // Another run may have published this very result while this one waited for the lock.
-      planned = planner.planStage(id, forced);
-      const late = this.#serve(planned);
-      if (late !== undefined) return late;
+      {
+        using still = await store.guards.holdStill(stop);
+        if (still === undefined) return INTERRUPTED;
+        // Another run may have published this very result while this one waited for the lock.
+        planned = planner.planStage(id, forced);
+        const late = this.#serve(planned);
+        if (late !== undefined) return late;
+      }
       if (planned.keys === undefined) return DAMAGED_SHORTCUT;
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
@@ -165,8 +143,10 @@ export class StageRunner {
   }
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
-    this.#options.planner.settle(planned.stage.id, manifest);
-    this.#options.store.results.addRecipe(planned.recipeKey, manifest);
+    const { planner, store, runId } = this.#options;
+    planner.settle(planned.stage.id, manifest);
+    store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
+    store.results.addRecipe(planned.recipeKey, manifest);
   }
 
   /** Whether all objects of a result hold what they should; broken ones are named and set aside. */
@@ -221,6 +201,8 @@ export class StageRunner {
       if (outcome.status === "lost") return { lost: outcome.message };
       const on = device === undefined ? {} : { device };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
+      // Until the manifest names them, the files that are moved into the store belong to nothing.
+      using _still = await store.guards.holdStill();
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
@@ -238,6 +220,19 @@ export class StageRunner {
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
+  }
+
+  /**
+   * Execute a stage in a folder of its own, from the progress that is given, and publish nothing.
+   * @param onLaidOut called once what it reads lies in the folder
+   * @returns how it ended, and where its outputs lie
+   */
+  async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
+    using held = await this.#options.slots.take(planned.stage.resources, this.#options.stop);
+    const start = { ...this.#prepare(planned, folder), progressFolder };
+    onLaidOut();
+    if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
+    return { outcome: await this.#execute(planned, start, folder, held), outputs: start.outputs };
   }
 
   /** Say once in a run that a device is used and why. */
@@ -320,6 +315,7 @@ export class StageRunner {
         fix: "check the network, then run again",
       };
     }
+    store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeFolder(start.progressFolder);
     return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
       folder,
@@ -338,22 +334,18 @@ export class StageRunner {
 
   /** Publish, or keep what was published first: one key has one result. */
   #publish(planned: PlannedStage, manifest: ResultManifest): ResultManifest {
-    const { store, replace, emit } = this.#options;
+    const { store, replace, emit, pipeline } = this.#options;
     const first = store.results.byResolved(manifest.resolvedKey);
-    const ports = first === undefined ? [] : differingPorts(first, manifest);
+    const difference = first === undefined ? undefined : compareResults(first, manifest);
     let serving = manifest;
-    if (first !== undefined && ports.length > 0) {
-      const within = first.numerics === manifest.numerics;
-      const what = within ? "not deterministic" : `differs by device (${first.numerics} and ${manifest.numerics})`;
-      const digests = ports.map((port) =>
-        `${port} ${first.outputs[port]!.digest.slice(0, 12)} and ${manifest.outputs[port]!.digest.slice(0, 12)}`
-      );
+    if (first !== undefined && difference !== undefined) {
       const keeps = replace
         ? "the new result replaces the first"
         : "the first result is kept; --replace takes the new one";
-      const message = `${what}: one key, two results (${digests.join("; ")}); ${keeps}`;
-      emit({ type: "stage-note", id: planned.stage.id, level: "warn", message });
+      emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
       if (!replace && this.#verify(planned.stage.id, first)) serving = first;
+      const kept = serving === first ? "first" as const : "second" as const;
+      store.differences.add({ ...difference.record, pipeline: pipeline.name, stage: planned.stage.id, kept });
     }
     if (serving === manifest) store.results.publish(manifest);
     this.#settle(planned, serving);
@@ -372,29 +364,5 @@ export class StageRunner {
       workGflop,
       durationMs,
     });
-  }
-}
-
-function failedBy({ message, fix }: Diagnostic): StageResult {
-  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
-}
-
-function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>, planned: PlannedStage): StageResult {
-  switch (outcome.status) {
-    case "interrupted":
-      return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
-    case "crashed":
-      return {
-        state: "failed",
-        message: outcome.stack.includes(outcome.message) ? outcome.stack : `${outcome.message}\n${outcome.stack}`,
-      };
-    case "timeout":
-      return {
-        state: "failed",
-        message: outcome.message,
-        fix: `raise timeout of ${planned.stage.entry}; its progress is kept`,
-      };
-    case "failed":
-      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
   }
 }

@@ -55,6 +55,13 @@ export function writeUnflushed(path: string, content: Uint8Array | string): void
   writeOpen(path, content).close();
 }
 
+/** Create or replace a file from parts as they come, for somebody to flush later. */
+export async function writeParts(path: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  hook?.("write", path);
+  using file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  for await (const part of parts) for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
+}
+
 function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   hook?.("write", path);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true });
@@ -166,10 +173,13 @@ export function removeQuietly(path: string): void {
   }
 }
 
-/** Try to take the kernel's lock on an open file; it goes with the process, however that ends. */
-export function tryLock(file: Deno.FsFile, path: string): boolean {
+/**
+ * Try to take the kernel's lock on an open file; it goes with the process, however that ends.
+ * @param alone whether nobody else may hold it; else any number may, unless one holds it alone
+ */
+export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean {
   hook?.("lock", path);
-  return file.tryLockSync(true);
+  return file.tryLockSync(alone);
 }
 
 /** SHA-256 of a file, streamed. */

@@ -35,6 +35,31 @@ export async function acquireLock(
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
+/**
+ * Wait for a lock that any number may hold at once, unless one holds it alone.
+ * @returns undefined when `signal` fires first
+ */
+export async function acquireShared(path: string, signal?: AbortSignal): Promise<Lock | undefined> {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  for (let waitMs = 5; !tryLock(file, path, false); waitMs = Math.min(waitMs * 2, 250)) {
+    try {
+      await delay(waitMs, signal === undefined ? {} : { signal });
+    } catch {
+      file.close();
+      return undefined;
+    }
+  }
+  return { path, [Symbol.dispose]: () => file.close() };
+}
+
+/** Take a lock alone if nobody holds it now. */
+export function tryAlone(path: string): Lock | undefined {
+  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  if (tryLock(file, path)) return { path, [Symbol.dispose]: () => file.close() };
+  file.close();
+  return undefined;
+}
+
 /** Take a lock that is only ever held for moments. Blocks this process until it is free. */
 export function lockNow(path: string): Disposable {
   const file = Deno.openSync(path, { read: true, write: true, create: true });

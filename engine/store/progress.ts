@@ -24,7 +24,8 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
   return join(root, identityKey.slice(0, 2), identityKey, safe);
 }
 
-function savedSteps(folder: string): number[] {
+/** Steps whose states are there, newest first; none of them is checked. */
+export function savedSteps(folder: string): number[] {
   if (statIfThere(folder) === undefined) return [];
   const steps: number[] = [];
   for (const entry of Deno.readDirSync(folder)) {

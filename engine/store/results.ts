@@ -1,6 +1,14 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, FolderMaker, ignoreTrouble, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import {
+  appendLine,
+  FolderMaker,
+  ignoreTrouble,
+  readJsonLines,
+  removeTree,
+  statIfThere,
+  writeAtomically,
+} from "./files.ts";
 import { readRecord } from "./read_record.ts";
 
 /**
@@ -60,6 +68,27 @@ export class ResultStore {
     this.#folders.ensure(join(this.#root, manifest.resolvedKey.slice(0, 2)));
     writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
     this.addRecipe(manifest.recipeKey, manifest);
+  }
+
+  /** Take a result away. Its objects go later, if nothing else names them. */
+  remove(resolvedKey: string): void {
+    removeTree(this.manifestPath(resolvedKey));
+    this.forget();
+  }
+
+  /** Look at the disk again: another process may have added or removed results. */
+  forget(): void {
+    this.#index = undefined;
+  }
+
+  /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
+  keys(): string[] {
+    return [...this.#list()];
+  }
+
+  /** The manifest itself, not what the index says of it. */
+  readManifest(resolvedKey: string): ResultManifest | undefined {
+    return this.#read(resolvedKey);
   }
 
   /** Remember that a recipe leads to a result, so that the next plan need not wait for its inputs. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type RunRecord, runRecordSchema } from "../../schemas/records.ts";
+import { type RunRecord, runRecordSchema, type UsedLine, usedLineSchema } from "../../schemas/records.ts";
 import { appendLine, ignoreTrouble, makeFolder, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { readRecord } from "./read_record.ts";
@@ -55,6 +55,26 @@ export class RunStore {
     this.#try(() => appendLine(join(this.folderOf(runId), "stages.jsonl"), JSON.stringify(line)));
   }
 
+  /** Note what the run relies on from now on; `gc` looks here. */
+  use(runId: string, used: Partial<UsedLine>): void {
+    this.#try(() => appendLine(join(this.folderOf(runId), "used.jsonl"), JSON.stringify(used)));
+  }
+
+  /** All that a run has relied on: results by stage, and identity keys of the progress that its stages worked on. */
+  used(runId: string): UsedLine {
+    const used: UsedLine = { results: {}, progress: {} };
+    for (const [id, stage] of Object.entries(this.read(runId)?.stages ?? {})) {
+      if (stage.resolvedKey !== null) used.results[id] = stage.resolvedKey;
+    }
+    for (const line of readJsonLines(join(this.folderOf(runId), "used.jsonl"))) {
+      const parsed = usedLineSchema.safeParse(line);
+      if (!parsed.success) continue;
+      Object.assign(used.results, parsed.data.results);
+      Object.assign(used.progress, parsed.data.progress);
+    }
+    return used;
+  }
+
   notes(runId: string): RunNote[] {
     return readJsonLines(join(this.folderOf(runId), "stages.jsonl")) as RunNote[];
   }
@@ -74,11 +94,16 @@ export class RunStore {
     return readRecord(join(this.folderOf(runId), "run.json"), runRecordSchema);
   }
 
+  /** Names of the folders of runs, newest first, whether their records can be read or not. */
+  ids(): string[] {
+    if (statIfThere(this.#root) === undefined) return [];
+    const folders = [...Deno.readDirSync(this.#root)].filter((entry) => entry.isDirectory);
+    return folders.map((entry) => entry.name).sort().reverse();
+  }
+
   /** Runs, newest first. */
   *newestFirst(): Generator<RunRecord> {
-    if (statIfThere(this.#root) === undefined) return;
-    const ids = [...Deno.readDirSync(this.#root)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
-    for (const id of ids.sort().reverse()) {
+    for (const id of this.ids()) {
       const record = this.read(id);
       if (record !== undefined) yield record;
     }

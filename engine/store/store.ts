@@ -2,13 +2,31 @@ import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
+import { DifferenceStore } from "./differences.ts";
+import { StoreGuards } from "./guards.ts";
 import { makeFolder, removeQuietly, statIfThere } from "./files.ts";
 import { isRunning } from "./is_running.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { RunStore } from "./runs.ts";
+import { TagStore } from "./tags.ts";
 import { TimingStore } from "./timings.ts";
 import { ViewStore } from "./views.ts";
+
+/** Where things lie, for those who clean up. */
+export interface StorePaths {
+  readonly objects: string;
+  readonly results: string;
+  readonly index: string;
+  readonly timings: string;
+  readonly differences: string;
+  readonly digests: string;
+  readonly views: string;
+  readonly locks: string;
+  readonly cache: string;
+  /** What users look at: the folder that holds one folder for each pipeline. */
+  readonly outputs: string;
+}
 
 /** Everything that the engine keeps on disk. Opening a store writes nothing. */
 export interface Store {
@@ -18,6 +36,10 @@ export interface Store {
   readonly results: ResultStore;
   readonly runs: RunStore;
   readonly timings: TimingStore;
+  readonly tags: TagStore;
+  readonly differences: DifferenceStore;
+  readonly guards: StoreGuards;
+  readonly paths: StorePaths;
   readonly progressRoot: string;
   readonly temporaryRoot: string;
   /** Files that stages fetched, by digest. Losing them costs a download. */
@@ -38,29 +60,44 @@ export function findStoreRoot(pipelineFolder: string): string {
 }
 
 export function openStore(root: string): Store {
-  const digests = new DigestCache(join(root, "cache", "digests.jsonl"));
-  const objects = new ObjectStore(join(root, "objects"), digests);
+  const paths: StorePaths = {
+    objects: join(root, "objects"),
+    results: join(root, "results"),
+    index: join(root, "index.jsonl"),
+    timings: join(root, "timings.jsonl"),
+    differences: join(root, "differences.jsonl"),
+    digests: join(root, "cache", "digests.jsonl"),
+    views: join(root, "views"),
+    locks: join(root, "locks"),
+    cache: join(root, "cache"),
+    outputs: join(dirname(root), "outputs"),
+  };
+  const digests = new DigestCache(paths.digests);
+  const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
   return {
     root,
     digests,
     objects,
-    results: new ResultStore(join(root, "results"), join(root, "index.jsonl")),
+    paths,
+    results: new ResultStore(paths.results, paths.index),
     runs: new RunStore(join(root, "runs")),
-    timings: new TimingStore(join(root, "timings.jsonl")),
+    timings: new TimingStore(paths.timings),
+    tags: new TagStore(join(root, "tags")),
+    differences: new DifferenceStore(paths.differences),
+    guards: new StoreGuards(paths.locks),
     progressRoot: join(root, "progress"),
     temporaryRoot: join(root, "tmp"),
     downloadsRoot: join(root, "cache", "downloads"),
     viewsOf: (pipeline) => {
       let store = views.get(pipeline);
       if (store === undefined) {
-        const folder = join(dirname(root), "outputs", pipeline);
-        store = new ViewStore(folder, join(root, "views", `${pipeline}.jsonl`), objects);
+        store = new ViewStore(join(paths.outputs, pipeline), join(paths.views, `${pipeline}.jsonl`), objects);
         views.set(pipeline, store);
       }
       return store;
     },
-    lockPath: (identityKey) => join(root, "locks", `${identityKey}.lock`),
+    lockPath: (identityKey) => join(paths.locks, `${identityKey}.lock`),
     prepare: () => prepare(root),
   };
 }

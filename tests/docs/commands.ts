@@ -8,6 +8,8 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^git clone /, reason: "needs a network and a place of its own" },
   { pattern: /^cd /, reason: "the test stays where it is" },
   { pattern: /^deno install /, reason: "would change this machine" },
+  { pattern: /^deno task tag --list/, reason: "reads no file, and there is no store" },
+  { pattern: /^deno task compare (?!pipelines)/, reason: "names a tag or a run" },
 ];
 
 /** Options of `run` that `plan` has no use for, and whether they take a value. */
@@ -22,7 +24,7 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
 };
 
 /** Commands that show results, which a document's reader has and the test has not. */
-const NEED_RESULTS = ["report", "compare", "metrics"];
+const NEED_RESULTS = ["report", "compare", "metrics", "logs", "tag", "export"];
 
 /** What a line of a document comes to: arguments for the command line, nothing to do, or what is wrong with it. */
 export type Tried = { readonly args: readonly string[]; readonly needsResults?: true } | { readonly skip: string } | {
@@ -47,7 +49,7 @@ export function readCommand(line: string, store: string): Tried {
   const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
   // Where nothing has run they say so, and have read the file and all options by then.
   if (NEED_RESULTS.includes(own[0]!)) return { args: [...own, "--store", store], needsResults: true };
-  const hasStore = ["plan", "why", "status"].includes(own[0]!);
+  const hasStore = ["plan", "why", "status", "runs", "verify", "gc"].includes(own[0]!);
   return { args: hasStore ? [...own, "--store", store] : own };
 }
 

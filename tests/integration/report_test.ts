@@ -69,5 +69,5 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
   );
   const none = await project.cli(["compare", "nothing"]);
   assertEquals(none.code, 2);
-  assertStringIncludes(none.stdout, 'there is no run "nothing"');
+  assertStringIncludes(none.stderr, 'there is no tag or run "nothing"');
 });

@@ -11,6 +11,8 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
   const outcome = kind.validate(raw);
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.issues));
   const nothing = {
+    needs: [],
+    seed: 0,
     extent: undefined,
     inputs: {},
     resources: {},

@@ -1,0 +1,41 @@
+import type { Store, TagRecord } from "noiseline";
+import { EXIT, Exit, printDiagnostics, printJson } from "./io.ts";
+import { loadForCommand, makePlanner } from "./load.ts";
+import { isPipelineFile, problem, runFor, storeFor } from "./operands.ts";
+import type { CliSettings } from "./settings.ts";
+
+export interface ContentsOptions {
+  readonly set?: readonly string[];
+  readonly profile?: readonly string[];
+  readonly store?: string | undefined;
+}
+
+/** The results that an argument means: of a pipeline as it is now, or of a run. Ends the command where there are none. */
+export async function contentsFor(
+  settings: CliSettings,
+  what: string | undefined,
+  options: ContentsOptions,
+  json: boolean,
+): Promise<{ store: Store; contents: TagRecord }> {
+  const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
+  if (what !== undefined && isPipelineFile(what)) {
+    const loaded = await loadForCommand(settings, { file: what, ...options, json });
+    const contents = contentsOfPlan(await makePlanner(loaded, {}, json).plan());
+    return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics, json) };
+  }
+  const store = storeFor(options);
+  const done = () => [...store.runs.newestFirst()].find(({ status }) => status === "done");
+  const run = what === undefined ? done() : runFor(store, what, json);
+  if (run === undefined) {
+    return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")], json);
+  }
+  const contents = contentsOfRun(run, store);
+  return { store, contents: contents.ok ? contents.value : failWith(contents.diagnostics, json) };
+}
+
+/** The arguments are good, but what they ask for is not there yet. */
+export function failWith(diagnostics: Parameters<typeof printDiagnostics>[0], json: boolean): never {
+  if (json) printJson({ ok: false, errors: diagnostics.map(({ message, fix }) => ({ message, fix })) });
+  else printDiagnostics(diagnostics);
+  throw new Exit(EXIT.failed);
+}

@@ -1,0 +1,102 @@
+import { basename, join } from "node:path";
+import { indexLineSchema, type Timing, timingSchema, viewRecordSchema } from "../../schemas/records.ts";
+import { readJsonLines, removeTree, statIfThere, writeAtomically } from "../store/files.ts";
+import { lockNow } from "../store/locks.ts";
+import type { Store } from "../store/store.ts";
+import { entriesOf } from "./inventory.ts";
+
+/** Forecasts look at the last time of a stage and the largest of a kind; a few more tell how much they vary. */
+const TIMINGS_KEPT = 20;
+
+/**
+ * Write files anew that runs only append to, without the lines that say nothing any more. Runs keep these files open, so
+ * the caller must have made sure that no run is on.
+ *
+ * @returns bytes that were saved
+ */
+export function compactFiles(store: Store): number {
+  let saved = compactIndex(store);
+  for (const { name } of entriesOf(store.paths.views)) {
+    if (name.endsWith(".jsonl")) saved += compactViews(store, join(store.paths.views, name));
+  }
+  saved += rewrite(store.paths.timings, keepNewest(readJsonLines(store.paths.timings)));
+  const known = new Set(store.results.keys());
+  saved += rewrite(
+    store.paths.differences,
+    store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
+  );
+  const digests = lastOf(readJsonLines(store.paths.digests), (line) => (line as { path?: string }).path);
+  return saved + rewrite(store.paths.digests, digests.filter((line) => isThere((line as { path: string }).path)));
+}
+
+function isThere(path: string): boolean {
+  return statIfThere(path) !== undefined;
+}
+
+/** The last line for each key, in the order of those lines; lines without a key go. */
+function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string | undefined): T[] {
+  const last = new Map<string, T>();
+  for (const line of lines) {
+    const key = keyOf(line);
+    if (key === undefined) continue;
+    last.delete(key);
+    last.set(key, line);
+  }
+  return [...last.values()];
+}
+
+function rewrite(path: string, lines: readonly unknown[]): number {
+  const before = statIfThere(path)?.size;
+  if (before === undefined) return 0;
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+  const after = new TextEncoder().encode(text).length;
+  if (after >= before) return 0;
+  writeAtomically(path, text);
+  return before - after;
+}
+
+/** One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept. */
+function compactIndex(store: Store): number {
+  const known = new Set(store.results.keys());
+  const lines = readJsonLines(store.paths.index).flatMap((line) => {
+    const parsed = indexLineSchema.safeParse(line);
+    return parsed.success && known.has(parsed.data.manifest.resolvedKey) ? [parsed.data] : [];
+  });
+  const saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
+  store.results.forget();
+  return saved;
+}
+
+function compactViews(store: Store, path: string): number {
+  using _lock = lockNow(`${path}.lock`);
+  const pipeline = basename(path, ".jsonl");
+  const records = readJsonLines(path).flatMap((line) => viewRecordSchema.safeParse(line).data ?? []);
+  const shown = lastOf(records, ({ stage }) => stage).filter(({ stage }) =>
+    isThere(join(store.paths.outputs, pipeline, stage))
+  );
+  const saved = rewrite(path, shown);
+  store.viewsOf(pipeline).refresh();
+  return saved;
+}
+
+function keepNewest(lines: readonly unknown[]): Timing[] {
+  const timings = lines.flatMap((line) => timingSchema.safeParse(line).data ?? []);
+  const byStage = Map.groupBy(
+    timings,
+    ({ pipeline, stage, kind, numerics }) => JSON.stringify([pipeline, stage, kind, numerics]),
+  );
+  const kept = new Set([...byStage.values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
+  return timings.filter((timing) => kept.has(timing));
+}
+
+/** Remove lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
+export function sweepLocks(store: Store, identities: ReadonlySet<string>): number {
+  let removed = 0;
+  for (const { name } of entriesOf(store.paths.locks)) {
+    const identity = /^([0-9a-f]{64})\.lock$/.exec(name)?.[1];
+    if (identity === undefined || identities.has(identity)) continue;
+    removeTree(join(store.paths.locks, name));
+    removed++;
+  }
+  return removed;
+}

@@ -1,0 +1,172 @@
+import { join } from "node:path";
+import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
+import { readJsonLines, statIfThere } from "../store/files.ts";
+import { runState } from "../store/liveness.ts";
+import { savedSteps } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import type { Inventory, StoredFile, StoredProgress, StoredResult, StoredRun } from "./policy.ts";
+
+/** What is in a store, and what only people want to know of it. */
+export interface Looked {
+  readonly inventory: Inventory;
+  /** `digits/train` of each result, by the newest run that used it. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly manifests: ReadonlyMap<string, ResultManifest>;
+  /** Keys whose manifests cannot be read: misses, which the next run of their stage replaces. */
+  readonly broken: readonly string[];
+  /** Tags whose records cannot be read, so that nobody knows what they keep. */
+  readonly brokenTags: readonly string[];
+}
+
+/** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
+export function entriesOf(folder: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(folder)];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
+    throw error;
+  }
+}
+
+/** The later of both times: moving a file or making it read-only sets the second alone. */
+export function changedMs(info: Deno.FileInfo): number {
+  return Math.max(info.mtime?.getTime() ?? 0, info.ctime?.getTime() ?? 0);
+}
+
+/** Bytes of a file or of all files below a folder, and the newest time of any. A run may change it meanwhile. */
+export function measure(path: string): { bytes: number; changedMs: number } {
+  const info = statIfThere(path);
+  if (info === undefined) return { bytes: 0, changedMs: 0 };
+  // Not the time of inode changes, which copying or moving a store renews.
+  const own = { bytes: info.isDirectory ? 0 : info.size, changedMs: info.mtime?.getTime() ?? 0 };
+  for (const { name } of info.isDirectory ? entriesOf(path) : []) {
+    const below = measure(join(path, name));
+    own.bytes += below.bytes;
+    own.changedMs = Math.max(own.changedMs, below.changedMs);
+  }
+  return own;
+}
+
+/** @param unused whether it is certain that no run is on, whatever the records say */
+export function takeInventory(store: Store, { unused }: { readonly unused: boolean }): Looked {
+  const { results, manifests, broken } = readResults(store);
+  const runs = readRuns(store, unused);
+  const tagged = new Set<string>();
+  const brokenTags: string[] = [];
+  for (const tag of store.tags.names()) {
+    const record = store.tags.read(tag);
+    if (record === undefined) brokenTags.push(tag);
+    for (const key of Object.values(record?.results ?? {})) tagged.add(key);
+  }
+  const inventory: Inventory = {
+    results,
+    objects: readObjects(store),
+    progress: readProgress(store),
+    runs,
+    files: readFiles(store, runs.some(({ live }) => live)),
+    tagged,
+    shown: readShown(store),
+  };
+  return { inventory, names: takeNames(store), manifests, broken, brokenTags };
+}
+
+/** `digits/train` for the key of each result that a run has used, after the newest such run. */
+export function takeNames(store: Store): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const { runId, pipeline } of store.runs.newestFirst()) {
+    for (const [stage, key] of Object.entries(store.runs.used(runId).results)) {
+      if (!names.has(key)) names.set(key, `${pipeline}/${stage}`);
+    }
+  }
+  return names;
+}
+
+function readResults(store: Store) {
+  const results: StoredResult[] = [];
+  const manifests = new Map<string, ResultManifest>();
+  const broken: string[] = [];
+  for (const key of store.results.keys()) {
+    const info = statIfThere(store.results.manifestPath(key));
+    if (info === undefined) continue;
+    const manifest = store.results.readManifest(key);
+    if (manifest === undefined) {
+      broken.push(key);
+      continue;
+    }
+    manifests.set(key, manifest);
+    const objects = Object.values(manifest.outputs).flatMap(({ files }) => files.map(({ sha256 }) => sha256));
+    const { identityKey, extent } = manifest;
+    results.push({ key, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects });
+  }
+  return { results, manifests, broken };
+}
+
+function readObjects(store: Store): Map<string, { bytes: number; changedMs: number }> {
+  const objects = new Map<string, { bytes: number; changedMs: number }>();
+  for (const { name: shard } of entriesOf(store.paths.objects)) {
+    for (const { name, isFile } of entriesOf(join(store.paths.objects, shard))) {
+      if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
+      const info = statIfThere(join(store.paths.objects, shard, name));
+      if (info !== undefined) objects.set(name, { bytes: info.size, changedMs: changedMs(info) });
+    }
+  }
+  return objects;
+}
+
+function readProgress(store: Store): StoredProgress[] {
+  const found: StoredProgress[] = [];
+  for (const { name: shard } of entriesOf(store.progressRoot)) {
+    for (const { name: identityKey } of entriesOf(join(store.progressRoot, shard))) {
+      for (const { name: numerics } of entriesOf(join(store.progressRoot, shard, identityKey))) {
+        const folder = join(store.progressRoot, shard, identityKey, numerics);
+        found.push({ folder, identityKey, ...measure(folder), newestStep: savedSteps(folder)[0] });
+      }
+    }
+  }
+  return found;
+}
+
+function readRuns(store: Store, unused: boolean): StoredRun[] {
+  return store.runs.ids().map((id) => {
+    const record = store.runs.read(id);
+    const { bytes, changedMs } = measure(store.runs.folderOf(id));
+    const used = store.runs.used(id);
+    const ended = record?.endedAt ?? null;
+    return {
+      id,
+      pipeline: record?.pipeline,
+      live: !unused && record !== undefined && runState(record) === "running",
+      lastMs: ended === null ? changedMs : Date.parse(ended),
+      bytes,
+      results: new Set(Object.values(used.results)),
+      identities: new Set(Object.values(used.progress)),
+    };
+  });
+}
+
+/** What a live run fetched or parsed a moment ago is not looked at: it may be half there. */
+function readFiles(store: Store, live: boolean): StoredFile[] {
+  if (live) return [];
+  const files = entriesOf(store.downloadsRoot).map(({ name }) => join(store.downloadsRoot, name));
+  const parsed = entriesOf(store.paths.cache).filter(({ name }) => name.startsWith("yaml-"));
+  for (const { name } of parsed) files.push(join(store.paths.cache, name));
+  return files.map((path) => ({ path, ...measure(path) }));
+}
+
+/** Results that a folder of outputs shows. A folder that the user removed shows nothing. */
+function readShown(store: Store): Set<string> {
+  const shown = new Set<string>();
+  for (const { name } of entriesOf(store.paths.views)) {
+    if (!name.endsWith(".jsonl")) continue;
+    const pipeline = name.slice(0, -".jsonl".length);
+    const last = new Map<string, string>();
+    for (const line of readJsonLines(join(store.paths.views, name))) {
+      const parsed = viewRecordSchema.safeParse(line);
+      if (parsed.success) last.set(parsed.data.stage, parsed.data.resolvedKey);
+    }
+    for (const [stage, key] of last) {
+      if (statIfThere(join(store.paths.outputs, pipeline, stage)) !== undefined) shown.add(key);
+    }
+  }
+  return shown;
+}

@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
+import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
+import type { Store } from "../store/store.ts";
+import { entriesOf, takeNames } from "./inventory.ts";
+
+/** A file of a result that is not what its name says, or not there. */
+export interface Fault {
+  readonly problem: "damaged" | "missing" | "unreadable manifest";
+  /** `digits/train`, after the newest run that used the result; undefined where no run is known or nothing needs it. */
+  readonly name: string | undefined;
+  readonly resolvedKey: string | undefined;
+  /** `port/path` in the result; undefined for an object that belongs to no result, and for a manifest. */
+  readonly file: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+export interface VerifyReport {
+  readonly results: number;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
+ * that the next run makes it again.
+ *
+ * @param only resolved keys; all results and all objects when undefined
+ */
+export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
+  // What `gc` removes meanwhile would look as if it were missing.
+  using _still = await store.guards.holdStill();
+  const names = takeNames(store);
+  const faults: Fault[] = [];
+  const manifests: ResultManifest[] = [];
+  for (const resolvedKey of only ?? store.results.keys()) {
+    const manifest = store.results.readManifest(resolvedKey);
+    if (manifest !== undefined) manifests.push(manifest);
+    else {
+      const name = names.get(resolvedKey);
+      faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
+    }
+  }
+  const seen = new Map<string, Fault["problem"] | undefined>();
+  let bytes = 0;
+  const look = (entry: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined => {
+    if (seen.has(entry.sha256)) return seen.get(entry.sha256);
+    const problem = lookAt(store, entry);
+    if (problem !== "missing") bytes += entry.size;
+    // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+    if (problem === "damaged") ignoreTrouble(() => store.objects.quarantine(entry.sha256));
+    seen.set(entry.sha256, problem);
+    return problem;
+  };
+  for (const { resolvedKey, outputs } of manifests) {
+    for (const [port, { files }] of Object.entries(outputs)) {
+      for (const entry of files) {
+        const problem = look(entry);
+        if (problem === undefined) continue;
+        const file = `${port}/${entry.path}`;
+        faults.push({ problem, name: names.get(resolvedKey), resolvedKey, file, sha256: entry.sha256 });
+      }
+    }
+  }
+  for (const entry of only === undefined ? listObjects(store) : []) {
+    if (seen.has(entry.sha256)) continue;
+    const problem = look(entry);
+    if (problem === undefined) continue;
+    faults.push({ problem, name: undefined, resolvedKey: undefined, file: undefined, sha256: entry.sha256 });
+  }
+  return { results: manifests.length, objects: seen.size, bytes, faults };
+}
+
+function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined {
+  const path = store.objects.pathOf(sha256);
+  const info = statIfThere(path);
+  if (info === undefined) return "missing";
+  return info.isFile && info.size === size && hashFile(path) === sha256 ? undefined : "damaged";
+}
+
+function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {
+  for (const { name: shard } of entriesOf(store.paths.objects)) {
+    for (const { name } of entriesOf(join(store.paths.objects, shard))) {
+      const info = /^[0-9a-f]{64}$/.test(name) ? statIfThere(store.objects.pathOf(name)) : undefined;
+      if (info !== undefined) yield { sha256: name, size: info.size };
+    }
+  }
+}

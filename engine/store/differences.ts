@@ -1,0 +1,23 @@
+import { type Difference, differenceSchema } from "../../schemas/records.ts";
+import { appendLine, ignoreTrouble, readJsonLines } from "./files.ts";
+
+/** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
+export class DifferenceStore {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Oldest first. */
+  all(): Difference[] {
+    return readJsonLines(this.#path).flatMap((line) => {
+      const parsed = differenceSchema.safeParse(line);
+      return parsed.success ? [parsed.data] : [];
+    });
+  }
+
+  add(difference: Difference): void {
+    ignoreTrouble(() => appendLine(this.#path, JSON.stringify(differenceSchema.parse(difference))));
+  }
+}

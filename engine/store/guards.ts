@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { statIfThere } from "./files.ts";
+import { acquireLock, acquireShared, type Lock, tryAlone } from "./locks.ts";
+
+/**
+ * Two locks of the whole store keep `gc` and everything else apart.
+ *
+ * - *still*: while it is shared, no result and no object goes away. Held for moments: from finding a result to having
+ *   noted that a run uses it, and from moving files into the store to the manifest that names them. What is noted is
+ *   safe without the lock, so `gc` never waits for a training.
+ * - *in use*: shared by every run from its first write to its end. Held alone it proves, whatever became of process
+ *   ids, that no run is on: only then are files replaced that runs keep open, and locks removed that runs could wait for.
+ */
+export class StoreGuards {
+  readonly #still: string;
+  readonly #inUse: string;
+  readonly #folder: string;
+
+  constructor(locksRoot: string) {
+    this.#folder = locksRoot;
+    this.#still = join(locksRoot, "still.lock");
+    this.#inUse = join(locksRoot, "in-use.lock");
+  }
+
+  /**
+   * Nothing is removed until this is disposed of. A store that does not exist, or that this process may not write, has
+   * nothing to lose.
+   * @returns undefined when `signal` fires first
+   */
+  async holdStill(signal?: AbortSignal): Promise<Disposable | undefined> {
+    if (statIfThere(this.#folder) === undefined) return UNGUARDED;
+    try {
+      return await acquireShared(this.#still, signal);
+    } catch (error) {
+      if (isReadOnly(error)) return UNGUARDED;
+      throw error;
+    }
+  }
+
+  /** Mark the store as in use until this is disposed of. */
+  async markInUse(signal?: AbortSignal): Promise<Disposable | undefined> {
+    return await acquireShared(this.#inUse, signal);
+  }
+
+  /** Keep everybody from relying on what may be removed now. */
+  async stopReliance(onWait?: () => void): Promise<Lock> {
+    return (await acquireLock(this.#still, undefined, onWait))!;
+  }
+
+  /** Succeeds only while no run is on; none starts until it is disposed of. */
+  tryUnused(): Lock | undefined {
+    return tryAlone(this.#inUse);
+  }
+}
+
+const UNGUARDED: Disposable = { [Symbol.dispose]: () => {} };
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied || (error as { code?: string } | null)?.code === "EROFS";
+}

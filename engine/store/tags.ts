@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import { type TagRecord, tagRecordSchema } from "../../schemas/records.ts";
+import { makeFolder, removeTree, statIfThere, writeAtomically } from "./files.ts";
+import { readRecord } from "./read_record.ts";
+
+/** What may name a tag: it becomes a file name and must not look like a path. */
+export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Names that users give to sets of results. What is named is kept. */
+export class TagStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  read(name: string): TagRecord | undefined {
+    return TAG_NAME.test(name) ? readRecord(this.#pathOf(name), tagRecordSchema) : undefined;
+  }
+
+  write(name: string, record: TagRecord): void {
+    makeFolder(this.#root);
+    writeAtomically(this.#pathOf(name), `${JSON.stringify(tagRecordSchema.parse(record))}\n`);
+  }
+
+  remove(name: string): void {
+    removeTree(this.#pathOf(name));
+  }
+
+  /** Names in code-unit order, also of tags that cannot be read. */
+  names(): string[] {
+    if (statIfThere(this.#root) === undefined) return [];
+    return [...Deno.readDirSync(this.#root)].filter(({ name }) => name.endsWith(".json"))
+      .map(({ name }) => name.slice(0, -".json".length)).sort();
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#root, `${name}.json`);
+  }
+}

@@ -1,0 +1,161 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { parseBytes } from "../../../cli/format/bytes.ts";
+import { parseAge } from "../../../cli/format/duration.ts";
+import { makeTempFolder } from "../engine/support/temp.ts";
+import { runCli } from "./capture.ts";
+
+const YAML = `name: small
+stages:
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
+  other: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+`;
+
+async function makePipeline() {
+  const folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, YAML);
+  return { folder: folder.path, file, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}
+
+Deno.test("runs, tag, export, import, verify, gc and graph say what they did to a small pipeline", async (t) => {
+  await using place = await makePipeline();
+  const { folder, file } = place;
+  const store = ["--store", join(folder, ".noiseline")];
+  const say = async (...args: string[]) => {
+    const { code, out, error } = await runCli(...args);
+    assertEquals([code, error], [0, ""], args.join(" "));
+    return out.replaceAll(folder, "FOLDER").replaceAll(/\b[0-9a-f]{12}\b/g, "KEY")
+      .replaceAll(/\d{8}T\d{9}-[0-9a-z]+/g, "RUN").replaceAll(/\d+\.\d+s/g, "TIME")
+      .replaceAll(/\d{4}-\d\d-\d\d[T ][\d:.]+Z?/g, "WHEN").replaceAll(/\d{4}-\d\d-\d\d/g, "DAY")
+      .replaceAll(/pid \d+/g, "pid PID").replaceAll(/ \S+\n(?= {2}noiseline)/g, " HOST\n")
+      .replaceAll(/noiseline \S+, deno \S+/g, "VERSIONS").replaceAll(/(?<=TIME {2}2 ran {2})\S+/g, "HOST")
+      .replaceAll(/\d[\d.]* k?B/g, "SIZE");
+  };
+  await say("run", file);
+  const id = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
+  const shown: string[] = [];
+  const archive = join(folder, "a.tar");
+  for (
+    const args of [
+      ["runs", file],
+      ["runs", id, ...store],
+      ["tag", "first", file],
+      ["tag", "by-id", id, ...store],
+      ["tag", "--list", ...store],
+      ["tag", "--delete", "by-id", ...store],
+      ["export", "first", "-o", archive, ...store],
+      ["import", archive, "--store", join(folder, "other")],
+      ["run", file, "--store", join(folder, "other")],
+      ["verify", ...store],
+      ["verify", file, "other"],
+      ["gc", file],
+      ["run", file, "--set", "other.timesteps=150"],
+      ["tag", "--delete", "first", ...store],
+      ["gc", file, "--older-than", "0", "--keep-runs", "0"],
+      ["gc", file, "--older-than", "0", "--keep-runs", "0", "--yes"],
+      ["graph", file, "--format", "dot"],
+    ]
+  ) {
+    shown.push(`$ ${args.join(" ").replaceAll(folder, "FOLDER").replaceAll(id, "RUN")}\n${await say(...args)}`);
+  }
+  await t.assertSnapshot(shown.join("\n"));
+});
+
+Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest the right one", async () => {
+  await using place = await makePipeline();
+  const { folder, file } = place;
+  const store = ["--store", join(folder, ".noiseline")];
+  await runCli("run", file);
+  await runCli("tag", "first", file);
+  const id: string = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
+  const near = id.slice(0, -1);
+  for (
+    const [args, says] of [
+      [["runs", near, ...store], `did you mean "${id}"`],
+      [["tag", "x", near, ...store], `did you mean "${id}"`],
+      [["tag", "first", file], 'there is a tag "first" already'],
+      [["tag", "../x", file], "cannot be the name of a tag"],
+      [["tag", "x.yaml", file], "cannot be the name of a tag"],
+      [["tag", "--delete", "frist", ...store], 'did you mean "first"'],
+      [["export", "frist", "-o", join(folder, "a.tar"), ...store], 'did you mean "first"'],
+      [["compare", "frist", ...store], 'did you mean "first"'],
+      [["import", join(folder, "none.tar"), ...store], "Cannot read"],
+      [["logs", file, "shedule"], 'did you mean "schedule"'],
+      [["logs", file, "schedule", "--run", near], `did you mean "${id}"`],
+      [["verify", file, "shedule"], 'did you mean "schedule"'],
+      [["verify", "--resume"], "--resume needs a pipeline and a stage"],
+      [["gc", join(folder, "none.yaml")], "Cannot read"],
+      [["gc", file, "--older-than", "soon"], "is no time"],
+      [["gc", file, "--max-size", "50X"], "is no size"],
+      [["gc", file, "--yes", "--dry-run"], "cannot be used with"],
+      [["graph", file, "--format", "png"], "Allowed choices are mermaid, dot"],
+    ] as const
+  ) {
+    const { code, out, error } = await runCli(...args);
+    assertEquals([code, out], [2, ""], args.join(" "));
+    assertStringIncludes(error, says, args.join(" "));
+  }
+  assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [".noiseline", "outputs", "p.yaml"]);
+});
+
+Deno.test("housekeeping commands end with exit code 1 where what they need is not there yet", async () => {
+  await using place = await makePipeline();
+  const { folder, file } = place;
+  for (
+    const args of [
+      ["tag", "x", file],
+      ["tag", "x", "--store", join(folder, "s")],
+      ["export", file, "-o", join(folder, "a.tar")],
+      ["logs", file, "schedule"],
+      ["verify", file, "schedule", "--resume"],
+    ]
+  ) {
+    const { code, error } = await runCli(...args);
+    assertEquals(code, 1, args.join(" "));
+    assertStringIncludes(error, "fix:", args.join(" "));
+  }
+});
+
+/** What Graphviz's grammar allows: quoted ids whose only escapes are those that labels and ids are written with. */
+Deno.test("graph --format dot quotes every id, so that Graphviz takes any of them", async () => {
+  await using place = await makePipeline();
+  const { folder } = place;
+  const file = join(folder, "m.yaml");
+  await Deno.writeTextFile(
+    file,
+    `name: odd
+stages:
+  node: { uses: schedule, matrix: { betas: [ldm/cosine, ldm/linear] }, with: { betas: "\${matrix.betas}", timesteps: 9 } }
+`,
+  );
+  const { code, out, error } = await runCli("graph", file, "--format", "dot");
+  assertEquals([code, error], [0, ""]);
+  const quoted = String.raw`"(?:[^"\\]|\\[\\"n])*"`;
+  const statement = new RegExp(
+    `^(?:digraph ${quoted} \\{|  node \\[shape=box\\];|  ${quoted}(?: -> ${quoted})? \\[label=${quoted}\\];|\\})$`,
+  );
+  for (const line of out.trim().split("\n")) assert(statement.test(line), line);
+  const dot = await new Deno.Command("dot", { args: ["-V"] }).output().then(({ success }) => success, () => false);
+  if (!dot) {
+    // deno-lint-ignore no-console -- a test that is skipped says why
+    console.log("skipped: Graphviz is not installed, so only the grammar was checked");
+    return;
+  }
+  await Deno.writeTextFile(join(folder, "g.dot"), out);
+  const drawn = await new Deno.Command("dot", { args: ["-Tsvg", join(folder, "g.dot")] }).output();
+  assertEquals([drawn.code, new TextDecoder().decode(drawn.stderr)], [0, ""]);
+  const svg = new TextDecoder().decode(drawn.stdout);
+  assertEquals(svg.match(/class="node"/g)?.length, 2);
+});
+
+Deno.test("parseBytes() and parseAge() read what their help says", () => {
+  assertEquals(["50G", "500 MB", "1.5k", "7", "2GiB", "0"].map(parseBytes), [50e9, 500e6, 1500, 7, 2 * 2 ** 30, 0]);
+  assertEquals(["90s", "12h", "30d", "2w", "0"].map(parseAge), [
+    90_000,
+    43_200_000,
+    30 * 86_400_000,
+    14 * 86_400_000,
+    0,
+  ]);
+});

@@ -1,0 +1,59 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { verifyStore } from "../../../../engine/housekeeping/verify.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { takeText } from "../support/manifest.ts";
+import { endStates, runIn } from "../support/reach.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
+
+/** Flip a bit and hide it: size and modification time stay. */
+function damage(path: string): void {
+  const { atime, mtime } = Deno.statSync(path);
+  const bytes = Deno.readFileSync(path);
+  bytes[0]! ^= 1;
+  Deno.chmodSync(path, 0o644);
+  Deno.writeFileSync(path, bytes);
+  Deno.utimeSync(path, atime!, mtime!);
+}
+
+Deno.test("verifyStore() names what is damaged, missing or unreadable, sets it aside, and the next run heals it", async () => {
+  await using folder = await makeTempFolder();
+  const { stages } = await runIn(folder.path, YAML);
+  const store = openStore(join(folder.path, ".noiseline"));
+  const [a, b] = ["a", "b"].map((id) => stages.get(id)!.manifest!);
+  const [fileA, fileB] = [a!, b!].map((manifest) => manifest.outputs["out"]!.files[0]!);
+  const good = await verifyStore(store);
+  assertEquals([good.results, good.objects, good.faults], [2, 2, []]);
+
+  const loose = takeText(store, "loose.txt", "of nobody");
+  damage(store.objects.pathOf(loose.sha256));
+  damage(store.objects.pathOf(fileA!.sha256));
+  Deno.removeSync(store.objects.pathOf(fileB!.sha256));
+  const { faults } = await verifyStore(store);
+  assertEquals(
+    faults.map(({ problem, name, file, sha256 }) => [problem, name, file, sha256]).sort(),
+    [
+      ["damaged", undefined, undefined, loose.sha256],
+      ["damaged", "p/a", "out/value.txt", fileA!.sha256],
+      ["missing", "p/b", "out/value.txt", fileB!.sha256],
+    ],
+  );
+  assert(!store.objects.has(fileA!));
+  assertEquals(endStates(await runIn(folder.path, YAML)), "a: ran, b: ran");
+  assertEquals((await verifyStore(store)).faults, []);
+
+  Deno.writeTextFileSync(store.results.manifestPath(a!.resolvedKey), "{");
+  const [torn] = (await verifyStore(store)).faults;
+  assertEquals([torn!.problem, torn!.name, torn!.resolvedKey], ["unreadable manifest", "p/a", a!.resolvedKey]);
+});
+
+Deno.test("verifyStore() looks at the results that it is asked for alone", async () => {
+  await using folder = await makeTempFolder();
+  const { stages } = await runIn(folder.path, YAML);
+  const store = openStore(join(folder.path, ".noiseline"));
+  damage(store.objects.pathOf(stages.get("a")!.manifest!.outputs["out"]!.files[0]!.sha256));
+  const only = new Set([stages.get("b")!.manifest!.resolvedKey]);
+  assertEquals(await verifyStore(store, only), { results: 1, objects: 1, bytes: 7, faults: [] });
+});
