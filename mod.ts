@@ -72,6 +72,7 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
+export { isMachineTrouble } from "./engine/store/files.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

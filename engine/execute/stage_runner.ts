@@ -11,7 +11,7 @@ import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { isEnvironmental, makeFolder } from "../store/files.ts";
+import { isEnvironmental, makeDurableFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import { RateMeter } from "./rate.ts";
@@ -302,7 +302,7 @@ export class StageRunner {
         fix: "check the network, then run again",
       };
     }
-    makeFolder(start.progressFolder);
+    makeDurableFolder(start.progressFolder);
     return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
       folder,
       readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],

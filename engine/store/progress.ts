@@ -89,14 +89,17 @@ export class ProgressStore implements StageProgress {
     removeTree(temporary);
     makeFolder(temporary);
     try {
+      const folders = new Set([temporary]);
       const entries = Object.entries(files).map(([name, content]) => {
         const path = join(temporary, relativePathSchema.parse(name));
+        for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
         return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
       });
       writeNew(join(temporary, MANIFEST), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
-      syncFolder(temporary);
+      // A state counts once it has its name, so by then the names of all its files must be on disk.
+      for (const folder of folders) syncFolder(folder);
       removeTree(target);
       moveInto(temporary, target);
     } catch (error) {
