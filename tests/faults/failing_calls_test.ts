@@ -17,19 +17,26 @@ const SAYS: Readonly<Record<FaultCode, RegExp>> = {
   EMFILE: /Too many open files/,
 };
 
+/** What a command said of its failure, and of what to do: of stages, or in place of running any. */
+function failuresOf({ stdout, stderr }: Outcome): { readonly message: string; readonly fix?: string }[] {
+  if (stdout.startsWith("{\n")) return JSON.parse(stdout).diagnostics;
+  const events = stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  const stages = events.filter(({ type, state }) => type === "stage-finished" && state === "failed");
+  if (stages.length > 0) return stages;
+  const [message, fix] = stderr.trimEnd().split("\n  fix:");
+  return [{ message: message!, ...(fix === undefined ? {} : { fix }) }];
+}
+
 /** A command that met the error must have ended as well as without it, or have failed with one clear message. */
-function judgeFailure({ code, signal, stdout, stderr, events }: Outcome, fault: FaultCode, wrong: string[]): void {
-  const said = `${signal ?? code}\n${stdout}${stderr}`;
+function judgeFailure(outcome: Outcome, fault: FaultCode, wrong: string[]): void {
+  const { code, signal, stdout, stderr } = outcome;
   if (code === 0) return;
+  const said = `${signal ?? code}\n${stdout}${stderr}`;
   if (code !== 1) wrong.push(`it ended with ${said}`);
-  else if (/internal error|^\s+at /m.test(stdout.replaceAll("\\n", "\n") + stderr)) wrong.push(`it crashed: ${said}`);
-  else {
-    const failures = events.filter(({ type, state }) => type === "stage-finished" && state === "failed");
-    const messages = failures.length > 0 ? failures.map(({ message }) => message) : [stderr];
-    if (!messages.every((message) => SAYS[fault].test(message))) wrong.push(`it did not say why: ${said}`);
-    if (failures.length === 0 && !/fix:/.test(stderr)) wrong.push(`it did not say what to do: ${said}`);
-    if (failures.some(({ fix }) => fix === undefined)) wrong.push(`it did not say what to do: ${said}`);
-  }
+  if (/internal error|^\s+at /m.test(stdout.replaceAll("\\n", "\n") + stderr)) wrong.push(`it crashed: ${said}`);
+  const failures = failuresOf(outcome);
+  if (!failures.every(({ message }) => SAYS[fault].test(message))) wrong.push(`it did not say why: ${said}`);
+  if (failures.some(({ fix }) => fix === undefined)) wrong.push(`it did not say what to do: ${said}`);
 }
 
 for (const name of SCENARIO_NAMES) {
