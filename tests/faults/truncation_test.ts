@@ -33,7 +33,7 @@ const FILES: Readonly<Record<string, { readonly pattern: RegExp; readonly alone?
 
 /** A finished store with a file of each sort in it. */
 async function finished(): Promise<FaultProject> {
-  const project = new FaultProject({ "faults.yaml": LONG_PIPELINE });
+  const project = new FaultProject({ "faults.yaml": LONG_PIPELINE }, "memory");
   await runHere(project);
   // A digest is remembered only of a file that was left alone for two seconds.
   await new Promise((resolve) => setTimeout(resolve, 2_100));

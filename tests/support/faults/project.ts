@@ -26,18 +26,22 @@ export interface Injections {
  * no switch for them.
  */
 export class FaultProject extends Project {
-  constructor(files: Readonly<Record<string, string>> = {}) {
-    super({ in: memoryFolder(), files: { "faults.yaml": PIPELINE, "data.txt": "data\n", ...files } });
+  /** @param place where its folder lies; only what runs in this process can be in memory */
+  constructor(files: Readonly<Record<string, string>> = {}, place: "disk" | "memory" = "disk") {
+    super({
+      in: place === "memory" ? memoryFolder() : undefined,
+      files: { "faults.yaml": PIPELINE, "data.txt": "data\n", ...files },
+    });
     this.write("bin/setpriv", SETPRIV.replaceAll("FOLDER", this.path("bin")));
     Deno.chmodSync(this.path("bin/setpriv"), 0o755);
     Deno.mkdirSync(this.path("temp"));
   }
 
-  /** Start `run faults.yaml` with faults. */
+  /** Start `run` with faults. */
   launch(
     args: readonly string[] = [],
     { run, worker }: Injections = {},
-    options: Partial<ProcessOptions> = {},
+    options: Partial<ProcessOptions> & { readonly file?: string } = {},
   ): Running {
     const env: Record<string, string> = { TMPDIR: this.path("temp"), ...options.env };
     if (worker !== undefined) {
@@ -46,7 +50,8 @@ export class FaultProject extends Project {
       env["PATH"] = `${this.path("bin")}:${Deno.env.get("PATH")}`;
     }
     const main = fileURLToPath(import.meta.resolve("./cli.ts"));
-    return this.start([JSON.stringify(run ?? null), "run", "faults.yaml", ...args, "--json"], {
+    const { file = "faults.yaml" } = options;
+    return this.start([JSON.stringify(run ?? null), "run", file, ...args, "--json"], {
       ...options,
       main,
       env,
@@ -96,7 +101,7 @@ export class FaultProject extends Project {
   }
 }
 
-/** What is killed here keeps what it wrote on any file system, and flushing to memory takes no time. */
+/** Flushing to memory takes no time. Deno grants nothing below /dev to a stage's process. */
 function memoryFolder(): string | undefined {
   try {
     return Deno.statSync("/dev/shm").isDirectory ? "/dev/shm" : undefined;
