@@ -26,8 +26,8 @@ const show = (line: readonly string[]) =>
     line.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(" | ")
   } |`;
 lines.splice(1, 0, widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
-// deno-lint-ignore no-console
 if (rows.length > 0) {
+  // deno-lint-ignore no-console
   console.log(`\n${lines.map(show).join("\n")}\n${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 Deno.exit(code);
