@@ -82,6 +82,7 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
+export { isMachineTrouble } from "./engine/store/files.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";

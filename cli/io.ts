@@ -48,7 +48,7 @@ export function printJson(value: unknown): void {
   printLine(JSON.stringify(value, null, 2));
 }
 
-/** Say everything that is wrong and end with exit code 2. */
+/** Say everything that is wrong and end with exit code 2, or with 1 where it is the machine that failed. */
 export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): never {
   if (json) {
     printJson({ ok: false, diagnostics: diagnostics.map(diagnosticToJson) });
@@ -57,7 +57,8 @@ export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): n
     const errors = diagnostics.filter(({ severity }) => severity === "error").length;
     printError(`${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
   }
-  throw new Exit(EXIT.invalid);
+  const machine = diagnostics.some(({ code }) => code === "machine");
+  throw new Exit(machine ? EXIT.failed : EXIT.invalid);
 }
 
 export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {

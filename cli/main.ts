@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { BUILTIN_KINDS, suggestName } from "noiseline";
+import { BUILTIN_KINDS, isMachineTrouble, suggestName } from "noiseline";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
@@ -48,6 +48,12 @@ export async function main(args: readonly string[], settings: CliSettings = { ki
   } catch (error) {
     if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
+    if (isMachineTrouble(error)) {
+      // It can happen at any call, and a stack would only hide what it says.
+      const fix = "free some space or mend the disk, then run the same command again";
+      printError(`error: the machine failed: ${(error as Error).message}\n  fix:    ${fix}`);
+      return EXIT.failed;
+    }
     printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return EXIT.failed;
   }

@@ -70,6 +70,8 @@ export const viewRecordSchema = z.strictObject({
     path: relativePathSchema,
     size: z.int(),
     mtimeMs: z.number(),
+    /** Unlike the other time it cannot be set back. */
+    ctimeMs: z.number().optional(),
     sha256: sha256Schema,
   })),
 });

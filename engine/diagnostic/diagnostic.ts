@@ -35,6 +35,8 @@ export type DiagnosticCode =
   | "interpolation"
   | "external"
   | "device"
+  /** The machine failed, as with a full disk; nothing is wrong with the input. */
+  | "machine"
   | "check";
 
 /** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */

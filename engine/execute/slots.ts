@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import { makeFolder, tryLock } from "../store/files.ts";
+import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
 
 /** Slots that a stage holds while it runs. */
 export interface HeldSlots extends Disposable {
@@ -102,7 +102,7 @@ export class Slots {
     for (const id of this.#options.gpus) {
       if (locks.length === count) break;
       const path = join(folder, `gpu-${id}.lock`);
-      const file = Deno.openSync(path, { read: true, write: true, create: true });
+      const file = openLockFile(path);
       if (tryLock(file, path)) locks.push({ id, file });
       else file.close();
     }

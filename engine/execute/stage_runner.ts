@@ -10,7 +10,7 @@ import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { isEnvironmental, makeFolder } from "../store/files.ts";
+import { isEnvironmental, makeDurableFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import { RateMeter } from "./rate.ts";
@@ -316,7 +316,7 @@ export class StageRunner {
       };
     }
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
-    makeFolder(start.progressFolder);
+    makeDurableFolder(start.progressFolder);
     return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
       folder,
       readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],

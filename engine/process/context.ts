@@ -72,6 +72,8 @@ export function makeContext(
     start.progressFolder,
     start.progressLimit,
     (step) => emit({ type: "saved", step }),
+    (step) =>
+      emit({ type: "warn", message: `the state saved at step ${step} is damaged; going on from an earlier one` }),
   );
   return {
     params: start.params as z.output<z.ZodObject>,

@@ -1,4 +1,4 @@
-import { appendLine, hashFile, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, hashFile, ignoreTrouble, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
 import { dirname } from "node:path";
 
 /** A remembered digest and the facts of the file that it was computed from. */
@@ -68,11 +68,12 @@ export class DigestCache {
     this.#known!.set(entry.path, entry);
     // A plan, or a run that is refused, must not bring a store into being.
     if (statIfThere(dirname(this.#path)) === undefined) return;
-    appendLine(this.#path, JSON.stringify(entry));
+    ignoreTrouble(() => appendLine(this.#path, JSON.stringify(entry)));
   }
 
   #compact(): void {
-    writeAtomically(this.#path, [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+    const lines = [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`);
+    ignoreTrouble(() => writeAtomically(this.#path, lines.join("")));
   }
 }
 

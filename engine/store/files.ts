@@ -9,6 +9,8 @@ export type FileOperation =
   | "mkdir"
   | "write"
   | "append"
+  /** Between the two halves of a write or an append. */
+  | "half"
   | "fsync"
   | "rename"
   | "copy"
@@ -17,8 +19,16 @@ export type FileOperation =
   | "remove"
   | "lock";
 
+/** What an operation works with besides its path. */
+export interface OperationDetail {
+  /** Of a rename, a copy or a link. */
+  readonly from?: string;
+  /** Of a write or an append. */
+  readonly bytes?: Uint8Array;
+}
+
 /** Called before each operation; may throw to make it fail. */
-export type OperationHook = (operation: FileOperation, path: string) => void;
+export type OperationHook = (operation: FileOperation, path: string, detail?: OperationDetail) => void;
 
 let hook: OperationHook | undefined;
 
@@ -30,6 +40,23 @@ export function setOperationHook(next: OperationHook | undefined): void {
 export function makeFolder(path: string): void {
   hook?.("mkdir", path);
   Deno.mkdirSync(path, { recursive: true });
+}
+
+/**
+ * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
+ * are on disk, and flushing the file does not promise that.
+ */
+export function makeDurableFolder(path: string): void {
+  if (statIfThere(path) !== undefined) return;
+  const parent = dirname(path);
+  makeDurableFolder(parent);
+  makeFolder(path);
+  try {
+    syncFolder(parent);
+  } catch (error) {
+    // A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business.
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
 }
 
 function sync(file: Deno.FsFile, path: string): void {
@@ -63,16 +90,26 @@ export async function writeParts(path: string, parts: AsyncIterable<Uint8Array>)
 }
 
 function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
-  hook?.("write", path);
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  hook?.("write", path, { bytes });
   const file = Deno.openSync(path, { write: true, create: true, truncate: true });
   try {
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+    writeAll(file, bytes, path);
     return file;
   } catch (error) {
     file.close();
     throw error;
   }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
+  let offset = 0;
+  if (hook !== undefined) {
+    // A kill or a full disk can leave any part of a write; half of it stands for all of them.
+    while (offset < bytes.length >> 1) offset += file.writeSync(bytes.subarray(offset, bytes.length >> 1));
+    hook("half", path);
+  }
+  while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
 }
 
 /** Replace a file so that readers see the old content or the new, and a crash leaves one of them. */
@@ -98,10 +135,16 @@ const MAX_APPENDED = 64;
  * its own if the file ends in the torn line of a process that was killed.
  */
 export function appendLine(path: string, line: string): void {
-  hook?.("append", path);
-  const file = appended.get(path) ?? openForAppending(path);
   const bytes = new TextEncoder().encode(`${line}\n`);
-  for (let offset = 0; offset < bytes.length;) offset += file.writeSync(bytes.subarray(offset));
+  hook?.("append", path, { bytes });
+  const file = appended.get(path) ?? openForAppending(path);
+  try {
+    writeAll(file, bytes, path);
+  } catch (error) {
+    // Half of the line may be there; the next one must not be glued to it.
+    closeAppended(path);
+    throw error;
+  }
 }
 
 function openForAppending(path: string): Deno.FsFile {
@@ -125,7 +168,7 @@ export function closeAppended(path: string): void {
 }
 
 export function rename(from: string, to: string): void {
-  hook?.("rename", to);
+  hook?.("rename", to, { from });
   Deno.renameSync(from, to);
 }
 
@@ -143,13 +186,13 @@ export function setMode(path: string, mode: number): void {
 
 /** Copy a file; the system shares the blocks where its file system can. */
 export function copyFile(from: string, to: string): void {
-  hook?.("copy", to);
+  hook?.("copy", to, { from });
   Deno.copyFileSync(from, to);
 }
 
 /** Give a file a second name, or a copy where the file system cannot. */
 export function linkOrCopy(from: string, to: string): void {
-  hook?.("link", to);
+  hook?.("link", to, { from });
   try {
     Deno.linkSync(from, to);
   } catch (error) {
@@ -159,18 +202,25 @@ export function linkOrCopy(from: string, to: string): void {
 }
 
 export function removeTree(path: string): void {
-  hook?.("remove", path);
   // Looking first is cheaper than the error of removing what is not there.
-  if (statIfThere(path) !== undefined) Deno.removeSync(path, { recursive: true });
+  if (statIfThere(path) === undefined) return;
+  hook?.("remove", path);
+  Deno.removeSync(path, { recursive: true });
 }
 
 /** Clean up where failing to clean up must not hide the first error. */
 export function removeQuietly(path: string): void {
   try {
-    if (statIfThere(path) !== undefined) Deno.removeSync(path, { recursive: true });
+    removeTree(path);
   } catch {
     // What is left in a temporary folder is swept by a later run.
   }
+}
+
+/** Open a file to be locked. It is never removed. */
+export function openLockFile(path: string): Deno.FsFile {
+  hook?.("write", path);
+  return Deno.openSync(path, { read: true, write: true, create: true });
 }
 
 /**
@@ -180,6 +230,15 @@ export function removeQuietly(path: string): void {
 export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean {
   hook?.("lock", path);
   return file.tryLockSync(alone);
+}
+
+/** Replace what an open file holds, keeping the file. */
+export function rewrite(file: Deno.FsFile, path: string, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  hook?.("write", path, { bytes });
+  file.truncateSync(0);
+  file.seekSync(0, Deno.SeekMode.Start);
+  writeAll(file, bytes, path);
 }
 
 /** SHA-256 of a file, streamed. */
@@ -218,12 +277,24 @@ export function readJsonLines(path: string): unknown[] {
   return values;
 }
 
-/** Errors that say something of the machine, such as a full disk, and nothing of this code. */
+/** Errors of a machine that lacks something or fails, such as a full disk. */
+const MACHINE_CODES = ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE"];
+
+/** Errors of a place that cannot be written. */
+const PLACE_CODES = ["EROFS", "EACCES", "ENOTDIR", "EISDIR", "EEXIST"];
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string } | null)?.code ?? "";
+}
+
+/** Whether an error says that the machine failed, and nothing of what it was asked to do. */
+export function isMachineTrouble(error: unknown): boolean {
+  return MACHINE_CODES.includes(codeOf(error));
+}
+
+/** Errors that say something of the machine or of the place, and nothing of this code. */
 export function isEnvironmental(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? "";
-  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EROFS", "EACCES", "ENOTDIR", "EISDIR", "EEXIST"].includes(
-    code,
-  );
+  return isMachineTrouble(error) || PLACE_CODES.includes(codeOf(error));
 }
 
 /** Do what is good to have but not needed, such as a log line. */
@@ -259,7 +330,7 @@ export class FolderMaker {
 
   ensure(path: string): void {
     if (this.#made.has(path)) return;
-    makeFolder(path);
+    makeDurableFolder(path);
     this.#made.add(path);
   }
 }

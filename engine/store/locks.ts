@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { delay } from "@std/async";
-import { ignoreTrouble, tryLock } from "./files.ts";
+import { ignoreTrouble, openLockFile, rewrite, tryLock } from "./files.ts";
 
 /** A held lock. Closing it frees it; so does the end of the process, however it comes. */
 export interface Lock extends Disposable {
@@ -17,21 +17,26 @@ export async function acquireLock(
   signal?: AbortSignal,
   onWait?: (holder: string) => void,
 ): Promise<Lock | undefined> {
-  const file = Deno.openSync(path, { read: true, write: true, create: true });
+  const file = openLockFile(path);
   let waitMs = 5;
   let told = false;
-  while (!tryLock(file, path)) {
-    if (!told) onWait?.(readHolder(path));
-    told = true;
-    try {
-      await delay(waitMs, signal === undefined ? {} : { signal });
-    } catch {
-      file.close();
-      return undefined;
+  try {
+    while (!tryLock(file, path)) {
+      if (!told) onWait?.(readHolder(path));
+      told = true;
+      try {
+        await delay(waitMs, signal === undefined ? {} : { signal });
+      } catch {
+        file.close();
+        return undefined;
+      }
+      waitMs = Math.min(waitMs * 2, 250);
     }
-    waitMs = Math.min(waitMs * 2, 250);
+  } catch (error) {
+    file.close();
+    throw error;
   }
-  ignoreTrouble(() => writeHolder(file));
+  ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
@@ -40,38 +45,46 @@ export async function acquireLock(
  * @returns undefined when `signal` fires first
  */
 export async function acquireShared(path: string, signal?: AbortSignal): Promise<Lock | undefined> {
-  const file = Deno.openSync(path, { read: true, write: true, create: true });
-  for (let waitMs = 5; !tryLock(file, path, false); waitMs = Math.min(waitMs * 2, 250)) {
-    try {
-      await delay(waitMs, signal === undefined ? {} : { signal });
-    } catch {
-      file.close();
-      return undefined;
+  const file = openLockFile(path);
+  try {
+    for (let waitMs = 5; !tryLock(file, path, false); waitMs = Math.min(waitMs * 2, 250)) {
+      try {
+        await delay(waitMs, signal === undefined ? {} : { signal });
+      } catch {
+        file.close();
+        return undefined;
+      }
     }
+  } catch (error) {
+    file.close();
+    throw error;
   }
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
 /** Take a lock alone if nobody holds it now. */
 export function tryAlone(path: string): Lock | undefined {
-  const file = Deno.openSync(path, { read: true, write: true, create: true });
-  if (tryLock(file, path)) return { path, [Symbol.dispose]: () => file.close() };
+  const file = openLockFile(path);
+  try {
+    if (tryLock(file, path)) return { path, [Symbol.dispose]: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   file.close();
   return undefined;
 }
 
 /** Take a lock that is only ever held for moments. Blocks this process until it is free. */
 export function lockNow(path: string): Disposable {
-  const file = Deno.openSync(path, { read: true, write: true, create: true });
-  if (!tryLock(file, path)) file.lockSync(true);
+  const file = openLockFile(path);
+  try {
+    if (!tryLock(file, path)) file.lockSync(true);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return { [Symbol.dispose]: () => file.close() };
-}
-
-function writeHolder(file: Deno.FsFile): void {
-  const note = new TextEncoder().encode(`pid ${Deno.pid} on ${hostname()}\n`);
-  file.truncateSync(0);
-  file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(note);
 }
 
 function readHolder(path: string): string {

@@ -60,22 +60,36 @@ export class ProgressStore implements StageProgress {
   readonly #folder: string;
   readonly #limit: number;
   readonly #onSave: (step: number) => void;
+  readonly #onDamage: (step: number) => void;
 
-  /** @param limit the wanted extent: states beyond it belong to longer runs and are not used */
-  constructor(folder: string, limit: number, onSave: (step: number) => void = () => {}) {
+  /**
+   * @param limit the wanted extent: states beyond it belong to longer runs and are not used
+   * @param onDamage told of each state that is passed over because it does not hold what was saved
+   */
+  constructor(
+    folder: string,
+    limit: number,
+    onSave: (step: number) => void = () => {},
+    onDamage: (step: number) => void = () => {},
+  ) {
     this.#folder = folder;
     this.#limit = limit;
     this.#onSave = onSave;
+    this.#onDamage = onDamage;
   }
 
   latest(): Promise<SavedState | undefined> {
     for (const step of savedSteps(this.#folder)) {
       if (step > this.#limit) continue;
       const manifest = readManifest(this.#folder, step);
-      if (manifest === undefined || !isWhole(this.#folder, manifest)) continue;
       const home = join(this.#folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
-      if (!manifest.files.every((file) => hashFile(join(home, file.path)) === file.sha256)) continue;
+      const good = manifest !== undefined && isWhole(this.#folder, manifest) &&
+        manifest.files.every((file) => hashFile(join(home, file.path)) === file.sha256);
+      if (!good) {
+        this.#onDamage(step);
+        continue;
+      }
       return Promise.resolve({ step, read: (name) => Deno.readFile(join(home, relativePathSchema.parse(name))) });
     }
     return Promise.resolve(undefined);
@@ -90,14 +104,17 @@ export class ProgressStore implements StageProgress {
     removeTree(temporary);
     makeFolder(temporary);
     try {
+      const folders = new Set([temporary]);
       const entries = Object.entries(files).map(([name, content]) => {
         const path = join(temporary, relativePathSchema.parse(name));
+        for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
         return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
       });
       writeNew(join(temporary, MANIFEST), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
-      syncFolder(temporary);
+      // A state counts once it has its name, so by then the names of all its files must be on disk.
+      for (const folder of folders) syncFolder(folder);
       removeTree(target);
       moveInto(temporary, target);
     } catch (error) {

@@ -159,7 +159,8 @@ export class ResultStore {
       if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
     }
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
-    if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
+    // Where it cannot be written, the manifests are read each time.
+    if (lines.length > 0) ignoreTrouble(() => writeAtomically(this.#indexPath, lines.join("")));
   }
 }
 

@@ -1,10 +1,10 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
-import { makeFolder, removeQuietly, statIfThere } from "./files.ts";
+import { isMachineTrouble, makeDurableFolder, removeQuietly, statIfThere } from "./files.ts";
 import { isRunning } from "./is_running.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
@@ -92,7 +92,8 @@ export function openStore(root: string): Store {
     viewsOf: (pipeline) => {
       let store = views.get(pipeline);
       if (store === undefined) {
-        store = new ViewStore(join(paths.outputs, pipeline), join(paths.views, `${pipeline}.jsonl`), objects);
+        const place = { objects, digests };
+        store = new ViewStore(join(paths.outputs, pipeline), join(paths.views, `${pipeline}.jsonl`), place);
         views.set(pipeline, store);
       }
       return store;
@@ -117,13 +118,11 @@ const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
 };
 
 function prepare(root: string): Result<void> {
-  const failed = (message: string, fix: string): Result<void> => {
-    const diagnostic: Diagnostic = { severity: "error", code: "file-unreadable", message, fix };
-    return refuse([diagnostic]);
-  };
+  const failed = (message: string, fix: string, code: DiagnosticCode = "file-unreadable"): Result<void> =>
+    refuse([{ severity: "error", code, message, fix }]);
   try {
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
-      makeFolder(join(root, name));
+      makeDurableFolder(join(root, name));
     }
     sweepTemporary(join(root, "tmp"));
     const kind = NETWORK_FILE_SYSTEMS[Number(statfsSync(root).type)];
@@ -135,6 +134,8 @@ function prepare(root: string): Result<void> {
     }
     return succeed(undefined);
   } catch (error) {
-    return failed(`Cannot make the store at ${root}: ${(error as Error).message}`, "make it writable or give --store");
+    const message = `Cannot make the store at ${root}: ${(error as Error).message}`;
+    if (isMachineTrouble(error)) return failed(message, "free some space or mend the disk, then run again", "machine");
+    return failed(message, "make it writable or give --store");
   }
 }

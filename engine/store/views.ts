@@ -1,10 +1,10 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
+import type { DigestCache } from "./digest_cache.ts";
 import {
   appendLine,
   copyFile,
   FolderMaker,
-  hashFile,
   listFiles,
   makeFolder,
   readJsonLines,
@@ -15,6 +15,7 @@ import {
   statIfThere,
 } from "./files.ts";
 import { fileNameOf } from "../pipeline.ts";
+import { isRunning } from "./is_running.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
 
@@ -25,6 +26,14 @@ export type ViewState =
   | { readonly state: "other"; readonly resolvedKey: string }
   | { readonly state: "missing"; readonly files: readonly string[] }
   | { readonly state: "modified"; readonly files: readonly string[] };
+
+type ShownFile = ViewRecord["files"][number];
+
+/** What a view is made from, and what tells whether it is still so. */
+export interface ViewSources {
+  readonly objects: ObjectStore;
+  readonly digests: DigestCache;
+}
 
 /** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
 export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
@@ -39,15 +48,20 @@ export class ViewStore {
   readonly #folder: string;
   readonly #recordPath: string;
   readonly #objects: ObjectStore;
+  readonly #digests: DigestCache;
   readonly #folders = new FolderMaker();
   #records: Map<string, ViewRecord> | undefined;
+  /** Every record of each stage, the last one too: after a power cut the view may be an older one than the record. */
+  #history = new Map<string, ViewRecord[]>();
   /** Bytes of the record file that `#records` knows of. */
   #size = 0;
+  #swept = false;
 
-  constructor(folder: string, recordPath: string, objects: ObjectStore) {
+  constructor(folder: string, recordPath: string, { objects, digests }: ViewSources) {
     this.#folder = folder;
     this.#recordPath = recordPath;
     this.#objects = objects;
+    this.#digests = digests;
   }
 
   folderOf(stage: string): string {
@@ -74,7 +88,7 @@ export class ViewStore {
       const path = join(home, file.path);
       const info = statIfThere(path);
       if (info === undefined) missing.push(file.path);
-      else if (!isUntouched(path, info, file)) modified.push(file.path);
+      else if (!this.#isUntouched(path, info, file)) modified.push(file.path);
     }
     if (modified.length > 0) return { state: "modified", files: modified };
     if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey };
@@ -92,6 +106,7 @@ export class ViewStore {
     this.refresh();
     const home = this.folderOf(stage);
     this.#folders.ensure(dirname(home));
+    this.#sweep();
     const fresh = join(this.#folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
     const old = join(this.#folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
     removeTree(fresh);
@@ -109,6 +124,16 @@ export class ViewStore {
     return mine;
   }
 
+  /** Remove what runs left behind that were killed while they swapped a view. The user's own files are never in it. */
+  #sweep(): void {
+    if (this.#swept) return;
+    this.#swept = true;
+    for (const { name } of Deno.readDirSync(this.#folder)) {
+      const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
+      if (pid !== undefined && !isRunning(Number(pid))) removeQuietly(join(this.#folder, name));
+    }
+  }
+
   #write(folder: string, manifest: ResultManifest): ViewRecord["files"] {
     const files: ViewRecord["files"] = [];
     makeFolder(folder);
@@ -119,8 +144,7 @@ export class ViewStore {
         if (path.includes("/")) makeFolder(dirname(target));
         copyFile(this.#objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
-        const info = Deno.lstatSync(target);
-        files.push({ path, size: info.size, mtimeMs: info.mtime?.getTime() ?? 0, sha256: file.sha256 });
+        files.push({ path, ...factsOf(Deno.lstatSync(target)), sha256: file.sha256 });
       }
     }
     return files;
@@ -136,15 +160,17 @@ export class ViewStore {
       rename(home, mine);
       return mine;
     }
+    this.#load();
     // What the new view holds at the same place is not the user's either, even if no record knows it.
-    const known = [fresh, this.#load().get(stage)?.files ?? []].map((all) =>
-      new Map(all.map((one) => [one.path, one]))
-    );
+    const ours = [fresh, ...(this.#history.get(stage) ?? []).map((record) => record.files)].flat();
+    const byPath = Map.groupBy(ours, ({ path }) => path);
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
       const full = join(home, path);
       const onDisk = Deno.lstatSync(full);
-      return !known.some((files) => files.has(path) && isUntouched(full, onDisk, files.get(path)!));
+      const known = byPath.get(path) ?? [];
+      if (known.some((file) => this.#isUntouched(full, onDisk, file))) return false;
+      return !known.some((file) => this.#isTornCopy(full, onDisk, file));
     });
     if (own.length === 0) return undefined;
     const mine = freeName(home);
@@ -155,8 +181,30 @@ export class ViewStore {
     return mine;
   }
 
+  /**
+   * Same size and times, or at least the same content: touching a file does not change it. Times from before the machine
+   * was started prove nothing, since views are not flushed: a power cut may have kept the times and lost the content.
+   */
+  #isUntouched(path: string, info: Deno.FileInfo, file: ShownFile): boolean {
+    if (!info.isFile || info.size !== file.size) return false;
+    const { mtimeMs, ctimeMs } = factsOf(info);
+    if (mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs && mtimeMs > machineStartMs()) return true;
+    return this.#digests.digest(path) === file.sha256;
+  }
+
+  /** Whether this is what a power cut left of a file that was being shown: its beginning, then zeros. No edit is in it. */
+  #isTornCopy(path: string, info: Deno.FileInfo, file: ShownFile): boolean {
+    if (!info.isFile || info.size > file.size || factsOf(info).mtimeMs > machineStartMs()) return false;
+    const object = this.#objects.pathOf(file.sha256);
+    if (statIfThere(object) === undefined) return false;
+    const [bytes, whole] = [Deno.readFileSync(path), Deno.readFileSync(object)];
+    const same = bytes.findIndex((byte, index) => byte !== whole[index]);
+    return same < 0 || bytes.subarray(same).every((byte) => byte === 0);
+  }
+
   #record(record: ViewRecord): void {
-    this.#load().set(record.stage, record);
+    this.#load();
+    this.#enter(record);
     this.#folders.ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
     this.#size = statIfThere(this.#recordPath)?.size ?? 0;
@@ -165,12 +213,20 @@ export class ViewStore {
   #load(): Map<string, ViewRecord> {
     if (this.#records !== undefined) return this.#records;
     this.#records = new Map();
+    this.#history.clear();
     this.#size = statIfThere(this.#recordPath)?.size ?? 0;
     for (const line of readJsonLines(this.#recordPath)) {
       const parsed = viewRecordSchema.safeParse(line);
-      if (parsed.success) this.#records.set(parsed.data.stage, parsed.data);
+      if (parsed.success) this.#enter(parsed.data);
     }
     return this.#records;
+  }
+
+  #enter(record: ViewRecord): void {
+    this.#records!.set(record.stage, record);
+    const before = this.#history.get(record.stage);
+    if (before === undefined) this.#history.set(record.stage, [record]);
+    else before.push(record);
   }
 }
 
@@ -181,8 +237,15 @@ function freeName(home: string): string {
   return mine;
 }
 
-/** Same size and time, or at least the same content: touching a file does not change it. */
-function isUntouched(path: string, info: Deno.FileInfo, file: ViewRecord["files"][number]): boolean {
-  if (!info.isFile || info.size !== file.size) return false;
-  return info.mtime?.getTime() === file.mtimeMs || hashFile(path) === file.sha256;
+/** A file whose time is later was written since the machine was started, so that the system knows all of its content. */
+function machineStartMs(): number {
+  return Date.now() - Deno.osUptime() * 1_000 + UPTIME_TICK_MS;
+}
+
+/** The system tells whole seconds. */
+const UPTIME_TICK_MS = 1_000;
+
+/** Facts that change with a file's content. */
+function factsOf(info: Deno.FileInfo): { size: number; mtimeMs: number; ctimeMs: number } {
+  return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0, ctimeMs: info.ctime?.getTime() ?? 0 };
 }

@@ -34,6 +34,7 @@ export type Tried = { readonly args: readonly string[]; readonly needsResults?: 
 /** Read a `deno task …` line. `run` becomes `plan` of the same: documents must be true, but need not train networks. */
 export function readCommand(line: string, store: string): Tried {
   const words = splitShell(line.replace(/^\$ /, ""));
+  while (/^[A-Z_]+=/.test(words[0] ?? "")) words.shift();
   if (words.length === 0) return { skip: "a comment" };
   const excuse = NOT_TRIED.find(({ pattern }) => pattern.test(words.join(" ")));
   if (excuse !== undefined) return { skip: excuse.reason };

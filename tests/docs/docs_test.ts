@@ -114,5 +114,6 @@ Deno.test("readCommand() plans what a document runs, and refuses what it does no
   assertEquals(words("deno task nothing"), { problem: 'deno.json has no task "nothing"' });
   assert("problem" in readCommand("rm -rf x", "/s") && "problem" in readCommand("npx deno task run a.yaml", "/s"));
   assert("skip" in readCommand("# only said", "/s") && "skip" in readCommand("deno task test", "/s"));
+  assert("skip" in readCommand("NAME=value deno task test", "/s"));
   assertEquals(splitShell(`a "b c" --x='d e' f#g # h`), ["a", "b c", "--x=d e", "f#g"]);
 });

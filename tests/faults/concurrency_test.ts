@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { compareWithPlan, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
+import { FaultProject } from "../support/faults/project.ts";
+import type { Verdict } from "../support/faults/reference.ts";
+import { ALL, Tally } from "../support/faults/tally.ts";
 import { childrenOf } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
@@ -24,6 +27,49 @@ Deno.test("run executes each stage once in total when two runs start at the same
   assertEquals(project.list(".noiseline/tmp"), []);
   assertEquals((await project.cli(["run", "p.yaml"])).stdout, "demo: nothing to do (5 stages cached)\n");
 });
+
+/** Pipelines that share their first two stages with all, one with a neighbour, and have one to themselves. */
+function overlapping(n: number): string {
+  return `name: n${n}
+stages:
+  first: { uses: join, with: { text: first, file: data.txt } }
+  walk: { uses: walk, inputs: { from: first }, with: { steps: 4, pauseMs: 50 } }
+  pair: { uses: join, inputs: { from: [first] }, with: { text: pair ${n >> 1} } }
+  own: { uses: join, inputs: { from: [pair, walk.out] }, with: { text: own ${n} } }
+`;
+}
+
+for (const count of [2, 8]) {
+  Deno.test(`${count} runs of overlapping pipelines at once all succeed and execute each key once`, async () => {
+    const numbers = Array.from({ length: count }, (_, n) => n);
+    const rounds = ALL ? 10 : 1;
+    const tally = new Tally(`${count} runs at once on one store`, rounds);
+    for (let round = 0; round < rounds; round++) {
+      const files = Object.fromEntries(numbers.map((n) => [`n${n}.yaml`, overlapping(n)]));
+      await using project = new FaultProject(files);
+      const runs = await Promise.all(numbers.map(async (n) => {
+        await using running = project.launch([], {}, { file: `n${n}.yaml` });
+        return await running.outcome();
+      }));
+      const verdict: Verdict = { lost: [], wrong: [] };
+      for (const { code, stdout, stderr } of runs) if (code !== 0) verdict.wrong.push(`${code}: ${stdout}${stderr}`);
+      const started = runs.flatMap(({ events }) => events.filter(({ type }) => type === "stage-started"));
+      for (const [key, all] of Map.groupBy(started, ({ resolvedKey }) => resolvedKey)) {
+        if (all.length !== 1) verdict.lost.push(`${all[0].id} (${key}) ran ${all.length} times`);
+      }
+      assertEquals(Object.keys(project.results()).length, 2 + Math.ceil(count / 2) + count);
+      for (const n of numbers) {
+        const walked = project.read(`outputs/n${n}/walk/out/last.txt`);
+        const own = project.read(`outputs/n${n}/own/text.txt`);
+        const parts = [`own ${n}\n`, `pair ${n >> 1}\n`, "first\n", walked];
+        if (!parts.every((part) => own.includes(part))) verdict.wrong.push(`own of ${n} holds ${own}`);
+      }
+      verdict.wrong.push(...project.wrongObjects(), ...project.list(".noiseline/tmp"));
+      tally.add(`round ${round}`, verdict);
+    }
+    tally.close();
+  });
+}
 
 Deno.test("run waits, names who it waits for and takes over when the other run of a stage is stopped", async () => {
   const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }\n";

@@ -28,6 +28,8 @@ export interface ProcessOptions {
   readonly prefix?: readonly string[];
   /** Flags of Deno itself. */
   readonly denoFlags?: readonly string[];
+  /** Another entry module than the command line's own. */
+  readonly main?: string;
 }
 
 function parseLines(text: string): Json[] {
@@ -44,8 +46,9 @@ export class Running implements AsyncDisposable {
   #stderr = "";
   #ended = false;
 
-  constructor(args: readonly string[], { cwd, env = {}, prefix = [], denoFlags = [] }: ProcessOptions) {
-    const [program, ...rest] = [...prefix, Deno.execPath(), "run", "-A", ...denoFlags, MAIN, ...args];
+  constructor(args: readonly string[], options: ProcessOptions) {
+    const { cwd, env = {}, prefix = [], denoFlags = [], main = MAIN } = options;
+    const [program, ...rest] = [...prefix, Deno.execPath(), "run", "-A", ...denoFlags, main, ...args];
     this.#child = new Deno.Command(program!, {
       args: rest,
       cwd,

@@ -9,6 +9,8 @@ export interface ProjectOptions {
   readonly stages?: readonly StageName[];
   /** Leave out the deno.json that makes this folder the home of the store. */
   readonly bare?: boolean;
+  /** Where to make the folder: for tests that start thousands, a file system in memory. */
+  readonly in?: string | undefined;
 }
 
 /** A temporary folder outside the clone with a pipeline in it, and the command line to run there. */
@@ -16,7 +18,8 @@ export class Project implements AsyncDisposable {
   readonly root: string;
 
   constructor(options: ProjectOptions = {}) {
-    this.root = Deno.makeTempDirSync({ prefix: "noiseline-test-" });
+    const { in: dir } = options;
+    this.root = Deno.makeTempDirSync({ prefix: "noiseline-test-", ...(dir === undefined ? {} : { dir }) });
     if (options.bare !== true) this.write("deno.json", "{}");
     for (const name of options.stages ?? []) this.copy(`tests/support/stages/${name}.ts`, `${name}.ts`);
     for (const [name, text] of Object.entries(options.files ?? {})) this.write(name, text);

@@ -95,3 +95,49 @@ Deno.test("a torn line of the view's record counts as an absent view", async () 
   await Deno.writeTextFile(record, (await Deno.readTextFile(record)).slice(0, 40));
   assertEquals(openStore(w.store.root).viewsOf("p").check("s", w.a.resolvedKey), { state: "absent" });
 });
+
+Deno.test("install() does not take for the user's edit what a power cut left of a view", async () => {
+  await using w = await world();
+  w.views.install("s", w.a);
+  for (const left of ["", "\0"]) {
+    for (const path of ["x.txt", "deep/y.txt"]) {
+      edit(join(w.home, path), left);
+      // From before the machine was started.
+      Deno.utimeSync(join(w.home, path), 1, 1);
+    }
+    const later = openStore(w.store.root).viewsOf("p");
+    assertEquals(later.check("s", w.a.resolvedKey).state, "modified");
+    assertEquals(later.install("s", w.a), undefined);
+    assertEquals(Deno.readTextFileSync(join(w.home, "x.txt")), "a");
+  }
+  // Emptied since, it is an edit.
+  edit(join(w.home, "x.txt"), "");
+  assertEquals(w.views.install("s", w.a), `${w.home}.mine`);
+});
+
+Deno.test("check() does not believe times from before the machine was started", async () => {
+  await using w = await world();
+  w.views.install("s", w.a);
+  const path = join(w.home, "x.txt");
+  edit(path, "z");
+  Deno.utimeSync(path, 1, 1);
+  const record = join(w.store.root, "views/p.jsonl");
+  const { ctime } = Deno.statSync(path);
+  const text = Deno.readTextFileSync(record).replaceAll(/"mtimeMs":\d+/g, '"mtimeMs":1000')
+    .replaceAll(/"ctimeMs":\d+/g, `"ctimeMs":${ctime!.getTime()}`);
+  Deno.writeTextFileSync(record, text);
+  const { state } = openStore(w.store.root).viewsOf("p").check("s", w.a.resolvedKey);
+  assertEquals(state, "modified");
+});
+
+Deno.test("install() sweeps what runs left that were killed in the middle of it, and nothing else", async () => {
+  await using w = await world();
+  const outputs = join(w.home, "..");
+  // Ids of processes end well below this.
+  for (const name of [".new-s-4194999", ".old-s-4194999", `.new-t-${Deno.ppid}`, ".new-notes", "own"]) {
+    Deno.mkdirSync(join(outputs, name), { recursive: true });
+  }
+  w.views.install("s", w.a);
+  const names = [...Deno.readDirSync(outputs)].map(({ name }) => name).sort();
+  assertEquals(names, [`.new-t-${Deno.ppid}`, ".new-notes", "own", "s"].sort());
+});

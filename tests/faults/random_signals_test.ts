@@ -1,0 +1,62 @@
+import { FaultProject } from "../support/faults/project.ts";
+import { judge, makeReference, standingOf, type Verdict } from "../support/faults/reference.ts";
+import { ALL, forEachOf, seededRandom, Tally } from "../support/faults/tally.ts";
+import { childrenOf, isAlive, isGoneWithin } from "../support/proc.ts";
+
+/** A walk that takes half a second and saves four times. */
+const ARGS = ["--set", "walk.steps=8", "--set", "walk.pauseMs=60"];
+
+const TRIES = ALL ? 60 : 10;
+const STRIKES = ["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of the worker"] as const;
+
+/** Pids of what a command has started; none where it is gone. */
+function workersOf(pid: number): number[] {
+  try {
+    return childrenOf(pid);
+  } catch {
+    return [];
+  }
+}
+
+for (const strike of STRIKES) {
+  Deno.test(`run ends with the same bytes when it got ${strike} once or more at random times`, async () => {
+    await using whole = new FaultProject();
+    const started = performance.now();
+    const reference = await makeReference(whole, ARGS);
+    const durationMs = performance.now() - started;
+    const tally = new Tally(`${strike} at random times`, TRIES);
+    const orphans = strike === "SIGKILL" ? new Tally("worker of a killed run, gone within 2 s", TRIES) : undefined;
+    // All that is random is drawn first, so that it does not depend on which try ends first.
+    const random = seededRandom(STRIKES.indexOf(strike));
+    const tries = Array.from({ length: TRIES }, (_, index) => {
+      const count = 1 + Math.floor(random() * 3);
+      return { index, delays: Array.from({ length: count }, () => random() * 1.1 * durationMs) };
+    });
+    await forEachOf(tries, async ({ index, delays }) => {
+      await using project = new FaultProject();
+      const verdict: Verdict = { lost: [], wrong: [] };
+      for (const delayMs of delays) {
+        await using running = project.launch(ARGS);
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        const workers = workersOf(running.pid);
+        if (strike === "SIGKILL of the worker") {
+          for (const pid of workers) if (isAlive(pid)) Deno.kill(pid, "SIGKILL");
+        } else running.signal(strike);
+        const { code, signal, stdout, stderr } = await running.outcome();
+        const orphaned = { lost: [], wrong: [] as string[] };
+        for (const pid of workers) if (!await isGoneWithin(pid, 2_000)) orphaned.wrong.push(`worker ${pid} lives`);
+        if (workers.length > 0) orphans?.add(`try ${index}`, orphaned);
+        verdict.wrong.push(...orphaned.wrong);
+        // Before the command listens for a signal, or once it has ended, the signal has its own effect.
+        const ended = signal === null ? [0, 1, 130].includes(code) : signal === strike;
+        const crashed = stderr.includes("internal error") || (code === 1 && strike !== "SIGKILL of the worker");
+        if (!ended || crashed) verdict.wrong.push(`it ended with ${signal ?? code}: ${stdout}${stderr}`);
+      }
+      const before = standingOf(project);
+      const { lost, wrong } = judge(project, await project.run(ARGS), before, reference);
+      tally.add(`try ${index}`, { lost: [...verdict.lost, ...lost], wrong: [...verdict.wrong, ...wrong] });
+    });
+    tally.close();
+    orphans?.close();
+  });
+}

@@ -1,0 +1,33 @@
+/** `deno task test:faults`: the tests of this folder, then the table of all faults that they tried. */
+import type { Row } from "../support/faults/tally.ts";
+
+const table = await Deno.makeTempFile({ prefix: "noiseline-faults-", suffix: ".jsonl" });
+const folder = new URL(".", import.meta.url).pathname;
+const started = performance.now();
+const { code } = await new Deno.Command(Deno.execPath(), {
+  args: ["test", "-A", "--parallel", "--quiet", ...(Deno.args.length > 0 ? Deno.args : [folder])],
+  env: { NOISELINE_FAULTS_TABLE: table },
+}).spawn().status;
+
+const rows = Deno.readTextFileSync(table).split("\n").filter((line) => line !== "").map((line) =>
+  JSON.parse(line) as Row
+);
+Deno.removeSync(table);
+rows.sort((a, b) => a.kind < b.kind ? -1 : 1);
+const sum = (name: "points" | "tries" | "lost" | "wrong") => rows.reduce((total, row) => total + row[name], 0);
+const lines = [
+  ["fault", "points", "tries", "lost work", "wrong bytes"],
+  ...rows.map(({ kind, points, tries, lost, wrong }) => [kind, points, tries, lost, wrong].map(String)),
+  ["all", sum("points"), sum("tries"), sum("lost"), sum("wrong")].map(String),
+];
+const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+const show = (line: readonly string[]) =>
+  `| ${
+    line.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(" | ")
+  } |`;
+lines.splice(1, 0, widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+if (rows.length > 0) {
+  // deno-lint-ignore no-console
+  console.log(`\n${lines.map(show).join("\n")}\n${((performance.now() - started) / 1000).toFixed(0)} s`);
+}
+Deno.exit(code);

@@ -1,0 +1,86 @@
+/**
+ * Makes a process fail at one of its operations on the store. Loaded by test entries alone: by `cli.ts` in this folder
+ * for the command itself, and before a stage's worker by the `setpriv` that {@linkcode FaultProject} puts on its PATH.
+ */
+import { type FileOperation, setOperationHook } from "../../../engine/store/files.ts";
+
+/** What to do to a process, as plain data, since it travels to another one. */
+export type Injection =
+  /** Write down every operation, as lines of JSON ({@linkcode Recorded}). */
+  | { readonly act: "record"; readonly log: string }
+  /** Die at the operation of this number, counted from 0, before it is done. */
+  | { readonly act: "kill"; readonly at: number }
+  /** Fail this operation once, or it and all of its sort that follow. */
+  | { readonly act: "fail"; readonly at: number; readonly code: FaultCode; readonly lasting?: boolean };
+
+export type FaultCode = keyof typeof MESSAGES;
+
+const MESSAGES = {
+  ENOSPC: "No space left on device (os error 28)",
+  EIO: "Input/output error (os error 5)",
+  EMFILE: "Too many open files (os error 24)",
+} as const;
+
+/** One operation of a process. */
+export interface Recorded {
+  readonly process: number;
+  readonly operation: FileOperation;
+  readonly path: string;
+  readonly from?: string;
+  /** Base64. */
+  readonly bytes?: string;
+  /** Of the operation before this one: the time that its file then had. */
+  readonly mtimeMs?: number;
+}
+
+/** The error that the system would give. */
+export function makeFault(code: FaultCode, path: string): Error {
+  return Object.assign(new Error(`${MESSAGES[code]}: ${path}`), { code });
+}
+
+/** @returns how many operations there were, and whether the injection came to its turn */
+export function arm(injection: Injection): { readonly count: () => number; readonly fired: () => boolean } {
+  let count = 0;
+  let fired = false;
+  const log = injection.act === "record" ? Deno.openSync(injection.log, { append: true, create: true }) : undefined;
+  let previous: string | undefined;
+  setOperationHook((operation, path, detail) => {
+    const number = count++;
+    switch (injection.act) {
+      case "record": {
+        const line: Recorded = {
+          process: Deno.pid,
+          operation,
+          path,
+          ...(detail?.from === undefined ? {} : { from: detail.from }),
+          ...(detail?.bytes === undefined ? {} : { bytes: detail.bytes.toBase64() }),
+          ...timeOf(previous),
+        };
+        previous = path;
+        log!.writeSync(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+        return;
+      }
+      case "kill":
+        if (number !== injection.at) return;
+        fired = true;
+        Deno.kill(Deno.pid, "SIGKILL");
+        // The signal may come a moment late, and nothing must be done meanwhile.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+        return;
+      case "fail":
+        if (number === injection.at || (injection.lasting === true && number > injection.at)) {
+          fired = true;
+          throw makeFault(injection.code, path);
+        }
+    }
+  });
+  return { count: () => count, fired: () => fired };
+}
+
+function timeOf(path: string | undefined): { readonly mtimeMs?: number } {
+  try {
+    return path === undefined ? {} : { mtimeMs: Deno.lstatSync(path).mtime!.getTime() };
+  } catch {
+    return {};
+  }
+}

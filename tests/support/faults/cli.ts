@@ -1,0 +1,10 @@
+/** The command line with a fault in it: the first argument says which, the rest is what a user types. */
+import { main } from "../../../cli/main.ts";
+import { BUILTIN_KINDS } from "../../../stages/mod.ts";
+import { arm, type Injection } from "./arm.ts";
+import { FAULT_KINDS } from "./kinds.ts";
+
+const [injection, ...args] = Deno.args;
+const parsed = JSON.parse(injection!) as Injection | null;
+if (parsed !== null) arm(parsed);
+Deno.exit(await main(args, { kinds: { ...BUILTIN_KINDS, ...FAULT_KINDS } }));

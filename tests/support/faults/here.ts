@@ -1,0 +1,43 @@
+import type { EngineEvent } from "../../../engine/event/events.ts";
+import { type RunOptions, runPipeline } from "../../../engine/execute/run_pipeline.ts";
+import { loadPipeline } from "../../../engine/load/load_pipeline.ts";
+import { openStore, type Store } from "../../../engine/store/store.ts";
+import type { Project } from "../project.ts";
+import { FAULT_KINDS } from "./kinds.ts";
+
+/** What a run in this process did. */
+export interface Ran {
+  /** How each stage ended. */
+  readonly ended: Readonly<Record<string, string>>;
+  /** Digests of all outputs by stage. */
+  readonly digests: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+  readonly store: Store;
+}
+
+/** Run `faults.yaml` in this process: where thousands of tries are wanted, starting one for each would take hours. */
+export async function runHere(
+  project: Project,
+  overrides: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<Ran> {
+  const loaded = await loadPipeline(project.path("faults.yaml"), { kinds: FAULT_KINDS, overrides });
+  if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
+  const store = openStore(project.path(".noiseline"));
+  const warnings: string[] = [];
+  const emit = (event: EngineEvent) => {
+    if (event.type === "stage-note" && event.level === "warn") warnings.push(event.message);
+  };
+  const result = await runPipeline(loaded.value, store, { ...options, emit });
+  if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
+  const stages = [...result.value.stages];
+  return {
+    ended: Object.fromEntries(stages.map(([id, { state, message }]) => [id, message ?? state])),
+    digests: Object.fromEntries(stages.map(([id, { manifest }]) => [
+      id,
+      Object.values(manifest?.outputs ?? {}).map(({ digest }) => digest).join(" "),
+    ])),
+    warnings,
+    store,
+  };
+}

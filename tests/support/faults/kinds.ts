@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
+import { extent, externalFile } from "../../../schemas/roles.ts";
+
+const files = { type: "files", description: "Text" } as const;
+
+/** Joins texts, in the engine's own process. */
+const join = defineKind({
+  kind: "join",
+  summary: "Joins a text, a file and its inputs",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./join_run.ts"),
+  params: z.strictObject({ text: z.string().default(""), file: externalFile(z.string().optional()) }),
+  inputs: { from: { ...files, list: true, optional: true } },
+  outputs: { out: files },
+});
+
+/** Walks a chain of hashes in a process of its own, saving each second step. */
+const walk = defineKind({
+  kind: "walk",
+  summary: "Walks a chain of hashes",
+  version: 1,
+  runs: "process",
+  entry: import.meta.resolve("./walk_run.ts"),
+  params: z.strictObject({ text: z.string().default("a"), steps: extent(z.int().min(1)), pauseMs: z.int().default(0) }),
+  inputs: { from: { ...files, optional: true } },
+  outputs: { out: files, log: { ...files, type: "log" } },
+});
+
+/** Kinds of the fixture pipeline. They are built in for it, so that no launch has to ask a child what they are. */
+export const FAULT_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
+  [join, walk].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
+);

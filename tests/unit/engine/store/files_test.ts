@@ -1,0 +1,84 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { join, relative } from "node:path";
+import { DigestCache } from "../../../../engine/store/digest_cache.ts";
+import {
+  appendLine,
+  closeAppended,
+  type FileOperation,
+  makeDurableFolder,
+  readJsonLines,
+  setOperationHook,
+  writeAtomically,
+} from "../../../../engine/store/files.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const full = () => Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+
+/** Fail the operations of one sort for as long as this is held. */
+function failing(wanted: FileOperation): Disposable {
+  setOperationHook((operation) => {
+    if (operation === wanted) throw full();
+  });
+  return { [Symbol.dispose]: () => setOperationHook(undefined) };
+}
+
+Deno.test("makeDurableFolder() flushes the name of each folder that it makes, and nothing of those that were there", async () => {
+  await using folder = await makeTempFolder();
+  const done: string[] = [];
+  setOperationHook((operation, path) => done.push(`${operation} ${relative(folder.path, path)}`));
+  try {
+    makeDurableFolder(join(folder.path, "a/b"));
+    makeDurableFolder(join(folder.path, "a/c"));
+    makeDurableFolder(join(folder.path, "a/c"));
+  } finally {
+    setOperationHook(undefined);
+  }
+  assertEquals(done, ["mkdir a", "fsync ", "mkdir a/b", "fsync a", "mkdir a/c", "fsync a"]);
+});
+
+Deno.test("appendLine() glues no line to the half of one that could not be written", async () => {
+  await using folder = await makeTempFolder();
+  const path = join(folder.path, "lines.jsonl");
+  appendLine(path, '{"n":1}');
+  {
+    using _full = failing("half");
+    assertThrows(() => appendLine(path, '{"n":2}'), Error, "No space");
+  }
+  appendLine(path, '{"n":3}');
+  closeAppended(path);
+  assertEquals(readJsonLines(path), [{ n: 1 }, { n: 3 }]);
+});
+
+Deno.test("writeAtomically() leaves the old file and no other when it fails at any of its operations", async () => {
+  await using folder = await makeTempFolder();
+  const path = join(folder.path, "record.json");
+  writeAtomically(path, "old");
+  for (const operation of ["write", "half", "fsync", "rename"] as const) {
+    using _full = failing(operation);
+    assertThrows(() => writeAtomically(path, "new"), Error, "No space");
+    assertEquals(Deno.readTextFileSync(path), "old");
+    assertEquals([...Deno.readDirSync(folder.path)].length, 1, operation);
+  }
+});
+
+Deno.test("a digest is told although it cannot be remembered", async () => {
+  await using folder = await makeTempFolder();
+  await Deno.mkdir(join(folder.path, "cache"));
+  const file = join(folder.path, "f");
+  await Deno.writeTextFile(file, "one");
+  const { now } = Date;
+  // As if the file had been left alone.
+  Date.now = () => now() + 10_000;
+  let tried = false;
+  setOperationHook(() => {
+    tried = true;
+    throw full();
+  });
+  try {
+    assertEquals(new DigestCache(join(folder.path, "cache/digests.jsonl")).digest(file).length, 64);
+    assert(tried);
+  } finally {
+    setOperationHook(undefined);
+    Date.now = now;
+  }
+});
