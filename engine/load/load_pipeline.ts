@@ -182,7 +182,7 @@ function buildStages(
       params: outcome.params,
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
-      resources: entry.resources ?? kind.resources,
+      resources: { ...kind.resources, ...entry.resources },
       timeoutMs: entry.timeout,
       retries: entry.retries,
       workGflop: undefined,
