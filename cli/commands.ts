@@ -26,6 +26,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Print the resolved pipeline with the origin of each value",
     load: () => import("./commands/show.ts"),
   },
+  new: { summary: "Write a new pipeline or custom stage to start from", load: () => import("./commands/new.ts") },
   stages: { summary: "List the stage kinds, or describe one", load: () => import("./commands/stages.ts") },
   schema: { summary: "Print the JSON Schema of pipeline files", load: () => import("./commands/schema.ts") },
   runs: { summary: "Show what was run, when, and what became of it", load: () => import("./commands/runs.ts") },

@@ -23,6 +23,9 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
 export const resourcesSchema = z.strictObject({
   cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
   gpu: z.int().min(0).max(64).optional().describe("GPU slots that the stage takes while it runs"),
+  memory: z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, {
+    error: () => "an amount of memory above 0, such as 500MB or 2GiB",
+  }).optional().describe("Stop the stage if its process takes more memory; 500MB, 2GiB and the like"),
 }).describe("Slots that the stage takes while it runs; what the machine lacks is not waited for");
 
 const reference = z.string().min(1).describe("stage, stage.port or stage@extent.port");

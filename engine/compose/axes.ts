@@ -1,4 +1,5 @@
 import { showValue } from "../diagnostic/format.ts";
+import { compareCodeUnits } from "../fingerprint/encode.ts";
 import { isRecord } from "../load/tree.ts";
 import type { DocumentPath } from "../source/document.ts";
 
@@ -198,6 +199,22 @@ function clashOf(combinations: readonly Combination[]): AxisValue | undefined {
 
 function distinct(combinations: readonly Combination[]): Combination[] {
   return [...new Map(combinations.map((one) => [childSuffix(one), one])).values()];
+}
+
+/**
+ * Order of children that does not depend on the order in which values are written: by their labels, numbers by size.
+ * What gathers them would otherwise run again for a matrix that was only rearranged.
+ */
+export function compareCombinations(left: Combination, right: Combination): number {
+  const axes = [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
+  for (const axis of axes) {
+    const [a, b] = [valueOf(left, axis)?.label ?? "", valueOf(right, axis)?.label ?? ""];
+    if (a === b) continue;
+    const difference = Number(a) - Number(b);
+    if (a !== "" && b !== "" && difference !== 0 && Number.isFinite(difference)) return difference;
+    return compareCodeUnits(a, b);
+  }
+  return 0;
 }
 
 /** The value that a combination has for an axis. */

@@ -4,7 +4,17 @@ import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
 import { parseReference } from "../load/reference.ts";
 import { isRecord } from "../load/tree.ts";
 import type { DocumentPath } from "../source/document.ts";
-import { agrees, childSuffix, type Combination, join, MAX_CHILDREN, parseMatrix, project, valueOf } from "./axes.ts";
+import {
+  agrees,
+  childSuffix,
+  type Combination,
+  compareCombinations,
+  join,
+  MAX_CHILDREN,
+  parseMatrix,
+  project,
+  valueOf,
+} from "./axes.ts";
 import { fillMatrix, matrixAxesIn } from "./fill.ts";
 
 /** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
@@ -331,7 +341,7 @@ class Expander {
         return [text];
       }
       gathered ||= list;
-      return mine.map((one) =>
+      return (list ? mine.toSorted(compareCombinations) : mine).map((one) =>
         `${stage}${childSuffix(one)}${extent === undefined ? "" : `@${extent}`}${
           output === undefined ? "" : `.${output}`
         }`

@@ -19,6 +19,31 @@ export type Collected =
   }
   | { readonly error: string; readonly fix: string };
 
+/** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
+function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
+  try {
+    return listFiles(folder);
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? "";
+    if (["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ENAMETOOLONG", "ELOOP"].includes(code)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Whether a file can be kept under its name. Control characters would act on terminals; a name that is not UTF-8 comes
+ * with other letters in their place, under which there is no file.
+ */
+function isKeepable(path: string, name: string): boolean {
+  // deno-lint-ignore no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(name)) return false;
+  return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
+}
+
+function shorten(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 80)}…` : name;
+}
+
 /** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
 export function collectOutputs(
   planned: PlannedStage,
@@ -27,18 +52,25 @@ export function collectOutputs(
 ): Collected {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
-    const { files, strange } = listFiles(folder);
+    const found = lookThrough(folder);
+    if (found === undefined) {
+      return {
+        error: `output "${port}" cannot be read: its folder was removed, replaced, closed or nested too deeply`,
+        fix: `leave the folder of outputs.${port} as it is, and write plain files into it`,
+      };
+    }
+    const { files, strange } = found;
     if (strange.length > 0) {
       return {
         error: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
         fix: "write plain files; links may lead out of the artifact",
       };
     }
-    const badName = files.find((name) => !relativePathSchema.safeParse(name).success);
+    const badName = files.find((name) => !isKeepable(join(folder, name), name));
     if (badName !== undefined) {
       return {
-        error: `output "${port}" has a file name that cannot be kept: ${badName}`,
-        fix: "use plain names without \\",
+        error: `output "${port}" has a file name that cannot be kept: ${JSON.stringify(shorten(badName))}`,
+        fix: "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders",
       };
     }
     if (files.length === 0) {

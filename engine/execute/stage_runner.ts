@@ -3,12 +3,13 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
 import type { Emit } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
-import { fileNameOf, type Pipeline } from "../pipeline.ts";
+import { fileNameOf, type Pipeline, type Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
+import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { isEnvironmental, makeDurableFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
@@ -38,6 +39,9 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
 }
+
+/** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
+const MAX_NOTES = 1_000;
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
@@ -290,6 +294,7 @@ export class StageRunner {
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
     this.#rates.set(stage.id, new RateMeter());
+    let notes = 0;
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
         this.#rates.get(stage.id)?.note(event.update);
@@ -297,7 +302,10 @@ export class StageRunner {
       } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
       else {
         log(`${event.type}: ${event.message}`);
+        if (++notes > MAX_NOTES) return;
         emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
+        if (notes < MAX_NOTES) return;
+        emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
       }
     };
     if (stage.kind.runs === "inline") {
@@ -305,10 +313,10 @@ export class StageRunner {
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const problem = await installPackages(stage.kind.entry, stage.kind.custom, note);
+    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note);
     const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
-    const outside = problem ?? await openOutside(stage, folders, note);
-    if (typeof outside === "string") {
+    const outside = "problem" in installed ? installed.problem : await openOutside(stage, folders, note);
+    if (typeof outside === "string" || "problem" in installed) {
       return {
         status: "failed",
         message: `cannot fetch its packages: ${outside}`,
@@ -324,6 +332,8 @@ export class StageRunner {
       hosts: outside.hosts,
       grants: await planned.device?.grants() ?? {},
       timeoutMs: stage.timeoutMs,
+      memoryLimit: memoryLimitOf(stage),
+      lock: installed.lock,
       env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
       stop,
       kill,
@@ -365,4 +375,10 @@ export class StageRunner {
       durationMs,
     });
   }
+}
+
+/** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
+function memoryLimitOf({ resources, kind }: Stage): number | undefined {
+  if (resources.memory !== undefined) return parseMemory(resources.memory);
+  return kind.custom ? defaultMemoryLimit() : undefined;
 }

@@ -50,7 +50,7 @@ export function buildStages(
       inputs: bound.inputs,
       needs: bound.needs,
       seed: entry.seed ?? seed,
-      resources: entry.resources ?? kind.resources,
+      resources: { ...kind.resources, ...entry.resources },
       timeoutMs: entry.timeout,
       retries: entry.retries,
       workGflop: undefined,

@@ -135,7 +135,7 @@ export function continuedStage(
       entry: id,
       params: outcome.params,
       extent: outcome.params[extent] as number,
-      resources: entry.resources ?? base.resources,
+      resources: { ...base.resources, ...entry.resources },
       timeoutMs: entry.timeout ?? base.timeoutMs,
       retries: entry.retries,
     };

@@ -35,6 +35,10 @@ function readsLatest(stage: Stage, manifest: ResultManifest, latest: ReadonlyMap
   );
 }
 
+function isForced({ reasons }: PlannedStage): boolean {
+  return reasons.some(({ code }) => code === "forced");
+}
+
 /**
  * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
  * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
@@ -121,16 +125,27 @@ export class Planner {
     return stages;
   }
 
-  /** Of two stages with one key, the first runs and the second then finds its result. */
+  /**
+   * Of two stages with one key, the first runs and the second then finds its result. The same goes for two that lost the
+   * same bytes from the store.
+   */
   #afterTwin(planned: PlannedStage, working: Map<string, string>): PlannedStage {
-    const twin = working.get(planned.recipeKey);
     if (!WORKING_STATES.has(planned.state)) return planned;
-    if (twin === undefined) {
-      working.set(planned.recipeKey, planned.stage.id);
-      return planned;
-    }
+    const names = [planned.recipeKey, ...this.#lostObjects(planned)];
+    const twin = names.map((name) => working.get(name)).find((id) => id !== undefined);
+    for (const name of names) if (!working.has(name)) working.set(name, planned.stage.id);
+    if (twin === undefined || isForced(planned)) return planned;
     const { fromStep: _fromStep, ...rest } = planned;
     return { ...rest, state: "may-run", reasons: [...planned.reasons, { code: "upstream", stage: twin }] };
+  }
+
+  /** The objects that a result misses in the store, where that is why its stage runs. */
+  #lostObjects({ keys, manifest }: PlannedStage): string[] {
+    const found = keys === undefined || manifest !== undefined
+      ? undefined
+      : this.#store.results.byResolved(keys.resolvedKey);
+    const files = Object.values(found?.outputs ?? {}).flatMap((artifact) => artifact.files);
+    return files.filter((file) => !this.#store.objects.has(file)).map(({ sha256 }) => sha256);
   }
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */

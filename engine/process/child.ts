@@ -2,7 +2,10 @@ import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
-import { copyFile, writeNew } from "../store/files.ts";
+import { writeNew } from "../store/files.ts";
+import { streamLines } from "./lines.ts";
+import { moduleFlags, stageLock } from "./module_lock.ts";
+import { formatMemory, watchMemory } from "./memory.ts";
 import {
   messagePrefix,
   type StageEvent,
@@ -11,15 +14,9 @@ import {
   type WorkerMessage,
   workerMessageSchema,
 } from "./protocol.ts";
-import {
-  killGroup,
-  packageFolder,
-  spawnDeno,
-  streamLines,
-  TOOLKIT_CONFIG,
-  TOOLKIT_LOCK,
-  WORKER_MODULE,
-} from "./runtime.ts";
+import { explainRefusal } from "./refusal.ts";
+import { killGroup, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
+import { StageLog } from "./stage_log.ts";
 
 export interface ChildOptions {
   /** A folder of this one run, for the generated entry module. */
@@ -31,6 +28,10 @@ export interface ChildOptions {
   /** What the stage's device needs. */
   readonly grants: DeviceGrants;
   readonly timeoutMs: number | undefined;
+  /** What the process may hold, in bytes; no limit where undefined. */
+  readonly memoryLimit: number | undefined;
+  /** Lock of exactly the packages that a custom stage names; the toolkit's own where undefined. */
+  readonly lock: string | undefined;
   /** Set for the child on top of the inherited environment, such as which GPUs it may use. */
   readonly env: Readonly<Record<string, string>>;
   /** First signal: ask the stage to save and stop. */
@@ -46,7 +47,6 @@ export type WorkerTask = "serveStage" | "describeStage" | "describePipeline";
 
 /** A stage that was asked to stop has this long to finish its step and save. */
 const STOP_GRACE_MS = 15 * 60_000;
-const LOG_LINES_KEPT = 12;
 
 /**
  * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
@@ -63,14 +63,11 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask): str
 }
 
 /**
- * Flags that make a worker see the toolkit's imports. A custom stage may import packages that the toolkit's lock file
- * does not list, so it gets a copy of the lock that Deno may add to.
+ * Storage that outlives a process, such as CacheStorage, belongs to a location: with one of its own, no run finds what
+ * another left there. It would be an input that no key knows.
  */
-export function moduleFlags(folder: string, custom: boolean): string[] {
-  if (!custom) return ["--cached-only", `--config=${TOOLKIT_CONFIG}`, "--frozen"];
-  const lock = join(folder, "deno.lock");
-  copyFile(TOOLKIT_LOCK, lock);
-  return ["--cached-only", `--config=${TOOLKIT_CONFIG}`, `--lock=${lock}`];
+export function ownLocation(): string {
+  return `--location=http://${crypto.randomUUID()}.invalid/`;
 }
 
 /**
@@ -96,6 +93,11 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   return flags;
 }
 
+/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
+function heapFlags(limit: number | undefined): string[] {
+  return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
+}
+
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
@@ -110,7 +112,9 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
   const flags = [
     ...permissions,
-    ...moduleFlags(options.folder, kind.custom),
+    ...moduleFlags(stageLock(options.folder, options.lock), true),
+    ...(kind.custom ? [ownLocation()] : []),
+    ...heapFlags(options.memoryLimit),
     "--no-check",
     "--quiet",
   ];
@@ -126,6 +130,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
   let outcome: StageOutcome | undefined;
   let timedOut = false;
+  let held: number | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
   const onStop = () => {
     tell({ type: "stop" });
@@ -139,22 +144,24 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     killGroup(child);
   }, options.timeoutMs);
 
-  const tail: string[] = [];
-  const keep = (line: string) => {
-    options.log(line);
-    tail.push(line);
-    if (tail.length > LOG_LINES_KEPT) tail.shift();
-  };
+  const unwatch = options.memoryLimit === undefined
+    ? undefined
+    : watchMemory(child.pid, options.memoryLimit, (bytes) => {
+      held = bytes;
+      killGroup(child);
+    });
+
+  const log = new StageLog(options.log);
   const prefix = messagePrefix(start.nonce);
   const readMessages = async () => {
     for await (const line of streamLines(child.stdout)) {
       // A stage that wrote to standard output by itself may have left its line open.
       const at = line.indexOf(prefix);
-      if (at !== 0) keep(at < 0 ? line : line.slice(0, at));
+      if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
       const message = parseMessage(line.slice(at + prefix.length));
       if (message === undefined) {
-        keep(line);
+        log.keep(line);
         continue;
       }
       if (message.type === "end") outcome = message.end;
@@ -164,7 +171,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     }
   };
   const readLog = async () => {
-    for await (const line of streamLines(child.stderr)) keep(line);
+    for await (const line of streamLines(child.stderr)) log.keep(line);
   };
 
   try {
@@ -174,12 +181,15 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     if (timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
+    if (held !== undefined) return overLimit(held, options.memoryLimit!);
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
-    return describeLoss(status, tail);
+    return describeLoss(status, log.tail());
   } finally {
     clearTimeout(timeout);
     clearTimeout(graceTimer);
+    unwatch?.();
+    log.close();
     options.stop.removeEventListener("abort", onStop);
     options.kill.removeEventListener("abort", onKill);
     // Whatever the stage started dies with it.
@@ -197,16 +207,34 @@ function parseMessage(text: string): WorkerMessage | undefined {
   }
 }
 
-function describeLoss(status: Deno.CommandStatus, tail: readonly string[]): StageOutcome {
-  const said = tail.join("\n").trim();
+function overLimit(held: number, limit: number): StageOutcome {
+  return {
+    status: "failed",
+    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}, and was stopped`,
+    fix: "work in smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
+  };
+}
+
+function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
+  if (said.includes("JavaScript out of memory") || said.includes("Reached heap limit")) {
+    return {
+      status: "failed",
+      message: "it ran out of memory: JavaScript's own limit was reached",
+      fix: "work in smaller parts, or give it more with resources: { memory: 8GiB }",
+    };
+  }
   if (status.signal !== null) {
     const hint = status.signal === "SIGKILL" ? " (killed from outside, or out of memory)" : "";
     return { status: "lost", message: `its process ended by ${status.signal}${hint}${said === "" ? "" : `\n${said}`}` };
   }
-  if (status.code === 0) {
+  const refused = status.code === 0 ? undefined : explainRefusal(said);
+  if (refused !== undefined) return { status: "failed", ...refused };
+  if (status.code === 0 || said === "") {
     return {
       status: "failed",
-      message: "its process ended without finishing the stage",
+      message: status.code === 0
+        ? "its process ended without finishing the stage"
+        : `its process ended with code ${status.code} without finishing the stage`,
       fix: "remove Deno.exit from it",
     };
   }

@@ -17,6 +17,8 @@ interface InfoModule {
   readonly kind?: string;
   readonly error?: string;
   readonly npmPackage?: string;
+  /** Where Deno keeps the text of a remote module. */
+  readonly local?: string;
   readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
 }
 
@@ -69,7 +71,9 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       parts.push(["file", place, hashFile(path)]);
       files.push(path);
     } else {
-      parts.push(["package", module?.npmPackage ?? specifier]);
+      // The text behind an address may change; an npm package of one version may not.
+      const content = module?.local === undefined ? [] : [hashFile(module.local)];
+      parts.push(["package", module?.npmPackage ?? specifier, ...content]);
     }
     for (const dependency of module?.dependencies ?? []) {
       if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
-import { isEnvironmental, makeFolder, writeUnflushed } from "../store/files.ts";
+import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import {
   type InputMessage,
@@ -11,6 +11,8 @@ import {
   type StageOutcome,
   type StartMessage,
 } from "./protocol.ts";
+import type { OwnFolders } from "./refusal.ts";
+import { cutText, outcomeOfThrow } from "./thrown.ts";
 
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
@@ -86,32 +88,41 @@ export function makeContext(
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),
-    note: (message) => emit({ type: "note", message }),
-    warn: (message) => emit({ type: "warn", message }),
+    note: (message) => emit({ type: "note", message: cutText(String(message)) }),
+    warn: (message) => emit({ type: "warn", message: cutText(String(message)) }),
   };
 }
 
+/** Where the stage's own files lie. */
+export function ownFolders(start: StartMessage): OwnFolders {
+  const inputs = Object.values(start.inputs).flat().flatMap((one) => one?.folder ?? []);
+  return { inputs, outputs: Object.values(start.outputs) };
+}
+
 /** Run a stage's code to its end. A throw becomes a value here, so that every way to end looks alike to the caller. */
-export async function runStage(run: StageRun, context: StageContext): Promise<StageOutcome> {
+export async function runStage(
+  run: StageRun,
+  context: StageContext,
+  folders: OwnFolders = { inputs: [], outputs: [] },
+): Promise<StageOutcome> {
   try {
     const end: unknown = await run(context);
     if (end === undefined) return { status: "complete" };
     const parsed = stageEndSchema.safeParse(end);
-    if (parsed.success) return parsed.data as StageEnd;
+    if (parsed.success) return cutEnd(parsed.data as StageEnd);
     const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
-    return { status: "failed", message: `the stage returned what is no way to end: ${JSON.stringify(end)}`, fix };
+    return {
+      status: "failed",
+      message: `the stage returned what is no way to end: ${cutText(Deno.inspect(end))}`,
+      fix,
+    };
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) {
-      return {
-        status: "failed",
-        message: `the stage tried to do what it did not declare: ${error.message.split(",")[0]}`,
-        fix: "read only inputs, write only outputs, or declare the permission in the stage's definition",
-      };
-    }
-    const message = error instanceof Error ? error.message : String(error);
-    if (isEnvironmental(error)) {
-      return { status: "failed", message: `cannot write: ${message}`, fix: "free some space, then run again" };
-    }
-    return { status: "crashed", message, stack: (error instanceof Error ? error.stack : undefined) ?? message };
+    return outcomeOfThrow(error, folders);
   }
+}
+
+function cutEnd(end: StageEnd): StageEnd {
+  if (end.status !== "failed") return end;
+  const { message, fix } = end;
+  return { status: "failed", message: cutText(message), ...(fix === undefined ? {} : { fix: cutText(fix) }) };
 }

@@ -3,13 +3,29 @@ import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { statIfThere } from "../store/files.ts";
-import { moduleFlags, type WorkerTask, writeEntry } from "./child.ts";
+import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
 import { digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
+import { answerLines, streamLines } from "./lines.ts";
+import { looseLock, moduleFlags } from "./module_lock.ts";
+import { formatMemory, watchMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
+import { explainRefusal } from "./refusal.ts";
 import { killGroup, spawnDeno } from "./runtime.ts";
+import { StageLog } from "./stage_log.ts";
 
 const DESCRIBE_TIMEOUT_MS = 20_000;
+/** Loading a stage has no reason to take much, whatever the machine has. */
+const DESCRIBE_MEMORY = 2 ** 31;
+
+/** Why a process gave no answer, in the order in which causes hide each other. */
+function explainSilence(said: string, { timedOut, held }: { timedOut: boolean; held: number | undefined }): string {
+  if (held !== undefined) return `loading it took ${formatMemory(held)} of memory and was stopped`;
+  if (timedOut) return `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped`;
+  const refused = explainRefusal(said);
+  if (refused !== undefined) return `while it was loaded: ${refused.message}`;
+  return said === "" ? "it gives no answer: it must not end the process" : said;
+}
 
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
 export async function askChild<T>(
@@ -18,21 +34,44 @@ export async function askChild<T>(
   question: Record<string, unknown>,
 ): Promise<{ answer: T } | { error: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  let child: Deno.ChildProcess | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let unwatch: (() => void) | undefined;
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const child = spawnDeno(["run", "--no-prompt", "--no-check", "--quiet", ...moduleFlags(folder, true), module]);
-    const timer = setTimeout(() => killGroup(child), DESCRIBE_TIMEOUT_MS);
-    const stdin = child.stdin.getWriter();
+    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...moduleFlags(looseLock(folder), false)];
+    const started = spawnDeno(["run", ...flags, module]);
+    child = started;
+    const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
+    timer = setTimeout(() => {
+      stopped.timedOut = true;
+      killGroup(started);
+    }, DESCRIBE_TIMEOUT_MS);
+    unwatch = watchMemory(started.pid, DESCRIBE_MEMORY, (held) => {
+      stopped.held = held;
+      killGroup(started);
+    });
+    const stdin = started.stdin.getWriter();
     await stdin.write(new TextEncoder().encode(`${JSON.stringify({ ...question, nonce })}\n`)).catch(() => {});
     await stdin.close().catch(() => {});
-    const { stdout, stderr } = await child.output();
-    clearTimeout(timer);
-    const line = new TextDecoder().decode(stdout).split("\n").find((text) => text.startsWith(messagePrefix(nonce)));
-    if (line !== undefined) return { answer: JSON.parse(line.slice(messagePrefix(nonce).length)) as T };
-    const said = new TextDecoder().decode(stderr).replaceAll(/\s+at .*$/gm, "").trim();
-    return { error: said === "" ? "it gives no answer" : said };
+    // Only the answer and the last words are kept, as code that is loaded may print without end.
+    const log = new StageLog(() => {});
+    let line: string | undefined;
+    const prefix = messagePrefix(nonce);
+    const listen = async () => {
+      for await (const one of answerLines(started.stdout)) if (one.startsWith(prefix)) line = one;
+    };
+    const readLog = async () => {
+      for await (const one of streamLines(started.stderr)) log.keep(one);
+    };
+    await Promise.all([started.status, listen(), readLog()]);
+    if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
+    return { error: explainSilence(log.tail().replaceAll(/\s+at .*$/gm, "").trim(), stopped) };
   } finally {
+    clearTimeout(timer);
+    unwatch?.();
+    if (child !== undefined) killGroup(child);
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -66,7 +105,12 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
     return { error: "no such file", fix: "correct the path; it is relative to the pipeline file" };
   }
   const code = await digestCode(request.file);
-  if ("error" in code) return { error: code.error, fix: "correct the stage's imports" };
+  if ("error" in code) {
+    const refused = explainRefusal(code.error);
+    return refused === undefined
+      ? { error: code.error, fix: "correct the stage's imports" }
+      : { error: refused.message, fix: refused.fix };
+  }
   const asked = await askChild<DescribeAnswer>(
     pathToFileURL(request.file).href,
     "describeStage",

@@ -2,28 +2,42 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
+import { looseLock } from "./module_lock.ts";
 import { TOOLKIT_CONFIG } from "./runtime.ts";
 
-/** Modules whose packages were made available in this process. */
-const installed = new Set<string>();
+/** Modules whose packages were made available in this process, with the lock of those that have one. */
+const installed = new Map<string, string | undefined>();
 
-/**
- * Fetch the packages that a stage's module imports, before its worker starts with the network closed.
- * @returns what went wrong, or undefined
- */
+/** `lock` is a custom stage's own: what the toolkit has, and what its code names. */
+export type Installed = { readonly lock: string | undefined } | { readonly problem: string };
+
+/** Fetch the packages that a stage's module imports, before its worker starts with the network closed. */
 export async function installPackages(
   entry: string,
   custom: boolean,
   onProgress: (message: string) => void,
-): Promise<string | undefined> {
-  if (installed.has(entry)) return undefined;
-  const flags = [...(custom ? ["--no-lock"] : ["--frozen"]), `--config=${TOOLKIT_CONFIG}`];
-  const problem = await cacheModule(entry, flags, (message, first) => {
+): Promise<Installed> {
+  if (installed.has(entry)) return { lock: installed.get(entry) };
+  const say = (message: string, first: boolean) => {
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
-  });
-  if (problem === undefined) installed.add(entry);
-  return problem;
+  };
+  const config = `--config=${TOOLKIT_CONFIG}`;
+  let problem: string | undefined;
+  let lock: string | undefined;
+  if (custom) {
+    const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+    try {
+      const path = looseLock(folder);
+      problem = await cacheModule(entry, [`--lock=${path}`, config], say);
+      lock = Deno.readTextFileSync(path);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  } else problem = await cacheModule(entry, ["--frozen", config], say);
+  if (problem !== undefined) return { problem };
+  installed.set(entry, lock);
+  return { lock };
 }
 
 /**

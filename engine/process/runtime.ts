@@ -78,15 +78,3 @@ export function killGroup(child: Deno.ChildProcess): void {
     // It is gone already.
   }
 }
-
-/** Lines of a stream, as they come; a last line without a break counts too. */
-export async function* streamLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
-  if (rest !== "") yield rest;
-}

@@ -1,5 +1,5 @@
 import type { StageDefinition, StageRun } from "../../stages/contract.ts";
-import { makeContext, runStage } from "./context.ts";
+import { makeContext, ownFolders, runStage } from "./context.ts";
 import { messagePrefix, type ParentMessage, type StageEvent, type WorkerMessage } from "./protocol.ts";
 
 /** Loads the stage's own module, which may run whatever it likes at its top. */
@@ -25,13 +25,17 @@ export function openChannel(nonce: string): (message: unknown) => void {
   const encoder = new TextEncoder();
   const encode = encoder.encode.bind(encoder);
   const stringify = JSON.stringify;
+  // Called as a plain function: a method looked up later could be the stage's own, which would then see the nonce.
+  const part: (bytes: Uint8Array, from: number) => Uint8Array = Function.prototype.call.bind(
+    Uint8Array.prototype.subarray,
+  );
   const prefix = messagePrefix(nonce);
   for (const name of ["localStorage", "sessionStorage", "caches", "indexedDB"]) {
     Object.defineProperty(globalThis, name, { value: undefined, configurable: false });
   }
   return (message) => {
     const bytes = encode(`${prefix}${stringify(message)}\n`);
-    for (let offset = 0; offset < bytes.length;) offset += write(bytes.subarray(offset));
+    for (let offset = 0; offset < bytes.length;) offset += write(part(bytes, offset));
   };
 }
 
@@ -80,9 +84,10 @@ export async function serveStage(load: LoadModule): Promise<void> {
   };
   listen();
 
+  const folders = ownFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
   const run = typeof stage === "function" ? stage : stage.run;
-  const outcome = await runStage(run, makeContext(start, stop.signal, throttleProgress(send)));
+  const outcome = await runStage(run, makeContext(start, stop.signal, throttleProgress(send)), folders);
   if (outcome.status === "crashed") send({ type: "crash", message: outcome.message, stack: outcome.stack });
   else if (outcome.status !== "lost" && outcome.status !== "timeout") send({ type: "end", end: outcome });
   exit(0);

@@ -49,6 +49,8 @@ export function readCommand(line: string, store: string): Tried {
   const args = (end < 0 ? rest : rest.slice(0, end)).map((word) => /\.(yaml|ts)$/.test(word) ? join(ROOT, word) : word);
   const own = name === "run" ? ["plan", ...asPlan(args)] : [name, ...args];
   // Where nothing has run they say so, and have read the file and all options by then.
+  // What it writes goes to the store's folder, and the last of two options counts.
+  if (own[0] === "new") return { args: [...own, "--folder", `${store}-new`] };
   if (NEED_RESULTS.includes(own[0]!)) return { args: [...own, "--store", store], needsResults: true };
   const hasStore = ["plan", "why", "status", "runs", "verify", "gc"].includes(own[0]!);
   return { args: hasStore ? [...own, "--store", store] : own };

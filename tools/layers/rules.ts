@@ -84,6 +84,7 @@ export const EXCEPTIONS: readonly {
     to: /^engine\/housekeeping\/mod\.ts$/,
     why: "cleaning up, which mod.ts would load for every command",
   },
+  { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/, why: "what users start from imports what users import" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

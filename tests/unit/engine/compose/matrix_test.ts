@@ -227,3 +227,21 @@ Deno.test("the names of children do not depend on the order of the axes", () => 
     assertEquals(names({ a, b }).length, a.length * b.length);
   }));
 });
+
+Deno.test("what gathers children reads them by name, numbers by size, however the matrix is written", async () => {
+  await using folder = await makeTempFolder();
+  const sources = async (axes: string) => {
+    const { stages } = await loadGood(
+      folder.path,
+      `name: p
+stages:
+  w: { uses: source, matrix: { ${axes} }, with: { text: "\${matrix.n}\${matrix.t}" } }
+  all: { uses: mix, inputs: { from: [w] } }
+`,
+    );
+    return stages.get("all")!.inputs["from"]!.map(({ stage }) => stage);
+  };
+  const wanted = ["w~n=2~t=a", "w~n=2~t=b", "w~n=10~t=a", "w~n=10~t=b"];
+  assertEquals(await sources("n: [10, 2], t: [b, a]"), wanted);
+  assertEquals(await sources("t: [a, b], n: [2, 10]"), wanted);
+});

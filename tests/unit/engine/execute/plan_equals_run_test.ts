@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { checkHistory } from "../support/check_world.ts";
+import { edits } from "../support/edits.ts";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { worlds } from "../support/world.ts";
 
 interface Node {
   readonly kind: "source" | "mix" | "walk";
@@ -103,4 +106,10 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
     }),
     { numRuns: 30 },
   );
+});
+
+// Long histories, and those of custom stages' code, are in tests/faults.
+Deno.test("whatever is edited, plan equals run and only that runs which was never computed before", async () => {
+  const property = fc.asyncProperty(worlds(["source", "mix", "walk"], 4), edits(false, 3), checkHistory);
+  await fc.assert(property, { numRuns: 8 });
 });

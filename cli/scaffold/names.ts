@@ -1,0 +1,24 @@
+import type { ScaffoldProblem } from "./failure.ts";
+
+/** Names become ids, file names and parts of references. */
+const NAME = /^[a-z][a-z0-9_-]*$/;
+const MAX_LENGTH = 60;
+
+/** The nearest good name, for messages. */
+function mend(name: string): string | undefined {
+  const mended = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, "_").replaceAll(/^[^a-z]+|_+$/g, "").slice(0, MAX_LENGTH);
+  return NAME.test(mended) ? mended : undefined;
+}
+
+/** What is wrong with a name, if anything is. */
+export function checkName(name: string): ScaffoldProblem | undefined {
+  if (NAME.test(name) && name.length <= MAX_LENGTH) return undefined;
+  const mended = mend(name);
+  return {
+    message: `${
+      JSON.stringify(name)
+    } is no name: it must match [a-z][a-z0-9_-]* and have at most ${MAX_LENGTH} characters`,
+    fix: mended === undefined ? "choose another" : `did you mean "${mended}"?`,
+  };
+}

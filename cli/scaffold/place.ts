@@ -1,0 +1,80 @@
+import { dirname, join, relative, sep } from "node:path";
+import { type NewFile, TOOLKIT } from "./templates.ts";
+import manifest from "../../deno.json" with { type: "json" };
+
+/** Where new files are to lie, as far as it matters for what Deno makes of them. */
+export interface Place {
+  /** Absolute. */
+  readonly folder: string;
+  /** Settings that the folder needs, if it has none of its own. */
+  readonly settings: readonly NewFile[];
+  /** What to put behind `deno test` and the like, so that `noiseline` is found. */
+  readonly flags: readonly string[];
+  /** What stands for `noiseline` on the command line. */
+  readonly program: readonly string[];
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nearestConfig(folder: string): string | undefined {
+  for (let at = folder;; at = dirname(at)) {
+    for (const name of ["deno.json", "deno.jsonc"]) if (isThere(join(at, name))) return join(at, name);
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+/**
+ * Settings that make a folder outside the clone as good as one inside: the clone's imports, and its compiler's options,
+ * as the toolkit's own code is checked along with what imports it.
+ */
+function settingsFor(folder: string): NewFile {
+  const text = JSON.stringify(
+    {
+      importMap: relative(folder, join(TOOLKIT, "deno.json")).replaceAll(sep, "/"),
+      tasks: { noiseline: `deno run -A ${relative(folder, join(TOOLKIT, "cli/main.ts")).replaceAll(sep, "/")}` },
+      compilerOptions: manifest.compilerOptions,
+      allowScripts: manifest.allowScripts,
+      fmt: { lineWidth: manifest.fmt.lineWidth },
+      exclude: manifest.exclude,
+    },
+    null,
+    2,
+  );
+  return { path: "deno.json", text: `${text}\n` };
+}
+
+/** Look at a folder, which need not exist yet. */
+export function findPlace(folder: string): Place {
+  const clone = join(TOOLKIT, "deno.json");
+  const config = nearestConfig(folder);
+  if (config === clone) return { folder, settings: [], flags: [], program: ["deno", "task"] };
+  if (config === undefined) {
+    const settings = settingsFor(folder);
+    return { folder, settings: [settings], flags: [], program: ["deno", "task", "noiseline"] };
+  }
+  // Somebody's own settings are not ours to change.
+  return {
+    folder,
+    settings: [],
+    flags: [`--config=${clone}`],
+    program: ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")],
+  };
+}
+
+/** Files that would be written over. */
+export function filesInTheWay(folder: string, files: readonly NewFile[]): string[] {
+  return files.map(({ path }) => path).filter((path) => isThere(join(folder, path)));
+}
+
+/** Write files that are not there yet; one that appears meanwhile is not written over. */
+export function writeFiles(folder: string, files: readonly NewFile[]): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  for (const { path, text } of files) Deno.writeTextFileSync(join(folder, path), text, { createNew: true });
+}

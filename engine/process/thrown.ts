@@ -1,0 +1,61 @@
+import { isOutOfResources } from "../store/files.ts";
+import { MAX_TEXT } from "./lines.ts";
+import type { StageOutcome } from "./protocol.ts";
+import { explainRefusal, type OwnFolders } from "./refusal.ts";
+
+/** Cut a text to what a message may hold, without what would act on a terminal. */
+export function cutText(text: string): string {
+  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  // deno-lint-ignore no-control-regex
+  return cut.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, "");
+}
+
+interface Said {
+  readonly message: string;
+  /** The message with its frames, as it is shown. */
+  readonly stack: string;
+  readonly kind: "refused" | "resources" | "bug";
+}
+
+/** Anything can be thrown, and a value may throw again when it is looked at. */
+function read(thrown: unknown): Said {
+  try {
+    if (typeof thrown === "string") return { message: thrown, stack: thrown, kind: "bug" };
+    if (!(thrown instanceof Error)) {
+      const message = `it threw what is no Error: ${cutText(Deno.inspect(thrown))}`;
+      return { message, stack: message, kind: "bug" };
+    }
+    const message = String(thrown.message);
+    const stack = String(thrown.stack ?? message);
+    const [head, frames] = stack.includes(message)
+      ? [stack.slice(0, stack.indexOf(message)), stack.slice(stack.indexOf(message) + message.length)]
+      : ["", `\n${stack}`];
+    return {
+      message,
+      stack: `${head}${cutText(message)}${cutText(frames)}`,
+      kind: thrown instanceof Deno.errors.NotCapable ? "refused" : isOutOfResources(thrown) ? "resources" : "bug",
+    };
+  } catch {
+    const message = "it threw a value that cannot be shown";
+    return { message, stack: message, kind: "bug" };
+  }
+}
+
+/** How a stage ended that threw. What it may not do and what the machine lacks are no bugs of it. */
+export function outcomeOfThrow(thrown: unknown, folders: OwnFolders): StageOutcome {
+  const { message, stack, kind } = read(thrown);
+  const refused = explainRefusal(message, folders);
+  if (refused !== undefined) return { status: "failed", message: cutText(refused.message), fix: cutText(refused.fix) };
+  switch (kind) {
+    case "refused":
+      return {
+        status: "failed",
+        message: `the stage may not do this: ${cutText(message)}`,
+        fix: "read only inputs, write only outputs, or declare the permission in the stage's definition",
+      };
+    case "resources":
+      return { status: "failed", message: `cannot write: ${cutText(message)}`, fix: "free some space, then run again" };
+    case "bug":
+      return { status: "crashed", message: cutText(message), stack };
+  }
+}

@@ -1,0 +1,167 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { isRoot } from "../support/proc.ts";
+import type { Json } from "../support/cli_process.ts";
+import { Project } from "../support/project.ts";
+
+const READ = /^the stage may not read .*: it is none of its inputs$/;
+const WRITE = /^the stage may not write .*: it is outside its outputs$/;
+const INPUT = /^the stage may not write .*: inputs are read-only$/;
+const NET = /^the stage may not use the network: /;
+const RUN = /^the stage may not start programs: /;
+const SYS = /^the stage may not ask for facts of this machine: /;
+const ENV = /^the stage may not read (the variable HOME|all environment variables)$/;
+
+/** How each deed of tests/support/stages/hostile.ts must be told. */
+const TOLD: Readonly<Record<string, RegExp>> = {
+  "read-absolute": READ,
+  "read-dots": READ,
+  "read-target": READ,
+  "read-own-source": READ,
+  "read-environ": READ,
+  "read-memory": READ,
+  "read-node": READ,
+  "read-require": READ,
+  "read-fetch": READ,
+  "read-worker": READ,
+  "stat-target": READ,
+  "write-target": WRITE,
+  "write-node": WRITE,
+  "write-temporary": WRITE,
+  "write-input": INPUT,
+  "append-input": INPUT,
+  "remove-input": INPUT,
+  "chmod-input": INPUT,
+  "link-input": INPUT,
+  "move-input": INPUT,
+  "link-out": /^the stage may not make links/,
+  "net-fetch": /^the stage may not use the network: example\.com:443$/,
+  "net-connect": NET,
+  "net-node": NET,
+  "net-listen": NET,
+  "net-resolve": NET,
+  "net-unix": /^the stage may not open sockets: /,
+  "run-deno": RUN,
+  "run-shell": RUN,
+  "run-node": /^the stage may not (start programs|read all environment variables)/,
+  "run-kill": RUN,
+  "env-home": ENV,
+  "env-all": ENV,
+  "env-node": ENV,
+  "env-set": ENV,
+  "sys-host": SYS,
+  "sys-node": SYS,
+  "ffi": /^the stage may not load native code: /,
+  "ask": /asked, and the answer was denied/,
+  "import-remote": /^the stage may not import deno\.land:443$/,
+  "import-file": READ,
+  "import-package": /^the stage may not load .*: what it loads must be known before it runs$/,
+  "import-worker": READ,
+  "worker-permissions": /^the stage may not use Worker\.deno\.permissions/,
+  "remove-output": /output|No such file/,
+  "replace-output": /output|Not a directory/,
+  "close-output": /output|Permission denied/,
+  "forge-end": /^Error: forged\n/,
+  "forge-by-prototype": /overheard 0 messages/,
+  "throw-null": /^it threw what is no Error: null$/,
+  "throw-text": /^only a text$/,
+  "throw-bare": /^it threw what is no Error: /,
+  "throw-trap": /^it threw a value that cannot be shown$/,
+  "throw-long": /^Error: long long/,
+  "throw-escape": /^Error: red \[31m and $/m,
+  "reject-unawaited": /nobody waits for me/,
+  "throw-later": /thrown by a timer/,
+  "exit-0": /^its process ended without finishing the stage$/,
+  "exit-3": /^its process ended with code 3 without finishing the stage$/,
+  "never": /longer than its timeout of 3 s/,
+  "return-odd": /^the stage returned what is no way to end: /,
+  "dot-name": /relative path without \. or \.\./,
+  "break-name": /file name that cannot be kept: "two\\nlines"/,
+  "escape-name": /file name that cannot be kept: "\\u001b\[2J"/,
+  "slash-name": /file name that cannot be kept/,
+  "deep-folders": /output "out" (cannot be read|has a file name that cannot be kept)/,
+};
+
+/** Refused by rights that the superuser does not need. */
+const NOT_FOR_ROOT = new Set(["close-output"]);
+
+function finished(events: readonly Json[]): Record<string, Json> {
+  return Object.fromEntries(events.filter(({ type }) => type === "stage-finished").map((event) => [event.id, event]));
+}
+
+/** Every file below a folder with its content, so that any change shows. */
+function snapshot(project: Project, folder: string): Record<string, string> {
+  return Object.fromEntries(project.files(folder).map((name) => [name, project.read(`${folder}/${name}`)]));
+}
+
+Deno.test("run stops, explains and outlives every deed of a hostile stage, and nothing outside is touched", async () => {
+  await using project = new Project({ stages: ["cook", "hostile"] });
+  project.write("lib.cjs", "module.exports = 1;\n");
+  project.write("outside/victim.txt", "untouched");
+  project.write("given.yaml", "name: given\nstages:\n  given: { uses: ./cook.ts, with: { text: hello } }\n");
+  assertEquals((await project.cli(["run", "given.yaml"])).code, 0);
+  const before = [snapshot(project, ".noiseline/objects"), snapshot(project, "outside"), project.list(".")];
+  const [object] = project.files(".noiseline/objects");
+
+  const targets: Record<string, string> = {
+    "read-require": project.path("lib.cjs"),
+    "import-file": project.path("lib.cjs"),
+    "import-worker": project.path("lib.cjs"),
+    "stat-target": project.path("."),
+    // The store's own object behind the input, which the stage may read only where it was laid out.
+    "read-target": project.path(".noiseline/objects", object!),
+    "write-target": project.path(".noiseline/objects", object!),
+  };
+  const deeds = Object.keys(TOLD).filter((deed) => {
+    if (!isRoot() || !NOT_FOR_ROOT.has(deed)) return true;
+    // deno-lint-ignore no-console
+    console.log(`skipped: ${deed}, as the superuser reads what is closed`);
+    return false;
+  });
+  const stages = deeds.map((deed) => {
+    const target = targets[deed] ?? project.path("outside/victim.txt");
+    const timeout = deed === "never" ? ", timeout: 3s" : "";
+    return `  ${deed}: { uses: ./hostile.ts, with: { deed: ${deed}, target: ${JSON.stringify(target)} }, ` +
+      `inputs: { from: given }${timeout} }\n`;
+  });
+  project.write(
+    "p.yaml",
+    `name: demo\nstages:\n  given: { uses: ./cook.ts, with: { text: hello } }\n${stages.join("")}`,
+  );
+
+  const { code, events, stderr } = await project.cli(["run", "p.yaml", "--keep-going", "--json"], {
+    env: { NOISELINE_SECRET: "do not tell" },
+  });
+  assertEquals(code, 1, stderr);
+  const ends = finished(events);
+  const wrong = deeds.filter((deed) => ends[deed]?.state !== "failed" || !TOLD[deed]!.test(ends[deed].message ?? ""))
+    .map((deed) => `${deed}: ${ends[deed]?.state}: ${String(ends[deed]?.message).slice(0, 300)}`);
+  assertEquals(wrong, [], wrong.join("\n"));
+  for (const deed of deeds.filter((one) => /may not|without finishing|output/.test(ends[one].message))) {
+    if (!/ {4}at /.test(ends[deed].message)) assert(ends[deed].fix !== undefined, `${deed} says no fix`);
+  }
+  assert(events.every((event) => !JSON.stringify(event).includes("do not tell")));
+  assert(events.every((event) => JSON.stringify(event).length < 200_000), "a message is without bound");
+
+  assertEquals([snapshot(project, ".noiseline/objects"), snapshot(project, "outside")], before.slice(0, 2));
+  assertEquals(project.list("."), [...before[2] as string[], "p.yaml"].sort());
+  assertEquals(project.list("outputs/demo"), ["given"]);
+  assertEquals(project.list(".noiseline/results").length, 1);
+  assertEquals(project.list(".noiseline/tmp"), []);
+
+  // The mended stage runs as if nothing had been.
+  project.copy("tests/support/stages/cook.ts", "hostile.ts");
+  project.write(
+    "p.yaml",
+    "name: demo\nstages:\n  given: { uses: ./cook.ts, with: { text: hello } }\n" +
+      "  read-absolute: { uses: ./hostile.ts, inputs: { from: [given] } }\n",
+  );
+  const mended = await project.cli(["run", "p.yaml"]);
+  assertEquals(mended.code, 0, mended.stderr);
+});
+
+Deno.test("every deed of the hostile stage has an expectation", () => {
+  const source = Deno.readTextFileSync(new URL("../support/stages/hostile.ts", import.meta.url));
+  const names = [...source.matchAll(/^ {2}"?([a-z0-9-]+)"?: (?:async )?\(/gm)].map((match) => match[1]!);
+  assertEquals(names.filter((name) => name !== "throw").sort(), Object.keys(TOLD).sort());
+  assertMatch(source, /DEEDS/);
+});

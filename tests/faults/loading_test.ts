@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Project } from "../support/project.ts";
+
+/** A stage whose module does something at its top, where it is loaded to be described, before anything runs. */
+function stageWith(top: string, body = `await outputs.out.write("text.txt", "fine\\n");`): string {
+  return `import { defineStage } from "noiseline";
+import { z } from "zod";
+
+${top}
+
+export default defineStage({
+  summary: "Loads oddly",
+  params: z.strictObject({ file: z.string().optional() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "One line" } },
+  async run({ outputs }) {
+    ${body}
+  },
+});
+`;
+}
+
+const YAML = "name: demo\nstages:\n  a: { uses: ./odd.ts }\n";
+
+/** What a module may try while it is loaded, and how the refusal says it. */
+const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
+  reads: [`Deno.readTextFileSync("/etc/passwd");`, /while it was loaded: the stage may not read \/etc\/passwd/],
+  writes: [`Deno.writeTextFileSync("/tmp/noiseline-spoilt", "x");`, /while it was loaded: the stage may not write/],
+  asks: [`Deno.env.get("HOME");`, /while it was loaded: the stage may not read the variable HOME/],
+  fetches: [`await fetch("https://example.com/");`, /while it was loaded: the stage may not use the network/],
+  starts: [`new Deno.Command("/bin/true").outputSync();`, /while it was loaded: the stage may not start programs/],
+  throws: [`throw "a text";`, /a text/],
+  leaves: [`Deno.exit(0);`, /gives no answer: it must not end the process/],
+  hoards: [
+    `const kept = []; for (;;) { kept.push(new Uint8Array(1 << 26).fill(1)); await new Promise((r) => setTimeout(r, 10)); }`,
+    /loading it took .* of memory and was stopped/,
+  ],
+  loops: [`for (;;);`, /loading it took more than 20 s and was stopped/],
+  waits: [`await new Promise(() => {});`, /./],
+  misses: [`import "./not_there.ts";`, /not_there\.ts/],
+};
+
+for (const [name, [top, told]] of Object.entries(TOPS)) {
+  Deno.test(`plan says what is wrong when a stage ${name} while it is loaded`, async () => {
+    await using project = new Project({ files: { "odd.ts": stageWith(top), "p.yaml": YAML } });
+    const { code, stderr } = await project.cli(["plan", "p.yaml"]);
+    assertEquals(code, 2, stderr);
+    assertMatch(stderr, /^p\.yaml:3:\d+: error: cannot use \.\/odd\.ts: /);
+    assertMatch(stderr, told);
+    assertMatch(stderr, /fix:/);
+    assertEquals(project.list("."), ["deno.json", "odd.ts", "p.yaml"]);
+
+    project.write("odd.ts", stageWith(""));
+    const mended = await project.cli(["run", "p.yaml"]);
+    assertEquals(mended.code, 0, mended.stderr);
+  });
+}
+
+Deno.test("plan works when a stage prints without end while it is loaded", async () => {
+  const top = `const much = new Uint8Array(1 << 20).fill(0x78); for (let i = 0; i < 300; i++) {` +
+    ` Deno.stdout.writeSync(much); Deno.stderr.writeSync(much); } console.log();`;
+  await using project = new Project({ files: { "odd.ts": stageWith(top), "p.yaml": YAML } });
+  const { code, stderr } = await project.cli(["plan", "p.yaml"]);
+  assertEquals(code, 0, stderr);
+});
+
+Deno.test("run gives a stage nothing that another run left in the storage of the browser's interfaces", async () => {
+  // In a worker the interfaces are there anew, whatever the main thread has taken away.
+  const body = `
+    const code = \`(async () => {
+      const store = await caches.open("x");
+      const old = await store.match("http://a.invalid/");
+      await store.put("http://a.invalid/", new Response("kept"));
+      postMessage(old === undefined ? "nothing" : await old.text());
+    })().catch((error) => postMessage(String(error)))\`;
+    const worker = new Worker("data:text/javascript," + encodeURIComponent(code), { type: "module" });
+    const found = await new Promise<string>((resolve) => worker.onmessage = ({ data }) => resolve(data));
+    worker.terminate();
+    await outputs.out.write("text.txt", found + " " + typeof (globalThis as { localStorage?: unknown }).localStorage);`;
+  await using project = new Project({ files: { "odd.ts": stageWith("", body), "p.yaml": YAML } });
+  for (const force of [[], ["--force", "a"], ["--force", "a"]]) {
+    const { code, stdout, stderr } = await project.cli(["run", "p.yaml", ...force]);
+    assertEquals(code, 0, stderr);
+    assert(!`${stdout}${stderr}`.includes("not deterministic"), stdout);
+    assertEquals(project.read("outputs/demo/a/text.txt"), "nothing undefined");
+  }
+});
+
+Deno.test("run follows a link that is given as an external file, by its content, and nothing else beside it", async () => {
+  const stage = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Reads what it was given",
+  params: z.strictObject({ data: externalFile(z.string()), also: z.string().optional() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "A copy" } },
+  async run({ params, outputs }) {
+    await outputs.out.write("text.txt", await Deno.readTextFile(params.data));
+    if (params.also !== undefined) await Deno.readTextFile(params.also);
+  },
+});
+`;
+  await using project = new Project({ files: { "copy.ts": stage, "one.txt": "one", "two.txt": "two" } });
+  const write = (also = "") =>
+    project.write("p.yaml", `name: demo\nstages:\n  a: { uses: ./copy.ts, with: { data: link.txt${also} } }\n`);
+  write();
+  Deno.symlinkSync("one.txt", project.path("link.txt"));
+  assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
+  assertEquals(project.read("outputs/demo/a/text.txt"), "one");
+
+  Deno.removeSync(project.path("link.txt"));
+  Deno.symlinkSync("two.txt", project.path("link.txt"));
+  const { stages } = (await project.cli(["plan", "p.yaml", "--json"])).json;
+  assertEquals([stages[0].state, stages[0].reasons[0].code], ["run", "external"]);
+  assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
+  assertEquals(project.read("outputs/demo/a/text.txt"), "two");
+
+  write(`, also: "${project.path("one.txt")}"`);
+  const { code, stderr } = await project.cli(["run", "p.yaml"]);
+  assertEquals(code, 1);
+  assertMatch(stderr, /the stage may not read .*one\.txt: it is none of its inputs/);
+});
+
+Deno.test("run refuses a file whose name is not UTF-8", async () => {
+  // TypeScript cannot make such a name, but native code of a stage can: here the test stands for it.
+  const body = `
+    await outputs.out.write("text.txt", "x");
+    for (let i = 0; i < 3_000 && Array.from(Deno.readDirSync(outputs.out.folder)).length < 2; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }`;
+  await using project = new Project({ files: { "odd.ts": stageWith("", body), "p.yaml": YAML } });
+  await using running = project.start(["run", "p.yaml", "--json"]);
+  const { runId } = await running.event(({ type }) => type === "run-started");
+  const folder = project.path(`.noiseline/tmp/${runId}-a/out/out`);
+  while (!project.exists(`.noiseline/tmp/${runId}-a/out/out/text.txt`)) await new Promise((go) => setTimeout(go, 20));
+  const made = await new Deno.Command("sh", { args: ["-c", `: > "$(printf 'bad\\377name')"`], cwd: folder }).output();
+  assert(made.success);
+  const { code, events } = await running.outcome();
+  assertEquals(code, 1);
+  const { message, fix } = events.find(({ type }) => type === "stage-finished");
+  assertMatch(message, /output "out" has a file name that cannot be kept/);
+  assertMatch(fix, /UTF-8/);
+  assertEquals(project.list(".noiseline/tmp"), []);
+});

@@ -1,0 +1,54 @@
+import { defineStage, execution } from "noiseline";
+import { z } from "zod";
+
+const MEBIBYTE = 1 << 20;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Takes more than its share: memory, time, output. */
+export default defineStage({
+  summary: "Takes too much",
+  params: z.strictObject({
+    takes: z.enum(["arrays", "objects", "time", "prints", "unbroken", "errors", "files", "timers", "notes", "nothing"]),
+    amount: execution(z.int().default(0)),
+  }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "One line" } },
+  async run({ params: { takes, amount }, outputs, note, report }) {
+    const kept: unknown[] = [];
+    switch (takes) {
+      case "arrays":
+        // Outside of the heap of V8, whose own limit does not count them. Filled, as untouched pages take nothing.
+        for (;;) {
+          kept.push(new Uint8Array(32 * MEBIBYTE).fill(1));
+          await pause(5);
+        }
+      case "objects":
+        for (;;) kept.push({ a: kept.length, b: [kept.length], c: `${kept.length}` });
+      case "time":
+        report({ done: 0, total: 1, unit: "loop" });
+        // Never comes back to where a request to stop could be heard.
+        for (;;);
+      case "prints": {
+        const line = new TextEncoder().encode(`${"p".repeat(1_023)}\n`);
+        for (let i = 0; i < amount * 1024; i++) (i % 2 === 0 ? Deno.stdout : Deno.stderr).writeSync(line);
+        break;
+      }
+      case "unbroken": {
+        const piece = new Uint8Array(MEBIBYTE).fill(0x75);
+        for (let i = 0; i < amount; i++) (i % 2 === 0 ? Deno.stdout : Deno.stderr).writeSync(piece);
+        break;
+      }
+      case "notes":
+        for (let i = 0; i < amount; i++) note(`note ${i}`);
+        break;
+      case "files":
+        for (let i = 0; i < amount; i++) await outputs.out.write(`many/${i % 100}/${i}.txt`, `${i}\n`);
+        break;
+      case "timers":
+        for (let i = 0; i < 10; i++) setInterval(() => kept.push(i), 10);
+        break;
+    }
+    await outputs.out.write("text.txt", "done\n");
+    return undefined;
+  },
+});

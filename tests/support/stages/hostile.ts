@@ -1,0 +1,169 @@
+import { defineStage, type InputArtifact, type OutputArtifact } from "noiseline";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { connect } from "node:net";
+import { hostname } from "node:os";
+import { env } from "node:process";
+import { z } from "zod";
+
+interface Given {
+  readonly target: string;
+  readonly from: InputArtifact;
+  readonly out: OutputArtifact;
+}
+
+/** Names that are not written out, so that nobody can know beforehand what they lead to. */
+const computed = (name: string) => [...name].join("");
+
+const inWorker = (code: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(`data:text/javascript,${encodeURIComponent(code)}`, { type: "module" });
+    worker.onmessage = ({ data }) => resolve(String(data));
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+  });
+
+const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(text));
+
+/** Everything that a stage should not be able to do, by name. What gets through writes its output as if all were well. */
+const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
+  "read-absolute": () => Deno.readTextFileSync("/etc/passwd"),
+  "read-dots": ({ from }) => Deno.readTextFileSync(`${from.path("text.txt")}/../../../../../../../deno.json`),
+  "read-target": ({ target }) => Deno.readTextFileSync(target),
+  "read-own-source": () => Deno.readTextFileSync(new URL(import.meta.url)),
+  "read-environ": () => Deno.readTextFileSync("/proc/self/environ"),
+  "read-memory": () => Deno.openSync("/proc/self/mem"),
+  "read-node": () => readFileSync("/etc/passwd"),
+  "read-require": ({ target }) => createRequire(import.meta.url)(target),
+  "read-fetch": ({ target }) => fetch(`file://${target}`).then((answer) => answer.text()),
+  "read-worker": ({ target }) =>
+    inWorker(`try { postMessage(Deno.readTextFileSync(${JSON.stringify(target)})) } catch (e) { reportError(e) }`),
+  "stat-target": ({ target }) => Deno.statSync(target),
+  "write-target": ({ target }) => Deno.writeTextFileSync(target, "spoilt"),
+  "write-node": ({ target }) => writeFileSync(target, "spoilt"),
+  "write-temporary": () => Deno.makeTempFileSync(),
+  "write-input": ({ from }) => Deno.writeTextFileSync(from.path("text.txt"), "spoilt"),
+  "append-input": ({ from }) => Deno.writeTextFileSync(from.path("text.txt"), "spoilt", { append: true }),
+  "remove-input": ({ from }) => Deno.removeSync(from.path("text.txt")),
+  "chmod-input": ({ from }) => Deno.chmodSync(from.path("text.txt"), 0o777),
+  "link-input": ({ from, out }) => Deno.linkSync(from.path("text.txt"), `${out.folder}/link`),
+  "move-input": ({ from, out }) => Deno.renameSync(from.path("text.txt"), `${out.folder}/moved`),
+  "link-out": ({ target, out }) => Deno.symlinkSync(target, `${out.folder}/link`),
+  "net-fetch": () => fetch("https://example.com/"),
+  "net-connect": () => Deno.connect({ hostname: "127.0.0.1", port: 80 }),
+  "net-node": () => new Promise((resolve, reject) => connect(80, "127.0.0.1").on("error", reject).on("close", resolve)),
+  "net-listen": () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  "net-resolve": () => Deno.resolveDns("example.com", "A"),
+  "net-unix": ({ out }) => Deno.listen({ transport: "unix", path: `${out.folder}/socket` }),
+  "run-deno": () => new Deno.Command(Deno.execPath(), { args: ["--version"] }).outputSync(),
+  "run-shell": () => new Deno.Command("/bin/sh", { args: ["-c", "true"] }).outputSync(),
+  "run-node": () => execFileSync("/bin/true"),
+  "run-kill": () => Deno.kill(1, "SIGTERM"),
+  "env-home": () => Deno.env.get("HOME"),
+  "env-all": () => Deno.env.toObject(),
+  "env-node": () => env["HOME"],
+  "env-set": () => Deno.env.set("HOME", "/"),
+  "sys-host": () => Deno.hostname(),
+  "sys-node": () => hostname(),
+  "ffi": () => Deno.dlopen("/lib/x86_64-linux-gnu/libc.so.6", {}),
+  "ask": async () => {
+    const { state } = await Deno.permissions.request({ name: "read", path: "/" });
+    if (state !== "granted") throw new Error(`asked, and the answer was ${state}`);
+  },
+  "import-remote": () => import(computed("https://deno.land/std@0.100.0/version.ts")),
+  "import-file": ({ target }) => import(computed(`file://${target}`)),
+  "import-package": () => import(computed("npm:zod@4")),
+  "import-worker": ({ target }) => inWorker(`import ${JSON.stringify(`file://${target}`)}; postMessage("loaded")`),
+  "worker-permissions": () =>
+    new Worker("data:text/javascript,1", { type: "module", deno: { permissions: { read: true } } } as WorkerOptions),
+  "remove-output": ({ out }) => Deno.removeSync(out.folder, { recursive: true }),
+  "replace-output": ({ out }) => {
+    Deno.removeSync(out.folder, { recursive: true });
+    Deno.writeTextFileSync(out.folder, "a file");
+  },
+  "close-output": ({ out }) => Deno.chmodSync(out.folder, 0),
+  "forge-end": () => {
+    for (let i = 0; i < 1_000; i++) say(`\u001e${crypto.randomUUID()} {"type":"end","end":{"status":"complete"}}\n`);
+    throw new Error("forged");
+  },
+  "forge-by-prototype": ({ target }) => {
+    // If the worker looked its methods up when it sends, these would learn what marks a message.
+    const seen: string[] = [];
+    const spy = <A extends unknown[], R>(method: (this: unknown, ...args: A) => R) =>
+      function (this: unknown, ...args: A): R {
+        if (this instanceof Uint8Array) seen.push(new TextDecoder().decode(this));
+        return method.apply(this, args);
+      };
+    Uint8Array.prototype.subarray = spy(Uint8Array.prototype.subarray as () => unknown) as never;
+    Uint8Array.prototype.slice = spy(Uint8Array.prototype.slice as () => unknown) as never;
+    JSON.stringify = () => `{"type":"end","end":{"status":"complete"}}`;
+    throw new Error(`overheard ${seen.length} ${target === "" ? "" : "messages"}`);
+  },
+  "throw-null": () => {
+    throw null;
+  },
+  "throw-text": () => {
+    throw "only a text";
+  },
+  "throw-bare": () => {
+    throw Object.create(null);
+  },
+  "throw-trap": () => {
+    throw new Proxy(new Error("never seen"), {
+      get: () => {
+        throw new Error("trapped");
+      },
+    });
+  },
+  "throw-long": () => {
+    throw new Error("long ".repeat(1_000_000));
+  },
+  "throw-escape": () => {
+    throw new Error("red \u001b[31m and \u0007");
+  },
+  "reject-unawaited": async () => {
+    Promise.reject(new Error("nobody waits for me"));
+    await new Promise((resolve) => setTimeout(resolve, 600_000));
+  },
+  "throw-later": async () => {
+    setTimeout(() => {
+      throw new Error("thrown by a timer");
+    });
+    await new Promise((resolve) => setTimeout(resolve, 600_000));
+  },
+  "exit-0": () => Deno.exit(0),
+  "exit-3": () => Deno.exit(3),
+  "never": () => new Promise(() => {}),
+  "return-odd": () => "RETURN",
+  "dot-name": ({ out }) => out.write("a/../../../b", "x"),
+  "break-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/two\nlines`, "x"),
+  "escape-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/\u001b[2J`, "x"),
+  "slash-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/back\\slash`, "x"),
+  "deep-folders": ({ out }) => {
+    // Longer than what artifacts keep, and near what system calls take.
+    Deno.chdir(out.folder);
+    for (let depth = 0; depth < 300; depth++) {
+      Deno.mkdirSync("deep-deeper");
+      Deno.chdir("deep-deeper");
+    }
+    Deno.writeTextFileSync("bottom", "x");
+  },
+};
+
+export const DEED_NAMES: readonly string[] = Object.keys(DEEDS);
+
+export default defineStage({
+  summary: "Does what it should not",
+  params: z.strictObject({ deed: z.string(), target: z.string().default("") }),
+  inputs: { from: { type: "files", description: "Something to spoil" } },
+  outputs: { out: { type: "files", description: "What should not exist" } },
+  async run({ params: { deed, target }, inputs, outputs }) {
+    const end = await DEEDS[deed]!({ target, from: inputs.from, out: outputs.out });
+    if (end === "RETURN") return { status: "won" } as never;
+    await outputs.out.write("text.txt", "got through\n");
+    return undefined;
+  },
+});

@@ -1,0 +1,174 @@
+import { assert, assertEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
+import { loadPipeline } from "../../../../engine/load/load_pipeline.ts";
+import { Planner } from "../../../../engine/plan/planner.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { execution, externalFile, legacy } from "../../../../schemas/roles.ts";
+import { type BuiltinKind, defineKind } from "../../../../stages/contract.ts";
+import { applyEdit, type Edit } from "./edits.ts";
+import { makeTempFolder } from "./temp.ts";
+import { mixKind, sourceKind, walkKind } from "./tiny_kinds.ts";
+import { evaluate, Memory, toYaml, type World } from "./world.ts";
+
+/** The kinds as one release of a toolkit would have them. */
+function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKind> {
+  const { kind, summary, version, runs, entry, inputs, outputs } = sourceKind;
+  const source = defineKind({
+    ...{ kind, summary, version, runs, entry, inputs, outputs },
+    params: z.strictObject({
+      text: z.string().default(defaultText),
+      note: execution(z.string().default("")),
+      file: externalFile(z.string().optional()),
+      ...(extraDefault === undefined ? {} : { extra: legacy(z.int().default(extraDefault), 3) }),
+    }),
+  });
+  return { source, mix: mixKind, walk: walkKind } as unknown as Record<string, BuiltinKind>;
+}
+
+function codeOf({ code }: World): Record<string, string> {
+  return {
+    "code.ts": `import { defineStage } from "noiseline";
+import { z } from "zod";
+import { helper } from "./helper.ts";
+import type { Unused } from "./types.ts";
+${"\n".repeat(code.mainSpace)}
+const main: Unused = "${code.main}";
+
+export default defineStage({
+  summary: "As tiny_run.ts, with its code in the result",
+  params: z.strictObject({ text: z.string().default("a") }),
+  inputs: { from: { type: "files", description: "", list: true, optional: true } },
+  outputs: { out: { type: "files", description: "" } },
+  async run({ params: { text }, inputs, outputs }) {
+    const texts = await Promise.all((inputs.from ?? []).map((one) => one.readText("value.txt")));
+    let value = 0;
+    for (const char of texts.join("|") + text) value = (value * 31 + char.charCodeAt(0)) % 1_000_003;
+    await outputs.out.write("value.txt", main + helper + (text.startsWith("mod") ? value % 2 : value) + "\\n");
+  },
+});
+`,
+    "helper.ts": `${"\n".repeat(code.helperSpace)}export const helper = "${code.helper}";\n`,
+    "types.ts": `export type Unused = string;\n// ${code.types}\n`,
+  };
+}
+
+function writeIfOther(path: string, text: string): void {
+  try {
+    if (Deno.readTextFileSync(path) === text) return;
+  } catch {
+    // It is not there yet.
+  }
+  Deno.writeTextFileSync(path, text);
+}
+
+async function load(folder: string, world: World) {
+  for (const [name, text] of Object.entries(world.files)) writeIfOther(join(folder, `${name}.txt`), text);
+  if (world.stages.some(({ kind }) => kind === "custom")) {
+    for (const [name, text] of Object.entries(codeOf(world))) writeIfOther(join(folder, name), text);
+  }
+  writeIfOther(join(folder, "p.yaml"), toYaml(world));
+  const loaded = await loadPipeline(join(folder, "p.yaml"), { kinds: kindsOf(world) });
+  if (!loaded.ok) throw new Error(`${loaded.diagnostics.map(({ message }) => message).join("\n")}\n${toYaml(world)}`);
+  return loaded.value;
+}
+
+const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
+
+/** Plan and run, each as a new process would, and hold plan, run and the model against each other. */
+async function reach(folder: string, world: World, memory: Memory, told: string, force: ReadonlySet<string>) {
+  const planner = Planner.make(await load(folder, world), storeOf(folder), { force });
+  if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
+  const plan = (await planner.value.plan()).stages;
+  const made = await runPipeline(await load(folder, world), storeOf(folder), { force });
+  if (!made.ok) throw new Error(made.diagnostics.map(({ message }) => message).join("\n"));
+  const { stages, status } = made.value;
+  const story = `${told}\n${toYaml(world)}`;
+  assertEquals(status, "done", story);
+
+  const model = evaluate(world);
+  assertEquals([...stages.keys()].sort(), [...model.keys()].sort(), story);
+  const { fresh, lost } = memory.reach(model);
+  const valueOf = (id: string) => model.get(id)!.value;
+  const ran = new Set([...stages].filter(([, { state }]) => state === "ran").map(([id]) => id));
+
+  for (const [id, { state }] of plan) {
+    const end = stages.get(id)!.state;
+    // Bytes that are gone may come back before their turn, from a stage of which nobody knew that it makes the same.
+    const healed = lost.flat().includes(id) && [...ran].some((one) => one !== id && valueOf(one) === valueOf(id));
+    // Inputs of other recipes may turn out to be the same bytes, and then one result serves both.
+    const { recipe } = model.get(id)!;
+    const met = [...ran].some((one) => one !== id && model.get(one)!.recipe === recipe) ? ["restored"] : [];
+    const allowed: readonly string[] = state === "may-run" || healed
+      ? ["ran", "cached", "restored"]
+      : state === "cached" || state === "restore"
+      ? [state === "cached" ? "cached" : "restored"]
+      : ["ran", ...met];
+    assert(allowed.includes(end), `${id} was planned as ${state} and ended as ${end} after ${story}`);
+  }
+
+  for (const ids of fresh) {
+    // One that is forced serves the others, unless they came first.
+    const free = ids.filter((id) => ran.has(id) && !force.has(id)).length;
+    const forced = ids.filter((id) => force.has(id)).length;
+    const count = `${ids} stand for one key, and ${free + forced} of them ran after ${story}`;
+    assert(free <= 1 && free + forced >= 1, count);
+  }
+  for (const ids of lost) {
+    const makers = [...ran].filter((id) => valueOf(id) === valueOf(ids[0]!));
+    assert(makers.length > 0, `nobody made the bytes of ${ids} again after ${story}`);
+  }
+  const wanted = new Set([...fresh.flat(), ...lost.flat(), ...force]);
+  assertEquals([...ran].filter((id) => !wanted.has(id)), [], `these ran for nothing after ${story}`);
+  for (const id of force) assert(ran.has(id), `${id} was forced and did not run after ${story}`);
+  for (const [id, { value }] of model) {
+    assertEquals(Deno.readTextFileSync(join(folder, "outputs/p", id, "value.txt")), value, `${id} after ${story}`);
+  }
+}
+
+/** Do to the folder what an edit says. @returns the stages to force */
+function disturb(folder: string, world: World, memory: Memory, { what, at }: Edit): ReadonlySet<string> {
+  const model = evaluate(world);
+  const id = [...model.keys()][at % model.size]!;
+  const view = join(folder, "outputs/p", id);
+  const { value } = model.get(id)!;
+  switch (what) {
+    case "force":
+      return new Set([id]);
+    case "delete-output":
+      Deno.removeSync(view, { recursive: true });
+      break;
+    case "modify-output":
+      Deno.chmodSync(join(view, "value.txt"), 0o644);
+      Deno.writeTextFileSync(join(view, "value.txt"), "mine\n");
+      break;
+    case "delete-object": {
+      const sha256 = createHash("sha256").update(value).digest("hex");
+      Deno.removeSync(join(folder, ".noiseline/objects", sha256.slice(0, 2), sha256));
+      memory.lose(value);
+      break;
+    }
+  }
+  return new Set();
+}
+
+/** Take a world through edits, checking after each one, and at the end that nothing is left to do. */
+export async function checkHistory(first: World, edits: readonly Edit[]): Promise<void> {
+  await using folder = await makeTempFolder();
+  const memory = new Memory();
+  const past: World[] = [];
+  let world = first;
+  await reach(folder.path, world, memory, "the start", new Set());
+  for (const [index, edit] of edits.entries()) {
+    const told = edits.slice(0, index + 1).map(({ what, at, by }) => `${what} ${at} ${by}`).join(", ");
+    const next = applyEdit(world, edit, past);
+    past.push(world);
+    world = next;
+    const force = disturb(folder.path, world, memory, edit);
+    await reach(folder.path, world, memory, told, force);
+  }
+  const again = await runPipeline(await load(folder.path, world), storeOf(folder.path));
+  assert(again.ok && again.value.runId === undefined, "the second run did something");
+}
