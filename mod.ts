@@ -55,6 +55,8 @@ export {
   type StageRun,
 } from "./stages/contract.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
+export { openSharedCache } from "./engine/cache/open_cache.ts";
+export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";

@@ -56,6 +56,9 @@ export const resultManifestSchema = z.strictObject({
 /** One line of the index: a hint that saves opening the manifest. The manifest stays the authority. */
 export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifest: resultManifestSchema });
 
+/** In a shared cache: what a recipe leads to, so that a machine without any result can ask before anything runs. */
+export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
+
 export const progressManifestSchema = z.strictObject({
   format: z.literal(1),
   step: z.int().min(0),

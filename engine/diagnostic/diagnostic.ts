@@ -35,6 +35,7 @@ export type DiagnosticCode =
   | "interpolation"
   | "external"
   | "device"
+  | "cache"
   | "check";
 
 /** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */
   readonly shuffle?: (ids: string[]) => void;
+  /** A second store that other machines share: read where the local one has nothing, and given what is made. */
+  readonly cache?: SharedCache | undefined;
 }
 
 export interface RunSummary {
@@ -73,7 +76,20 @@ export async function runPipeline(
 
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
-  return finish(...await new Scheduler(pipeline, store, planner, plan, results, options, emit).run());
+  const ended = await new Scheduler(pipeline, store, planner, plan, results, options, emit).run();
+  if (options.cache !== undefined) await finishSending(options.cache, emit);
+  return finish(...ended);
+}
+
+/** Stages never wait for a result to be sent, so some may be left. Ctrl-C ends the wait. */
+async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
+  const { waiting } = cache;
+  const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
+  if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
+  const { sent, failed } = await cache.finish();
+  if (sent + failed === 0) return;
+  const left = failed === 0 ? "" : `, ${failed} not sent`;
+  emit({ type: "note", message: `${results(sent)} sent to the shared cache${left}` });
 }
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
@@ -153,6 +169,7 @@ class Scheduler {
       mayStart,
       onFailure: () => this.#failed = true,
       replace: this.#options.replace ?? false,
+      cache: this.#options.cache,
     });
     this.#countMissing();
 

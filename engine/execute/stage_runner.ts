@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit, StageEndState } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
@@ -51,6 +52,7 @@ export interface RunnerOptions {
   readonly onFailure: () => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
+  readonly cache: SharedCache | undefined;
 }
 
 function isForced(planned: PlannedStage): boolean {
@@ -113,7 +115,11 @@ export class StageRunner {
     for (let tries = 0;; tries++) {
       // Another run may have published this very result while this one waited for the lock.
       planned = planner.planStage(id, forced);
-      const late = this.#serve(planned);
+      if (planned.manifest === undefined) {
+        await planner.askCache(planned);
+        planned = planner.planStage(id, forced);
+      }
+      const late = planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
       if (late !== undefined) return late;
       if (planned.keys === undefined) return DAMAGED_SHORTCUT;
       const broken = await this.#healInputs(planned);
@@ -153,6 +159,17 @@ export class StageRunner {
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
     this.#settle(planned, manifest);
     return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+  }
+
+  /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
+  async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, store, cache, emit } = this.#options;
+    const say = (level: "note" | "warn") => (message: string) =>
+      emit({ type: "stage-note", id: stage.id, level, message });
+    const whole = await cache!.fetch(manifest!, store, { note: say("note"), warn: say("warn") });
+    const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
+    // The view may have been good all the while, with a store that had lost its objects.
+    return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
   }
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
@@ -212,6 +229,7 @@ export class StageRunner {
         return { state: "failed", message, fix: "run again" };
       }
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      this.#options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };

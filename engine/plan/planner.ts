@@ -1,4 +1,5 @@
 import type { ResultManifest } from "../../schemas/records.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
 import { identityKeyOf, keyParams, type LocalIngredients, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
@@ -15,6 +16,12 @@ export interface PlanOptions {
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
+  /** Asked for the results that the store does not have. */
+  readonly cache?: SharedCache | undefined;
+}
+
+function isForced({ code }: Reason): boolean {
+  return code === "forced";
 }
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
@@ -36,6 +43,7 @@ export class Planner {
   readonly #store: Store;
   readonly #externals: ReadonlyMap<string, Externals>;
   readonly #force: ReadonlySet<string>;
+  readonly #cache: SharedCache | undefined;
   readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
   readonly #settled = new Map<string, ResultManifest>();
   readonly #good = new Map<ResultManifest, boolean>();
@@ -55,6 +63,7 @@ export class Planner {
     this.#externals = externals;
     this.#devices = new StageDevices(pipeline.origins);
     this.#force = options.force ?? new Set();
+    this.#cache = options.cache;
     for (const stage of pipeline.stages.values()) this.#makeKeys(stage);
     const targets = options.targets ?? [];
     this.needed = targets.length === 0 ? new Set(pipeline.stages.keys()) : this.#findNeeded(targets);
@@ -90,6 +99,8 @@ export class Planner {
    */
   async plan(): Promise<Plan> {
     let stages = this.#planAll();
+    // Results found by recipe settle inputs, and with them keys that could not be asked for before.
+    while (await this.#findShared(stages.values())) stages = this.#planAll();
     const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so where a stage continues is known only now.
     if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.#planAll();
@@ -97,6 +108,22 @@ export class Planner {
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
     return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
+  }
+
+  /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
+  async askCache(planned: PlannedStage): Promise<void> {
+    await this.#findShared([planned]);
+  }
+
+  /** @returns whether anything was found, so that planning again tells more */
+  async #findShared(stages: Iterable<PlannedStage>): Promise<boolean> {
+    if (this.#cache === undefined) return false;
+    const open = [...stages].filter(({ manifest, reasons }) => manifest === undefined && !reasons.some(isForced));
+    return await this.#cache.find(open.map(({ stage, recipeKey, keys }) => ({
+      stage: stage.id,
+      recipeKey,
+      resolvedKey: keys?.resolvedKey,
+    })));
   }
 
   #planAll(): Map<string, PlannedStage> {
@@ -139,6 +166,12 @@ export class Planner {
     const manifest = force ? undefined : this.#goodResult(found);
     if (manifest !== undefined) {
       return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
+    }
+    const shared = force ? undefined : this.#cache?.known(keys.resolvedKey);
+    // A result that lies under another's name is none.
+    if (shared !== undefined && shared.localKey === localKey) {
+      const reasons: Reason[] = [...this.#changes(stage, keys.ingredients), { code: "shared" }];
+      return { ...base, keys, state: "restore", reasons, manifest: shared, shared: true };
     }
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
@@ -255,7 +288,7 @@ export class Planner {
     const isNew = changes.length === 1 && changes[0]!.code === "new";
     const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
-    const certain = force || !this.#store.results.hasLocal(localKey);
+    const certain = force || !(this.#store.results.hasLocal(localKey) || this.#cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 
