@@ -108,20 +108,25 @@ export class CacheClient {
 
   /** The size of a file, undefined where there is none. */
   async size(name: string): Promise<Answer<number | undefined>> {
-    const { answerMs, writeTries } = this.patience;
+    const { answerMs } = this.patience;
     const ask = () => this.#within(answerMs, (signal) => this.#backend.size(name, signal));
-    return await this.#writing.run(() => this.#try(writeTries, ask));
+    return await this.#writing.run(() => this.#try(this.#writeTries, ask));
   }
 
   async create(name: string, content: Content, replace: boolean): Promise<Answer<"created" | "exists">> {
     const limitMs = 6 * this.patience.answerMs + content.size / SLOWEST_BYTES_PER_MS;
     const send = () => this.#within(limitMs, (signal) => this.#backend.create(name, content, { signal, replace }));
-    return await this.#writing.run(() => this.#try(this.patience.writeTries, send));
+    return await this.#writing.run(() => this.#try(this.#writeTries, send));
   }
 
   async prepare(): Promise<Answer<string | undefined>> {
-    const { answerMs, writeTries } = this.patience;
-    return await this.#try(writeTries, () => this.#within(answerMs, (signal) => this.#backend.prepare(signal)));
+    const { answerMs } = this.patience;
+    return await this.#try(this.#writeTries, () => this.#within(answerMs, (signal) => this.#backend.prepare(signal)));
+  }
+
+  /** Where reading has failed through all of its patience, writing gets one chance. */
+  get #writeTries(): number {
+    return this.#reads ? this.patience.writeTries : 1;
   }
 
   async #try<T>(tries: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {

@@ -87,9 +87,9 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
   if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
   const { sent, failed } = await cache.finish();
-  if (sent + failed === 0) return;
-  const left = failed === 0 ? "" : `, ${failed} not sent`;
-  emit({ type: "note", message: `${results(sent)} sent to the shared cache${left}` });
+  const counts = [sent > 0 ? `${results(sent)} sent` : "", failed > 0 ? `${results(failed)} not sent` : ""];
+  const said = counts.filter(Boolean).join(", ");
+  if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
 }
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
