@@ -145,6 +145,7 @@ export class CacheClient {
     const end = () => limit.abort();
     const timer = setTimeout(end, limitMs);
     this.stop.addEventListener("abort", end);
+    if (this.stop.aborted) end();
     try {
       return await Promise.race([ask(limit.signal), aborted(limit.signal)]);
     } finally {

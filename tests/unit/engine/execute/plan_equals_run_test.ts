@@ -1,7 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
+import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import type { SharedCache } from "../../../../engine/cache/shared_cache.ts";
 
 interface Node {
   readonly kind: "source" | "mix" | "walk";
@@ -68,9 +70,9 @@ function shuffleBy(seed: number): (ids: string[]) => void {
 const CERTAIN = new Set(["run", "extend", "resume", "restore"]);
 
 /** Plan, run, and compare the two as design promises: certain ⊆ executed ⊆ certain ∪ may-run. */
-async function reachAndCheck(folder: string, yaml: string, seed: number) {
-  const plan = await planIn(folder, yaml);
-  const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3 });
+async function reachAndCheck(folder: string, yaml: string, seed: number, cache?: () => SharedCache) {
+  const plan = await planIn(folder, yaml, { cache: cache?.() });
+  const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3, cache: cache?.() });
   assertEquals(run.status, "done");
   for (const [id, { state }] of plan) {
     const end = run.stages.get(id)!.state;
@@ -102,5 +104,26 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
       assertEquals(await reachAndCheck(fresh.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
     }),
     { numRuns: 30 },
+  );
+});
+
+Deno.test("plan equals run on two machines that share a cache, which changes no byte", async () => {
+  const graphs = fc.array(node, { minLength: 1, maxLength: 5 });
+  const edits = fc.array(fc.tuple(edit, fc.boolean()), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(graphs, edits, fc.nat({ max: 1000 }), async (first, changes, seed) => {
+      await using lab = await Lab.open();
+      let nodes: Node[] = [...first];
+      const reach = (machine: string) => reachAndCheck(lab.machine(machine), toYaml(nodes), seed, () => lab.cache());
+      let digests = await reach("one");
+      for (const [one, other] of changes) {
+        nodes = change(nodes, one);
+        digests = await reach(other ? "two" : "one");
+        assertEquals(lab.warnings, []);
+      }
+      await using alone = await makeTempFolder();
+      assertEquals(await reachAndCheck(alone.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
+    }),
+    { numRuns: Number(Deno.env.get("NOISELINE_TEST_RUNS") ?? 4) },
   );
 });
