@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { removeQuietly } from "../store/files.ts";
+import { makeFolder, removeQuietly } from "../store/files.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheClient } from "./client.ts";
@@ -40,45 +40,30 @@ export class Downloads {
    * written.
    */
   async fetch(manifest: ResultManifest, store: Store, { note, warn }: DownloadNotes): Promise<boolean> {
-    const wanted = new Map<string, FileEntry>();
-    for (const { files } of Object.values(manifest.outputs)) {
-      for (const file of files) if (!store.objects.verify(file)) wanted.set(file.sha256, file);
-    }
-    const total = [...wanted.values()].reduce((sum, { size }) => sum + size, 0);
-    let done = 0;
-    let toldAt = performance.now();
-    if (total >= LARGE_BYTES) note(`fetching ${megabytes(total)} MB from the shared cache`);
-    const count = (bytes: number) => {
-      done += bytes;
-      if (total < LARGE_BYTES || performance.now() - toldAt < PROGRESS_INTERVAL_MS) return;
-      toldAt = performance.now();
-      note(`fetched ${megabytes(done)} of ${megabytes(total)} MB from the shared cache`);
-    };
+    const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
+    const wanted = new Map(files.filter((file) => !store.objects.verify(file)).map((file) => [file.sha256, file]));
+    const count = countProgress([...wanted.values()].reduce((sum, { size }) => sum + size, 0), note);
+    // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
+    const folder = join(store.temporaryRoot, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
     let whole = true;
     const fetchOne = async (file: FileEntry) => {
-      if (whole && !await this.#fetchObject(file, store, count, warn)) whole = false;
+      if (!whole) return;
+      const state = await this.#download(file, join(folder, file.sha256), count);
+      if (state === "good") return;
+      whole = false;
+      if (state === "damaged" || this.#client.reads) this.#report(file, state, warn);
     };
-    await Promise.all(Array.from(wanted.values(), (file) => this.#limit.run(() => fetchOne(file))));
-    if (!whole || this.#client.stop.aborted) return false;
-    store.results.publish(manifest);
-    return true;
-  }
-
-  async #fetchObject(
-    file: FileEntry,
-    store: Store,
-    count: (bytes: number) => void,
-    warn: (message: string) => void,
-  ): Promise<boolean> {
-    // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
-    const temporary = join(store.temporaryRoot, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
     try {
-      const state = await this.#download(file, temporary, count);
-      if (state === "good") store.objects.take(temporary, file.size);
-      else if (state === "damaged" || this.#client.reads) this.#report(file, state, warn);
-      return state === "good";
+      makeFolder(folder);
+      await Promise.all(Array.from(wanted.values(), (file) => this.#limit.run(() => fetchOne(file))));
+      if (!whole || this.#client.stop.aborted) return false;
+      // In one breath: objects that no manifest names belong to nobody.
+      for (const { sha256, size } of wanted.values()) store.objects.take(join(folder, sha256), size);
+      if (!files.every((file) => store.objects.has(file))) return false;
+      store.results.publish(manifest);
+      return true;
     } finally {
-      removeQuietly(temporary);
+      removeQuietly(folder);
     }
   }
 
@@ -114,6 +99,20 @@ export class Downloads {
   }
 }
 
-export function megabytes(bytes: number): string {
+/** Says now and then how far a large download is. */
+function countProgress(total: number, note: (message: string) => void): (bytes: number) => void {
+  if (total < LARGE_BYTES) return () => {};
+  note(`fetching ${megabytes(total)} MB from the shared cache`);
+  let done = 0;
+  let toldAt = performance.now();
+  return (bytes) => {
+    done += bytes;
+    if (performance.now() - toldAt < PROGRESS_INTERVAL_MS) return;
+    toldAt = performance.now();
+    note(`fetched ${megabytes(done)} of ${megabytes(total)} MB from the shared cache`);
+  };
+}
+
+function megabytes(bytes: number): string {
   return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
 }

@@ -18,6 +18,8 @@ export class Lookups {
   readonly #client: CacheClient;
   readonly #onDamage: (stage: string, message: string) => void;
   readonly #found = new Map<string, ResultManifest>();
+  /** Resolved keys by recipe. */
+  readonly #recipes = new Map<string, string>();
   /** When a key was asked for last. */
   readonly #asked = new Map<string, number>();
 
@@ -29,6 +31,11 @@ export class Lookups {
   /** A result that was found before. */
   known(resolvedKey: string): ResultManifest | undefined {
     return this.#found.get(resolvedKey);
+  }
+
+  /** The result that a recipe was found to lead to. */
+  knownByRecipe(recipeKey: string): ResultManifest | undefined {
+    return this.#found.get(this.#recipes.get(recipeKey) ?? "");
   }
 
   /** A result turned out to be damaged: it is not served or asked for again in this run. */
@@ -49,13 +56,13 @@ export class Lookups {
 
   /** The resolved key that a recipe led to on whatever machine came first. */
   async #follow(stage: string, recipeKey: string): Promise<string | undefined> {
-    if (!this.#isDue(recipeKey)) return undefined;
+    if (!this.#isDue(recipeKey)) return this.#recipes.get(recipeKey);
     const content = await this.#client.read(recipeName(recipeKey));
     if (content === undefined) return undefined;
     const unsealed = unseal(content, recipePointerSchema);
     if ("problem" in unsealed) this.#report(stage, recipeKey, recipeName(recipeKey), unsealed.problem);
-    else if (unsealed.record.recipeKey === recipeKey) return unsealed.record.resolvedKey;
-    return undefined;
+    else if (unsealed.record.recipeKey === recipeKey) this.#recipes.set(recipeKey, unsealed.record.resolvedKey);
+    return this.#recipes.get(recipeKey);
   }
 
   async #ask(stage: string, resolvedKey: string): Promise<void> {

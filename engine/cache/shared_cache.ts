@@ -39,6 +39,11 @@ export class SharedCache {
     return this.#client.reads ? this.#lookups.known(resolvedKey) : undefined;
   }
 
+  /** A result that {@linkcode find} found by its recipe. */
+  knownByRecipe(recipeKey: string): ResultManifest | undefined {
+    return this.#client.reads ? this.#lookups.knownByRecipe(recipeKey) : undefined;
+  }
+
   /** Ask for the results of stages. @returns whether any was found that was not known */
   async find(lookups: readonly Lookup[]): Promise<boolean> {
     return await this.#lookups.find(lookups);

@@ -4,7 +4,6 @@ import {
   type ResultManifest,
   resultManifestSchema,
 } from "../../schemas/records.ts";
-import { differingPorts } from "../execute/publish.ts";
 import type { ObjectStore } from "../store/objects.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
@@ -142,12 +141,13 @@ export class Uploads {
     return await this.#sendRecord(resultName(manifest.resolvedKey), manifest, (content) => {
       const there = unseal(content, resultManifestSchema);
       if ("problem" in there) return there.problem === "damaged";
-      const [port] = differingPorts(there.record, manifest);
+      const theirs = there.record.outputs;
+      const port = Object.keys(theirs).find((one) => theirs[one]!.digest !== manifest.outputs[one]?.digest);
       if (port !== undefined) {
-        const [theirs, ours] = [there.record, manifest].map((one) => one.outputs[port]?.digest.slice(0, 12));
+        const [first, second] = [theirs, manifest.outputs].map((outputs) => outputs[port]?.digest.slice(0, 12));
         this.#warn(
           `the shared cache holds another result of the key ${manifest.resolvedKey.slice(0, 12)} ` +
-            `(${port} ${theirs}, here ${ours}); it stays there, and this one here`,
+            `(${port} ${first}, here ${second}); it stays there, and this one here`,
         );
       }
       return false;

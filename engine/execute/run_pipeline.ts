@@ -10,7 +10,8 @@ import { Planner } from "../plan/planner.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
-import { type StageResult, StageRunner } from "./stage_runner.ts";
+import type { StageResult } from "./stage_result.ts";
+import { StageRunner } from "./stage_runner.ts";
 
 export interface RunOptions {
   readonly targets?: readonly string[];

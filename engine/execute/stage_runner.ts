@@ -2,8 +2,7 @@ import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Emit, StageEndState } from "../event/events.ts";
+import type { Emit } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
@@ -22,20 +21,7 @@ import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
 import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-
-/** How one stage came out. */
-export interface StageResult {
-  readonly state: StageEndState;
-  readonly manifest?: ResultManifest;
-  readonly message?: string;
-  readonly fix?: string;
-  readonly mine?: string;
-  readonly fromStep?: number;
-  /** What it was computed on in this run. */
-  readonly device?: StageDevice;
-  /** Units of its progress, such as steps and images. */
-  readonly perSecond?: Readonly<Record<string, number>>;
-}
+import { failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
 
 export interface RunnerOptions {
   readonly pipeline: Pipeline;
@@ -54,19 +40,6 @@ export interface RunnerOptions {
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
 }
-
-function isForced(planned: PlannedStage): boolean {
-  return planned.reasons.some(({ code }) => code === "forced");
-}
-
-const INTERRUPTED: StageResult = { state: "interrupted" };
-
-/** The stages that it reads were left out, because its own result was there; the next run will not leave them out. */
-const DAMAGED_SHORTCUT: StageResult = {
-  state: "failed",
-  message: "its result in the store is damaged, and the stages that it reads were not asked for",
-  fix: "run again; what it needs will be made",
-};
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
@@ -102,6 +75,11 @@ export class StageRunner {
     let planned = planner.planStage(id);
     const forced = isForced(planned);
     if (planned.state === "cached") return this.#serve(planned)!;
+    if (planned.keys === undefined && planned.manifest === undefined) {
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      planned = planner.planStage(id, forced);
+    }
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
@@ -112,16 +90,14 @@ export class StageRunner {
     });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
-    for (let tries = 0;; tries++) {
+    for (let tries = 0;;) {
       // Another run may have published this very result while this one waited for the lock.
-      planned = planner.planStage(id, forced);
-      if (planned.manifest === undefined) {
-        await planner.askCache(planned);
-        planned = planner.planStage(id, forced);
-      }
-      const late = planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
+      const late = await this.#find(id, forced);
       if (late !== undefined) return late;
-      if (planned.keys === undefined) return DAMAGED_SHORTCUT;
+      planned = planner.planStage(id, forced);
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      if (planned.keys === undefined) continue;
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
@@ -135,12 +111,24 @@ export class StageRunner {
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+        tries++;
         continue;
       }
       const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
       if (final.state === "failed") this.#options.onFailure();
       return final;
     }
+  }
+
+  /** Serve a stage from the store, or else from the shared cache. */
+  async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
+    const { planner } = this.#options;
+    let planned = planner.planStage(id, forced);
+    if (planned.manifest === undefined) {
+      await planner.askCache(planned);
+      planned = planner.planStage(id, forced);
+    }
+    return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
   /** Show a result that is there. A result whose bytes are not what they should be is set aside, not served. */
@@ -191,6 +179,21 @@ export class StageRunner {
       }
     }
     return good;
+  }
+
+  /**
+   * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
+   * damaged, or did not come from the shared cache.
+   */
+  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, cache } = this.#options;
+    for (const { stage: id } of Object.values(stage.inputs).flat()) {
+      const settled = planner.settled(id) !== undefined;
+      if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
+      const reached = await this.reach(id);
+      if (reached.manifest === undefined) return reached;
+    }
+    return undefined;
   }
 
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
@@ -372,29 +375,5 @@ export class StageRunner {
       workGflop,
       durationMs,
     });
-  }
-}
-
-function failedBy({ message, fix }: Diagnostic): StageResult {
-  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
-}
-
-function toResult(outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>, planned: PlannedStage): StageResult {
-  switch (outcome.status) {
-    case "interrupted":
-      return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
-    case "crashed":
-      return {
-        state: "failed",
-        message: outcome.stack.includes(outcome.message) ? outcome.stack : `${outcome.message}\n${outcome.stack}`,
-      };
-    case "timeout":
-      return {
-        state: "failed",
-        message: outcome.message,
-        fix: `raise timeout of ${planned.stage.entry}; its progress is kept`,
-      };
-    case "failed":
-      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
   }
 }

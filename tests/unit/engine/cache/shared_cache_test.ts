@@ -49,6 +49,23 @@ Deno.test("a stage whose input came out as on another machine is found by the by
   assertEquals(endStates(two), "a: ran, b: restored");
 });
 
+Deno.test("a stage that is asked for comes alone, and what it reads only if it does not come whole", async () => {
+  await using lab = await Lab.open();
+  const first = await lab.run("one", CHAIN);
+  const alone = await lab.run("two", CHAIN, { targets: ["c"] });
+  assertEquals(endStates(alone), "c: restored");
+  assertEquals(digestsOf(alone)["c"], digestsOf(first)["c"]);
+  assertEquals(endStates(await lab.run("two", CHAIN, { targets: ["c"] })), "c: cached");
+
+  const { sha256 } = first.stages.get("c")!.manifest!.outputs["out"]!.files[0]!;
+  write(lab.files("objects").find((path) => path.endsWith(sha256))!, [1]);
+  const mended = await lab.run("three", CHAIN, { targets: ["c"] });
+  assertEquals(endStates(mended), "c: ran");
+  assertEquals(digestsOf(mended)["c"], digestsOf(first)["c"]);
+  const warned = mended.events.filter((event) => event.type === "stage-note" && event.level === "warn");
+  assertEquals(warned.length, 1, "that one object is damaged");
+});
+
 Deno.test("a damaged object is a miss with a word, is made again, and is replaced", async () => {
   await using lab = await Lab.open();
   const first = await lab.run("one", CHAIN);

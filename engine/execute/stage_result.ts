@@ -1,0 +1,54 @@
+import type { ResultManifest } from "../../schemas/records.ts";
+import type { StageDevice } from "../../stages/contract.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { StageEndState } from "../event/events.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import type { StageOutcome } from "../process/protocol.ts";
+
+/** How one stage came out. */
+export interface StageResult {
+  readonly state: StageEndState;
+  readonly manifest?: ResultManifest;
+  readonly message?: string;
+  readonly fix?: string;
+  readonly mine?: string;
+  readonly fromStep?: number;
+  /** What it was computed on in this run. */
+  readonly device?: StageDevice;
+  /** Units of its progress, such as steps and images. */
+  readonly perSecond?: Readonly<Record<string, number>>;
+}
+
+export function isForced(planned: PlannedStage): boolean {
+  return planned.reasons.some(({ code }) => code === "forced");
+}
+
+export const INTERRUPTED: StageResult = { state: "interrupted" };
+
+export function failedBy({ message, fix }: Diagnostic): StageResult {
+  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
+}
+
+/** What a run makes of the way in which a stage's code ended. */
+export function toResult(
+  outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
+  planned: PlannedStage,
+): StageResult {
+  switch (outcome.status) {
+    case "interrupted":
+      return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
+    case "crashed":
+      return {
+        state: "failed",
+        message: outcome.stack.includes(outcome.message) ? outcome.stack : `${outcome.message}\n${outcome.stack}`,
+      };
+    case "timeout":
+      return {
+        state: "failed",
+        message: outcome.message,
+        fix: `raise timeout of ${planned.stage.entry}; its progress is kept`,
+      };
+    case "failed":
+      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
+  }
+}
