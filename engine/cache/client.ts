@@ -18,6 +18,8 @@ export interface Patience {
 
 export const PATIENCE: Patience = { answerMs: 5_000, stallMs: 15_000, backOffMs: 250, readTries: 3, writeTries: 5 };
 
+/** Looks at the clock in one wait. */
+const TICKS = 20;
 const READS_AT_ONCE = 16;
 const WRITES_AT_ONCE = 8;
 
@@ -139,17 +141,22 @@ export class CacheClient {
     }
   }
 
-  /** A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. */
+  /**
+   * A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. It is
+   * counted in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer would fire
+   * before the first of them is looked at.
+   */
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
     const limit = new AbortController();
     const end = () => limit.abort();
-    const timer = setTimeout(end, limitMs);
+    let ticks = 0;
+    const timer = setInterval(() => ++ticks >= TICKS && end(), limitMs / TICKS);
     this.stop.addEventListener("abort", end);
     if (this.stop.aborted) end();
     try {
       return await Promise.race([ask(limit.signal), aborted(limit.signal)]);
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
       this.stop.removeEventListener("abort", end);
     }
   }

@@ -129,7 +129,7 @@ Deno.test("a shared cache in an S3 service", async (t) => {
     await runRight(world);
     const puts = world.answers("PUT", "/").length;
     assert(puts >= 14, `${puts} files are stored`);
-    for (let k = 0; k < puts; k += 2) {
+    for (let k = 0; k < puts; k += 3) {
       await using killed = new World(server);
       await using project = makeProject();
       let seen = 0;

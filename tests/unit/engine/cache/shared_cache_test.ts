@@ -151,6 +151,23 @@ Deno.test("a cache that never answers is given up after one wait, for all stages
   assertStringIncludes(lab.warnings[0]!, "no answer in time");
 });
 
+Deno.test("a process that is too busy to look does not take that for silence", async () => {
+  await using lab = await Lab.open();
+  await lab.run("one", CHAIN);
+  const whole = lab.backend;
+  let busy = true;
+  const open: typeof whole.open = async (name, signal) => {
+    const answer = whole.open(name, signal);
+    const until = performance.now() + 900;
+    while (busy && performance.now() < until);
+    busy = false;
+    return await answer;
+  };
+  lab.backend = { ...whole, maxBytes: whole.maxBytes, open };
+  const ran = await lab.run("two", CHAIN, { mode: "read", patience: { answerMs: 600 } });
+  assertEquals(endStates(ran), "a: restored, b: restored, c: restored");
+});
+
 Deno.test("a request to stop ends waiting for a cache that hangs", async () => {
   await using lab = await Lab.open();
   const stop = new AbortController();
