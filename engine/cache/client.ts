@@ -123,7 +123,11 @@ export class CacheClient {
 
   async prepare(): Promise<Answer<string | undefined>> {
     const { answerMs } = this.patience;
-    return await this.#try(this.#writeTries, () => this.#within(answerMs, (signal) => this.#backend.prepare(signal)));
+    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    return await this.#try(
+      Math.min(this.#writeTries, 2),
+      () => this.#within(answerMs, (signal) => this.#backend.prepare(signal)),
+    );
   }
 
   /** Where reading has failed through all of its patience, writing gets one chance. */

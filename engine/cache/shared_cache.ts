@@ -5,6 +5,7 @@ import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { type Lookup, Lookups } from "./lookups.ts";
+import { Unsent } from "./unsent.ts";
 import { Uploads, type UploadSummary } from "./uploads.ts";
 
 export type CacheMode = "read-write" | "read";
@@ -19,9 +20,12 @@ export class SharedCache {
   readonly #lookups: Lookups;
   readonly #downloads: Downloads;
   readonly #uploads: Uploads;
+  readonly #place: string;
+  #unsent: Unsent | undefined;
 
   constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions) {
     this.mode = mode;
+    this.#place = options.name;
     this.#client = new CacheClient(backend, options);
     const note = (message: string) => options.warn(asWarning(message));
     this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));
@@ -58,7 +62,18 @@ export class SharedCache {
 
   /** Send a result of the store, while the run goes on. */
   offer(manifest: ResultManifest, recipeKey: string, store: Store): void {
-    if (this.mode === "read-write") this.#uploads.add(manifest, recipeKey, store.objects);
+    if (this.mode !== "read-write") return;
+    this.#owed(store).add(recipeKey, manifest.resolvedKey);
+    this.#uploads.add({ manifest, recipeKey, objects: store.objects });
+  }
+
+  /** Send what earlier runs on a store could not. */
+  catchUp(store: Store): void {
+    if (this.mode !== "read-write") return;
+    this.#owed(store).takeOver(({ recipeKey, resolvedKey }) => {
+      const manifest = store.results.byResolved(resolvedKey);
+      if (manifest !== undefined) this.offer(manifest, recipeKey, store);
+    });
   }
 
   /** Results that are still to be sent. */
@@ -68,7 +83,13 @@ export class SharedCache {
 
   /** Wait until all that was offered is sent or given up. */
   async finish(): Promise<UploadSummary> {
-    return await this.#uploads.finish();
+    const summary = await this.#uploads.finish();
+    this.#unsent?.settle(summary.failed);
+    return summary;
+  }
+
+  #owed(store: Store): Unsent {
+    return this.#unsent ??= new Unsent(store.root, this.#place);
   }
 }
 

@@ -10,13 +10,21 @@ import type { CacheClient } from "./client.ts";
 import { objectName, recipeName, resultName, seal, sha256Of, unseal } from "./layout.ts";
 
 const RESULTS_AT_ONCE = 4;
+const PAUSE_MS = 60_000;
 /** A question costs as much as sending a small file outright. */
 const ASK_FIRST_BYTES = 64 << 10;
+
+interface Upload {
+  readonly manifest: ResultManifest;
+  readonly recipeKey: string;
+  readonly objects: ObjectStore;
+}
 
 /** What became of the results that were to be sent. */
 export interface UploadSummary {
   readonly sent: number;
-  readonly failed: number;
+  /** Keys of those that were not. */
+  readonly failed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
 }
 
 /**
@@ -27,16 +35,17 @@ export class Uploads {
   readonly #client: CacheClient;
   readonly #damaged: ReadonlySet<string>;
   readonly #warn: (message: string) => void;
-  readonly #queue: { manifest: ResultManifest; recipeKey: string; objects: ObjectStore }[] = [];
+  readonly #queue: Upload[] = [];
   readonly #workers: Promise<void>[] = [];
   #active = 0;
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
   #problem: Trouble | undefined;
-  #givenUp = false;
+  /** Until when nothing more is tried. */
+  #pausedUntil = 0;
   #sent = 0;
-  #failed = 0;
+  readonly #failed: { recipeKey: string; resolvedKey: string }[] = [];
 
   /** @param damaged objects that reading found to be damaged, which are replaced */
   constructor(client: CacheClient, damaged: ReadonlySet<string>, warn: (message: string) => void) {
@@ -46,8 +55,8 @@ export class Uploads {
   }
 
   /** Send a result of the store, some time before {@linkcode finish} ends. */
-  add(manifest: ResultManifest, recipeKey: string, objects: ObjectStore): void {
-    this.#queue.push({ manifest, recipeKey, objects });
+  add(upload: Upload): void {
+    this.#queue.push(upload);
     if (this.#active >= RESULTS_AT_ONCE) return;
     this.#active++;
     this.#workers.push(this.#work());
@@ -63,32 +72,38 @@ export class Uploads {
     await Promise.all(this.#workers);
     if (this.#problem !== undefined) {
       const { message, fix } = this.#problem;
-      const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
-      this.#client.warn(`${results} not sent: ${message}; the local store has all of them`, fix);
+      const count = this.#failed.length;
+      const results = count === 1 ? "1 result was" : `${count} results were`;
+      this.#client.warn(`${results} not sent: ${message}; a later run will try again`, fix);
     }
     return { sent: this.#sent, failed: this.#failed };
   }
 
   async #work(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const problem = this.#givenUp ? this.#problem : await this.#send(next.manifest, next.recipeKey, next.objects);
+      const problem = performance.now() < this.#pausedUntil ? this.#problem : await this.#send(next);
       if (problem === undefined) {
         this.#sent++;
         continue;
       }
-      this.#failed++;
+      this.#failed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
       this.#problem ??= problem;
-      // What the cache said of this result it would say of the next, after the same wait.
-      if (problem.kind !== "unfit") this.#givenUp = true;
+      // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
+      if (problem.kind !== "unfit" && performance.now() >= this.#pausedUntil) {
+        this.#pausedUntil = performance.now() + PAUSE_MS;
+      }
     }
     // In the same breath as the last look at the queue: nothing can be added in between and be left lying.
     this.#active--;
   }
 
-  async #send(manifest: ResultManifest, recipeKey: string, objects: ObjectStore): Promise<Trouble | undefined> {
+  async #send({ manifest, recipeKey, objects }: Upload): Promise<Trouble | undefined> {
     this.#prepared ??= this.#client.prepare();
     const prepared = await this.#prepared;
-    if ("trouble" in prepared) return prepared.trouble;
+    if ("trouble" in prepared) {
+      this.#prepared = undefined;
+      return prepared.trouble;
+    }
     if (prepared.value !== undefined && !this.#told) this.#warn(`the shared cache: ${prepared.value}`);
     this.#told = true;
     const files = new Map(

@@ -73,7 +73,11 @@ export async function runPipeline(
     });
     return succeed({ status, runId, plan, stages: results, counts });
   };
-  if (results.size === plan.stages.size) return finish("done", undefined);
+  options.cache?.catchUp(store);
+  if (results.size === plan.stages.size) {
+    if (options.cache !== undefined) await finishSending(options.cache, emit);
+    return finish("done", undefined);
+  }
 
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
@@ -87,8 +91,8 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   const { waiting } = cache;
   const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
   if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
-  const { sent, failed } = await cache.finish();
-  const counts = [sent > 0 ? `${results(sent)} sent` : "", failed > 0 ? `${results(failed)} not sent` : ""];
+  const { sent, failed: { length: left } } = await cache.finish();
+  const counts = [sent > 0 ? `${results(sent)} sent` : "", left > 0 ? `${results(left)} not sent` : ""];
   const said = counts.filter(Boolean).join(", ");
   if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
 }

@@ -131,6 +131,31 @@ Deno.test("a cache that cannot be written costs one warning and not the run", as
   assertEquals(note, { type: "note", message: "3 results not sent to the shared cache" });
 });
 
+Deno.test("what could not be sent is sent by a later run, even by one with nothing to do", async () => {
+  await using lab = await Lab.open();
+  Deno.mkdirSync(lab.cacheFolder);
+  Deno.writeTextFileSync(`${lab.cacheFolder}/v1`, "");
+  await lab.run("one", CHAIN);
+  const folder = `${lab.machine("one")}/.noiseline/cache/unsent`;
+  const [left] = [...Deno.readDirSync(folder)];
+  // The process that left it has ended.
+  const gone = new Deno.Command("true").spawn();
+  await gone.status;
+  Deno.renameSync(`${folder}/${left!.name}`, `${folder}/20260101T000000000-${gone.pid.toString(36)}.jsonl`);
+  Deno.removeSync(`${lab.cacheFolder}/v1`);
+  // A run that only takes leaves it as it is.
+  assertEquals(endStates(await lab.run("one", CHAIN, { mode: "read" })), "a: cached, b: cached, c: cached");
+  assertEquals(lab.files("results"), []);
+  const later = await lab.run("one", CHAIN);
+  assertEquals(endStates(later), "a: cached, b: cached, c: cached");
+  assertEquals(later.events.findLast(({ type }) => type === "note"), {
+    type: "note",
+    message: "3 results sent to the shared cache",
+  });
+  assertEquals([...Deno.readDirSync(folder)], []);
+  assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
+});
+
 Deno.test("a cache whose mount is away costs one warning and not the run", async () => {
   await using lab = await Lab.open();
   const { FolderBackend } = await import("../../../../engine/cache/folder_backend.ts");
