@@ -154,8 +154,9 @@ async function whyNot(response: Response): Promise<Answer<undefined>> {
 }
 
 function explain(error: unknown): Trouble {
-  const { name, message } = error as Error;
+  const { name, message, cause } = error as Error;
   if (name === "AbortError" || name === "TimeoutError") return trouble("unreachable", "no answer in time").trouble;
-  // Deno puts the cause last: "error sending request for url (…): client error (Connect): … refused (os error 111)".
-  return trouble("busy", message.split("): ").at(-1)!.replace(/^.*?: (?=tcp|dns|tls)/, "")).trouble;
+  // Deno's message is "fetch failed"; its cause ends in the cause: "… client error (Connect): tcp connect error: …".
+  const detail = cause instanceof Error ? cause.message.split("): ").at(-1)! : message;
+  return trouble("busy", detail).trouble;
 }

@@ -158,6 +158,7 @@ Deno.test("a shared cache in an S3 service", async (t) => {
     assertEquals(outcome.code, 0);
     assertEquals(ended(outcome), every("ran"));
     assertEquals(warnings(outcome).length, 1, warnings(outcome).join("\n"));
+    assertStringIncludes(warnings(outcome)[0]!, "Connection refused");
   });
 
   await step("denied, refused, failing and silent services cost one warning", async (world) => {
