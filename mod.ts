@@ -65,6 +65,8 @@ export {
   writeImages,
 } from "./stages/shared/images.ts";
 export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
+export { openSharedCache } from "./engine/cache/open_cache.ts";
+export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";

@@ -56,6 +56,17 @@ export const resultManifestSchema = z.strictObject({
 /** One line of the index: a hint that saves opening the manifest. The manifest stays the authority. */
 export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifest: resultManifestSchema });
 
+/** In a shared cache: what a recipe leads to, so that a machine without any result can ask before anything runs. */
+export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
+
+/** One line of the list of results that were to be sent to a shared cache and may not have been. */
+export const unsentLineSchema = z.strictObject({
+  /** The cache, as the user wrote it. */
+  place: z.string(),
+  recipeKey: sha256Schema,
+  resolvedKey: sha256Schema,
+});
+
 export const progressManifestSchema = z.strictObject({
   format: z.literal(1),
   step: z.int().min(0),
@@ -171,6 +182,7 @@ export type FileEntry = z.output<typeof fileEntrySchema>;
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
 export type Ingredients = z.output<typeof ingredientsSchema>;
 export type ResultManifest = z.output<typeof resultManifestSchema>;
+export type UnsentLine = z.output<typeof unsentLineSchema>;
 export type ProgressManifest = z.output<typeof progressManifestSchema>;
 export type ViewRecord = z.output<typeof viewRecordSchema>;
 export type Timing = z.output<typeof timingSchema>;

@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Forecast, forecastPlan, type PlannedStage } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
@@ -13,6 +14,7 @@ const EXAMPLES = `
 Examples:
   deno task plan pipelines/digits.yaml
   deno task plan pipelines/digits.yaml --set train.steps=1400
+  deno task plan pipelines/digits.yaml --cache s3://team/noiseline
   deno task plan pipelines/digits.yaml --json`;
 
 /** `plan FILE [STAGE…]` */
@@ -26,12 +28,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
     .option("-a, --all", "list cached stages too, when there are many")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option(CACHE_OPTION, CACHE_HELP)
+    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets });
-      const planner = makePlanner(loaded, { targets: loaded.targets, force: new Set(loaded.force) }, json);
+      const cache = await openCacheFor(options, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
+      const force = new Set(loaded.force);
+      const planner = makePlanner(loaded, { targets: loaded.targets, force, cache }, json);
       const plan = await planner.plan();
       if (plan.problems.length > 0) refuseWith(plan.problems, json);
       const { stages } = plan;

@@ -1,7 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
-import { type Emit, runPipeline } from "noiseline";
+import { type Diagnostic, type Emit, runPipeline } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
@@ -13,7 +14,9 @@ Examples:
   deno task run pipelines/digits.yaml                         # all stages
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
-  deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes`;
+  deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
+  deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results by a folder
+  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # take, do not give`;
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -30,6 +33,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option(CACHE_OPTION, CACHE_HELP)
+    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
@@ -43,7 +48,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const emit: Emit = (event) => reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
+      const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
+      const cache = await openCacheFor(options, { warn, stop: signals.stop });
       const result = await runPipeline(pipeline, store, {
+        cache,
         targets: loaded.targets,
         force,
         replace: options.replace ?? false,

@@ -1,9 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import { type Forecast, forecastPlan, type Pipeline, type PlannedStage } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatDevice, formatForecast, formatReason, formatState } from "../format/reasons.ts";
-import { printJson, printLine } from "../io.ts";
+import { printDiagnostics, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
 const EXAMPLES = `
@@ -20,12 +21,15 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .option(CACHE_OPTION, CACHE_HELP)
+    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, id, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
-      const plan = await makePlanner(loaded, {}, json).plan();
+      const cache = await openCacheFor(options, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
+      const plan = await makePlanner(loaded, { cache }, json).plan();
       const forecasts = forecastPlan(plan, loaded.store);
       const answers = loaded.targets.map((target) => ({
         id: target,

@@ -27,6 +27,8 @@ export function formatReason(reason: Reason): string {
       return `output missing: ${reason.files.slice(0, 3).join(", ")}`;
     case "output-modified":
       return `output modified: ${reason.files.slice(0, 3).join(", ")}`;
+    case "shared":
+      return "in the shared cache";
     case "forced":
       return "forced";
   }

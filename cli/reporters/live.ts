@@ -5,7 +5,7 @@ import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printLine } from "../io.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "./phrases.ts";
+import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
@@ -40,6 +40,12 @@ export class LiveReporter {
           this.#rows.set(id, { state: cached ? "cached" : "waiting", text: formatState(planned), startedAt: now });
         }
         this.#timer = setInterval(() => this.#render(), FRAME_MS);
+        return;
+      case "warning":
+        this.#messages.push(phraseWarning(event.diagnostic));
+        return;
+      case "note":
+        this.#messages.push(event.message);
         return;
       case "device":
         this.#devices.push(`device ${formatDevice(event)}`);

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { EngineEvent, StageFinished } from "noiseline";
+import type { Diagnostic, EngineEvent, StageFinished } from "noiseline";
 import { formatDuration } from "../format/duration.ts";
 import type { Style } from "../format/style.ts";
 
@@ -29,7 +29,7 @@ export function phraseFinished(event: StageFinished, style: Style): string {
     case "cached":
       return style.dim("cached");
     case "restored":
-      return `${style.accent("restored")}${view}`;
+      return `${style.accent("restored")}${event.message === undefined ? "" : ` ${event.message}`}${view}`;
     case "ran":
       return `${style.good("done")} in ${time}${view}`;
     case "failed":
@@ -50,6 +50,11 @@ export function detailsOfFinished(event: StageFinished): string[] {
   if (event.fix !== undefined) lines.push(`fix: ${event.fix}`);
   if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
   return lines;
+}
+
+/** A warning in one line, with what to do. */
+export function phraseWarning({ message, fix }: Diagnostic): string {
+  return `warning: ${message}${fix === undefined ? "" : `; ${fix}`}`;
 }
 
 /** The last line of a run. */

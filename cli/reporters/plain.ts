@@ -4,7 +4,7 @@ import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "./phrases.ts";
+import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -19,6 +19,10 @@ export class PlainReporter {
     switch (event.type) {
       case "run-started":
         return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
+      case "warning":
+        return printError(phraseWarning(event.diagnostic));
+      case "note":
+        return printError(event.message);
       case "device":
         return printLine(`device ${formatDevice(event)}`);
       case "stage-started": {

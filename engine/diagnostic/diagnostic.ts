@@ -37,6 +37,7 @@ export type DiagnosticCode =
   | "device"
   /** The machine failed, as with a full disk; nothing is wrong with the input. */
   | "machine"
+  | "cache"
   | "check";
 
 /** One thing that is wrong or doubtful: what, where, got, wanted, fix. Expected failures travel as lists of these. */

@@ -25,6 +25,8 @@ export interface StageFinished {
 export type EngineEvent =
   | { readonly type: "run-started"; readonly runId: string; readonly plan: Plan; readonly outputs: string }
   | { readonly type: "warning"; readonly diagnostic: Diagnostic }
+  /** Something about the run as a whole that is worth a line. */
+  | { readonly type: "note"; readonly message: string }
   /** Said once for each device that a run computes on, before the first stage that does. */
   | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
   | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
@@ -29,6 +30,8 @@ export interface RunOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */
   readonly shuffle?: (ids: string[]) => void;
+  /** A second store that other machines share: read where the local one has nothing, and given what is made. */
+  readonly cache?: SharedCache | undefined;
 }
 
 export interface RunSummary {
@@ -76,7 +79,11 @@ export async function runPipeline(
     });
     return succeed({ status, runId, plan, stages: results, counts });
   };
-  if (results.size === plan.stages.size) return finish("done", undefined);
+  options.cache?.catchUp(store);
+  if (results.size === plan.stages.size) {
+    if (options.cache !== undefined) await finishSending(options.cache, emit);
+    return finish("done", undefined);
+  }
 
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
@@ -87,7 +94,9 @@ export async function runPipeline(
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();
-  return finish(...await scheduler.run());
+  const ended = await scheduler.run();
+  if (options.cache !== undefined) await finishSending(options.cache, emit);
+  return finish(...ended);
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */
@@ -99,6 +108,17 @@ async function lockStore(store: Store, take: () => Promise<void>): Promise<Resul
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
     return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
   }
+}
+
+/** Stages never wait for a result to be sent, so some may be left. Ctrl-C ends the wait. */
+async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
+  const { waiting } = cache;
+  const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
+  if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
+  const { sent, failed: { length: left } } = await cache.finish();
+  const counts = [sent > 0 ? `${results(sent)} sent` : "", left > 0 ? `${results(left)} not sent` : ""];
+  const said = counts.filter(Boolean).join(", ");
+  if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
 }
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
@@ -156,8 +176,6 @@ class Scheduler {
       versions: { ...options.versions },
       stages: {},
     };
-    // So that a record says all results of its run, also those that it found.
-    for (const [id, result] of results) this.#keepRecord(id, result, null, 0);
   }
 
   /** Put on record that the run is on and what it relies on already. */
@@ -187,6 +205,7 @@ class Scheduler {
       mayStart,
       onFailure: () => this.#failed = true,
       replace: this.#options.replace ?? false,
+      cache: this.#options.cache,
     });
     this.#countMissing();
 
@@ -259,7 +278,7 @@ class Scheduler {
     }
   }
 
-  #keepRecord(id: string, result: StageResult, startedAt: string | null, durationMs: number): void {
+  #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
     const record: StageRunRecord = {
       state: result.state,
       resolvedKey: result.manifest?.resolvedKey ?? null,

@@ -27,13 +27,6 @@ export function isForced(planned: PlannedStage): boolean {
 
 export const INTERRUPTED: StageResult = { state: "interrupted" };
 
-/** The stages that it reads were left out, because its own result was there; the next run will not leave them out. */
-export const DAMAGED_SHORTCUT: StageResult = {
-  state: "failed",
-  message: "its result in the store is damaged, and the stages that it reads were not asked for",
-  fix: "run again; what it needs will be made",
-};
-
 export function failedBy({ message, fix }: Diagnostic): StageResult {
   return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
 }

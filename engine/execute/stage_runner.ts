@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice, StageRun } from "../../stages/contract.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Emit } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
 import { fileNameOf, type Pipeline, type Stage } from "../pipeline.ts";
@@ -21,7 +22,7 @@ import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
 import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { DAMAGED_SHORTCUT, failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
+import { failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
 
 export interface RunnerOptions {
   readonly pipeline: Pipeline;
@@ -38,6 +39,7 @@ export interface RunnerOptions {
   readonly onFailure: () => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
+  readonly cache: SharedCache | undefined;
 }
 
 /** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
@@ -80,11 +82,10 @@ export class StageRunner {
       using still = await store.guards.holdStill(stop);
       return still === undefined ? INTERRUPTED : this.#serve(planned)!;
     }
-    const { choice } = planned.stage;
-    if (choice !== undefined && planned.keys === undefined) {
-      const broken = await this.#heal(choice.ranking.stage);
-      if (broken !== undefined) return broken;
-      planned = planner.planStage(id);
+    if (planned.keys === undefined && planned.manifest === undefined) {
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      planned = planner.planStage(id, forced);
     }
     const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
@@ -96,16 +97,19 @@ export class StageRunner {
     });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
-    for (let tries = 0;; tries++) {
+    for (let tries = 0;;) {
       {
+        // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
         using still = await store.guards.holdStill(stop);
         if (still === undefined) return INTERRUPTED;
         // Another run may have published this very result while this one waited for the lock.
-        planned = planner.planStage(id, forced);
-        const late = this.#serve(planned);
+        const late = await this.#find(id, forced);
         if (late !== undefined) return late;
       }
-      if (planned.keys === undefined) return DAMAGED_SHORTCUT;
+      planned = planner.planStage(id, forced);
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      if (planned.keys === undefined) continue;
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
@@ -120,12 +124,24 @@ export class StageRunner {
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {
         emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+        tries++;
         continue;
       }
       const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
       if (final.state === "failed") this.#options.onFailure();
       return { ...final, workMs: performance.now() - began };
     }
+  }
+
+  /** Serve a stage from the store, or else from the shared cache. */
+  async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
+    const { planner } = this.#options;
+    let planned = planner.planStage(id, forced);
+    if (planned.manifest === undefined) {
+      await planner.askCache(planned);
+      planned = planner.planStage(id, forced);
+    }
+    return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
   }
 
   /** Show a result that is there. A result whose bytes are not what they should be is set aside, not served. */
@@ -144,6 +160,17 @@ export class StageRunner {
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
     this.#settle(planned, manifest);
     return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+  }
+
+  /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
+  async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, store, cache, emit } = this.#options;
+    const say = (level: "note" | "warn") => (message: string) =>
+      emit({ type: "stage-note", id: stage.id, level, message });
+    const whole = await cache!.fetch(manifest!, store, { note: say("note"), warn: say("warn") });
+    const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
+    // The view may have been good all the while, with a store that had lost its objects.
+    return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
   }
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
@@ -169,6 +196,27 @@ export class StageRunner {
     return good;
   }
 
+  /**
+   * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
+   * damaged, or did not come from the shared cache.
+   */
+  async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, cache } = this.#options;
+    if (stage.choice !== undefined && keys === undefined) {
+      // What the stage is, only a selection that can be read says.
+      const { stage: id } = stage.choice.ranking;
+      const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
+      if (broken !== undefined) return broken;
+    }
+    for (const { stage: id } of Object.values(stage.inputs).flat()) {
+      const settled = planner.settled(id) !== undefined;
+      if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
+      const ended = await this.#reachOnly(id);
+      if (ended !== undefined) return ended;
+    }
+    return undefined;
+  }
+
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
     for (const binding of Object.values(planned.stage.inputs).flat()) {
@@ -184,8 +232,13 @@ export class StageRunner {
     const manifest = planner.settled(id);
     if (manifest === undefined || this.#verify(id, manifest)) return undefined;
     planner.distrust(manifest);
-    const again = await this.reach(id);
-    return again.manifest === undefined ? again : undefined;
+    return await this.#reachOnly(id);
+  }
+
+  /** How a stage ended that came to no result. */
+  async #reachOnly(id: string): Promise<StageResult | undefined> {
+    const reached = await this.reach(id);
+    return reached.manifest === undefined ? reached : undefined;
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
@@ -216,6 +269,7 @@ export class StageRunner {
         return { state: "failed", message, fix: "run again" };
       }
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      this.#options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };

@@ -77,6 +77,7 @@ export async function replayStage(
       kill,
       mayStart: () => true,
       onFailure: () => {},
+      cache: undefined,
       replace: false,
     });
     const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());

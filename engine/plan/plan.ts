@@ -6,7 +6,7 @@ import type { Pipeline, Stage } from "../pipeline.ts";
 /**
  * What will happen to a stage.
  * - `cached`: the result and the user's view of it are good.
- * - `restore`: the result is in the store, the view is not (or shows another result).
+ * - `restore`: the result is in the store or the shared cache, the view is not (or shows another result).
  * - `run`, `extend`, `resume`: it will run, from the start, from the end of a shorter run, or from an interrupted one.
  * - `may-run`: it depends on bytes that do not exist yet.
  */
@@ -22,6 +22,7 @@ export type Reason =
   | { readonly code: "upstream"; readonly stage: string }
   | { readonly code: "output-missing"; readonly files: readonly string[] }
   | { readonly code: "output-modified"; readonly files: readonly string[] }
+  | { readonly code: "shared" }
   | { readonly code: "forced" };
 
 export interface PlannedStage {
@@ -34,6 +35,8 @@ export interface PlannedStage {
   readonly keys?: { readonly resolvedKey: string; readonly identityKey: string; readonly ingredients: Ingredients };
   /** The result to serve, for `cached` and `restore`. */
   readonly manifest?: ResultManifest;
+  /** Whether that result is in the shared cache only. */
+  readonly shared?: true;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
   /** The stage that it goes on with, for a stage of kind `continue` whose selection is there. */

@@ -1,4 +1,5 @@
 import type { ResultManifest } from "../../schemas/records.ts";
+import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
 import {
@@ -23,6 +24,8 @@ export interface PlanOptions {
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
+  /** Asked for the results that the store does not have. */
+  readonly cache?: SharedCache | undefined;
 }
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
@@ -48,6 +51,7 @@ export class Planner {
   readonly #store: Store;
   readonly #externals: ReadonlyMap<string, Externals>;
   readonly #force: ReadonlySet<string>;
+  readonly #cache: SharedCache | undefined;
   readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
   /** Of stages that go on with one of several, the keys of each that it may be. */
   readonly #choices = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }[]>();
@@ -56,7 +60,8 @@ export class Planner {
   readonly #devices: StageDevices;
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
-  readonly needed: ReadonlySet<string>;
+  readonly #targets: readonly string[];
+  #needed: ReadonlySet<string>;
 
   private constructor(
     pipeline: Pipeline,
@@ -69,9 +74,10 @@ export class Planner {
     this.#externals = externals;
     this.#devices = new StageDevices(pipeline.origins);
     this.#force = options.force ?? new Set();
+    this.#cache = options.cache;
     for (const stage of pipeline.stages.values()) this.#makeKeys(stage);
-    const targets = options.targets ?? [];
-    this.needed = targets.length === 0 ? new Set(pipeline.stages.keys()) : this.#findNeeded(targets);
+    this.#targets = options.targets ?? [];
+    this.#needed = this.#findNeeded();
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
@@ -104,6 +110,11 @@ export class Planner {
    */
   async plan(): Promise<Plan> {
     let stages = this.#planAll();
+    // Results found by recipe settle inputs, and with them keys that could not be asked for before.
+    while (await this.#findShared(stages.values())) {
+      this.#needed = this.#findNeeded();
+      stages = this.#planAll();
+    }
     const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so where a stage continues is known only now.
     if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.#planAll();
@@ -113,11 +124,27 @@ export class Planner {
     return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
   }
 
+  /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
+  async askCache(planned: PlannedStage): Promise<void> {
+    await this.#findShared([planned]);
+  }
+
+  /** @returns whether anything was found, so that planning again tells more */
+  async #findShared(stages: Iterable<PlannedStage>): Promise<boolean> {
+    if (this.#cache === undefined) return false;
+    const open = [...stages].filter((planned) => planned.manifest === undefined && !isForced(planned));
+    return await this.#cache.find(open.map(({ stage, recipeKey, keys }) => ({
+      stage: stage.id,
+      recipeKey,
+      resolvedKey: keys?.resolvedKey,
+    })));
+  }
+
   #planAll(): Map<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const id of this.#pipeline.stages.keys()) {
-      if (!this.needed.has(id)) continue;
+      if (!this.#needed.has(id)) continue;
       const planned = this.planStage(id);
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
       stages.set(id, this.#afterTwin(planned, working));
@@ -161,8 +188,8 @@ export class Planner {
         recipeKey,
         localKey,
         ...this.#devices.of(declared),
-        state: "may-run",
-        reasons: [waits],
+        state: force ? "run" : "may-run",
+        reasons: [force ? { code: "forced" } : waits],
       };
     }
     const { stage, local, localKey, continues } = chosen;
@@ -170,8 +197,11 @@ export class Planner {
     const keys = this.#resolve(stage, local, localKey);
     if (keys === undefined) {
       // What this stage reads was left out because its recipe already led to a result.
-      const manifest = force ? undefined : this.#goodResult(this.#shortcuts.get(id));
+      const shortcut = force ? undefined : this.#shortcuts.get(id);
+      const manifest = this.#goodResult(shortcut);
       if (manifest !== undefined) return { ...base, ...this.#served(stage, local, manifest), manifest };
+      const shared = this.#sharedResult(shortcut, localKey);
+      if (shared !== undefined) return { ...base, ...this.#fetched(stage, local, shared) };
       return { ...base, ...this.#pending(stage, local, localKey, force) };
     }
     const found = this.#store.results.byResolved(keys.resolvedKey);
@@ -179,6 +209,8 @@ export class Planner {
     if (manifest !== undefined) {
       return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
     }
+    const shared = force ? undefined : this.#sharedResult(this.#cache?.known(keys.resolvedKey), localKey);
+    if (shared !== undefined) return { ...base, keys, ...this.#fetched(stage, keys.ingredients, shared) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
@@ -231,21 +263,25 @@ export class Planner {
   }
 
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
-  #findNeeded(targets: readonly string[]): ReadonlySet<string> {
+  #findNeeded(): ReadonlySet<string> {
+    if (this.#targets.length === 0) return new Set(this.#pipeline.stages.keys());
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
     for (const stage of this.#pipeline.stages.values()) {
-      const found = this.#store.results.byRecipe(this.#keys.get(stage.id)!.recipeKey);
+      const { recipeKey, localKey } = this.#keys.get(stage.id)!;
+      const local = this.#store.results.byRecipe(recipeKey);
+      const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
+        local;
       if (found !== undefined) latest.set(stage.id, found);
       // Which of its candidates a stage is, only the selection says, so that is always asked for.
       const known = found !== undefined && stage.choice === undefined;
       const fits = known && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
-      const manifest = fits ? this.#goodResult(found) : undefined;
+      const manifest = fits ? this.#goodResult(found) ?? this.#sharedResult(found, localKey) : undefined;
       const before = predecessorsOf(stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);
     }
-    return withPredecessors(edges, targets);
+    return withPredecessors(edges, this.#targets);
   }
 
   #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
@@ -281,6 +317,20 @@ export class Planner {
       if (good) this.#good.set(manifest, good);
     }
     return good ? manifest : undefined;
+  }
+
+  /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */
+  #sharedResult(manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
+    if (manifest === undefined || manifest.localKey !== localKey) return undefined;
+    return this.#cache?.known(manifest.resolvedKey);
+  }
+
+  #fetched(
+    stage: Stage,
+    now: Parameters<typeof explainChange>[1],
+    manifest: ResultManifest,
+  ): Pick<PlannedStage, "state" | "reasons" | "manifest" | "shared"> {
+    return { state: "restore", reasons: [...this.#changes(stage, now), { code: "shared" }], manifest, shared: true };
   }
 
   #changes(stage: Stage, now: Parameters<typeof explainChange>[1]): Reason[] {
@@ -324,7 +374,7 @@ export class Planner {
     const isNew = changes.length === 1 && changes[0]!.code === "new";
     const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
-    const certain = force || !this.#store.results.hasLocal(localKey);
+    const certain = force || !(this.#store.results.hasLocal(localKey) || this.#cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 

@@ -10,9 +10,10 @@ const NOT_TRIED: readonly { readonly pattern: RegExp; readonly reason: string }[
   { pattern: /^deno install /, reason: "would change this machine" },
   { pattern: /^deno task tag --list/, reason: "reads no file, and there is no store" },
   { pattern: /^deno task compare (?!pipelines)/, reason: "names a tag or a run" },
+  { pattern: /^export /, reason: "sets a variable of the reader's shell" },
 ];
 
-/** Options of `run` that `plan` has no use for, and whether they take a value. */
+/** Options of `run` that `plan` has no use for, or that name places of the reader's; and whether they take a value. */
 const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--keep-going": false,
   "-k": false,
@@ -21,6 +22,8 @@ const RUN_ONLY: Readonly<Record<string, boolean>> = {
   "--jobs": true,
   "-j": true,
   "--gpus": true,
+  "--cache": true,
+  "--cache-mode": true,
 };
 
 /** Commands that show results, which a document's reader has and the test has not. */

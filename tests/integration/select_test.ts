@@ -52,7 +52,7 @@ Deno.test("run chooses from a sweep, goes on with the best, and changes its mind
   assertEquals(steps("long").slice(0, 4), steps("walk~text=a"));
   assertEquals(steps("pick/best2"), steps("walk~text=b"));
   const selection = JSON.parse(project.read("outputs/demo/pick/selection/selection.json"));
-  assertEquals(selection.ranking.map(({ candidate }: { candidate: number }) => candidate), [1, 2, 0]);
+  assertEquals(selection.ranking.map(({ candidate }: { candidate: number }) => candidate), [0, 1, 2]);
   await assertNothingToDo(project, ["p.yaml"]);
 
   // Other figures and the same order: the selection is new, what was chosen is not.

@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { checkHistory } from "../support/check_world.ts";
 import { edits } from "../support/edits.ts";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
+import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { worlds } from "../support/world.ts";
+import type { SharedCache } from "../../../../engine/cache/shared_cache.ts";
 
 interface Node {
   readonly kind: "source" | "mix" | "walk";
@@ -71,9 +73,14 @@ function shuffleBy(seed: number): (ids: string[]) => void {
 const CERTAIN = new Set(["run", "extend", "resume", "restore"]);
 
 /** Plan, run, and compare the two as design promises: certain ⊆ executed ⊆ certain ∪ may-run. */
-async function reachAndCheck(folder: string, yaml: string, seed: number) {
-  const plan = await planIn(folder, yaml);
-  const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3 });
+async function reachAndCheck(
+  folder: string,
+  yaml: string,
+  seed: number,
+  { cache, targets = [] }: { readonly cache?: () => SharedCache; readonly targets?: readonly string[] } = {},
+) {
+  const plan = await planIn(folder, yaml, { cache: cache?.(), targets });
+  const run = await runIn(folder, yaml, { shuffle: shuffleBy(seed), jobs: 1 + seed % 3, cache: cache?.(), targets });
   assertEquals(run.status, "done");
   for (const [id, { state }] of plan) {
     const end = run.stages.get(id)!.state;
@@ -83,7 +90,7 @@ async function reachAndCheck(folder: string, yaml: string, seed: number) {
     else if (CERTAIN.has(state)) assert(end !== "cached", said);
     else if (state === "cached") assertEquals(end, "cached", said);
   }
-  const again = await runIn(folder, yaml);
+  const again = await runIn(folder, yaml, { targets });
   assertEquals(again.runId, undefined, `the second run did ${endStates(again)} in\n${yaml}`);
   return digestsOf(run);
 }
@@ -112,4 +119,32 @@ Deno.test("whatever the graph and the edits, plan equals run, a second run does 
 Deno.test("whatever is edited, plan equals run and only that runs which was never computed before", async () => {
   const property = fc.asyncProperty(worlds(["source", "mix", "walk"], 4), edits(false, 3), checkHistory);
   await fc.assert(property, { numRuns: 8 });
+});
+
+Deno.test("plan equals run on two machines that share a cache, which changes no byte", async () => {
+  const graphs = fc.array(node, { minLength: 1, maxLength: 5 });
+  const edits = fc.array(fc.tuple(edit, fc.boolean()), { maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(graphs, edits, fc.nat({ max: 1000 }), async (first, changes, seed) => {
+      await using lab = await Lab.open();
+      let nodes: Node[] = [...first];
+      const reach = async (machine: string) => {
+        const cache = () => lab.cache();
+        // One stage alone, which may come without what it reads, then all.
+        if (seed % 2 === 0) {
+          await reachAndCheck(lab.machine(machine), toYaml(nodes), seed, { cache, targets: [`n${nodes.length - 1}`] });
+        }
+        return await reachAndCheck(lab.machine(machine), toYaml(nodes), seed, { cache });
+      };
+      let digests = await reach("one");
+      for (const [one, other] of changes) {
+        nodes = change(nodes, one);
+        digests = await reach(other ? "two" : "one");
+        assertEquals(lab.warnings, []);
+      }
+      await using alone = await makeTempFolder();
+      assertEquals(await reachAndCheck(alone.path, toYaml(nodes), seed + 7), digests, toYaml(nodes));
+    }),
+    { numRuns: Number(Deno.env.get("NOISELINE_TEST_RUNS") ?? 4) },
+  );
 });

@@ -1,0 +1,45 @@
+import { type Diagnostic, openSharedCache, type SharedCache } from "noiseline";
+import { refuseWith } from "./io.ts";
+
+export const CACHE_OPTION = "--cache <place>";
+export const CACHE_HELP = "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)";
+export const CACHE_MODE_OPTION = "--cache-mode <mode>";
+export const CACHE_MODE_HELP = "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)";
+
+export interface CacheArguments {
+  readonly cache?: string | undefined;
+  readonly cacheMode?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+export interface CacheHandling {
+  readonly warn: (diagnostic: Diagnostic) => void;
+  readonly stop?: AbortSignal;
+}
+
+const MODES = ["read-write", "read", "off"] as const;
+
+/** Open the shared cache that the options or the environment name, or say what is wrong and end with exit code 2. */
+export async function openCacheFor(
+  { cache, cacheMode, json = false }: CacheArguments,
+  { warn, stop = new AbortController().signal }: CacheHandling,
+): Promise<SharedCache | undefined> {
+  const place = cache ?? (Deno.env.get("NOISELINE_CACHE") || undefined);
+  const wanted = cacheMode ?? (Deno.env.get("NOISELINE_CACHE_MODE") || "read-write");
+  const mode = MODES.find((one) => one === wanted);
+  if (mode === undefined) {
+    const origin = cacheMode === undefined ? "NOISELINE_CACHE_MODE" : "--cache-mode";
+    refuseWith([{
+      severity: "error",
+      code: "cache",
+      message: `Cannot use the shared cache: ${origin} is no mode`,
+      got: wanted,
+      wanted: MODES.join(", "),
+      fix: "take one of these",
+    }], json);
+  }
+  if (place === undefined || mode === "off") return undefined;
+  const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
+  if (!opened.ok) refuseWith(opened.diagnostics, json);
+  return opened.value;
+}

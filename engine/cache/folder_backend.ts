@@ -1,0 +1,138 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
+
+/** Temporary files this much older than a new one belong to processes that are gone. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+/**
+ * A folder on a file system that several machines have mounted. It needs no locks: a file is written under a name of its
+ * own and then linked to its place, which succeeds for one writer only, also over NFS. Everything is asynchronous, since
+ * a server that has gone away lets system calls hang.
+ */
+export class FolderBackend implements CacheBackend {
+  readonly maxBytes = Number.MAX_SAFE_INTEGER;
+  readonly #root: string;
+  readonly #made = new Map<string, Promise<void>>();
+  #count = 0;
+  /** Some file systems, such as SMB's, have no hard links. */
+  #links = true;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
+    return await this.#ifThere(async () => (await Deno.open(join(this.#root, name))).readable);
+  }
+
+  async size(name: string): Promise<Answer<number | undefined>> {
+    return await this.#ifThere(async () => (await Deno.stat(join(this.#root, name))).size);
+  }
+
+  async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
+    const target = join(this.#root, name);
+    const temporary = join(this.#root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
+    try {
+      await this.#makeFolder(join(this.#root, "tmp"));
+      await this.#makeFolder(dirname(target));
+      const written = await writeWhole(temporary, content);
+      if (written !== content.sha256) return trouble("unfit", "the file changed while it was copied");
+      return { value: await this.#publish(temporary, target, replace) };
+    } catch (error) {
+      return { trouble: explain(error, this.#root) };
+    } finally {
+      await Deno.remove(temporary).catch(() => {});
+    }
+  }
+
+  /** Nothing to find out but whether there is a folder. Only its last part is made: a mount that is away stays away. */
+  async prepare(): Promise<Answer<string | undefined>> {
+    try {
+      await Deno.mkdir(this.#root).catch((error) => {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      });
+      await this.#makeFolder(join(this.#root, "tmp"));
+      const probe = join(this.#root, "tmp", crypto.randomUUID());
+      await Deno.writeTextFile(probe, "");
+      const now = (await Deno.stat(probe)).mtime?.getTime() ?? 0;
+      await Deno.remove(probe);
+      await this.#sweep(now);
+      return { value: undefined };
+    } catch (error) {
+      return { trouble: explain(error, this.#root) };
+    }
+  }
+
+  async #publish(temporary: string, target: string, replace: boolean): Promise<"created" | "exists"> {
+    if (!replace && this.#links) {
+      try {
+        await Deno.link(temporary, target);
+        return "created";
+      } catch (error) {
+        if (error instanceof Deno.errors.AlreadyExists) return "exists";
+        this.#links = false;
+      }
+    }
+    if (!replace && await Deno.stat(target).then(() => true, () => false)) return "exists";
+    await Deno.rename(temporary, target);
+    return "created";
+  }
+
+  #makeFolder(path: string): Promise<void> {
+    let made = this.#made.get(path);
+    if (made === undefined) {
+      made = Deno.mkdir(path, { recursive: true });
+      this.#made.set(path, made);
+      made.catch(() => this.#made.delete(path));
+    }
+    return made;
+  }
+
+  /** Remove what killed writers left. The file server's clock is the only one that counts. */
+  async #sweep(now: number): Promise<void> {
+    const folder = join(this.#root, "tmp");
+    for await (const { name } of Deno.readDir(folder)) {
+      const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+      if (now - (info?.mtime?.getTime() ?? now) > ABANDONED_MS) await Deno.remove(join(folder, name)).catch(() => {});
+    }
+  }
+
+  async #ifThere<T>(look: () => Promise<T>): Promise<Answer<T | undefined>> {
+    try {
+      return { value: await look() };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return { trouble: explain(error, this.#root) };
+      // An absent file is a miss, and so is all of a cache that the first writer will make. A mount that is not there is
+      // worth a word.
+      const there = await Deno.stat(dirname(this.#root)).then(() => true, () => false);
+      return there ? { value: undefined } : { trouble: explain(error, this.#root) };
+    }
+  }
+}
+
+/** @returns the digest of what was written */
+async function writeWhole(path: string, { from }: Content): Promise<string> {
+  const digest = createHash("sha256");
+  using target = await Deno.open(path, { write: true, createNew: true });
+  const chunks = "bytes" in from ? [from.bytes] : (await Deno.open(from.file)).readable;
+  for await (const chunk of chunks) {
+    digest.update(chunk);
+    for (let offset = 0; offset < chunk.length;) offset += await target.write(chunk.subarray(offset));
+  }
+  await target.sync();
+  return digest.digest("hex");
+}
+
+function explain(error: unknown, root: string) {
+  if (error instanceof Deno.errors.NotFound) {
+    const fix = "make the folder, or mount the file system that it is on";
+    return trouble("unreachable", `the folder ${root} is not there`, fix).trouble;
+  }
+  const code = (error as { code?: string }).code ?? "";
+  const { message } = error as Error;
+  if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message).trouble;
+  if (["ENOSPC", "EDQUOT", "ENOTDIR"].includes(code)) return trouble("refused", message).trouble;
+  // ESTALE, EIO and the like: the server is away for a while, or forgot what was open.
+  return trouble("busy", message).trouble;
+}

@@ -1,0 +1,162 @@
+import { AwsV4Signer } from "aws4fetch";
+import { type Answer, type CacheBackend, type Content, type CreateOptions, type Trouble, trouble } from "./backend.ts";
+import { PROBE, sha256Of } from "./layout.ts";
+import type { S3Settings } from "./s3_settings.ts";
+
+/** S3 takes no larger object in one request. */
+const MAX_PUT_BYTES = 5 * 2 ** 30;
+
+/** Bodies up to this size are sent from memory. */
+const IN_MEMORY_BYTES = 4 << 20;
+
+/** Codes with which every request of this run would be answered. */
+const HOPELESS = new Set([
+  "AuthorizationHeaderMalformed",
+  "ExpiredToken",
+  "InvalidAccessKeyId",
+  "InvalidBucketName",
+  "InvalidToken",
+  "NoSuchBucket",
+  "PermanentRedirect",
+  "RequestTimeTooSkewed",
+  "SignatureDoesNotMatch",
+]);
+
+interface Request {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Content;
+  readonly signal: AbortSignal;
+}
+
+/** A bucket of any service that speaks S3. Requests are signed by aws4fetch and sent by Deno's own `fetch`. */
+export class S3Backend implements CacheBackend {
+  readonly maxBytes = MAX_PUT_BYTES;
+  readonly #settings: S3Settings;
+  readonly #prefix: string;
+  /** Signing keys by day. */
+  readonly #keys = new Map<string, ArrayBuffer>();
+  /** Whether the service heeds If-None-Match. */
+  #firstWins = true;
+
+  constructor(settings: S3Settings, prefix: string) {
+    this.#settings = settings;
+    this.#prefix = prefix === "" ? "" : `${prefix}/`;
+  }
+
+  async open(name: string, signal: AbortSignal): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
+    const sent = await this.#send("GET", name, { signal });
+    if ("trouble" in sent) return sent;
+    const { ok, body } = sent.value;
+    if (ok) return { value: body ?? new ReadableStream({ start: (controller) => controller.close() }) };
+    return await whyNot(sent.value);
+  }
+
+  async size(name: string, signal: AbortSignal): Promise<Answer<number | undefined>> {
+    const sent = await this.#send("HEAD", name, { signal });
+    if ("trouble" in sent) return sent;
+    if (!sent.value.ok) return await whyNot(sent.value);
+    await sent.value.body?.cancel();
+    return { value: Number(sent.value.headers.get("content-length")) };
+  }
+
+  async create(
+    name: string,
+    content: Content,
+    { signal, replace }: CreateOptions,
+  ): Promise<Answer<"created" | "exists">> {
+    const headers: Record<string, string> = replace || !this.#firstWins ? {} : { "if-none-match": "*" };
+    const sent = await this.#send("PUT", name, { headers, body: content, signal });
+    if ("trouble" in sent) return sent;
+    const { ok, status, body } = sent.value;
+    if (ok || status === 412) {
+      await body?.cancel();
+      return { value: ok ? "created" : "exists" };
+    }
+    const answer = await whyNot(sent.value);
+    return "trouble" in answer ? answer : trouble("refused", "the service answers 404 to storing a file");
+  }
+
+  async prepare(signal: AbortSignal): Promise<Answer<string | undefined>> {
+    const bytes = new TextEncoder().encode("noiseline stores this file again to see whether the first of two wins\n");
+    const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+    // Where the file is there from an earlier run, the first answer is enough.
+    for (let tries = 0; tries < 2; tries++) {
+      const stored = await this.create(PROBE, content, { signal, replace: false });
+      if ("trouble" in stored) {
+        // Some services know the header and say that they do not do it.
+        if (!/NotImplemented/.test(stored.trouble.message)) return stored;
+        break;
+      }
+      if (stored.value === "exists") return { value: undefined };
+    }
+    this.#firstWins = false;
+    return {
+      value:
+        "the service ignores If-None-Match: of two machines that make one result at the same time the last wins, " +
+        "not the first; both are verified when they are read",
+    };
+  }
+
+  async #send(method: string, name: string, { headers = {}, body, signal }: Request): Promise<Answer<Response>> {
+    const { base, region, credentials } = this.#settings;
+    const path = `${this.#prefix}${name}`.split("/").map(encodeURIComponent).join("/");
+    const all: Record<string, string> = { ...headers };
+    if (body !== undefined) all["content-length"] = String(body.size);
+    // The service refuses a body that is not what its name says.
+    all["x-amz-content-sha256"] = body?.sha256 ?? "UNSIGNED-PAYLOAD";
+    const target = `${base}/${path}`;
+    const { url, headers: signed } = credentials === undefined ? { url: target, headers: all } : await new AwsV4Signer({
+      method,
+      url: target,
+      headers: all,
+      ...credentials,
+      service: "s3",
+      region,
+      cache: this.#keys,
+    })
+      .sign();
+    try {
+      const stream = body === undefined ? undefined : await openBody(body);
+      // A redirect would be followed with a signature for another host.
+      const init = { method, headers: signed, body: stream ?? null, signal, redirect: "manual" as const };
+      return { value: await fetch(url, init) };
+    } catch (error) {
+      return { trouble: explain(error) };
+    }
+  }
+}
+
+async function openBody({ from, size }: Content): Promise<BodyInit> {
+  if ("bytes" in from) return from.bytes;
+  return size <= IN_MEMORY_BYTES ? await Deno.readFile(from.file) : (await Deno.open(from.file)).readable;
+}
+
+/** What an answer means that is not a success. A file that is not there is no trouble. */
+async function whyNot(response: Response): Promise<Answer<undefined>> {
+  const { status, headers } = response;
+  const text = await response.text().catch(() => "");
+  const [code, detail] = ["Code", "Message"].map((tag) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(text)?.[1]);
+  if (status === 404 && code !== "NoSuchBucket") return { value: undefined };
+  const message = [String(status), code, detail && `(${detail})`].filter(Boolean).join(" ");
+  if (status === 409 || status === 429 || status >= 500 && status !== 501) return trouble("busy", message);
+  const region = headers.get("x-amz-bucket-region");
+  if (region !== null && (status === 301 || status === 400)) {
+    return trouble("refused", message, `add ?region=${region} to the address`);
+  }
+  if (code === "NoSuchBucket") {
+    return trouble("refused", message, "make the bucket, or check its name and the endpoint");
+  }
+  if (code !== undefined && HOPELESS.has(code)) {
+    return trouble("refused", message, "check the credentials and the region");
+  }
+  if (status === 401 || status === 403) return trouble("denied", message);
+  return trouble("refused", message);
+}
+
+function explain(error: unknown): Trouble {
+  const { name, message, cause } = error as Error;
+  if (name === "AbortError" || name === "TimeoutError") return trouble("unreachable", "no answer in time").trouble;
+  // Deno's message is "fetch failed"; its cause ends in the cause: "… client error (Connect): tcp connect error: …".
+  const detail = cause instanceof Error ? cause.message.split("): ").at(-1)! : message;
+  return trouble("busy", detail).trouble;
+}

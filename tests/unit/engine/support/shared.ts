@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import type { CacheBackend } from "../../../../engine/cache/backend.ts";
+import type { Patience } from "../../../../engine/cache/client.ts";
+import { FolderBackend } from "../../../../engine/cache/folder_backend.ts";
+import { type CacheMode, SharedCache } from "../../../../engine/cache/shared_cache.ts";
+import type { RunOptions } from "../../../../engine/execute/run_pipeline.ts";
+import { planIn, planned, runIn } from "./reach.ts";
+import { makeTempFolder } from "./temp.ts";
+
+interface LabOptions {
+  readonly mode?: CacheMode;
+  readonly stop?: AbortSignal;
+  readonly patience?: Partial<Patience>;
+}
+
+/** Several machines, each a folder with a store of its own, and one cache that they share. */
+export class Lab implements AsyncDisposable {
+  readonly #folder: Awaited<ReturnType<typeof makeTempFolder>>;
+  /** Warnings of the last run or plan. */
+  warnings: string[] = [];
+  backend: CacheBackend;
+
+  static async open(): Promise<Lab> {
+    return new Lab(await makeTempFolder());
+  }
+
+  private constructor(folder: Awaited<ReturnType<typeof makeTempFolder>>) {
+    this.#folder = folder;
+    this.backend = new FolderBackend(this.cacheFolder);
+  }
+
+  get cacheFolder(): string {
+    return join(this.#folder.path, "cache");
+  }
+
+  machine(name: string): string {
+    const folder = join(this.#folder.path, name);
+    Deno.mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** A cache as a new process would open it. */
+  cache({ mode = "read-write", stop = new AbortController().signal, patience = {} }: LabOptions = {}): SharedCache {
+    this.warnings = [];
+    return new SharedCache(this.backend, mode, {
+      name: "the cache",
+      stop,
+      patience: { backOffMs: 1, ...patience },
+      warn: ({ message }) => this.warnings.push(message),
+    });
+  }
+
+  /** `a: restore (new+shared)` */
+  async plan(machine: string, yaml: string, options: LabOptions = {}): Promise<string> {
+    return planned(await planIn(this.machine(machine), yaml, { cache: this.cache(options) }));
+  }
+
+  async run(machine: string, yaml: string, options: LabOptions & RunOptions & { set?: string[] } = {}) {
+    const ran = await runIn(this.machine(machine), yaml, { ...options, cache: this.cache(options) });
+    const notes = ran.events.flatMap((event) => event.type === "stage-note" ? [event.message] : []);
+    return { ...ran, notes };
+  }
+
+  /** Names of what the cache holds, below `v1/`. */
+  files(kind: "objects" | "results" | "recipes"): string[] {
+    const root = join(this.cacheFolder, "v1", kind);
+    const found: string[] = [];
+    try {
+      for (const shard of Deno.readDirSync(root)) {
+        for (const { name } of Deno.readDirSync(join(root, shard.name))) found.push(join(root, shard.name, name));
+      }
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return found.sort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
