@@ -23,6 +23,7 @@ export type {
   ArtifactRecord,
   FileEntry,
   Ingredients,
+  LiveProgress,
   ResultManifest,
   RunRecord,
   StageRunRecord,
@@ -76,11 +77,24 @@ export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
 export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
+export {
+  type Cause,
+  explainStages,
+  type Explanation,
+  type ExternalFacts,
+  type ModuleChanges,
+  type SavedProgress,
+  type Upstream,
+} from "./engine/plan/explain.ts";
+export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export type { ResultFacts } from "./engine/plan/result_facts.ts";
+export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { isRunning } from "./engine/store/is_running.ts";
+export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export {

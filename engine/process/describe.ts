@@ -4,7 +4,7 @@ import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { statIfThere } from "../store/files.ts";
 import { moduleFlags, type WorkerTask, writeEntry } from "./child.ts";
-import { digestCode } from "./code_digest.ts";
+import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { messagePrefix } from "./protocol.ts";
 import { killGroup, spawnDeno } from "./runtime.ts";
@@ -37,12 +37,17 @@ export async function askChild<T>(
   }
 }
 
-function makeKind(request: CustomRequest, codeDigest: string, answer: DescribeAnswer, own: StageDescription): Kind {
+function makeKind(
+  request: CustomRequest,
+  code: Exclude<CodeDigest, { error: string }>,
+  answer: DescribeAnswer,
+  own: StageDescription,
+): Kind {
   const outcomes = new Map<string, ParamsOutcome>();
   request.params.forEach((raw, index) => outcomes.set(JSON.stringify(raw), answer.outcomes[index]!));
   return {
     name: request.written,
-    version: `code:${codeDigest}`,
+    version: `code:${code.digest}`,
     custom: true,
     summary: own.summary,
     inputs: own.inputs as Kind["inputs"],
@@ -52,6 +57,7 @@ function makeKind(request: CustomRequest, codeDigest: string, answer: DescribeAn
     resources: own.resources,
     runs: "process",
     entry: pathToFileURL(request.file).href,
+    modules: code.modules,
     roles: own.roles as ParamRoles,
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
@@ -77,7 +83,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
   }
-  return { kind: makeKind(request, code.digest, asked.answer, description) };
+  return { kind: makeKind(request, code, asked.answer, description) };
 }
 
 /**
