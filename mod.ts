@@ -15,7 +15,7 @@
  * @module
  */
 
-export { definePipeline, type PipelineFile, type PipelineFileInput, type Resources } from "./schemas/pipeline_file.ts";
+export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
 export { execution, extent, externalFile, legacy, type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
@@ -55,6 +55,19 @@ export {
   type StageProgress,
   type StageRun,
 } from "./stages/contract.ts";
+export {
+  customStage,
+  type CustomStageOf,
+  definePipeline,
+  type Expression,
+  type KindName,
+  type OpenStage,
+  type PipelineInput,
+  type StageChange,
+  type StageInput,
+  type StageOf,
+  type Written,
+} from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export {
   type ImagesInfo,

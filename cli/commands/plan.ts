@@ -5,7 +5,7 @@ import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
-import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { formatForecast, formatReasons, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
@@ -73,7 +73,7 @@ function printPlan(stages: Stages, forecasts: Forecasts, live: Runs["stages"], a
       id,
       formatState(planned),
       formatForecast(forecasts.get(id)),
-      [...running, ...planned.reasons.map(formatReason)].join("; "),
+      [...running, formatReasons(planned.reasons)].filter(Boolean).join("; "),
     ];
   });
   for (const line of formatTable(rows)) printLine(line);

@@ -84,7 +84,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 function printStages(name: string, explanations: readonly Explanation[], style: Style): void {
-  const options = { style, nowMs: Date.now() };
+  const options = { style, nowMs: Date.now(), brief: explanations.length > 1 };
   if (explanations.length > 1) {
     const states = Map.groupBy(explanations, ({ planned }) => planned.state);
     const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
@@ -92,10 +92,8 @@ function printStages(name: string, explanations: readonly Explanation[], style: 
   }
   // Children of a matrix mostly change together; what is said of several is said once.
   const groups = Map.groupBy(explanations, (one) => {
-    const lines = explanationLines(one, options);
-    const own = explanations.length === 1 || one.planned.state !== "cached";
     const heading = `(${one.planned.stage.kind.name}): ${formatState(one.planned)}`;
-    return [heading, ...(own ? lines : [])].join("\n");
+    return [heading, ...explanationLines(one, options)].join("\n");
   });
   for (const [text, members] of groups) {
     const [heading, ...lines] = text.split("\n");

@@ -12,18 +12,22 @@ const SHORT = 12;
 export interface ExplanationOptions {
   readonly style: Style;
   readonly nowMs: number;
+  /** Leave out the results, for one of several stages. */
+  readonly brief: boolean;
 }
 
 /** Why a stage is planned as it is, in lines without its own heading. */
-export function explanationLines(explanation: Explanation, { style, nowMs }: ExplanationOptions): string[] {
+export function explanationLines(explanation: Explanation, { style, nowMs, brief }: ExplanationOptions): string[] {
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes, style);
   if (state === "cached") lines.push("nothing that it depends on has changed");
-  if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
-  if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
-  if (lost !== undefined) lines.push(`the result that it showed last, ${short(lost)}, is not in the store any more`);
-  if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
+  if (result !== undefined && !brief) lines.push(...resultLines("served by", result, nowMs));
+  if (last !== undefined && !brief) lines.push(...resultLines("compared with", last, nowMs));
+  if (lost !== undefined && !brief) {
+    lines.push(`the result that it showed last, ${short(lost)}, is not in the store any more`);
+  }
+  if (progress !== undefined && !brief) lines.push(...progressLines(explanation, progress, nowMs));
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
   if (problem !== undefined) lines.push(`${style.error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
   return lines;
@@ -31,19 +35,31 @@ export function explanationLines(explanation: Explanation, { style, nowMs }: Exp
 
 /** What changed, each with the way that it came, and what lies behind it upstream indented below. */
 export function causeLines(causes: readonly Cause[], style: Style): string[] {
-  return cut(causes.flatMap((cause) => [causeBlock(cause, style)])).flat();
+  const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
+  const others = causes.filter(({ reason }) => reason.code !== "upstream");
+  return [...cut(others.map((cause) => causeBlock(cause, style))).flat(), ...upstreamLines(waits, "waits for ", style)];
 }
 
 function causeBlock(cause: Cause, style: Style): string[] {
-  const { reason, upstream = [] } = cause;
-  const below = [...detailsOf(cause), ...originLines(reason, style)];
-  const stages = cut(upstream.map((one) => upstreamBlock(one, style))).flat();
-  return [`because of ${phrase(reason)}`, ...[...below, ...stages].map(indent)];
+  const { reason, origin, upstream = [] } = cause;
+  const from = origin === undefined ? [] : [style.dim(`from ${origin.join(" <- ")}`)];
+  const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "", style)];
+  if (reason.code === "new") return ["it is new: there is no result of it to compare with"];
+  return [`because of ${phrase(reason)}`, ...below.map(indent)];
 }
 
-function upstreamBlock({ stage, state, causes, note }: Upstream, style: Style): string[] {
-  const said = note === undefined ? "" : `: ${note}`;
-  return [`${style.bold(stage)} (${state})${said}`, ...causeLines(causes, style).map(indent)];
+/** Stages upstream; those of which the same is to be said stand together, as children of a matrix mostly do. */
+function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style): string[] {
+  const groups = Map.groupBy(stages, ({ state, note, causes }) => {
+    const said = note === undefined ? "" : `: ${note}`;
+    return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
+  });
+  const blocks = [...groups].map(([text, members]) => {
+    const ids = cut(members.map(({ stage }) => stage)).join(", ");
+    const [heading, ...below] = text.split("\n");
+    return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
+  });
+  return cut(blocks).flat();
 }
 
 /** As a plan says it, without what the lines below say better. */
@@ -59,15 +75,9 @@ function phrase(reason: Reason): string {
         ? `input ${reason.name}: not read any more`
         : `input ${reason.name} from ${reason.stage}: ${from} -> ${to}`;
     }
-    case "upstream":
-      return `upstream ${reason.stage}, which is not there yet`;
     default:
       return formatReason(reason);
   }
-}
-
-function originLines(reason: Reason, style: Style): string[] {
-  return reason.code === "param" ? [style.dim(`from ${reason.origin.join(" <- ")}`)] : [];
 }
 
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
@@ -91,7 +101,7 @@ function formatExternal(facts: ExternalFacts | undefined): string {
 function resultLines(how: string, result: ResultFacts, nowMs: number): string[] {
   const { resolvedKey, madeAt, runId, numerics, device, durationMs, host, pipeline, stage, extent } = result;
   const at = extent === null ? "" : `, at ${extent}`;
-  const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)} `;
+  const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
   const whose = host === undefined ? ", which is not on record here" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
@@ -114,7 +124,7 @@ function progressLines({ planned }: Explanation, { folder, states }: SavedProgre
 function formatTime(iso: string, nowMs: number): string {
   const text = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
   const ageMs = nowMs - Date.parse(iso);
-  return Number.isNaN(ageMs) || ageMs < 0 ? text : `${text}, ${formatDuration(ageMs)} ago,`;
+  return Number.isNaN(ageMs) || ageMs < 0 ? text : `${text}, ${formatDuration(ageMs)} ago`;
 }
 
 function short(digest: string): string {

@@ -35,6 +35,15 @@ export function formatReason(reason: Reason): string {
   }
 }
 
+/** All reasons in one line; stages that are waited for are named together, and of many only some. */
+export function formatReasons(reasons: readonly Reason[]): string {
+  const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
+  const others = reasons.filter(({ code }) => code !== "upstream").map(formatReason);
+  if (waits.length === 0) return others.join("; ");
+  const more = waits.length > 4 ? `, … (${waits.length} in all)` : "";
+  return [...others, `upstream: ${waits.slice(0, 4).map(({ stage }) => stage).join(", ")}${more}`].join("; ");
+}
+
 function showVersion(version: string): string {
   return version.startsWith("code:") ? "a custom stage" : version;
 }

@@ -24,8 +24,10 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
   };
   const origin = (path: DocumentPath): string | undefined => {
     const found = topmost.flatMap(({ document, prefix, label }) => {
-      const span = document.locate([...prefix, ...path]);
-      return span === undefined ? [] : [`${formatSpan(span)}${label === undefined ? "" : ` (${label})`}`];
+      const at = [...prefix, ...path];
+      const span = document.locate(at);
+      const place = span === undefined ? document.origin?.(at) : formatSpan(span);
+      return place === undefined ? [] : [`${place}${label === undefined ? "" : ` (${label})`}`];
     });
     return found.length === 0 ? undefined : found.join(", overriding ");
   };

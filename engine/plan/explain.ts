@@ -38,6 +38,8 @@ export interface Upstream {
 /** One reason with all that is known about it. */
 export interface Cause {
   readonly reason: Reason;
+  /** Where it is written that the stage depends on this, and the whole way to there, nearest first. */
+  readonly origin?: readonly string[];
   /** Of `external`. */
   readonly before?: ExternalFacts;
   readonly after?: ExternalFacts;
@@ -117,15 +119,25 @@ class Explainer {
   }
 
   #causeOf(planned: PlannedStage, reason: Reason, last: ResultManifest | undefined): Cause {
+    const { stage } = planned;
+    const explain = (...path: string[]) => this.#plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
     switch (reason.code) {
+      case "param":
+        return { reason, origin: reason.origin };
       case "external":
-        return { reason, ...this.#externalFacts(planned, reason, last) };
+        return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
+      case "version":
+        return { reason, origin: explain("uses") };
       case "code": {
         const modules = this.#moduleChanges(planned, last);
-        return { reason, ...(modules === undefined ? {} : { modules }) };
+        return { reason, origin: explain("uses"), ...(modules === undefined ? {} : { modules }) };
       }
-      case "input":
-        return { reason, upstream: this.#inputCauses(planned, reason) };
+      case "input": {
+        const upstream = this.#inputCauses(planned, reason);
+        return reason.stage === "none"
+          ? { reason, upstream }
+          : { reason, origin: explain("inputs", reason.name), upstream };
+      }
       case "upstream":
         return { reason, upstream: [this.#follow(reason.stage)] };
       default:
@@ -173,10 +185,10 @@ class Explainer {
     const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
     const gone = from.filter((digest) => !to.includes(digest));
     if (bindings.length === 0) return [];
-    return bindings.map((binding) => this.#inputCause(stage.entry, name, binding, gone));
+    return bindings.map((binding) => this.#inputCause(binding, gone));
   }
 
-  #inputCause(entry: string, port: string, binding: Binding, gone: readonly string[]): Upstream {
+  #inputCause(binding: Binding, gone: readonly string[]): Upstream {
     const { pipeline, stages } = this.#plan;
     const { state, manifest, stage } = stages.get(binding.stage)!;
     const before = gone.flatMap((digest) => this.#store.results.producing(digest)).filter((one) =>
@@ -188,8 +200,7 @@ class Explainer {
       gone.some((digest) => Object.values(other.manifest?.outputs ?? {}).some(hasDigest(digest)))
     )?.[0];
     if (elsewhere !== undefined) {
-      const note = `it read ${elsewhere} before (${pipeline.origins.explain(["stages", entry, "inputs", port])[0]})`;
-      return { stage: binding.stage, state, causes: [], note };
+      return { stage: binding.stage, state, causes: [], note: `it read ${elsewhere} before` };
     }
     if (this.#followed.has(binding.stage)) return { stage: binding.stage, state, causes: [], note: "as said above" };
     this.#followed.add(binding.stage);

@@ -112,13 +112,27 @@ function forecastStage(pipeline: string, { stage, device }: PlannedStage, amount
   const same = (pasts: readonly Past[] | undefined) => pasts?.filter((past) => past.amount.unit === amount.unit) ?? [];
 
   const own = same(history.own.get(`${pipeline}/${id} ${kind.name} ${numerics}`));
-  if (own.length > 0) return fromRuns(own, amount, "its last");
+  if (own.length > 0) return fromRuns(own, amount, "its last run", (n) => `its last ${n} runs`);
   const family = familyOf(id);
   const relatives = same(history.relatives.get(`${pipeline}/${family} ${kind.name} ${numerics}`));
-  if (relatives.length > 0) return fromRuns(relatives, amount, `the last of other "${family}"`);
+  if (relatives.length > 0) {
+    return fromRuns(
+      relatives,
+      amount,
+      `the last run of another "${family}"`,
+      (n) => `the last ${n} runs of other "${family}"`,
+    );
+  }
   const kinds = same(history.kinds.get(`${kind.name} ${numerics}`));
   if (kind.runs === "inline") {
-    if (kinds.length > 0) return fromRuns(kinds, amount, `the last of kind ${kind.name}`);
+    if (kinds.length > 0) {
+      return fromRuns(
+        kinds,
+        amount,
+        `the last run of a ${kind.name} stage`,
+        (n) => `the last ${n} runs of ${kind.name} stages`,
+      );
+    }
     return { known: true, durationMs: INLINE_MS, basis: "within the engine, as a rule milliseconds" };
   }
   if (amount.unit !== "GFLOP") return { known: false, basis: "no past run of the stage on such a machine" };
@@ -157,9 +171,9 @@ function medianPerUnit(pasts: readonly Past[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function fromRuns(pasts: readonly Past[], amount: Amount, whose: string): Forecast {
+function fromRuns(pasts: readonly Past[], amount: Amount, one: string, several: (count: number) => string): Forecast {
   const chosen = chooseRuns(pasts, amount);
-  const count = chosen.length === 1 ? `${whose} run` : `the median of ${whose} ${chosen.length} runs`;
+  const count = chosen.length === 1 ? one : `the median of ${several(chosen.length)}`;
   const scaled = chosen.some((past) => Math.abs(past.amount.done / amount.done - 1) > 0.01);
   const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
   return {
