@@ -112,7 +112,7 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
 function progressLines({ planned }: Explanation, { folder, states }: SavedProgress, nowMs: number): string[] {
   const { state, fromStep, stage } = planned;
   const goal = stage.extent === undefined ? "" : ` of ${stage.extent}`;
-  const why = state === "extend" ? "a shorter run ended there" : "an interrupted run saved it";
+  const why = state === "extend" ? "a shorter run ended there" : "a run that has not finished saved it";
   const saved = states.map(({ step, sizeBytes, savedAt }) => {
     const when = savedAt === undefined ? "" : `, ${formatTime(savedAt.toISOString(), nowMs)}`;
     return `  saved: step ${step} (${formatBytes(sizeBytes)}${when})`;

@@ -62,8 +62,9 @@ function startsOf(plan: Plan): ReadonlyMap<string, number> {
   const reached = new Map<string, number>();
   const byExtent = [...plan.stages.values()].filter(({ stage }) => stage.extent !== undefined)
     .sort((a, b) => a.stage.extent! - b.stage.extent!);
-  for (const { stage, state, fromStep = 0 } of byExtent) {
-    starts.set(stage.id, Math.max(fromStep, reached.get(stage.entry) ?? 0));
+  for (const { stage, state, fromStep = 0, reasons } of byExtent) {
+    const forced = reasons.some(({ code }) => code === "forced");
+    starts.set(stage.id, forced ? 0 : Math.max(fromStep, reached.get(stage.entry) ?? 0));
     if (state !== "cached" && state !== "restore") reached.set(stage.entry, stage.extent!);
   }
   return starts;
