@@ -15,7 +15,7 @@
  * @module
  */
 
-export { definePipeline, type PipelineFile, type PipelineFileInput, type Resources } from "./schemas/pipeline_file.ts";
+export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
 export { execution, extent, externalFile, legacy, type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
@@ -24,6 +24,7 @@ export type {
   Difference,
   FileEntry,
   Ingredients,
+  LiveProgress,
   ResultManifest,
   RunRecord,
   StageRunRecord,
@@ -56,6 +57,19 @@ export {
   type StageProgress,
   type StageRun,
 } from "./stages/contract.ts";
+export {
+  customStage,
+  type CustomStageOf,
+  definePipeline,
+  type Expression,
+  type KindName,
+  type OpenStage,
+  type PipelineInput,
+  type StageChange,
+  type StageInput,
+  type StageOf,
+  type Written,
+} from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export {
   type ImagesInfo,
@@ -80,13 +94,26 @@ export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
 export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
+export {
+  type Cause,
+  explainStages,
+  type Explanation,
+  type ExternalFacts,
+  type ModuleChanges,
+  type SavedProgress,
+  type Upstream,
+} from "./engine/plan/explain.ts";
+export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export type { ResultFacts } from "./engine/plan/result_facts.ts";
+export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { isMachineTrouble } from "./engine/store/files.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
+export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export {

@@ -46,6 +46,8 @@ export interface Kind {
   readonly runs: "inline" | "process";
   /** Module URL; its default export is the run function, or a definition that has it. */
   readonly entry: string;
+  /** Of a custom stage: what its code digest was taken of. */
+  readonly modules?: Readonly<Record<string, string>>;
   readonly roles: ParamRoles;
   readonly validate: (raw: unknown) => ParamsOutcome;
   readonly check?: (

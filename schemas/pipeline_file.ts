@@ -105,8 +105,3 @@ export type PipelineFile = z.output<typeof pipelineFileSchema>;
 export type PipelineFileInput = z.input<typeof pipelineFileSchema>;
 export type StageEntry = z.output<typeof stageSchema>;
 export type Resources = z.output<typeof resourcesSchema>;
-
-/** A pipeline in TypeScript: the default export of a file that the commands take like a YAML file. */
-export function definePipeline(pipeline: PipelineFileInput): PipelineFileInput {
-  return pipeline;
-}

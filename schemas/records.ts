@@ -93,8 +93,31 @@ export const timingSchema = z.strictObject({
   stage: z.string(),
   kind: z.string(),
   numerics: z.string().nullable(),
+  /** Processor and number of its threads. Times of a store that was carried to another machine say nothing there. */
+  machine: z.string().nullable().default(null),
+  /** Arithmetic of the whole stage, of which a run that continued at `fromStep` did the rest. */
   workGflop: z.number().nullable(),
+  extent: z.int().nullable().default(null),
+  fromStep: z.int().nullable().default(null),
   durationMs: z.number(),
+});
+
+/** How far a stage is that runs, for whoever looks on from another process. */
+export const liveProgressSchema = z.strictObject({
+  at: z.string(),
+  done: z.number(),
+  total: z.number(),
+  unit: z.string(),
+  /** Units each second; null where it has not reported twice. */
+  perSecond: z.number().nullable(),
+});
+
+/** What a stage was made of besides its ingredients, so that a later change of these can be told file by file. */
+export const sourcesSchema = z.strictObject({
+  /** Files and folders from outside, by param. */
+  externals: z.record(z.string(), z.strictObject({ path: z.string(), sizeBytes: z.number(), digest: sha256Schema })),
+  /** Modules of a custom stage: SHA-256 by place, versions of packages by name. */
+  modules: z.record(z.string(), z.string()),
 });
 
 export const stageRunSchema = z.strictObject({
@@ -109,6 +132,8 @@ export const stageRunSchema = z.strictObject({
   /** What it was computed on and why on that; null where nothing was computed, as for cached stages. */
   device: z.strictObject({ name: z.string(), reason: z.string() }).nullable().default(null),
   message: z.string().nullable(),
+  /** Only of stages whose code ran. */
+  sources: sourcesSchema.optional(),
 });
 
 /** One `run`: the facts about host, clock and device that artifacts must not hold. */
@@ -186,5 +211,7 @@ export type UnsentLine = z.output<typeof unsentLineSchema>;
 export type ProgressManifest = z.output<typeof progressManifestSchema>;
 export type ViewRecord = z.output<typeof viewRecordSchema>;
 export type Timing = z.output<typeof timingSchema>;
+export type LiveProgress = z.output<typeof liveProgressSchema>;
+export type Sources = z.output<typeof sourcesSchema>;
 export type StageRunRecord = z.output<typeof stageRunSchema>;
 export type RunRecord = z.output<typeof runRecordSchema>;

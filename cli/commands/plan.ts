@@ -1,10 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Forecast, forecastPlan, type PlannedStage } from "noiseline";
+import { findRuns, type Forecast, forecastPlan, type PlannedStage, type Runs, totalOf } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
-import { formatDuration } from "../format/duration.ts";
+import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
+import { parseCount } from "../format/count.ts";
+import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
-import { formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { formatForecast, formatReasons, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
@@ -26,6 +28,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
+    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option(CACHE_OPTION, CACHE_HELP)
@@ -42,56 +45,57 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (plan.problems.length > 0) refuseWith(plan.problems, json);
       const { stages } = plan;
       const forecasts = forecastPlan(plan, loaded.store);
+      const capacity = capacityOf(options.jobs);
+      const total = totalOf(plan, forecasts, capacity);
+      const live = findRuns(loaded.store, loaded.pipeline.name).stages;
       if (json) {
         printJson({
           pipeline: loaded.pipeline.name,
           file,
-          stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, forecasts.get(id))),
+          stages: [...stages].map(([id, planned]) => {
+            const now = live.get(id);
+            return { ...plannedToJson(id, planned, forecasts.get(id)), running: now && liveToJson(now) };
+          }),
           leftOut: Object.fromEntries(loaded.pipeline.leftOut),
+          total: totalToJson(total, capacity),
         });
         return;
       }
       printDiagnostics(loaded.warnings);
       for (const [id, reason] of loaded.pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
-      printPlan(loaded.pipeline.name, stages, forecasts, options.all ?? stages.size <= 50);
+      printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
+      printLine(summarise(loaded.pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
     });
 }
 
 type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 
-function printPlan(name: string, stages: Stages, forecasts: Forecasts, all: boolean): void {
+function printPlan(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): void {
   const style = styleFor();
   const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
-  const rows = shown.map(([id, planned]) => [
-    id,
-    formatState(planned),
-    formatForecast(forecasts.get(id)),
-    planned.reasons.map(formatReason).join("; "),
-  ]);
+  const rows = shown.map(([id, planned]) => {
+    const now = live.get(id);
+    const running = now === undefined ? [] : [`running in pid ${now.run.pid}: ${formatLive(now)}`];
+    return [
+      id,
+      formatState(planned),
+      formatForecast(forecasts.get(id)),
+      [...running, formatReasons(planned.reasons)].filter(Boolean).join("; "),
+    ];
+  });
   for (const line of formatTable(rows)) printLine(line);
   const hidden = stages.size - shown.length;
   if (hidden > 0) printLine(style.dim(`… and ${hidden} cached stages`));
-  printLine(summarise(name, stages, forecasts));
 }
 
-function summarise(name: string, stages: Stages, forecasts: Forecasts): string {
+function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string {
   const counts = new Map<string, number>();
-  let totalMs = 0;
-  const unknown: string[] = [];
   for (const { state } of stages.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
-  for (const [id, forecast] of forecasts) {
-    if (forecast.known) totalMs += forecast.durationMs;
-    else unknown.push(id);
-  }
   if (counts.size === 1 && counts.has("cached")) return `${name}: nothing to do (${stages.size} cached)`;
   const parts = [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
-  const bases = new Set([...forecasts.values()].map(({ basis }) => basis));
-  const time = totalMs > 0 ? `about ${formatDuration(totalMs)}` : "";
-  const rest = unknown.length > 0
-    ? `time unknown for ${unknown.slice(0, 6).join(", ")}${unknown.length > 6 ? ", …" : ""}`
-    : "";
-  const basis = bases.size > 0 ? `\n  times from: ${[...bases].join("; ")}` : "";
-  const times = [time, rest].filter(Boolean).join("; ");
+  const bases = [...new Set([...forecasts.values()].map(({ basis }) => basis))];
+  const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
+  const basis = bases.length > 0 ? `\n  times from: ${shown.join("; ")}` : "";
   return `${name}: ${parts}${times === "" ? "" : ` (${times})`}${basis}`;
 }

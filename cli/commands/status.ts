@@ -1,9 +1,11 @@
 import { Command } from "@commander-js/extra-typings";
-import { type RunRecord, runState, type Store } from "noiseline";
+import { findRuns, type Runs } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
+import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatState } from "../format/reasons.ts";
+import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
@@ -32,41 +34,32 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         printJson({
           pipeline: loaded.pipeline.name,
           store: loaded.store.root,
-          stages: [...stages].map(([id, planned]) => plannedToJson(id, planned)),
-          running: runs.running.map((run) => ({ ...run, now: runningStages(loaded.store, run.runId) })),
+          stages: [...stages].map(([id, planned]) => {
+            const now = runs.stages.get(id);
+            return { ...plannedToJson(id, planned), running: now && liveToJson(now) };
+          }),
+          running: runs.running.map((run) => ({ ...run, now: stagesOf(runs, run.runId) })),
           last: runs.last,
         });
         return;
       }
+      const style = styleFor();
       const rows = [...stages].map(([id, planned]) => {
         const ran = runs.last?.stages[id];
+        const now = runs.stages.get(id);
+        if (now !== undefined) return [id, "running", formatLive(now)];
         return [id, formatState(planned), ran?.state !== "ran" ? "" : formatDuration(ran.durationMs)];
       });
       for (const line of formatTable(rows)) printLine(line);
       for (const run of runs.running) {
-        const now = runningStages(loaded.store, run.runId).join(", ");
-        printLine(`running: pid ${run.pid} on ${run.host} since ${run.startedAt}${now === "" ? "" : ` (${now})`}`);
+        const now = stagesOf(runs, run.runId).join(", ");
+        const what = now === "" ? "" : ` (${now})`;
+        printLine(`${style.accent("running")}: pid ${run.pid} on ${run.host} since ${run.startedAt}${what}`);
       }
       if (runs.last !== undefined) printLine(`last run: ${runs.last.runId} ${runs.last.status}`);
     });
 }
 
-/** Runs of this pipeline that are on, and the newest one that ended. */
-function findRuns(store: Store, pipeline: string): { running: RunRecord[]; last: RunRecord | undefined } {
-  const running: RunRecord[] = [];
-  for (const run of store.runs.newestFirst()) {
-    if (run.pipeline !== pipeline) continue;
-    if (run.status !== "running") return { running, last: run };
-    if (runState(run) === "running") running.push(run);
-  }
-  return { running, last: undefined };
-}
-
-function runningStages(store: Store, runId: string): string[] {
-  const open = new Set<string>();
-  for (const note of store.runs.notes(runId)) {
-    if (note.event === "started") open.add(note.stage);
-    else open.delete(note.stage);
-  }
-  return [...open];
+function stagesOf({ stages }: Runs, runId: string): string[] {
+  return [...stages.values()].filter(({ run }) => run.runId === runId).map(({ id }) => id);
 }

@@ -1,25 +1,45 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Forecast, forecastPlan, type Pipeline, type PlannedStage } from "noiseline";
+import {
+  explainStages,
+  type Explanation,
+  findFollowers,
+  findPending,
+  findRuns,
+  type Followers,
+  type Forecast,
+  forecastPlan,
+  totalOf,
+} from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
-import { plannedToJson } from "../format/plan_json.ts";
-import { formatDevice, formatForecast, formatReason, formatState } from "../format/reasons.ts";
+import { capacityOf, formatCost, formatTotal, totalToJson } from "../format/cost.ts";
+import { parseCount } from "../format/count.ts";
+import { explanationLines } from "../format/explanation.ts";
+import { explanationToJson } from "../format/explanation_json.ts";
+import { formatLive } from "../format/live.ts";
+import { formatState } from "../format/reasons.ts";
+import { type Style, styleFor } from "../format/style.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
   deno task why pipelines/digits.yaml train
-  deno task why pipelines/digits.yaml train --set train.learningRate=2e-4`;
+  deno task why pipelines/digits.yaml train --set train.learningRate=2e-4
+  deno task why pipelines/ablation-schedules.yaml train    # all children of a matrix
+  deno task why pipelines/digits.yaml train --json`;
 
 /** `why FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return new Command("why").summary("Explain why a stage would run, value by value")
-    .description("Compare a stage with its last result: what changed, where it is written, what follows.")
+    .description(
+      "Compare a stage with its last result: what changed, where it is written, what follows, what it costs.",
+    )
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("<stage>", "stage id")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
+    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option(CACHE_OPTION, CACHE_HELP)
     .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
@@ -28,52 +48,92 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (file, id, options) => {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
+      const { store, targets, pipeline } = loaded;
       const cache = await openCacheFor(options, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
       const plan = await makePlanner(loaded, { cache }, json).plan();
-      const forecasts = forecastPlan(plan, loaded.store);
-      const answers = loaded.targets.map((target) => ({
-        id: target,
-        planned: plan.stages.get(target)!,
-        forecast: forecasts.get(target),
-        followers: findFollowers(loaded.pipeline, target),
-      }));
+      const forecasts = forecastPlan(plan, store);
+      const explanations = explainStages(plan, store, targets);
+      const { stages: live } = findRuns(store, pipeline.name);
+      const before = findPending(plan, targets);
+      const followers = findFollowers(plan, targets);
+      const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];
+      const capacity = capacityOf(options.jobs);
+      const total = totalOf(plan, forecasts, capacity, involved);
       if (json) {
-        const objects = answers.map(({ id, planned, forecast, followers }) => ({
-          ...plannedToJson(id, planned, forecast),
-          numerics: planned.manifest?.numerics,
-          followers,
-        }));
-        // One stage is one object; the children of a matrix are a list.
-        printJson(objects.length === 1 ? objects[0] : objects);
+        printJson({
+          pipeline: pipeline.name,
+          stages: explanations.map((one) => explanationToJson(one, forecasts.get(one.id), live.get(one.id))),
+          before,
+          follow: followers,
+          cost: {
+            stages: Object.fromEntries(involved.flatMap((each) => {
+              const forecast = forecasts.get(each);
+              return forecast === undefined ? [] : [[each, forecast]];
+            })),
+            total: totalToJson(total, capacity),
+          },
+        });
         return;
       }
-      for (const { id, planned, forecast, followers } of answers) {
-        printLine(`${id} (${planned.stage.kind.name}): ${formatState(planned)}`);
-        for (const reason of planned.reasons) printLine(`  because of ${formatReason(reason)}`);
-        printDetails(planned, forecast, followers);
+      const style = styleFor();
+      printStages(id, explanations, style);
+      for (const target of targets) {
+        const now = live.get(target);
+        if (now === undefined) continue;
+        printLine(`  ${style.accent("running")} in pid ${now.run.pid} on ${now.run.host}: ${formatLive(now)}`);
       }
+      printFollowers(followers, style);
+      printCost(involved, forecasts, formatTotal(total, capacity.jobs), style);
     });
 }
 
-function printDetails(planned: PlannedStage, forecast: Forecast | undefined, followers: readonly string[]): void {
-  const { manifest, state, device, problem } = planned;
-  if (manifest !== undefined) {
-    printLine(`  result ${manifest.resolvedKey.slice(0, 12)} of run ${manifest.runId}`);
-    if (manifest.numerics !== null) printLine(`  computed on ${manifest.numerics}`);
+function printStages(name: string, explanations: readonly Explanation[], style: Style): void {
+  const options = { style, nowMs: Date.now(), brief: explanations.length > 1 };
+  if (explanations.length > 1) {
+    const states = Map.groupBy(explanations, ({ planned }) => planned.state);
+    const counts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
+    printLine(`${style.bold(name)}: ${explanations.length} stages, ${counts}`);
   }
-  if (device !== undefined) printLine(`  would compute on ${formatDevice(device)}`);
-  if (problem !== undefined) printLine(`  cannot run: ${problem.message}\n  fix: ${problem.fix}`);
-  if (state === "cached") printLine("  nothing that it depends on has changed");
-  if (forecast !== undefined) printLine(`  ${formatForecast(forecast)} (${forecast.basis})`);
-  printLine(followers.length === 0 ? "  no stage reads it" : `  stages that follow: ${followers.join(", ")}`);
+  // Children of a matrix mostly change together; what is said of several is said once.
+  const groups = Map.groupBy(explanations, (one) => {
+    const heading = `(${one.planned.stage.kind.name}): ${formatState(one.planned)}`;
+    return [heading, ...explanationLines(one, options)].join("\n");
+  });
+  for (const [text, members] of groups) {
+    const [heading, ...lines] = text.split("\n");
+    const ids = members.map(({ id }) => id);
+    const shown = ids.slice(0, 4).join(", ");
+    printLine(`${style.bold(shown)}${ids.length > 4 ? ` and ${ids.length - 4} more` : ""} ${heading}`);
+    for (const line of lines) printLine(`  ${line}`);
+  }
 }
 
-/** Stages that read this one, directly or not, in dependency order. */
-function findFollowers(pipeline: Pipeline, id: string): string[] {
-  const found = new Set([id]);
-  for (const stage of pipeline.stages.values()) {
-    if (Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) found.add(stage.id);
-  }
-  found.delete(id);
-  return [...found];
+function printFollowers({ certain, mayRun, unchanged }: Followers, style: Style): void {
+  const say = (what: string, ids: readonly string[]) => {
+    if (ids.length === 0) return;
+    const more = ids.length > 8 ? ` and ${ids.length - 8} more` : "";
+    printLine(`  ${what}: ${ids.slice(0, 8).join(", ")}${more}`);
+  };
+  if (certain.length + mayRun.length + unchanged.length === 0) printLine(style.dim("  no stage reads it"));
+  say("then run for certain", certain);
+  say("then run if what they read comes out differently", mayRun);
+  say("read it and stay", unchanged);
+}
+
+function printCost(
+  ids: readonly string[],
+  forecasts: ReadonlyMap<string, Forecast>,
+  total: string,
+  style: Style,
+): void {
+  const known = ids.flatMap((id) => {
+    const forecast = forecasts.get(id);
+    return forecast === undefined ? [] : [[id, forecast] as const];
+  });
+  if (known.length === 0) return;
+  const width = Math.max(...known.map(([id]) => id.length));
+  printLine("  time");
+  for (const [id, forecast] of known.slice(0, 12)) printLine(`    ${id.padEnd(width)}  ${formatCost(forecast)}`);
+  if (known.length > 12) printLine(style.dim(`    … and ${known.length - 12} more`));
+  if (known.length > 1 && total !== "") printLine(`    together ${total}`);
 }

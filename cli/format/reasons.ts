@@ -1,7 +1,7 @@
 import type { Forecast, PlannedStage, Reason, StageDevice } from "noiseline";
 import { formatDuration } from "./duration.ts";
 
-function show(value: unknown): string {
+export function showParam(value: unknown): string {
   const text = value === undefined ? "unset" : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
@@ -12,13 +12,16 @@ export function formatReason(reason: Reason): string {
     case "new":
       return "new";
     case "param":
-      return `param ${reason.name}: ${show(reason.from)} -> ${show(reason.to)} (${reason.at})`;
+      return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)} (${reason.at})`;
     case "input":
       return `input ${reason.name}: other content from ${reason.stage}`;
     case "external":
       return `external ${reason.name}: other content`;
     case "code":
-      return "code: the stage's modules changed";
+      // Of a built-in kind the version names the kind.
+      return [reason.from, reason.to].every((version) => version.startsWith("code:"))
+        ? "code: the stage's modules changed"
+        : `kind: ${showVersion(reason.from)} -> ${showVersion(reason.to)}`;
     case "version":
       return `version: ${reason.from} -> ${reason.to}`;
     case "upstream":
@@ -32,6 +35,19 @@ export function formatReason(reason: Reason): string {
     case "forced":
       return "forced";
   }
+}
+
+/** All reasons in one line; stages that are waited for are named together, and of many only some. */
+export function formatReasons(reasons: readonly Reason[]): string {
+  const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
+  const others = reasons.filter(({ code }) => code !== "upstream").map(formatReason);
+  if (waits.length === 0) return others.join("; ");
+  const more = waits.length > 4 ? `, … (${waits.length} in all)` : "";
+  return [...others, `upstream: ${waits.slice(0, 4).map(({ stage }) => stage).join(", ")}${more}`].join("; ");
+}
+
+function showVersion(version: string): string {
+  return version.startsWith("code:") ? "a custom stage" : version;
 }
 
 /** A planned state with where it continues. */

@@ -30,7 +30,8 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
       const { document, label } = layer;
       const inner = pathWithin(layer, path);
       const span = inner && document.locate(inner);
-      return span === undefined ? [] : [`${formatSpan(span)}${label === undefined ? "" : ` (${label})`}`];
+      const place = span === undefined ? inner && document.origin?.(inner) : formatSpan(span);
+      return place === undefined ? [] : [`${place}${label === undefined ? "" : ` (${label})`}`];
     });
     return found.length === 0 ? undefined : found.join(", overriding ");
   };

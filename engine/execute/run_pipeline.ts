@@ -1,9 +1,10 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import type { RunRecord, StageRunRecord } from "../../schemas/records.ts";
+import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
+import { sourcesOf } from "../fingerprint/sources.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -255,7 +256,6 @@ class Scheduler {
   async #reach(id: string, runner: StageRunner): Promise<void> {
     const startedAt = new Date().toISOString();
     const started = performance.now();
-    this.#store.runs.note(this.#runId, { stage: id, event: "started", state: "running", at: startedAt });
     const result = await runner.reach(id);
     this.#results.set(id, result);
     const durationMs = result.workMs ?? performance.now() - started;
@@ -289,8 +289,13 @@ class Scheduler {
       numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
       device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },
       message: result.message ?? null,
+      ...(result.state === "ran" ? { sources: this.#sourcesOf(id, result.manifest!) } : {}),
     };
     this.#record.stages[id] = record;
+  }
+
+  #sourcesOf(id: string, { ingredients }: ResultManifest): Sources {
+    return sourcesOf(this.#pipeline.stages.get(id)!, this.#pipeline.folder, ingredients.externals);
   }
 
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {

@@ -14,7 +14,9 @@ import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { isEnvironmental, makeDurableFolder } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
+import { machineClass } from "../store/machine.ts";
 import { findMovedGround } from "./moved_ground.ts";
+import { LiveProgress } from "./live_progress.ts";
 import { RateMeter } from "./rate.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -250,6 +252,7 @@ export class StageRunner {
     if (planned.continues !== undefined) {
       emit({ type: "stage-note", id: stage.id, level: "note", message: `goes on with ${planned.continues}` });
     }
+    store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {
@@ -347,11 +350,14 @@ export class StageRunner {
     const { store, runId, stop, kill, emit, pipeline } = this.#options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
-    this.#rates.set(stage.id, new RateMeter());
+    const rate = new RateMeter();
+    this.#rates.set(stage.id, rate);
+    using live = new LiveProgress(store.runs, runId, stage.id, rate);
     let notes = 0;
     const forward = (event: StageEvent) => {
       if (event.type === "progress") {
-        this.#rates.get(stage.id)?.note(event.update);
+        rate.note(event.update);
+        live.note(event.update);
         emit({ type: "stage-progress", id: stage.id, update: event.update });
       } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
       else {
@@ -416,16 +422,16 @@ export class StageRunner {
     return serving;
   }
 
-  /** Only whole runs tell how long a stage takes. */
   #recordTiming({ stage, fromStep, device }: PlannedStage, durationMs: number): void {
-    if (fromStep !== undefined) return;
-    const workGflop = stage.workGflop ?? null;
     this.#options.store.timings.add({
       pipeline: this.#options.pipeline.name,
       stage: stage.id,
       kind: stage.kind.name,
       numerics: device?.numerics ?? null,
-      workGflop,
+      machine: machineClass(),
+      workGflop: stage.workGflop ?? null,
+      extent: stage.extent ?? null,
+      fromStep: fromStep ?? null,
       durationMs,
     });
   }

@@ -20,7 +20,7 @@ export function externalPaths(stage: Stage, folder: string): Record<string, stri
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
-function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<string> {
+export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<string> {
   const real = Deno.realPathSync(folder);
   if (above.has(real)) return;
   for (const { name } of Deno.readDirSync(folder)) {

@@ -79,7 +79,8 @@ export function makeOrigins(
       chain.push(`\${${interpolation.expression}}${inner.length > 0 ? ` = ${inner.join(", ")}` : ""}`);
     }
     if (chain.length === 0) {
-      chain.push(document.whole === undefined ? `${formatPath(path)} in the pipeline` : "default");
+      const silent = document.whole === undefined && document.origin === undefined;
+      chain.push(silent ? `${formatPath(path)} in the pipeline` : "default");
     }
     return chain;
   };

@@ -15,9 +15,31 @@ export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | 
 /** Why a stage is not simply cached. Values are old -> new where both are known. */
 export type Reason =
   | { readonly code: "new" }
-  | { readonly code: "param"; readonly name: string; readonly from: unknown; readonly to: unknown; readonly at: string }
-  | { readonly code: "input"; readonly name: string; readonly stage: string }
-  | { readonly code: "external"; readonly name: string }
+  | {
+    readonly code: "param";
+    readonly name: string;
+    readonly from: unknown;
+    readonly to: unknown;
+    /** Where the new value comes from, and the whole way to there: overrides, vars, axes, profiles, files. */
+    readonly at: string;
+    readonly origin: readonly string[];
+  }
+  | {
+    readonly code: "input";
+    readonly name: string;
+    /** The stage that the port reads now; the first with other content where it reads several. */
+    readonly stage: string;
+    /** Digests of what it read and reads. */
+    readonly from: readonly string[];
+    readonly to: readonly string[];
+  }
+  /** Digests; undefined where the file was not read before, or is not read any more. */
+  | {
+    readonly code: "external";
+    readonly name: string;
+    readonly from: string | undefined;
+    readonly to: string | undefined;
+  }
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
   | { readonly code: "output-missing"; readonly files: readonly string[] }

@@ -1,4 +1,4 @@
-import type { ResultManifest } from "../../schemas/records.ts";
+import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
@@ -306,6 +306,16 @@ export class Planner {
     };
   }
 
+  /** Digests by port, where all that the port reads is there. */
+  #knownInputs(stage: Stage): Ingredients["inputs"] {
+    return Object.fromEntries(
+      Object.entries(stage.inputs).flatMap(([port, bindings]) => {
+        const digests = bindings.map((one) => this.#settled.get(one.stage)?.outputs[one.port]?.digest);
+        return digests.every((digest) => digest !== undefined) ? [[port, digests]] : [];
+      }),
+    );
+  }
+
   /** A result counts only if all its objects are there. Their content is checked when it is read. */
   #goodResult(manifest: ResultManifest | undefined): ResultManifest | undefined {
     if (manifest === undefined) return undefined;
@@ -366,7 +376,9 @@ export class Planner {
     force: boolean,
   ): Pick<PlannedStage, "state" | "reasons"> {
     const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
-    const changes = force ? [{ code: "forced" } as const] : this.#changes(stage, local);
+    const changes = force
+      ? [{ code: "forced" } as const]
+      : this.#changes(stage, { ...local, inputs: this.#knownInputs(stage) });
     const upstream = [...waiting].filter((id) => !this.#settled.has(id)).map((id): Reason => ({
       code: "upstream",
       stage: id,

@@ -2,6 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { Stage } from "../pipeline.ts";
 import type { Origins } from "../load/origin.ts";
+import type { DocumentPath } from "../source/document.ts";
 import type { Reason } from "./plan.ts";
 
 function differs(a: unknown, b: unknown): boolean {
@@ -24,9 +25,10 @@ function diffParams(from: unknown, to: unknown, name: string, found: { name: str
   }
 }
 
-/** Value by value, what changed since the result that the stage showed last. */
+/** Value by value, what changed since a result, by default the one that the stage showed last. */
 export function explainChange(
   stage: Stage,
+  /** Inputs are those whose content is known. */
   now: Omit<Ingredients, "inputs"> & { readonly inputs?: Ingredients["inputs"] },
   last: ResultManifest | undefined,
   origins: Origins,
@@ -38,25 +40,33 @@ export function explainChange(
     const code = now.kind === before.kind && !stage.kind.custom ? "version" : "code";
     reasons.push({ code, from: before.version, to: now.version });
   }
+  const addParam = (name: string, from: unknown, to: unknown, path: DocumentPath) => {
+    const origin = origins.explain(path);
+    reasons.push({ code: "param", name, from, to, at: origin[0]!, origin });
+  };
   if (before.seed !== now.seed) {
-    const [own] = origins.explain(["stages", stage.entry, "seed"]);
-    const at = own === "default" ? origins.explain(["seed"])[0]! : own!;
-    reasons.push({ code: "param", name: "seed", from: before.seed, to: now.seed, at });
+    const own = ["stages", stage.entry, "seed"];
+    addParam("seed", before.seed, now.seed, origins.explain(own)[0] === "default" ? ["seed"] : own);
   }
   const params: { name: string; from: unknown; to: unknown }[] = [];
   diffParams(before.params, now.params, "", params);
   for (const { name, from, to } of params) {
-    const at = origins.explain(["stages", stage.entry, "with", ...name.split(".")])[0]!;
-    reasons.push({ code: "param", name, from, to, at });
+    addParam(name, from, to, ["stages", stage.entry, "with", ...name.split(".")]);
   }
   for (const name of new Set([...Object.keys(before.externals), ...Object.keys(now.externals)])) {
-    if (before.externals[name] !== now.externals[name]) reasons.push({ code: "external", name });
+    const [from, to] = [before.externals[name], now.externals[name]];
+    if (from !== to) reasons.push({ code: "external", name, from, to });
   }
-  if (now.inputs !== undefined) {
-    for (const name of new Set([...Object.keys(before.inputs), ...Object.keys(now.inputs)])) {
-      if (!differs(before.inputs[name], now.inputs[name])) continue;
-      reasons.push({ code: "input", name, stage: stage.inputs[name]?.[0]?.stage ?? "none" });
-    }
+  for (const [name, to] of Object.entries(now.inputs ?? {})) {
+    const from = before.inputs[name] ?? [];
+    if (!differs(from, to)) continue;
+    const bindings = stage.inputs[name] ?? [];
+    const first = bindings.find((_, index) => !from.includes(to[index]!)) ?? bindings[0];
+    reasons.push({ code: "input", name, stage: first?.stage ?? "none", from, to });
+  }
+  for (const [name, from] of Object.entries(before.inputs)) {
+    if (Object.hasOwn(stage.inputs, name)) continue;
+    reasons.push({ code: "input", name, stage: "none", from, to: [] });
   }
   return reasons;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { dirname, relative } from "node:path";
+import { basename, dirname, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
 import { hashFile } from "../store/files.ts";
@@ -28,7 +28,14 @@ interface Info {
   readonly modules: readonly InfoModule[];
 }
 
-export type CodeDigest = { readonly digest: string; readonly files: readonly string[] } | { readonly error: string };
+export type CodeDigest =
+  | {
+    readonly digest: string;
+    readonly files: readonly string[];
+    /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
+    readonly modules: Readonly<Record<string, string>>;
+  }
+  | { readonly error: string };
 
 function isToolkit(specifier: string): boolean {
   if (!specifier.startsWith("file:")) return false;
@@ -80,5 +87,17 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     }
   }
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
-  return { digest: createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex"), files };
+  const digest = createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex");
+  return { digest, files, modules: nameModules(parts, basename(file)) };
+}
+
+/** The parts of a code digest by the names that people call them, in the order of these. */
+function nameModules(parts: readonly (readonly string[])[], entry: string): Record<string, string> {
+  const named = parts.map(([what, name, digest]): [string, string] => {
+    if (what === "file") return [name === "entry" ? entry : name!, digest!];
+    if (what === "toolkit") return ["noiseline", name!];
+    const [, id, version] = /^(.+)@([^@]+)$/.exec(name!) ?? [];
+    return id === undefined ? [name!, ""] : [`npm:${id}`, version!];
+  });
+  return Object.fromEntries(named.sort(([a], [b]) => compareCodeUnits(a, b)));
 }

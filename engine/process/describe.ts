@@ -4,7 +4,7 @@ import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { statIfThere } from "../store/files.ts";
 import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
-import { digestCode } from "./code_digest.ts";
+import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
 import { looseLock, moduleFlags } from "./module_lock.ts";
@@ -76,12 +76,17 @@ export async function askChild<T>(
   }
 }
 
-function makeKind(request: CustomRequest, codeDigest: string, answer: DescribeAnswer, own: StageDescription): Kind {
+function makeKind(
+  request: CustomRequest,
+  code: Exclude<CodeDigest, { error: string }>,
+  answer: DescribeAnswer,
+  own: StageDescription,
+): Kind {
   const outcomes = new Map<string, ParamsOutcome>();
   request.params.forEach((raw, index) => outcomes.set(JSON.stringify(raw), answer.outcomes[index]!));
   return {
     name: request.written,
-    version: `code:${codeDigest}`,
+    version: `code:${code.digest}`,
     custom: true,
     summary: own.summary,
     inputs: own.inputs as Kind["inputs"],
@@ -91,6 +96,7 @@ function makeKind(request: CustomRequest, codeDigest: string, answer: DescribeAn
     resources: own.resources,
     runs: "process",
     entry: pathToFileURL(request.file).href,
+    modules: code.modules,
     roles: own.roles as ParamRoles,
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
@@ -121,7 +127,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
   }
-  return { kind: makeKind(request, code.digest, asked.answer, description) };
+  return { kind: makeKind(request, code, asked.answer, description) };
 }
 
 /**

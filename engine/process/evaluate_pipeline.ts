@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { SourceDocument } from "../source/document.ts";
+import { getPath } from "../load/tree.ts";
+import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { statIfThere } from "../store/files.ts";
 import { askChild } from "./describe.ts";
 
@@ -11,5 +12,8 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   if (statIfThere(file)?.isFile !== true) return failed("no such file", "check the path");
   const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
   if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
-  return succeed({ value: asked.answer.pipeline, locate: () => undefined, whole: undefined });
+  const value = asked.answer.pipeline;
+  // What was computed has no lines; its path says where to look.
+  const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
+  return succeed({ value, locate: () => undefined, origin, whole: undefined });
 }

@@ -49,13 +49,21 @@ function divertConsole(): void {
 
 const PROGRESS_INTERVAL_MS = 100;
 
-/** Drop progress that comes faster than anybody can look, but never the last of a stage. */
+/**
+ * Drop progress that comes faster than anybody can look, but never the last of a stage, nor the last before it falls
+ * silent: whoever looks on then would see it farther back than it is.
+ */
 function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent) => void {
   let last = -Infinity;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   return (event) => {
     if (event.type === "progress") {
+      clearTimeout(timer);
       const now = performance.now();
-      if (now - last < PROGRESS_INTERVAL_MS && event.update.done < event.update.total) return;
+      if (now - last < PROGRESS_INTERVAL_MS && event.update.done < event.update.total) {
+        timer = setTimeout(() => send(event), PROGRESS_INTERVAL_MS);
+        return;
+      }
       last = now;
     }
     send(event);

@@ -55,6 +55,23 @@ export function newestSavedStep(folder: string, limit: number): number | undefin
   });
 }
 
+/** A saved state, as explanations show it. */
+export interface SavedFacts {
+  readonly step: number;
+  readonly sizeBytes: number;
+  readonly savedAt: Date | undefined;
+}
+
+/** The whole states of a stage that a run may continue from, newest first. */
+export function listSaved(folder: string, limit: number): SavedFacts[] {
+  return savedSteps(folder).filter((step) => step <= limit).flatMap((step) => {
+    const manifest = readManifest(folder, step);
+    if (manifest === undefined || !isWhole(folder, manifest)) return [];
+    const sizeBytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
+    return [{ step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined }];
+  });
+}
+
 /** Saved states of one stage, written by the worker and read by the next one. */
 export class ProgressStore implements StageProgress {
   readonly #folder: string;

@@ -52,6 +52,13 @@ export class ResultStore {
     return known === undefined ? undefined : this.byResolved(known.resolvedKey);
   }
 
+  /** Results that gave an artifact, oldest first. Looks through all of them: for explanations alone. */
+  producing(digest: string): readonly ResultManifest[] {
+    return [...this.#load().byResolved.values()].filter(({ outputs }) =>
+      Object.values(outputs).some((artifact) => artifact.digest === digest)
+    ).sort((a, b) => a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
+  }
+
   /** Results that share everything but the extent, such as the same training at fewer steps. */
   byIdentity(identityKey: string): readonly ResultManifest[] {
     return this.#load().byIdentity.get(identityKey) ?? [];

@@ -1,6 +1,23 @@
 import { join } from "node:path";
-import { type RunRecord, runRecordSchema, type UsedLine, usedLineSchema } from "../../schemas/records.ts";
-import { appendLine, ignoreTrouble, makeFolder, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import {
+  type LiveProgress,
+  liveProgressSchema,
+  type RunRecord,
+  runRecordSchema,
+  type UsedLine,
+  usedLineSchema,
+} from "../../schemas/records.ts";
+import {
+  appendLine,
+  ignoreTrouble,
+  makeFolder,
+  readJsonLines,
+  removeQuietly,
+  rename,
+  statIfThere,
+  writeAtomically,
+  writeUnflushed,
+} from "./files.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { readRecord } from "./read_record.ts";
 
@@ -73,6 +90,29 @@ export class RunStore {
       Object.assign(used.progress, parsed.data.progress);
     }
     return used;
+  }
+
+  /** Say how far a stage is. Flushed to disk it is not: after a power cut nobody asks how far a dead process was. */
+  tell(runId: string, stage: string, progress: LiveProgress): void {
+    const path = this.#livePath(runId, stage);
+    this.#try(() => {
+      writeUnflushed(`${path}.tmp`, JSON.stringify(progress));
+      rename(`${path}.tmp`, path);
+    });
+  }
+
+  /** What a stage that runs told last; undefined before its first second is over. */
+  told(runId: string, stage: string): LiveProgress | undefined {
+    return readRecord(this.#livePath(runId, stage), liveProgressSchema);
+  }
+
+  /** Forget what a stage told: it has ended. */
+  hush(runId: string, stage: string): void {
+    removeQuietly(this.#livePath(runId, stage));
+  }
+
+  #livePath(runId: string, stage: string): string {
+    return join(this.folderOf(runId), `${fileNameOf(stage)}.live.json`);
   }
 
   notes(runId: string): RunNote[] {

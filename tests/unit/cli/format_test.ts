@@ -61,10 +61,11 @@ Deno.test("describeParams() says type, default, role and description of each par
 Deno.test("formatReason() has a phrase for every reason", () => {
   const phrases = [
     formatReason({ code: "new" }),
-    formatReason({ code: "param", name: "steps", from: 1, to: undefined, at: "p.yaml:1:2" }),
-    formatReason({ code: "input", name: "images", stage: "digits" }),
-    formatReason({ code: "external", name: "file" }),
-    formatReason({ code: "code", from: "a", to: "b" }),
+    formatReason({ code: "param", name: "steps", from: 1, to: undefined, at: "p.yaml:1:2", origin: [] }),
+    formatReason({ code: "input", name: "images", stage: "digits", from: ["a"], to: ["b"] }),
+    formatReason({ code: "external", name: "file", from: "a", to: "b" }),
+    formatReason({ code: "code", from: "code:a", to: "code:b" }),
+    formatReason({ code: "code", from: "train/1", to: "code:b" }),
     formatReason({ code: "version", from: "train/1", to: "train/2" }),
     formatReason({ code: "upstream", stage: "train" }),
     formatReason({ code: "output-missing", files: ["a", "b", "c", "d"] }),
@@ -77,13 +78,14 @@ Deno.test("formatReason() has a phrase for every reason", () => {
     "input images: other content from digits",
     "external file: other content",
     "code: the stage's modules changed",
+    "kind: train/1 -> a custom stage",
     "version: train/1 -> train/2",
     "upstream: train",
     "output missing: a, b, c",
     "output modified: a",
     "forced",
   ]);
-  const long = formatReason({ code: "param", name: "x", from: "y".repeat(99), to: 1, at: "p" });
+  const long = formatReason({ code: "param", name: "x", from: "y".repeat(99), to: 1, at: "p", origin: [] });
   assertEquals(long, `param x: "${"y".repeat(59)}… -> 1 (p)`);
 });
 

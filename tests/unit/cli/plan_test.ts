@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
@@ -16,11 +17,23 @@ Deno.test("plan, run, status, why, show, graph and validate work on a small pipe
     const { code, out, error } = await runCli(...args);
     assertEquals([code, error], [0, ""], args.join(" "));
     return out.replaceAll(folder.path, "FOLDER").replaceAll(/\b[0-9a-f]{12}\b/g, "KEY")
-      .replaceAll(/\d{8}T\d{9}-[0-9a-z]+/g, "RUN").replaceAll(/\d+\.\d+s/g, "TIME");
+      .replaceAll(/\d{8}T\d{9}-[0-9a-z]+/g, "RUN").replaceAll(/\d+\.\d+s/g, "TIME")
+      .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/g, "WHEN").replaceAll(`host ${hostname()}`, "host HOST");
   };
   const shown: string[] = [];
   for (
-    const line of ["validate", "plan", "why schedule", "run", "run", "plan", "why schedule", "status", "show", "graph"]
+    const line of [
+      "validate",
+      "plan --jobs 2",
+      "why schedule",
+      "run",
+      "run",
+      "plan",
+      "why schedule",
+      "status",
+      "show",
+      "graph",
+    ]
   ) {
     const [command, ...rest] = line.split(" ");
     shown.push(`$ ${line}\n${await say(command!, file, ...rest)}`);

@@ -52,7 +52,7 @@ Deno.test("a changed param is named with its old and new value and its place", a
   assertEquals(planned(plan), "a: run (param), b: may-run (upstream)");
   const [reason] = plan.get("a")!.reasons;
   const at = `${join(folder.path, "p.yaml")}:3:36`;
-  assertEquals(reason, { code: "param", name: "text", from: "x", to: "y", at });
+  assertEquals(reason, { code: "param", name: "text", from: "x", to: "y", at, origin: [at] });
   const set = await planIn(folder.path, chain("x"), { set: ["a.text=z"] });
   assertEquals(set.get("a")!.reasons.map((one) => one.code === "param" && one.at.split(", ")[0]), ["--set a.text=z"]);
 });

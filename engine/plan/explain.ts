@@ -1,0 +1,231 @@
+/**
+ * Why a stage is as it is planned: value by value, followed upstream to where each change began. Planning itself says
+ * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
+ */
+import type { ResultManifest, Sources } from "../../schemas/records.ts";
+import { externalPaths } from "../fingerprint/externals.ts";
+import { sizeOf } from "../fingerprint/sources.ts";
+import type { Binding } from "../pipeline.ts";
+import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
+import { explainChange } from "./reasons.ts";
+import { describeResult, type ResultFacts, sourcesOfResult } from "./result_facts.ts";
+
+/** A file or folder from outside, as far as it is known. */
+export interface ExternalFacts {
+  readonly digest: string;
+  readonly path?: string;
+  readonly sizeBytes?: number;
+}
+
+/** How the modules of a custom stage differ, by place. */
+export interface ModuleChanges {
+  readonly changed: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** What changed in a stage that another one reads. */
+export interface Upstream {
+  readonly stage: string;
+  readonly state: PlannedState;
+  /** Empty where nothing is known of it, or where it was followed before in the same explanation. */
+  readonly causes: readonly Cause[];
+  readonly note?: string;
+}
+
+/** One reason with all that is known about it. */
+export interface Cause {
+  readonly reason: Reason;
+  /** Where it is written that the stage depends on this, and the whole way to there, nearest first. */
+  readonly origin?: readonly string[];
+  /** Of `external`. */
+  readonly before?: ExternalFacts;
+  readonly after?: ExternalFacts;
+  /** Of `code`, where the run that made the last result is on record. */
+  readonly modules?: ModuleChanges;
+  /** Of `input` and `upstream`. */
+  readonly upstream?: readonly Upstream[];
+}
+
+/** Where `extend` and `resume` continue. */
+export interface SavedProgress {
+  readonly folder: string;
+  readonly states: readonly SavedFacts[];
+}
+
+export interface Explanation {
+  readonly id: string;
+  readonly planned: PlannedStage;
+  readonly causes: readonly Cause[];
+  /** The result that serves. */
+  readonly result?: ResultFacts;
+  /** The result that the stage showed last and that it is compared with. */
+  readonly last?: ResultFacts;
+  /** Key of the result that it showed last, where that is not in the store any more. */
+  readonly lost?: string;
+  readonly progress?: SavedProgress;
+}
+
+/** Explain stages of a plan that holds all stages of its pipeline. */
+export function explainStages(plan: Plan, store: Store, ids: readonly string[]): Explanation[] {
+  return ids.map((id) => new Explainer(plan, store).explain(id));
+}
+
+class Explainer {
+  readonly #plan: Plan;
+  readonly #store: Store;
+  /** Stages that were followed already: each root is told once. */
+  readonly #followed = new Set<string>();
+
+  constructor(plan: Plan, store: Store) {
+    this.#plan = plan;
+    this.#store = store;
+  }
+
+  explain(id: string): Explanation {
+    const planned = this.#plan.stages.get(id)!;
+    this.#followed.add(id);
+    const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
+    const { manifest } = planned;
+    const progress = this.#progressOf(planned);
+    return {
+      id,
+      planned,
+      causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
+      ...(manifest === undefined ? {} : { result: describeResult(this.#store, manifest) }),
+      ...(last === undefined || last.resolvedKey === manifest?.resolvedKey
+        ? {}
+        : { last: describeResult(this.#store, last) }),
+      ...(last === undefined && lastKey !== undefined ? { lost: lastKey } : {}),
+      ...(progress === undefined ? {} : { progress }),
+    };
+  }
+
+  #lastKey(id: string): string | undefined {
+    return this.#store.viewsOf(this.#plan.pipeline.name).lastKey(id);
+  }
+
+  #lastOf(id: string): ResultManifest | undefined {
+    const key = this.#lastKey(id);
+    return key === undefined ? undefined : this.#store.results.byResolved(key);
+  }
+
+  #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
+    if (fromStep === undefined || keys === undefined) return undefined;
+    const folder = progressFolder(this.#store.progressRoot, keys.identityKey, device?.numerics);
+    return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
+  }
+
+  #causeOf(planned: PlannedStage, reason: Reason, last: ResultManifest | undefined): Cause {
+    const { stage } = planned;
+    const explain = (...path: string[]) => this.#plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
+    switch (reason.code) {
+      case "param":
+        return { reason, origin: reason.origin };
+      case "external":
+        return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
+      case "version":
+        return { reason, origin: explain("uses") };
+      case "code": {
+        const modules = this.#moduleChanges(planned, last);
+        return { reason, origin: explain("uses"), ...(modules === undefined ? {} : { modules }) };
+      }
+      case "input": {
+        const upstream = this.#inputCauses(planned, reason);
+        return reason.stage === "none"
+          ? { reason, upstream }
+          : { reason, origin: explain("inputs", reason.name), upstream };
+      }
+      case "upstream":
+        return { reason, upstream: [this.#follow(reason.stage)] };
+      default:
+        return { reason };
+    }
+  }
+
+  #externalFacts(
+    { stage }: PlannedStage,
+    { name, from, to }: Extract<Reason, { code: "external" }>,
+    last: ResultManifest | undefined,
+  ): Pick<Cause, "before" | "after"> {
+    const path = externalPaths(stage, this.#plan.pipeline.folder)[name];
+    const sizeBytes = path === undefined ? undefined : sizeOf(path);
+    const old = last === undefined ? undefined : this.#sourcesOf(last)?.externals[name];
+    const known = old?.digest === from ? old : undefined;
+    const place = (facts: { path?: string | undefined; sizeBytes?: number | undefined } | undefined) => ({
+      ...(facts?.path === undefined ? {} : { path: facts.path }),
+      ...(facts?.sizeBytes === undefined ? {} : { sizeBytes: facts.sizeBytes }),
+    });
+    return {
+      ...(from === undefined ? {} : { before: { digest: from, ...place(known) } }),
+      ...(to === undefined ? {} : { after: { digest: to, ...place({ path, sizeBytes }) } }),
+    };
+  }
+
+  #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
+    const before = last === undefined ? undefined : this.#sourcesOf(last)?.modules;
+    const now = stage.kind.modules;
+    if (before === undefined || now === undefined || Object.keys(before).length === 0) return undefined;
+    const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
+    return {
+      changed: both.filter((place) => now[place] !== before[place]),
+      added: Object.keys(now).filter((place) => !Object.hasOwn(before, place)),
+      removed: Object.keys(before).filter((place) => !Object.hasOwn(now, place)),
+    };
+  }
+
+  #sourcesOf(manifest: ResultManifest): Sources | undefined {
+    return sourcesOfResult(this.#store, manifest);
+  }
+
+  /** What changed in each stage whose content a port reads anew. */
+  #inputCauses({ stage }: PlannedStage, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
+    const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
+    const gone = from.filter((digest) => !to.includes(digest));
+    if (bindings.length === 0) return [];
+    return bindings.map((binding) => this.#inputCause(binding, gone));
+  }
+
+  #inputCause(binding: Binding, gone: readonly string[]): Upstream {
+    const { pipeline, stages } = this.#plan;
+    const { state, manifest, stage } = stages.get(binding.stage)!;
+    const before = gone.flatMap((digest) => this.#store.results.producing(digest)).filter((one) =>
+      one.resolvedKey !== manifest?.resolvedKey
+    );
+    // What it read may still be there under another stage's name: then it is the reference that changed.
+    const elsewhere = [...stages].find(([id, other]) =>
+      id !== binding.stage &&
+      gone.some((digest) => Object.values(other.manifest?.outputs ?? {}).some(hasDigest(digest)))
+    )?.[0];
+    if (elsewhere !== undefined) {
+      return { stage: binding.stage, state, causes: [], note: `it read ${elsewhere} before` };
+    }
+    if (this.#followed.has(binding.stage)) return { stage: binding.stage, state, causes: [], note: "as said above" };
+    this.#followed.add(binding.stage);
+    const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
+    if (old === undefined || manifest === undefined) {
+      return { stage: binding.stage, state, causes: [], note: "the result that it read is not in the store any more" };
+    }
+    const planned = stages.get(binding.stage)!;
+    const reasons = explainChange(stage, manifest.ingredients, old, pipeline.origins);
+    const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
+    if (causes.length > 0) return { stage: binding.stage, state, causes };
+    return { stage: binding.stage, state, causes, note: "made again with other bytes" };
+  }
+
+  /** A stage that has yet to run: why it does. */
+  #follow(id: string): Upstream {
+    const planned = this.#plan.stages.get(id)!;
+    const { state } = planned;
+    if (this.#followed.has(id)) return { stage: id, state, causes: [], note: "as said above" };
+    this.#followed.add(id);
+    const last = this.#lastOf(id);
+    return { stage: id, state, causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)) };
+  }
+}
+
+function hasDigest(digest: string): (artifact: { readonly digest: string }) => boolean {
+  return (artifact) => artifact.digest === digest;
+}

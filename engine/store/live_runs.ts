@@ -1,0 +1,62 @@
+import type { LiveProgress, RunRecord } from "../../schemas/records.ts";
+import { runState } from "./liveness.ts";
+import type { Store } from "./store.ts";
+
+/** A stage that works at this moment. */
+export interface LiveStage {
+  readonly id: string;
+  readonly run: RunRecord;
+  /** When its work began. */
+  readonly since: string;
+  /** What it told last. */
+  readonly progress: LiveProgress | undefined;
+  /** Time left by its pace so far; undefined where that is not known. */
+  readonly etaMs: number | undefined;
+}
+
+export interface Runs {
+  /** Runs that are on, newest first. */
+  readonly running: readonly RunRecord[];
+  /** Stages at work in them, by id. */
+  readonly stages: ReadonlyMap<string, LiveStage>;
+  /** The newest run that ended. */
+  readonly last: RunRecord | undefined;
+}
+
+/** Look at the runs of a pipeline while they are on. Takes no lock and writes nothing. */
+export function findRuns(store: Store, pipeline: string, nowMs: number = Date.now()): Runs {
+  const running: RunRecord[] = [];
+  let last: RunRecord | undefined;
+  for (const run of store.runs.newestFirst()) {
+    if (run.pipeline !== pipeline) continue;
+    if (run.status !== "running") {
+      last = run;
+      break;
+    }
+    if (runState(run) === "running") running.push(run);
+  }
+  const stages = new Map<string, LiveStage>();
+  for (const run of running.toReversed()) {
+    for (const [id, since] of atWork(store, run.runId)) {
+      const progress = store.runs.told(run.runId, id);
+      stages.set(id, { id, run, since, progress, etaMs: timeLeft(progress, nowMs) });
+    }
+  }
+  return { running, stages, last };
+}
+
+function atWork(store: Store, runId: string): Map<string, string> {
+  const open = new Map<string, string>();
+  for (const { event, stage, at } of store.runs.notes(runId)) {
+    if (event === "started") open.set(stage, at);
+    else open.delete(stage);
+  }
+  return open;
+}
+
+/** What was done since the stage told of itself counts too, since it may tell seldom. */
+function timeLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
+  if (progress === undefined || progress.perSecond === null || progress.done >= progress.total) return undefined;
+  const left = (progress.total - progress.done) / progress.perSecond * 1_000;
+  return Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
+}

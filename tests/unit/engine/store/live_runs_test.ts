@@ -1,0 +1,95 @@
+import { assertEquals } from "@std/assert";
+import { hostname } from "node:os";
+import type { RunRecord } from "../../../../schemas/records.ts";
+import { LiveProgress } from "../../../../engine/execute/live_progress.ts";
+import { RateMeter } from "../../../../engine/execute/rate.ts";
+import { findRuns } from "../../../../engine/store/live_runs.ts";
+import { newRunId } from "../../../../engine/store/runs.ts";
+import { openFreshStore } from "../support/manifest.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const START = Date.parse("2026-01-01T00:00:00.000Z");
+
+function record(minute: number, more: Partial<RunRecord> = {}): RunRecord {
+  const at = new Date(START + minute * 60_000);
+  return {
+    format: 1,
+    runId: newRunId(at, minute),
+    pipeline: "p",
+    file: "p.yaml",
+    overrides: [],
+    status: "running",
+    startedAt: at.toISOString(),
+    endedAt: null,
+    pid: Deno.pid,
+    host: hostname(),
+    versions: {},
+    stages: {},
+    ...more,
+  };
+}
+
+Deno.test("findRuns() finds the stages at work, how far they are and the time that is left", async () => {
+  await using folder = await makeTempFolder();
+  const { runs, ...store } = openFreshStore(folder.path);
+  const [old, other, dead, live] = [
+    record(0, { status: "done" }),
+    record(1, { pipeline: "q" }),
+    // Above the largest pid of Linux.
+    record(2, { pid: 2 ** 22 + 1 }),
+    record(3),
+  ];
+  for (const one of [old, other, dead, live]) runs.start(one);
+  const at = new Date(START).toISOString();
+  const note = (stage: string, event: "started" | "finished") =>
+    runs.note(live.runId, { stage, event, state: "run", at });
+  note("a", "started");
+  note("a", "finished");
+  note("b", "started");
+  note("c", "started");
+  runs.tell(live.runId, "b", { at, done: 1200, total: 5000, unit: "step", perSecond: 10 });
+
+  // 3800 steps at 10/s are 380 s; 5 of them have passed.
+  const found = findRuns({ ...store, runs }, "p", START + 5_000);
+  assertEquals(found.running.map(({ runId }) => runId), [live.runId]);
+  assertEquals(found.last?.runId, old.runId);
+  assertEquals([...found.stages].map(([id, { progress, etaMs }]) => [id, progress?.done, etaMs]), [
+    ["b", 1200, 375_000],
+    ["c", undefined, undefined],
+  ]);
+  assertEquals(findRuns({ ...store, runs }, "p", START + 999_000).stages.get("b")!.etaMs, 0);
+  // Torn on disk, it is as if nothing was told.
+  const [file] = [...Deno.readDirSync(runs.folderOf(live.runId))].filter(({ name }) => name.endsWith(".live.json"));
+  await Deno.writeTextFile(`${runs.folderOf(live.runId)}/${file!.name}`, '{"at": "2026');
+  assertEquals(findRuns({ ...store, runs }, "p").stages.get("b")!.progress, undefined);
+});
+
+Deno.test("LiveProgress tells the newest at most once a second, and nothing of what ends before", async () => {
+  await using folder = await makeTempFolder();
+  const { runs } = openFreshStore(folder.path);
+  const run = record(0);
+  runs.start(run);
+  const told = () => runs.told(run.runId, "a");
+  const update = (done: number) => ({ done, total: 9, unit: "step" });
+  const writes: number[] = [];
+  const counting: ConstructorParameters<typeof LiveProgress>[0] = {
+    tell: (runId, stage, progress) => {
+      writes.push(progress.done);
+      runs.tell(runId, stage, progress);
+    },
+    hush: (runId, stage) => runs.hush(runId, stage),
+  };
+  {
+    using quick = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    for (let done = 0; done < 5; done++) quick.note(update(done));
+  }
+  assertEquals([writes, told()], [[], undefined]);
+  {
+    using slow = new LiveProgress(counting, run.runId, "a", new RateMeter());
+    for (let done = 0; done < 5; done++) slow.note(update(done));
+    while (told() === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals([writes, told()!.done, told()!.total, told()!.unit], [[4], 4, 9, "step"]);
+  }
+  assertEquals(told(), undefined);
+  assertEquals([...Deno.readDirSync(runs.folderOf(run.runId))].map(({ name }) => name).sort(), ["logs", "run.json"]);
+});
