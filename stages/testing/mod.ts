@@ -144,12 +144,13 @@ function collect(folder: string): TestOutput {
     }
   };
   visit(folder, "");
+  const files = [...found.keys()].sort();
   const bytes = (name: string) => {
     const content = found.get(name);
     if (content !== undefined) return content;
-    throw new RangeError(`The stage wrote no file "${name}": it wrote ${[...found.keys()].join(", ") || "none"}`);
+    throw new RangeError(`The stage wrote no file "${name}": it wrote ${files.join(", ") || "none"}`);
   };
-  return { files: [...found.keys()].sort(), bytes, text: (name) => new TextDecoder().decode(bytes(name)) };
+  return { files, bytes, text: (name) => new TextDecoder().decode(bytes(name)) };
 }
 
 function memoryProgress(): StageContext["progress"] {

@@ -1,0 +1,49 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { explainRefusal } from "../../../../engine/process/refusal.ts";
+import { outcomeOfThrow } from "../../../../engine/process/thrown.ts";
+
+const folders = { inputs: ["/t/in/from/0"], outputs: ["/t/out/out"] };
+const told = (text: string) => explainRefusal(text, folders)?.message;
+
+Deno.test("explainRefusal() says what was tried, whose it is, and nothing about other errors", () => {
+  const run = ", run again with the --allow-read flag";
+  assertEquals(
+    told(`Requires read access to "/a b, c/d"${run}`),
+    "the stage may not read /a b, c/d: it is none of its inputs",
+  );
+  assertEquals(
+    told(`Requires write access to "/t/in/from/0/x"${run}`),
+    "the stage may not write /t/in/from/0/x: inputs are read-only",
+  );
+  assertEquals(
+    told(`Requires write access to "/t/in/from/00"${run}`),
+    "the stage may not write /t/in/from/00: it is outside its outputs",
+  );
+  assertEquals(told(`Requires write access to <TMP>${run}`), "the stage may not write TMP: it is outside its outputs");
+  assertEquals(told(`Requires env access, run again`), "the stage may not read all environment variables");
+  assertEquals(
+    told(`Requires quantum access to "x"`),
+    "the stage tried to do what it did not declare: quantum access to x",
+  );
+  assertEquals(told("no such file"), undefined);
+  assertMatch(explainRefusal('Requires net access to "h:1"')!.fix, /permissions: \{ net: \["h:1"\] \}/);
+});
+
+Deno.test("outcomeOfThrow() tells bugs, refusals and want of space apart, and survives what is thrown", () => {
+  const of = (thrown: unknown) => outcomeOfThrow(thrown, folders);
+  assertEquals(of(new Deno.errors.NotCapable("odd")).status, "failed");
+  assertEquals(of(Object.assign(new Error("full"), { code: "ENOSPC" })).status, "failed");
+  // A folder that is there already is a bug of the stage, and no want of space.
+  assertEquals(of(Object.assign(new Error("there"), { code: "EEXIST" })).status, "crashed");
+  for (const thrown of [undefined, null, 0, 1n, Symbol("s"), () => {}, Object.create(null), "\u001b[31mred"]) {
+    const outcome = of(thrown);
+    assertEquals(outcome.status, "crashed");
+    // deno-lint-ignore no-control-regex
+    assertEquals(/\u001b/.test(JSON.stringify(outcome)), false);
+  }
+  const long = of(new RangeError("x".repeat(1 << 20)));
+  assertEquals(
+    long.status === "crashed" && long.stack.length < 20_000 && long.stack.startsWith("RangeError: xxx"),
+    true,
+  );
+});
