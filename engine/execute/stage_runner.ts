@@ -1,29 +1,19 @@
-import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice, StageRun } from "../../stages/contract.ts";
+import type { StageDevice } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Emit } from "../event/events.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
-import { fileNameOf, type Pipeline, type Stage } from "../pipeline.ts";
+import { fileNameOf, type Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import { runInChild } from "../process/child.ts";
-import { makeContext, runStage } from "../process/context.ts";
-import { installPackages } from "../process/install.ts";
-import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
-import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { isEnvironmental, makeDurableFolder } from "../store/files.ts";
+import { isEnvironmental } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { findMovedGround } from "./moved_ground.ts";
-import { LiveProgress } from "./live_progress.ts";
-import { RateMeter } from "./rate.ts";
-import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
-import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
+import { StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
 
 export interface RunnerOptions {
@@ -44,19 +34,17 @@ export interface RunnerOptions {
   readonly cache: SharedCache | undefined;
 }
 
-/** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
-const MAX_NOTES = 1_000;
-
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
   readonly #options: RunnerOptions;
   readonly #scratch: ScratchFolders;
-  readonly #rates = new Map<string, RateMeter>();
+  readonly #execution: StageExecution;
   readonly #announced = new Set<string>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+    this.#execution = new StageExecution(options, this.#scratch);
   }
 
   /** Remove what is left of temporary folders. */
@@ -256,8 +244,8 @@ export class StageRunner {
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
     try {
-      const start = this.#prepare(planned, folder);
-      const outcome = await this.#execute(planned, start, folder, held);
+      const start = this.#execution.prepare(planned, folder);
+      const outcome = await this.#execution.execute(planned, start, folder, held);
       if (outcome.status === "lost") return { lost: outcome.message };
       const on = device === undefined ? {} : { device };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
@@ -276,7 +264,7 @@ export class StageRunner {
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
-      const perSecond = this.#rates.get(stage.id)?.perSecond() ?? {};
+      const perSecond = this.#execution.perSecond(stage.id);
       return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
     } finally {
       this.#scratch.giveBack(folder, clean);
@@ -290,10 +278,10 @@ export class StageRunner {
    */
   async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
     using held = await this.#options.slots.take(planned.stage.resources, this.#options.stop);
-    const start = { ...this.#prepare(planned, folder), progressFolder };
+    const start = { ...this.#execution.prepare(planned, folder), progressFolder };
     onLaidOut();
     if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
-    return { outcome: await this.#execute(planned, start, folder, held), outputs: start.outputs };
+    return { outcome: await this.#execution.execute(planned, start, folder, held), outputs: start.outputs };
   }
 
   /** Say once in a run that a device is used and why. */
@@ -302,104 +290,6 @@ export class StageRunner {
     this.#announced.add(device.name);
     const { name, numerics, reason } = device;
     this.#options.emit({ type: "device", name, numerics, reason });
-  }
-
-  /** Lay out what the stage may see, and say it in one message. */
-  #prepare(planned: PlannedStage, folder: string): StartMessage {
-    const { store, planner, pipeline } = this.#options;
-    const { stage, keys, device } = planned;
-    const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
-    for (const port of Object.keys(stage.kind.inputs)) {
-      const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
-        const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
-        // A stage in this process reads the objects where they are; a contained one may see nothing else.
-        const place = stage.kind.runs === "inline" ? null : join(folder, "in", port, String(index));
-        if (place !== null) store.objects.layOut(artifact.files, place);
-        return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
-      });
-      inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
-    }
-    const outputs: Record<string, string> = {};
-    for (const port of Object.keys(stage.kind.outputs)) {
-      outputs[port] = join(folder, "out", port);
-      this.#scratch.ensure(outputs[port]);
-    }
-    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
-    return {
-      type: "start",
-      nonce: crypto.randomUUID(),
-      params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
-      seed: stage.kind.seeded ? stage.seed : 0,
-      inputs,
-      outputs,
-      // A forced stage starts at 0 and leaves the progress that is there as it is.
-      progressFolder: isForced(planned) ? join(folder, "progress") : progress,
-      progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
-      device: device === undefined ? null : { name: device.name, numerics: device.numerics },
-      packages: {},
-      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
-    };
-  }
-
-  async #execute(
-    planned: PlannedStage,
-    start: StartMessage,
-    folder: string,
-    held: HeldSlots,
-  ): Promise<StageOutcome> {
-    const { store, runId, stop, kill, emit, pipeline } = this.#options;
-    const { stage } = planned;
-    const log = (line: string) => store.runs.log(runId, stage.id, line);
-    const rate = new RateMeter();
-    this.#rates.set(stage.id, rate);
-    using live = new LiveProgress(store.runs, runId, stage.id, rate);
-    let notes = 0;
-    const forward = (event: StageEvent) => {
-      if (event.type === "progress") {
-        rate.note(event.update);
-        live.note(event.update);
-        emit({ type: "stage-progress", id: stage.id, update: event.update });
-      } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
-      else {
-        log(`${event.type}: ${event.message}`);
-        if (++notes > MAX_NOTES) return;
-        emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
-        if (notes < MAX_NOTES) return;
-        emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
-      }
-    };
-    if (stage.kind.runs === "inline") {
-      const { default: run } = await import(stage.kind.entry) as { default: StageRun };
-      return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
-    }
-    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note);
-    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
-    const outside = "problem" in installed ? installed.problem : await openOutside(stage, folders, note);
-    if (typeof outside === "string" || "problem" in installed) {
-      return {
-        status: "failed",
-        message: `cannot fetch its packages: ${outside}`,
-        fix: "check the network, then run again",
-      };
-    }
-    store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
-    makeDurableFolder(start.progressFolder);
-    return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
-      folder,
-      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
-      writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
-      hosts: outside.hosts,
-      grants: await planned.device?.grants() ?? {},
-      timeoutMs: stage.timeoutMs,
-      memoryLimit: memoryLimitOf(stage),
-      lock: installed.lock,
-      env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
-      stop,
-      kill,
-      emit: forward,
-      log,
-    });
   }
 
   /** Publish, or keep what was published first: one key has one result. */
@@ -435,10 +325,4 @@ export class StageRunner {
       durationMs,
     });
   }
-}
-
-/** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
-function memoryLimitOf({ resources, kind }: Stage): number | undefined {
-  if (resources.memory !== undefined) return parseMemory(resources.memory);
-  return kind.custom ? defaultMemoryLimit() : undefined;
 }

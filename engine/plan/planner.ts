@@ -2,18 +2,12 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals } from "../fingerprint/externals.ts";
-import {
-  choiceRecipeKey,
-  identityKeyOf,
-  keyParams,
-  type LocalIngredients,
-  recipeKeyOf,
-  resolvedKeyOf,
-} from "../fingerprint/keys.ts";
+import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../fingerprint/keys.ts";
 import { withPredecessors } from "../graph/order.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
+import { type Chosen, KeyBook } from "./key_book.ts";
 import { readRanking } from "./ranking.ts";
 import { StageDevices } from "./devices.ts";
 import { type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
@@ -49,12 +43,9 @@ function isForced({ reasons }: PlannedStage): boolean {
 export class Planner {
   readonly #pipeline: Pipeline;
   readonly #store: Store;
-  readonly #externals: ReadonlyMap<string, Externals>;
   readonly #force: ReadonlySet<string>;
   readonly #cache: SharedCache | undefined;
-  readonly #keys = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }>();
-  /** Of stages that go on with one of several, the keys of each that it may be. */
-  readonly #choices = new Map<string, { local: LocalIngredients; localKey: string; recipeKey: string }[]>();
+  readonly #keys: KeyBook;
   readonly #settled = new Map<string, ResultManifest>();
   readonly #good = new Map<ResultManifest, boolean>();
   readonly #devices: StageDevices;
@@ -71,11 +62,10 @@ export class Planner {
   ) {
     this.#pipeline = pipeline;
     this.#store = store;
-    this.#externals = externals;
     this.#devices = new StageDevices(pipeline.origins);
     this.#force = options.force ?? new Set();
     this.#cache = options.cache;
-    for (const stage of pipeline.stages.values()) this.#makeKeys(stage);
+    this.#keys = new KeyBook(pipeline, externals);
     this.#targets = options.targets ?? [];
     this.#needed = this.#findNeeded();
   }
@@ -178,11 +168,11 @@ export class Planner {
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
   planStage(id: string, force: boolean = this.#force.has(id)): PlannedStage {
     const declared = this.#pipeline.stages.get(id)!;
-    const { recipeKey } = this.#keys.get(id)!;
+    const { recipeKey } = this.#keys.of(id);
     const chosen = this.#choose(declared);
     if (chosen === undefined) {
       const waits: Reason = { code: "upstream", stage: declared.choice!.ranking.stage };
-      const { localKey } = this.#keys.get(id)!;
+      const { localKey } = this.#keys.of(id);
       return {
         stage: declared,
         recipeKey,
@@ -218,48 +208,11 @@ export class Planner {
     return { ...base, keys, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
-  #makeKeys(stage: Stage): void {
-    if (stage.choice === undefined) {
-      this.#keys.set(stage.id, this.#keysOf(stage, stage.id));
-      return;
-    }
-    const { ranking, place, candidates } = stage.choice;
-    const choices = candidates.map((one) => this.#keysOf(one.stage, one.id));
-    const recipeKey = choiceRecipeKey({
-      ranking: { recipeKey: this.#keys.get(ranking.stage)!.recipeKey, port: ranking.port },
-      place,
-      candidates: choices.map((one) => one.recipeKey),
-    });
-    this.#choices.set(stage.id, choices);
-    this.#keys.set(stage.id, { ...choices[0]!, recipeKey });
-  }
-
-  /** @param id of the stage that says what is read from outside */
-  #keysOf(stage: Stage, id: string) {
-    const { kind } = stage;
-    const local: LocalIngredients = {
-      kind: kind.custom ? "custom" : kind.name,
-      version: kind.version,
-      seed: kind.seeded ? stage.seed : null,
-      params: keyParams(kind, stage.params),
-      externals: this.#externals.get(id) ?? {},
-    };
-    const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
-    for (const [port, bindings] of Object.entries(stage.inputs)) {
-      upstream[port] = bindings.map((one) => ({ recipeKey: this.#keys.get(one.stage)!.recipeKey, port: one.port }));
-    }
-    return { local, ...recipeKeyOf(local, upstream) };
-  }
-
   /** What a stage is: itself, or what a selection made of it. Undefined while the selection is not there. */
-  #choose(stage: Stage) {
-    if (stage.choice === undefined) return { stage, ...this.#keys.get(stage.id)!, continues: {} };
-    const { ranking, place, candidates } = stage.choice;
-    const artifact = this.#settled.get(ranking.stage)?.outputs[ranking.port];
-    const candidate = artifact && readRanking(artifact, this.#store.objects)?.[place]?.candidate;
-    const found = candidate === undefined ? undefined : candidates[candidate];
-    if (found === undefined) return undefined;
-    return { stage: found.stage, ...this.#choices.get(stage.id)![candidate!]!, continues: { continues: found.id } };
+  #choose(stage: Stage): Chosen | undefined {
+    const { choice } = stage;
+    const artifact = choice && this.#settled.get(choice.ranking.stage)?.outputs[choice.ranking.port];
+    return this.#keys.choose(stage, artifact && readRanking(artifact, this.#store.objects));
   }
 
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
@@ -268,7 +221,7 @@ export class Planner {
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
     for (const stage of this.#pipeline.stages.values()) {
-      const { recipeKey, localKey } = this.#keys.get(stage.id)!;
+      const { recipeKey, localKey } = this.#keys.of(stage.id);
       const local = this.#store.results.byRecipe(recipeKey);
       const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
         local;

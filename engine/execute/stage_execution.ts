@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import type { StageRun } from "../../stages/contract.ts";
+import type { Emit } from "../event/events.ts";
+import { externalPaths } from "../fingerprint/externals.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import type { Planner } from "../plan/planner.ts";
+import { runInChild } from "../process/child.ts";
+import { makeContext, runStage } from "../process/context.ts";
+import { installPackages } from "../process/install.ts";
+import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
+import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
+import { makeDurableFolder } from "../store/files.ts";
+import { progressFolder } from "../store/progress.ts";
+import type { Store } from "../store/store.ts";
+import { LiveProgress } from "./live_progress.ts";
+import { fetchesFiles, openOutside } from "./outside.ts";
+import { RateMeter } from "./rate.ts";
+import type { ScratchFolders } from "./scratch.ts";
+import type { HeldSlots } from "./slots.ts";
+import { isForced } from "./stage_result.ts";
+
+/** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
+const MAX_NOTES = 1_000;
+
+export interface ExecutionOptions {
+  readonly pipeline: Pipeline;
+  readonly planner: Planner;
+  readonly store: Store;
+  readonly runId: string;
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+}
+
+/** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
+export class StageExecution {
+  readonly #options: ExecutionOptions;
+  readonly #scratch: ScratchFolders;
+  readonly #rates = new Map<string, RateMeter>();
+
+  constructor(options: ExecutionOptions, scratch: ScratchFolders) {
+    this.#options = options;
+    this.#scratch = scratch;
+  }
+
+  /** How fast a stage was, by the units of its progress. */
+  perSecond(stageId: string): Readonly<Record<string, number>> {
+    return this.#rates.get(stageId)?.perSecond() ?? {};
+  }
+
+  /** Lay out what the stage may see, and say it in one message. */
+  prepare(planned: PlannedStage, folder: string): StartMessage {
+    const { store, planner, pipeline } = this.#options;
+    const { stage, keys, device } = planned;
+    const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
+    for (const port of Object.keys(stage.kind.inputs)) {
+      const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
+        const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+        // A stage in this process reads the objects where they are; a contained one may see nothing else.
+        const place = stage.kind.runs === "inline" ? null : join(folder, "in", port, String(index));
+        if (place !== null) store.objects.layOut(artifact.files, place);
+        return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
+      });
+      inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
+    }
+    const outputs: Record<string, string> = {};
+    for (const port of Object.keys(stage.kind.outputs)) {
+      outputs[port] = join(folder, "out", port);
+      this.#scratch.ensure(outputs[port]);
+    }
+    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
+    return {
+      type: "start",
+      nonce: crypto.randomUUID(),
+      params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
+      seed: stage.kind.seeded ? stage.seed : 0,
+      inputs,
+      outputs,
+      // A forced stage starts at 0 and leaves the progress that is there as it is.
+      progressFolder: isForced(planned) ? join(folder, "progress") : progress,
+      progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
+      device: device === undefined ? null : { name: device.name, numerics: device.numerics },
+      packages: {},
+      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
+    };
+  }
+
+  async execute(
+    planned: PlannedStage,
+    start: StartMessage,
+    folder: string,
+    held: HeldSlots,
+  ): Promise<StageOutcome> {
+    const { store, runId, stop, kill, emit, pipeline } = this.#options;
+    const { stage } = planned;
+    const log = (line: string) => store.runs.log(runId, stage.id, line);
+    const rate = new RateMeter();
+    this.#rates.set(stage.id, rate);
+    using live = new LiveProgress(store.runs, runId, stage.id, rate);
+    let notes = 0;
+    const forward = (event: StageEvent) => {
+      if (event.type === "progress") {
+        rate.note(event.update);
+        live.note(event.update);
+        emit({ type: "stage-progress", id: stage.id, update: event.update });
+      } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
+      else {
+        log(`${event.type}: ${event.message}`);
+        if (++notes > MAX_NOTES) return;
+        emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
+        if (notes < MAX_NOTES) return;
+        emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
+      }
+    };
+    if (stage.kind.runs === "inline") {
+      const { default: run } = await import(stage.kind.entry) as { default: StageRun };
+      return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
+    }
+    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
+    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note);
+    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const outside = "problem" in installed ? installed.problem : await openOutside(stage, folders, note);
+    if (typeof outside === "string" || "problem" in installed) {
+      return {
+        status: "failed",
+        message: `cannot fetch its packages: ${outside}`,
+        fix: "check the network, then run again",
+      };
+    }
+    store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
+    makeDurableFolder(start.progressFolder);
+    return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
+      folder,
+      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
+      writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
+      hosts: outside.hosts,
+      grants: await planned.device?.grants() ?? {},
+      timeoutMs: stage.timeoutMs,
+      memoryLimit: memoryLimitOf(stage),
+      lock: installed.lock,
+      env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
+      stop,
+      kill,
+      emit: forward,
+      log,
+    });
+  }
+}
+
+/** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
+function memoryLimitOf({ resources, kind }: Stage): number | undefined {
+  if (resources.memory !== undefined) return parseMemory(resources.memory);
+  return kind.custom ? defaultMemoryLimit() : undefined;
+}
