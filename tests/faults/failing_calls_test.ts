@@ -8,7 +8,7 @@ import { hasProgram, skipUnless } from "../support/proc.ts";
 const ignore = skipUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
 /** Points of each run that are tried where not all are. */
-const TRIED = 16;
+const TRIED = 10;
 
 const CODES: readonly FaultCode[] = ["ENOSPC", "EIO", "EMFILE"];
 const SAYS: Readonly<Record<FaultCode, RegExp>> = {

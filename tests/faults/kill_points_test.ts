@@ -6,7 +6,7 @@ import { hasProgram, skipUnless } from "../support/proc.ts";
 const ignore = skipUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
 /** Points of each run that are tried where not all are. */
-const TRIED = 24;
+const TRIED = 16;
 
 for (const name of SCENARIO_NAMES) {
   Deno.test({

@@ -12,7 +12,7 @@ const ignore = skipUnless(
 );
 
 /** Disks tried of each run where not all are. */
-const TRIED = 24;
+const TRIED = 16;
 
 /** Operations of all processes in their order, each with the time that its file had after it. */
 function stepsOf(project: FaultProject): { step: Recorded; mtimeMs: number | undefined }[] {

@@ -6,7 +6,7 @@ import { childrenOf, isAlive, isGoneWithin } from "../support/proc.ts";
 /** A walk that takes half a second and saves four times. */
 const ARGS = ["--set", "walk.steps=8", "--set", "walk.pauseMs=60"];
 
-const TRIES = ALL ? 60 : 10;
+const TRIES = ALL ? 60 : 6;
 const STRIKES = ["SIGINT", "SIGTERM", "SIGKILL", "SIGKILL of the worker"] as const;
 
 /** Pids of what a command has started; none where it is gone. */
