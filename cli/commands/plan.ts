@@ -1,5 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Forecast, forecastPlan, type PlannedStage } from "noiseline";
+import type { Forecast } from "noiseline";
+import type { Plan, PlannedStage } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
@@ -7,7 +8,15 @@ import { formatForecast, formatReason, formatState } from "../format/reasons.ts"
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import {
+  collect,
+  type LoadArguments,
+  loadForCommand,
+  makePlanner,
+  type Opened,
+  openForCommand,
+  planNothingFor,
+} from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -30,23 +39,34 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets });
-      const planner = makePlanner(loaded, { targets: loaded.targets, force: new Set(loaded.force) }, json);
-      const plan = await planner.plan();
-      if (plan.problems.length > 0) refuseWith(plan.problems, json);
-      const { stages } = plan;
-      const forecasts = forecastPlan(plan, loaded.store);
+      const given = { file, ...options, targets };
+      const opened = openForCommand(settings, given);
+      const nothing = await planNothingFor(opened, given);
+      const { plan, forecasts } = nothing === undefined
+        ? await planInFull(settings, given, opened)
+        : { plan: nothing, forecasts: new Map() };
+      const { pipeline, stages } = plan;
       if (json) {
         printJson({
-          pipeline: loaded.pipeline.name,
+          pipeline: pipeline.name,
           file,
           stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, forecasts.get(id))),
         });
         return;
       }
-      printDiagnostics(loaded.warnings);
-      printPlan(loaded.pipeline.name, stages, forecasts, options.all ?? stages.size <= 50);
+      printPlan(pipeline.name, stages, forecasts, options.all ?? stages.size <= 50);
     });
+}
+
+async function planInFull(settings: CliSettings, given: LoadArguments, opened: Opened) {
+  const json = given.json ?? false;
+  const loaded = await loadForCommand(settings, given, opened);
+  const options = { targets: loaded.targets, force: new Set(loaded.force) };
+  const plan: Plan = await makePlanner(loaded, options, json).plan();
+  if (plan.problems.length > 0) refuseWith(plan.problems, json);
+  if (!json) printDiagnostics(loaded.warnings);
+  const { forecastPlan } = await import("noiseline");
+  return { plan, forecasts: forecastPlan(plan, loaded.store) };
 }
 
 type Stages = ReadonlyMap<string, PlannedStage>;

@@ -1,9 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
-import { type Emit, runPipeline } from "noiseline";
+import { type Emit, finishNothing } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand } from "../load.ts";
+import { collect, loadForCommand, openForCommand, planNothingFor } from "../load.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
 
@@ -33,7 +33,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets });
+      const started = performance.now();
+      const given = { file, ...options, targets };
+      const opened = openForCommand(settings, given);
+      const nothing = options.forceAll ? undefined : await planNothingFor(opened, given);
+      if (nothing !== undefined) {
+        const reporter = await openReporter(json, nothing.stages.size);
+        finishNothing(nothing, (event) => reporter.emit(event), performance.now() - started);
+        reporter.close();
+        return;
+      }
+
+      const loaded = await loadForCommand(settings, given, opened);
+      // Here alone, since it brings all of the engine along.
+      const { runPipeline } = await import("noiseline");
       const { pipeline, store, warnings } = loaded;
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
@@ -55,6 +68,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       reporter.close();
+      // Before the first run there was no store to keep anything in.
+      await opened.cache.keep();
       if (!result.ok) refuseWith(result.diagnostics, json);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);

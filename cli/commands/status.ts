@@ -1,13 +1,14 @@
 import { Command } from "@commander-js/extra-typings";
 import { hostname } from "node:os";
-import { isRunning, type RunRecord, type Store } from "noiseline";
+import type { RunRecord } from "noiseline";
+import { isRunning, type Store } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatState } from "../format/reasons.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { collect, loadForCommand, makePlanner, openForCommand, planNothingFor } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -26,15 +27,18 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options });
-      const { stages } = await makePlanner(loaded, {}, json).plan();
-      const runs = findRuns(loaded.store, loaded.pipeline.name);
+      const given = { file, ...options };
+      const opened = openForCommand(settings, given);
+      const { store } = opened;
+      const { pipeline, stages } = await planNothingFor(opened, given) ??
+        await makePlanner(await loadForCommand(settings, given, opened), {}, json).plan();
+      const runs = findRuns(store, pipeline.name);
       if (json) {
         printJson({
-          pipeline: loaded.pipeline.name,
-          store: loaded.store.root,
+          pipeline: pipeline.name,
+          store: store.root,
           stages: [...stages].map(([id, planned]) => plannedToJson(id, planned)),
-          running: runs.running.map((run) => ({ ...run, now: runningStages(loaded.store, run.runId) })),
+          running: runs.running.map((run) => ({ ...run, now: runningStages(store, run.runId) })),
           last: runs.last,
         });
         return;
@@ -45,7 +49,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       });
       for (const line of formatTable(rows)) printLine(line);
       for (const run of runs.running) {
-        const now = runningStages(loaded.store, run.runId).join(", ");
+        const now = runningStages(store, run.runId).join(", ");
         printLine(`running: pid ${run.pid} on ${run.host} since ${run.startedAt}${now === "" ? "" : ` (${now})`}`);
       }
       if (runs.last !== undefined) printLine(`last run: ${runs.last.runId} ${runs.last.status}`);

@@ -26,7 +26,16 @@ interface Info {
   readonly modules: readonly InfoModule[];
 }
 
-export type CodeDigest = { readonly digest: string; readonly files: readonly string[] } | { readonly error: string };
+export interface Code {
+  readonly digest: string;
+  readonly files: readonly string[];
+  /** SHA-256 of each local module, in the order of `files`. */
+  readonly contents: readonly string[];
+  /** Packages beside the toolkit's own modules, by name and version, or by address. */
+  readonly packages: readonly string[];
+}
+
+export type CodeDigest = Code | { readonly error: string };
 
 function isToolkit(specifier: string): boolean {
   if (!specifier.startsWith("file:")) return false;
@@ -50,6 +59,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
 
   const parts: string[][] = [];
   const files: string[] = [];
+  const contents: string[] = [];
+  const packages: string[] = [];
   const seen = new Set<string>();
   const queue = [root];
   while (queue.length > 0) {
@@ -66,15 +77,19 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     if (specifier.startsWith("file:")) {
       const path = fileURLToPath(specifier);
       const place = specifier === root ? "entry" : relative(dirname(file), path).replaceAll("\\", "/");
-      parts.push(["file", place, hashFile(path)]);
+      const content = hashFile(path);
+      parts.push(["file", place, content]);
       files.push(path);
+      contents.push(content);
     } else {
-      parts.push(["package", module?.npmPackage ?? specifier]);
+      packages.push(module?.npmPackage ?? specifier);
+      parts.push(["package", packages.at(-1)!]);
     }
     for (const dependency of module?.dependencies ?? []) {
       if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);
     }
   }
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
-  return { digest: createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex"), files };
+  const digest = createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex");
+  return { digest, files, contents, packages };
 }

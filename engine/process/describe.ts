@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
+import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
 import { moduleFlags, type WorkerTask, writeEntry } from "./child.ts";
 import { digestCode } from "./code_digest.ts";
@@ -67,6 +68,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   }
   const code = await digestCode(request.file);
   if ("error" in code) return { error: code.error, fix: "correct the stage's imports" };
+  noteModule(request.file, code);
   const asked = await askChild<DescribeAnswer>(
     pathToFileURL(request.file).href,
     "describeStage",

@@ -45,7 +45,7 @@ export function openStore(root: string): Store {
     root,
     digests,
     objects,
-    results: new ResultStore(join(root, "results"), join(root, "index.jsonl")),
+    results: new ResultStore(join(root, "results"), join(root, "index.jsonl"), join(root, "cache", "index.table")),
     runs: new RunStore(join(root, "runs")),
     timings: new TimingStore(join(root, "timings.jsonl")),
     progressRoot: join(root, "progress"),
@@ -55,7 +55,8 @@ export function openStore(root: string): Store {
       let store = views.get(pipeline);
       if (store === undefined) {
         const folder = join(dirname(root), "outputs", pipeline);
-        store = new ViewStore(folder, join(root, "views", `${pipeline}.jsonl`), objects);
+        const table = join(root, "cache", `views-${pipeline}.table`);
+        store = new ViewStore(folder, join(root, "views", `${pipeline}.jsonl`), table, objects);
         views.set(pipeline, store);
       }
       return store;

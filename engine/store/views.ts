@@ -7,13 +7,13 @@ import {
   hashFile,
   listFiles,
   makeFolder,
-  readJsonLines,
   removeQuietly,
   removeTree,
   rename,
   setMode,
   statIfThere,
 } from "./files.ts";
+import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
 
@@ -30,6 +30,11 @@ export function viewPathOf(manifest: ResultManifest, port: string, path: string)
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
 }
 
+const VIEW_LINES: LineKind<ViewRecord> = {
+  parse: (value) => viewRecordSchema.safeParse(value).data,
+  keysOf: ({ stage }) => [stage],
+};
+
 /**
  * The user's view of the results of one pipeline: plain read-only files under `outputs/<pipeline>/<stage>/`. The view is
  * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
@@ -39,13 +44,16 @@ export class ViewStore {
   readonly #recordPath: string;
   readonly #objects: ObjectStore;
   readonly #folders = new FolderMaker();
-  #records: Map<string, ViewRecord> | undefined;
+  readonly #tablePath: string;
+  #records: LineTable<ViewRecord> | undefined;
   /** Bytes of the record file that `#records` knows of. */
   #size = 0;
 
-  constructor(folder: string, recordPath: string, objects: ObjectStore) {
+  /** @param tablePath where the places of the record's lines are kept; losing it costs time */
+  constructor(folder: string, recordPath: string, tablePath: string, objects: ObjectStore) {
     this.#folder = folder;
     this.#recordPath = recordPath;
+    this.#tablePath = tablePath;
     this.#objects = objects;
   }
 
@@ -60,11 +68,11 @@ export class ViewStore {
 
   /** The resolved key of the result that the stage showed last. */
   lastKey(stage: string): string | undefined {
-    return this.#load().get(stage)?.resolvedKey;
+    return this.#last(stage)?.resolvedKey;
   }
 
   check(stage: string, resolvedKey: string): ViewState {
-    const record = this.#load().get(stage);
+    const record = this.#last(stage);
     if (record === undefined) return { state: "absent" };
     const missing: string[] = [];
     const modified: string[] = [];
@@ -136,9 +144,7 @@ export class ViewStore {
       return mine;
     }
     // What the new view holds at the same place is not the user's either, even if no record knows it.
-    const known = [fresh, this.#load().get(stage)?.files ?? []].map((all) =>
-      new Map(all.map((one) => [one.path, one]))
-    );
+    const known = [fresh, this.#last(stage)?.files ?? []].map((all) => new Map(all.map((one) => [one.path, one])));
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
       const full = join(home, path);
@@ -155,19 +161,20 @@ export class ViewStore {
   }
 
   #record(record: ViewRecord): void {
-    this.#load().set(record.stage, record);
+    this.#load().add(record);
     this.#folders.ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
     this.#size = statIfThere(this.#recordPath)?.size ?? 0;
   }
 
-  #load(): Map<string, ViewRecord> {
-    if (this.#records !== undefined) return this.#records;
-    this.#records = new Map();
-    this.#size = statIfThere(this.#recordPath)?.size ?? 0;
-    for (const line of readJsonLines(this.#recordPath)) {
-      const parsed = viewRecordSchema.safeParse(line);
-      if (parsed.success) this.#records.set(parsed.data.stage, parsed.data);
+  #last(stage: string): ViewRecord | undefined {
+    return this.#load().find(0, stage).at(-1);
+  }
+
+  #load(): LineTable<ViewRecord> {
+    if (this.#records === undefined) {
+      this.#size = statIfThere(this.#recordPath)?.size ?? 0;
+      this.#records = new LineTable(this.#recordPath, this.#tablePath, 1, VIEW_LINES);
     }
     return this.#records;
   }
