@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type ArtifactRecord, type FileEntry, relativePathSchema, type ResultManifest } from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { listFiles, statIfThere } from "../store/files.ts";
+import { flushAhead, listFiles, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 
 export type Collected =
@@ -12,6 +12,12 @@ export type Collected =
     readonly emptied: boolean;
   }
   | { readonly error: string; readonly fix: string };
+
+/** Flush what a stage wrote while other stages go on. What taking it into the store flushes is then flushed already. */
+export async function flushOutputs(folders: Readonly<Record<string, string>>): Promise<void> {
+  const paths = Object.values(folders).flatMap((folder) => listFiles(folder).files.map((name) => join(folder, name)));
+  for (const path of paths) await flushAhead(path);
+}
 
 /** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
 export function collectOutputs(

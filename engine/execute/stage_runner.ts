@@ -17,7 +17,7 @@ import { findMovedGround } from "./moved_ground.ts";
 import { RateMeter } from "./rate.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { collectOutputs, differingPorts, makeManifest } from "./publish.ts";
+import { collectOutputs, differingPorts, flushOutputs, makeManifest } from "./publish.ts";
 import { fetchesFiles, openOutside } from "./outside.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
@@ -122,7 +122,7 @@ export class StageRunner {
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevice(planned.stage);
-      const { problem } = planner.planStage(id, forced);
+      const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
       using held = await this.#options.slots.take(planned.stage.resources, stop);
       if (held === undefined) return INTERRUPTED;
@@ -206,6 +206,7 @@ export class StageRunner {
       if (outcome.status === "lost") return { lost: outcome.message };
       const on = device === undefined ? {} : { device };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
+      await flushOutputs(start.outputs);
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;

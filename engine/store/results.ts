@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, FolderMaker, ignoreTrouble, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, FolderMaker, ignoreTrouble, isThere, statIfThere, writeAtomically } from "./files.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord } from "./read_record.ts";
 
@@ -114,7 +114,7 @@ export class ResultStore {
     const perShard = this.#load().size / 256;
     if (!this.#listed.has(shard) && asked > 4 + perShard / 8) this.#listed.set(shard, new Set(this.#listShard(shard)));
     return this.#listed.get(shard)?.has(resolvedKey) === true ||
-      statIfThere(this.manifestPath(resolvedKey)) !== undefined;
+      isThere(this.manifestPath(resolvedKey));
   }
 
   #read(resolvedKey: string): ResultManifest | undefined {
@@ -130,7 +130,7 @@ export class ResultStore {
 
   *#listShard(shard: string): Generator<string> {
     const folder = join(this.#root, shard);
-    if (statIfThere(folder) === undefined) return;
+    if (!isThere(folder)) return;
     for (const { name } of Deno.readDirSync(folder)) {
       if (name.endsWith(".json")) yield name.slice(0, -".json".length);
     }
