@@ -8,7 +8,7 @@ export const sourceKind = defineKind({
   version: 1,
   runs: "inline",
   entry: import.meta.resolve("./source_run.ts"),
-  params: z.strictObject({ value: z.number() }),
+  params: z.strictObject({ value: z.number(), other: z.number().default(0) }),
   inputs: {},
   outputs: { out: { type: "files", description: "one small file" } },
 });
@@ -19,7 +19,7 @@ export const copyKind = defineKind({
   version: 1,
   runs: "inline",
   entry: import.meta.resolve("./copy_run.ts"),
-  params: z.strictObject({ value: z.number() }),
+  params: z.strictObject({ value: z.number(), other: z.number().default(0) }),
   inputs: { from: { type: "files", description: "one small file" } },
   outputs: { out: { type: "files", description: "the same and a number" } },
 });

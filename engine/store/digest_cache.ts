@@ -1,4 +1,4 @@
-import { appendLine, hashFile, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, hashFile, isThere, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 
@@ -48,6 +48,7 @@ export class DigestCache {
   readonly #foldersPath: string;
   #known: Map<string, Remembered> | undefined;
   #folders: Map<string, RememberedFolder> | undefined;
+  readonly #pending: { readonly path: string; readonly line: string }[] = [];
   #writable = false;
 
   constructor(path: string) {
@@ -62,6 +63,7 @@ export class DigestCache {
   digest(path: string, info: Deno.FileInfo = Deno.statSync(path)): string {
     const facts = factsOf(info);
     const known = this.#load().get(path);
+    this.#writePending();
     if (known !== undefined && sameFacts(known, facts)) return known.sha256;
     const hashedAt = Date.now();
     const sha256 = hashFile(path);
@@ -84,6 +86,7 @@ export class DigestCache {
     });
     const state = createHash("sha256").update(lines.join("")).digest("hex");
     const known = this.#loadFolders().get(folder);
+    this.#writePending();
     if (known?.state === state) return known.digest;
     const hashedAt = Date.now();
     const digest = compute();
@@ -95,7 +98,7 @@ export class DigestCache {
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
     const entry: RememberedFolder = { folder, state, digest };
     this.#folders!.set(folder, entry);
-    if (this.#mayWrite()) appendLine(this.#foldersPath, JSON.stringify(entry));
+    this.#write(this.#foldersPath, entry);
     return digest;
   }
 
@@ -107,9 +110,17 @@ export class DigestCache {
     return this.#folders;
   }
 
-  /** A plan, or a run that is refused, must not bring a store into being. */
-  #mayWrite(): boolean {
-    return this.#writable ||= statIfThere(dirname(this.#path)) !== undefined;
+  /** A plan, or a run that is refused, must not bring a store into being; what a first run learns waits for its store. */
+  #write(path: string, entry: Remembered | RememberedFolder): void {
+    this.#pending.push({ path, line: JSON.stringify(entry) });
+    this.#writePending();
+  }
+
+  #writePending(): void {
+    if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.#path)))) return;
+    for (const [path, lines] of Map.groupBy(this.#pending.splice(0), (one) => one.path)) {
+      appendLine(path, lines.map(({ line }) => line).join("\n"));
+    }
   }
 
   #load(): Map<string, Remembered> {
@@ -127,7 +138,7 @@ export class DigestCache {
 
   #remember(entry: Remembered): void {
     this.#known!.set(entry.path, entry);
-    if (this.#mayWrite()) appendLine(this.#path, JSON.stringify(entry));
+    this.#write(this.#path, entry);
   }
 
   #compact(): void {
