@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { refuse, type Result } from "../diagnostic/diagnostic.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -32,6 +32,8 @@ export interface CachedLoadOptions {
 }
 
 interface Entry {
+  /** Its own file name, so that it is not taken for another entry. */
+  readonly name: string;
   /** Every file that had a say, with its SHA-256. */
   readonly files: readonly (readonly [string, string])[];
   readonly located: readonly Located[];
@@ -88,7 +90,7 @@ export class PipelineCache {
     const modules = await moduleFiles(log, since);
     const kept = packPipeline(pipeline);
     if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
-    const entry: Entry = { files: [...log.texts, ...modules], located: log.located, kept };
+    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
     const json = JSON.stringify(entry);
     ignoreTrouble(() => {
       dropOldest(this.#folder);
@@ -136,7 +138,8 @@ function readEntry(path: string): Entry | undefined {
   const cut = bytes.indexOf(10);
   const json = bytes.subarray(cut + 1);
   if (cut !== 64 || sha256(json) !== new TextDecoder().decode(bytes.subarray(0, cut))) return undefined;
-  return JSON.parse(new TextDecoder().decode(json)) as Entry;
+  const entry = JSON.parse(new TextDecoder().decode(json)) as Entry;
+  return entry.name === basename(path) ? entry : undefined;
 }
 
 /**

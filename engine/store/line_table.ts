@@ -70,6 +70,7 @@ export class LineTable<T> {
   readonly #parsed = new Map<number, T>();
   /** Lines beyond the table, by kind of key and key. */
   #recent: Map<string, T[]>[];
+  readonly #added: T[] = [];
   readonly #blocks = new Map<number, Uint8Array>();
 
   /** @param keys how many keys a line has */
@@ -110,6 +111,11 @@ export class LineTable<T> {
 
   /** Tell of a line that this process has appended, or would have. */
   add(line: T): void {
+    this.#added.push(line);
+    this.#enter(line);
+  }
+
+  #enter(line: T): void {
     this.#kind.keysOf(line).forEach((key, which) => {
       const same = this.#recent[which]!.get(key);
       if (same === undefined) this.#recent[which]!.set(key, [line]);
@@ -122,17 +128,18 @@ export class LineTable<T> {
   }
 
   #load(useTable: boolean): void {
-    const added = this.#recent;
     this.#recent = this.#emptyRecent();
     this.#parsed.clear();
     this.#blocks.clear();
     const info = statIfThere(this.#path);
     this.#table = useTable && info !== undefined ? this.#readTable(info) : undefined;
-    if (info === undefined) return;
     const { found, end } = this.#readTail(this.#table?.size ?? 0);
-    for (const { line } of found) this.add(line);
-    for (const lines of added[0]?.values() ?? []) for (const line of lines) this.add(line);
-    if (found.length > Math.max(MIN_TAIL, this.size * MAX_TAIL_SHARE)) this.#writeTable(info, found, end);
+    for (const { line } of found) this.#enter(line);
+    // Most of these are in the file by now; twice the same says the same.
+    for (const line of this.#added) this.#enter(line);
+    if (info !== undefined && found.length > Math.max(MIN_TAIL, this.size * MAX_TAIL_SHARE)) {
+      this.#writeTable(info, found, end);
+    }
   }
 
   *#linesOf(which: number, key: string): Generator<number> {
