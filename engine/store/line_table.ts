@@ -235,8 +235,8 @@ export class LineTable<T> {
   #writeTable(info: Deno.FileInfo, found: readonly Found<T>[], end: number): void {
     if (statIfThere(dirname(this.#tablePath)) === undefined) return;
     const old = this.#table;
-    const before = this.size;
-    const count = before + found.length;
+    const known = this.size;
+    const count = known + found.length;
     const bytes = new Uint8Array(DIGEST_BYTES + 8 * HEADER + count * (20 + 12 * this.#keys));
     const header = [FORMAT, byteOrder(), end, count, this.#keys, info.dev ?? 0, info.ino ?? 0];
     new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER).set(header);
@@ -247,14 +247,15 @@ export class LineTable<T> {
       table.checks.set(old.checks);
     }
     found.forEach(({ offset, length, check }, index) => {
-      table.offsets[before + index] = offset;
-      table.lengths[before + index] = length;
-      table.checks[before + index] = check;
+      table.offsets[known + index] = offset;
+      table.lengths[known + index] = length;
+      table.checks[known + index] = check;
     });
     table.byKey.forEach(({ hashes, lines }, which) => {
       const all = new Float64Array(count);
-      old?.byKey[which]!.lines.forEach((line, index) => all[line] = old.byKey[which]!.hashes[index]!);
-      found.forEach(({ line }, index) => all[before + index] = hashText(this.#kind.keysOf(line)[which]!));
+      const before = old?.byKey[which];
+      before?.lines.forEach((line, index) => all[line] = before.hashes[index]!);
+      found.forEach(({ line }, index) => all[known + index] = hashText(this.#kind.keysOf(line)[which]!));
       const order = Uint32Array.from(all, (_, index) => index).sort((a, b) => all[a]! - all[b]! || a - b);
       lines.set(order);
       order.forEach((line, index) => hashes[index] = all[line]!);
