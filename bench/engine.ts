@@ -2,7 +2,7 @@
  * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
  * timed, as a user feels them; the tables are ready for docs/performance.md.
  *
- *     deno task bench:engine [--peers] [--install] [--quick] [--tries N] [--max STAGES]
+ *     deno task bench:engine [--peers] [--install] [--quick] [--only TOOLS] [--tries N] [--max STAGES]
  *
  * @module
  */
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     peers: { type: "boolean", default: false },
     install: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    only: { type: "string" },
     tries: { type: "string" },
     max: { type: "string" },
   },
@@ -31,7 +32,9 @@ const max = Number(values.max ?? (values.quick ? 100 : 10_000));
 
 if (values.install) await installPeers();
 const contenders: Contender[] = [];
-for (const contender of values.peers ? [OURS, ...PEER_CONTENDERS] : [OURS]) {
+const only = values.only?.split(",");
+const peers = PEER_CONTENDERS.filter(({ name }) => values.peers && only?.includes(name) !== false);
+for (const contender of [OURS, ...peers]) {
   const version = await contender.version();
   printLine(`- ${contender.name} ${version ?? "is not installed"}`);
   if (version !== undefined) contenders.push(contender);
@@ -53,7 +56,8 @@ for (const [name, make] of Object.entries(SHAPES)) {
         outcome.firstRatio.toFixed(2),
         seconds(outcome.noOp),
         outcome.noOpRatio.toFixed(2),
-        `${outcome.peakMegabytes.toFixed(0)} MB`,
+        // What is gone before it can be looked at has no figure.
+        outcome.peakMegabytes === 0 ? "" : `${outcome.peakMegabytes.toFixed(0)} MB`,
       ];
       rows.push([name, String(count), tool, ...figures]);
     }

@@ -11,6 +11,8 @@ export interface Contender {
   readonly version: () => Promise<string | undefined>;
   /** Largest graph that it bears in minutes. */
   readonly most: number;
+  /** Takes minutes for a first run of more than a hundred stages, and so gets one. */
+  readonly slow?: boolean;
   /** Lay out a project; what this takes is not timed. */
   readonly prepare: (folder: string, shape: Shape) => Promise<void>;
   /** Makes everything, and nothing where all is there. */
@@ -138,6 +140,7 @@ const wireit: Contender = {
 
 const dvc: Contender = {
   name: "dvc",
+  slow: true,
   version: () => firstLine(DVC, ["--version"]),
   most: 1_000,
   prepare: async (folder, shape) => {
