@@ -1,82 +1,74 @@
 /**
- * What the engine itself costs: a run with nothing to do, the overhead of one inline stage, hashing.
- * Whole processes are timed, as a user feels them. Usage: deno task bench:engine [--tries N] [--max STAGES]
+ * What the engine itself costs, alone or beside other tools that bring a graph of stages up to date. Whole processes are
+ * timed, as a user feels them; the tables are ready for docs/performance.md.
+ *
+ *     deno task bench:engine [--peers] [--install] [--quick] [--only TOOLS] [--tries N] [--max STAGES]
+ *
+ * @module
  */
-import { parseArgs } from "node:util";
+import { loadavg } from "node:os";
 import { join } from "node:path";
-import { hashFile } from "../engine/store/files.ts";
+import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
-import { formatTable } from "../cli/format/table.ts";
-import { chainPipeline } from "./support/pipelines.ts";
+import { measureExtras } from "./support/engine_extras.ts";
+import { type Contender, installPeers, OURS, PEER_CONTENDERS } from "./support/engine_peers.ts";
+import { printTable } from "./support/markdown.ts";
+import { race } from "./support/race.ts";
+import { SHAPES } from "./support/shapes.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { tries: { type: "string", default: "5" }, max: { type: "string", default: "10000" } },
+  options: {
+    peers: { type: "boolean", default: false },
+    install: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    tries: { type: "string" },
+    max: { type: "string" },
+  },
 });
-const tries = Number(values.tries);
-const CLI = new URL("./support/cli.ts", import.meta.url).pathname;
+const tries = Number(values.tries ?? (values.quick ? 3 : 5));
+const max = Number(values.max ?? (values.quick ? 100 : 10_000));
 
-interface Measured {
-  readonly seconds: number;
-  readonly peakMegabytes: number;
+if (values.install) await installPeers();
+const contenders: Contender[] = [];
+const only = values.only?.split(",");
+const peers = PEER_CONTENDERS.filter(({ name }) => values.peers && only?.includes(name) !== false);
+for (const contender of [OURS, ...peers]) {
+  const version = await contender.version();
+  printLine(`- ${contender.name} ${version ?? "is not installed"}`);
+  if (version !== undefined) contenders.push(contender);
 }
+printLine(`- Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} cores, ${Deno.build.os}`);
+const load = () => loadavg().map((one) => one.toFixed(1)).join(" ");
+printLine(`- load before: ${load()}\n`);
 
-/** Run the command line once, through GNU time where it is there, for the peak of its memory. */
-async function runOnce(folder: string, args: readonly string[]): Promise<Measured> {
-  const started = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", CLI, ...args],
-    cwd: folder,
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  let peak = 0;
-  const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
-  const [{ success }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
-  clearInterval(watch);
-  if (!success) throw new Error(`The benchmarked run failed: ${stderr}`);
-  return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak };
-}
-
-/** High-water mark of a live process, from the kernel. */
-function peakOf(pid: number): number {
-  try {
-    return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
+const seconds = (time: number) => `${time.toFixed(time < 1 ? 3 : 1)} s`;
+const rows = [["graph", "stages", "tool", "first run", "to ours", "no-op", "to ours", "peak memory of the no-op"]];
+for (const [name, make] of Object.entries(SHAPES)) {
+  for (const count of [100, 1_000, 10_000].filter((count) => count <= max)) {
+    if (name === "fan" && count === 10_000) continue;
+    const first = count === 10_000 ? 1 : Math.min(3, tries);
+    const outcomes = await race(contenders, make(count), { first, noOp: tries });
+    for (const [tool, outcome] of outcomes) {
+      const figures = "without" in outcome ? [outcome.without, "", "", "", ""] : [
+        seconds(outcome.first),
+        outcome.firstRatio.toFixed(2),
+        seconds(outcome.noOp),
+        outcome.noOpRatio.toFixed(2),
+        // What is gone before it can be looked at has no figure.
+        outcome.peakMegabytes === 0 ? "" : `${outcome.peakMegabytes.toFixed(0)} MB`,
+      ];
+      rows.push([name, String(count), tool, ...figures]);
+    }
   }
 }
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
-}
-
-const rows: string[][] = [["stages", "first run", "per stage", "no-op", "peak memory of no-op"]];
-for (const count of [100, 1_000, 10_000].filter((count) => count <= Number(values.max))) {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-  await Deno.writeTextFile(join(folder, "chains.yaml"), chainPipeline(count));
-  const first = await runOnce(folder, ["run", "chains.yaml"]);
-  const noOps: Measured[] = [];
-  for (let i = 0; i < tries; i++) noOps.push(await runOnce(folder, ["run", "chains.yaml"]));
-  const noOp = median(noOps.map(({ seconds }) => seconds));
-  rows.push([
-    String(count),
-    `${first.seconds.toFixed(2)} s`,
-    `${((first.seconds - noOp) * 1000 / count).toFixed(2)} ms`,
-    `${noOp.toFixed(3)} s`,
-    `${Math.max(...noOps.map(({ peakMegabytes }) => peakMegabytes)).toFixed(0)} MB`,
-  ]);
+printTable(rows);
+printLine();
+const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
+try {
+  printTable(await measureExtras(join(folder, "extras"), { tries, quick: values.quick }));
+} finally {
   await Deno.remove(folder, { recursive: true });
 }
-for (const line of formatTable(rows)) printLine(line);
-
-const big = await Deno.makeTempFile({ prefix: "noiseline-bench-" });
-await Deno.writeFile(big, new Uint8Array(512 << 20));
-const rates: number[] = [];
-for (let i = 0; i < tries; i++) {
-  const started = performance.now();
-  hashFile(big);
-  rates.push((512 << 20) / 1e9 / ((performance.now() - started) / 1000));
-}
-await Deno.remove(big);
-printLine(`hashing: ${median(rates).toFixed(2)} GB/s`);
+printLine(`\n- load after: ${load()}`);

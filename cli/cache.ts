@@ -1,4 +1,4 @@
-import { type Diagnostic, openSharedCache, type SharedCache } from "noiseline";
+import type { Diagnostic, SharedCache } from "noiseline";
 import { refuseWith } from "./io.ts";
 
 export const CACHE_OPTION = "--cache <place>";
@@ -18,6 +18,12 @@ export interface CacheHandling {
 }
 
 const MODES = ["read-write", "read", "off"] as const;
+
+/** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
+export function namesCache({ cache, cacheMode }: CacheArguments): boolean {
+  const names = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
+  return names.some((name) => name !== undefined && name !== "");
+}
 
 /** Open the shared cache that the options or the environment name, or say what is wrong and end with exit code 2. */
 export async function openCacheFor(
@@ -39,6 +45,7 @@ export async function openCacheFor(
     }], json);
   }
   if (place === undefined || mode === "off") return undefined;
+  const { openSharedCache } = await import("noiseline");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   if (!opened.ok) refuseWith(opened.diagnostics, json);
   return opened.value;

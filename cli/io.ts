@@ -1,5 +1,5 @@
 import process from "node:process";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline/core";
 import { styleFor } from "./format/style.ts";
 
 /** Exit codes of every command. */

@@ -1,14 +1,17 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
+  type Diagnostic,
   findStoreRoot,
-  loadPipeline,
   openStore,
   type Pipeline,
+  PipelineCache,
+  type Plan,
   Planner,
+  planNothing,
   type PlanOptions,
+  selectStages,
   type Store,
-} from "noiseline";
-import { type Diagnostic, selectStages } from "noiseline";
+} from "noiseline/core";
 import type { CliSettings } from "./settings.ts";
 import { refuseWith } from "./io.ts";
 
@@ -32,21 +35,44 @@ export interface Loaded {
   readonly force: readonly string[];
 }
 
-/** Load a pipeline for a command, or say all that is wrong with it and end with exit code 2. */
-export async function loadForCommand(settings: CliSettings, options: LoadArguments): Promise<Loaded> {
-  const json = options.json ?? false;
-  const loaded = await loadPipeline(options.file, {
-    kinds: settings.kinds,
+/** The store of a pipeline file and what is kept of the file there. */
+export interface Opened {
+  readonly store: Store;
+  readonly cache: PipelineCache;
+}
+
+export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
+  const root = options.store === undefined ? findStoreRoot(dirname(resolve(options.file))) : resolve(options.store);
+  const cache = new PipelineCache(options.file, {
+    ...settings,
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
   });
+  return { store: openStore(root), cache };
+}
+
+/** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
+export async function planNothingFor(
+  { store, cache }: Opened,
+  { targets = [], force = [] }: LoadArguments,
+): Promise<Plan | undefined> {
+  return force.length > 0 ? undefined : await planNothing(cache, store, targets);
+}
+
+/** Load a pipeline for a command, or say all that is wrong with it and end with exit code 2. */
+export async function loadForCommand(
+  settings: CliSettings,
+  options: LoadArguments,
+  { store, cache }: Opened = openForCommand(settings, options),
+): Promise<Loaded> {
+  const json = options.json ?? false;
+  const loaded = await cache.load();
   if (!loaded.ok) refuseWith(loaded.diagnostics, json);
   const pipeline = loaded.value;
   const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
   const unknown = [...targets!.problems, ...force!.problems];
   if (unknown.length > 0) refuseWith(unknown, json);
-  const root = options.store === undefined ? findStoreRoot(pipeline.folder) : resolve(options.store);
-  const store = openStore(root);
+  await cache.keep();
   return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
 }
 

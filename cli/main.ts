@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { BUILTIN_KINDS, isMachineTrouble, suggestName } from "noiseline";
+import { isMachineTrouble, suggestName } from "noiseline/core";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
@@ -32,8 +32,10 @@ async function makeProgram(name: string | undefined, settings: CliSettings) {
   return program;
 }
 
+const SETTINGS: CliSettings = { loadKinds: async () => (await import("noiseline")).BUILTIN_KINDS };
+
 /** Run the command line. Returns the exit code; says everything itself. */
-export async function main(args: readonly string[], settings: CliSettings = { kinds: BUILTIN_KINDS }): Promise<number> {
+export async function main(args: readonly string[], settings: CliSettings = SETTINGS): Promise<number> {
   const [first, second] = args.filter((arg) => !arg.startsWith("-"));
   const name = first === "help" ? second : first;
   if (name !== undefined && !Object.hasOwn(COMMANDS, name)) {

@@ -81,7 +81,7 @@ function checkGlobals(file: SourceFile, layer: Layer): Violation[] {
   return found;
 }
 
-/** `mod.ts` is a list of what is public; code in it would belong to no layer. */
+/** `mod.ts` and `core.ts` are lists of what is public; code in them would belong to no layer. */
 function checkPublicModule(file: SourceFile): Violation[] {
   const code = blankSource(file.text, { keepTexts: true });
   const rest = code.replaceAll(
@@ -91,7 +91,7 @@ function checkPublicModule(file: SourceFile): Violation[] {
   const at = rest.search(/\S/);
   if (at < 0) return [];
   const fix = "move the code into its layer and re-export it here";
-  return [{ path: file.path, line: lineOf(rest, at), message: "mod.ts holds re-exports only", fix }];
+  return [{ path: file.path, line: lineOf(rest, at), message: `${file.path} holds re-exports only`, fix }];
 }
 
 function checkLength({ path, text }: SourceFile): Violation[] {
@@ -119,7 +119,7 @@ export function checkTree(root: string, map: ImportMap): Violation[] {
       }
       found.push(...checkGlobals(file, layer));
     }
-    if (file.path === "mod.ts") found.push(...checkPublicModule(file));
+    if (file.path === "mod.ts" || file.path === "core.ts") found.push(...checkPublicModule(file));
     found.push(...checkLength(file));
   }
   for (const { files: walk, lines } of findCycles(files)) {

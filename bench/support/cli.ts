@@ -1,6 +1,11 @@
 /** The real command line with the bench kinds beside the built-in ones. */
-import { BUILTIN_KINDS } from "noiseline";
+import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";
-import { BENCH_KINDS } from "./bench_kinds.ts";
 
-if (import.meta.main) Deno.exit(await main(Deno.args, { kinds: { ...BUILTIN_KINDS, ...BENCH_KINDS } }));
+async function loadKinds() {
+  const [{ BUILTIN_KINDS }, { BENCH_KINDS }] = await Promise.all([import("noiseline"), import("./bench_kinds.ts")]);
+  return { ...BUILTIN_KINDS, ...BENCH_KINDS };
+}
+
+const kindFiles = [fileURLToPath(import.meta.resolve("./bench_kinds.ts"))];
+if (import.meta.main) Deno.exit(await main(Deno.args, { loadKinds, kindFiles }));

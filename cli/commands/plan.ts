@@ -1,7 +1,15 @@
 import { Command } from "@commander-js/extra-typings";
-import { findRuns, type Forecast, forecastPlan, type PlannedStage, type Runs, totalOf } from "noiseline";
+import { findRuns, type Forecast, forecastPlan, type PlannedStage, type Runs, totalOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
+import {
+  CACHE_HELP,
+  CACHE_MODE_HELP,
+  CACHE_MODE_OPTION,
+  CACHE_OPTION,
+  type CacheArguments,
+  namesCache,
+  openCacheFor,
+} from "../cache.ts";
 import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
@@ -10,7 +18,15 @@ import { formatForecast, formatReasons, formatState } from "../format/reasons.ts
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import {
+  collect,
+  type LoadArguments,
+  loadForCommand,
+  makePlanner,
+  type Opened,
+  openForCommand,
+  planNothingFor,
+} from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -37,35 +53,43 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets });
-      const cache = await openCacheFor(options, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
-      const force = new Set(loaded.force);
-      const planner = makePlanner(loaded, { targets: loaded.targets, force, cache }, json);
-      const plan = await planner.plan();
-      if (plan.problems.length > 0) refuseWith(plan.problems, json);
-      const { stages } = plan;
-      const forecasts = forecastPlan(plan, loaded.store);
+      const given = { file, ...options, targets };
+      const opened = openForCommand(settings, given);
+      const nothing = namesCache(options) ? undefined : await planNothingFor(opened, given);
+      const plan = nothing ?? await planInFull(settings, given, opened);
+      const { pipeline, stages } = plan;
+      const forecasts = forecastPlan(plan, opened.store);
       const capacity = capacityOf(options.jobs);
       const total = totalOf(plan, forecasts, capacity);
-      const live = findRuns(loaded.store, loaded.pipeline.name).stages;
+      const live = findRuns(opened.store, pipeline.name).stages;
       if (json) {
         printJson({
-          pipeline: loaded.pipeline.name,
+          pipeline: pipeline.name,
           file,
           stages: [...stages].map(([id, planned]) => {
             const now = live.get(id);
             return { ...plannedToJson(id, planned, forecasts.get(id)), running: now && liveToJson(now) };
           }),
-          leftOut: Object.fromEntries(loaded.pipeline.leftOut),
+          leftOut: Object.fromEntries(pipeline.leftOut),
           total: totalToJson(total, capacity),
         });
         return;
       }
-      printDiagnostics(loaded.warnings);
-      for (const [id, reason] of loaded.pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
+      for (const [id, reason] of pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
       printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
-      printLine(summarise(loaded.pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
+      printLine(summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
     });
+}
+
+async function planInFull(settings: CliSettings, given: LoadArguments & CacheArguments, opened: Opened) {
+  const json = given.json ?? false;
+  const loaded = await loadForCommand(settings, given, opened);
+  const cache = await openCacheFor(given, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
+  const options = { targets: loaded.targets, force: new Set(loaded.force), cache };
+  const plan = await makePlanner(loaded, options, json).plan();
+  if (plan.problems.length > 0) refuseWith(plan.problems, json);
+  if (!json) printDiagnostics(loaded.warnings);
+  return plan;
 }
 
 type Stages = ReadonlyMap<string, PlannedStage>;

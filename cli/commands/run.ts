@@ -1,10 +1,11 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
-import { type Diagnostic, type Emit, runPipeline } from "noiseline";
+import type { Diagnostic, Emit } from "noiseline/core";
+import { finishNothing } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
+import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand } from "../load.ts";
+import { collect, loadForCommand, openForCommand, planNothingFor } from "../load.ts";
 import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
@@ -39,7 +40,21 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options, targets });
+      const started = performance.now();
+      const given = { file, ...options, targets };
+      const opened = openForCommand(settings, given);
+      const quick = !options.forceAll && !namesCache(options);
+      const nothing = !quick ? undefined : await planNothingFor(opened, given);
+      if (nothing !== undefined) {
+        const reporter = await openReporter(json, nothing.stages.size);
+        finishNothing(nothing, (event) => reporter.emit(event), performance.now() - started);
+        reporter.close();
+        return;
+      }
+
+      const loaded = await loadForCommand(settings, given, opened);
+      // Here alone, since it brings all of the engine along.
+      const { runPipeline } = await import("noiseline");
       const { pipeline, store, warnings } = loaded;
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
@@ -64,6 +79,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       reporter.close();
+      // Before the first run there was no store to keep anything in.
+      await opened.cache.keep();
       if (!result.ok) refuseWith(result.diagnostics, json);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);

@@ -13,5 +13,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Print the JSON Schema that editors use to complete and check pipeline files.")
     .option("--json", "the output is JSON in any case")
     .addHelpText("after", EXAMPLES)
-    .action(() => printJson(pipelineJsonSchema(settings.kinds)));
+    .action(async () => printJson(pipelineJsonSchema(await settings.loadKinds())));
 }

@@ -17,16 +17,17 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[kind]", "kind to describe")
     .option("--json", "print as JSON")
     .addHelpText("after", EXAMPLES)
-    .action((name, options) => {
+    .action(async (name, options) => {
+      const all = await settings.loadKinds();
       if (name === undefined) {
-        const kinds = Object.values(settings.kinds);
+        const kinds = Object.values(all);
         if (options.json) printJson(kinds.map(toJson));
         else for (const line of formatTable(kinds.map(({ kind, summary }) => [kind, summary]))) printLine(line);
         return;
       }
-      const kind = Object.hasOwn(settings.kinds, name) ? settings.kinds[name] : undefined;
+      const kind = Object.hasOwn(all, name) ? all[name] : undefined;
       if (kind === undefined) {
-        printError(`error: unknown kind "${name}"\n  fix:    ${suggestName(name, Object.keys(settings.kinds))}`);
+        printError(`error: unknown kind "${name}"\n  fix:    ${suggestName(name, Object.keys(all))}`);
         throw new Exit(EXIT.invalid);
       }
       if (options.json) printJson(toJson(kind));

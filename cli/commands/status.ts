@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { findRuns, type Runs } from "noiseline";
+import { findRuns, type Runs } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
@@ -8,7 +8,7 @@ import { formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { collect, loadForCommand, makePlanner, openForCommand, planNothingFor } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -27,13 +27,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {
       const json = options.json ?? false;
-      const loaded = await loadForCommand(settings, { file, ...options });
-      const { stages } = await makePlanner(loaded, {}, json).plan();
-      const runs = findRuns(loaded.store, loaded.pipeline.name);
+      const given = { file, ...options };
+      const opened = openForCommand(settings, given);
+      const { store } = opened;
+      const { pipeline, stages } = await planNothingFor(opened, given) ??
+        await makePlanner(await loadForCommand(settings, given, opened), {}, json).plan();
+      const runs = findRuns(store, pipeline.name);
       if (json) {
         printJson({
-          pipeline: loaded.pipeline.name,
-          store: loaded.store.root,
+          pipeline: pipeline.name,
+          store: store.root,
           stages: [...stages].map(([id, planned]) => {
             const now = runs.stages.get(id);
             return { ...plannedToJson(id, planned), running: now && liveToJson(now) };

@@ -1,4 +1,5 @@
-import { diagnosticToJson, type Forecast, type PlannedStage } from "noiseline";
+import type { Forecast } from "noiseline";
+import { diagnosticToJson, type PlannedStage } from "noiseline/core";
 
 /** A planned stage as plain data. */
 export function plannedToJson(id: string, planned: PlannedStage, forecast?: Forecast): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { diagnosticToJson, type EngineEvent } from "noiseline";
+import { diagnosticToJson, type EngineEvent } from "noiseline/core";
 import { plannedToJson } from "../format/plan_json.ts";
 import { printLine } from "../io.ts";
 

@@ -117,7 +117,10 @@ class Expander {
           );
         }
         children.push([child, this.#child(id, child, entry, combination)]);
-        if (child !== id) families.set(id, [...families.get(id) ?? [], child]);
+        if (child === id) continue;
+        const family = families.get(id);
+        if (family === undefined) families.set(id, [child]);
+        else family.push(child);
       }
     }
     const { matrix: _, ...others } = this.#root;

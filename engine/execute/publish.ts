@@ -8,7 +8,7 @@ import {
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { listFiles, statIfThere } from "../store/files.ts";
+import { flushAhead, listFiles, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 
 export type Collected =
@@ -42,6 +42,16 @@ function isKeepable(path: string, name: string): boolean {
 
 function shorten(name: string): string {
   return name.length > 80 ? `${name.slice(0, 80)}…` : name;
+}
+
+/** Flush what a stage wrote while other stages go on. What taking it into the store flushes is then flushed already. */
+export async function flushOutputs(folders: Readonly<Record<string, string>>): Promise<void> {
+  for (const folder of Object.values(folders)) {
+    for (const name of lookThrough(folder)?.files ?? []) {
+      const path = join(folder, name);
+      if (isKeepable(path, name)) await flushAhead(path);
+    }
+  }
 }
 
 /** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */

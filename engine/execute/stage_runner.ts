@@ -10,7 +10,7 @@ import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import type { Store } from "../store/store.ts";
-import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
+import { collectOutputs, compareResults, flushOutputs, makeManifest } from "./publish.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { StageExecution } from "./stage_execution.ts";
@@ -104,7 +104,7 @@ export class StageRunner {
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
       await planner.findDevice(planned.stage);
-      const { problem } = planner.planStage(id, forced);
+      const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
       using held = await this.#options.slots.take(planned.stage.resources, stop);
       if (held === undefined) return INTERRUPTED;
@@ -249,6 +249,7 @@ export class StageRunner {
       if (outcome.status === "lost") return { lost: outcome.message };
       const on = device === undefined ? {} : { device };
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
+      await flushOutputs(start.outputs);
       // Until the manifest names them, the files that are moved into the store belong to nothing.
       using _still = await store.guards.holdStill();
       const collected = collectOutputs(planned, start.outputs, store);

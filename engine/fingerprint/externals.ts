@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import type { DigestCache } from "../store/digest_cache.ts";
+import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { artifactDigest } from "./keys.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
@@ -20,25 +20,31 @@ export function externalPaths(stage: Stage, folder: string): Record<string, stri
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
-export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<string> {
+export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<FolderFile> {
   const real = Deno.realPathSync(folder);
   if (above.has(real)) return;
   for (const { name } of Deno.readDirSync(folder)) {
     const path = prefix === "" ? name : `${prefix}/${name}`;
-    const info = Deno.statSync(join(folder, name));
-    if (info.isDirectory) yield* filesBelow(join(folder, name), path, new Set([...above, real]));
-    else if (info.isFile) yield path;
+    const full = `${folder}/${name}`;
+    const info = Deno.statSync(full);
+    if (info.isDirectory) yield* filesBelow(full, path, new Set([...above, real]));
+    else if (info.isFile) yield { path, info };
   }
 }
 
 /** Digest of a file, or of a folder's whole content. */
 function contentDigest(path: string, digests: DigestCache): string {
   if (!Deno.statSync(path).isDirectory) return digests.digest(path);
-  const files = [...filesBelow(path, "", new Set())].map((name) => {
-    const full = join(path, name);
-    return { path: name, size: Deno.statSync(full).size, sha256: digests.digest(full) };
-  });
-  return artifactDigest("files", files);
+  const files = [...filesBelow(path, "", new Set())];
+  return digests.folderDigest(path, files, () =>
+    artifactDigest(
+      "files",
+      files.map((file) => ({
+        path: file.path,
+        size: file.info.size,
+        sha256: digests.digest(join(path, file.path), file.info),
+      })),
+    ));
 }
 
 /** A file or folder that could not be read. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import type { Stage } from "../pipeline.ts";
 import { statIfThere } from "../store/files.ts";
@@ -9,7 +8,7 @@ export function sizeOf(path: string): number | undefined {
   const info = statIfThere(path);
   if (info?.isDirectory !== true) return info?.size;
   let sum = 0;
-  for (const name of filesBelow(path, "", new Set())) sum += Deno.statSync(join(path, name)).size;
+  for (const { info } of filesBelow(path, "", new Set())) sum += info.size;
   return sum;
 }
 

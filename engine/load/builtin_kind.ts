@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { rolesOf } from "../../schemas/roles.ts";
 import type { BuiltinKind } from "../../stages/contract.ts";
 import type { Kind, ParamIssue, ParamsOutcome } from "../kind.ts";
+import { noteLocated } from "./read_log.ts";
 
 /** Zod's issues as plain data. `input` is the offending value where Zod reports it. */
 export function toParamIssues(error: z.ZodError, schema: z.ZodType): ParamIssue[] {
@@ -68,7 +69,9 @@ export function validateParams(schema: z.ZodObject, raw: unknown): ParamsOutcome
 function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
   const outcome = validateParams(builtin.params, raw);
   if (!outcome.ok || builtin.locate === undefined) return outcome;
-  return { ok: true, params: { ...outcome.params, ...builtin.locate(outcome.params) } };
+  const found = builtin.locate(outcome.params);
+  noteLocated({ kind: builtin.kind, params: outcome.params, found });
+  return { ok: true, params: { ...outcome.params, ...found } };
 }
 
 /** A kind that comes with the toolkit, as the engine sees it. */

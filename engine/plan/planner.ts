@@ -130,6 +130,20 @@ export class Planner {
     })));
   }
 
+  /** The plan, if there is nothing to do and so nothing to explain; undefined at the first stage that is not cached. */
+  planIfCached(): Plan | undefined {
+    if (this.#force.size > 0) return undefined;
+    const stages = new Map<string, PlannedStage>();
+    for (const id of this.#pipeline.stages.keys()) {
+      if (!this.#needed.has(id)) continue;
+      const planned = this.planStage(id);
+      if (planned.state !== "cached") return undefined;
+      this.settle(id, planned.manifest!);
+      stages.set(id, planned);
+    }
+    return { pipeline: this.#pipeline, stages, problems: [] };
+  }
+
   #planAll(): Map<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();

@@ -28,14 +28,18 @@ interface Info {
   readonly modules: readonly InfoModule[];
 }
 
-export type CodeDigest =
-  | {
-    readonly digest: string;
-    readonly files: readonly string[];
-    /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
-    readonly modules: Readonly<Record<string, string>>;
-  }
-  | { readonly error: string };
+export interface Code {
+  readonly digest: string;
+  readonly files: readonly string[];
+  /** SHA-256 of each local module, in the order of `files`. */
+  readonly contents: readonly string[];
+  /** Packages beside the toolkit's own modules, by name and version, or by address. */
+  readonly packages: readonly string[];
+  /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
+  readonly modules: Readonly<Record<string, string>>;
+}
+
+export type CodeDigest = Code | { readonly error: string };
 
 function isToolkit(specifier: string): boolean {
   if (!specifier.startsWith("file:")) return false;
@@ -59,6 +63,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
 
   const parts: string[][] = [];
   const files: string[] = [];
+  const contents: string[] = [];
+  const packages: string[] = [];
   const seen = new Set<string>();
   const queue = [root];
   while (queue.length > 0) {
@@ -75,12 +81,15 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     if (specifier.startsWith("file:")) {
       const path = fileURLToPath(specifier);
       const place = specifier === root ? "entry" : relative(dirname(file), path).replaceAll("\\", "/");
-      parts.push(["file", place, hashFile(path)]);
+      const content = hashFile(path);
+      parts.push(["file", place, content]);
       files.push(path);
+      contents.push(content);
     } else {
+      packages.push(module?.npmPackage ?? specifier);
       // The text behind an address may change; an npm package of one version may not.
       const content = module?.local === undefined ? [] : [hashFile(module.local)];
-      parts.push(["package", module?.npmPackage ?? specifier, ...content]);
+      parts.push(["package", packages.at(-1)!, ...content]);
     }
     for (const dependency of module?.dependencies ?? []) {
       if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);
@@ -88,7 +97,7 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   }
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
   const digest = createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex");
-  return { digest, files, modules: nameModules(parts, basename(file)) };
+  return { digest, files, contents, packages, modules: nameModules(parts, basename(file)) };
 }
 
 /** The parts of a code digest by the names that people call them, in the order of these. */

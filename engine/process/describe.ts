@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
+import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
 import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
@@ -117,6 +118,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
       ? { error: code.error, fix: "correct the stage's imports" }
       : { error: refused.message, fix: refused.fix };
   }
+  noteModule(request.file, code);
   const asked = await askChild<DescribeAnswer>(
     pathToFileURL(request.file).href,
     "describeStage",

@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { statIfThere } from "../store/files.ts";
@@ -10,6 +11,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
   if (statIfThere(file)?.isFile !== true) return failed("no such file", "check the path");
+  noteModule(file);
   const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
   if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
   const value = asked.answer.pipeline;

@@ -1,5 +1,6 @@
 import type { Diagnostic, Result, SourceText } from "../diagnostic/diagnostic.ts";
 import { refuse, succeed } from "../diagnostic/diagnostic.ts";
+import { noteText } from "../load/read_log.ts";
 
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
 export const MAX_SOURCE_BYTES = 5_000_000;
@@ -32,6 +33,7 @@ export function readSource(path: string, name: string = path): Result<SourceText
   } catch (error) {
     return explainReadError(name, error);
   }
+  noteText(path, bytes);
   if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(name, bytes.length);
   const notText = (got: string): Result<SourceText> => {
     const problem: Diagnostic = {

@@ -5,6 +5,7 @@ import {
   flushAndHash,
   FolderMaker,
   hashFile,
+  isThere,
   linkOrCopy,
   makeFolder,
   moveInto,
@@ -30,9 +31,10 @@ export class ObjectStore {
     return join(this.#root, sha256.slice(0, 2), sha256);
   }
 
-  /** A quick look: is there a file of the right size. */
-  has(entry: FileEntry): boolean {
-    const info = statIfThere(this.pathOf(entry.sha256));
+  /** A quick look: is there a file of the right size. @param known whether a result names the file */
+  has(entry: FileEntry, known: boolean = true): boolean {
+    const path = this.pathOf(entry.sha256);
+    const info = known || isThere(path) ? statIfThere(path) : undefined;
     return info !== undefined && info.isFile && info.size === entry.size;
   }
 
@@ -48,7 +50,9 @@ export class ObjectStore {
   take(file: string, size: number): { sha256: string; size: number; moved: boolean } {
     const sha256 = flushAndHash(file);
     const target = this.pathOf(sha256);
-    if (this.has({ path: "", size, sha256 }) && hashFile(target) === sha256) return { sha256, size, moved: false };
+    if (this.has({ path: "", size, sha256 }, false) && hashFile(target) === sha256) {
+      return { sha256, size, moved: false };
+    }
     this.#folders.ensure(dirname(target));
     setMode(file, READ_ONLY);
     moveInto(file, target);

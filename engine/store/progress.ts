@@ -4,6 +4,7 @@ import { type ProgressManifest, progressManifestSchema, relativePathSchema } fro
 import type { SavedState, StageProgress } from "../../stages/contract.ts";
 import {
   hashFile,
+  isThere,
   makeFolder,
   moveInto,
   removeQuietly,
@@ -26,7 +27,7 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
 
 /** Steps whose states are there, newest first; none of them is checked. */
 export function savedSteps(folder: string): number[] {
-  if (statIfThere(folder) === undefined) return [];
+  if (!isThere(folder)) return [];
   const steps: number[] = [];
   for (const entry of Deno.readDirSync(folder)) {
     const match = STATE.exec(entry.name);

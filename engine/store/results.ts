@@ -1,15 +1,21 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import {
-  appendLine,
-  FolderMaker,
-  ignoreTrouble,
-  readJsonLines,
-  removeTree,
-  statIfThere,
-  writeAtomically,
-} from "./files.ts";
+import { appendLine, FolderMaker, ignoreTrouble, isThere, removeTree, statIfThere, writeAtomically } from "./files.ts";
+import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord } from "./read_record.ts";
+
+interface IndexLine {
+  readonly recipeKey: string;
+  readonly manifest: ResultManifest;
+}
+
+/** By what lines of the index are found, in the order of their keys. */
+const BY = { recipe: 0, resolved: 1, identity: 2, local: 3 } as const;
+
+const INDEX_LINES: LineKind<IndexLine> = {
+  parse: (value) => indexLineSchema.safeParse(value).data,
+  keysOf: ({ recipeKey, manifest }) => [recipeKey, manifest.resolvedKey, manifest.identityKey, manifest.localKey],
+};
 
 /**
  * Finished results by resolved key. The manifest file makes a result exist. The index, one line per result or per
@@ -18,19 +24,19 @@ import { readRecord } from "./read_record.ts";
 export class ResultStore {
   readonly #root: string;
   readonly #indexPath: string;
+  readonly #tablePath: string;
   readonly #folders = new FolderMaker();
-  #index: {
-    byRecipe: Map<string, ResultManifest>;
-    byResolved: Map<string, ResultManifest>;
-    byIdentity: Map<string, ResultManifest[]>;
-    locals: Set<string>;
-    /** Keys whose manifests were there when the index was read: listing folders beats asking for thousands of files. */
-    listed: Set<string>;
-  } | undefined;
+  /** Manifests that were there when their folder was listed, and how often others of the folder were asked for. */
+  readonly #listed = new Map<string, Set<string>>();
+  readonly #asked = new Map<string, number>();
+  #index: LineTable<IndexLine> | undefined;
+  #whole = false;
 
-  constructor(root: string, indexPath: string) {
+  /** @param tablePath where the places of the index's lines are kept; losing it costs time */
+  constructor(root: string, indexPath: string, tablePath: string = `${indexPath}.table`) {
     this.#root = root;
     this.#indexPath = indexPath;
+    this.#tablePath = tablePath;
   }
 
   manifestPath(resolvedKey: string): string {
@@ -39,34 +45,34 @@ export class ResultStore {
 
   /** The result of a resolved key, also if another process published it after this one started. */
   byResolved(resolvedKey: string): ResultManifest | undefined {
-    const { byResolved, listed } = this.#load();
-    const known = byResolved.get(resolvedKey);
-    if (known !== undefined && listed.has(resolvedKey)) return known;
-    if (statIfThere(this.manifestPath(resolvedKey)) === undefined) return undefined;
+    // The last line wins: a result that was replaced is entered again.
+    const known = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
+    if (!this.#isPublished(resolvedKey)) return undefined;
     return known ?? this.#read(resolvedKey);
   }
 
   /** The result that a recipe led to before. */
   byRecipe(recipeKey: string): ResultManifest | undefined {
-    const known = this.#load().byRecipe.get(recipeKey);
+    const known = this.#loadWhole().find(BY.recipe, recipeKey).at(-1)?.manifest;
     return known === undefined ? undefined : this.byResolved(known.resolvedKey);
   }
 
   /** Results that gave an artifact, oldest first. Looks through all of them: for explanations alone. */
   producing(digest: string): readonly ResultManifest[] {
-    return [...this.#load().byResolved.values()].filter(({ outputs }) =>
+    return this.keys().map((key) => this.#read(key)).filter((one) => one !== undefined).filter(({ outputs }) =>
       Object.values(outputs).some((artifact) => artifact.digest === digest)
     ).sort((a, b) => a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
   }
 
   /** Results that share everything but the extent, such as the same training at fewer steps. */
   byIdentity(identityKey: string): readonly ResultManifest[] {
-    return this.#load().byIdentity.get(identityKey) ?? [];
+    const found = this.#loadWhole().find(BY.identity, identityKey).map(({ manifest }) => manifest);
+    return [...new Map(found.map((manifest) => [manifest.resolvedKey, manifest])).values()];
   }
 
   /** Whether any result has these code, params, seed and externals, with whatever inputs. */
   hasLocal(localKey: string): boolean {
-    return this.#load().locals.has(localKey);
+    return this.#loadWhole().find(BY.local, localKey).length > 0;
   }
 
   /** Publish a result. Its objects must be durable already. The first result of a key stays. */
@@ -86,6 +92,9 @@ export class ResultStore {
   /** Look at the disk again: another process may have added or removed results. */
   forget(): void {
     this.#index = undefined;
+    this.#whole = false;
+    this.#listed.clear();
+    this.#asked.clear();
   }
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
@@ -101,46 +110,42 @@ export class ResultStore {
   /** Remember that a recipe leads to a result, so that the next plan need not wait for its inputs. */
   addRecipe(recipeKey: string, manifest: ResultManifest): void {
     const index = this.#load();
-    const known = index.byRecipe.get(recipeKey);
-    this.#enter(recipeKey, manifest);
+    const known = index.find(BY.recipe, recipeKey).at(-1)?.manifest;
+    if (known !== manifest) index.add({ recipeKey, manifest });
     if (known !== undefined && sameOutputs(known, manifest)) return;
     // The index is a hint; a full disk must not turn a published result into a failure.
     ignoreTrouble(() => appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest })));
   }
 
-  #load() {
-    if (this.#index !== undefined) return this.#index;
-    this.#index = {
-      byRecipe: new Map(),
-      byResolved: new Map(),
-      byIdentity: new Map(),
-      locals: new Set(),
-      listed: new Set(),
-    };
-    for (const key of this.#list()) this.#index.listed.add(key);
-    if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#index.listed);
-    for (const line of readJsonLines(this.#indexPath)) {
-      const parsed = indexLineSchema.safeParse(line);
-      if (parsed.success) this.#enter(parsed.data.recipeKey, parsed.data.manifest);
-    }
-    // A crash can fall between a manifest and its line.
-    for (const key of this.#index.listed) {
-      const manifest = this.#index.byResolved.has(key) ? undefined : this.#read(key);
-      if (manifest !== undefined) this.#enter(manifest.recipeKey, manifest);
+  #load(): LineTable<IndexLine> {
+    if (this.#index === undefined) {
+      if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#list());
+      this.#index = new LineTable(this.#indexPath, this.#tablePath, 4, INDEX_LINES);
     }
     return this.#index;
   }
 
-  #enter(recipeKey: string, manifest: ResultManifest): void {
-    const index = this.#index!;
-    index.byRecipe.set(recipeKey, manifest);
-    index.locals.add(manifest.localKey);
-    // The last line wins: a result that was replaced is entered again.
-    index.byResolved.set(manifest.resolvedKey, manifest);
-    const others = index.byIdentity.get(manifest.identityKey)?.filter((one) =>
-      one.resolvedKey !== manifest.resolvedKey
-    );
-    index.byIdentity.set(manifest.identityKey, [...others ?? [], manifest]);
+  /** The index with results that lack a line, since a crash can fall between a manifest and its line. */
+  #loadWhole(): LineTable<IndexLine> {
+    const index = this.#load();
+    if (this.#whole) return index;
+    this.#whole = true;
+    for (const key of this.#list()) {
+      const manifest = index.seems(BY.resolved, key) ? undefined : this.#read(key);
+      if (manifest !== undefined) index.add({ recipeKey: manifest.recipeKey, manifest });
+    }
+    return index;
+  }
+
+  /** Whether the manifest is there. Listing a folder beats asking for many of its files, asking beats listing for few. */
+  #isPublished(resolvedKey: string): boolean {
+    const shard = resolvedKey.slice(0, 2);
+    const asked = this.#asked.get(shard) ?? 0;
+    this.#asked.set(shard, asked + 1);
+    const perShard = this.#load().size / 256;
+    if (!this.#listed.has(shard) && asked > 4 + perShard / 8) this.#listed.set(shard, new Set(this.#listShard(shard)));
+    return this.#listed.get(shard)?.has(resolvedKey) === true ||
+      isThere(this.manifestPath(resolvedKey));
   }
 
   #read(resolvedKey: string): ResultManifest | undefined {
@@ -151,11 +156,14 @@ export class ResultStore {
 
   *#list(): Generator<string> {
     if (statIfThere(this.#root) === undefined) return;
-    for (const folder of Deno.readDirSync(this.#root)) {
-      if (!folder.isDirectory) continue;
-      for (const { name } of Deno.readDirSync(join(this.#root, folder.name))) {
-        if (name.endsWith(".json")) yield name.slice(0, -".json".length);
-      }
+    for (const folder of Deno.readDirSync(this.#root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
+  }
+
+  *#listShard(shard: string): Generator<string> {
+    const folder = join(this.#root, shard);
+    if (!isThere(folder)) return;
+    for (const { name } of Deno.readDirSync(folder)) {
+      if (name.endsWith(".json")) yield name.slice(0, -".json".length);
     }
   }
 
@@ -166,8 +174,7 @@ export class ResultStore {
       if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
     }
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
-    // Where it cannot be written, the manifests are read each time.
-    if (lines.length > 0) ignoreTrouble(() => writeAtomically(this.#indexPath, lines.join("")));
+    if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
   }
 }
 

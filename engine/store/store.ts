@@ -80,7 +80,7 @@ export function openStore(root: string): Store {
     digests,
     objects,
     paths,
-    results: new ResultStore(paths.results, paths.index),
+    results: new ResultStore(paths.results, paths.index, join(paths.cache, "index.table")),
     runs: new RunStore(join(root, "runs")),
     timings: new TimingStore(paths.timings),
     tags: new TagStore(join(root, "tags")),
@@ -92,8 +92,11 @@ export function openStore(root: string): Store {
     viewsOf: (pipeline) => {
       let store = views.get(pipeline);
       if (store === undefined) {
-        const place = { objects, digests };
-        store = new ViewStore(join(paths.outputs, pipeline), join(paths.views, `${pipeline}.jsonl`), place);
+        const places = {
+          records: join(paths.views, `${pipeline}.jsonl`),
+          table: join(paths.cache, `views-${pipeline}.table`),
+        };
+        store = new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
         views.set(pipeline, store);
       }
       return store;

@@ -7,7 +7,6 @@ import {
   FolderMaker,
   listFiles,
   makeFolder,
-  readJsonLines,
   removeQuietly,
   removeTree,
   rename,
@@ -16,6 +15,7 @@ import {
 } from "./files.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
+import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
 
@@ -40,6 +40,11 @@ export function viewPathOf(manifest: ResultManifest, port: string, path: string)
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
 }
 
+const VIEW_LINES: LineKind<ViewRecord> = {
+  parse: (value) => viewRecordSchema.safeParse(value).data,
+  keysOf: ({ stage }) => [stage],
+};
+
 /**
  * The user's view of the results of one pipeline: plain read-only files under `outputs/<pipeline>/<stage>/`. The view is
  * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
@@ -50,16 +55,21 @@ export class ViewStore {
   readonly #objects: ObjectStore;
   readonly #digests: DigestCache;
   readonly #folders = new FolderMaker();
-  #records: Map<string, ViewRecord> | undefined;
-  /** Every record of each stage, the last one too: after a power cut the view may be an older one than the record. */
-  #history = new Map<string, ViewRecord[]>();
+  readonly #tablePath: string;
+  #records: LineTable<ViewRecord> | undefined;
   /** Bytes of the record file that `#records` knows of. */
   #size = 0;
   #swept = false;
 
-  constructor(folder: string, recordPath: string, { objects, digests }: ViewSources) {
+  /** @param places of the record, and of the table of where its lines are; losing the table costs time */
+  constructor(
+    folder: string,
+    places: { readonly records: string; readonly table: string },
+    { objects, digests }: ViewSources,
+  ) {
     this.#folder = folder;
-    this.#recordPath = recordPath;
+    this.#recordPath = places.records;
+    this.#tablePath = places.table;
     this.#objects = objects;
     this.#digests = digests;
   }
@@ -75,11 +85,11 @@ export class ViewStore {
 
   /** The resolved key of the result that the stage showed last. */
   lastKey(stage: string): string | undefined {
-    return this.#load().get(stage)?.resolvedKey;
+    return this.#last(stage)?.resolvedKey;
   }
 
   check(stage: string, resolvedKey: string): ViewState {
-    const record = this.#load().get(stage);
+    const record = this.#last(stage);
     if (record === undefined) return { state: "absent" };
     const missing: string[] = [];
     const modified: string[] = [];
@@ -160,9 +170,9 @@ export class ViewStore {
       rename(home, mine);
       return mine;
     }
-    this.#load();
     // What the new view holds at the same place is not the user's either, even if no record knows it.
-    const ours = [fresh, ...(this.#history.get(stage) ?? []).map((record) => record.files)].flat();
+    // Every record of the stage: after a power cut the view may be an older one than the last record.
+    const ours = [fresh, ...this.#load().find(0, stage).map((record) => record.files)].flat();
     const byPath = Map.groupBy(ours, ({ path }) => path);
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
@@ -203,30 +213,22 @@ export class ViewStore {
   }
 
   #record(record: ViewRecord): void {
-    this.#load();
-    this.#enter(record);
+    this.#load().add(record);
     this.#folders.ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
     this.#size = statIfThere(this.#recordPath)?.size ?? 0;
   }
 
-  #load(): Map<string, ViewRecord> {
-    if (this.#records !== undefined) return this.#records;
-    this.#records = new Map();
-    this.#history.clear();
-    this.#size = statIfThere(this.#recordPath)?.size ?? 0;
-    for (const line of readJsonLines(this.#recordPath)) {
-      const parsed = viewRecordSchema.safeParse(line);
-      if (parsed.success) this.#enter(parsed.data);
-    }
-    return this.#records;
+  #last(stage: string): ViewRecord | undefined {
+    return this.#load().find(0, stage).at(-1);
   }
 
-  #enter(record: ViewRecord): void {
-    this.#records!.set(record.stage, record);
-    const before = this.#history.get(record.stage);
-    if (before === undefined) this.#history.set(record.stage, [record]);
-    else before.push(record);
+  #load(): LineTable<ViewRecord> {
+    if (this.#records === undefined) {
+      this.#size = statIfThere(this.#recordPath)?.size ?? 0;
+      this.#records = new LineTable(this.#recordPath, this.#tablePath, 1, VIEW_LINES);
+    }
+    return this.#records;
   }
 }
 

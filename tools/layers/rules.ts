@@ -63,7 +63,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a stage talks to the engine through its context alone",
   },
   cli: {
-    imports: ["cli", "std", "mod.ts", "deno.json"],
+    imports: ["cli", "std", "mod.ts", "core.ts", "deno.json"],
     deno: true,
     fix: 'import it from "noiseline"; export it from mod.ts if it is missing there',
   },

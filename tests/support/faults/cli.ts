@@ -7,4 +7,4 @@ import { FAULT_KINDS } from "./kinds.ts";
 const [injection, ...args] = Deno.args;
 const parsed = JSON.parse(injection!) as Injection | null;
 if (parsed !== null) arm(parsed);
-Deno.exit(await main(args, { kinds: { ...BUILTIN_KINDS, ...FAULT_KINDS } }));
+Deno.exit(await main(args, { loadKinds: async () => ({ ...BUILTIN_KINDS, ...FAULT_KINDS }) }));

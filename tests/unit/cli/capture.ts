@@ -32,7 +32,7 @@ export async function runCli(...args: string[]): Promise<Said> {
   }) as typeof write;
   const restore = [redirect(Deno.stdout, "out"), redirect(Deno.stderr, "error")];
   try {
-    const code = await main(args, { kinds: BUILTIN_KINDS });
+    const code = await main(args, { loadKinds: async () => BUILTIN_KINDS });
     return { code, ...texts };
   } finally {
     process.stdout.write = write;

@@ -1,0 +1,95 @@
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { openStore } from "../../engine/store/store.ts";
+import { hashFile } from "../../engine/store/files.ts";
+import { measure, median } from "./measure.ts";
+import { pipelineOf, SHAPES } from "./shapes.ts";
+import { fillStore } from "./fill_store.ts";
+
+const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
+
+/** Figures of our own that have no like in other tools, as rows of a table. */
+export async function measureExtras(
+  root: string,
+  { tries, quick }: { readonly tries: number; readonly quick: boolean },
+): Promise<string[][]> {
+  const rows = [["what", "time", "peak memory"]];
+  const run = async (what: string, folder: string, args: readonly string[]) => {
+    const found = [];
+    for (let i = 0; i < tries; i++) {
+      found.push((await measure({ program: Deno.execPath(), args: ["run", "-A", CLI, ...args] }, folder))!);
+    }
+    const peak = Math.max(...found.map(({ peakMegabytes }) => peakMegabytes));
+    rows.push([what, `${median(found.map((one) => one.seconds)).toFixed(3)} s`, `${peak.toFixed(0)} MB`]);
+  };
+
+  const size = quick ? 1_000 : 10_000;
+  const matrix = await makeProject(join(root, "matrix"), matrixPipeline(size));
+  await run(`first plan of a matrix of ${size} stages`, matrix, ["plan", "pipeline.yaml"]);
+
+  const files = quick ? 10_000 : 100_000;
+  const folder = await makeProject(join(root, "files"), FOLDER_PIPELINE);
+  await writeFiles(join(folder, "images"), files);
+  const once = { program: Deno.execPath(), args: ["run", "-A", CLI, "run", "pipeline.yaml"] };
+  const first = (await measure(once, folder))!;
+  rows.push([`first run over a folder of ${files} files`, `${first.seconds.toFixed(3)} s`, ""]);
+  await run(`no-op over a folder of ${files} files`, folder, ["run", "pipeline.yaml"]);
+
+  const results = quick ? 10_000 : 100_000;
+  const store = await makeProject(join(root, "store"), pipelineOf(SHAPES["chains"]!(100)));
+  await measure(once, store);
+  await run("no-op of 100 stages, 100 results in the store", store, ["run", "pipeline.yaml"]);
+  fillStore(openStore(join(store, ".noiseline")), results);
+  await measure(once, store);
+  await run(`no-op of 100 stages, ${results} results in the store`, store, ["run", "pipeline.yaml"]);
+
+  rows.push([`hashing`, `${hashingRate(await Deno.makeTempFile({ dir: root }), tries).toFixed(2)} GB/s`, ""]);
+  return rows;
+}
+
+async function makeProject(folder: string, pipeline: string): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(join(folder, "deno.json"), "{}");
+  await Deno.writeTextFile(join(folder, "pipeline.yaml"), pipeline);
+  return folder;
+}
+
+function matrixPipeline(size: number): string {
+  const axis = (length: number) => `[${Array.from({ length }, (_, index) => index).join(", ")}]`;
+  return [
+    "name: matrix",
+    "stages:",
+    "  s:",
+    "    uses: bench-source",
+    `    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }`,
+    "    with: { value: '${matrix.a}', other: '${matrix.b}' }",
+    "",
+  ].join("\n");
+}
+
+const FOLDER_PIPELINE = [
+  "name: files",
+  "stages:",
+  "  data: { uses: bench-folder, with: { value: 1, folder: ./images } }",
+  "",
+].join("\n");
+
+/** Small files in folders of a thousand, old enough to be trusted by their facts. */
+async function writeFiles(folder: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    if (i % 1_000 === 0) await Deno.mkdir(join(folder, String(i / 1_000)), { recursive: true });
+    Deno.writeTextFileSync(join(folder, String(Math.floor(i / 1_000)), `${i}.png`), String(i));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2_500));
+}
+
+function hashingRate(file: string, tries: number): number {
+  const bytes = 512 << 20;
+  Deno.writeFileSync(file, new Uint8Array(bytes));
+  const rates = Array.from({ length: tries }, () => {
+    const started = performance.now();
+    hashFile(file);
+    return bytes / 1e9 / ((performance.now() - started) / 1000);
+  });
+  return median(rates);
+}

@@ -1,0 +1,61 @@
+/** A process that has ended. */
+export interface Measured {
+  readonly seconds: number;
+  readonly peakMegabytes: number;
+}
+
+export interface Call {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** No peer gets longer for one call. */
+const LIMIT_MS = 600_000;
+
+/** Time one whole process, as a user feels it. Undefined where it took too long to wait for. */
+export async function measure({ program, args, env }: Call, cwd: string): Promise<Measured | undefined> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), LIMIT_MS);
+  const started = performance.now();
+  const child = new Deno.Command(program, {
+    args: [...args],
+    cwd,
+    stdout: "null",
+    stderr: "piped",
+    signal: late.signal,
+    ...(env === undefined ? {} : { env }),
+  }).spawn();
+  let peak = 0;
+  const watch = setInterval(() => peak = Math.max(peak, peakOf(child.pid)), 20);
+  const [{ success }, stderr] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  clearInterval(watch);
+  clearTimeout(timer);
+  if (late.signal.aborted) return undefined;
+  if (!success) throw new Error(`The benchmarked ${program} failed: ${stderr.slice(-2_000)}`);
+  return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak };
+}
+
+/** High-water mark of a live process, from the kernel. */
+function peakOf(pid: number): number {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+/** The first line that a program prints, such as its version; undefined where there is no such program. */
+export async function firstLine(program: string, args: readonly string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command(program, { args: [...args], stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim().split("\n")[0] : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}

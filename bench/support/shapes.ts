@@ -1,0 +1,33 @@
+/** A graph of `count` tiny stages. Each writes its number below what it reads. */
+export interface Shape {
+  readonly name: string;
+  readonly count: number;
+  /** The stage that a stage reads, if it reads one. */
+  readonly before: (stage: number) => number | undefined;
+}
+
+export const SHAPES: Readonly<Record<string, (count: number) => Shape>> = {
+  /** Chains of ten. */
+  chains: (count) => ({ name: "chains", count, before: (stage) => stage % 10 === 0 ? undefined : stage - 1 }),
+  /** All but the first read the first. */
+  fan: (count) => ({ name: "fan", count, before: (stage) => stage === 0 ? undefined : 0 }),
+};
+
+/** A pipeline of such a shape, as YAML. */
+export function pipelineOf({ name, count, before }: Shape): string {
+  const lines = [`name: ${name}`, "stages:"];
+  for (let i = 0; i < count; i++) {
+    const from = before(i);
+    lines.push(`  s${i}:`, `    uses: ${from === undefined ? "bench-source" : "bench-copy"}`);
+    if (from !== undefined) lines.push(`    inputs: { from: s${from} }`);
+    lines.push(`    with: { value: ${i} }`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** What a shell does for one stage, for tools whose stages are commands. */
+export function commandOf({ before }: Shape, stage: number): string {
+  const from = before(stage);
+  const out = `out/s${stage}.txt`;
+  return from === undefined ? `echo ${stage} > ${out}` : `(cat out/s${from}.txt; echo ${stage}) > ${out}`;
+}

@@ -1,0 +1,25 @@
+/**
+ * What commands need to find out that there is nothing to do. `mod.ts` has this and everything else, and loads the
+ * kinds, their schemas and the tensor code for it, which takes longer than looking at a thousand cached stages.
+ *
+ * @module
+ */
+
+export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
+export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
+export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
+export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export { finishNothing, planNothing } from "./engine/execute/nothing_to_do.ts";
+export { selectStages } from "./engine/graph/select.ts";
+export type { BuiltinKinds } from "./engine/load/kinds.ts";
+export type { Origins } from "./engine/load/origin.ts";
+export { type CachedLoadOptions, PipelineCache } from "./engine/load/pipeline_cache.ts";
+export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
+export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
+export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
+export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
+export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
+export { isMachineTrouble } from "./engine/store/files.ts";
+export { isRunning } from "./engine/store/is_running.ts";
+export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
+import { refuse, type Result } from "../diagnostic/diagnostic.ts";
+import { encode } from "../fingerprint/encode.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { TOOLKIT_CONFIG } from "../process/runtime.ts";
+import { type ToolkitState, toolkitState } from "../process/toolkit.ts";
+import { hashFile, ignoreTrouble, removeQuietly, statIfThere, writeAtomically } from "../store/files.ts";
+import { findStoreRoot } from "../store/store.ts";
+import { isJsonSafe, type KeptPipeline, packPipeline, unpackPipeline } from "./kept_pipeline.ts";
+import type { BuiltinKinds } from "./kinds.ts";
+import { type Located, type ReadLog, watchReads } from "./read_log.ts";
+
+/** Raised when the same files would give another pipeline, or the same pipeline another text. */
+const FORMAT = 1;
+/** Entries of older edits, overrides and toolkits that stay. */
+const KEPT = 16;
+/** See the rule of the digest cache. */
+const SETTLE_MS = 2_000;
+
+export interface CachedLoadOptions {
+  readonly overrides?: readonly string[];
+  readonly profiles?: readonly string[];
+  /** Default: in the store that belongs to the file. */
+  readonly cacheFolder?: string;
+  /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
+  readonly loadKinds: () => Promise<BuiltinKinds>;
+  /** Files that define kinds and do not belong to the toolkit. */
+  readonly kindFiles?: readonly string[];
+  /** The toolkit as it is; for tests. */
+  readonly toolkit?: ToolkitState;
+}
+
+interface Entry {
+  /** Its own file name, so that it is not taken for another entry. */
+  readonly name: string;
+  /** Every file that had a say, with its SHA-256. */
+  readonly files: readonly (readonly [string, string])[];
+  readonly located: readonly Located[];
+  readonly kept: KeptPipeline;
+}
+
+/**
+ * Resolved pipelines, kept in the store's cache folder. An entry is named by file, overrides, profiles and the state of
+ * the toolkit, says which files had a say and what was in them, and begins with its own checksum: one that is torn or
+ * out of date is a miss. Losing it costs a load.
+ */
+export class PipelineCache {
+  readonly #file: string;
+  readonly #options: CachedLoadOptions;
+  readonly #folder: string;
+  readonly #toolkit: ToolkitState;
+  #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
+
+  constructor(file: string, options: CachedLoadOptions) {
+    this.#file = file;
+    this.#options = options;
+    this.#folder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
+    this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
+  }
+
+  /** What loading the file would give now, if that is known without loading it: good for planning, not for running. */
+  async read(): Promise<Pipeline | undefined> {
+    const entry = readEntry(this.#path());
+    if (entry === undefined || !entry.files.every(([path, digest]) => isStill(path, digest))) return undefined;
+    if (!await this.#findsAgain(entry.located)) return undefined;
+    return unpackPipeline(entry.kept);
+  }
+
+  /** Load the file in full. */
+  async load(): Promise<Result<Pipeline>> {
+    const since = Date.now();
+    const { loadPipeline } = await import("./load_pipeline.ts");
+    const { overrides = [], profiles = [], loadKinds, cacheFolder = this.#folder } = this.#options;
+    const kinds = await loadKinds();
+    const load = () => loadPipeline(this.#file, { kinds, overrides, profiles, cacheFolder });
+    const { value: loaded, log } = await watchReads(load);
+    if (!loaded.ok) return refuse(loaded.diagnostics);
+    // Warnings point into the file and are said each time, so the file is read each time.
+    if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
+    return loaded;
+  }
+
+  /** Keep what was loaded. Only a store that exists gets an entry: looking at a pipeline must not make one. */
+  async keep(): Promise<void> {
+    if (this.#loaded === undefined || !this.#toolkit.settled || statIfThere(this.#folder) === undefined) return;
+    const { pipeline, log, since } = this.#loaded;
+    this.#loaded = undefined;
+    const path = this.#path();
+    const modules = await moduleFiles(log, since);
+    const kept = packPipeline(pipeline);
+    if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
+    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
+    const json = JSON.stringify(entry);
+    ignoreTrouble(() => {
+      dropOldest(this.#folder);
+      writeAtomically(path, `${sha256(json)}\n${json}`);
+    });
+  }
+
+  #path(): string {
+    const { overrides = [], profiles = [] } = this.#options;
+    const name = encode([FORMAT, this.#file, resolve(this.#file), overrides, profiles, this.#toolkit.digest]);
+    return join(this.#folder, `pipeline-${sha256(name)}.json`);
+  }
+
+  /** Whether this machine still gives the kinds the answers that it gave. */
+  async #findsAgain(located: readonly Located[]): Promise<boolean> {
+    if (located.length === 0) return true;
+    const kinds = await this.#options.loadKinds();
+    return located.every(({ kind, params, found }) => {
+      const again = kinds[kind]?.locate?.(params);
+      return again !== undefined && isJsonSafe(again) && encode(again) === encode(found);
+    });
+  }
+}
+
+function sha256(text: string | Uint8Array): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+function isStill(path: string, digest: string): boolean {
+  try {
+    return hashFile(path) === digest;
+  } catch {
+    // Gone or closed: loading will say so better.
+    return false;
+  }
+}
+
+function readEntry(path: string): Entry | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch {
+    return undefined;
+  }
+  const cut = bytes.indexOf(10);
+  const json = bytes.subarray(cut + 1);
+  if (cut !== 64 || sha256(json) !== new TextDecoder().decode(bytes.subarray(0, cut))) return undefined;
+  const entry = JSON.parse(new TextDecoder().decode(json)) as Entry;
+  return entry.name === basename(path) ? entry : undefined;
+}
+
+/**
+ * The files of all TypeScript that was evaluated, or undefined where that cannot be told for sure: where a file may
+ * have changed since it was evaluated, or a package that the toolkit does not pin may come in another version.
+ */
+async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string][] | undefined> {
+  if (modules.size === 0) return [];
+  const { digestCode } = await import("../process/code_digest.ts");
+  const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
+  const pinned = new Set(Object.values(imports).map((one) => one.replace(/^npm:\/?/, "").replace(/\/$/, "")));
+  const found = new Map<string, string>();
+  for (const [path, known] of modules) {
+    const code = known ?? await digestCode(path);
+    if ("error" in code || !code.packages.every((name) => name.startsWith("node:") || pinned.has(name))) {
+      return undefined;
+    }
+    for (const [index, file] of code.files.entries()) {
+      const info = statIfThere(file);
+      const changed = Math.max(info?.mtime?.getTime() ?? Infinity, info?.ctime?.getTime() ?? 0);
+      if (changed + SETTLE_MS > since) return undefined;
+      found.set(file, code.contents[index]!);
+    }
+  }
+  return [...found];
+}
+
+/** Every edit leaves an entry behind. */
+function dropOldest(folder: string): void {
+  const entries = [...Deno.readDirSync(folder)].filter(({ name }) => name.startsWith("pipeline-")).map(({ name }) => {
+    const path = join(folder, name);
+    return { path, time: statIfThere(path)?.mtime?.getTime() ?? 0 };
+  });
+  for (const { path } of entries.sort((a, b) => b.time - a.time).slice(KEPT - 1)) removeQuietly(path);
+}

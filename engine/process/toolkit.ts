@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { statIfThere } from "../store/files.ts";
+import { TOOLKIT_ROOT } from "./runtime.ts";
+
+/** Where the code lies that decides what a pipeline file means. */
+const PARTS = ["diffusion", "engine", "formats", "metrics", "schemas", "stages", "std", "tensor"];
+/** The version of the toolkit, and which packages it builds on. */
+const SINGLE = ["deno.json", "deno.lock"];
+
+/** See the rule of the digest cache: a file changed within this time of being looked at could look unchanged. */
+const SETTLE_MS = 2_000;
+
+/** The toolkit as it lies on disk, by the facts of its files. */
+export interface ToolkitState {
+  readonly digest: string;
+  /** Whether what this process runs is what lies there: no file changed since shortly before it started. */
+  readonly settled: boolean;
+}
+
+function* filesBelow(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* filesBelow(join(folder, name));
+    else yield join(folder, name);
+  }
+}
+
+/**
+ * A version number says too little of a clone that somebody works on. Some hundred file facts are had within a few
+ * milliseconds, and like the digest cache they leave out no change.
+ * @param more files of kinds that do not come with the toolkit
+ */
+export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT): ToolkitState {
+  const parts = PARTS.map((name) => join(root, name)).filter((path) => statIfThere(path) !== undefined);
+  const files = [...more, ...SINGLE.map((name) => join(root, name)), ...parts.flatMap((part) => [...filesBelow(part)])];
+  const facts: string[] = [];
+  let newest = 0;
+  for (const path of files) {
+    const info = statIfThere(path);
+    const times = [info?.mtime?.getTime() ?? 0, info?.ctime?.getTime() ?? 0];
+    newest = Math.max(newest, ...times);
+    facts.push([path, info?.dev, info?.ino, info?.size, ...times].join(" "));
+  }
+  // The order in which a folder lists its files is nobody's choice.
+  const text = [Deno.version.deno, ...facts.sort()].join("\n");
+  const digest = createHash("sha256").update(text).digest("hex");
+  return { digest, settled: newest + SETTLE_MS <= performance.timeOrigin };
+}

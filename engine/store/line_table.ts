@@ -1,0 +1,320 @@
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { ignoreTrouble, statIfThere, writeAtomically } from "./files.ts";
+
+/** What the lines of a file are. */
+export interface LineKind<T> {
+  /** Undefined for a line of another shape; else the value as JSON gives it, since it is not parsed a second time. */
+  readonly parse: (value: unknown) => T | undefined;
+  /** The keys by which a line can be found, always the same number of them. */
+  readonly keysOf: (line: T) => readonly string[];
+}
+
+/** Raised when the layout changes. */
+const FORMAT = 1;
+const HEADER = 7;
+const DIGEST_BYTES = 32;
+const BLOCK_BYTES = 64 << 10;
+const MAX_BLOCKS = 64;
+/** Lines after the table that are parsed by every process; writing the table anew costs more than parsing a few. */
+const MIN_TAIL = 64;
+const MAX_TAIL_SHARE = 0.02;
+
+/** The lines of the file's beginning: where each is, a check of its bytes, and by each key which lines have it. */
+interface Table {
+  readonly size: number;
+  readonly offsets: Float64Array;
+  readonly lengths: Uint32Array;
+  readonly checks: Float64Array;
+  /** By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order. */
+  readonly byKey: readonly { readonly hashes: Float64Array; readonly lines: Uint32Array }[];
+}
+
+/** cyrb53 (bryc, public domain): 53 bits, so that a hash is a plain number. Against accidents, not against an attacker. */
+function hash53(bytes: Uint8Array): number {
+  let a = 0xdeadbeef;
+  let b = 0x41c6ce57;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    a = Math.imul(a ^ byte, 2654435761);
+    b = Math.imul(b ^ byte, 1597334677);
+  }
+  a = Math.imul(a ^ (a >>> 16), 2246822507) ^ Math.imul(b ^ (b >>> 13), 3266489909);
+  b = Math.imul(b ^ (b >>> 16), 2246822507) ^ Math.imul(a ^ (a >>> 13), 3266489909);
+  return 4294967296 * (2097151 & b) + (a >>> 0);
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const hashText = (text: string) => hash53(encoder.encode(text));
+
+interface Found<T> {
+  readonly offset: number;
+  readonly length: number;
+  readonly check: number;
+  readonly line: T;
+}
+
+/**
+ * Finds lines of an append-only file of JSON lines by key, without reading or parsing the others. The table that makes
+ * this possible lies beside the file and is only ever a hint: it begins with its own digest, belongs to one inode, and
+ * vouches for every line byte by byte, since only lines that passed `parse` get into it. Where anything of that does not
+ * hold, the file itself is read. What was appended since the table was written is parsed as it is met.
+ */
+export class LineTable<T> {
+  readonly #path: string;
+  readonly #tablePath: string;
+  readonly #kind: LineKind<T>;
+  readonly #keys: number;
+  #table: Table | undefined;
+  readonly #parsed = new Map<number, T>();
+  /** Lines beyond the table, by kind of key and key. */
+  #recent: Map<string, T[]>[];
+  readonly #added: T[] = [];
+  readonly #blocks = new Map<number, Uint8Array>();
+
+  /** @param keys how many keys a line has */
+  constructor(path: string, tablePath: string, keys: number, kind: LineKind<T>) {
+    this.#path = path;
+    this.#tablePath = tablePath;
+    this.#kind = kind;
+    this.#keys = keys;
+    this.#recent = this.#emptyRecent();
+    this.#load(true);
+  }
+
+  /** How many lines the table has. */
+  get size(): number {
+    return this.#table?.offsets.length ?? 0;
+  }
+
+  /** All lines with a key, oldest first. */
+  find(which: number, key: string): readonly T[] {
+    const recent = this.#recent[which]!.get(key) ?? [];
+    const older: T[] = [];
+    for (const index of this.#linesOf(which, key)) {
+      const line = this.#line(index);
+      if (line === undefined) {
+        // The file is not what the table says: from here on only the file counts.
+        this.#load(false);
+        return this.#recent[which]!.get(key) ?? [];
+      }
+      if (this.#kind.keysOf(line)[which] === key) older.push(line);
+    }
+    return [...older, ...recent];
+  }
+
+  /** Whether a line has the key, as far as hashes tell: good for what a wrong yes cannot spoil. */
+  seems(which: number, key: string): boolean {
+    return this.#recent[which]!.has(key) || !this.#linesOf(which, key).next().done;
+  }
+
+  /** Tell of a line that this process has appended, or would have. */
+  add(line: T): void {
+    this.#added.push(line);
+    this.#enter(line);
+  }
+
+  #enter(line: T): void {
+    this.#kind.keysOf(line).forEach((key, which) => {
+      const same = this.#recent[which]!.get(key);
+      if (same === undefined) this.#recent[which]!.set(key, [line]);
+      else same.push(line);
+    });
+  }
+
+  #emptyRecent(): Map<string, T[]>[] {
+    return Array.from({ length: this.#keys }, () => new Map<string, T[]>());
+  }
+
+  #load(useTable: boolean): void {
+    this.#recent = this.#emptyRecent();
+    this.#parsed.clear();
+    this.#blocks.clear();
+    const info = statIfThere(this.#path);
+    this.#table = useTable && info !== undefined ? this.#readTable(info) : undefined;
+    const { found, end } = this.#readTail(this.#table?.size ?? 0);
+    for (const { line } of found) this.#enter(line);
+    // Most of these are in the file by now; twice the same says the same.
+    for (const line of this.#added) this.#enter(line);
+    if (info !== undefined && found.length > Math.max(MIN_TAIL, this.size * MAX_TAIL_SHARE)) {
+      this.#writeTable(info, found, end);
+    }
+  }
+
+  *#linesOf(which: number, key: string): Generator<number> {
+    if (this.#table === undefined) return;
+    const { hashes, lines } = this.#table.byKey[which]!;
+    const wanted = hashText(key);
+    let low = 0;
+    for (let high = hashes.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (hashes[middle]! < wanted) low = middle + 1;
+      else high = middle;
+    }
+    for (; hashes[low] === wanted; low++) yield lines[low]!;
+  }
+
+  #line(index: number): T | undefined {
+    const known = this.#parsed.get(index);
+    if (known !== undefined) return known;
+    const { offsets, lengths, checks } = this.#table!;
+    const bytes = this.#bytes(offsets[index]!, lengths[index]!);
+    if (hash53(bytes) !== checks[index]) return undefined;
+    const line = JSON.parse(decoder.decode(bytes)) as T;
+    this.#parsed.set(index, line);
+    return line;
+  }
+
+  #bytes(offset: number, length: number): Uint8Array {
+    const first = Math.floor(offset / BLOCK_BYTES);
+    const last = Math.floor((offset + length - 1) / BLOCK_BYTES);
+    if (first === last) return this.#block(first).subarray(offset - first * BLOCK_BYTES).subarray(0, length);
+    const all = new Uint8Array((last - first + 1) * BLOCK_BYTES);
+    for (let block = first; block <= last; block++) all.set(this.#block(block), (block - first) * BLOCK_BYTES);
+    return all.subarray(offset - first * BLOCK_BYTES).subarray(0, length);
+  }
+
+  /** Lines are asked for in about the order in which they were written, a few places of the file at a time. */
+  #block(number: number): Uint8Array {
+    const known = this.#blocks.get(number);
+    if (known !== undefined) {
+      this.#blocks.delete(number);
+      this.#blocks.set(number, known);
+      return known;
+    }
+    const block = readRange(this.#path, number * BLOCK_BYTES, BLOCK_BYTES);
+    if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!);
+    this.#blocks.set(number, block);
+    return block;
+  }
+
+  /** Parse what follows the table. A last line without its break may still be being written. */
+  #readTail(from: number): { found: Found<T>[]; end: number } {
+    const bytes = readRange(this.#path, from, Infinity);
+    const found: Found<T>[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+      const text = bytes.subarray(start, end);
+      const line = this.#parse(text);
+      if (line !== undefined) {
+        found.push({ offset: from + start, length: text.length, check: hash53(text), line });
+      }
+      start = end + 1;
+    }
+    return { found, end: from + start };
+  }
+
+  #parse(bytes: Uint8Array): T | undefined {
+    if (bytes.length === 0) return undefined;
+    try {
+      return this.#kind.parse(JSON.parse(decoder.decode(bytes)));
+    } catch {
+      // A crash tore this line; what it would have said counts as never said.
+      return undefined;
+    }
+  }
+
+  #readTable(info: Deno.FileInfo): Table | undefined {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = Deno.readFileSync(this.#tablePath);
+    } catch {
+      return undefined;
+    }
+    if (bytes.length < DIGEST_BYTES + 8 * HEADER || !bytes.subarray(0, DIGEST_BYTES).every(same(digestOf(bytes)))) {
+      return undefined;
+    }
+    const [format, order, size, count, keys, dev, ino] = new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER);
+    const fits = format === FORMAT && order === byteOrder() && keys === this.#keys && size! <= info.size &&
+      dev === (info.dev ?? 0) && ino === (info.ino ?? 0);
+    if (!fits) return undefined;
+    return layOut(bytes.buffer, size!, count!, this.#keys);
+  }
+
+  #writeTable(info: Deno.FileInfo, found: readonly Found<T>[], end: number): void {
+    if (statIfThere(dirname(this.#tablePath)) === undefined) return;
+    const old = this.#table;
+    const known = this.size;
+    const count = known + found.length;
+    const bytes = new Uint8Array(DIGEST_BYTES + 8 * HEADER + count * (20 + 12 * this.#keys));
+    const header = [FORMAT, byteOrder(), end, count, this.#keys, info.dev ?? 0, info.ino ?? 0];
+    new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER).set(header);
+    const table = layOut(bytes.buffer, end, count, this.#keys);
+    if (old !== undefined) {
+      table.offsets.set(old.offsets);
+      table.lengths.set(old.lengths);
+      table.checks.set(old.checks);
+    }
+    found.forEach(({ offset, length, check }, index) => {
+      table.offsets[known + index] = offset;
+      table.lengths[known + index] = length;
+      table.checks[known + index] = check;
+    });
+    table.byKey.forEach(({ hashes, lines }, which) => {
+      const all = new Float64Array(count);
+      const before = old?.byKey[which];
+      before?.lines.forEach((line, index) => all[line] = before.hashes[index]!);
+      found.forEach(({ line }, index) => all[known + index] = hashText(this.#kind.keysOf(line)[which]!));
+      const order = Uint32Array.from(all, (_, index) => index).sort((a, b) => all[a]! - all[b]! || a - b);
+      lines.set(order);
+      order.forEach((line, index) => hashes[index] = all[line]!);
+    });
+    bytes.set(digestOf(bytes));
+    ignoreTrouble(() => writeAtomically(this.#tablePath, bytes));
+  }
+}
+
+/** All of the numbers are read as they lie in memory, so a table is of use to machines of one byte order. */
+function byteOrder(): number {
+  return new Uint8Array(Uint32Array.of(1).buffer)[0]!;
+}
+
+function digestOf(table: Uint8Array): Uint8Array {
+  return createHash("sha256").update(table.subarray(DIGEST_BYTES)).digest();
+}
+
+function same(other: Uint8Array): (value: number, index: number) => boolean {
+  return (value, index) => value === other[index];
+}
+
+function layOut(buffer: ArrayBuffer, size: number, count: number, keys: number): Table {
+  let at = DIGEST_BYTES + 8 * HEADER;
+  const floats = () => {
+    const array = new Float64Array(buffer, at, count);
+    at += 8 * count;
+    return array;
+  };
+  const integers = () => {
+    const array = new Uint32Array(buffer, at, count);
+    at += 4 * count;
+    return array;
+  };
+  // Eight-byte numbers first, so that every array is aligned.
+  const [offsets, checks] = [floats(), floats()];
+  const hashes = Array.from({ length: keys }, floats);
+  const lengths = integers();
+  return { size, offsets, checks, lengths, byKey: hashes.map((each) => ({ hashes: each, lines: integers() })) };
+}
+
+/** Bytes of a file from an offset on; fewer than wanted, or none, where it ends before. */
+function readRange(path: string, offset: number, length: number): Uint8Array {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
+    throw error;
+  }
+  using open = file;
+  const left = Math.min(length, Math.max(0, open.statSync().size - offset));
+  const bytes = new Uint8Array(left);
+  open.seekSync(offset, Deno.SeekMode.Start);
+  let filled = 0;
+  while (filled < left) {
+    const read = open.readSync(bytes.subarray(filled));
+    if (read === null) break;
+    filled += read;
+  }
+  return bytes.subarray(0, filled);
+}

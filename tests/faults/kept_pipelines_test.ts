@@ -1,0 +1,63 @@
+import { assertEquals } from "@std/assert";
+import { Project } from "../support/project.ts";
+
+/** Code that was evaluated is trusted by content only if it was left alone for two seconds before. */
+const SETTLED_MS = 2_200;
+const settle = () => new Promise((done) => setTimeout(done, SETTLED_MS));
+
+const STAGE = `import { defineStage } from "noiseline";
+import { z } from "zod";
+import { text } from "./helper.ts";
+export default defineStage({
+  summary: "Write what the helper says",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "a text" } },
+  run: ({ outputs }) => outputs.out.write("value.txt", text),
+});
+`;
+
+const PIPELINE = `import { definePipeline } from "noiseline";
+import { id } from "./names.ts";
+export default definePipeline({ name: "demo", stages: { [id]: { uses: "./stage.ts" } } });
+`;
+
+const isKept = (project: Project) => project.list(".noiseline/cache").filter((name) => name.startsWith("pipeline-"));
+
+async function statesOf(project: Project, file: string): Promise<Record<string, string>> {
+  const { json } = await project.cli(["plan", file, "--json"]);
+  return Object.fromEntries(json.stages.map((stage: { id: string; state: string }) => [stage.id, stage.state]));
+}
+
+Deno.test("an edit of a custom stage's helper, or of what a pipeline in TypeScript imports, is never overlooked", async () => {
+  await using project = new Project({
+    files: {
+      "stage.ts": STAGE,
+      "helper.ts": 'export const text = "one";\n',
+      "p.ts": PIPELINE,
+      "names.ts": 'export const id = "a";\n',
+    },
+  });
+  await settle();
+  assertEquals((await project.cli(["run", "p.ts"])).code, 0);
+  assertEquals(isKept(project).length, 1);
+  assertEquals(await statesOf(project, "p.ts"), { a: "cached" });
+
+  project.write("helper.ts", 'export const text = "two";\n');
+  assertEquals(await statesOf(project, "p.ts"), { a: "run" });
+  project.write("helper.ts", 'export const text = "one";\n');
+  assertEquals(await statesOf(project, "p.ts"), { a: "cached" });
+
+  project.write("names.ts", 'export const id = "b";\n');
+  assertEquals(await statesOf(project, "p.ts"), { b: "restore" });
+  project.write("names.ts", 'export const id = "a";\n');
+
+  // A helper that only now comes to be imported had no say before.
+  project.write("more.ts", 'export const text = "three";\n');
+  project.write("stage.ts", STAGE.replace("./helper.ts", "./more.ts"));
+  await settle();
+  assertEquals((await project.cli(["run", "p.ts"])).code, 0);
+  assertEquals(await statesOf(project, "p.ts"), { a: "cached" });
+  project.write("more.ts", 'export const text = "four";\n');
+  assertEquals(await statesOf(project, "p.ts"), { a: "run" });
+});
