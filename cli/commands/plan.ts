@@ -41,7 +41,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const forecasts = forecastPlan(plan, loaded.store);
       const capacity = capacityOf(options.jobs);
       const total = totalOf(plan, forecasts, capacity);
-      const live = findRuns(loaded.store, loaded.pipeline.name).stages;
+      // Where all is cached, looking through the records of runs would be most of the work.
+      const live: Runs["stages"] = forecasts.size === 0
+        ? new Map()
+        : findRuns(loaded.store, loaded.pipeline.name).stages;
       if (json) {
         printJson({
           pipeline: loaded.pipeline.name,
