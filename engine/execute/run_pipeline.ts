@@ -289,13 +289,15 @@ class Scheduler {
       numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
       device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },
       message: result.message ?? null,
-      ...(result.state === "ran" ? { sources: this.#sourcesOf(id, result.manifest!) } : {}),
+      ...(result.state === "ran" ? this.#sourcesOf(id, result.manifest!) : {}),
     };
     this.#record.stages[id] = record;
   }
 
-  #sourcesOf(id: string, { ingredients }: ResultManifest): Sources {
-    return sourcesOf(this.#pipeline.stages.get(id)!, this.#pipeline.folder, ingredients.externals);
+  /** Most stages have none, and records of thousands of stages need not say so of each. */
+  #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
+    const sources = sourcesOf(this.#pipeline.stages.get(id)!, this.#pipeline.folder, ingredients.externals);
+    return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {

@@ -24,6 +24,8 @@ interface Past {
 const RECENT = 5;
 /** Runs of another size within this factor scale well; much smaller ones are mostly overhead. */
 const SIMILAR = 4;
+/** So many past runs of one sort are looked at; sweeps have thousands, and each stage of a plan asks anew. */
+const MEMORY = 100;
 /** What a stage within the engine is for; it has no process to start. */
 const INLINE_MS = 5;
 
@@ -94,7 +96,8 @@ function makeHistory(timings: readonly Timing[]): History {
       timing.fromStep ?? 0,
     ),
   })).filter(({ amount }) => amount.done > 0);
-  const by = (keyOf: (timing: Timing) => string) => Map.groupBy(all, ({ timing }) => keyOf(timing));
+  const by = (keyOf: (timing: Timing) => string) =>
+    new Map([...Map.groupBy(all, ({ timing }) => keyOf(timing))].map(([key, pasts]) => [key, pasts.slice(-MEMORY)]));
   return {
     own: by((one) => `${one.pipeline}/${one.stage} ${one.kind} ${one.numerics}`),
     relatives: by((one) => `${one.pipeline}/${familyOf(one.stage)} ${one.kind} ${one.numerics}`),
