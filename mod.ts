@@ -71,14 +71,6 @@ export {
   type Written,
 } from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
-export {
-  type ImagesInfo,
-  type ImagesToWrite,
-  readImages,
-  type StoredImages,
-  writeImages,
-} from "./stages/shared/images.ts";
-export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
 export { openSharedCache } from "./engine/cache/open_cache.ts";
 export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";

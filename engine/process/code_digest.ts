@@ -10,7 +10,7 @@ export const API_VERSION = 1;
 
 /** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
 const TOOLKIT_PARTS =
-  /^(mod\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
+  /^((mod|core|data)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
 interface InfoModule {
   readonly specifier: string;

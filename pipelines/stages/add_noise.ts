@@ -1,4 +1,5 @@
-import { defineStage, randomStream, readImages, writeImages } from "noiseline";
+import { defineStage, randomStream } from "noiseline";
+import { readImages, writeImages } from "noiseline/data";
 import { z } from "zod";
 
 /** Gaussian noise on images, in the range [-1, 1] that networks see; what leaves the range is cut off. */

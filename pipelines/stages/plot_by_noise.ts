@@ -1,4 +1,5 @@
-import { defineStage, lineChartsSvg } from "noiseline";
+import { defineStage } from "noiseline";
+import { lineChartsSvg } from "noiseline/data";
 import { z } from "zod";
 
 /** What this stage needs of `metrics.json`; there is more in it. */
