@@ -32,11 +32,11 @@ export async function acquireLock(
       }
       waitMs = Math.min(waitMs * 2, 250);
     }
+    ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
   } catch (error) {
     file.close();
     throw error;
   }
-  ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
