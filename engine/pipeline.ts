@@ -71,3 +71,23 @@ export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs"
 export function fileNameOf(stageId: string): string {
   return stageId.replaceAll("/", "+");
 }
+
+/** Stages of one family differ in extent alone: the longer continue the shorter. */
+export function familyOf({ entry, choice }: Pick<Stage, "entry" | "choice">): string {
+  return choice === undefined ? entry : `${choice.ranking.stage}.${choice.ranking.port} ${choice.place}`;
+}
+
+/** The stages whose rankings decide what a stage is. */
+export function rankingsOf({ choice }: Pick<Stage, "choice">): string[] {
+  if (choice === undefined) return [];
+  return [...new Set([choice.ranking.stage, ...choice.candidates.flatMap(({ stage }) => rankingsOf(stage))])];
+}
+
+/** A stage at another extent, whatever it may turn out to be. @param name of the param that is its extent */
+export function atExtent(base: Stage, id: string, name: string, extent: number): Stage {
+  const { choice, ...rest } = base;
+  const stage = { ...rest, id, params: { ...base.params, [name]: extent }, extent };
+  if (choice === undefined) return stage;
+  const candidates = choice.candidates.map((one) => ({ ...one, stage: atExtent(one.stage, id, name, extent) }));
+  return { ...stage, choice: { ...choice, candidates } };
+}

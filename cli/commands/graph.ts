@@ -1,5 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import type { Pipeline } from "noiseline";
+import { type Pipeline, rankingsOf } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson, printLine } from "../io.ts";
 import { collect, loadForCommand } from "../load.ts";
@@ -44,9 +44,17 @@ function edgesOf(pipeline: Pipeline) {
   );
 }
 
+/** What stages wait for without reading it: what they need, or what chooses the one that they go on with. */
+function waitsOf(pipeline: Pipeline) {
+  return [...pipeline.stages.values()].flatMap((stage) => {
+    const before = stage.choice === undefined ? stage.needs : rankingsOf(stage);
+    return before.map((from) => ({ from, to: stage.id, why: stage.choice === undefined ? "needs" : "chooses" }));
+  });
+}
+
 function toJson(pipeline: Pipeline) {
   const nodes = [...pipeline.stages.values()].map(({ id, kind }) => ({ id, kind: kind.name }));
-  return { pipeline: pipeline.name, nodes, edges: edgesOf(pipeline) };
+  return { pipeline: pipeline.name, nodes, edges: edgesOf(pipeline), waits: waitsOf(pipeline) };
 }
 
 /** Mermaid reserves some words and characters in node names, so nodes are numbered and carry their ids as labels. */
@@ -54,7 +62,8 @@ function toMermaid(pipeline: Pipeline): string[] {
   const names = new Map([...pipeline.stages.keys()].map((id, index) => [id, `s${index}`]));
   const nodes = [...pipeline.stages.values()].map(({ id, kind }) => `  ${names.get(id)}["${id}<br/>${kind.name}"]`);
   const edges = edgesOf(pipeline).map(({ from, output, to }) => `  ${names.get(from)} -->|${output}| ${names.get(to)}`);
-  return ["flowchart TD", ...nodes, ...edges];
+  const waits = waitsOf(pipeline).map(({ from, to, why }) => `  ${names.get(from)} -.->|${why}| ${names.get(to)}`);
+  return ["flowchart TD", ...nodes, ...edges, ...waits];
 }
 
 /** A text in DOT: only the quote ends it, but a backslash starts an escape such as that of a line break. */
@@ -72,5 +81,8 @@ function toDot(pipeline: Pipeline): string[] {
   const edges = edgesOf(pipeline).map(({ from, output, to }) =>
     `  ${quoteDot(from)} -> ${quoteDot(to)} [label=${quoteDot(output)}];`
   );
-  return [`digraph ${quoteDot(pipeline.name)} {`, "  node [shape=box];", ...nodes, ...edges, "}"];
+  const waits = waitsOf(pipeline).map(({ from, to, why }) =>
+    `  ${quoteDot(from)} -> ${quoteDot(to)} [label=${quoteDot(why)}, style=dashed];`
+  );
+  return [`digraph ${quoteDot(pipeline.name)} {`, "  node [shape=box];", ...nodes, ...edges, ...waits, "}"];
 }

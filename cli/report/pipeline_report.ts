@@ -1,4 +1,4 @@
-import { openStoredArtifact, type Pipeline, type Plan, type Store } from "noiseline";
+import { openStoredArtifact, type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
 import { collectArtifacts, type Collected, type Report, type ReportStage } from "noiseline/report";
 import { listLeaves } from "../format/leaves.ts";
 
@@ -13,22 +13,30 @@ export async function pipelineReport(
   const items: Collected[] = [];
   const missing: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest }] of stages) {
+  for (const [id, { stage, state, manifest, continues }] of stages) {
     if (manifest === undefined) missing.push(id);
     for (const record of Object.values(manifest?.outputs ?? {})) {
       items.push({ title: id, artifact: openStoredArtifact(record, store.objects) });
     }
     // The run that computed it, not those that found it cached.
     const computed = runs.find((run) => run.stages[id]?.state === "ran")?.stages[id];
+    // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
     const own = leaves.get(stage.entry) ?? [];
+    const declared = pipeline.stages.get(id)!;
+    const says = (within: string, value: unknown) => {
+      const name = /^with\.(\w+)$/.exec(within)?.[1];
+      return continues === undefined || name === undefined ? value : stage.params[name] ?? value;
+    };
     described.push({
       id,
       kind: stage.kind.name,
       state,
-      reads: [...new Set(Object.values(stage.inputs).flat().map((binding) => binding.stage))],
+      reads: [...new Set([...Object.values(stage.inputs).flat().map((one) => one.stage), ...rankingsOf(declared)])],
       durationMs: computed?.durationMs,
       numerics: manifest?.numerics ?? undefined,
-      params: stage.id === stage.entry ? own.map(({ within, value, origin }) => ({ path: within, value, origin })) : [],
+      params: declared.id === declared.entry
+        ? own.map(({ within, value, origin }) => ({ path: within, value: says(within, value), origin }))
+        : [],
     });
   }
   const [last] = runs;

@@ -5,7 +5,7 @@ import type { SharedCache } from "../cache/shared_cache.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState, StageFinished } from "../event/events.ts";
 import { sourcesOf } from "../fingerprint/sources.ts";
-import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
+import { familyOf, type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { isEnvironmental } from "../store/files.ts";
@@ -53,7 +53,7 @@ export async function runPipeline(
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
   using still = new DisposableStack();
-  const locked = await lockStore(store, async () => void still.use(await store.guards.holdStill()));
+  const locked = await lockStore(store, async () => void still.use(await store.guards.holdStill(options.stop)));
   if (!locked.ok) return refuse(locked.diagnostics);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
@@ -80,6 +80,9 @@ export async function runPipeline(
     });
     return succeed({ status, runId, plan, stages: results, counts });
   };
+  const isStopped = () => options.stop?.aborted === true;
+  // Ctrl-C while `gc` had the store to itself: the plan was made without its lock.
+  if (isStopped()) return finish("interrupted", undefined);
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
@@ -89,8 +92,9 @@ export async function runPipeline(
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
   using inUse = new DisposableStack();
-  const marked = await lockStore(store, async () => void inUse.use(await store.guards.markInUse()));
+  const marked = await lockStore(store, async () => void inUse.use(await store.guards.markInUse(options.stop)));
   if (!marked.ok) return refuse(marked.diagnostics);
+  if (isStopped()) return finish("interrupted", undefined);
   const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
@@ -205,6 +209,7 @@ class Scheduler {
       kill,
       mayStart,
       onFailure: () => this.#failed = true,
+      onNested: (id, result, begun) => this.#conclude(id, result, begun),
       replace: this.#options.replace ?? false,
       cache: this.#options.cache,
     });
@@ -228,10 +233,12 @@ class Scheduler {
   #countMissing(): void {
     const families = Map.groupBy(
       [...this.#pipeline.stages.values()].filter((stage) => stage.extent !== undefined),
-      (stage) => stage.entry,
+      familyOf,
     );
-    for (const [id, { stage }] of this.#plan.stages) {
+    for (const id of this.#plan.stages.keys()) {
       if (this.#results.has(id)) continue;
+      // As it is declared: what a selection made of a stage waits for less than what it might have made.
+      const stage = this.#pipeline.stages.get(id)!;
       const before = new Set(this.#predecessors(stage, families).filter((one) => this.#plan.stages.has(one)));
       const open = [...before].filter((one) => !this.#results.has(one));
       this.#missing.set(id, open.length);
@@ -246,7 +253,7 @@ class Scheduler {
 
   /** What a stage reads or needs, and the shorter runs that it continues. */
   #predecessors(stage: Stage, families: ReadonlyMap<string, readonly Stage[]>): string[] {
-    const family = families.get(stage.entry) ?? [];
+    const family = families.get(familyOf(stage)) ?? [];
     return [
       ...predecessorsOf(stage),
       ...family.filter((other) => other.extent! < stage.extent!).map((other) => other.id),
@@ -257,6 +264,24 @@ class Scheduler {
     const startedAt = new Date().toISOString();
     const started = performance.now();
     const result = await runner.reach(id);
+    this.#conclude(id, result, { startedAt, started });
+    if (result.manifest !== undefined) {
+      for (const next of this.#successors.get(id) ?? []) {
+        const left = this.#missing.get(next)! - 1;
+        this.#missing.set(next, left);
+        if (left === 0) this.#ready.push(next);
+      }
+    } else if (result.state === "failed") {
+      this.#failed = true;
+    }
+  }
+
+  /** Say and record how a stage ended, also one that was only made again because another one needed it. */
+  #conclude(
+    id: string,
+    result: StageResult,
+    { startedAt, started }: { readonly startedAt: string; readonly started: number },
+  ): void {
     this.#results.set(id, result);
     const durationMs = result.workMs ?? performance.now() - started;
     this.#keepRecord(id, result, startedAt, durationMs);
@@ -267,15 +292,6 @@ class Scheduler {
       at: new Date().toISOString(),
     });
     this.#emit(this.#finished(id, result, durationMs));
-    if (result.manifest !== undefined) {
-      for (const next of this.#successors.get(id) ?? []) {
-        const left = this.#missing.get(next)! - 1;
-        this.#missing.set(next, left);
-        if (left === 0) this.#ready.push(next);
-      }
-    } else if (result.state === "failed") {
-      this.#failed = true;
-    }
   }
 
   #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
@@ -296,7 +312,7 @@ class Scheduler {
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
-    const sources = sourcesOf(this.#pipeline.stages.get(id)!, this.#pipeline.folder, ingredients.externals);
+    const sources = sourcesOf(this.#planner.planStage(id, false).stage, this.#pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 

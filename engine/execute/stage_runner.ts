@@ -2,7 +2,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Emit } from "../event/events.ts";
-import { fileNameOf, type Pipeline } from "../pipeline.ts";
+import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { isEnvironmental } from "../store/files.ts";
@@ -29,10 +29,24 @@ export interface RunnerOptions {
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
   readonly onFailure: () => void;
+  /** Called for a stage that was reached because another one needed it again. */
+  readonly onNested: (
+    id: string,
+    result: StageResult,
+    begun: { readonly startedAt: string; readonly started: number },
+  ) => void;
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
 }
+
+/** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
+const MAX_UNSETTLED = 5;
+const UNSETTLED: StageResult = {
+  state: "failed",
+  message: "what it reads cannot be kept whole in the store",
+  fix: "look at the disk, then run again",
+};
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
@@ -87,7 +101,7 @@ export class StageRunner {
     });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
-    for (let tries = 0;;) {
+    for (let tries = 0, unsettled = 0;;) {
       {
         // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
         using still = await store.guards.holdStill(stop);
@@ -99,7 +113,10 @@ export class StageRunner {
       planned = planner.planStage(id, forced);
       const missing = await this.#reachInputs(planned);
       if (missing !== undefined) return missing;
-      if (planned.keys === undefined) continue;
+      if (planned.keys === undefined) {
+        if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
+        continue;
+      }
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
@@ -192,9 +209,8 @@ export class StageRunner {
    */
   async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, cache } = this.#options;
-    if (stage.choice !== undefined && keys === undefined) {
-      // What the stage is, only a selection that can be read says.
-      const { stage: id } = stage.choice.ranking;
+    // What the stage is, only selections that can be read say.
+    for (const id of keys === undefined ? rankingsOf(stage) : []) {
       const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
       if (broken !== undefined) return broken;
     }
@@ -227,12 +243,14 @@ export class StageRunner {
 
   /** How a stage ended that came to no result. */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
+    const begun = { startedAt: new Date().toISOString(), started: performance.now() };
     const reached = await this.reach(id);
+    this.#options.onNested(id, reached, begun);
     return reached.manifest === undefined ? reached : undefined;
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
-    const { store, runId, emit, pipeline } = this.#options;
+    const { store, runId, emit, pipeline, kill } = this.#options;
     const { stage, device } = planned;
     const started = performance.now();
     this.#announce(device);
@@ -251,7 +269,7 @@ export class StageRunner {
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
       await flushOutputs(start.outputs);
       // Until the manifest names them, the files that are moved into the store belong to nothing.
-      using _still = await store.guards.holdStill();
+      using _still = await store.guards.holdStill(kill);
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;

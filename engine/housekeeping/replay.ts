@@ -77,6 +77,7 @@ export async function replayStage(
       kill,
       mayStart: () => true,
       onFailure: () => {},
+      onNested: () => {},
       cache: undefined,
       replace: false,
     });

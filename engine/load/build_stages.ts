@@ -1,12 +1,14 @@
 import type { StageEntry } from "../../schemas/pipeline_file.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
-import { predecessorsOf, type Stage } from "../pipeline.ts";
+import { atExtent, familyOf, predecessorsOf, type Stage } from "../pipeline.ts";
 import { bindInputs } from "./bind.ts";
 import { type Continuation, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "./origin.ts";
 import { pairProblems } from "./pairs.ts";
+import { stageIdOf } from "./reference.ts";
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(
@@ -57,7 +59,8 @@ export function buildStages(
     });
   }
 
-  for (const [id, continuation] of continuations) {
+  // What is gone on with may itself go on with something, so each waits for those before it.
+  for (const [id, continuation] of inOrder(continuations)) {
     const entry = entries.get(id)!;
     const bare = { ...continuation.kind, inputs: {} };
     const { needs, variants, problems: needProblems } = bindInputs(id, { ...entry, inputs: {} }, bare, kinds, origins);
@@ -90,13 +93,10 @@ export function buildStages(
   return { stages, edges, problems };
 }
 
-/** A stage at another extent, whatever it may turn out to be. */
-function atExtent(base: Stage, id: string, name: string, extent: number): Stage {
-  const { choice, ...rest } = base;
-  const stage = { ...rest, id, params: { ...base.params, [name]: extent }, extent };
-  if (choice === undefined) return stage;
-  const candidates = choice.candidates.map((one) => ({ ...one, stage: atExtent(one.stage, id, name, extent) }));
-  return { ...stage, choice: { ...choice, candidates } };
+function inOrder(continuations: ReadonlyMap<string, Continuation>): [string, Continuation][] {
+  const edges = new Map([...continuations].map(([id, { candidates }]) => [id, candidates.map(stageIdOf)]));
+  const { order, rest } = topologicalOrder(edges);
+  return [...order, ...rest].map((id) => [id, continuations.get(id)!]);
 }
 
 function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
@@ -131,7 +131,7 @@ function chainVariants(stages: ReadonlyMap<string, Stage>, edges: Map<string, st
   const families = new Map<string, Stage[]>();
   for (const stage of stages.values()) {
     if (stage.extent === undefined) continue;
-    families.set(stage.entry, [...families.get(stage.entry) ?? [], stage]);
+    families.set(familyOf(stage), [...families.get(familyOf(stage)) ?? [], stage]);
   }
   for (const family of families.values()) {
     if (family.length < 2) continue;

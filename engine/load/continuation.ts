@@ -2,7 +2,7 @@ import type { StageEntry } from "../../schemas/pipeline_file.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { extentParam, type Kind } from "../kind.ts";
-import { predecessorsOf, type Stage } from "../pipeline.ts";
+import { atExtent, predecessorsOf, type Stage } from "../pipeline.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "./origin.ts";
@@ -123,18 +123,16 @@ export function continuedStage(
   for (const candidate of candidates) {
     const base = stages.get(stageIdOf(candidate));
     if (base === undefined) return { stage: undefined, problems: [] };
-    const outcome = base.kind.custom
+    const outcome = base.kind.custom || base.choice !== undefined
       ? { ok: true as const, params: { ...base.params, [extent]: to } }
       : base.kind.validate({ ...entries.get(base.entry)!.with, [extent]: to });
     if (!outcome.ok) {
       return { stage: undefined, problems: issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins) };
     }
     const stage: Stage = {
-      ...base,
-      id,
-      entry: id,
+      // Its entry stays that of the candidate, where its params are written.
+      ...atExtent(base, id, extent, outcome.params[extent] as number),
       params: outcome.params,
-      extent: outcome.params[extent] as number,
       resources: { ...base.resources, ...entry.resources },
       timeoutMs: entry.timeout ?? base.timeoutMs,
       retries: entry.retries,
@@ -146,6 +144,7 @@ export function continuedStage(
   const before = [select, ...choices.flatMap(({ stage }) => predecessorsOf(stage)), ...needs];
   const stage: Stage = {
     ...choices[0]!.stage,
+    entry: id,
     needs: [...new Set(before)],
     choice: { ranking: { stage: select, port: ranking }, place, candidates: choices },
   };

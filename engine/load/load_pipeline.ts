@@ -63,10 +63,17 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     origins,
   );
   problems.push(...kindProblems);
+  // Slots have the types of what is chosen from, which may itself go on with what is in a slot.
   addSlots(entries, kinds);
-  const { continuations, problems: continueProblems } = findContinuations(entries, kinds, origins);
-  problems.push(...continueProblems);
-  for (const [id, { kind }] of continuations) kinds.set(id, kind);
+  let found = findContinuations(entries, kinds, origins);
+  for (let before = -1; found.continuations.size > before;) {
+    before = found.continuations.size;
+    for (const [id, { kind }] of found.continuations) kinds.set(id, kind);
+    addSlots(entries, kinds);
+    found = findContinuations(entries, kinds, origins);
+  }
+  const { continuations } = found;
+  problems.push(...found.problems);
 
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set(unresolved.map((path) => String(path[1])));

@@ -1,3 +1,4 @@
+import { predecessorsOf } from "../pipeline.ts";
 import { type Plan, WORKING_STATES } from "./plan.ts";
 
 /** Stages that read others, directly or not, by what will happen to them, in dependency order. */
@@ -10,12 +11,19 @@ export interface Followers {
   readonly unchanged: readonly string[];
 }
 
+/** Whether a stage reads any of these, or becomes what one of them chooses. Waiting alone changes nothing. */
+function followsAny({ pipeline }: Plan, id: string, found: ReadonlySet<string>): boolean {
+  const { inputs, choice } = pipeline.stages.get(id)!;
+  const read = Object.values(inputs).flat().map((binding) => binding.stage);
+  return [...read, ...choice === undefined ? [] : [choice.ranking.stage]].some((one) => found.has(one));
+}
+
 export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const own = new Set(ids);
   const found = new Set(own);
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
   for (const { stage, state } of plan.stages.values()) {
-    if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
+    if (!followsAny(plan, stage.id, found)) continue;
     found.add(stage.id);
     if (own.has(stage.id)) continue;
     const list = WORKING_STATES.has(state) ? "certain" : state === "may-run" ? "mayRun" : "unchanged";
@@ -31,7 +39,7 @@ export function findPending(plan: Plan, ids: Iterable<string>): string[] {
   const pending: string[] = [];
   for (const { stage, state } of [...plan.stages.values()].reverse()) {
     if (!wanted.has(stage.id)) continue;
-    for (const { stage: before } of Object.values(stage.inputs).flat()) wanted.add(before);
+    for (const before of predecessorsOf(plan.pipeline.stages.get(stage.id)!)) wanted.add(before);
     if (!own.has(stage.id) && (WORKING_STATES.has(state) || state === "may-run")) pending.push(stage.id);
   }
   return pending.reverse();

@@ -1,7 +1,7 @@
 import type { Selection } from "../../schemas/selection.ts";
 import type { Externals } from "../fingerprint/externals.ts";
 import { choiceRecipeKey, keyParams, type LocalIngredients, recipeKeyOf, type StageKeys } from "../fingerprint/keys.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import type { Pipeline, Stage, StageChoice } from "../pipeline.ts";
 
 /** What is known of a stage's keys before anything runs. */
 export interface KnownKeys extends StageKeys {
@@ -15,47 +15,58 @@ export interface Chosen extends KnownKeys {
   readonly continues: { readonly continues?: string };
 }
 
+/** What an output ranks; undefined while that is not there. */
+export type RankingOf = (ranking: StageChoice["ranking"]) => Selection["ranking"] | undefined;
+
 /** The keys of all stages of a pipeline. */
 export class KeyBook {
   readonly #externals: ReadonlyMap<string, Externals>;
-  readonly #keys = new Map<string, KnownKeys>();
-  /** Of stages that go on with one of several, the keys of each that it may be. */
-  readonly #choices = new Map<string, readonly KnownKeys[]>();
+  readonly #declared: Pipeline["stages"];
+  /** Of all stages, and of all that those may be which go on with one of several. */
+  readonly #keys = new Map<Stage, KnownKeys>();
 
   /** @param externals of every stage, by id */
   constructor(pipeline: Pipeline, externals: ReadonlyMap<string, Externals>) {
     this.#externals = externals;
-    for (const stage of pipeline.stages.values()) this.#add(stage);
+    this.#declared = pipeline.stages;
+    for (const stage of pipeline.stages.values()) this.#add(stage, stage.id);
   }
 
   of(id: string): KnownKeys {
-    return this.#keys.get(id)!;
+    return this.#keys.get(this.#declared.get(id)!)!;
   }
 
-  /** What a stage is: itself, or what a ranking makes of it. Undefined while it takes a ranking that is not there. */
-  choose(stage: Stage, ranking: Selection["ranking"] | undefined): Chosen | undefined {
+  /**
+   * What a stage is: itself, or what rankings make of it. Undefined while it takes a ranking that is not there.
+   * @param continues the stage that it goes on with, where that is known already
+   */
+  choose(stage: Stage, rankingOf: RankingOf, continues?: string): Chosen | undefined {
     const { choice } = stage;
-    if (choice === undefined) return { stage, ...this.of(stage.id), continues: {} };
-    const candidate = ranking?.[choice.place]?.candidate;
+    if (choice === undefined) {
+      return { stage, ...this.#keys.get(stage)!, continues: continues === undefined ? {} : { continues } };
+    }
+    const candidate = rankingOf(choice.ranking)?.[choice.place]?.candidate;
     const found = candidate === undefined ? undefined : choice.candidates[candidate];
-    if (found === undefined) return undefined;
-    return { stage: found.stage, ...this.#choices.get(stage.id)![candidate!]!, continues: { continues: found.id } };
+    // What was chosen from may itself go on with something that was chosen.
+    return found && this.choose(found.stage, rankingOf, continues ?? found.id);
   }
 
-  #add(stage: Stage): void {
-    if (stage.choice === undefined) {
-      this.#keys.set(stage.id, this.#keysOf(stage, stage.id));
-      return;
+  #add(stage: Stage, id: string): KnownKeys {
+    const { choice } = stage;
+    if (choice === undefined) {
+      const keys = this.#keysOf(stage, id);
+      this.#keys.set(stage, keys);
+      return keys;
     }
-    const { ranking, place, candidates } = stage.choice;
-    const choices = candidates.map((one) => this.#keysOf(one.stage, one.id));
+    const choices = choice.candidates.map((one) => this.#add(one.stage, one.id));
     const recipeKey = choiceRecipeKey({
-      ranking: { recipeKey: this.of(ranking.stage).recipeKey, port: ranking.port },
-      place,
+      ranking: { recipeKey: this.of(choice.ranking.stage).recipeKey, port: choice.ranking.port },
+      place: choice.place,
       candidates: choices.map((one) => one.recipeKey),
     });
-    this.#choices.set(stage.id, choices);
-    this.#keys.set(stage.id, { ...choices[0]!, recipeKey });
+    const keys = { ...choices[0]!, recipeKey };
+    this.#keys.set(stage, keys);
+    return keys;
   }
 
   /** @param id of the stage that says what is read from outside */

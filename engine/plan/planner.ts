@@ -191,7 +191,6 @@ export class Planner {
         stage: declared,
         recipeKey,
         localKey,
-        ...this.#devices.of(declared),
         state: force ? "run" : "may-run",
         reasons: [force ? { code: "forced" } : waits],
       };
@@ -224,9 +223,10 @@ export class Planner {
 
   /** What a stage is: itself, or what a selection made of it. Undefined while the selection is not there. */
   #choose(stage: Stage): Chosen | undefined {
-    const { choice } = stage;
-    const artifact = choice && this.#settled.get(choice.ranking.stage)?.outputs[choice.ranking.port];
-    return this.#keys.choose(stage, artifact && readRanking(artifact, this.#store.objects));
+    return this.#keys.choose(stage, (ranking) => {
+      const artifact = this.#settled.get(ranking.stage)?.outputs[ranking.port];
+      return artifact && readRanking(artifact, this.#store.objects);
+    });
   }
 
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
@@ -234,16 +234,22 @@ export class Planner {
     if (this.#targets.length === 0) return new Set(this.#pipeline.stages.keys());
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
+    // Stages whose own result may not be what they would come to now; no result that was made of theirs is a shortcut.
+    const stale = new Set<string>();
     for (const stage of this.#pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
       const local = this.#store.results.byRecipe(recipeKey);
       const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
+      const reads = Object.values(stage.inputs).flat().map((binding) => binding.stage);
       // Which of its candidates a stage is, only the selection says, so that is always asked for.
-      const known = found !== undefined && stage.choice === undefined;
-      const fits = known && !this.#force.has(stage.id) && readsLatest(stage, found, latest);
-      const manifest = fits ? this.#goodResult(found) ?? this.#sharedResult(found, localKey) : undefined;
+      const moved = this.#force.has(stage.id) || stage.choice !== undefined || reads.some((id) => stale.has(id)) ||
+        (found !== undefined && !readsLatest(stage, found, latest));
+      if (moved) stale.add(stage.id);
+      const manifest = found !== undefined && !moved
+        ? this.#goodResult(found) ?? this.#sharedResult(found, localKey)
+        : undefined;
       const before = predecessorsOf(stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);

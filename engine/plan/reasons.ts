@@ -61,8 +61,10 @@ export function explainChange(
     const from = before.inputs[name] ?? [];
     if (!differs(from, to)) continue;
     const bindings = stage.inputs[name] ?? [];
-    const first = bindings.find((_, index) => !from.includes(to[index]!)) ?? bindings[0];
-    reasons.push({ code: "input", name, stage: first?.stage ?? "none", from, to });
+    const first = bindings.find((_, index) => !from.includes(to[index]!));
+    // A list that only got shorter reads nothing new: what it no longer reads has no name here.
+    const shrunk = first === undefined && to.length < from.length;
+    reasons.push({ code: "input", name, stage: shrunk ? "none" : (first ?? bindings[0])?.stage ?? "none", from, to });
   }
   for (const [name, from] of Object.entries(before.inputs)) {
     if (Object.hasOwn(stage.inputs, name)) continue;

@@ -62,3 +62,50 @@ Deno.test("run chooses from a sweep, goes on with the best, and changes its mind
   assertEquals([turned.ended["pick"], turned.ended["long"], turned.ended["of"]], ["ran", "ran", "ran"]);
   assertEquals(steps("long").slice(0, 4), steps("walk~text=c"));
 });
+
+/** Judges a walk by where it has got to. */
+const JUDGE_WALK = JUDGE.replace("text: z.string(), ", "")
+  .replace("run({ params: { text, sign }, outputs })", "run({ params: { sign }, inputs, outputs })")
+  .replace("text.charCodeAt(0)", 'parseInt((await inputs.from.readText("last.txt")).slice(0, 6), 16)');
+
+const HALVING = `name: halving
+vars: { sign: 1 }
+stages:
+  walk: { uses: ./walk.ts, matrix: { text: [a, b, c, d] }, with: { steps: 2, text: "\${matrix.text}" } }
+  judge: { uses: ./judge.ts, inputs: { from: walk }, with: { sign: "\${vars.sign}" } }
+  pick:
+    uses: select
+    inputs: { candidates: [walk.out], metrics: [judge] }
+    with: { metric: far, keep: 2 }
+  one: { uses: continue, inputs: { chosen: pick.best1 }, with: { steps: 4 } }
+  two: { uses: continue, inputs: { chosen: pick.best2 }, with: { steps: 4 } }
+  judge1: { uses: ./judge.ts, inputs: { from: one }, with: { sign: "\${vars.sign}" } }
+  judge2: { uses: ./judge.ts, inputs: { from: two }, with: { sign: "\${vars.sign}" } }
+  again:
+    uses: select
+    inputs: { candidates: [one.out, two.out], metrics: [judge1, judge2] }
+    with: { metric: far }
+  last: { uses: continue, inputs: { chosen: again.best1 }, with: { steps: 8 } }
+  longer: { uses: continue, inputs: { chosen: again.best1 }, with: { steps: 10 } }
+  of: { uses: ./cook.ts, inputs: { from: [last, longer] } }
+`;
+
+Deno.test("run halves a sweep twice, each stage going on where the one before ended, for targets and after damage", async () => {
+  await using project = new Project({ stages: ["walk", "cook"], files: { "p.yaml": HALVING, "judge.ts": JUDGE_WALK } });
+  project.write("cook.ts", project.read("cook.ts").replace('readText("text.txt")', 'readText("last.txt")'));
+  const first = await runAndCheckPlan(project, ["p.yaml"]);
+  assertEquals(first.ran.length, 17);
+  // From the record: where each stage began.
+  const [run] = project.list(".noiseline/runs");
+  const { stages } = JSON.parse(project.read(`.noiseline/runs/${run}/run.json`));
+  const from = (id: string) => stages[id].fromStep;
+  assertEquals([from("one"), from("two"), from("last"), from("longer")], [2, 2, 4, 8]);
+  await assertNothingToDo(project, ["p.yaml"]);
+
+  const turned = await runAndCheckPlan(project, ["p.yaml", "of", "--set", "vars.sign=-1"]);
+  assertEquals([turned.ended["last"], turned.ended["longer"], turned.ended["of"]], ["ran", "ran", "ran"]);
+  const text = project.read("outputs/halving/of/text.txt");
+  for (const file of project.files(".noiseline/objects")) project.remove(`.noiseline/objects/${file}`);
+  await runAndCheckPlan(project, ["p.yaml", "of", "--set", "vars.sign=-1"]);
+  assertEquals(project.read("outputs/halving/of/text.txt"), text);
+});
