@@ -81,8 +81,12 @@ export async function runPipeline(
     return succeed({ status, runId, plan, stages: results, counts });
   };
   const isStopped = () => options.stop?.aborted === true;
+  const finishEarly = () => {
+    block(plan, results);
+    return finish("interrupted", undefined);
+  };
   // Ctrl-C while `gc` had the store to itself: the plan was made without its lock.
-  if (isStopped()) return finish("interrupted", undefined);
+  if (isStopped()) return finishEarly();
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
@@ -94,7 +98,7 @@ export async function runPipeline(
   using inUse = new DisposableStack();
   const marked = await lockStore(store, async () => void inUse.use(await store.guards.markInUse(options.stop)));
   if (!marked.ok) return refuse(marked.diagnostics);
-  if (isStopped()) return finish("interrupted", undefined);
+  if (isStopped()) return finishEarly();
   const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
@@ -124,6 +128,11 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
   const counts = [sent > 0 ? `${results(sent)} sent` : "", left > 0 ? `${results(left)} not sent` : ""];
   const said = counts.filter(Boolean).join(", ");
   if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
+}
+
+/** Stages that nothing was done about. */
+function block(plan: Plan, results: Map<string, StageResult>): void {
+  for (const id of plan.stages.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
 }
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
@@ -333,9 +342,7 @@ class Scheduler {
   }
 
   #end(stopped: boolean): [RunStatus, string] {
-    for (const id of this.#plan.stages.keys()) {
-      if (!this.#results.has(id)) this.#results.set(id, { state: "blocked" });
-    }
+    block(this.#plan, this.#results);
     const states = new Set([...this.#results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
+import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
@@ -136,12 +137,7 @@ stages:
     `^(?:digraph ${quoted} \\{|  node \\[shape=box\\];|  ${quoted}(?: -> ${quoted})? \\[label=${quoted}\\];|\\})$`,
   );
   for (const line of out.trim().split("\n")) assert(statement.test(line), line);
-  const dot = await new Deno.Command("dot", { args: ["-V"] }).output().then(({ success }) => success, () => false);
-  if (!dot) {
-    // deno-lint-ignore no-console -- a test that is skipped says why
-    console.log("skipped: Graphviz is not installed, so only the grammar was checked");
-    return;
-  }
+  if (skipUnless(hasProgram("dot"), "Graphviz is not installed, so only the grammar was checked")) return;
   await Deno.writeTextFile(join(folder, "g.dot"), out);
   const drawn = await new Deno.Command("dot", { args: ["-Tsvg", join(folder, "g.dot")] }).output();
   assertEquals([drawn.code, new TextDecoder().decode(drawn.stderr)], [0, ""]);

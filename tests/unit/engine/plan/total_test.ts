@@ -17,13 +17,14 @@ function total(sketches: readonly Sketch[], capacity: Partial<{ jobs: number; cp
   const stages = sketches.map(({ id, reads = [], state = "run", cpu, gpu, extent }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
     const resources = { ...(cpu === undefined ? {} : { cpu }), ...(gpu === undefined ? {} : { gpu }) };
-    return [id, { stage: { id, entry: id.replace(/@.*/, ""), inputs, resources, extent }, state }] as const;
+    return [id, { stage: { id, entry: id.replace(/@.*/, ""), inputs, resources, extent, needs: [] }, state }] as const;
   });
   const forecasts = sketches.filter(({ state }) => state !== "cached").map(({ id, ms }): [string, Forecast] => [
     id,
     ms === undefined ? { known: false, basis: "" } : { known: true, durationMs: ms, basis: "" },
   ]);
-  const plan = { stages: new Map(stages) } as unknown as Plan;
+  const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
+  const plan = { stages: new Map(stages), pipeline: { stages: declared } } as unknown as Plan;
   return totalOf(plan, new Map(forecasts), { jobs: 8, cpus: 8, gpus: 0, ...capacity });
 }
 
