@@ -11,6 +11,7 @@ export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } fr
 export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { finishNothing, planNothing } from "./engine/execute/nothing_to_do.ts";
 export { selectStages } from "./engine/graph/select.ts";
+export { importLate } from "./engine/import_late.ts";
 export type { BuiltinKinds } from "./engine/load/kinds.ts";
 export type { Origins } from "./engine/load/origin.ts";
 export { type CachedLoadOptions, PipelineCache } from "./engine/load/pipeline_cache.ts";

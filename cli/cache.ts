@@ -1,4 +1,5 @@
 import type { Diagnostic, SharedCache } from "noiseline";
+import { importLate } from "noiseline/core";
 import { refuseWith } from "./io.ts";
 
 export const CACHE_OPTION = "--cache <place>";
@@ -45,7 +46,7 @@ export async function openCacheFor(
     }], json);
   }
   if (place === undefined || mode === "off") return undefined;
-  const { openSharedCache } = await import("noiseline");
+  const { openSharedCache } = await importLate<typeof import("noiseline")>("noiseline");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   if (!opened.ok) refuseWith(opened.diagnostics, json);
   return opened.value;

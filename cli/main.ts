@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { isMachineTrouble, suggestName } from "noiseline/core";
+import { importLate, isMachineTrouble, suggestName } from "noiseline/core";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
@@ -32,7 +32,9 @@ async function makeProgram(name: string | undefined, settings: CliSettings) {
   return program;
 }
 
-const SETTINGS: CliSettings = { loadKinds: async () => (await import("noiseline")).BUILTIN_KINDS };
+const SETTINGS: CliSettings = {
+  loadKinds: async () => (await importLate<typeof import("noiseline")>("noiseline")).BUILTIN_KINDS,
+};
 
 /** Run the command line. Returns the exit code; says everything itself. */
 export async function main(args: readonly string[], settings: CliSettings = SETTINGS): Promise<number> {

@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
 import type { Diagnostic, Emit } from "noiseline/core";
-import { finishNothing } from "noiseline/core";
+import { finishNothing, importLate } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
@@ -54,7 +54,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
-      const { runPipeline } = await import("noiseline");
+      const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
       const { pipeline, store, warnings } = loaded;
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);

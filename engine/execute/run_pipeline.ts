@@ -8,7 +8,7 @@ import { sourcesOf } from "../fingerprint/sources.ts";
 import { familyOf, type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { isEnvironmental } from "../store/files.ts";
+import { ignoreTrouble, isEnvironmental, isThere, makeFolder } from "../store/files.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
@@ -57,6 +57,7 @@ export async function runPipeline(
   if (!locked.ok) return refuse(locked.diagnostics);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
+  bringBackCache(store);
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return refuse(made.diagnostics);
   const planner = made.value;
@@ -106,6 +107,11 @@ export async function runPipeline(
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
   return finish(...ended);
+}
+
+/** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */
+function bringBackCache({ root, paths: { cache } }: Store): void {
+  if (isThere(root) && !isThere(cache)) ignoreTrouble(() => makeFolder(cache));
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */

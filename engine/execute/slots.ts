@@ -52,27 +52,43 @@ export class Slots {
 
   /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
   async take(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
-    while (!signal.aborted) {
-      const held = this.#tryTake(wanted);
-      if (held !== undefined) return held;
-      await this.#released(signal);
-    }
-    return undefined;
+    if (signal.aborted) return undefined;
+    return this.#tryTake(wanted) ?? await this.#wait(wanted, signal);
   }
 
-  /** Slots of this run tell when they are free; GPUs that another run holds are looked at again now and then. */
-  #released(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, GPU_POLL_MS);
-      signal.addEventListener("abort", done);
-      this.#waiting.add(done);
+  #wait(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<HeldSlots | undefined>();
+    // Whoever has its answer waits no more from that moment on, or it would take what is offered next, for nobody.
+    const giveUp = () => {
+      this.#waiting.delete(offer);
+      resolve(undefined);
+    };
+    const offer = () => {
+      try {
+        const held = this.#tryTake(wanted);
+        if (held === undefined) return;
+        resolve(held);
+      } catch (error) {
+        reject(error);
+      }
+      this.#waiting.delete(offer);
+    };
+    // Slots of this run are offered when they are free; another run's GPUs are looked at now and then.
+    const timer = (wanted.gpu ?? 0) > 0 ? setInterval(offer, GPU_POLL_MS) : undefined;
+    signal.addEventListener("abort", giveUp);
+    this.#waiting.add(offer);
+    return promise.finally(() => {
+      clearInterval(timer);
+      signal.removeEventListener("abort", giveUp);
     });
+  }
+
+  /** Who waits longest is asked first; what is too large for what is free lets others go ahead. */
+  #offer(): void {
+    for (const offer of this.#waiting) {
+      if (this.#jobs < 1) return;
+      offer();
+    }
   }
 
   #tryTake(wanted: Resources): HeldSlots | undefined {
@@ -89,7 +105,7 @@ export class Slots {
         this.#jobs++;
         this.#cpus += cpu;
         for (const { file } of locks) file.close();
-        for (const wake of [...this.#waiting]) wake();
+        this.#offer();
       },
     };
   }

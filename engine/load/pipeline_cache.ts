@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import { refuse, type Result } from "../diagnostic/diagnostic.ts";
 import { encode } from "../fingerprint/encode.ts";
+import { importLate } from "../import_late.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { TOOLKIT_CONFIG } from "../process/runtime.ts";
 import { type ToolkitState, toolkitState } from "../process/toolkit.ts";
@@ -70,7 +71,9 @@ export class PipelineCache {
   /** Load the file in full. */
   async load(): Promise<Result<Pipeline>> {
     const since = Date.now();
-    const { loadPipeline } = await import("./load_pipeline.ts");
+    const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
+      import.meta.resolve("./load_pipeline.ts"),
+    );
     const { overrides = [], profiles = [], loadKinds, cacheFolder = this.#folder } = this.#options;
     const kinds = await loadKinds();
     const load = () => loadPipeline(this.#file, { kinds, overrides, profiles, cacheFolder });
@@ -148,7 +151,9 @@ function readEntry(path: string): Entry | undefined {
  */
 async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string][] | undefined> {
   if (modules.size === 0) return [];
-  const { digestCode } = await import("../process/code_digest.ts");
+  const { digestCode } = await importLate<typeof import("../process/code_digest.ts")>(
+    import.meta.resolve("../process/code_digest.ts"),
+  );
   const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
   const pinned = new Set(Object.values(imports).map((one) => one.replace(/^npm:\/?/, "").replace(/\/$/, "")));
   const found = new Map<string, string>();

@@ -32,6 +32,13 @@ function readsLatest(stage: Stage, manifest: ResultManifest, latest: ReadonlyMap
   );
 }
 
+/** Of one stage, so that both have the same ports. */
+function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): boolean {
+  return Object.entries(a).every(([port, digests]) =>
+    digests.length === b[port]!.length && digests.every((digest, index) => digest === b[port]![index])
+  );
+}
+
 function isForced({ reasons }: PlannedStage): boolean {
   return reasons.some(({ code }) => code === "forced");
 }
@@ -47,6 +54,7 @@ export class Planner {
   readonly #cache: SharedCache | undefined;
   readonly #keys: KeyBook;
   readonly #settled = new Map<string, ResultManifest>();
+  readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
   readonly #good = new Map<ResultManifest, boolean>();
   readonly #devices: StageDevices;
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
@@ -267,9 +275,12 @@ export class Planner {
         inputs[port].push(artifact.digest);
       }
     }
+    // A run looks at a stage several times, and hashing its inputs is most of a look.
+    const before = this.#resolved.get(stage);
+    if (before !== undefined && sameInputs(before.ingredients.inputs, inputs)) return before;
     const ingredients = { ...local, inputs };
     let identityKey: string | undefined;
-    return {
+    const keys = {
       ingredients,
       resolvedKey: resolvedKeyOf(localKey, inputs),
       // Cached stages, which are most, never need it.
@@ -277,6 +288,8 @@ export class Planner {
         return identityKey ??= identityKeyOf(ingredients, stage.kind);
       },
     };
+    this.#resolved.set(stage, keys);
+    return keys;
   }
 
   /** Digests by port, where all that the port reads is there. */

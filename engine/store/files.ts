@@ -48,7 +48,7 @@ export function makeFolder(path: string): void {
  * are on disk, and flushing the file does not promise that.
  */
 export function makeDurableFolder(path: string): void {
-  if (statIfThere(path) !== undefined) return;
+  if (isThere(path)) return;
   const parent = dirname(path);
   makeDurableFolder(parent);
   makeFolder(path);

@@ -5,6 +5,7 @@ import {
   appendLine,
   copyFile,
   FolderMaker,
+  isThere,
   listFiles,
   makeFolder,
   removeQuietly,
@@ -119,19 +120,19 @@ export class ViewStore {
     this.#sweep();
     const fresh = join(this.#folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
     const old = join(this.#folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
-    removeTree(fresh);
-    let mine: string | undefined;
+    // A killed process of the same number may have left them.
+    for (const left of [fresh, old]) if (isThere(left)) removeTree(left);
     try {
       const files = this.#write(fresh, manifest);
-      mine = this.#moveMine(stage, home, files);
-      if (statIfThere(home) !== undefined) rename(home, old);
+      const before = statIfThere(home);
+      const mine = before && this.#moveMine(stage, { home, before, fresh: files });
+      if (before?.isDirectory === true) rename(home, old);
       rename(fresh, home);
       this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
+      return mine;
     } finally {
-      removeQuietly(fresh);
-      removeQuietly(old);
+      for (const left of [fresh, old]) if (isThere(left)) removeQuietly(left);
     }
-    return mine;
   }
 
   /** Remove what runs left behind that were killed while they swapped a view. The user's own files are never in it. */
@@ -161,10 +162,15 @@ export class ViewStore {
   }
 
   /** Move what the user changed or added out of the way, keeping its names. */
-  #moveMine(stage: string, home: string, fresh: ViewRecord["files"]): string | undefined {
-    const info = statIfThere(home);
-    if (info === undefined) return undefined;
-    if (!info.isDirectory) {
+  #moveMine(
+    stage: string,
+    { home, before, fresh }: {
+      readonly home: string;
+      readonly before: Deno.FileInfo;
+      readonly fresh: ViewRecord["files"];
+    },
+  ): string | undefined {
+    if (!before.isDirectory) {
       // A link or a file in the place of the folder is the user's as a whole; what a link leads to is not touched.
       const mine = freeName(home);
       rename(home, mine);
@@ -239,9 +245,11 @@ function freeName(home: string): string {
   return mine;
 }
 
+let machineStart: number | undefined;
+
 /** A file whose time is later was written since the machine was started, so that the system knows all of its content. */
 function machineStartMs(): number {
-  return Date.now() - Deno.osUptime() * 1_000 + UPTIME_TICK_MS;
+  return machineStart ??= Date.now() - Deno.osUptime() * 1_000 + UPTIME_TICK_MS;
 }
 
 /** The system tells whole seconds. */

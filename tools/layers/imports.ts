@@ -11,7 +11,7 @@ export interface Import {
 const FORMS = [
   /(?<![\w$.])(?<word>import|export)\s+(?<what>[^;"'`()]*?)\bfrom\s*"(?<specifier>[^"\n]+)"/g,
   /(?<![\w$.])import\s*"(?<specifier>[^"\n]+)"/g,
-  /(?<![\w$.])(?<typeof>typeof\s+)?import\s*\(\s*["`](?<specifier>[^"`$\n]+)["`]/g,
+  /(?<![\w$.])(?<late>importLate<\s*)?(?<typeof>typeof\s+)?import\s*\(\s*["`](?<specifier>[^"`$\n]+)["`]/g,
 ];
 
 /** `import type …`, and lists in which every name is a type. */
@@ -22,7 +22,7 @@ function isTypeOnly(what: string): boolean {
   return names.length > 0 && names.every((name) => /^type\s/.test(name));
 }
 
-/** The static, type and literal dynamic imports of a file, in the order of their lines. */
+/** The static, type and literal dynamic imports of a file, also late ones, in the order of their lines. */
 export function findImports(source: string): Import[] {
   const code = blankSource(source, { keepTexts: true });
   const bare = blankSource(source, { keepTexts: false });
@@ -34,7 +34,8 @@ export function findImports(source: string): Import[] {
       const keyword = match.index + match[0].search(/import|export/);
       if (bare.slice(keyword, keyword + 6).trim() === "") continue;
       const what = groups["what"];
-      const typeOnly = groups["typeof"] !== undefined || (what !== undefined && isTypeOnly(what.trim()));
+      const typeOnly = (groups["typeof"] !== undefined && groups["late"] === undefined) ||
+        (what !== undefined && isTypeOnly(what.trim()));
       found.push({ specifier: groups["specifier"]!, line: lineOf(source, match.index), typeOnly });
     }
   }

@@ -20,6 +20,7 @@ Deno.test("findImports() finds static, type, side-effect, re-exported and dynami
     '} from "./i.ts";',
     'const later = () => import("./j.ts");',
     'type K = typeof import("./k.ts");',
+    'const l = await importLate<typeof import("./late.ts")>(import.meta.resolve("./late.ts"));',
     'import type from "./l.ts";',
     'import manifest from "./m.json" with { type: "json" };',
     "const n = await import(`./n.ts`);",
@@ -35,9 +36,10 @@ Deno.test("findImports() finds static, type, side-effect, re-exported and dynami
     "8 ./i.ts",
     "11 ./j.ts",
     "12 ./k.ts type",
-    "13 ./l.ts",
-    "14 ./m.json",
-    "15 ./n.ts",
+    "13 ./late.ts",
+    "14 ./l.ts",
+    "15 ./m.json",
+    "16 ./n.ts",
   ]);
 });
 

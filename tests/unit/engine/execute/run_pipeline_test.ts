@@ -61,6 +61,15 @@ Deno.test("a run that is stopped before it begins starts nothing and is interrup
   assertEquals((await runIn(folder.path, GOOD)).status, "done");
 });
 
+Deno.test("a cache folder that was removed comes back with a run that has nothing to do", async () => {
+  await using folder = await makeTempFolder();
+  const cache = join(folder.path, ".noiseline/cache");
+  await runIn(folder.path, GOOD);
+  await Deno.remove(cache, { recursive: true });
+  assertEquals((await runIn(folder.path, GOOD)).counts.cached, 4);
+  assertEquals(Deno.statSync(cache).isDirectory, true);
+});
+
 Deno.test("a damaged object upstream is named, made again and not built upon", async () => {
   await using folder = await makeTempFolder();
   const { stages } = await runIn(folder.path, GOOD, { targets: ["a"] });

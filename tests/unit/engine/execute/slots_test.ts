@@ -52,6 +52,21 @@ Deno.test("take() gives up when the signal fires", async () => {
   assertEquals(await waiting, undefined);
 });
 
+Deno.test("slots that are free in the moment in which a stage gives up go to the next", async () => {
+  const one = slots({ jobs: 1 });
+  const first = await one.take({}, never);
+  const stop = new AbortController();
+  const [gone, next, last] = [one.take({}, stop.signal), one.take({}, never), one.take({}, never)];
+  stop.abort();
+  first![Symbol.dispose]();
+  assertEquals(await gone, undefined);
+  const second = await next;
+  assertEquals(await isOpen(last), true);
+  second![Symbol.dispose]();
+  using held = await last;
+  assertEquals(held!.gpus, []);
+});
+
 Deno.test("GPUs are exclusive between two runs on one host, and free again when released", async () => {
   await using folder = await makeTempFolder();
   const run = () => slots({ gpus: ["0", "1"], lockFolder: folder.path });
