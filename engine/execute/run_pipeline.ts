@@ -52,8 +52,11 @@ export async function runPipeline(
   store: Store,
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
+  const emit = options.emit ?? (() => {});
+  const onWait = (holder: string) => emit({ type: "note", message: `waiting for gc in ${holder}` });
   using still = new DisposableStack();
-  const locked = await lockStore(store, async () => void still.use(await store.guards.holdStill(options.stop)));
+  const hold = async () => void still.use(await store.guards.holdStill(options.stop, onWait));
+  const locked = await lockStore(store, hold);
   if (!locked.ok) return refuse(locked.diagnostics);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
@@ -68,7 +71,6 @@ export async function runPipeline(
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
-  const emit = options.emit ?? (() => {});
   const finish = (status: RunStatus, runId: string | undefined): Result<RunSummary> => {
     const counts = count(results);
     emit({
@@ -97,7 +99,8 @@ export async function runPipeline(
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
   using inUse = new DisposableStack();
-  const marked = await lockStore(store, async () => void inUse.use(await store.guards.markInUse(options.stop)));
+  const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
+  const marked = await lockStore(store, mark);
   if (!marked.ok) return refuse(marked.diagnostics);
   if (isStopped()) return finishEarly();
   const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);

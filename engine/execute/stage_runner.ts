@@ -83,7 +83,7 @@ export class StageRunner {
     let planned = planner.planStage(id);
     const forced = isForced(planned);
     if (planned.state === "cached") {
-      using still = await store.guards.holdStill(stop);
+      using still = await this.#holdStill(id, stop);
       return still === undefined ? INTERRUPTED : this.#serve(planned)!;
     }
     if (planned.keys === undefined && planned.manifest === undefined) {
@@ -104,7 +104,7 @@ export class StageRunner {
     for (let tries = 0, unsettled = 0;;) {
       {
         // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
-        using still = await store.guards.holdStill(stop);
+        using still = await this.#holdStill(id, stop);
         if (still === undefined) return INTERRUPTED;
         // Another run may have published this very result while this one waited for the lock.
         const late = await this.#find(id, forced);
@@ -223,6 +223,14 @@ export class StageRunner {
     return undefined;
   }
 
+  /** Keep `gc` off, or say that it has the store to itself. */
+  #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
+    const { store, emit } = this.#options;
+    return store.guards.holdStill(signal, (holder) => {
+      emit({ type: "stage-note", id, level: "note", message: `waiting for gc in ${holder}` });
+    });
+  }
+
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
     for (const binding of Object.values(planned.stage.inputs).flat()) {
@@ -269,7 +277,7 @@ export class StageRunner {
       if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
       await flushOutputs(start.outputs);
       // Until the manifest names them, the files that are moved into the store belong to nothing.
-      using _still = await store.guards.holdStill(kill);
+      using _still = await this.#holdStill(stage.id, kill);
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;

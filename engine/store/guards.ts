@@ -25,12 +25,13 @@ export class StoreGuards {
   /**
    * Nothing is removed until this is disposed of. A store that does not exist, or that this process may not write, has
    * nothing to lose.
+   * @param onWait called once if another process has the store to itself
    * @returns undefined when `signal` fires first
    */
-  async holdStill(signal?: AbortSignal): Promise<Disposable | undefined> {
+  async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
     if (statIfThere(this.#folder) === undefined) return UNGUARDED;
     try {
-      return await acquireShared(this.#still, signal);
+      return await acquireShared(this.#still, signal, onWait);
     } catch (error) {
       if (isReadOnly(error)) return UNGUARDED;
       throw error;
@@ -38,8 +39,8 @@ export class StoreGuards {
   }
 
   /** Mark the store as in use until this is disposed of. */
-  async markInUse(signal?: AbortSignal): Promise<Disposable | undefined> {
-    return await acquireShared(this.#inUse, signal);
+  async markInUse(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
+    return await acquireShared(this.#inUse, signal, onWait);
   }
 
   /** Keep everybody from relying on what may be removed now. */

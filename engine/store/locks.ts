@@ -44,10 +44,17 @@ export async function acquireLock(
  * Wait for a lock that any number may hold at once, unless one holds it alone.
  * @returns undefined when `signal` fires first
  */
-export async function acquireShared(path: string, signal?: AbortSignal): Promise<Lock | undefined> {
+export async function acquireShared(
+  path: string,
+  signal?: AbortSignal,
+  onWait?: (holder: string) => void,
+): Promise<Lock | undefined> {
   const file = openLockFile(path);
+  let told = false;
   try {
     for (let waitMs = 5; !tryLock(file, path, false); waitMs = Math.min(waitMs * 2, 250)) {
+      if (!told) onWait?.(readHolder(path));
+      told = true;
       try {
         await delay(waitMs, signal === undefined ? {} : { signal });
       } catch {

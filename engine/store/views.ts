@@ -177,14 +177,13 @@ export class ViewStore {
       return mine;
     }
     // What the new view holds at the same place is not the user's either, even if no record knows it.
-    // Every record of the stage: after a power cut the view may be an older one than the last record.
-    const ours = [fresh, ...this.#load().find(0, stage).map((record) => record.files)].flat();
-    const byPath = Map.groupBy(ours, ({ path }) => path);
+    const ours = new Map(fresh.map((file) => [file.path, file]));
+    const shown = new Map<string, Map<string, ShownFile[]>>();
     const { files, strange } = listFiles(home);
     const own = [...files, ...strange].filter((path) => {
       const full = join(home, path);
       const onDisk = Deno.lstatSync(full);
-      const known = byPath.get(path) ?? [];
+      const known = [ours.get(path) ?? [], this.#shownAt(`${stage}/${path}`, shown)].flat();
       if (known.some((file) => this.#isUntouched(full, onDisk, file))) return false;
       return !known.some((file) => this.#isTornCopy(full, onDisk, file));
     });
@@ -195,6 +194,24 @@ export class ViewStore {
       rename(join(home, path), join(mine, path));
     }
     return mine;
+  }
+
+  /**
+   * All that stages ever showed at a place: after a power cut the view may be an older one than the last record, and a
+   * stage in whose folder it lies may have been a pipeline with stages before, or may have become one.
+   * @param byStage what has been looked up already, by stage and path
+   */
+  #shownAt(place: string, byStage: Map<string, Map<string, ShownFile[]>>): ShownFile[] {
+    const cuts = [...place.matchAll(/\//g)].map(({ index }) => index);
+    return cuts.flatMap((cut) => {
+      const stage = place.slice(0, cut);
+      let shown = byStage.get(stage);
+      if (shown === undefined) {
+        shown = Map.groupBy(this.#load().find(0, stage).flatMap(({ files }) => files), ({ path }) => path);
+        byStage.set(stage, shown);
+      }
+      return shown.get(place.slice(cut + 1)) ?? [];
+    });
   }
 
   /**

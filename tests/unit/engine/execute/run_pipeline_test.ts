@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { openStore } from "../../../../engine/store/store.ts";
 import { endStates, planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -59,6 +61,24 @@ Deno.test("a run that is stopped before it begins starts nothing and is interrup
   assertEquals(run.status, "interrupted");
   assertEquals(run.counts.blocked, 4);
   assertEquals((await runIn(folder.path, GOOD)).status, "done");
+});
+
+Deno.test("a run that waits for gc says so, and can be stopped while it waits", async () => {
+  await using folder = await makeTempFolder();
+  await runIn(folder.path, GOOD);
+  const stop = new AbortController();
+  {
+    using _gc = await openStore(join(folder.path, ".noiseline")).guards.stopReliance();
+    const run = await runIn(folder.path, GOOD.replace("modx", "other"), {
+      stop: stop.signal,
+      emit: ({ type }) => void (type === "note" && stop.abort()),
+    });
+    assertEquals([run.status, run.counts.blocked, run.counts.ran], ["interrupted", 2, 0]);
+    const [note] = run.events;
+    assert(note?.type === "note");
+    assertEquals(note.message, `waiting for gc in pid ${Deno.pid} on ${hostname()}`);
+  }
+  assertEquals((await runIn(folder.path, GOOD.replace("modx", "other"))).status, "done");
 });
 
 Deno.test("a cache folder that was removed comes back with a run that has nothing to do", async () => {

@@ -81,6 +81,17 @@ Deno.test("install() moves a folder aside that was there before the first result
   assertEquals(await Deno.readTextFile(join(`${w.home}.mine`, "x.txt")), "older than noiseline");
 });
 
+Deno.test("install() knows what a stage showed that became a pipeline of the same name, and the other way", async () => {
+  await using w = await world();
+  w.views.install("s", w.a);
+  assertEquals(w.views.install("s/deep", w.b), undefined);
+  assertEquals(tree(join(w.home, "..")), ["s/deep/x.txt", "s/x.txt"]);
+  await Deno.writeTextFile(join(w.home, "deep/mine.txt"), "mine");
+  const later = openStore(w.store.root).viewsOf("p");
+  assertEquals(later.install("s", w.b), `${w.home}.mine`);
+  assertEquals(tree(join(w.home, "..")), ["s.mine/deep/mine.txt", "s/x.txt"]);
+});
+
 Deno.test("install() shows outputs of several ports in folders of their own", async () => {
   await using w = await world();
   const log = { type: "log" as const, digest: key("log"), files: [takeText(w.store, "x.txt", "log")] };

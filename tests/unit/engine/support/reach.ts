@@ -26,7 +26,11 @@ export async function refusalOf(folder: string, yaml: string, options: RunOption
 export async function runIn(folder: string, yaml: string, options: RunOptions & { set?: string[] } = {}) {
   const events: EngineEvent[] = [];
   const pipeline = await loadGood(folder, yaml, options.set);
-  const result = await runPipeline(pipeline, storeOf(folder), { ...options, emit: (event) => events.push(event) });
+  const emit = (event: EngineEvent) => {
+    events.push(event);
+    options.emit?.(event);
+  };
+  const result = await runPipeline(pipeline, storeOf(folder), { ...options, emit });
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
   return { ...result.value, events };
 }
