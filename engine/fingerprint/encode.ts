@@ -29,8 +29,16 @@ export function encode(value: unknown): string {
 }
 
 function encodeMap(map: Record<string, unknown>): string {
-  const keys = Object.keys(map).filter((key) => map[key] !== undefined).sort(compareCodeUnits);
-  return `o${keys.length}:${keys.map((key) => encode(key) + encode(map[key])).join("")}`;
+  let count = 0;
+  let text = "";
+  // Without a comparison of its own, sort() goes by code units.
+  for (const key of Object.keys(map).sort()) {
+    const value = map[key];
+    if (value === undefined) continue;
+    count++;
+    text += encode(key) + encode(value);
+  }
+  return `o${count}:${text}`;
 }
 
 /** Locale-free order: the same on every machine. */
