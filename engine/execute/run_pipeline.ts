@@ -8,7 +8,7 @@ import { sourcesOf } from "../fingerprint/sources.ts";
 import { familyOf, type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { ignoreTrouble, isEnvironmental, isThere, makeFolder } from "../store/files.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
@@ -122,7 +122,8 @@ async function lockStore(store: Store, take: () => Promise<void>): Promise<Resul
   try {
     return succeed(await take());
   } catch (error) {
-    if (!isEnvironmental(error)) throw error;
+    // A full or failing disk is no fault of the place; the command line has words for it.
+    if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
     return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
   }
