@@ -149,7 +149,7 @@ export class StageExecution {
 }
 
 /** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
-function memoryLimitOf({ resources, kind }: Stage): number | undefined {
+export function memoryLimitOf({ resources, kind }: Stage): number | undefined {
   if (resources.memory !== undefined) return parseMemory(resources.memory);
   return kind.custom ? defaultMemoryLimit() : undefined;
 }

@@ -147,12 +147,16 @@ function readEntry(path: string): Entry | undefined {
 
 /**
  * The files of all TypeScript that was evaluated, or undefined where that cannot be told for sure: where a file may
- * have changed since it was evaluated, or a package that the toolkit does not pin may come in another version.
+ * have changed since it was evaluated, where one may join that is not there yet, or where a package that the toolkit
+ * does not pin may come in another version.
  */
 async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string][] | undefined> {
   if (modules.size === 0) return [];
   const { digestCode } = await importLate<typeof import("../process/code_digest.ts")>(
     import.meta.resolve("../process/code_digest.ts"),
+  );
+  const { importsByComputedName } = await importLate<typeof import("../process/computed_imports.ts")>(
+    import.meta.resolve("../process/computed_imports.ts"),
   );
   const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
   const pinned = new Set(Object.values(imports).map((one) => one.replace(/^npm:\/?/, "").replace(/\/$/, "")));
@@ -165,7 +169,7 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
     for (const [index, file] of code.files.entries()) {
       const info = statIfThere(file);
       const changed = Math.max(info?.mtime?.getTime() ?? Infinity, info?.ctime?.getTime() ?? 0);
-      if (changed + SETTLE_MS > since) return undefined;
+      if (changed + SETTLE_MS > since || importsByComputedName(Deno.readTextFileSync(file))) return undefined;
       found.set(file, code.contents[index]!);
     }
   }

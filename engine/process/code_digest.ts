@@ -17,8 +17,6 @@ interface InfoModule {
   readonly kind?: string;
   readonly error?: string;
   readonly npmPackage?: string;
-  /** Where Deno keeps the text of a remote module. */
-  readonly local?: string;
   readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
 }
 
@@ -33,7 +31,7 @@ export interface Code {
   readonly files: readonly string[];
   /** SHA-256 of each local module, in the order of `files`. */
   readonly contents: readonly string[];
-  /** Packages beside the toolkit's own modules, by name and version, or by address. */
+  /** Packages beside the toolkit's own modules, by name and version. */
   readonly packages: readonly string[];
   /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
   readonly modules: Readonly<Record<string, string>>;
@@ -76,6 +74,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       parts.push(["toolkit", String(API_VERSION)]);
       continue;
     }
+    // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
+    if (/^(https?|jsr):/.test(specifier)) return { error: `Requires import access to "${specifier}"` };
     const module = modules.get(specifier);
     if (module?.error !== undefined) return { error: module.error.split("\n")[0]! };
     if (specifier.startsWith("file:")) {
@@ -86,10 +86,9 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       files.push(path);
       contents.push(content);
     } else {
+      // An npm package of one version does not change.
       packages.push(module?.npmPackage ?? specifier);
-      // The text behind an address may change; an npm package of one version may not.
-      const content = module?.local === undefined ? [] : [hashFile(module.local)];
-      parts.push(["package", packages.at(-1)!, ...content]);
+      parts.push(["package", packages.at(-1)!]);
     }
     for (const dependency of module?.dependencies ?? []) {
       if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);

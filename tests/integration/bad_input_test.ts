@@ -372,3 +372,12 @@ stages:
   assertEquals(summary(json.diagnostics), "external 4:41");
   assertEquals(project.exists(".noiseline"), false);
 });
+
+Deno.test("run refuses a pipeline in TypeScript that reads, and writes nothing", async () => {
+  await using project = new Project();
+  project.write("p.ts", 'export default { name: Deno.env.get("HOME"), stages: {} };\n');
+  const { code, stderr } = await project.cli(["run", "p.ts"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "may not read the variable HOME");
+  assertEquals(project.list("."), ["deno.json", "p.ts"]);
+});

@@ -100,7 +100,9 @@ const MISBEHAVIOURS: Readonly<Record<string, RegExp | undefined>> = {
 Deno.test("run fails only the stages that end badly and says how when it keeps going", async () => {
   await using project = new Project({ stages: ["misbehave"] });
   const stages = Object.keys(MISBEHAVIOURS).map((mode) =>
-    `  ${mode}: { uses: ./misbehave.ts, with: { mode: ${mode} }${mode === "hang" ? ", timeout: 2s" : ""} }\n`
+    `  ${mode}: { uses: ./misbehave.ts, with: { mode: ${mode} }, retries: 2${
+      mode === "hang" ? ", timeout: 2s" : ""
+    } }\n`
   );
   const after = `  after: { uses: ./misbehave.ts, with: { mode: ok, salt: 1 }, inputs: { from: throw } }\n`;
   project.write("p.yaml", `name: demo\nstages:\n${stages.join("")}${after}`);
@@ -113,6 +115,9 @@ Deno.test("run fails only the stages that end badly and says how when it keeps g
   assertEquals(ends["refuse"].fix, "wait a week");
   assertEquals(ends["exit"].fix, "remove Deno.exit from it");
   assertEquals(ends["after"], undefined);
+  // Retries are for processes that are lost; what ended by its own fault, or was stopped, would end so again.
+  const started = outcome.events.filter(({ type }) => type === "stage-started").map(({ id }) => id);
+  assertEquals(started.sort(), Object.keys(MISBEHAVIOURS).sort());
   const last = outcome.events.at(-1);
   assertEquals([last.type, last.status, last.counts.blocked], ["run-finished", "failed", 1]);
 

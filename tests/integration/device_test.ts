@@ -22,8 +22,8 @@ stages:
     with: { device: wasm, count: 2, batchSize: 2, sampler: { name: ddim, steps: 2 } }
 `;
 
-/** An environment in which TensorFlow is not set up, whoever may have set it up for himself. */
-async function withoutTensorflow(project: Project): Promise<Record<string, string>> {
+/** An environment in which TensorFlow is not set up, and no GPU taken, whatever the user has and does. */
+async function ownCache(project: Project): Promise<Record<string, string>> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { denoDir } = JSON.parse(new TextDecoder().decode(stdout));
   return { XDG_CACHE_HOME: project.path("cache"), DENO_DIR: denoDir };
@@ -31,7 +31,7 @@ async function withoutTensorflow(project: Project): Promise<Record<string, strin
 
 Deno.test("a device that is named but not there is refused before anything runs", async () => {
   await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
-  const env = await withoutTensorflow(project);
+  const env = await ownCache(project);
   for (const command of ["run", "plan"]) {
     const { code, stderr, stdout } = await project.cli([command, "p.yaml"], { env });
     assertEquals([code, stdout], [2, ""]);
@@ -53,7 +53,7 @@ Deno.test("a device that is named but not there is refused before anything runs"
 
 Deno.test("stages compute on the device that is named, and any other is served their results", async () => {
   await using project = new Project({ files: { "p.yaml": PIPELINE } });
-  const env = await withoutTensorflow(project);
+  const env = await ownCache(project);
   const run = await project.cli(["run", "p.yaml", "--json"], { env });
   assertEquals(run.code, 0, run.stdout + run.stderr);
   const [said, ...more] = run.events.filter(({ type }) => type === "device");
@@ -93,4 +93,36 @@ Deno.test("auto says what it takes and why no better device", async () => {
   assertEquals(run.code, 0, run.stderr);
   assertStringIncludes(run.stdout, `device ${auto.name} (${auto.numerics}): ${auto.reason}\n`);
   assertStringIncludes(run.stdout, `train: run on ${auto.name} (new)\n`);
+});
+
+const SEES = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Writes which GPUs it is given",
+  params: z.strictObject({ salt: z.int() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Their ids" } },
+  permissions: { env: ["CUDA_VISIBLE_DEVICES"] },
+  resources: { cpu: 0 },
+  async run({ outputs }) {
+    // As long as it runs, no other stage is given the same.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await outputs.out.write("gpus.txt", Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "");
+  },
+});
+`;
+
+Deno.test("run gives stages that ask for GPUs the ones that --gpus names, and no two at once the same", async () => {
+  await using project = new Project({ files: { "sees.ts": SEES } });
+  const stage = (salt: number, gpu: number) =>
+    `{ uses: ./sees.ts, with: { salt: ${salt} }, resources: { gpu: ${gpu} } }`;
+  const [a, b, both] = [stage(1, 1), stage(2, 1), stage(3, 2)];
+  project.write("p.yaml", `name: demo\nstages:\n  a: ${a}\n  b: ${b}\n  both: ${both}\n`);
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--gpus", "3,5", "--jobs", "3"], {
+    env: await ownCache(project),
+  });
+  assertEquals(code, 0, stderr);
+  const seen = (id: string) => project.read(`outputs/demo/${id}/gpus.txt`);
+  assertEquals([seen("a"), seen("b")].sort(), ["3", "5"]);
+  assertEquals(seen("both"), "3,5");
 });

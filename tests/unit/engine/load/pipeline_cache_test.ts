@@ -163,6 +163,68 @@ Deno.test("a file that a kind finds on this machine is looked for again", () =>
     assertEquals(await look({ loadKinds }).read(), undefined);
   }));
 
+const CUSTOM = "name: p\nstages:\n  a: { uses: ./stage.ts }\n";
+const stageOf = (imported: string) =>
+  `import { defineStage } from "noiseline";
+import { z } from "zod";
+${imported}
+export default defineStage({
+  summary: String(part),
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "" } },
+  run: () => {},
+});
+`;
+
+/** A folder whose one stage has this import. Its code is taken for old enough to have been left alone since. */
+async function inCustomFolder(
+  imported: string,
+  use: (look: () => PipelineCache, folder: string) => Promise<void>,
+): Promise<void> {
+  const now = Date.now;
+  Date.now = () => now() + 60_000;
+  try {
+    await inFolder(async (look, folder) => {
+      await Deno.mkdir(join(folder, "parts"));
+      await Deno.writeTextFile(join(folder, "parts/a.ts"), 'export default "a";\n');
+      await Deno.writeTextFile(join(folder, "stage.ts"), stageOf(imported));
+      await Deno.writeTextFile(join(folder, "p.yaml"), CUSTOM);
+      await use(look, folder);
+    });
+  } finally {
+    Date.now = now;
+  }
+}
+
+/** What planning takes the code of a stage for: kept where that is known, else loaded. */
+async function codeNow(look: () => PipelineCache): Promise<string> {
+  return (await look().read() ?? await loadAndKeep(look())).stages.get("a")!.kind.version;
+}
+
+Deno.test("the code of a stage whose imports are written out is known without loading it, until one is edited", () =>
+  inCustomFolder('const { default: part } = await import("./parts/a.ts");', async (look, folder) => {
+    const before = await codeNow(look);
+    assertEquals((await look().read())?.stages.get("a")?.kind.version, before);
+    await Deno.writeTextFile(join(folder, "parts/a.ts"), 'export default "b";\n');
+    assertEquals(await look().read(), undefined);
+  }));
+
+Deno.test("a module that a computed import may load is in the code as soon as it is there", () =>
+  inCustomFolder(
+    'const name: string = "b";\nconst part = await import(`./parts/${name}.ts`).then((all) => all.default, () => "none");',
+    async (look, folder) => {
+      const seen = [await codeNow(look)];
+      await Deno.writeTextFile(join(folder, "parts/b.ts"), 'export default "b";\n');
+      seen.push(await codeNow(look));
+      await Deno.writeTextFile(join(folder, "parts/b.ts"), 'export default "c";\n');
+      seen.push(await codeNow(look));
+      await Deno.remove(join(folder, "parts/b.ts"));
+      assertEquals(new Set(seen).size, 3);
+      assertEquals(await codeNow(look), seen[0]);
+    },
+  ));
+
 Deno.test("whatever is edited, overridden, torn or taken back: read() is never another pipeline than load()", () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant("top" as const), steps: fc.integer({ min: 3, max: 5 }) }),

@@ -1,0 +1,62 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { join } from "node:path";
+import { type Code, digestCode } from "../../../../engine/process/code_digest.ts";
+import { problemsOf } from "../support/load.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+/** The digest of an entry module, beside other files of its folder. */
+async function digestOf(entry: string, files: Readonly<Record<string, string>> = {}): Promise<Code> {
+  await using folder = await makeTempFolder();
+  for (const [name, text] of Object.entries({ "stage.ts": entry, ...files })) {
+    await Deno.writeTextFile(join(folder.path, name), text);
+  }
+  const code = await digestCode(join(folder.path, "stage.ts"));
+  assert(!("error" in code), JSON.stringify(code));
+  return code;
+}
+
+// Both versions are in the toolkit's own lock file, for other packages' sake.
+const IMPORTS_5 = 'import regex from "npm:ansi-regex@5.0.1";\nexport default regex;\n';
+const HELPED = `import regex from "./helper.ts";\nexport default regex;\n`;
+
+Deno.test("digestCode() tells versions of an npm package apart, also where a helper imports it", async () => {
+  const [five, six] = await Promise.all([
+    digestOf(HELPED, { "helper.ts": IMPORTS_5 }),
+    digestOf(HELPED, { "helper.ts": IMPORTS_5.replace("5.0.1", "6.6.0") }),
+  ]);
+  assertEquals([five.packages, six.packages], [["ansi-regex@5.0.1"], ["ansi-regex@6.6.0"]]);
+  // What the digest is taken of: the helper's text says the version too, but a range would not.
+  assertEquals([five.modules["npm:ansi-regex"], six.modules["npm:ansi-regex"]], ["5.0.1", "6.6.0"]);
+  assertNotEquals(five.digest, six.digest);
+});
+
+Deno.test("digestCode() takes the version that a range comes to, not the range", async () => {
+  const [range, exact] = await Promise.all([
+    digestOf('import "npm:ansi-regex@^5.0.0";\n'),
+    digestOf('import "npm:ansi-regex@5.0.1";\n'),
+  ]);
+  assertEquals(range.packages, exact.packages);
+});
+
+Deno.test("digestCode() is the same in every folder, and where only types change", async () => {
+  const entry = 'import type { T } from "./types.ts";\nimport { one } from "./one.ts";\nexport default one as T;\n';
+  const one = "export const one = 1;\n";
+  const [here, there, edited] = await Promise.all([
+    digestOf(entry, { "types.ts": "export type T = number;\n", "one.ts": one }),
+    digestOf(entry, { "types.ts": "export type T = 1 | 2;\n", "one.ts": one }),
+    digestOf(entry, { "types.ts": "export type T = number;\n", "one.ts": one.replace("= 1", "= 2") }),
+  ]);
+  assertEquals(here.digest, there.digest);
+  assertNotEquals(here.digest, edited.digest);
+});
+
+for (const address of ["https://code.invalid/lib.js", "http://127.0.0.1:1/lib.js"]) {
+  Deno.test(`a stage that imports ${address} is refused by the name of the address`, async () => {
+    await using folder = await makeTempFolder();
+    const file = join(folder.path, "stage.ts");
+    await Deno.writeTextFile(file, `import one from "${address}";\nexport default one;\n`);
+    const [problem] = await problemsOf(`name: p\nstages:\n  a: { uses: ${file} }\n`);
+    assertEquals(problem?.message, `cannot use ${file}: the stage may not import ${address}`);
+    assertEquals(problem?.fix, "import npm packages or files of your own, by names that are written out");
+  });
+}
