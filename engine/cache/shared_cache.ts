@@ -23,9 +23,10 @@ export class SharedCache {
   readonly #place: string;
   #unsent: Unsent | undefined;
 
-  constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions) {
+  /** @param options.place which cache it is, however it was named: what is owed to it is kept under that */
+  constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions & { readonly place: string }) {
     this.mode = mode;
-    this.#place = options.name;
+    this.#place = options.place;
     this.#client = new CacheClient(backend, options);
     const note = (message: string) => options.warn(asWarning(message));
     this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));

@@ -39,6 +39,15 @@ function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): boolean
   );
 }
 
+/** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
+function ofStage(
+  { choice }: Stage,
+  localKey: string,
+  manifest: ResultManifest | undefined,
+): ResultManifest | undefined {
+  return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
+}
+
 function isForced({ reasons }: PlannedStage): boolean {
   return reasons.some(({ code }) => code === "forced");
 }
@@ -246,7 +255,7 @@ export class Planner {
     const stale = new Set<string>();
     for (const stage of this.#pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
-      const local = this.#store.results.byRecipe(recipeKey);
+      const local = ofStage(stage, localKey, this.#store.results.byRecipe(recipeKey));
       const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);

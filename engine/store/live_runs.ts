@@ -29,11 +29,8 @@ export function findRuns(store: Store, pipeline: string, nowMs: number = Date.no
   let last: RunRecord | undefined;
   for (const run of store.runs.newestFirst()) {
     if (run.pipeline !== pipeline) continue;
-    if (run.status !== "running") {
-      last = run;
-      break;
-    }
-    if (runState(run) === "running") running.push(run);
+    if (run.status !== "running") last ??= run;
+    else if (runState(run) === "running") running.push(run);
   }
   const stages = new Map<string, LiveStage>();
   for (const run of running.toReversed()) {

@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { openSharedCache } from "../../../../engine/cache/open_cache.ts";
+import { manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 
@@ -154,6 +156,22 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   });
   assertEquals([...Deno.readDirSync(folder)], []);
   assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
+});
+
+Deno.test("what is owed is owed to the folder, however it is named", async () => {
+  await using lab = await Lab.open();
+  const options = { mode: "read-write", warn: () => {}, stop: new AbortController().signal } as const;
+  const places: string[] = [];
+  for (const [place, workingFolder] of [["cache/", "/w"], ["/w/cache", "/"], ["./cache", "/w"], ["cache", "/else"]]) {
+    const opened = await openSharedCache(place!, { ...options, workingFolder: workingFolder! });
+    assert(opened.ok);
+    const store = openFreshStore(lab.machine(String(places.length)));
+    opened.value.offer(manifestOf("a", [takeText(store, "x", "y")]), "r".repeat(64), store);
+    const folder = `${store.root}/cache/unsent`;
+    const [file] = [...Deno.readDirSync(folder)];
+    places.push(JSON.parse(Deno.readTextFileSync(`${folder}/${file!.name}`)).place);
+  }
+  assertEquals(places, ["/w/cache", "/w/cache", "/w/cache", "/else/cache"]);
 });
 
 Deno.test("a cache whose mount is away costs one warning and not the run", async () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../../../engine/store/store.ts";
@@ -79,6 +79,19 @@ Deno.test("a run that waits for gc says so, and can be stopped while it waits", 
     assertEquals(note.message, `waiting for gc in pid ${Deno.pid} on ${hostname()}`);
   }
   assertEquals((await runIn(folder.path, GOOD.replace("modx", "other"))).status, "done");
+});
+
+Deno.test("a record that gives another stage's recipe as its own is not served for that stage", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = "name: p\nstages:\n  a: { uses: source, with: { text: long } }\n" +
+    "  b: { uses: mix, inputs: { one: a } }\n  c: { uses: mix, inputs: { one: a }, with: { text: other } }\n";
+  const first = await runIn(folder.path, yaml);
+  const [b, c] = ["b", "c"].map((id) => first.stages.get(id)!.manifest!);
+  assertNotEquals(b!.outputs, c!.outputs);
+  openStore(join(folder.path, ".noiseline")).results.addRecipe(b!.recipeKey, c!);
+  const again = await runIn(folder.path, yaml, { targets: ["b"] });
+  assertEquals(again.stages.get("b")!.manifest!.outputs, b!.outputs);
+  assertEquals(again.counts.ran, 0);
 });
 
 Deno.test("a cache folder that was removed comes back with a run that has nothing to do", async () => {

@@ -64,6 +64,16 @@ Deno.test("findRuns() finds the stages at work, how far they are and the time th
   assertEquals(findRuns({ ...store, runs }, "p").stages.get("b")!.progress, undefined);
 });
 
+Deno.test("findRuns() finds a long run that another one overtook", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  const [long, short, older] = [record(3), record(4, { status: "done" }), record(1, { status: "failed" })];
+  for (const one of [long, short, older]) store.runs.start(one);
+  const found = findRuns(store, "p");
+  assertEquals(found.running.map(({ runId }) => runId), [long.runId]);
+  assertEquals(found.last?.runId, short.runId);
+});
+
 Deno.test("LiveProgress tells the newest at most once a second, and nothing of what ends before", async () => {
   await using folder = await makeTempFolder();
   const { runs } = openFreshStore(folder.path);

@@ -44,6 +44,7 @@ export class Lab implements AsyncDisposable {
     this.warnings = [];
     return new SharedCache(this.backend, mode, {
       name: "the cache",
+      place: this.cacheFolder,
       stop,
       patience: { backOffMs: 1, ...patience },
       warn: ({ message }) => this.warnings.push(message),
