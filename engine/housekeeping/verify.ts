@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
+import { hashFile, ignoreTrouble, isEnvironmental, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
+import { fitsItsKey } from "./fits_key.ts";
 import { entriesOf, takeNames } from "./inventory.ts";
 
 /** A file of a result that is not what its name says, or not there. */
@@ -24,20 +25,40 @@ export interface VerifyReport {
 
 /**
  * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
- * that the next run makes it again.
+ * that the next run makes it again; a manifest that the index remembers is written anew.
  *
  * @param only resolved keys; all results and all objects when undefined
  */
 export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
+  const report = await lookThrough(store, only);
+  const torn = report.faults.filter(({ problem }) => problem === "unreadable manifest");
+  await mendManifests(store, torn.map(({ resolvedKey }) => resolvedKey!));
+  return report;
+}
+
+/** Nobody finds or publishes a result meanwhile, so none is taken for torn that has just been written. */
+async function mendManifests(store: Store, resolvedKeys: readonly string[]): Promise<void> {
+  // Where the store may only be read, the damage is named all the same.
+  if (resolvedKeys.length === 0 || !store.prepare().ok) return;
+  try {
+    using _alone = await store.guards.stopReliance();
+    store.results.forget();
+    for (const key of resolvedKeys) store.results.mend(key, fitsItsKey);
+  } catch (error) {
+    if (!isEnvironmental(error)) throw error;
+  }
+}
+
+async function lookThrough(store: Store, only: ReadonlySet<string> | undefined): Promise<VerifyReport> {
   // What `gc` removes meanwhile would look as if it were missing.
   using _still = await store.guards.holdStill();
   const names = takeNames(store);
   const faults: Fault[] = [];
   const manifests: ResultManifest[] = [];
   for (const resolvedKey of only ?? store.results.keys()) {
-    const manifest = store.results.readManifest(resolvedKey);
+    const manifest = store.results.recall(resolvedKey);
     if (manifest !== undefined) manifests.push(manifest);
-    else {
+    if (store.results.readManifest(resolvedKey) === undefined) {
       const name = names.get(resolvedKey);
       faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
     }

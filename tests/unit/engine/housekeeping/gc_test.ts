@@ -62,6 +62,21 @@ Deno.test("gc keeps what a tag names, and lets it go with the tag", async () => 
   assertEquals((await gc(storeOf(folder.path))).results.length, 2);
 });
 
+Deno.test("gc keeps what a tag names also while its manifest is torn and the index alone remembers it", async () => {
+  await using folder = await makeTempFolder();
+  const first = await runIn(folder.path, YAML);
+  await runIn(folder.path, CHANGED);
+  const store = storeOf(folder.path);
+  const results = Object.fromEntries([...first.stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
+  store.tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
+  for (const resolvedKey of Object.values(results)) {
+    Deno.writeTextFileSync(store.results.manifestPath(resolvedKey), "{");
+  }
+  const report = await gc(store);
+  assertEquals([report.kept, report.objects.count, report.leftovers.count], [{ outputs: 2, tag: 2 }, 0, 0]);
+  assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
+});
+
 Deno.test("gc keeps what the last runs used although outputs show something else", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, YAML);
@@ -118,6 +133,7 @@ Deno.test("gc sweeps what killed processes left, and leaves what is young or of 
   const gone = [
     store.objects.pathOf(orphan.sha256),
     `${store.objects.pathOf(key("x"))}.broken`,
+    `${join(shard, `${key("x")}.json`)}.broken`,
     join(shard, `${key("x")}.json.${dead}.0.tmp`),
     join(store.root, `index.jsonl.${dead}.3.tmp`),
     join(store.temporaryRoot, `20200101T000000000-${dead.toString(36)}-train`),
