@@ -113,6 +113,23 @@ Deno.test("verifyStore() leaves a manifest alone that was published while it loo
   assertEquals(store.results.readManifest(manifest.resolvedKey), newer);
 });
 
+Deno.test("verifyStore() names an object whose bytes changed under size and times that are remembered", async () => {
+  await using folder = await makeTempFolder();
+  const { stages } = await runIn(folder.path, YAML);
+  const { root, objects, paths } = openStore(join(folder.path, ".noiseline"));
+  const entry = stages.get("a")!.manifest!.outputs["out"]!.files[0]!;
+  const path = objects.pathOf(entry.sha256);
+  damage(path);
+  const { dev, ino, size, mtime, ctime } = Deno.statSync(path);
+  const facts = { path, dev, ino, size, mtimeMs: mtime!.getTime(), ctimeMs: ctime!.getTime(), sha256: entry.sha256 };
+  Deno.writeTextFileSync(paths.digests, `${JSON.stringify(facts)}\n`);
+  const store = openStore(root);
+  assert(store.objects.verify(entry), "what is remembered is believed elsewhere");
+  assertEquals((await verifyStore(store)).faults.map(({ problem, name, sha256 }) => [problem, name, sha256]), [
+    ["damaged", "p/a", entry.sha256],
+  ]);
+});
+
 Deno.test("verifyStore() looks at the results that it is asked for alone", async () => {
   await using folder = await makeTempFolder();
   const { stages } = await runIn(folder.path, YAML);
