@@ -177,12 +177,16 @@ Deno.test("gc compacts files that are only appended to, so that they say the sam
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
 });
 
-Deno.test("gc leaves files alone that a run keeps open, and the progress of a stage that is at work", async () => {
+Deno.test("gc leaves locks and files alone while a run is on, and the progress of a stage that is at work", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, YAML);
   const store = storeOf(folder.path);
   const progress = progressFolder(store.progressRoot, key("work"), undefined);
   await new ProgressStore(progress, 9).save(3, { state: new Uint8Array(5) });
+  // Of nothing that the store knows: a run that is on may be about to wait for it.
+  const lock = store.lockPath(key("nothing yet"));
+  Deno.writeTextFileSync(lock, "");
+  const { ino } = Deno.statSync(lock);
   {
     using _run = await store.guards.markInUse();
     using _stage = await acquireLock(store.lockPath(key("work")));
@@ -190,8 +194,11 @@ Deno.test("gc leaves files alone that a run keeps open, and the progress of a st
     const report = await collectGarbage(store, { dryRun: false, nowMs });
     assert(report.ok);
     assertEquals([report.value.compactedBytes, report.value.failed, report.value.busy], [undefined, [], [progress]]);
+    assertEquals([report.value.locks, Deno.statSync(lock).ino], [0, ino]);
   }
-  assertEquals((await gc(store)).progress.count, 1);
+  const { progress: removed, locks } = await gc(store);
+  // The lock of the progress has nothing left to lock either.
+  assertEquals([removed.count, locks], [1, 2]);
   assertEquals(
     [...Deno.readDirSync(store.progressRoot)].flatMap(({ name }) => [
       ...Deno.readDirSync(join(store.progressRoot, name)),
