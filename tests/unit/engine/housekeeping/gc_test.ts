@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { collectGarbage, type GcOptions, type GcReport } from "../../../../engine/housekeeping/gc.ts";
 import { acquireLock } from "../../../../engine/store/locks.ts";
 import { progressFolder, ProgressStore } from "../../../../engine/store/progress.ts";
+import { newRunId } from "../../../../engine/store/runs.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
@@ -175,6 +177,53 @@ Deno.test("gc compacts files that are only appended to, so that they say the sam
   assertEquals(lines()[1], 2);
   assertEquals(planned(await planIn(folder.path, CHANGED)), "a: cached, b: cached");
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
+});
+
+Deno.test("gc forgets digests of files and folders that are gone, and all but the last of the others", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  const linesOf = (field: string, places: readonly string[]) =>
+    places.map((place, index) => JSON.stringify({ [field]: join(folder.path, place), nr: index }));
+  const files = linesOf("path", [".noiseline/index", "gone", ".noiseline/tmp", "gone", ".noiseline/tmp"]);
+  const folders = linesOf("folder", [".noiseline/views", "gone", ".noiseline/views", ".noiseline/tmp"]);
+  Deno.writeTextFileSync(store.paths.digests, `${files.join("\n")}\nnull\n{"torn`);
+  Deno.writeTextFileSync(store.paths.folders, `${folders.join("\n")}\nnull\n{"torn`);
+  assert((await gc(store)).compactedBytes! > 0);
+  const left = (path: string) => Deno.readTextFileSync(path).trimEnd().split("\n");
+  assertEquals(left(store.paths.digests), [files[4]]);
+  assertEquals(left(store.paths.folders), [folders[2], folders[3]]);
+});
+
+Deno.test("gc removes downloads and parsed files by their age, but none while a run is on", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  const files = [join(store.downloadsRoot, key("archive")), join(store.paths.cache, `yaml-${key("text")}.json`)];
+  Deno.mkdirSync(store.downloadsRoot);
+  for (const path of files) Deno.writeTextFileSync(path, "a few bytes");
+  const left = () => files.filter((path) => contentOf(store.root)[path] !== undefined);
+  const start = new Date();
+  store.runs.start({
+    format: 1,
+    runId: newRunId(start, Deno.pid),
+    pipeline: "p",
+    file: "p.yaml",
+    overrides: [],
+    status: "running",
+    startedAt: start.toISOString(),
+    endedAt: null,
+    pid: Deno.pid,
+    host: hostname(),
+    versions: {},
+    stages: {},
+  });
+  {
+    using _run = await store.guards.markInUse();
+    assertEquals((await gc(store)).files, { count: 0, bytes: 0 });
+    assertEquals(left(), files);
+  }
+  assertEquals((await gc(store, { nowMs: Date.now() })).files.count, 0, "young ones stay");
+  assertEquals((await gc(store)).files, { count: 2, bytes: 22 });
+  assertEquals(left(), []);
 });
 
 Deno.test("gc leaves locks and files alone while a run is on, and the progress of a stage that is at work", async () => {
