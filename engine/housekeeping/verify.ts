@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, ignoreTrouble, isEnvironmental, statIfThere } from "../store/files.ts";
+import { hashFile, isEnvironmental, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "./fits_key.ts";
 import { entriesOf, takeNames } from "./inventory.ts";
@@ -31,19 +31,26 @@ export interface VerifyReport {
  */
 export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
   const report = await lookThrough(store, only);
-  const torn = report.faults.filter(({ problem }) => problem === "unreadable manifest");
-  await mendManifests(store, torn.map(({ resolvedKey }) => resolvedKey!));
+  if (report.faults.some(({ problem }) => problem !== "missing")) await setAside(store, report.faults);
   return report;
 }
 
-/** Nobody finds or publishes a result meanwhile, so none is taken for torn that has just been written. */
-async function mendManifests(store: Store, resolvedKeys: readonly string[]): Promise<void> {
-  // Where the store may only be read, the damage is named all the same.
-  if (resolvedKeys.length === 0 || !store.prepare().ok) return;
+/**
+ * Nobody finds or publishes a result meanwhile, and what is wrong is looked at once more, so that nothing goes that a run
+ * has made again since.
+ */
+async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
+  // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+  if (!store.prepare().ok) return;
   try {
     using _alone = await store.guards.stopReliance();
     store.results.forget();
-    for (const key of resolvedKeys) store.results.mend(key, fitsItsKey);
+    for (const { problem, resolvedKey } of faults) {
+      if (problem === "unreadable manifest") store.results.mend(resolvedKey!, fitsItsKey);
+    }
+    for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
+      if (hasOtherBytes(store, sha256)) store.objects.quarantine(sha256);
+    }
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
   }
@@ -69,8 +76,6 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
     if (seen.has(entry.sha256)) return seen.get(entry.sha256);
     const problem = lookAt(store, entry);
     if (problem !== "missing") bytes += entry.size;
-    // Where the store may only be read, the damage is named all the same; a run would not serve it either.
-    if (problem === "damaged") ignoreTrouble(() => store.objects.quarantine(entry.sha256));
     seen.set(entry.sha256, problem);
     return problem;
   };
@@ -98,6 +103,12 @@ function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256
   const info = statIfThere(path);
   if (info === undefined) return "missing";
   return info.isFile && info.size === size && hashFile(path) === sha256 ? undefined : "damaged";
+}
+
+function hasOtherBytes(store: Store, sha256: string): boolean {
+  const path = store.objects.pathOf(sha256);
+  const info = statIfThere(path);
+  return info !== undefined && !(info.isFile && hashFile(path) === sha256);
 }
 
 function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {

@@ -96,20 +96,26 @@ Deno.test("verifyStore() hashes the objects of a result whose manifest is torn",
   ]);
 });
 
-Deno.test("verifyStore() leaves a manifest alone that was published while it looked", async () => {
+Deno.test("verifyStore() leaves alone what was made again while it looked", async () => {
   await using folder = await makeTempFolder();
   const { stages } = await runIn(folder.path, YAML);
   const store = openStore(join(folder.path, ".noiseline"));
   const manifest = stages.get("a")!.manifest!;
   Deno.writeTextFileSync(store.results.manifestPath(manifest.resolvedKey), "{");
+  const entry = manifest.outputs["out"]!.files[0]!;
+  const object = store.objects.pathOf(entry.sha256);
+  const whole = Deno.readFileSync(object);
+  damage(object);
   // A run that publishes the result holds this lock until its manifest is there.
   const publishing = await store.guards.holdStill();
   const verifying = verifyStore(openStore(store.root));
   await new Promise((resolve) => setTimeout(resolve, 30));
+  Deno.writeFileSync(object, whole);
   const newer = { ...manifest, runId: "newer" };
   openStore(store.root).results.publish(newer);
   publishing![Symbol.dispose]();
-  assertEquals((await verifying).faults.map(({ problem }) => problem), ["unreadable manifest"]);
+  assertEquals((await verifying).faults.map(({ problem }) => problem), ["unreadable manifest", "damaged"]);
+  assert(openStore(store.root).objects.verify(entry));
   assertEquals(store.results.readManifest(manifest.resolvedKey), newer);
 });
 
