@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await resume(settings, { file, ...options, targets: [stage] }, json);
         return;
       }
-      const { verifyStore } = await import("noiseline/housekeeping");
+      const { recordsOfPlan, verifyStore } = await import("noiseline/housekeeping");
       let store: Store;
       let only: Set<string> | undefined;
       if (file === undefined) store = storeFor(options);
@@ -52,9 +52,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           targets: stage === undefined ? [] : [stage],
         });
         store = loaded.store;
-        const { stages } = await makePlanner(loaded, {}, json).plan();
-        const chosen = [...stages].filter(([id]) => loaded.targets.length === 0 || loaded.targets.includes(id));
-        only = new Set(chosen.flatMap(([, { manifest }]) => manifest?.resolvedKey ?? []));
+        only = recordsOfPlan(await makePlanner(loaded, {}, json).plan(), store, loaded.targets);
       }
       const report = await verifyStore(store, only);
       const differences = store.differences.all().filter(({ resolvedKey }) => only?.has(resolvedKey) ?? true);

@@ -31,10 +31,14 @@ export function failedBy({ message, fix }: Diagnostic): StageResult {
   return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
 }
 
-/** What a run makes of the way in which a stage's code ended. */
+/**
+ * What a run makes of the way in which a stage's code ended.
+ * @param kept whether the states that it saved stay
+ */
 export function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
   planned: PlannedStage,
+  kept: boolean,
 ): StageResult {
   switch (outcome.status) {
     case "interrupted":
@@ -48,7 +52,7 @@ export function toResult(
       return {
         state: "failed",
         message: outcome.message,
-        fix: `raise timeout of ${planned.stage.entry}; its progress is kept`,
+        fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}`,
       };
     case "failed":
       return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };

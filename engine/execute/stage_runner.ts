@@ -8,6 +8,7 @@ import type { Planner } from "../plan/planner.ts";
 import { isEnvironmental } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
+import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, compareResults, flushOutputs, makeManifest } from "./publish.ts";
@@ -271,21 +272,27 @@ export class StageRunner {
     let clean = false;
     try {
       const start = this.#execution.prepare(planned, folder);
+      const before = statesIn(start.progressFolder);
       const outcome = await this.#execution.execute(planned, start, folder, held);
-      if (outcome.status === "lost") return { lost: outcome.message };
+      const moved = await findMovedGround(planned, { pipeline, store });
+      const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
       const on = device === undefined ? {} : { device };
-      if (outcome.status !== "complete") return { ...toResult(outcome, planned), ...on };
+      const changed = `${moved?.what} changed after the run was planned`;
+      if (unsaved) {
+        const message = `${changed}; what the stage saved since is not kept`;
+        emit({ type: "stage-note", id: stage.id, level: "warn", message });
+      }
+      if (outcome.status === "lost") return { lost: outcome.message };
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, !unsaved), ...on };
+      if (moved !== undefined) {
+        return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
+      }
       await flushOutputs(start.outputs);
       // Until the manifest names them, the files that are moved into the store belong to nothing.
       using _still = await this.#holdStill(stage.id, kill);
       const collected = collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
-      const moved = await findMovedGround(planned, { pipeline, store });
-      if (moved !== undefined) {
-        const message = `${moved} changed after the run was planned; its result is not kept`;
-        return { state: "failed", message, fix: "run again" };
-      }
       const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       this.#options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);

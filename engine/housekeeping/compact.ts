@@ -25,8 +25,14 @@ export function compactFiles(store: Store): number {
     store.paths.differences,
     store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
   );
-  const digests = lastOf(readJsonLines(store.paths.digests), (line) => (line as { path?: string }).path);
-  return saved + rewrite(store.paths.digests, digests.filter((line) => isThere((line as { path: string }).path)));
+  saved += compactDigests(store.paths.digests, "path");
+  return saved + compactDigests(store.paths.folders, "folder");
+}
+
+/** What is remembered last of each file or folder that is still there. @param field where a line has its path */
+function compactDigests(path: string, field: "path" | "folder"): number {
+  const pathOf = (line: unknown) => (line as Partial<Record<typeof field, string>> | null)?.[field];
+  return rewrite(path, lastOf(readJsonLines(path), pathOf).filter((line) => isThere(pathOf(line)!)));
 }
 
 function isThere(path: string): boolean {

@@ -1,6 +1,7 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Plan } from "../plan/plan.ts";
+import { isThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 
 /**
@@ -26,6 +27,23 @@ export function contentsOfPlan({ pipeline, stages }: Plan, only: readonly string
     overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
     results: Object.fromEntries(chosen.map(([id, { manifest }]) => [id, manifest!.resolvedKey])),
   });
+}
+
+/**
+ * Keys of the results that stages have on record, whatever became of their files. A plan passes over a result that lacks
+ * an object, and cannot know the keys of what reads it; a recipe still leads to those.
+ *
+ * @param only stages to take; all when empty
+ */
+export function recordsOfPlan({ stages }: Plan, store: Store, only: readonly string[] = []): Set<string> {
+  const recorded = new Set<string>();
+  for (const [id, { manifest, keys, recipeKey }] of stages) {
+    if (only.length > 0 && !only.includes(id)) continue;
+    const key = manifest?.resolvedKey ?? keys?.resolvedKey ?? store.results.byRecipe(recipeKey)?.resolvedKey;
+    // A stage that never ran has no record; one that cannot be read is there all the same.
+    if (key !== undefined && isThere(store.results.manifestPath(key))) recorded.add(key);
+  }
+  return recorded;
 }
 
 /** The results that a run made or found, as far as they are still there. */

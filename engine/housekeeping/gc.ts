@@ -43,7 +43,7 @@ export interface GcReport {
   readonly runs: RemovedPart;
   /** Downloads and parsed texts. */
   readonly files: RemovedPart;
-  /** Temporary files of killed processes, objects that were set aside, manifests that cannot be read. */
+  /** Temporary files of killed processes, what was set aside, manifests that cannot be read. */
   readonly leftovers: RemovedPart;
   readonly locks: number;
   /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */

@@ -12,7 +12,7 @@ export interface Looked {
   /** `digits/train` of each result, by the newest run that used it. */
   readonly names: ReadonlyMap<string, string>;
   readonly manifests: ReadonlyMap<string, ResultManifest>;
-  /** Keys whose manifests cannot be read: misses, which the next run of their stage replaces. */
+  /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
   readonly broken: readonly string[];
   /** Tags whose records cannot be read, so that nobody knows what they keep. */
   readonly brokenTags: readonly string[];
@@ -88,7 +88,8 @@ function readResults(store: Store) {
   for (const key of store.results.keys()) {
     const info = statIfThere(store.results.manifestPath(key));
     if (info === undefined) continue;
-    const manifest = store.results.readManifest(key);
+    // A result that the index still serves is there, whatever became of its manifest.
+    const manifest = store.results.recall(key);
     if (manifest === undefined) {
       broken.push(key);
       continue;

@@ -18,7 +18,7 @@ const VIEW = /^\.(?:new|old)-.+-(\d+)$/;
 const SCRATCH = /^\d{8}T\d{9}-([0-9a-z]+)-/;
 
 /**
- * Temporary files and folders of processes that are gone, and objects that were set aside as broken. Process ids come
+ * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken. Process ids come
  * around again, so what is young stays whoever it belongs to.
  */
 export function findLeftovers(
@@ -38,11 +38,13 @@ export function findLeftovers(
     }
   };
   for (const folder of [store.root, store.paths.views, store.paths.cache, join(store.root, "tags")]) temporary(folder);
-  for (const { name } of entriesOf(store.paths.results)) temporary(join(store.paths.results, name));
   for (const run of store.runs.ids()) temporary(store.runs.folderOf(run));
-  for (const { name: shard } of entriesOf(store.paths.objects)) {
-    for (const { name } of entriesOf(join(store.paths.objects, shard))) {
-      if (name.endsWith(".broken")) take(join(store.paths.objects, shard, name));
+  for (const { name: shard } of entriesOf(store.paths.results)) temporary(join(store.paths.results, shard));
+  for (const root of [store.paths.objects, store.paths.results]) {
+    for (const { name: shard } of entriesOf(root)) {
+      for (const { name } of entriesOf(join(root, shard))) {
+        if (name.endsWith(".broken")) take(join(root, shard, name));
+      }
     }
   }
   for (const { name } of entriesOf(store.temporaryRoot)) {

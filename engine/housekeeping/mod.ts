@@ -1,7 +1,7 @@
 /** Keeping a store in order. Apart from `mod.ts`, since only a few commands need it. */
 export { exportResults } from "./archive/export.ts";
 export { importResults } from "./archive/import.ts";
-export { contentsOfPlan, contentsOfRun } from "./contents.ts";
+export { contentsOfPlan, contentsOfRun, recordsOfPlan } from "./contents.ts";
 export { collectGarbage, GC_DEFAULTS, type GcReport } from "./gc.ts";
 export { describeRun, endsOf, type PastRun, pastRuns } from "./history.ts";
 export { type Replay, replayStage } from "./replay.ts";

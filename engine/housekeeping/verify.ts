@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
+import { hashFile, isEnvironmental, statIfThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
+import { fitsItsKey } from "./fits_key.ts";
 import { entriesOf, takeNames } from "./inventory.ts";
 
 /** A file of a result that is not what its name says, or not there. */
@@ -24,20 +25,47 @@ export interface VerifyReport {
 
 /**
  * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
- * that the next run makes it again.
+ * that the next run makes it again; a manifest that the index remembers is written anew.
  *
  * @param only resolved keys; all results and all objects when undefined
  */
 export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
+  const report = await lookThrough(store, only);
+  if (report.faults.some(({ problem }) => problem !== "missing")) await setAside(store, report.faults);
+  return report;
+}
+
+/**
+ * Nobody finds or publishes a result meanwhile, and what is wrong is looked at once more, so that nothing goes that a run
+ * has made again since.
+ */
+async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
+  // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+  if (!store.prepare().ok) return;
+  try {
+    using _alone = await store.guards.stopReliance();
+    store.results.forget();
+    for (const { problem, resolvedKey } of faults) {
+      if (problem === "unreadable manifest") store.results.mend(resolvedKey!, fitsItsKey);
+    }
+    for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
+      if (hasOtherBytes(store, sha256)) store.objects.quarantine(sha256);
+    }
+  } catch (error) {
+    if (!isEnvironmental(error)) throw error;
+  }
+}
+
+async function lookThrough(store: Store, only: ReadonlySet<string> | undefined): Promise<VerifyReport> {
   // What `gc` removes meanwhile would look as if it were missing.
   using _still = await store.guards.holdStill();
   const names = takeNames(store);
   const faults: Fault[] = [];
   const manifests: ResultManifest[] = [];
   for (const resolvedKey of only ?? store.results.keys()) {
-    const manifest = store.results.readManifest(resolvedKey);
+    const manifest = store.results.recall(resolvedKey);
     if (manifest !== undefined) manifests.push(manifest);
-    else {
+    if (store.results.readManifest(resolvedKey) === undefined) {
       const name = names.get(resolvedKey);
       faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
     }
@@ -48,8 +76,6 @@ export async function verifyStore(store: Store, only?: ReadonlySet<string>): Pro
     if (seen.has(entry.sha256)) return seen.get(entry.sha256);
     const problem = lookAt(store, entry);
     if (problem !== "missing") bytes += entry.size;
-    // Where the store may only be read, the damage is named all the same; a run would not serve it either.
-    if (problem === "damaged") ignoreTrouble(() => store.objects.quarantine(entry.sha256));
     seen.set(entry.sha256, problem);
     return problem;
   };
@@ -77,6 +103,12 @@ function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256
   const info = statIfThere(path);
   if (info === undefined) return "missing";
   return info.isFile && info.size === size && hashFile(path) === sha256 ? undefined : "damaged";
+}
+
+function hasOtherBytes(store: Store, sha256: string): boolean {
+  const path = store.objects.pathOf(sha256);
+  const info = statIfThere(path);
+  return info !== undefined && !(info.isFile && hashFile(path) === sha256);
 }
 
 function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {

@@ -54,6 +54,8 @@ export async function digestCode(file: string): Promise<CodeDigest> {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "--no-lock", `--config=${TOOLKIT_CONFIG}`, root],
     env: { NO_COLOR: "1" },
+    // Ctrl-C in a terminal must not look as if the code could not be read.
+    detached: true,
   }).output();
   if (!success) return { error: new TextDecoder().decode(stderr).trim() };
   const info = JSON.parse(new TextDecoder().decode(stdout)) as Info;

@@ -51,9 +51,10 @@ export class DigestCache {
   readonly #pending: { readonly path: string; readonly line: string }[] = [];
   #writable = false;
 
-  constructor(path: string) {
+  /** @param foldersPath where digests of whole folders are kept, beside those of files */
+  constructor(path: string, foldersPath: string = join(dirname(path), "folders.jsonl")) {
     this.#path = path;
-    this.#foldersPath = join(dirname(path), "folders.jsonl");
+    this.#foldersPath = foldersPath;
   }
 
   /**

@@ -16,7 +16,10 @@ import {
 
 const READ_ONLY = 0o444;
 
-/** Files by content. A name is the SHA-256 of what it holds; an object that does not match its name is never served. */
+/**
+ * Files by content. A name is the SHA-256 of what it holds; an object that is known not to match its name is never
+ * served. It is hashed again when its facts have changed, and by `verify`.
+ */
 export class ObjectStore {
   readonly #root: string;
   readonly #digests: DigestCache;
@@ -38,7 +41,7 @@ export class ObjectStore {
     return info !== undefined && info.isFile && info.size === entry.size;
   }
 
-  /** Whether the object holds what its name says, by content. */
+  /** Whether the object holds what its name says, by content, as far as its facts have changed since it was hashed. */
   verify(entry: FileEntry): boolean {
     return this.has(entry) && this.#digests.digest(this.pathOf(entry.sha256)) === entry.sha256;
   }

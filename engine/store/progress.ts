@@ -56,6 +56,27 @@ export function newestSavedStep(folder: string, limit: number): number | undefin
   });
 }
 
+/** The states that are there, each with what tells it from one of the same step that is saved later. */
+export function statesIn(folder: string): ReadonlyMap<number, string> {
+  return new Map(
+    savedSteps(folder).map((step) => {
+      const info = statIfThere(join(folder, `step-${step}`, MANIFEST));
+      return [step, `${info?.ino} ${info?.mtime?.getTime()}`];
+    }),
+  );
+}
+
+/**
+ * Remove the states that were saved since. Those from before stay, as do those of longer runs.
+ * @returns how many were removed
+ */
+export function removeStatesSince(folder: string, before: ReadonlyMap<number, string>): number {
+  const since = [...statesIn(folder)].filter(([step, state]) => before.get(step) !== state);
+  for (const [step] of since) removeTree(join(folder, `step-${step}`));
+  if (since.length > 0) syncFolder(folder);
+  return since.length;
+}
+
 /** A saved state, as explanations show it. */
 export interface SavedFacts {
   readonly step: number;

@@ -1,6 +1,15 @@
 import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, FolderMaker, ignoreTrouble, isThere, removeTree, statIfThere, writeAtomically } from "./files.ts";
+import {
+  appendLine,
+  FolderMaker,
+  ignoreTrouble,
+  isThere,
+  moveInto,
+  removeTree,
+  statIfThere,
+  writeAtomically,
+} from "./files.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord } from "./read_record.ts";
 
@@ -79,7 +88,7 @@ export class ResultStore {
   publish(manifest: ResultManifest): void {
     const path = this.manifestPath(manifest.resolvedKey);
     this.#folders.ensure(join(this.#root, manifest.resolvedKey.slice(0, 2)));
-    writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
+    this.#write(path, manifest);
     this.addRecipe(manifest.recipeKey, manifest);
   }
 
@@ -87,6 +96,26 @@ export class ResultStore {
   remove(resolvedKey: string): void {
     removeTree(this.manifestPath(resolvedKey));
     this.forget();
+  }
+
+  /**
+   * Put a manifest in order that cannot be read: from what the index remembers of it, else it is set aside under a name
+   * that nothing serves, and the next run makes the result again. Only while nobody may publish: what was torn a moment
+   * ago may have been replaced.
+   *
+   * @param isSound whether what is remembered fits its key
+   */
+  mend(resolvedKey: string, isSound: (manifest: ResultManifest, resolvedKey: string) => boolean): void {
+    const path = this.manifestPath(resolvedKey);
+    if (!isThere(path) || this.#read(resolvedKey) !== undefined) return;
+    const known = this.byResolved(resolvedKey);
+    if (known !== undefined && isSound(known, resolvedKey)) this.#write(path, known);
+    else moveInto(path, `${path}.broken`);
+    this.forget();
+  }
+
+  #write(path: string, manifest: ResultManifest): void {
+    writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
   }
 
   /** Look at the disk again: another process may have added or removed results. */
@@ -100,6 +129,14 @@ export class ResultStore {
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
     return [...this.#list()];
+  }
+
+  /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */
+  recall(resolvedKey: string): ResultManifest | undefined {
+    const manifest = this.#read(resolvedKey);
+    // An index that is gone remembers nothing, and looking must not write a new one.
+    if (manifest !== undefined || !isThere(this.#indexPath)) return manifest;
+    return this.byResolved(resolvedKey);
   }
 
   /** The manifest itself, not what the index says of it. */

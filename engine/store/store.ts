@@ -21,6 +21,8 @@ export interface StorePaths {
   readonly timings: string;
   readonly differences: string;
   readonly digests: string;
+  /** Digests of whole folders. */
+  readonly folders: string;
   readonly views: string;
   readonly locks: string;
   readonly cache: string;
@@ -59,7 +61,8 @@ export function findStoreRoot(pipelineFolder: string): string {
   }
 }
 
-export function openStore(root: string): Store {
+/** @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it */
+export function openStore(root: string, typeOf: (path: string) => number = fileSystemType): Store {
   const paths: StorePaths = {
     objects: join(root, "objects"),
     results: join(root, "results"),
@@ -67,12 +70,13 @@ export function openStore(root: string): Store {
     timings: join(root, "timings.jsonl"),
     differences: join(root, "differences.jsonl"),
     digests: join(root, "cache", "digests.jsonl"),
+    folders: join(root, "cache", "folders.jsonl"),
     views: join(root, "views"),
     locks: join(root, "locks"),
     cache: join(root, "cache"),
     outputs: join(dirname(root), "outputs"),
   };
-  const digests = new DigestCache(paths.digests);
+  const digests = new DigestCache(paths.digests, paths.folders);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
   return {
@@ -102,7 +106,7 @@ export function openStore(root: string): Store {
       return store;
     },
     lockPath: (identityKey) => join(paths.locks, `${identityKey}.lock`),
-    prepare: () => prepare(root),
+    prepare: () => prepare(root, typeOf),
   };
 }
 
@@ -120,21 +124,31 @@ const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x0BD00BD0: "Lustre",
 };
 
-function prepare(root: string): Result<void> {
+function fileSystemType(path: string): number {
+  return Number(statfsSync(path).type);
+}
+
+/** The store's folder, or the one in which it would be made. */
+function nearestThere(path: string): string {
+  return statIfThere(path) !== undefined || dirname(path) === path ? path : nearestThere(dirname(path));
+}
+
+function prepare(root: string, typeOf: (path: string) => number): Result<void> {
   const failed = (message: string, fix: string, code: DiagnosticCode = "file-unreadable"): Result<void> =>
     refuse([{ severity: "error", code, message, fix }]);
   try {
-    for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
-      makeDurableFolder(join(root, name));
-    }
-    sweepTemporary(join(root, "tmp"));
-    const kind = NETWORK_FILE_SYSTEMS[Number(statfsSync(root).type)];
+    // Before anything is made or swept: a process on another host may be at work there.
+    const kind = NETWORK_FILE_SYSTEMS[typeOf(nearestThere(root))];
     if (kind !== undefined) {
       return failed(
         `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`,
         "give a folder on a local disk with --store",
       );
     }
+    for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
+      makeDurableFolder(join(root, name));
+    }
+    sweepTemporary(join(root, "tmp"));
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;

@@ -32,7 +32,7 @@ export async function exportResults(
   const manifests: ResultManifest[] = [];
   const problems: Diagnostic[] = [];
   for (const [stage, key] of Object.entries(contents.results)) {
-    const manifest = store.results.readManifest(key);
+    const manifest = store.results.recall(key);
     if (manifest !== undefined) manifests.push(manifest);
     else problems.push(problem(`The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"));
   }

@@ -9,11 +9,11 @@ import {
   resultManifestSchema,
 } from "../../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { artifactDigest, recipeKeyOf, resolvedKeyOf } from "../../fingerprint/keys.ts";
 import { isEnvironmental, makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
 import { TAG_NAME } from "../../store/tags.ts";
+import { fitsItsKey } from "../fits_key.ts";
 import { parseEntryName } from "./layout.ts";
 
 export interface Imported {
@@ -200,18 +200,6 @@ async function readManifest(key: string, size: number, body: AsyncIterable<Uint8
   const manifest = parsed.data;
   if (!fitsItsKey(manifest, key)) throw new ArchiveProblem(`${name} does not fit its key`);
   return manifest;
-}
-
-function fitsItsKey({ resolvedKey, localKey, ingredients, outputs }: ResultManifest, key: string): boolean {
-  const { inputs, ...local } = ingredients;
-  try {
-    return resolvedKey === key && recipeKeyOf(local, {}).localKey === localKey &&
-      resolvedKeyOf(localKey, inputs) === key &&
-      Object.values(outputs).every(({ type, digest, files }) => artifactDigest(type, files) === digest);
-  } catch {
-    // Values that no key can be made of, such as one nested too deep, were never a stage's.
-    return false;
-  }
 }
 
 async function writeObject(path: string, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {

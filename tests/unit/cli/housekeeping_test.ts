@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
+import { openStore } from "../../../engine/store/store.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
@@ -99,6 +100,46 @@ Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest
   }
   assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), [".noiseline", "outputs", "p.yaml"]);
 });
+
+for (
+  const [how, damage] of [
+    ["is missing", (path: string) => Deno.removeSync(path)],
+    ["is cut short", (path: string) => {
+      Deno.chmodSync(path, 0o644);
+      Deno.truncateSync(path, 3);
+    }],
+  ] as const
+) {
+  Deno.test(`verify of a pipeline names a file that ${how}, also of a stage after it, until it is made again`, async () => {
+    await using place = await makeTempFolder();
+    const file = join(place.path, "p.yaml");
+    await Deno.writeTextFile(
+      file,
+      "name: chain\nstages:\n  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 9 } }\n" +
+        "  report: { uses: report, inputs: { schedules: [schedule] } }\n",
+    );
+    assertEquals((await runCli("run", file)).code, 0);
+    const plan = JSON.parse((await runCli("plan", file, "--json")).out);
+    const store = openStore(join(place.path, ".noiseline"));
+    const lost: string[] = [];
+    for (const key of store.results.keys()) {
+      const [port, { files: [entry] }] = Object.entries(store.results.readManifest(key)!.outputs)[0]!;
+      damage(store.objects.pathOf(entry!.sha256));
+      lost.push(`${port}/${entry!.path}`);
+    }
+    assertEquals([plan.stages.length, lost.length], [2, 2]);
+    for (let time = 0; time < 2; time++) {
+      const { code, out } = await runCli("verify", file);
+      assertEquals(code, 1);
+      for (const name of lost) assertStringIncludes(out, name);
+    }
+    assertEquals((await runCli("verify", file, "report")).code, 1);
+    assertEquals((await runCli("run", file)).code, 0);
+    assertEquals((await runCli("verify", file)).code, 0);
+    // A stage that never ran has nothing that could be damaged.
+    assertEquals((await runCli("verify", file, "--set", "schedule.timesteps=8")).code, 0);
+  });
+}
 
 Deno.test("housekeeping commands end with exit code 1 where what they need is not there yet", async () => {
   await using place = await makePipeline();

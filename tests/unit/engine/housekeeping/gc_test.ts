@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { collectGarbage, type GcOptions, type GcReport } from "../../../../engine/housekeeping/gc.ts";
 import { acquireLock } from "../../../../engine/store/locks.ts";
 import { progressFolder, ProgressStore } from "../../../../engine/store/progress.ts";
+import { newRunId } from "../../../../engine/store/runs.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
@@ -62,6 +64,21 @@ Deno.test("gc keeps what a tag names, and lets it go with the tag", async () => 
   assertEquals((await gc(storeOf(folder.path))).results.length, 2);
 });
 
+Deno.test("gc keeps what a tag names also while its manifest is torn and the index alone remembers it", async () => {
+  await using folder = await makeTempFolder();
+  const first = await runIn(folder.path, YAML);
+  await runIn(folder.path, CHANGED);
+  const store = storeOf(folder.path);
+  const results = Object.fromEntries([...first.stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
+  store.tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
+  for (const resolvedKey of Object.values(results)) {
+    Deno.writeTextFileSync(store.results.manifestPath(resolvedKey), "{");
+  }
+  const report = await gc(store);
+  assertEquals([report.kept, report.objects.count, report.leftovers.count], [{ outputs: 2, tag: 2 }, 0, 0]);
+  assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
+});
+
 Deno.test("gc keeps what the last runs used although outputs show something else", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, YAML);
@@ -118,6 +135,7 @@ Deno.test("gc sweeps what killed processes left, and leaves what is young or of 
   const gone = [
     store.objects.pathOf(orphan.sha256),
     `${store.objects.pathOf(key("x"))}.broken`,
+    `${join(shard, `${key("x")}.json`)}.broken`,
     join(shard, `${key("x")}.json.${dead}.0.tmp`),
     join(store.root, `index.jsonl.${dead}.3.tmp`),
     join(store.temporaryRoot, `20200101T000000000-${dead.toString(36)}-train`),
@@ -161,12 +179,63 @@ Deno.test("gc compacts files that are only appended to, so that they say the sam
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
 });
 
-Deno.test("gc leaves files alone that a run keeps open, and the progress of a stage that is at work", async () => {
+Deno.test("gc forgets digests of files and folders that are gone, and all but the last of the others", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  const linesOf = (field: string, places: readonly string[]) =>
+    places.map((place, index) => JSON.stringify({ [field]: join(folder.path, place), nr: index }));
+  const files = linesOf("path", [".noiseline/index", "gone", ".noiseline/tmp", "gone", ".noiseline/tmp"]);
+  const folders = linesOf("folder", [".noiseline/views", "gone", ".noiseline/views", ".noiseline/tmp"]);
+  Deno.writeTextFileSync(store.paths.digests, `${files.join("\n")}\nnull\n{"torn`);
+  Deno.writeTextFileSync(store.paths.folders, `${folders.join("\n")}\nnull\n{"torn`);
+  assert((await gc(store)).compactedBytes! > 0);
+  const left = (path: string) => Deno.readTextFileSync(path).trimEnd().split("\n");
+  assertEquals(left(store.paths.digests), [files[4]]);
+  assertEquals(left(store.paths.folders), [folders[2], folders[3]]);
+});
+
+Deno.test("gc removes downloads and parsed files by their age, but none while a run is on", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  const files = [join(store.downloadsRoot, key("archive")), join(store.paths.cache, `yaml-${key("text")}.json`)];
+  Deno.mkdirSync(store.downloadsRoot);
+  for (const path of files) Deno.writeTextFileSync(path, "a few bytes");
+  const left = () => files.filter((path) => contentOf(store.root)[path] !== undefined);
+  const start = new Date();
+  store.runs.start({
+    format: 1,
+    runId: newRunId(start, Deno.pid),
+    pipeline: "p",
+    file: "p.yaml",
+    overrides: [],
+    status: "running",
+    startedAt: start.toISOString(),
+    endedAt: null,
+    pid: Deno.pid,
+    host: hostname(),
+    versions: {},
+    stages: {},
+  });
+  {
+    using _run = await store.guards.markInUse();
+    assertEquals((await gc(store)).files, { count: 0, bytes: 0 });
+    assertEquals(left(), files);
+  }
+  assertEquals((await gc(store, { nowMs: Date.now() })).files.count, 0, "young ones stay");
+  assertEquals((await gc(store)).files, { count: 2, bytes: 22 });
+  assertEquals(left(), []);
+});
+
+Deno.test("gc leaves locks and files alone while a run is on, and the progress of a stage that is at work", async () => {
   await using folder = await makeTempFolder();
   await runIn(folder.path, YAML);
   const store = storeOf(folder.path);
   const progress = progressFolder(store.progressRoot, key("work"), undefined);
   await new ProgressStore(progress, 9).save(3, { state: new Uint8Array(5) });
+  // Of nothing that the store knows: a run that is on may be about to wait for it.
+  const lock = store.lockPath(key("nothing yet"));
+  Deno.writeTextFileSync(lock, "");
+  const { ino } = Deno.statSync(lock);
   {
     using _run = await store.guards.markInUse();
     using _stage = await acquireLock(store.lockPath(key("work")));
@@ -174,8 +243,11 @@ Deno.test("gc leaves files alone that a run keeps open, and the progress of a st
     const report = await collectGarbage(store, { dryRun: false, nowMs });
     assert(report.ok);
     assertEquals([report.value.compactedBytes, report.value.failed, report.value.busy], [undefined, [], [progress]]);
+    assertEquals([report.value.locks, Deno.statSync(lock).ino], [0, ino]);
   }
-  assertEquals((await gc(store)).progress.count, 1);
+  const { progress: removed, locks } = await gc(store);
+  // The lock of the progress has nothing left to lock either.
+  assertEquals([removed.count, locks], [1, 2]);
   assertEquals(
     [...Deno.readDirSync(store.progressRoot)].flatMap(({ name }) => [
       ...Deno.readDirSync(join(store.progressRoot, name)),

@@ -48,6 +48,23 @@ export const walkKind = defineKind({
   outputs: { out: files },
 });
 
+/** Has an extent, and folds a file from outside into what it saves. */
+export const foldKind = defineKind({
+  kind: "fold",
+  summary: "Fold a file some times",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./fold_run.ts"),
+  params: z.strictObject({
+    file: externalFile(z.string()),
+    steps: extent(z.int().min(1)),
+    stopAt: execution(z.int().default(0)),
+    end: execution(z.enum(["interrupted", "failed", "throw"]).default("interrupted")),
+  }),
+  inputs: {},
+  outputs: { out: files },
+});
+
 /** What kind `compute` finds when it looks for a device, and how often it looked. */
 export const machine: { devices: Record<string, { numerics: string }>; looks: number } = { devices: {}, looks: 0 };
 
@@ -98,5 +115,7 @@ export const portsKind = defineKind({
 });
 
 export const TINY_KINDS: Readonly<Record<string, BuiltinKind>> = Object.fromEntries(
-  [sourceKind, mixKind, walkKind, computeKind, portsKind].map((kind) => [kind.kind, kind as unknown as BuiltinKind]),
+  [sourceKind, mixKind, walkKind, foldKind, computeKind, portsKind].map((
+    kind,
+  ) => [kind.kind, kind as unknown as BuiltinKind]),
 );

@@ -1,0 +1,24 @@
+import type { StageContext, StageEnd } from "../../../../stages/contract.ts";
+
+interface FoldParams {
+  readonly file: string;
+  readonly steps: number;
+  readonly stopAt: number;
+  readonly end: "interrupted" | "failed" | "throw";
+}
+
+/** Append a file's content once for each step, saving after each, so that what was read shows in all that follows. */
+export default async function run({ params, outputs, progress }: StageContext): Promise<StageEnd | void> {
+  const { file, steps, stopAt, end } = params as unknown as FoldParams;
+  const saved = await progress.latest();
+  const from = saved?.step ?? 0;
+  let value = saved === undefined ? "" : new TextDecoder().decode(await saved.read("value"));
+  for (let step = from + 1; step <= steps; step++) {
+    value += await Deno.readTextFile(file);
+    await progress.save(step, { value: new TextEncoder().encode(value) });
+    if (step !== stopAt) continue;
+    if (end === "throw") throw new Error("told to throw");
+    return end === "failed" ? { status: end, message: "told to fail" } : { status: end, step };
+  }
+  await outputs["out"]!.write("value.txt", value);
+}
