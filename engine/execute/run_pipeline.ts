@@ -12,7 +12,7 @@ import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder }
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import { findGpus, Slots } from "./slots.ts";
-import type { StageResult } from "./stage_result.ts";
+import { type StageResult, waitingForStore } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
 
 export interface RunOptions {
@@ -53,7 +53,7 @@ export async function runPipeline(
   options: RunOptions = {},
 ): Promise<Result<RunSummary>> {
   const emit = options.emit ?? (() => {});
-  const onWait = (holder: string) => emit({ type: "note", message: `waiting for gc in ${holder}` });
+  const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
   using still = new DisposableStack();
   const hold = async () => void still.use(await store.guards.holdStill(options.stop, onWait));
   const locked = await lockStore(store, hold);

@@ -25,6 +25,11 @@ export function isForced(planned: PlannedStage): boolean {
   return planned.reasons.some(({ code }) => code === "forced");
 }
 
+/** `gc` has the store to itself, or `verify` for a moment. */
+export function waitingForStore(holder: string): string {
+  return `waiting for ${holder}, which has the store to itself`;
+}
+
 export const INTERRUPTED: StageResult = { state: "interrupted" };
 
 export function failedBy({ message, fix }: Diagnostic): StageResult {

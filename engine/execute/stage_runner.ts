@@ -15,7 +15,7 @@ import { collectOutputs, compareResults, flushOutputs, makeManifest } from "./pu
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { StageExecution } from "./stage_execution.ts";
-import { failedBy, INTERRUPTED, isForced, type StageResult, toResult } from "./stage_result.ts";
+import { failedBy, INTERRUPTED, isForced, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 
 export interface RunnerOptions {
   readonly pipeline: Pipeline;
@@ -228,7 +228,7 @@ export class StageRunner {
   #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
     const { store, emit } = this.#options;
     return store.guards.holdStill(signal, (holder) => {
-      emit({ type: "stage-note", id, level: "note", message: `waiting for gc in ${holder}` });
+      emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
     });
   }
 
