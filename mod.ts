@@ -79,7 +79,8 @@ export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } fr
 export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { findGpus } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
-export { type RunOptions, runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
+export type { RunOptions } from "./engine/execute/run_options.ts";
+export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
 export type { Kind } from "./engine/kind.ts";
 export type { BuiltinKinds } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";

@@ -1,5 +1,6 @@
 import type { EngineEvent } from "../../../engine/event/events.ts";
-import { type RunOptions, runPipeline } from "../../../engine/execute/run_pipeline.ts";
+import type { RunOptions } from "../../../engine/execute/run_options.ts";
+import { runPipeline } from "../../../engine/execute/run_pipeline.ts";
 import { loadPipeline } from "../../../engine/load/load_pipeline.ts";
 import { openStore, type Store } from "../../../engine/store/store.ts";
 import type { Project } from "../project.ts";

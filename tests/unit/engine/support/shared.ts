@@ -3,7 +3,7 @@ import type { CacheBackend } from "../../../../engine/cache/backend.ts";
 import type { Patience } from "../../../../engine/cache/client.ts";
 import { FolderBackend } from "../../../../engine/cache/folder_backend.ts";
 import { type CacheMode, SharedCache } from "../../../../engine/cache/shared_cache.ts";
-import type { RunOptions } from "../../../../engine/execute/run_pipeline.ts";
+import type { RunOptions } from "../../../../engine/execute/run_options.ts";
 import { planIn, planned, runIn } from "./reach.ts";
 import { makeTempFolder } from "./temp.ts";
 

@@ -1,0 +1,22 @@
+import type { SharedCache } from "../cache/shared_cache.ts";
+import type { Emit } from "../event/events.ts";
+
+export interface RunOptions {
+  readonly targets?: readonly string[];
+  readonly force?: ReadonlySet<string>;
+  readonly replace?: boolean;
+  readonly jobs?: number;
+  readonly keepGoing?: boolean;
+  readonly gpus?: readonly string[];
+  readonly emit?: Emit;
+  /** First request to stop: stages save and end. */
+  readonly stop?: AbortSignal;
+  /** Second request: processes are killed. */
+  readonly kill?: AbortSignal;
+  /** Versions to record. */
+  readonly versions?: Readonly<Record<string, string>>;
+  /** Shuffles the order among stages that could start; the result must not depend on it. */
+  readonly shuffle?: (ids: string[]) => void;
+  /** A second store that other machines share: read where the local one has nothing, and given what is made. */
+  readonly cache?: SharedCache | undefined;
+}
