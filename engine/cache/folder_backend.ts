@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { isMachineTrouble } from "../store/files.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files this much older than a new one belong to processes that are gone. */
@@ -71,6 +72,8 @@ export class FolderBackend implements CacheBackend {
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
+        // A disk that is full now says nothing of what its file system can do.
+        if (isMachineTrouble(error)) throw error;
         this.#links = false;
       }
     }
