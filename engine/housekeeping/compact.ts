@@ -25,8 +25,17 @@ export function compactFiles(store: Store): number {
     store.paths.differences,
     store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
   );
-  const digests = lastOf(readJsonLines(store.paths.digests), (line) => (line as { path?: string }).path);
-  return saved + rewrite(store.paths.digests, digests.filter((line) => isThere((line as { path: string }).path)));
+  saved += compactDigests(store.paths.digests, "path");
+  return saved + compactDigests(store.digests.foldersPath, "folder");
+}
+
+/** The newest digest of each file or folder that is there. */
+function compactDigests(path: string, name: "path" | "folder"): number {
+  const nameOf = (line: unknown): string | undefined => {
+    const value = (line as Partial<Record<typeof name, unknown>> | null)?.[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  return rewrite(path, lastOf(readJsonLines(path), nameOf).filter((line) => isThere(nameOf(line)!)));
 }
 
 function isThere(path: string): boolean {

@@ -44,8 +44,9 @@ function factsOf(info: Deno.FileInfo): Omit<Remembered, "path" | "sha256"> {
  * remembered only if the file was already two seconds old when it was hashed. Losing the cache only costs time.
  */
 export class DigestCache {
+  /** Where digests of folders are remembered. */
+  readonly foldersPath: string;
   readonly #path: string;
-  readonly #foldersPath: string;
   #known: Map<string, Remembered> | undefined;
   #folders: Map<string, RememberedFolder> | undefined;
   readonly #pending: { readonly path: string; readonly line: string }[] = [];
@@ -53,7 +54,7 @@ export class DigestCache {
 
   constructor(path: string) {
     this.#path = path;
-    this.#foldersPath = join(dirname(path), "folders.jsonl");
+    this.foldersPath = join(dirname(path), "folders.jsonl");
   }
 
   /**
@@ -98,13 +99,13 @@ export class DigestCache {
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
     const entry: RememberedFolder = { folder, state, digest };
     this.#folders!.set(folder, entry);
-    this.#write(this.#foldersPath, entry);
+    this.#write(this.foldersPath, entry);
     return digest;
   }
 
   #loadFolders(): Map<string, RememberedFolder> {
     if (this.#folders === undefined) {
-      const entries = readJsonLines(this.#foldersPath).filter(isRememberedFolder);
+      const entries = readJsonLines(this.foldersPath).filter(isRememberedFolder);
       this.#folders = new Map(entries.map((entry) => [entry.folder, entry]));
     }
     return this.#folders;

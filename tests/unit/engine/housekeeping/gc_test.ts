@@ -1,8 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { collectGarbage, type GcOptions, type GcReport } from "../../../../engine/housekeeping/gc.ts";
+import { DigestCache } from "../../../../engine/store/digest_cache.ts";
 import { acquireLock } from "../../../../engine/store/locks.ts";
 import { progressFolder, ProgressStore } from "../../../../engine/store/progress.ts";
+import { newRunId } from "../../../../engine/store/runs.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
@@ -159,6 +163,65 @@ Deno.test("gc compacts files that are only appended to, so that they say the sam
   assertEquals(lines()[1], 2);
   assertEquals(planned(await planIn(folder.path, CHANGED)), "a: cached, b: cached");
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
+});
+
+/** A folder whose files were left alone for long, so that their digests are remembered. */
+const SETTLED = fileURLToPath(import.meta.resolve("../../../../schemas/kinds"));
+
+Deno.test("gc keeps the newest digest of each outside folder and file that is there", async () => {
+  await using folder = await makeTempFolder();
+  await runIn(folder.path, YAML);
+  const store = storeOf(folder.path);
+  const files = [...Deno.readDirSync(SETTLED)].map(({ name }) => ({
+    path: name,
+    info: Deno.statSync(join(SETTLED, name)),
+  }));
+  // In other orders the facts of the same files have other digests, as those of an edited folder would.
+  const orders = [files, files.toReversed(), files, files.toReversed()];
+  for (const [index, order] of orders.entries()) {
+    store.digests.folderDigest(SETTLED, order, () => `${index}`.repeat(64));
+  }
+  store.digests.digest(join(SETTLED, files[0]!.path));
+  const path = store.digests.foldersPath;
+  const lines = (of: string) => Deno.readTextFileSync(of).trim().split("\n");
+  const gone = { ...JSON.parse(lines(path)[0]!), folder: join(folder.path, "gone") };
+  Deno.writeTextFileSync(path, `${JSON.stringify(gone)}\n`, { append: true });
+  const before = lines(path);
+  assertEquals([before.length, lines(store.paths.digests).length], [5, 1]);
+  await gc(store);
+  assertEquals(lines(path), [before[3]]);
+  const again = new DigestCache(store.paths.digests);
+  assertEquals(again.folderDigest(SETTLED, orders[3]!, () => "not asked"), "3".repeat(64));
+  assertEquals(lines(store.paths.digests).length, 1);
+});
+
+Deno.test("gc removes downloads and parsed files that are old, and none while a run is on", async () => {
+  await using folder = await makeTempFolder();
+  await runIn(folder.path, YAML);
+  const store = storeOf(folder.path);
+  const paths = [join(store.downloadsRoot, key("data")), join(store.paths.cache, `yaml-1-${key("text")}.json`)];
+  Deno.mkdirSync(store.downloadsRoot);
+  for (const path of paths) Deno.writeTextFileSync(path, "12345");
+  const there = () => paths.filter((path) => contentOf(store.root)[path] !== undefined);
+  assertEquals((await gc(store, { nowMs: Date.now() })).files, { count: 0, bytes: 0 });
+
+  const run = {
+    ...store.runs.read(store.runs.ids()[0]!)!,
+    runId: newRunId(new Date(), Deno.pid),
+    status: "running" as const,
+    endedAt: null,
+    pid: Deno.pid,
+    host: hostname(),
+  };
+  store.runs.start(run);
+  {
+    using _run = await store.guards.markInUse();
+    assertEquals((await gc(store)).files, { count: 0, bytes: 0 });
+  }
+  store.runs.write({ ...run, status: "done", endedAt: new Date().toISOString() });
+  assertEquals(there(), paths);
+  assertEquals((await gc(store)).files, { count: 2, bytes: 10 });
+  assertEquals(there(), []);
 });
 
 Deno.test("gc leaves files alone that a run keeps open, and the progress of a stage that is at work", async () => {
