@@ -34,7 +34,8 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
       .replaceAll(/noiseline \S+, deno \S+/g, "VERSIONS").replaceAll(/(?<=TIME {2}2 ran {2})\S+/g, "HOST")
       .replaceAll(/\d[\d.]* k?B/g, "SIZE");
   };
-  await say("run", file);
+  // One after the other, so that they end in one order.
+  await say("run", file, "--jobs", "1");
   const id = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
   const shown: string[] = [];
   const archive = join(folder, "a.tar");
