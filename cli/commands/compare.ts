@@ -1,11 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printJson, printLine, refuseWith } from "../io.ts";
+import { printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
-import { isPipelineFile, storeFor, unknownRun } from "../operands.ts";
+import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
 import type { Comparison } from "../report/compare.ts";
 import type { Experiment } from "../report/experiments.ts";
+import { failWith } from "../results.ts";
 
 const EXAMPLES = `
 Examples:
@@ -44,8 +45,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const withResults = experiments.filter(({ stages }) => stages.size > 0);
       if (withResults.length === 0) {
-        printLine("error: none of these has results yet\n  fix: run them first");
-        throw new Exit(EXIT.failed);
+        return failWith([problem("none of these has results yet", "run them first")], json);
       }
       const { comparison, contents } = await compareExperiments(withResults);
       if (options.output !== undefined) {

@@ -77,13 +77,25 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
   return undefined;
 }
 
-function remove(root: Record<string, unknown>, path: DocumentPath): string | undefined {
-  const holder = getPath(root, path.slice(0, -1)).value;
-  const last = path.at(-1)!;
-  if (Array.isArray(holder) && Number.isInteger(Number(last)) && Number(last) >= 0 && Number(last) < holder.length) {
-    holder.splice(Number(last), 1);
-  } else if (isRecord(holder) && Object.hasOwn(holder, last)) delete holder[last];
-  else return "there is nothing to remove";
+/** Where the part of a path begins that the user typed after the name of the stage. */
+function ownPart(path: DocumentPath): number {
+  return path[0] === "stages" ? 3 : 0;
+}
+
+/** Remove what is at a path, or say what could be meant instead. */
+function remove(root: Record<string, unknown>, path: DocumentPath): { readonly fix: string } | undefined {
+  let holder: unknown = root;
+  for (const [index, part] of path.entries()) {
+    const known = Array.isArray(holder) ? [...holder.keys()].map(String) : isRecord(holder) ? Object.keys(holder) : [];
+    if (!known.includes(`${part}`)) {
+      // What stands beside a seed, or beside a stage's params, cannot be meant.
+      if (index < Math.max(1, ownPart(path)) || known.length === 0) return { fix: "remove it" };
+      return { fix: Array.isArray(holder) ? `its items are 0 to ${holder.length - 1}` : suggestName(`${part}`, known) };
+    }
+    if (index < path.length - 1) holder = (holder as Record<string, unknown>)[part];
+    else if (Array.isArray(holder)) holder.splice(Number(part), 1);
+    else delete (holder as Record<string, unknown>)[part];
+  }
   return undefined;
 }
 
@@ -112,7 +124,7 @@ export function applyOverrides(
     }
     if (removes) {
       const refused = remove(root, path);
-      if (refused !== undefined) problems.push(problem(text, refused, HOW));
+      if (refused !== undefined) problems.push(problem(text, "there is nothing to remove", refused.fix));
       else overrides.push({ text, path, value: undefined });
       continue;
     }
@@ -126,7 +138,7 @@ export function applyOverrides(
       problems.push(
         problem(
           text,
-          `"${path.slice(path[0] === "vars" ? 0 : 3).join(".")}" is no list`,
+          `"${path.slice(ownPart(path)).join(".")}" is no list`,
           "write = in place of +=",
           showValue(list),
         ),

@@ -1,5 +1,8 @@
+import { hostname } from "node:os";
 import type { LiveProgress, RunRecord } from "../../schemas/records.ts";
+import { isRunning } from "./is_running.ts";
 import { runState } from "./liveness.ts";
+import { pidOfRun } from "./runs.ts";
 import type { Store } from "./store.ts";
 
 /** A stage that works at this moment. */
@@ -23,14 +26,22 @@ export interface Runs {
   readonly last: RunRecord | undefined;
 }
 
-/** Look at the runs of a pipeline while they are on. Takes no lock and writes nothing. */
+/**
+ * Look at the runs of a pipeline while they are on. Takes no lock and writes nothing.
+ *
+ * A long run may have begun before the last that ended, so it is looked for among all. Of another host's run nothing can
+ * be known: it counts as on until a later one has ended, or one that was killed would be on for ever.
+ */
 export function findRuns(store: Store, pipeline: string, nowMs: number = Date.now()): Runs {
   const running: RunRecord[] = [];
   let last: RunRecord | undefined;
-  for (const run of store.runs.newestFirst()) {
-    if (run.pipeline !== pipeline) continue;
+  for (const id of store.runs.ids()) {
+    // Asking for a process is far cheaper than reading a record, of which there may be thousands.
+    if (last !== undefined && !isRunning(pidOfRun(id))) continue;
+    const run = store.runs.read(id);
+    if (run?.pipeline !== pipeline) continue;
     if (run.status !== "running") last ??= run;
-    else if (runState(run) === "running") running.push(run);
+    else if (runState(run) === "running" && (last === undefined || run.host === hostname())) running.push(run);
   }
   const stages = new Map<string, LiveStage>();
   for (const run of running.toReversed()) {

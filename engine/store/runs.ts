@@ -34,6 +34,11 @@ export function newRunId(now: Date, pid: number): string {
   return `${time}-${pid.toString(36)}`;
 }
 
+/** The process that a run's id names. */
+export function pidOfRun(runId: string): number {
+  return parseInt(runId.slice(runId.lastIndexOf("-") + 1), 36);
+}
+
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full
  * costs the record and not the run.

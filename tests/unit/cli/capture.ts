@@ -1,4 +1,5 @@
 import { main } from "../../../cli/main.ts";
+import type { BuiltinKind } from "../../../stages/contract.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 /** What the command line said and how it ended. */
@@ -13,6 +14,11 @@ export interface Said {
  * tests of one file run one after the other.
  */
 export async function runCli(...args: string[]): Promise<Said> {
+  return await runCliWith({}, ...args);
+}
+
+/** The same with further kinds. */
+export async function runCliWith(kinds: Readonly<Record<string, BuiltinKind>>, ...args: string[]): Promise<Said> {
   const texts = { out: "", error: "" };
   const redirect = (stream: typeof Deno.stdout | typeof Deno.stderr, name: "out" | "error") => {
     const { writeSync } = stream;
@@ -32,7 +38,7 @@ export async function runCli(...args: string[]): Promise<Said> {
   }) as typeof write;
   const restore = [redirect(Deno.stdout, "out"), redirect(Deno.stderr, "error")];
   try {
-    const code = await main(args, { loadKinds: async () => BUILTIN_KINDS });
+    const code = await main(args, { loadKinds: async () => ({ ...BUILTIN_KINDS, ...kinds }) });
     return { code, ...texts };
   } finally {
     process.stdout.write = write;

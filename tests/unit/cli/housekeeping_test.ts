@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
+import { openStore } from "../../../engine/store/store.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
@@ -34,7 +35,8 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
       .replaceAll(/noiseline \S+, deno \S+/g, "VERSIONS").replaceAll(/(?<=TIME {2}2 ran {2})\S+/g, "HOST")
       .replaceAll(/\d[\d.]* k?B/g, "SIZE");
   };
-  await say("run", file);
+  // One after the other, so that they end in one order.
+  await say("run", file, "--jobs", "1");
   const id = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
   const shown: string[] = [];
   const archive = join(folder, "a.tar");
@@ -157,6 +159,61 @@ Deno.test("housekeeping commands end with exit code 1 where what they need is no
     assertEquals(code, 1, args.join(" "));
     assertStringIncludes(error, "fix:", args.join(" "));
   }
+});
+
+Deno.test("verify and runs list keys that gave two results, with digests, numerics and runs", async () => {
+  await using place = await makePipeline();
+  const { folder, file } = place;
+  const at = ["--store", join(folder, ".noiseline")];
+  const store = openStore(join(folder, ".noiseline"));
+  await runCli("run", file);
+  const [schedule, other] = ["schedule", "other"].map((stage) => {
+    const all = store.results.keys().map((key) => store.results.readManifest(key)!);
+    return all.find(({ ingredients }) => ingredients.params["timesteps"] === (stage === "other" ? 100 : 200))!;
+  });
+  // As if "schedule" had given the bytes of "other" on some device when it ran first.
+  store.results.publish({ ...schedule!, outputs: other!.outputs });
+  const forced = await runCli("run", file, "--force", "schedule", "--json");
+  assertStringIncludes(forced.out, "not deterministic: one key, two results");
+  const [same] = store.differences.all();
+  const device = {
+    ...same!,
+    cause: "device" as const,
+    first: { ...same!.first, numerics: "slow/1" },
+    second: { ...same!.second, numerics: "fast/1", runId: "elsewhere" },
+    kept: "second" as const,
+  };
+  store.differences.add(device);
+
+  const [port] = Object.keys(same!.first.outputs);
+  const digest = (one: typeof schedule) => `${port} ${one!.outputs[port!]!.digest.slice(0, 12)}`;
+  const key = schedule!.resolvedKey.slice(0, 12);
+  const run = same!.second.runId;
+  const within = [
+    `not deterministic: small/schedule gave two results for key ${key}`,
+    `  first ${digest(other)} in run ${schedule!.runId} (kept)`,
+    `  second ${digest(schedule)} in run ${run}`,
+  ];
+  const between = [
+    `differs by device: small/schedule gave two results for key ${key}`,
+    `  first ${digest(other)} on slow/1 in run ${schedule!.runId}`,
+    `  second ${digest(schedule)} on fast/1 in run elsewhere (kept)`,
+  ];
+  const lines = async (...args: string[]) => {
+    const { code, out, error } = await runCli(...args);
+    assertEquals([code, error], [0, ""], args.join(" "));
+    return out.trimEnd().split("\n");
+  };
+  const listed = (all: string[]) => all.filter((line) => /two results|^ {2}(?:first|second) /.test(line));
+  assertEquals(listed(await lines("verify", ...at)), [...within, ...between]);
+  assertEquals(listed(await lines("verify", file, "schedule")), [...within, ...between]);
+  assertEquals(listed(await lines("verify", file, "other")), []);
+  assertEquals(listed(await lines("runs", run, ...at)), within);
+  const json = async (...args: string[]) => JSON.parse((await lines(...args, "--json")).join("")).differences;
+  assertEquals(await json("verify", ...at), [same, device]);
+  assertEquals(await json("verify", file, "other"), []);
+  assertEquals(await json("runs", run, ...at), [same]);
+  assertEquals(await json("runs", schedule!.runId, ...at), []);
 });
 
 /** What Graphviz's grammar allows: quoted ids whose only escapes are those that labels and ids are written with. */

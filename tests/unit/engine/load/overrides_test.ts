@@ -58,6 +58,29 @@ Deno.test("applyOverrides() reaches into maps and lists, and makes maps that are
   assertEquals(apply("vars.map.a=2").vars["map"], { a: 2 });
 });
 
+Deno.test("applyOverrides() appends to a list with +=, and begins one where there is none", () => {
+  const { model, fresh, nothing } = apply(
+    "train.model.multipliers+=4",
+    "train.model.multipliers+=[5, 6]",
+    "train.fresh+=a",
+    "train.nothing=null",
+    "train.nothing+=1",
+  ).stages.train.with;
+  assertEquals(model, { multipliers: [1, 2, 4, [5, 6]] });
+  assertEquals([fresh, nothing], [["a"], [1]]);
+  assertEquals(apply("bare.a.b+=1").stages.bare.with, { a: { b: [1] } });
+  assertEquals(apply("vars.map.list+=1").vars["map"], { a: 1, list: [1] });
+  // The sign belongs to the value unless it stands before the =.
+  assertEquals(apply("train.x=+1").stages.train.with["x"], 1);
+});
+
+Deno.test("applyOverrides() removes params, items of lists, vars and the seed with ~", () => {
+  const { stages, vars, seed } = apply("~train.steps", "~train.model.multipliers.0", "~vars.map.a", "~seed");
+  assertEquals(stages.train.with, { model: { multipliers: [2] } });
+  assertEquals([vars, seed], [{ size: 16, map: {} }, undefined]);
+  assertEquals(apply("train.steps=3", "~train.steps", "train.steps=4").stages.train.with["steps"], 4);
+});
+
 Deno.test("applyOverrides() lets the last one win and keeps all for the origins", () => {
   const { value, overrides } = applyOverrides(ROOT, ["seed=2", "seed=3"]);
   assertEquals((value as Applied).seed, 3);
@@ -82,6 +105,19 @@ const REFUSED: [text: string, message: string, fix: string][] = [
   ["train.steps=[1", "not valid YAML", "quote the value"],
   ["train.steps=*z", "the value cannot be read", "quote the value"],
   ["train.steps=&z [*z]", "the value cannot be read", "quote the value"],
+  ["train.steps+=1", '"steps" is no list', "write = in place of +="],
+  ["train.model+=1", '"model" is no list', "write = in place of +="],
+  ["vars.size+=1", '"vars.size" is no list', "write = in place of +="],
+  ["seed+=1", '"seed" is no list', "write = in place of +="],
+  ["train.steps.x+=1", "is 10 and has no parts", "write --set"],
+  ["~train.stepps", "there is nothing to remove", 'did you mean "steps"?'],
+  ["~train.modell.multipliers", "there is nothing to remove", 'did you mean "model"?'],
+  ["~train.model.multipliers.2", "there is nothing to remove", "its items are 0 to 1"],
+  ["~train.steps.x", "there is nothing to remove", "remove it"],
+  ["~bare.steps", "there is nothing to remove", "remove it"],
+  ["~trian.steps", 'no stage "trian"', 'did you mean "train"?'],
+  ["~train", "is a stage; name one of its params", "write --set"],
+  ["~train.constructor", "there is nothing to remove", "use one of"],
   ["constructor.x=1", 'no stage "constructor"', "use one of"],
   ["vars.constructor=1", 'no var "constructor"', "use one of"],
 ];
@@ -94,6 +130,13 @@ for (const [text, message, fix] of REFUSED) {
     assertStringIncludes(problem.fix ?? "", fix);
   });
 }
+
+Deno.test("applyOverrides() names nothing in the place of a seed that is not there", () => {
+  const { problems } = applyOverrides({ name: "p", stages: {} }, ["~seed"]);
+  assertEquals(problems.map(({ message, fix }) => [message, fix]), [
+    ["cannot apply --set ~seed: there is nothing to remove", "remove it"],
+  ]);
+});
 
 Deno.test("applyOverrides() takes inherited names for plain ones and changes no prototype", () => {
   assertEquals(apply("train.constructor.x=1").stages.train.with["constructor"] as unknown, { x: 1 });

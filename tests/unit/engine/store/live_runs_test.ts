@@ -14,7 +14,7 @@ function record(minute: number, more: Partial<RunRecord> = {}): RunRecord {
   const at = new Date(START + minute * 60_000);
   return {
     format: 1,
-    runId: newRunId(at, minute),
+    runId: newRunId(at, more.pid ?? Deno.pid),
     pipeline: "p",
     file: "p.yaml",
     overrides: [],
@@ -64,14 +64,26 @@ Deno.test("findRuns() finds the stages at work, how far they are and the time th
   assertEquals(findRuns({ ...store, runs }, "p").stages.get("b")!.progress, undefined);
 });
 
-Deno.test("findRuns() finds a long run that another one overtook", async () => {
+Deno.test("findRuns() finds a long run although a later one has ended, and of other hosts what is newer than that", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const [long, short, older] = [record(3), record(4, { status: "done" }), record(1, { status: "failed" })];
-  for (const one of [long, short, older]) store.runs.start(one);
-  const found = findRuns(store, "p");
-  assertEquals(found.running.map(({ runId }) => runId), [long.runId]);
-  assertEquals(found.last?.runId, short.runId);
+  const all = [
+    record(0, { status: "done" }),
+    record(1, { host: "elsewhere" }),
+    // Above the largest pid of Linux.
+    record(2, { pid: 2 ** 22 + 1 }),
+    record(3),
+    record(4, { status: "done" }),
+    record(5, { host: "elsewhere" }),
+  ];
+  for (const one of all) store.runs.start(one);
+  for (const minute of [3, 5]) {
+    const note = { stage: `s${minute}`, event: "started", state: "run", at: all[minute]!.startedAt } as const;
+    store.runs.note(all[minute]!.runId, note);
+  }
+  const { running, stages, last } = findRuns(store, "p");
+  assertEquals([running.map(({ runId }) => runId), last?.runId], [[all[5]!.runId, all[3]!.runId], all[4]!.runId]);
+  assertEquals([...stages.keys()], ["s3", "s5"]);
 });
 
 Deno.test("LiveProgress tells the newest at most once a second, and nothing of what ends before", async () => {

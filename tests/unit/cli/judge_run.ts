@@ -1,0 +1,9 @@
+import type { StageContext } from "../../../stages/contract.ts";
+
+/** Write the value that it is given as a metric. */
+export default async function run({ params, outputs, note }: StageContext): Promise<void> {
+  const { value } = params as unknown as { value: number };
+  note(`judging ${value}`);
+  const record = { format: 1, seed: null, images: {}, metrics: [{ name: "far", value, count: 3 }] };
+  await outputs["metrics"]!.write("metrics.json", JSON.stringify(record));
+}
