@@ -1,4 +1,4 @@
-import { isOutOfResources } from "../store/files.ts";
+import { isMachineTrouble } from "../store/files.ts";
 import { MAX_TEXT } from "./lines.ts";
 import type { StageOutcome } from "./protocol.ts";
 import { explainRefusal, type OwnFolders } from "./refusal.ts";
@@ -33,7 +33,7 @@ function read(thrown: unknown): Said {
     return {
       message,
       stack: `${head}${cutText(message)}${cutText(frames)}`,
-      kind: thrown instanceof Deno.errors.NotCapable ? "refused" : isOutOfResources(thrown) ? "resources" : "bug",
+      kind: thrown instanceof Deno.errors.NotCapable ? "refused" : isMachineTrouble(thrown) ? "resources" : "bug",
     };
   } catch {
     const message = "it threw a value that cannot be shown";

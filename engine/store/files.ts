@@ -311,12 +311,6 @@ export function isEnvironmental(error: unknown): boolean {
   return isMachineTrouble(error) || PLACE_CODES.includes(codeOf(error));
 }
 
-/** Errors for want of space, open files or a sound disk, whatever was done. */
-export function isOutOfResources(error: unknown): boolean {
-  const code = (error as { code?: string } | null)?.code ?? "";
-  return ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE"].includes(code);
-}
-
 /** Do what is good to have but not needed, such as a log line. */
 export function ignoreTrouble(work: () => void): void {
   try {

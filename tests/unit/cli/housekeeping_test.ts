@@ -4,7 +4,6 @@ import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
-import { openStore } from "../../../engine/store/store.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCli } from "./capture.ts";
 
