@@ -1,8 +1,8 @@
 import type { SharedCache } from "../cache/shared_cache.ts";
-import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState } from "../event/events.ts";
 import type { Pipeline } from "../pipeline.ts";
-import type { Plan } from "../plan/plan.ts";
+import { type Plan, WORKING_STATES } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
@@ -68,6 +68,8 @@ export async function runPipeline(
     return finish("done", undefined);
   }
 
+  const closed = findClosedStore(plan, store);
+  if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
   using inUse = new DisposableStack();
@@ -82,6 +84,17 @@ export async function runPipeline(
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
   return finish(...ended);
+}
+
+/** Deno gives a process with permissions of its own no access below these, whatever they are. */
+function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
+  const starts = [...stages.values()].some(({ stage, state }) => {
+    return stage.kind.runs !== "inline" && (WORKING_STATES.has(state) || state === "may-run");
+  });
+  if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
+  const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
+  const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
+  return { severity: "error", code: "file-unreadable", message, fix };
 }
 
 /** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */

@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
@@ -144,10 +144,6 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
         `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`,
         "give a folder on a local disk with --store",
       );
-    }
-    if (/^\/(?:dev|proc|sys)\//.test(resolve(root))) {
-      const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
-      return failed(message, "give a folder elsewhere with --store; a tmpfs may be mounted anywhere");
     }
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
       makeDurableFolder(join(root, name));

@@ -52,27 +52,6 @@ Deno.test("run executes nothing when names, order and layout of the file change"
   assertEquals(["a", "b", "c", "first"].map((id) => project.executions(id)), [1, 1, 1, 0]);
 });
 
-Deno.test("run executes what a change can reach when params, seed or execution params change", async () => {
-  await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN } });
-  await runAndCheckPlan(project, ["p.yaml"]);
-  const first = await finalDigests(project, ["p.yaml"]);
-
-  await assertNothingToDo(project, ["p.yaml", "--set", "b.threads=4"]);
-
-  const param = await runAndCheckPlan(project, ["p.yaml", "--set", "b.text=other"]);
-  assertEquals(param.ran, ["b", "c"]);
-  assertEquals(param.planned, { a: "cached", noise: "cached", b: "run", c: "may-run" });
-  assertEquals(reasonsOf(param.plan, "b"), ["param"]);
-
-  const seed = await runAndCheckPlan(project, ["p.yaml", "--set", "seed=4"]);
-  assertEquals(seed.ran, ["a", "b", "c"]);
-
-  const back = await runAndCheckPlan(project, ["p.yaml"]);
-  assertEquals(back.ended, { a: "restored", b: "restored", c: "restored" });
-  assertEquals(await finalDigests(project, ["p.yaml"]), first);
-  assertEquals(project.read("outputs/demo/a/text.txt"), "hello 1 3\n");
-});
-
 Deno.test("run stops at equal bytes when an upstream stage runs again and writes the same", async () => {
   await using project = new Project({
     stages: ["cook"],

@@ -43,15 +43,3 @@ Deno.test("prepare() takes the disk of the tests, and sweeps what a killed run l
   assert(openStore(root).prepare().ok);
   assertEquals([...Deno.readDirSync(join(root, "tmp"))], []);
 });
-
-Deno.test({
-  name: "prepare() refuses folders to which Deno gives no stage access, and makes nothing there",
-  ignore: Deno.build.os !== "linux",
-  fn() {
-    const root = `/dev/shm/noiseline-test-${Deno.pid}/.noiseline`;
-    const refused = openStore(root).prepare();
-    assert(!refused.ok);
-    assertStringIncludes(refused.diagnostics[0]!.message, `Cannot keep the store at ${root}`);
-    assertEquals([...Deno.readDirSync("/dev/shm")].filter(({ name }) => root.includes(name)), []);
-  },
-});

@@ -1,20 +1,20 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { x0Recovery } from "../../../diffusion/objective.ts";
-import { sampleKind } from "../../../stages/mod.ts";
-import { checkSampler } from "../../../stages/shared/reverse/check_sampler.ts";
-import { makeBatchDrawer } from "../../../stages/sample/draw_batch.ts";
-import { thresholdStep } from "../../../stages/shared/reverse/clipping.ts";
-import { evaluationsOf } from "../../../stages/shared/reverse/sampler_evaluations.ts";
-import { samplerSteps } from "../../../stages/shared/reverse/sampler_steps.ts";
-import type { StoredCheckpoint } from "../../../stages/shared/checkpoint.ts";
-import { readImages } from "../../../stages/shared/images.ts";
-import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { samplerParams } from "../../../schemas/kinds/sample.ts";
-import { type Device, type HostTensors, randomStream, type Signature } from "../../../tensor/mod.ts";
-import { runStage, type StageOutcome } from "../../support/stage_context.ts";
-import { assertAllClose } from "../diffusion/assert_close.ts";
-import { smallWorld, trainSmall, withFolder } from "./small_world.ts";
+import { x0Recovery } from "../../diffusion/objective.ts";
+import { sampleKind } from "../../stages/mod.ts";
+import { checkSampler } from "../../stages/shared/reverse/check_sampler.ts";
+import { makeBatchDrawer } from "../../stages/sample/draw_batch.ts";
+import { thresholdStep } from "../../stages/shared/reverse/clipping.ts";
+import { evaluationsOf } from "../../stages/shared/reverse/sampler_evaluations.ts";
+import { samplerSteps } from "../../stages/shared/reverse/sampler_steps.ts";
+import type { StoredCheckpoint } from "../../stages/shared/checkpoint.ts";
+import { readImages } from "../../stages/shared/images.ts";
+import { makeBetas } from "../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { samplerParams } from "../../schemas/kinds/sample.ts";
+import { type Device, type HostTensors, randomStream, type Signature } from "../../tensor/mod.ts";
+import { runStage, type StageOutcome } from "../support/stage_context.ts";
+import { assertAllClose } from "../unit/diffusion/assert_close.ts";
+import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
 async function pixelsOf({ end, outputs }: StageOutcome): Promise<Uint8Array> {
   assertEquals(end, undefined);

@@ -1,0 +1,38 @@
+import { assertEquals } from "@std/assert";
+import { assertNothingToDo, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
+import type { Json } from "../support/cli_process.ts";
+import { Project } from "../support/project.ts";
+
+const CHAIN = `name: demo
+seed: 3
+stages:
+  a: { uses: ./cook.ts, with: { text: hello } }
+  b: { uses: ./cook.ts, inputs: { from: [a] }, with: { text: middle } }
+  c: { uses: ./cook.ts, inputs: { from: [b] } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+`;
+
+function reasonsOf(plan: Json, id: string): string[] {
+  return plan.stages.find((stage: Json) => stage.id === id).reasons.map(({ code }: Json) => code);
+}
+
+Deno.test("run executes what a change can reach when params, seed or execution params change", async () => {
+  await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN } });
+  await runAndCheckPlan(project, ["p.yaml"]);
+  const first = await finalDigests(project, ["p.yaml"]);
+
+  await assertNothingToDo(project, ["p.yaml", "--set", "b.threads=4"]);
+
+  const param = await runAndCheckPlan(project, ["p.yaml", "--set", "b.text=other"]);
+  assertEquals(param.ran, ["b", "c"]);
+  assertEquals(param.planned, { a: "cached", noise: "cached", b: "run", c: "may-run" });
+  assertEquals(reasonsOf(param.plan, "b"), ["param"]);
+
+  const seed = await runAndCheckPlan(project, ["p.yaml", "--set", "seed=4"]);
+  assertEquals(seed.ran, ["a", "b", "c"]);
+
+  const back = await runAndCheckPlan(project, ["p.yaml"]);
+  assertEquals(back.ended, { a: "restored", b: "restored", c: "restored" });
+  assertEquals(await finalDigests(project, ["p.yaml"]), first);
+  assertEquals(project.read("outputs/demo/a/text.txt"), "hello 1 3\n");
+});
