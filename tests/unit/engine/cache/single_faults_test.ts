@@ -119,34 +119,6 @@ Deno.test("a file that stops coming is given up after a while, and the run goes 
   assertMatch(lab.warnings[0]!, /cannot be read: no answer in time/);
 });
 
-Deno.test("forced stages ask for no result, and what was made before there was a cache is sent by them", async () => {
-  await using lab = await Lab.open();
-  const whole = lab.backend;
-  const asked: string[] = [];
-  lab.backend = withChanges(whole, {
-    open: (name, signal) => {
-      asked.push(name);
-      return whole.open(name, signal);
-    },
-  });
-  const off = withChanges(whole, {
-    open: () => Promise.resolve({ value: undefined }),
-    prepare: () => Promise.resolve({ trouble: { kind: "refused", message: "closed" } }),
-  });
-  const counting = lab.backend;
-  lab.backend = off;
-  const alone = await lab.run("one", CHAIN);
-  Deno.removeSync(join(lab.machine("one"), ".noiseline/cache/unsent"), { recursive: true });
-  lab.backend = counting;
-  const forced = await lab.run("one", CHAIN, { force: new Set(["a", "b", "c"]) });
-  assertEquals(endStates(forced), "a: ran, b: ran, c: ran");
-  assertEquals(asked.filter((name) => !name.includes("/objects/")), []);
-  lab.backend = whole;
-  const second = await lab.run("two", CHAIN);
-  assertEquals(endStates(second), "a: restored, b: restored, c: restored");
-  assertEquals(digestsOf(second), digestsOf(alone));
-});
-
 Deno.test("a result that is larger than the service takes stays local, and the others are sent", async () => {
   await using lab = await Lab.open();
   const first = await lab.run("zero", CHAIN);
