@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ArtifactRecord, FileEntry, Ingredients } from "../../schemas/records.ts";
+import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { extentParam, type Kind } from "../kind.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
@@ -66,7 +66,17 @@ export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): 
 
 /** The key of progress: the resolved key without the extent, so that a longer run continues a shorter one. */
 export function identityKeyOf(ingredients: Ingredients, kind: Kind): string {
-  const name = extentParam(kind);
+  return identityKeyWithout(ingredients, extentParam(kind));
+}
+
+/** Whether a result can have this extent and key of progress, whatever its kind calls its extent. */
+export function fitsIdentity({ ingredients, extent, identityKey }: ResultManifest): boolean {
+  const { params } = ingredients;
+  const names = extent === null ? [undefined] : Object.keys(params).filter((name) => params[name] === extent);
+  return names.some((name) => identityKeyWithout(ingredients, name) === identityKey);
+}
+
+function identityKeyWithout(ingredients: Ingredients, name: string | undefined): string {
   if (name === undefined) return hash("identity", ingredients);
   const { [name]: _extent, ...params } = ingredients.params;
   return hash("identity", { ...ingredients, params });

@@ -246,7 +246,7 @@ export class Planner {
     const stale = new Set<string>();
     for (const stage of this.#pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
-      const local = this.#store.results.byRecipe(recipeKey);
+      const local = this.#localResult(recipeKey, localKey);
       const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
@@ -313,6 +313,12 @@ export class Planner {
       if (good) this.#good.set(manifest, good);
     }
     return good ? manifest : undefined;
+  }
+
+  /** The result that a recipe led to before. What came in an archive may lie under another stage's recipe. */
+  #localResult(recipeKey: string, localKey: string): ResultManifest | undefined {
+    const manifest = this.#store.results.byRecipe(recipeKey);
+    return manifest?.localKey === localKey ? manifest : undefined;
   }
 
   /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */

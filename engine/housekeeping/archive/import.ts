@@ -9,7 +9,7 @@ import {
   resultManifestSchema,
 } from "../../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { artifactDigest, recipeKeyOf, resolvedKeyOf } from "../../fingerprint/keys.ts";
+import { artifactDigest, fitsIdentity, recipeKeyOf, resolvedKeyOf } from "../../fingerprint/keys.ts";
 import { isEnvironmental, makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
@@ -192,7 +192,10 @@ async function readHeader(size: number, body: AsyncIterable<Uint8Array>): Promis
   return parsed.data;
 }
 
-/** A manifest must follow from its own ingredients: a key stands for them and for nothing else. */
+/**
+ * A manifest must follow from its own ingredients: a key stands for them and for nothing else. Its recipe follows from
+ * stages that may not be in the archive, so what it is found by is looked at again where it would be served.
+ */
 async function readManifest(key: string, size: number, body: AsyncIterable<Uint8Array>): Promise<ResultManifest> {
   const name = `the manifest ${key.slice(0, 12)}`;
   const parsed = resultManifestSchema.safeParse(await readJson(name, size, body));
@@ -202,11 +205,12 @@ async function readManifest(key: string, size: number, body: AsyncIterable<Uint8
   return manifest;
 }
 
-function fitsItsKey({ resolvedKey, localKey, ingredients, outputs }: ResultManifest, key: string): boolean {
+function fitsItsKey(manifest: ResultManifest, key: string): boolean {
+  const { resolvedKey, localKey, ingredients, outputs } = manifest;
   const { inputs, ...local } = ingredients;
   try {
     return resolvedKey === key && recipeKeyOf(local, {}).localKey === localKey &&
-      resolvedKeyOf(localKey, inputs) === key &&
+      resolvedKeyOf(localKey, inputs) === key && fitsIdentity(manifest) &&
       Object.values(outputs).every(({ type, digest, files }) => artifactDigest(type, files) === digest);
   } catch {
     // Values that no key can be made of, such as one nested too deep, were never a stage's.

@@ -7,7 +7,7 @@ import { openStore, type Store } from "../../../../engine/store/store.ts";
 import type { TagRecord } from "../../../../schemas/records.ts";
 import { makeTar, type TarEntry } from "../../../support/tar.ts";
 import { readTar } from "../../../../formats/tar.ts";
-import { endStates, runIn } from "../support/reach.ts";
+import { digestsOf, endStates, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const YAML = `name: p
@@ -17,15 +17,15 @@ stages:
   walk: { uses: walk, inputs: { from: a }, with: { steps: 3 } }
 `;
 
-async function ranIn(folder: string): Promise<{ store: Store; contents: TagRecord }> {
-  await runIn(folder, YAML);
-  const contents = contentsOfPlan((await runIn(folder, YAML)).plan);
+async function ranIn(folder: string, yaml = YAML): Promise<{ store: Store; contents: TagRecord }> {
+  await runIn(folder, yaml);
+  const contents = contentsOfPlan((await runIn(folder, yaml)).plan);
   assert(contents.ok);
   return { store: openStore(join(folder, ".noiseline")), contents: contents.value };
 }
 
-async function archiveOf(folder: string, tag: string | null = null): Promise<string> {
-  const { store, contents } = await ranIn(folder);
+async function archiveOf(folder: string, tag: string | null = null, yaml = YAML): Promise<string> {
+  const { store, contents } = await ranIn(folder, yaml);
   const file = join(folder, "all.tar");
   const exported = await exportResults(store, file, { contents, tag });
   assert(exported.ok, JSON.stringify(exported));
@@ -152,6 +152,18 @@ const WRONG: Readonly<Record<string, { make: (entries: TarEntry[]) => readonly T
     make: (all) => edit(all, /^results/, (text) => text.replace('"path":"value.txt"', '"path":"other.txt"')),
     says: "does not fit its key",
   },
+  "has a manifest with another stage's key of progress": {
+    make: (all) => edit(all, /^results/, (text) => text.replace(/("identityKey":")[0-9a-f]+/, `$1${"0".repeat(64)}`)),
+    says: "does not fit its key",
+  },
+  "has a manifest with another extent": {
+    make: (all) => edit(all, /^results/, (text) => text.replace('"extent":3', '"extent":2')),
+    says: "does not fit its key",
+  },
+  "has a manifest with an extent where there is none": {
+    make: (all) => edit(all, /^results/, (text) => text.replace('"extent":null', '"extent":3')),
+    says: "does not fit its key",
+  },
   "has a manifest with a path that leads out": {
     make: (all) => edit(all, /^results/, (text) => text.replace('"path":"value.txt"', '"path":"../value.txt"')),
     says: "another version, or damaged",
@@ -212,6 +224,30 @@ Deno.test("an import refuses an archive that is cut off anywhere, or no tar at a
   const file = join(two.path, "no.tar");
   Deno.writeTextFileSync(file, "what is a tar? ".repeat(1_000));
   await assertRefused(two.path, file, "Cannot import");
+});
+
+Deno.test("results that came under each other's recipes are not served for them", async () => {
+  await using one = await makeTempFolder();
+  await using two = await makeTempFolder();
+  const yaml = `name: p
+stages:
+  a: { uses: source }
+  b: { uses: mix, inputs: { one: a }, with: { text: one } }
+  c: { uses: mix, inputs: { one: a }, with: { text: two } }
+`;
+  const file = await archiveOf(one.path, null, yaml);
+  const right = await runIn(one.path, yaml);
+  const [b, c] = ["b", "c"].map((id) => right.stages.get(id)!.manifest!.recipeKey);
+  const swapped = edit(await entriesOf(file), /^results/, (text) => {
+    const recipeKey = text.includes(b!) ? c! : text.includes(c!) ? b! : undefined;
+    return recipeKey === undefined ? text : JSON.stringify({ ...JSON.parse(text), recipeKey });
+  });
+  Deno.writeFileSync(file, makeTar(swapped));
+  assert((await importResults(openStore(join(two.path, ".noiseline")), file)).ok);
+  // A stage that is asked for by name is looked up by its recipe, before what it reads is there.
+  const named = await runIn(two.path, yaml, { targets: ["b", "c"] });
+  assertEquals(endStates(named), "a: restored, b: restored, c: restored");
+  assertEquals(digestsOf(named), digestsOf(right));
 });
 
 Deno.test("an export refuses to spread damage, and leaves no file", async () => {
