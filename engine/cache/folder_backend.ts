@@ -11,6 +11,7 @@ const ABANDONED_MS = 24 * 3_600_000;
  * a server that has gone away lets system calls hang.
  */
 export class FolderBackend implements CacheBackend {
+  readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
   readonly #root: string;
   readonly #made = new Map<string, Promise<void>>();
@@ -20,6 +21,7 @@ export class FolderBackend implements CacheBackend {
 
   constructor(root: string) {
     this.#root = root;
+    this.place = root;
   }
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {

@@ -25,7 +25,7 @@ export class SharedCache {
 
   constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions) {
     this.mode = mode;
-    this.#place = options.name;
+    this.#place = backend.place;
     this.#client = new CacheClient(backend, options);
     const note = (message: string) => options.warn(asWarning(message));
     this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));

@@ -29,7 +29,8 @@ Deno.test("a run with nothing to do asks the cache nothing", async () => {
   await using lab = await Lab.open();
   await lab.run("one", CHAIN);
   lab.backend = new Proxy(lab.backend, {
-    get: () => {
+    get: (backend, name) => {
+      if (name === "place") return backend.place;
       throw new Error("asked");
     },
   });
@@ -136,12 +137,7 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   Deno.mkdirSync(lab.cacheFolder);
   Deno.writeTextFileSync(`${lab.cacheFolder}/v1`, "");
   await lab.run("one", CHAIN);
-  const folder = `${lab.machine("one")}/.noiseline/cache/unsent`;
-  const [left] = [...Deno.readDirSync(folder)];
-  // The process that left it has ended.
-  const gone = new Deno.Command("true").spawn();
-  await gone.status;
-  Deno.renameSync(`${folder}/${left!.name}`, `${folder}/20260101T000000000-${gone.pid.toString(36)}.jsonl`);
+  await lab.endSender("one");
   Deno.removeSync(`${lab.cacheFolder}/v1`);
   // A run that only takes leaves it as it is.
   assertEquals(endStates(await lab.run("one", CHAIN, { mode: "read" })), "a: cached, b: cached, c: cached");
@@ -152,7 +148,7 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
     type: "note",
     message: "3 results sent to the shared cache",
   });
-  assertEquals([...Deno.readDirSync(folder)], []);
+  assertEquals([...Deno.readDirSync(lab.unsentFolder("one"))], []);
   assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
 });
 
@@ -225,6 +221,7 @@ Deno.test("an interrupted download leaves nothing, and objects that came are not
   const stop = new AbortController();
   const whole = lab.backend;
   lab.backend = {
+    place: whole.place,
     maxBytes: whole.maxBytes,
     size: (name, signal) => whole.size(name, signal),
     create: (name, content, options) => whole.create(name, content, options),

@@ -61,6 +61,19 @@ export class Lab implements AsyncDisposable {
     return { ...ran, notes };
   }
 
+  /** Let the only process that left results of a machine unsent be one that has ended. */
+  async endSender(machine: string): Promise<void> {
+    const folder = this.unsentFolder(machine);
+    const [left] = [...Deno.readDirSync(folder)];
+    const gone = new Deno.Command("true").spawn();
+    await gone.status;
+    Deno.renameSync(join(folder, left!.name), join(folder, `20260101T000000000-${gone.pid.toString(36)}.jsonl`));
+  }
+
+  unsentFolder(machine: string): string {
+    return join(this.machine(machine), ".noiseline", "cache", "unsent");
+  }
+
   /** Names of what the cache holds, below `v1/`. */
   files(kind: "objects" | "results" | "recipes"): string[] {
     const root = join(this.cacheFolder, "v1", kind);
