@@ -205,16 +205,6 @@ Deno.test("a request to stop ends waiting for a cache that hangs", async () => {
   assertEquals(lab.warnings, []);
 });
 
-Deno.test("forced stages ask nothing, and the cache keeps its first result when they give other bytes", async () => {
-  await using lab = await Lab.open();
-  await lab.run("one", CHAIN);
-  const [manifest] = lab.files("results");
-  const before = Deno.readFileSync(manifest!);
-  const forced = await lab.run("two", CHAIN, { force: new Set(["a", "b", "c"]) });
-  assertEquals(endStates(forced), "a: ran, b: ran, c: ran");
-  assertEquals(Deno.readFileSync(manifest!), before);
-});
-
 Deno.test("an interrupted download leaves nothing, and objects that came are not fetched twice", async () => {
   await using lab = await Lab.open();
   await lab.run("one", CHAIN);
