@@ -84,7 +84,7 @@ export class SharedCache {
   /** Wait until all that was offered is sent or given up. */
   async finish(): Promise<UploadSummary> {
     const summary = await this.#uploads.finish();
-    this.#unsent?.settle(summary.failed);
+    this.#unsent?.settle(summary.owed);
     return summary;
   }
 
