@@ -61,7 +61,7 @@ export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, res
 
 /** One line of the list of results that were to be sent to a shared cache and may not have been. */
 export const unsentLineSchema = z.strictObject({
-  /** The cache, as the user wrote it. */
+  /** Where the cache is, however the user wrote it. */
   place: z.string(),
   recipeKey: sha256Schema,
   resolvedKey: sha256Schema,

@@ -31,6 +31,9 @@ export interface Content {
  * read from it is believed: that is the business of its users.
  */
 export interface CacheBackend {
+  /** Where it is: the same however the user wrote it, and of no two places. */
+  readonly place: string;
+
   /** Larger files cannot be stored. */
   readonly maxBytes: number;
 

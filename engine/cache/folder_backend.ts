@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { isMachineTrouble } from "../store/files.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files this much older than a new one belong to processes that are gone. */
 const ABANDONED_MS = 24 * 3_600_000;
+
+/** How file systems without hard links, such as SMB's, refuse to make one. Windows has no name for some of it. */
+const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EINVAL", "EISDIR"]);
 
 /**
  * A folder on a file system that several machines have mounted. It needs no locks: a file is written under a name of its
@@ -12,15 +14,19 @@ const ABANDONED_MS = 24 * 3_600_000;
  * a server that has gone away lets system calls hang.
  */
 export class FolderBackend implements CacheBackend {
+  readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
   readonly #root: string;
   readonly #made = new Map<string, Promise<void>>();
   #count = 0;
-  /** Some file systems, such as SMB's, have no hard links. */
   #links = true;
+  readonly #link: typeof Deno.link;
 
-  constructor(root: string) {
+  /** @param link gives a file a second name; passed in for tests */
+  constructor(root: string, link: typeof Deno.link = Deno.link) {
+    this.#link = link;
     this.#root = root;
+    this.place = root;
   }
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
@@ -68,12 +74,12 @@ export class FolderBackend implements CacheBackend {
   async #publish(temporary: string, target: string, replace: boolean): Promise<"created" | "exists"> {
     if (!replace && this.#links) {
       try {
-        await Deno.link(temporary, target);
+        await this.#link(temporary, target);
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
-        // A disk that is full now says nothing of what its file system can do.
-        if (isMachineTrouble(error)) throw error;
+        // A full disk or a server that is away says nothing of links, and the first of two writers still has to win.
+        if (!NO_LINKS.has((error as { code?: string }).code)) throw error;
         this.#links = false;
       }
     }

@@ -1,11 +1,15 @@
-import { isAbsolute, join } from "node:path";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 
 /** Where a shared cache is. */
 export type CacheLocation =
-  | { readonly kind: "folder"; readonly folder: string }
+  | {
+    readonly kind: "folder";
+    /** Absolute, without a slash at its end. */
+    readonly folder: string;
+  }
   | {
     readonly kind: "s3";
     readonly bucket: string;
@@ -32,11 +36,11 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (text.trim() === "") return refuse([problem("its place is empty", "name a folder, or leave the option out")]);
   if (scheme === undefined) {
-    return succeed({ kind: "folder", folder: isAbsolute(text) ? text : join(workingFolder, text) });
+    return succeed({ kind: "folder", folder: resolve(workingFolder, text) });
   }
   if (!URL.canParse(text)) return refuse([problem("its address cannot be read", "write it as wanted")]);
   const url = new URL(text);
-  if (scheme === "file") return succeed({ kind: "folder", folder: fileURLToPath(url) });
+  if (scheme === "file") return succeed({ kind: "folder", folder: resolve(fileURLToPath(url)) });
   if (scheme !== "s3") {
     const fix = "most object stores speak S3: s3://bucket/prefix?endpoint=https://host";
     return refuse([problem(`"${scheme}" is no kind of cache`, fix)]);

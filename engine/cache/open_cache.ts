@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { parseCacheLocation } from "./location.ts";
 import type { CacheMode, SharedCache } from "./shared_cache.ts";
@@ -26,8 +25,7 @@ export async function openSharedCache(
   const options = { name: place, warn, stop };
   if (location.value.kind === "folder") {
     const { FolderBackend } = await import("./folder_backend.ts");
-    const folder = resolve(location.value.folder);
-    return succeed(new SharedCache(new FolderBackend(folder), mode, { ...options, place: folder }));
+    return succeed(new SharedCache(new FolderBackend(location.value.folder), mode, options));
   }
   const { settleS3 } = await import("./s3_settings.ts");
   const settings = settleS3(location.value);
@@ -42,7 +40,5 @@ export async function openSharedCache(
     }]);
   }
   const { S3Backend } = await import("./s3_backend.ts");
-  const { prefix } = location.value;
-  const backend = new S3Backend(settings, prefix);
-  return succeed(new SharedCache(backend, mode, { ...options, place: `${settings.base}/${prefix}` }));
+  return succeed(new SharedCache(new S3Backend(settings, location.value.prefix), mode, options));
 }

@@ -30,6 +30,7 @@ interface Request {
 
 /** A bucket of any service that speaks S3. Requests are signed by aws4fetch and sent by Deno's own `fetch`. */
 export class S3Backend implements CacheBackend {
+  readonly place: string;
   readonly maxBytes = MAX_PUT_BYTES;
   readonly #settings: S3Settings;
   readonly #prefix: string;
@@ -41,6 +42,7 @@ export class S3Backend implements CacheBackend {
   constructor(settings: S3Settings, prefix: string) {
     this.#settings = settings;
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
+    this.place = `${settings.base}/${prefix}`;
   }
 
   async open(name: string, signal: AbortSignal): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {

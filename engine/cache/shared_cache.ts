@@ -23,10 +23,9 @@ export class SharedCache {
   readonly #place: string;
   #unsent: Unsent | undefined;
 
-  /** @param options.place which cache it is, however it was named: what is owed to it is kept under that */
-  constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions & { readonly place: string }) {
+  constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions) {
     this.mode = mode;
-    this.#place = options.place;
+    this.#place = backend.place;
     this.#client = new CacheClient(backend, options);
     const note = (message: string) => options.warn(asWarning(message));
     this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));
@@ -85,7 +84,7 @@ export class SharedCache {
   /** Wait until all that was offered is sent or given up. */
   async finish(): Promise<UploadSummary> {
     const summary = await this.#uploads.finish();
-    this.#unsent?.settle(summary.failed);
+    this.#unsent?.settle(summary.owed);
     return summary;
   }
 

@@ -23,8 +23,10 @@ interface Upload {
 /** What became of the results that were to be sent. */
 export interface UploadSummary {
   readonly sent: number;
-  /** Keys of those that were not. */
-  readonly failed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
+  /** How many were not. */
+  readonly failed: number;
+  /** Keys of those of them that a later run may send. */
+  readonly owed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
 }
 
 /**
@@ -42,10 +44,11 @@ export class Uploads {
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
   #problem: Trouble | undefined;
-  /** Until when nothing more is tried. */
-  #pausedUntil = 0;
+  /** Until when nothing more is tried, and why. */
+  #pause: { readonly until: number; readonly problem: Trouble } | undefined;
   #sent = 0;
-  readonly #failed: { recipeKey: string; resolvedKey: string }[] = [];
+  #failed = 0;
+  readonly #owed: { recipeKey: string; resolvedKey: string }[] = [];
 
   /** @param damaged objects that reading found to be damaged, which are replaced */
   constructor(client: CacheClient, damaged: ReadonlySet<string>, warn: (message: string) => void) {
@@ -72,29 +75,34 @@ export class Uploads {
     await Promise.all(this.#workers);
     if (this.#problem !== undefined) {
       const { message, fix } = this.#problem;
-      const count = this.#failed.length;
-      const results = count === 1 ? "1 result was" : `${count} results were`;
-      this.#client.warn(`${results} not sent: ${message}; a later run will try again`, fix);
+      const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
+      const later = this.#owed.length > 0 ? "; a later run will try again" : "";
+      this.#client.warn(`${results} not sent: ${message}${later}`, fix);
     }
-    return { sent: this.#sent, failed: this.#failed };
+    return { sent: this.#sent, failed: this.#failed, owed: this.#owed };
   }
 
   async #work(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const problem = performance.now() < this.#pausedUntil ? this.#problem : await this.#send(next);
+      const problem = this.#pausedBy() ?? await this.#send(next);
       if (problem === undefined) {
         this.#sent++;
         continue;
       }
-      this.#failed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
+      this.#failed++;
       this.#problem ??= problem;
+      // What does not fit never will; what is damaged here is sent when it is made again.
+      if (problem.kind === "unfit") continue;
+      this.#owed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
       // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
-      if (problem.kind !== "unfit" && performance.now() >= this.#pausedUntil) {
-        this.#pausedUntil = performance.now() + PAUSE_MS;
-      }
+      if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
     }
     // In the same breath as the last look at the queue: nothing can be added in between and be left lying.
     this.#active--;
+  }
+
+  #pausedBy(): Trouble | undefined {
+    return this.#pause !== undefined && performance.now() < this.#pause.until ? this.#pause.problem : undefined;
   }
 
   async #send({ manifest, recipeKey, objects }: Upload): Promise<Trouble | undefined> {

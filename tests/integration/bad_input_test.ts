@@ -381,23 +381,3 @@ Deno.test("run refuses a pipeline in TypeScript that reads, and writes nothing",
   assertStringIncludes(stderr, "may not read the variable HOME");
   assertEquals(project.list("."), ["deno.json", "p.ts"]);
 });
-
-Deno.test({
-  name: "run refuses a store to which Deno gives no stage's process access, and makes nothing there",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    await using project = new Project({ files: { "p.yaml": GOOD } });
-    const folder = `/dev/shm/noiseline-test-${Deno.pid}`;
-    const store = `${folder}/store`;
-    const { code, stderr } = await project.cli(["run", "p.yaml", "digits", "--store", store]);
-    assertEquals(code, 2);
-    assertStringIncludes(
-      stderr,
-      `Cannot keep the store at ${store}: Deno gives the processes of stages no access there`,
-    );
-    assertEquals([...Deno.readDirSync("/dev/shm")].filter(({ name }) => folder.endsWith(name)), []);
-    // What runs in the command's own process may be kept there.
-    assertEquals((await project.cli(["run", "p.yaml", "noise", "--store", store])).code, 0);
-    await Deno.remove(folder, { recursive: true });
-  },
-});

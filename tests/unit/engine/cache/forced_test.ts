@@ -15,6 +15,7 @@ function listen(lab: Lab): string[] {
   const opened: string[] = [];
   const whole = lab.backend;
   lab.backend = {
+    place: whole.place,
     maxBytes: whole.maxBytes,
     prepare: (signal) => whole.prepare(signal),
     size: (name, signal) => whole.size(name, signal),

@@ -10,7 +10,13 @@ function problemsOf(text: string): string[] {
 
 Deno.test("parseCacheLocation() reads folders, absolute and not, and file addresses", () => {
   for (
-    const [text, folder] of [["/mnt/x y", "/mnt/x y"], ["../x", "/x"], ["x", "/work/x"], ["file:///a%20b", "/a b"]]
+    const [text, folder] of [
+      ["/mnt/x y", "/mnt/x y"],
+      ["/mnt//x/", "/mnt/x"],
+      ["../x", "/x"],
+      ["./x/", "/work/x"],
+      ["file:///a%20b/", "/a b"],
+    ]
   ) {
     const parsed = parse(text!);
     assertEquals(parsed.ok && parsed.value, { kind: "folder", folder: folder! });

@@ -1,6 +1,4 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { openSharedCache } from "../../../../engine/cache/open_cache.ts";
-import { manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { digestsOf, endStates, planIn, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 
@@ -31,7 +29,8 @@ Deno.test("a run with nothing to do asks the cache nothing", async () => {
   await using lab = await Lab.open();
   await lab.run("one", CHAIN);
   lab.backend = new Proxy(lab.backend, {
-    get: () => {
+    get: (backend, name) => {
+      if (name === "place") return backend.place;
       throw new Error("asked");
     },
   });
@@ -138,12 +137,7 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   Deno.mkdirSync(lab.cacheFolder);
   Deno.writeTextFileSync(`${lab.cacheFolder}/v1`, "");
   await lab.run("one", CHAIN);
-  const folder = `${lab.machine("one")}/.noiseline/cache/unsent`;
-  const [left] = [...Deno.readDirSync(folder)];
-  // The process that left it has ended.
-  const gone = new Deno.Command("true").spawn();
-  await gone.status;
-  Deno.renameSync(`${folder}/${left!.name}`, `${folder}/20260101T000000000-${gone.pid.toString(36)}.jsonl`);
+  await lab.endSender("one");
   Deno.removeSync(`${lab.cacheFolder}/v1`);
   // A run that only takes leaves it as it is.
   assertEquals(endStates(await lab.run("one", CHAIN, { mode: "read" })), "a: cached, b: cached, c: cached");
@@ -154,24 +148,8 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
     type: "note",
     message: "3 results sent to the shared cache",
   });
-  assertEquals([...Deno.readDirSync(folder)], []);
+  assertEquals([...Deno.readDirSync(lab.unsentFolder("one"))], []);
   assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
-});
-
-Deno.test("what is owed is owed to the folder, however it is named", async () => {
-  await using lab = await Lab.open();
-  const options = { mode: "read-write", warn: () => {}, stop: new AbortController().signal } as const;
-  const places: string[] = [];
-  for (const [place, workingFolder] of [["cache/", "/w"], ["/w/cache", "/"], ["./cache", "/w"], ["cache", "/else"]]) {
-    const opened = await openSharedCache(place!, { ...options, workingFolder: workingFolder! });
-    assert(opened.ok);
-    const store = openFreshStore(lab.machine(String(places.length)));
-    opened.value.offer(manifestOf("a", [takeText(store, "x", "y")]), "r".repeat(64), store);
-    const folder = `${store.root}/cache/unsent`;
-    const [file] = [...Deno.readDirSync(folder)];
-    places.push(JSON.parse(Deno.readTextFileSync(`${folder}/${file!.name}`)).place);
-  }
-  assertEquals(places, ["/w/cache", "/w/cache", "/w/cache", "/else/cache"]);
 });
 
 Deno.test("a cache whose mount is away costs one warning and not the run", async () => {
@@ -227,22 +205,13 @@ Deno.test("a request to stop ends waiting for a cache that hangs", async () => {
   assertEquals(lab.warnings, []);
 });
 
-Deno.test("forced stages ask nothing, and the cache keeps its first result when they give other bytes", async () => {
-  await using lab = await Lab.open();
-  await lab.run("one", CHAIN);
-  const [manifest] = lab.files("results");
-  const before = Deno.readFileSync(manifest!);
-  const forced = await lab.run("two", CHAIN, { force: new Set(["a", "b", "c"]) });
-  assertEquals(endStates(forced), "a: ran, b: ran, c: ran");
-  assertEquals(Deno.readFileSync(manifest!), before);
-});
-
 Deno.test("an interrupted download leaves nothing, and objects that came are not fetched twice", async () => {
   await using lab = await Lab.open();
   await lab.run("one", CHAIN);
   const stop = new AbortController();
   const whole = lab.backend;
   lab.backend = {
+    place: whole.place,
     maxBytes: whole.maxBytes,
     size: (name, signal) => whole.size(name, signal),
     create: (name, content, options) => whole.create(name, content, options),

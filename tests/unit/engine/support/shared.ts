@@ -44,7 +44,6 @@ export class Lab implements AsyncDisposable {
     this.warnings = [];
     return new SharedCache(this.backend, mode, {
       name: "the cache",
-      place: this.cacheFolder,
       stop,
       patience: { backOffMs: 1, ...patience },
       warn: ({ message }) => this.warnings.push(message),
@@ -60,6 +59,19 @@ export class Lab implements AsyncDisposable {
     const ran = await runIn(this.machine(machine), yaml, { ...options, cache: this.cache(options) });
     const notes = ran.events.flatMap((event) => event.type === "stage-note" ? [event.message] : []);
     return { ...ran, notes };
+  }
+
+  /** Let the only process that left results of a machine unsent be one that has ended. */
+  async endSender(machine: string): Promise<void> {
+    const folder = this.unsentFolder(machine);
+    const [left] = [...Deno.readDirSync(folder)];
+    const gone = new Deno.Command("true").spawn();
+    await gone.status;
+    Deno.renameSync(join(folder, left!.name), join(folder, `20260101T000000000-${gone.pid.toString(36)}.jsonl`));
+  }
+
+  unsentFolder(machine: string): string {
+    return join(this.machine(machine), ".noiseline", "cache", "unsent");
   }
 
   /** Names of what the cache holds, below `v1/`. */

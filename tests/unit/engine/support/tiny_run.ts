@@ -6,6 +6,9 @@ interface TinyParams {
   readonly fail?: boolean;
 }
 
+/** What stages wait for before they write anything, by their text. */
+export const holds = new Map<string, Promise<void>>();
+
 /**
  * Write what was read and the own text, hashed down to a few values so that different inputs often give equal bytes:
  * that is what lets a stage downstream stay cached.
@@ -14,6 +17,7 @@ export default async function run(
   { params, inputs, outputs, seed, progress, note }: StageContext,
 ): Promise<StageEnd | void> {
   const { text, steps = 0, fail = false } = params as unknown as TinyParams;
+  await holds.get(text);
   if (fail) return { status: "failed", message: "told to fail", fix: "set fail to false" } as const;
   const read = Object.values(inputs).flat().filter((input) => input !== undefined);
   const texts = await Promise.all(read.map((input) => input.readText("value.txt")));
