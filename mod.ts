@@ -86,7 +86,7 @@ export type { BuiltinKinds } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
-export { type Binding, type Pipeline, predecessorsOf, rankingsOf, type Stage } from "./engine/pipeline.ts";
+export { type Binding, type Pipeline, rankingsOf, type Stage } from "./engine/pipeline.ts";
 export {
   type Cause,
   explainStages,

@@ -2,7 +2,7 @@ import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunStatus, StageEndState } from "../event/events.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { type Plan, WORKING_STATES } from "../plan/plan.ts";
+import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
@@ -88,9 +88,7 @@ export async function runPipeline(
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */
 function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
-  const starts = [...stages.values()].some(({ stage, state }) => {
-    return stage.kind.runs !== "inline" && (WORKING_STATES.has(state) || state === "may-run");
-  });
+  const starts = [...stages.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";

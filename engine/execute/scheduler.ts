@@ -202,7 +202,7 @@ export class Scheduler {
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
-    const sources = sourcesOf(this.#planner.planStage(id, false).stage, this.#pipeline.folder, ingredients.externals);
+    const sources = sourcesOf(this.#planner.stageOf(id), this.#pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 

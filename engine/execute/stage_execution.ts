@@ -3,7 +3,7 @@ import type { StageRun } from "../../stages/contract.ts";
 import type { Emit } from "../event/events.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
@@ -18,7 +18,6 @@ import { fetchesFiles, openOutside } from "./outside.ts";
 import { RateMeter } from "./rate.ts";
 import type { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots } from "./slots.ts";
-import { isForced } from "./stage_result.ts";
 
 /** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
 const MAX_NOTES = 1_000;

@@ -2,7 +2,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { StageEndState } from "../event/events.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
 /** How one stage came out. */
@@ -19,10 +19,6 @@ export interface StageResult {
   readonly workMs?: number;
   /** Units of its progress, such as steps and images. */
   readonly perSecond?: Readonly<Record<string, number>>;
-}
-
-export function isForced(planned: PlannedStage): boolean {
-  return planned.reasons.some(({ code }) => code === "forced");
 }
 
 /** `gc` has the store to itself, or `verify` for a moment. */

@@ -3,7 +3,7 @@ import type { StageDevice } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Emit } from "../event/events.ts";
 import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
-import type { PlannedStage } from "../plan/plan.ts";
+import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { isEnvironmental } from "../store/files.ts";
 import { acquireLock } from "../store/locks.ts";
@@ -15,7 +15,7 @@ import { collectOutputs, compareResults, flushOutputs, makeManifest } from "./pu
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { StageExecution } from "./stage_execution.ts";
-import { failedBy, INTERRUPTED, isForced, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
+import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 
 export interface RunnerOptions {
   readonly pipeline: Pipeline;

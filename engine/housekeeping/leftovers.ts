@@ -18,8 +18,8 @@ const VIEW = /^\.(?:new|old)-.+-(\d+)$/;
 const SCRATCH = /^\d{8}T\d{9}-([0-9a-z]+)-/;
 
 /**
- * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken. Process ids come
- * around again, so what is young stays whoever it belongs to.
+ * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken.
+ * Process ids come around again, so what is young stays whoever it belongs to.
  */
 export function findLeftovers(
   store: Store,

@@ -63,9 +63,10 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
   const faults: Fault[] = [];
   const manifests: ResultManifest[] = [];
   for (const resolvedKey of only ?? store.results.keys()) {
-    const manifest = store.results.recall(resolvedKey);
+    const whole = store.results.readManifest(resolvedKey);
+    const manifest = whole ?? store.results.recall(resolvedKey);
     if (manifest !== undefined) manifests.push(manifest);
-    if (store.results.readManifest(resolvedKey) === undefined) {
+    if (whole === undefined) {
       const name = names.get(resolvedKey);
       faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
     }

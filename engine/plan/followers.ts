@@ -1,5 +1,5 @@
 import { predecessorsOf } from "../pipeline.ts";
-import { type Plan, WORKING_STATES } from "./plan.ts";
+import { mayWork, type Plan, WORKING_STATES } from "./plan.ts";
 
 /** Stages that read others, directly or not, by what will happen to them, in dependency order. */
 export interface Followers {
@@ -37,10 +37,11 @@ export function findPending(plan: Plan, ids: Iterable<string>): string[] {
   const wanted = new Set(ids);
   const own = new Set(wanted);
   const pending: string[] = [];
-  for (const { stage, state } of [...plan.stages.values()].reverse()) {
+  for (const planned of [...plan.stages.values()].reverse()) {
+    const { stage } = planned;
     if (!wanted.has(stage.id)) continue;
     for (const before of predecessorsOf(plan.pipeline.stages.get(stage.id)!)) wanted.add(before);
-    if (!own.has(stage.id) && (WORKING_STATES.has(state) || state === "may-run")) pending.push(stage.id);
+    if (!own.has(stage.id) && mayWork(planned)) pending.push(stage.id);
   }
   return pending.reverse();
 }

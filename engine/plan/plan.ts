@@ -78,3 +78,12 @@ export interface Plan {
 }
 
 export const WORKING_STATES: ReadonlySet<PlannedState> = new Set(["run", "extend", "resume"]);
+
+/** Whether a stage works for certain, or may come to. */
+export function mayWork({ state }: Pick<PlannedStage, "state">): boolean {
+  return WORKING_STATES.has(state) || state === "may-run";
+}
+
+export function isForced({ reasons }: Pick<PlannedStage, "reasons">): boolean {
+  return reasons.some(({ code }) => code === "forced");
+}

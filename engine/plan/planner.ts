@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 import { type Chosen, KeyBook } from "./key_book.ts";
 import { readRanking } from "./ranking.ts";
 import { StageDevices } from "./devices.ts";
-import { type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
+import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
 export interface PlanOptions {
@@ -46,10 +46,6 @@ function ofStage(
   manifest: ResultManifest | undefined,
 ): ResultManifest | undefined {
   return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
-}
-
-function isForced({ reasons }: PlannedStage): boolean {
-  return reasons.some(({ code }) => code === "forced");
 }
 
 /**
@@ -236,6 +232,12 @@ export class Planner {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
     }
     return { ...base, keys, reasons, ...this.#start(stage, keys.identityKey, force) };
+  }
+
+  /** The stage as it runs: what a selection made of it, or as it is declared. */
+  stageOf(id: string): Stage {
+    const declared = this.#pipeline.stages.get(id)!;
+    return this.#choose(declared)?.stage ?? declared;
   }
 
   /** What a stage is: itself, or what a selection made of it. Undefined while the selection is not there. */

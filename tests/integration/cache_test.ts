@@ -1,6 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { assertNothingToDo, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
-import type { Json } from "../support/cli_process.ts";
+import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../support/check_plan.ts";
 import { Project } from "../support/project.ts";
 
 const CHAIN = `name: demo
@@ -32,10 +31,6 @@ stages:
 seed: 3
 name: demo
 `;
-
-function reasonsOf(plan: Json, id: string): string[] {
-  return plan.stages.find((stage: Json) => stage.id === id).reasons.map(({ code }: Json) => code);
-}
 
 Deno.test("run executes nothing when names, order and layout of the file change", async () => {
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN, "same.yaml": SAME } });

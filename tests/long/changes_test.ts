@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { assertNothingToDo, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
-import type { Json } from "../support/cli_process.ts";
+import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../support/check_plan.ts";
 import { Project } from "../support/project.ts";
 
 const CHAIN = `name: demo
@@ -11,10 +10,6 @@ stages:
   c: { uses: ./cook.ts, inputs: { from: [b] } }
   noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
 `;
-
-function reasonsOf(plan: Json, id: string): string[] {
-  return plan.stages.find((stage: Json) => stage.id === id).reasons.map(({ code }: Json) => code);
-}
 
 Deno.test("run executes what a change can reach when params, seed or execution params change", async () => {
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN } });

@@ -80,3 +80,8 @@ export async function assertNothingToDo(project: Project, args: readonly string[
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /^[a-z]+: nothing to do \(\d+ stages? cached\)\n$/);
 }
+
+/** Codes of the reasons that a plan in JSON gives for a stage. */
+export function reasonsOf(plan: Json, id: string): string[] {
+  return plan.stages.find((stage: Json) => stage.id === id).reasons.map(({ code }: Json) => code);
+}

@@ -50,13 +50,19 @@ Deno.test("gc removes what no run, tag or folder of outputs keeps, and the rest 
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: ran, b: ran");
 });
 
+/** Let the tag `one` name the results of all stages. @returns their keys, by stage */
+function tagAll({ tags }: Store, { stages }: Awaited<ReturnType<typeof runIn>>): Record<string, string> {
+  const results = Object.fromEntries([...stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
+  tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
+  return results;
+}
+
 Deno.test("gc keeps what a tag names, and lets it go with the tag", async () => {
   await using folder = await makeTempFolder();
   const first = await runIn(folder.path, YAML);
   await runIn(folder.path, CHANGED);
   const store = storeOf(folder.path);
-  const results = Object.fromEntries([...first.stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
-  store.tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
+  tagAll(store, first);
   assertEquals((await gc(store)).kept, { outputs: 2, tag: 2 });
   assertEquals(endStates(await runIn(folder.path, YAML)), "a: restored, b: restored");
   await runIn(folder.path, CHANGED);
@@ -69,8 +75,7 @@ Deno.test("gc keeps what a tag names also while its manifest is torn and the ind
   const first = await runIn(folder.path, YAML);
   await runIn(folder.path, CHANGED);
   const store = storeOf(folder.path);
-  const results = Object.fromEntries([...first.stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey]));
-  store.tags.write("one", { format: 1, pipeline: "p", overrides: [], results });
+  const results = tagAll(store, first);
   for (const resolvedKey of Object.values(results)) {
     Deno.writeTextFileSync(store.results.manifestPath(resolvedKey), "{");
   }
