@@ -1,11 +1,11 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
 import type { Diagnostic, Emit } from "noiseline/core";
-import { finishNothing, importLate } from "noiseline/core";
+import { findNothing, finishNothing, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand, openForCommand, planNothingFor } from "../load.ts";
+import { collect, loadForCommand, openForCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
@@ -44,9 +44,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const quick = !options.forceAll && !namesCache(options);
-      const nothing = !quick ? undefined : await planNothingFor(opened, given);
+      const nothing = !quick || given.force.length > 0
+        ? undefined
+        : await findNothing(opened.cache, opened.store, targets);
       if (nothing !== undefined) {
-        const reporter = await openReporter(json, nothing.stages.size);
+        const reporter = await openReporter(json, nothing.stages);
         finishNothing(nothing, (event) => reporter.emit(event), performance.now() - started);
         reporter.close();
         return;
@@ -82,6 +84,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Before the first run there was no store to keep anything in.
       await opened.cache.keep();
       if (!result.ok) refuseWith(result.diagnostics, json);
+      keepDone(opened.cache, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
     });

@@ -1,9 +1,21 @@
+import type { ResultManifest } from "../../schemas/records.ts";
 import type { Emit } from "../event/events.ts";
+import { digestExternals, type Outside } from "../fingerprint/externals.ts";
 import { selectStages } from "../graph/select.ts";
 import type { PipelineCache } from "../load/pipeline_cache.ts";
+import type { Pipeline } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import type { Store } from "../store/store.ts";
+import { DoneRecord } from "./done_record.ts";
+import type { RunSummary } from "./run_pipeline.ts";
+
+/** A run that has nothing to do. */
+export interface Nothing {
+  readonly pipeline: string;
+  /** How many stages it was asked for, all of them cached. */
+  readonly stages: number;
+}
 
 /**
  * The plan of a pipeline that is known without loading it and has nothing to do; undefined in every other case, which
@@ -15,15 +27,56 @@ export async function planNothing(
   targets: readonly string[] = [],
 ): Promise<Plan | undefined> {
   const pipeline = await cache.read();
+  return pipeline && planIfCached(pipeline, store, targets);
+}
+
+/** The same where only the number of stages is asked for, which the last such run may have left behind. */
+export async function findNothing(
+  cache: PipelineCache,
+  store: Store,
+  targets: readonly string[] = [],
+): Promise<Nothing | undefined> {
+  const pipeline = await cache.read();
   if (pipeline === undefined) return undefined;
+  const { name } = pipeline;
+  const outside = digestExternals(pipeline, store.digests);
+  const record = targets.length === 0 ? new DoneRecord(store, name, cache.kept!) : undefined;
+  const known = record?.count(outside.externals);
+  if (known !== undefined) return { pipeline: name, stages: known };
+  const plan = planIfCached(pipeline, store, targets, outside);
+  if (plan === undefined) return undefined;
+  record?.keep(manifestsOf(plan.stages));
+  return { pipeline: name, stages: plan.stages.size };
+}
+
+/** Let the next run know that there is nothing to do, if this one reached all stages. */
+export function keepDone(cache: PipelineCache, store: Store, { status, plan, stages }: RunSummary): void {
+  const { name, stages: all } = plan.pipeline;
+  if (status !== "done" || cache.kept === undefined || stages.size < all.size) return;
+  const manifests = manifestsOf(stages);
+  if (manifests.size === all.size) new DoneRecord(store, name, cache.kept).keep(manifests);
+}
+
+function manifestsOf(
+  stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
+): ReadonlyMap<string, ResultManifest> {
+  return new Map([...stages].flatMap(([id, { manifest }]) => manifest === undefined ? [] : [[id, manifest]]));
+}
+
+function planIfCached(
+  pipeline: Pipeline,
+  store: Store,
+  targets: readonly string[],
+  outside: Outside = digestExternals(pipeline, store.digests),
+): Plan | undefined {
   const { stages, problems } = selectStages(pipeline, targets);
   if (problems.length > 0) return undefined;
-  const planner = Planner.make(pipeline, store, { targets: stages });
+  const planner = Planner.make(pipeline, store, { targets: stages, outside });
   return planner.ok ? planner.value.planIfCached() : undefined;
 }
 
-/** Say of such a plan what a run of it says. */
-export function finishNothing({ pipeline, stages }: Plan, emit: Emit, durationMs: number): void {
-  const counts = { cached: stages.size, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
-  emit({ type: "run-finished", pipeline: pipeline.name, status: "done", counts, durationMs, runId: undefined });
+/** Say of such a run what a run says. */
+export function finishNothing({ pipeline, stages }: Nothing, emit: Emit, durationMs: number): void {
+  const counts = { cached: stages, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+  emit({ type: "run-finished", pipeline, status: "done", counts, durationMs, runId: undefined });
 }

@@ -81,11 +81,14 @@ export function digestStageExternals(
   return { externals, unreadable };
 }
 
+/** What the stages of a pipeline read from outside, by id of the stage. */
+export interface Outside {
+  readonly externals: ReadonlyMap<string, Externals>;
+  readonly problems: readonly Diagnostic[];
+}
+
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
-export function digestExternals(
-  pipeline: Pipeline,
-  digests: DigestCache,
-): { externals: ReadonlyMap<string, Externals>; problems: Diagnostic[] } {
+export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outside {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of pipeline.stages.values()) {

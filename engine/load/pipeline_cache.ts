@@ -6,7 +6,8 @@ import { importLate } from "../import_late.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { TOOLKIT_CONFIG } from "../process/runtime.ts";
 import { type ToolkitState, toolkitState } from "../process/toolkit.ts";
-import { hashFile, ignoreTrouble, removeQuietly, statIfThere, writeAtomically } from "../store/files.ts";
+import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
+import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
 import { findStoreRoot } from "../store/store.ts";
 import { isJsonSafe, type KeptPipeline, packPipeline, unpackPipeline } from "./kept_pipeline.ts";
 import type { BuiltinKinds } from "./kinds.ts";
@@ -14,7 +15,8 @@ import { type Located, type ReadLog, watchReads } from "./read_log.ts";
 
 /** Raised when the same files would give another pipeline, or the same pipeline another text. */
 const FORMAT = 1;
-/** Entries of older edits, overrides and toolkits that stay. */
+const PREFIX = "pipeline-";
+/** Every edit, override and toolkit leaves an entry behind: how many stay. */
 const KEPT = 16;
 /** See the rule of the digest cache. */
 const SETTLE_MS = 2_000;
@@ -51,6 +53,7 @@ export class PipelineCache {
   readonly #options: CachedLoadOptions;
   readonly #folder: string;
   readonly #toolkit: ToolkitState;
+  #kept: string | undefined;
   #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
 
   constructor(file: string, options: CachedLoadOptions) {
@@ -60,17 +63,28 @@ export class PipelineCache {
     this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
   }
 
+  /** A name for the resolved pipeline that was read or kept last: another one has another name. */
+  get kept(): string | undefined {
+    return this.#kept;
+  }
+
   /** What loading the file would give now, if that is known without loading it: good for planning, not for running. */
   async read(): Promise<Pipeline | undefined> {
-    const entry = readEntry(this.#path());
-    if (entry === undefined || !entry.files.every(([path, digest]) => isStill(path, digest))) return undefined;
+    const path = this.#path();
+    const found = readChecked(path);
+    const entry = found?.value as Entry | undefined;
+    if (entry?.name !== basename(path) || !entry.files.every(([file, digest]) => isStill(file, digest))) {
+      return undefined;
+    }
     if (!await this.#findsAgain(entry.located)) return undefined;
+    this.#kept = found!.checksum;
     return unpackPipeline(entry.kept);
   }
 
   /** Load the file in full. */
   async load(): Promise<Result<Pipeline>> {
     const since = Date.now();
+    this.#kept = undefined;
     const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
       import.meta.resolve("./load_pipeline.ts"),
     );
@@ -94,17 +108,16 @@ export class PipelineCache {
     const kept = packPipeline(pipeline);
     if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
     const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
-    const json = JSON.stringify(entry);
     ignoreTrouble(() => {
-      dropOldest(this.#folder);
-      writeAtomically(path, `${sha256(json)}\n${json}`);
+      dropOldest(this.#folder, PREFIX, KEPT);
+      this.#kept = writeChecked(path, entry);
     });
   }
 
   #path(): string {
     const { overrides = [], profiles = [] } = this.#options;
     const name = encode([FORMAT, this.#file, resolve(this.#file), overrides, profiles, this.#toolkit.digest]);
-    return join(this.#folder, `pipeline-${sha256(name)}.json`);
+    return join(this.#folder, `${PREFIX}${createHash("sha256").update(name).digest("hex")}.json`);
   }
 
   /** Whether this machine still gives the kinds the answers that it gave. */
@@ -118,10 +131,6 @@ export class PipelineCache {
   }
 }
 
-function sha256(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 function isStill(path: string, digest: string): boolean {
   try {
     return hashFile(path) === digest;
@@ -129,20 +138,6 @@ function isStill(path: string, digest: string): boolean {
     // Gone or closed: loading will say so better.
     return false;
   }
-}
-
-function readEntry(path: string): Entry | undefined {
-  let bytes: Uint8Array;
-  try {
-    bytes = Deno.readFileSync(path);
-  } catch {
-    return undefined;
-  }
-  const cut = bytes.indexOf(10);
-  const json = bytes.subarray(cut + 1);
-  if (cut !== 64 || sha256(json) !== new TextDecoder().decode(bytes.subarray(0, cut))) return undefined;
-  const entry = JSON.parse(new TextDecoder().decode(json)) as Entry;
-  return entry.name === basename(path) ? entry : undefined;
 }
 
 /**
@@ -174,13 +169,4 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
     }
   }
   return [...found];
-}
-
-/** Every edit leaves an entry behind. */
-function dropOldest(folder: string): void {
-  const entries = [...Deno.readDirSync(folder)].filter(({ name }) => name.startsWith("pipeline-")).map(({ name }) => {
-    const path = join(folder, name);
-    return { path, time: statIfThere(path)?.mtime?.getTime() ?? 0 };
-  });
-  for (const { path } of entries.sort((a, b) => b.time - a.time).slice(KEPT - 1)) removeQuietly(path);
 }

@@ -1,12 +1,13 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { digestExternals, type Externals } from "../fingerprint/externals.ts";
+import { digestExternals, type Externals, type Outside } from "../fingerprint/externals.ts";
 import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../fingerprint/keys.ts";
 import { withPredecessors } from "../graph/order.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
+import { ofStage, readsLatest, sameInputs } from "./freshness.ts";
 import { type Chosen, KeyBook } from "./key_book.ts";
 import { readRanking } from "./ranking.ts";
 import { StageDevices } from "./devices.ts";
@@ -18,34 +19,10 @@ export interface PlanOptions {
   readonly targets?: readonly string[];
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
+  /** What the stages read from outside, if that was just looked at. */
+  readonly outside?: Outside;
   /** Asked for the results that the store does not have. */
   readonly cache?: SharedCache | undefined;
-}
-
-/** Whether a result was made from what the stages before it would give now, as far as that is known. */
-function readsLatest(stage: Stage, manifest: ResultManifest, latest: ReadonlyMap<string, ResultManifest>): boolean {
-  return Object.entries(stage.inputs).every(([port, bindings]) =>
-    bindings.every((binding, index) => {
-      const artifact = latest.get(binding.stage)?.outputs[binding.port];
-      return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
-    })
-  );
-}
-
-/** Of one stage, so that both have the same ports. */
-function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): boolean {
-  return Object.entries(a).every(([port, digests]) =>
-    digests.length === b[port]!.length && digests.every((digest, index) => digest === b[port]![index])
-  );
-}
-
-/** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
-function ofStage(
-  { choice }: Stage,
-  localKey: string,
-  manifest: ResultManifest | undefined,
-): ResultManifest | undefined {
-  return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
 }
 
 /**
@@ -84,7 +61,7 @@ export class Planner {
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
-    const { externals, problems } = digestExternals(pipeline, store.digests);
+    const { externals, problems } = options.outside ?? digestExternals(pipeline, store.digests);
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
   }
 

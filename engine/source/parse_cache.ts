@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { refuse, type Result, type SourceText, succeed } from "../diagnostic/diagnostic.ts";
-import { ignoreTrouble, readTextIfThere, removeQuietly, statIfThere, writeAtomically } from "../store/files.ts";
+import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
+import { ignoreTrouble, statIfThere } from "../store/files.ts";
 import type { SourceDocument } from "./document.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
@@ -9,11 +10,9 @@ import { parseYaml } from "./parse_yaml.ts";
 const WORTH_CACHING = 50_000;
 /** Raised when the same text would give another value. */
 const FORMAT = 1;
+const PREFIX = "yaml-";
+/** Every edit of a large file leaves one parsed text behind; a few are kept for going back and forth. */
 const KEPT = 8;
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
 
 /** JSON cannot say NaN or the infinities, so a value that has them is parsed each time. */
 function isPlain(value: unknown): boolean {
@@ -22,40 +21,24 @@ function isPlain(value: unknown): boolean {
   return Object.values(value).every(isPlain);
 }
 
-function readCached(path: string): { value: unknown } | undefined {
-  const text = readTextIfThere(path);
-  const cut = text?.indexOf("\n") ?? -1;
-  if (text === undefined || cut < 0) return undefined;
-  const json = text.slice(cut + 1);
-  // A damaged cache must not become another experiment.
-  return sha256(json) === text.slice(0, cut) ? { value: JSON.parse(json) } : undefined;
-}
-
-/** Every edit of a large file leaves one parsed text behind; a few are kept for going back and forth. */
-function dropOldest(folder: string): void {
-  const texts = [...Deno.readDirSync(folder)].filter(({ name }) => name.startsWith("yaml-")).map(({ name }) => {
-    const path = join(folder, name);
-    return { path, time: statIfThere(path)?.mtime?.getTime() ?? 0 };
-  });
-  for (const { path } of texts.sort((a, b) => b.time - a.time).slice(KEPT - 1)) removeQuietly(path);
-}
-
 /**
  * Parse YAML, or take the value of a text that was parsed before. Positions, which only messages and `show` need, are
  * then found by parsing when they are asked for. The cache is written only where a store exists already.
  */
 export function parseYamlCached(source: SourceText, cacheFolder: string): Result<SourceDocument> {
   if (source.text.length < WORTH_CACHING) return parseYaml(source);
-  const path = join(cacheFolder, `yaml-${FORMAT}-${sha256(source.text)}.json`);
-  const cached = readCached(path);
+  const name = createHash("sha256").update(source.text).digest("hex");
+  const path = join(cacheFolder, `${PREFIX}${FORMAT}-${name}.json`);
+  // A damaged cache must not become another experiment.
+  const cached = readChecked(path);
   if (cached === undefined) {
     const parsed = parseYaml(source);
     if (!parsed.ok) return refuse(parsed.diagnostics);
     if (statIfThere(cacheFolder) !== undefined && isPlain(parsed.value.value)) {
-      const json = JSON.stringify(parsed.value.value);
+      const { value } = parsed.value;
       ignoreTrouble(() => {
-        dropOldest(cacheFolder);
-        writeAtomically(path, `${sha256(json)}\n${json}`);
+        dropOldest(cacheFolder, PREFIX, KEPT);
+        writeChecked(path, value);
       });
     }
     return parsed;

@@ -134,8 +134,9 @@ const MAX_APPENDED = 64;
 /**
  * Append one line with a single write. A crash can tear it; readers skip a torn line. The line starts with a break of
  * its own if the file ends in the torn line of a process that was killed.
+ * @returns the bytes of the line
  */
-export function appendLine(path: string, line: string): void {
+export function appendLine(path: string, line: string): number {
   const bytes = new TextEncoder().encode(`${line}\n`);
   hook?.("append", path, { bytes });
   const file = appended.get(path) ?? openForAppending(path);
@@ -146,6 +147,19 @@ export function appendLine(path: string, line: string): void {
     closeAppended(path);
     throw error;
   }
+  return bytes.length;
+}
+
+/** Which file lies at a path and how much is in it: of a file that is only appended to, all that there is to know. */
+export interface FileState {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+}
+
+export function fileState(path: string): FileState | undefined {
+  const info = statIfThere(path);
+  return info && { dev: info.dev ?? 0, ino: info.ino ?? 0, size: info.size };
 }
 
 function openForAppending(path: string): Deno.FsFile {

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import {
   appendLine,
+  type FileState,
+  fileState,
   FolderMaker,
   ignoreTrouble,
   isThere,
@@ -39,6 +41,8 @@ export class ResultStore {
   readonly #listed = new Map<string, Set<string>>();
   readonly #asked = new Map<string, number>();
   #index: LineTable<IndexLine> | undefined;
+  /** The index as far as it is known here. */
+  #state: FileState | undefined;
   #whole = false;
 
   /** @param tablePath where the places of the index's lines are kept; losing it costs time */
@@ -56,8 +60,14 @@ export class ResultStore {
   byResolved(resolvedKey: string): ResultManifest | undefined {
     // The last line wins: a result that was replaced is entered again.
     const known = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
-    if (!this.#isPublished(resolvedKey)) return undefined;
+    if (!this.isPublished(resolvedKey)) return undefined;
     return known ?? this.#read(resolvedKey);
+  }
+
+  /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
+  get state(): FileState | undefined {
+    this.#load();
+    return this.#state;
   }
 
   /** The result that a recipe led to before. */
@@ -151,12 +161,16 @@ export class ResultStore {
     if (known !== manifest) index.add({ recipeKey, manifest });
     if (known !== undefined && sameOutputs(known, manifest)) return;
     // The index is a hint; a full disk must not turn a published result into a failure.
-    ignoreTrouble(() => appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest })));
+    ignoreTrouble(() => {
+      const bytes = appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest }));
+      this.#state = grown(this.#state, fileState(this.#indexPath), bytes);
+    });
   }
 
   #load(): LineTable<IndexLine> {
     if (this.#index === undefined) {
       if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#list());
+      this.#state = fileState(this.#indexPath);
       this.#index = new LineTable(this.#indexPath, this.#tablePath, 4, INDEX_LINES);
     }
     return this.#index;
@@ -175,7 +189,7 @@ export class ResultStore {
   }
 
   /** Whether the manifest is there. Listing a folder beats asking for many of its files, asking beats listing for few. */
-  #isPublished(resolvedKey: string): boolean {
+  isPublished(resolvedKey: string): boolean {
     const shard = resolvedKey.slice(0, 2);
     const asked = this.#asked.get(shard) ?? 0;
     this.#asked.set(shard, asked + 1);
@@ -213,6 +227,12 @@ export class ResultStore {
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
     if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
   }
+}
+
+/** Not simply what the file is now: another process may have added lines that are not known here. */
+function grown(before: FileState | undefined, now: FileState | undefined, bytes: number): FileState | undefined {
+  if (now === undefined || (before !== undefined && before.ino !== now.ino)) return undefined;
+  return { ...now, size: (before?.size ?? 0) + bytes };
 }
 
 function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {

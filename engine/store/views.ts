@@ -4,6 +4,8 @@ import type { DigestCache } from "./digest_cache.ts";
 import {
   appendLine,
   copyFile,
+  type FileState,
+  fileState,
   FolderMaker,
   isThere,
   listFiles,
@@ -89,22 +91,45 @@ export class ViewStore {
     return this.#last(stage)?.resolvedKey;
   }
 
+  /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
+  get state(): FileState | undefined {
+    this.#load();
+    const now = fileState(this.#recordPath);
+    return now && { ...now, size: this.#size };
+  }
+
+  /** What a stage showed last. */
+  shown(stage: string): ViewRecord | undefined {
+    return this.#last(stage);
+  }
+
+  /** Whether files that a stage showed are as they were. */
+  isIntact(stage: string, files: ViewRecord["files"]): boolean {
+    const { missing, modified } = this.#look(stage, files);
+    return missing.length + modified.length === 0;
+  }
+
   check(stage: string, resolvedKey: string): ViewState {
     const record = this.#last(stage);
     if (record === undefined) return { state: "absent" };
+    const { missing, modified } = this.#look(stage, record.files);
+    if (modified.length > 0) return { state: "modified", files: modified };
+    if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey };
+    if (missing.length > 0) return { state: "missing", files: missing };
+    return { state: "good" };
+  }
+
+  #look(stage: string, files: ViewRecord["files"]): { readonly missing: string[]; readonly modified: string[] } {
     const missing: string[] = [];
     const modified: string[] = [];
     const home = this.folderOf(stage);
-    for (const file of record.files) {
+    for (const file of files) {
       const path = join(home, file.path);
       const info = statIfThere(path);
       if (info === undefined) missing.push(file.path);
       else if (!this.#isUntouched(path, info, file)) modified.push(file.path);
     }
-    if (modified.length > 0) return { state: "modified", files: modified };
-    if (record.resolvedKey !== resolvedKey) return { state: "other", resolvedKey: record.resolvedKey };
-    if (missing.length > 0) return { state: "missing", files: missing };
-    return { state: "good" };
+    return { missing, modified };
   }
 
   /**

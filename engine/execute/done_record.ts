@@ -1,0 +1,98 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
+import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
+import type { Externals } from "../fingerprint/externals.ts";
+import { readChecked, writeChecked } from "../store/checked_json.ts";
+import { type FileState, ignoreTrouble } from "../store/files.ts";
+import type { Store } from "../store/store.ts";
+
+/** Raised when the same record would mean something else. */
+const FORMAT = 1;
+
+/** What tells that planning would find the same results and views again. */
+interface Ground {
+  readonly format: number;
+  /** The name of the kept pipeline. */
+  readonly kept: string;
+  /** Digest of all that its stages read from outside. */
+  readonly externals: string;
+  readonly index: FileState | undefined;
+  readonly views: FileState | undefined;
+}
+
+/** What must still be there for a stage to be cached. */
+interface DoneStage {
+  readonly id: string;
+  readonly resolvedKey: string;
+  /** Digest and size of each object. */
+  readonly objects: readonly (readonly [string, number])[];
+  readonly shown: ViewRecord["files"];
+}
+
+interface Done {
+  readonly ground: Ground;
+  readonly stages: readonly DoneStage[];
+}
+
+/**
+ * What all stages of a pipeline came to, by the last run that reached all of them. While neither the pipeline, nor what
+ * it reads from outside, nor the lists of results and views have changed, planning would find these results again, so
+ * that only their files are left to be looked at. Losing the record costs a plan.
+ */
+export class DoneRecord {
+  readonly #path: string;
+  readonly #store: Store;
+  readonly #pipeline: string;
+  readonly #kept: string;
+
+  /** @param kept the name of the pipeline as it is resolved */
+  constructor(store: Store, pipeline: string, kept: string) {
+    this.#path = join(store.paths.cache, `done-${pipeline}.json`);
+    this.#store = store;
+    this.#pipeline = pipeline;
+    this.#kept = kept;
+  }
+
+  /** How many stages are cached, if all are for sure; undefined where a plan must tell. */
+  count(externals: ReadonlyMap<string, Externals>): number | undefined {
+    const done = readChecked(this.#path)?.value as Done | undefined;
+    if (done === undefined || JSON.stringify(done.ground) !== JSON.stringify(this.#ground(externals))) return undefined;
+    const { results, objects } = this.#store;
+    const views = this.#store.viewsOf(this.#pipeline);
+    const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
+      results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ path: "", sha256, size })) &&
+      views.isIntact(id, shown)
+    );
+    return isDone ? done.stages.length : undefined;
+  }
+
+  /** Keep what all stages of the pipeline came to, each with its result and its view as this process knows them. */
+  keep(manifests: ReadonlyMap<string, ResultManifest>): void {
+    const views = this.#store.viewsOf(this.#pipeline);
+    const stages: DoneStage[] = [];
+    for (const [id, { resolvedKey, outputs }] of manifests) {
+      const view = views.shown(id);
+      // A later run of the same pipeline may have shown another result in the meantime.
+      if (view?.resolvedKey !== resolvedKey) return;
+      const files = new Map(Object.values(outputs).flatMap((one) => one.files).map((one) => [one.sha256, one.size]));
+      stages.push({ id, resolvedKey, objects: [...files], shown: view.files });
+    }
+    const externals = [...manifests].map(([id, { ingredients }]) => [id, ingredients.externals] as const);
+    const done: Done = { ground: this.#ground(externals), stages };
+    if (done.ground.index === undefined || done.ground.views === undefined) return;
+    ignoreTrouble(() => void writeChecked(this.#path, done));
+  }
+
+  #ground(externals: Iterable<readonly [string, Externals]>): Ground {
+    const read = [...externals].filter(([, one]) => Object.keys(one).length > 0);
+    read.sort(([a], [b]) => compareCodeUnits(a, b));
+    return {
+      format: FORMAT,
+      kept: this.#kept,
+      externals: createHash("sha256").update(encode(read)).digest("hex"),
+      index: this.#store.results.state,
+      views: this.#store.viewsOf(this.#pipeline).state,
+    };
+  }
+}

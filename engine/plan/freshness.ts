@@ -1,0 +1,32 @@
+import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { Stage } from "../pipeline.ts";
+
+/** Whether a result was made from what the stages before it would give now, as far as that is known. */
+export function readsLatest(
+  stage: Stage,
+  manifest: ResultManifest,
+  latest: ReadonlyMap<string, ResultManifest>,
+): boolean {
+  return Object.entries(stage.inputs).every(([port, bindings]) =>
+    bindings.every((binding, index) => {
+      const artifact = latest.get(binding.stage)?.outputs[binding.port];
+      return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
+    })
+  );
+}
+
+/** Of one stage, so that both have the same ports. */
+export function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): boolean {
+  return Object.entries(a).every(([port, digests]) =>
+    digests.length === b[port]!.length && digests.every((digest, index) => digest === b[port]![index])
+  );
+}
+
+/** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
+export function ofStage(
+  { choice }: Stage,
+  localKey: string,
+  manifest: ResultManifest | undefined,
+): ResultManifest | undefined {
+  return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
+}

@@ -1,0 +1,192 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { join } from "node:path";
+import { findNothing, keepDone } from "../../../../engine/execute/nothing_to_do.ts";
+import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
+import { PipelineCache } from "../../../../engine/load/pipeline_cache.ts";
+import { Planner } from "../../../../engine/plan/planner.ts";
+import { closeAppended, isThere } from "../../../../engine/store/files.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { makeTempFolder } from "../support/temp.ts";
+import { TINY_KINDS } from "../support/tiny_kinds.ts";
+
+const YAML = `name: p
+stages:
+  a: { uses: source, with: { file: data.txt } }
+  b: { uses: mix, inputs: { one: a } }
+  c: { uses: mix, inputs: { from: [a, b] }, with: { text: c } }
+`;
+const OTHER = "name: q\nstages:\n  a: { uses: source, with: { text: other } }\n";
+const STAGES = 3;
+
+/** A folder with two pipelines, each look at which is that of a new process. */
+async function inPlace(use: (place: ReturnType<typeof placeAt>) => Promise<void>): Promise<void> {
+  await using folder = await makeTempFolder();
+  Deno.writeTextFileSync(join(folder.path, "data.txt"), "one");
+  Deno.writeTextFileSync(join(folder.path, "p.yaml"), YAML);
+  Deno.writeTextFileSync(join(folder.path, "q.yaml"), OTHER);
+  await use(placeAt(folder.path));
+}
+
+function placeAt(folder: string) {
+  const root = join(folder, ".noiseline");
+  const lookAt = (file: string, overrides: readonly string[] = []) => ({
+    store: openStore(root),
+    cache: new PipelineCache(join(folder, file), {
+      loadKinds: () => Promise.resolve(TINY_KINDS),
+      cacheFolder: join(root, "cache"),
+      toolkit: { digest: "toolkit", settled: true },
+      overrides,
+    }),
+  });
+  const load = async (cache: PipelineCache) => {
+    const loaded = await cache.load();
+    assert(loaded.ok);
+    return loaded.value;
+  };
+  return {
+    root,
+    at: (...names: string[]) => join(folder, ...names),
+    /** As the command does it. */
+    run: async (file = "p.yaml", overrides?: readonly string[]) => {
+      const { store, cache } = lookAt(file, overrides);
+      const ended = await runPipeline(await load(cache), store);
+      await cache.keep();
+      assert(ended.ok && ended.value.status === "done");
+      keepDone(cache, store, ended.value);
+      return ended.value;
+    },
+    find: async (file = "p.yaml", overrides?: readonly string[]) => {
+      const { store, cache } = lookAt(file, overrides);
+      return (await findNothing(cache, store))?.stages;
+    },
+    /** What a plan of the file itself says. */
+    plan: async (file = "p.yaml", overrides?: readonly string[]) => {
+      const { store, cache } = lookAt(file, overrides);
+      const made = Planner.make(await load(cache), store);
+      return made.ok ? made.value.planIfCached()?.stages.size : undefined;
+    },
+  };
+}
+
+function* filesBelow(folder: string): Generator<string> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* filesBelow(join(folder, name));
+    else yield join(folder, name);
+  }
+}
+
+/** Write in place, so that it stays the same file. */
+function spoil(path: string): void {
+  Deno.chmodSync(path, 0o644);
+  const { size } = Deno.statSync(path);
+  Deno.writeTextFileSync(path, "\n".repeat(size));
+}
+
+Deno.test("what a run has reached, the next one knows without looking up results and views one by one", () =>
+  inPlace(async ({ root, run, find, plan }) => {
+    await run();
+    assertEquals([await find(), await plan()], [STAGES, STAGES]);
+    // With the record of the views made unreadable, only what the run left behind can know that all is shown.
+    spoil(join(root, "views/p.jsonl"));
+    assertEquals([await find(), await plan()], [STAGES, undefined]);
+  }));
+
+Deno.test("a run with nothing to do leaves the same behind for the next one", () =>
+  inPlace(async ({ root, run, find }) => {
+    await run();
+    const done = join(root, "cache/done-p.json");
+    const left = Deno.readTextFileSync(done);
+    Deno.removeSync(done);
+    assertEquals(await find(), STAGES);
+    assertEquals(Deno.readTextFileSync(done), left);
+  }));
+
+const DAMAGES: Readonly<Record<string, (place: ReturnType<typeof placeAt>, pick: number) => void | Promise<unknown>>> =
+  {
+    "an object is gone": ({ root }, pick) => removeOne(join(root, "objects"), pick),
+    "an object is cut": ({ root }, pick) => cutOne(join(root, "objects"), pick),
+    "a manifest is gone": ({ root }, pick) => removeOne(join(root, "results"), pick),
+    "a shown file is gone": ({ at }, pick) => removeOne(at("outputs/p"), pick),
+    "a shown file is edited": ({ at }, pick) => cutOne(at("outputs/p"), pick),
+    "a shown folder is gone": ({ at }) => Deno.removeSync(at("outputs/p/b"), { recursive: true }),
+    "the index is gone": ({ root }) => removeList(join(root, "index.jsonl")),
+    "the record of the views is gone": ({ root }) => removeList(join(root, "views/p.jsonl")),
+    "the cache is gone": ({ root }) => Deno.removeSync(join(root, "cache"), { recursive: true }),
+    "a file that a stage reads is edited": ({ at }, pick) => Deno.writeTextFileSync(at("data.txt"), `edit ${pick}`),
+    "the pipeline is edited": ({ at }, pick) =>
+      Deno.writeTextFileSync(at("p.yaml"), YAML.replace("text: c", `text: c${pick % 3}`)),
+    "another pipeline ran": ({ run }) => run("q.yaml"),
+    "the pipeline ran with another param": ({ run }, pick) => run("p.yaml", [`c.text=d${pick % 3}`]),
+    "the record is torn": ({ root }, pick) => {
+      const done = join(root, "cache/done-p.json");
+      if (isThere(done)) Deno.truncateSync(done, pick % Deno.statSync(done).size);
+    },
+    "the record is another pipeline's": async ({ root, run }) => {
+      await run("q.yaml");
+      Deno.copyFileSync(join(root, "cache/done-q.json"), join(root, "cache/done-p.json"));
+    },
+  };
+
+function pickOne(folder: string, pick: number): string {
+  const files = [...filesBelow(folder)].filter((path) => Deno.statSync(path).size > 0).sort();
+  return files[pick % files.length]!;
+}
+
+/** A new process would open the file anew. */
+function removeList(path: string): void {
+  closeAppended(path);
+  Deno.removeSync(path);
+}
+
+function removeOne(folder: string, pick: number): void {
+  Deno.removeSync(pickOne(folder, pick));
+}
+
+function cutOne(folder: string, pick: number): void {
+  const path = pickOne(folder, pick);
+  Deno.chmodSync(path, 0o644);
+  Deno.truncateSync(path, Deno.statSync(path).size - 1);
+}
+
+for (const [what, damage] of Object.entries(DAMAGES)) {
+  Deno.test(`whether there is nothing to do is what a plan says: ${what}`, () =>
+    inPlace(async (place) => {
+      await place.run();
+      await damage(place, 1);
+      const [found, planned] = [await place.find(), await place.plan()];
+      // Without an entry of the pipeline nothing is known; else the two agree.
+      if (found !== undefined || isThere(join(place.root, "cache"))) assertEquals(found ?? planned, planned);
+      if (planned === undefined) assertEquals(found, undefined);
+      await place.run();
+      assertEquals([await place.find(), await place.plan()], [STAGES, STAGES]);
+    }));
+}
+
+Deno.test("after any damages and runs, what is found is never more than a plan finds", () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom("run", "look", ...Object.keys(DAMAGES)), fc.nat(1_000)), {
+        minLength: 3,
+        maxLength: 8,
+      }),
+      (steps) =>
+        inPlace(async (place) => {
+          await place.run();
+          for (const [what, pick] of steps) {
+            if (what === "run") await place.run();
+            else if (what !== "look") {
+              // What is gone already cannot go again.
+              try {
+                await DAMAGES[what]!(place, pick);
+              } catch (error) {
+                if (!(error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
+              }
+            }
+            const found = await place.find();
+            if (found !== undefined) assertEquals(found, await place.plan(), what);
+          }
+        }),
+    ),
+    { numRuns: 40 },
+  ));
