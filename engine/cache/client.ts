@@ -1,6 +1,6 @@
 import { delay } from "@std/async";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { Limit } from "./limit.ts";
+import { Limit } from "../limit.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
 /** How long to wait, in milliseconds. */

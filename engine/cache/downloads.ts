@@ -6,7 +6,7 @@ import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName } from "./layout.ts";
-import { Limit } from "./limit.ts";
+import { Limit } from "../limit.ts";
 
 const PROGRESS_INTERVAL_MS = 5_000;
 /** Smaller results come without a word. */
@@ -55,12 +55,12 @@ export class Downloads {
     };
     try {
       makeFolder(folder);
-      await Promise.all(Array.from(wanted.values(), (file) => this.#limit.run(() => fetchOne(file))));
+      await this.#limit.map(wanted.values(), fetchOne);
       if (!whole || this.#client.stop.aborted) return false;
-      // In one breath: objects that no manifest names belong to nobody.
-      for (const { sha256, size } of wanted.values()) store.objects.take(join(folder, sha256), size);
+      const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
+      await this.#limit.map(wanted.values(), takeOne);
       if (!files.every((file) => store.objects.has(file))) return false;
-      store.results.publish(manifest);
+      await store.results.publish(manifest);
       return true;
     } finally {
       removeQuietly(folder);

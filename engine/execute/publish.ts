@@ -7,9 +7,14 @@ import {
   type ResultManifest,
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
+import { Limit } from "../limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { flushAhead, listFiles, statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/files.ts";
+import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
+
+/** Files of one stage that are flushed at the same time; each is open meanwhile. */
+const MAX_AT_ONCE = 16;
 
 export type Collected =
   | {
@@ -44,22 +49,12 @@ function shorten(name: string): string {
   return name.length > 80 ? `${name.slice(0, 80)}…` : name;
 }
 
-/** Flush what a stage wrote while other stages go on. What taking it into the store flushes is then flushed already. */
-export async function flushOutputs(folders: Readonly<Record<string, string>>): Promise<void> {
-  for (const folder of Object.values(folders)) {
-    for (const name of lookThrough(folder)?.files ?? []) {
-      const path = join(folder, name);
-      if (isKeepable(path, name)) await flushAhead(path);
-    }
-  }
-}
-
 /** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
-export function collectOutputs(
+export async function collectOutputs(
   planned: PlannedStage,
   folders: Readonly<Record<string, string>>,
   store: Store,
-): Collected {
+): Promise<Collected> {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
     const found = lookThrough(folder);
@@ -92,15 +87,17 @@ export function collectOutputs(
     listed[port] = files;
   }
   const outputs: Record<string, ArtifactRecord> = {};
+  const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
     const type = planned.stage.kind.outputs[port]!.type;
-    const files = names.map((name): FileEntry => {
+    const takeOne = async (name: string): Promise<FileEntry> => {
       const path = join(folders[port]!, name);
-      const { moved, ...taken } = store.objects.take(path, statIfThere(path)!.size);
+      const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);
       emptied &&= moved && !name.includes("/");
       return { path: name, ...taken };
-    });
+    };
+    const files = await limit.map(names, takeOne);
     outputs[port] = { type, digest: artifactDigest(type, files), files };
   }
   return { outputs, emptied };

@@ -7,6 +7,8 @@ import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
 export interface HeldSlots extends Disposable {
   /** Ids of the GPUs that the stage may use. */
   readonly gpus: readonly string[];
+  /** Let others have them before the end of the scope; with one job at a time the next still waits for that end. */
+  release(): void;
 }
 
 export interface SlotOptions {
@@ -99,15 +101,19 @@ export class Slots {
     if (locks === undefined) return undefined;
     this.#jobs--;
     this.#cpus -= cpu;
-    return {
-      gpus: locks.map(({ id }) => id),
-      [Symbol.dispose]: () => {
-        this.#jobs++;
-        this.#cpus += cpu;
-        for (const { file } of locks) file.close();
-        this.#offer();
-      },
+    let held = true;
+    const giveBack = () => {
+      if (!held) return;
+      held = false;
+      this.#jobs++;
+      this.#cpus += cpu;
+      for (const { file } of locks) file.close();
+      this.#offer();
     };
+    const release = () => {
+      if (this.#options.jobs > 1) giveBack();
+    };
+    return { gpus: locks.map(({ id }) => id), release, [Symbol.dispose]: giveBack };
   }
 
   #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {

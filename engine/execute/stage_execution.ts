@@ -10,7 +10,7 @@ import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
-import { makeDurableFolder } from "../store/files.ts";
+import { makeDurableFolder } from "../store/folders.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { LiveProgress } from "./live_progress.ts";

@@ -11,7 +11,7 @@ import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import type { Store } from "../store/store.ts";
-import { collectOutputs, compareResults, flushOutputs, makeManifest } from "./publish.ts";
+import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { StageExecution } from "./stage_execution.ts";
@@ -287,13 +287,14 @@ export class StageRunner {
       if (moved !== undefined) {
         return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
       }
-      await flushOutputs(start.outputs);
+      // What is left is up to the disk, and the next stage need not wait for it.
+      held.release();
       // Until the manifest names them, the files that are moved into the store belong to nothing.
       using _still = await this.#holdStill(stage.id, kill);
-      const collected = collectOutputs(planned, start.outputs, store);
+      const collected = await collectOutputs(planned, start.outputs, store);
       if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
       clean = collected.emptied;
-      const manifest = this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       this.#options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       this.#recordTiming(planned, performance.now() - started);
@@ -327,7 +328,7 @@ export class StageRunner {
   }
 
   /** Publish, or keep what was published first: one key has one result. */
-  #publish(planned: PlannedStage, manifest: ResultManifest): ResultManifest {
+  async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.#options;
     const first = store.results.byResolved(manifest.resolvedKey);
     const difference = first === undefined ? undefined : compareResults(first, manifest);
@@ -341,7 +342,7 @@ export class StageRunner {
       const kept = serving === first ? "first" as const : "second" as const;
       store.differences.add({ ...difference.record, pipeline: pipeline.name, stage: planned.stage.id, kept });
     }
-    if (serving === manifest) store.results.publish(manifest);
+    if (serving === manifest) await store.results.publish(manifest);
     this.#settle(planned, serving);
     return serving;
   }

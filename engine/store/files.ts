@@ -43,23 +43,6 @@ export function makeFolder(path: string): void {
   Deno.mkdirSync(path, { recursive: true });
 }
 
-/**
- * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
- * are on disk, and flushing the file does not promise that.
- */
-export function makeDurableFolder(path: string): void {
-  if (isThere(path)) return;
-  const parent = dirname(path);
-  makeDurableFolder(parent);
-  makeFolder(path);
-  try {
-    syncFolder(parent);
-  } catch (error) {
-    // A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business.
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-  }
-}
-
 function sync(file: Deno.FsFile, path: string): void {
   hook?.("fsync", path);
   file.syncSync();
@@ -70,6 +53,21 @@ export function syncFolder(path: string): void {
   if (Deno.build.os === "windows") return;
   using folder = Deno.openSync(path, { read: true });
   sync(folder, path);
+}
+
+/**
+ * The same without blocking this process. Flushes that are on at the same time share one commit of the file system's
+ * journal.
+ */
+export async function flushFolder(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using folder = Deno.openSync(path, { read: true });
+  await flush(folder, path);
+}
+
+async function flush(file: Deno.FsFile, path: string): Promise<void> {
+  hook?.("fsync", path);
+  await file.sync();
 }
 
 /** Create or replace a file and flush it. Not atomic: use it for names that nobody reads yet. */
@@ -119,6 +117,21 @@ export function writeAtomically(path: string, content: Uint8Array | string): voi
   try {
     writeNew(temporary, content);
     moveInto(temporary, path);
+  } catch (error) {
+    removeQuietly(temporary);
+    throw error;
+  }
+}
+
+/** As {@linkcode writeAtomically}, while other work goes on. */
+export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${Deno.pid}.${counter++}.tmp`;
+  try {
+    {
+      using file = writeOpen(temporary, content);
+      await flush(file, temporary);
+    }
+    await moveDurably(temporary, path);
   } catch (error) {
     removeQuietly(temporary);
     throw error;
@@ -194,6 +207,13 @@ export function moveInto(from: string, to: string): void {
   syncFolder(dirname(to));
 }
 
+/** As {@linkcode moveInto}, while other work goes on. */
+export async function moveDurably(from: string, to: string): Promise<void> {
+  closeAppended(to);
+  rename(from, to);
+  await flushFolder(dirname(to));
+}
+
 export function setMode(path: string, mode: number): void {
   hook?.("chmod", path);
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
@@ -262,20 +282,10 @@ export function hashFile(path: string): string {
   return hashOpen(file);
 }
 
-/**
- * Begin to flush a file without blocking this process. Flushes of several files at once share one commit of the file
- * system's journal, and flushing such a file again costs next to nothing.
- */
-export async function flushAhead(path: string): Promise<void> {
-  hook?.("fsync", path);
+/** SHA-256 of a file that somebody else wrote, after flushing it; other work goes on meanwhile. */
+export async function flushAndHash(path: string): Promise<string> {
   using file = Deno.openSync(path, { read: true });
-  await file.sync();
-}
-
-/** SHA-256 of a file that somebody else wrote, after flushing it. */
-export function flushAndHash(path: string): string {
-  using file = Deno.openSync(path, { read: true });
-  sync(file, path);
+  await flush(file, path);
   return hashOpen(file);
 }
 
@@ -358,31 +368,4 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
     if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     throw error;
   }
-}
-
-/** Make each folder once per process; a store has thousands of names in a few hundred folders. */
-export class FolderMaker {
-  readonly #made = new Set<string>();
-
-  ensure(path: string): void {
-    if (this.#made.has(path)) return;
-    makeDurableFolder(path);
-    this.#made.add(path);
-  }
-}
-
-/** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */
-export function listFiles(root: string): { files: string[]; strange: string[] } {
-  const files: string[] = [];
-  const strange: string[] = [];
-  const visit = (folder: string, prefix: string) => {
-    for (const entry of Deno.readDirSync(folder)) {
-      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
-      if (entry.isDirectory) visit(join(folder, entry.name), path);
-      else if (entry.isFile) files.push(path);
-      else strange.push(path);
-    }
-  };
-  visit(root, "");
-  return { files: files.sort(), strange: strange.sort() };
 }

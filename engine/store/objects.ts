@@ -3,16 +3,17 @@ import type { FileEntry } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import {
   flushAndHash,
-  FolderMaker,
+  flushFolder,
   hashFile,
   isThere,
   linkOrCopy,
   makeFolder,
-  moveInto,
+  moveDurably,
   rename,
   setMode,
   statIfThere,
 } from "./files.ts";
+import { FolderMaker } from "./folders.ts";
 
 const READ_ONLY = 0o444;
 
@@ -47,18 +48,20 @@ export class ObjectStore {
   }
 
   /**
-   * Take a finished file into the store, moving it. The file's content is durable before its name is.
-   * An object that is already there is kept if it is good, and replaced if it is not.
+   * Take a finished file into the store, moving it. The file's content is durable before its name is, and both are when
+   * this ends. An object that is already there is kept if it is good, and replaced if it is not.
    */
-  take(file: string, size: number): { sha256: string; size: number; moved: boolean } {
-    const sha256 = flushAndHash(file);
+  async take(file: string, size: number): Promise<{ sha256: string; size: number; moved: boolean }> {
+    const sha256 = await flushAndHash(file);
     const target = this.pathOf(sha256);
     if (this.has({ path: "", size, sha256 }, false) && hashFile(target) === sha256) {
+      // Whoever put it there may not have flushed its name yet.
+      await flushFolder(dirname(target));
       return { sha256, size, moved: false };
     }
-    this.#folders.ensure(dirname(target));
+    await this.#folders.ensure(dirname(target));
     setMode(file, READ_ONLY);
-    moveInto(file, target);
+    await moveDurably(file, target);
     return { sha256, size, moved: true };
   }
 

@@ -1,17 +1,18 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import {
   appendLine,
   type FileState,
   fileState,
-  FolderMaker,
   ignoreTrouble,
   isThere,
   moveInto,
   removeTree,
+  replaceFile,
   statIfThere,
   writeAtomically,
 } from "./files.ts";
+import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { readRecord } from "./read_record.ts";
 
@@ -95,10 +96,10 @@ export class ResultStore {
   }
 
   /** Publish a result. Its objects must be durable already. The first result of a key stays. */
-  publish(manifest: ResultManifest): void {
+  async publish(manifest: ResultManifest): Promise<void> {
     const path = this.manifestPath(manifest.resolvedKey);
-    this.#folders.ensure(join(this.#root, manifest.resolvedKey.slice(0, 2)));
-    this.#write(path, manifest);
+    await this.#folders.ensure(dirname(path));
+    await replaceFile(path, textOf(manifest));
     this.addRecipe(manifest.recipeKey, manifest);
   }
 
@@ -119,13 +120,9 @@ export class ResultStore {
     const path = this.manifestPath(resolvedKey);
     if (!isThere(path) || this.#read(resolvedKey) !== undefined) return;
     const known = this.byResolved(resolvedKey);
-    if (known !== undefined && isSound(known, resolvedKey)) this.#write(path, known);
+    if (known !== undefined && isSound(known, resolvedKey)) writeAtomically(path, textOf(known));
     else moveInto(path, `${path}.broken`);
     this.forget();
-  }
-
-  #write(path: string, manifest: ResultManifest): void {
-    writeAtomically(path, `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`);
   }
 
   /** Look at the disk again: another process may have added or removed results. */
@@ -227,6 +224,10 @@ export class ResultStore {
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
     if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
   }
+}
+
+function textOf(manifest: ResultManifest): string {
+  return `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`;
 }
 
 /** Not simply what the file is now: another process may have added lines that are not known here. */

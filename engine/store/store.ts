@@ -4,7 +4,8 @@ import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
-import { isMachineTrouble, makeDurableFolder, removeQuietly, statIfThere } from "./files.ts";
+import { isMachineTrouble, removeQuietly, statIfThere } from "./files.ts";
+import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";

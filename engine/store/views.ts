@@ -6,16 +6,13 @@ import {
   copyFile,
   type FileState,
   fileState,
-  FolderMaker,
-  isThere,
-  listFiles,
   makeFolder,
   removeQuietly,
-  removeTree,
   rename,
   setMode,
   statIfThere,
 } from "./files.ts";
+import { listFiles, makeDurableFolder } from "./folders.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
@@ -57,7 +54,7 @@ export class ViewStore {
   readonly #recordPath: string;
   readonly #objects: ObjectStore;
   readonly #digests: DigestCache;
-  readonly #folders = new FolderMaker();
+  readonly #made = new Set<string>();
   readonly #tablePath: string;
   #records: LineTable<ViewRecord> | undefined;
   /** Bytes of the record file that `#records` knows of. */
@@ -141,22 +138,25 @@ export class ViewStore {
     using _lock = lockNow(`${this.#recordPath}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
-    this.#folders.ensure(dirname(home));
+    this.#ensure(dirname(home));
     this.#sweep();
     const fresh = join(this.#folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
     const old = join(this.#folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
-    // A killed process of the same number may have left them.
-    for (const left of [fresh, old]) if (isThere(left)) removeTree(left);
+    const left = new Set([fresh]);
     try {
       const files = this.#write(fresh, manifest);
       const before = statIfThere(home);
       const mine = before && this.#moveMine(stage, { home, before, fresh: files });
-      if (before?.isDirectory === true) rename(home, old);
+      if (before?.isDirectory === true) {
+        left.add(old);
+        rename(home, old);
+      }
       rename(fresh, home);
+      left.delete(fresh);
       this.#record({ stage, resolvedKey: manifest.resolvedKey, files });
       return mine;
     } finally {
-      for (const left of [fresh, old]) if (isThere(left)) removeQuietly(left);
+      for (const path of left) removeQuietly(path);
     }
   }
 
@@ -166,7 +166,10 @@ export class ViewStore {
     this.#swept = true;
     for (const { name } of Deno.readDirSync(this.#folder)) {
       const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
-      if (pid !== undefined && !isRunning(Number(pid))) removeQuietly(join(this.#folder, name));
+      // Nothing of this process is there yet, so what has its number is a killed one's.
+      if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
+        removeQuietly(join(this.#folder, name));
+      }
     }
   }
 
@@ -260,9 +263,15 @@ export class ViewStore {
     return same < 0 || bytes.subarray(same).every((byte) => byte === 0);
   }
 
+  #ensure(folder: string): void {
+    if (this.#made.has(folder)) return;
+    makeDurableFolder(folder);
+    this.#made.add(folder);
+  }
+
   #record(record: ViewRecord): void {
     this.#load().add(record);
-    this.#folders.ensure(dirname(this.#recordPath));
+    this.#ensure(dirname(this.#recordPath));
     appendLine(this.#recordPath, JSON.stringify(record));
     this.#size = statIfThere(this.#recordPath)?.size ?? 0;
   }

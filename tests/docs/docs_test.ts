@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { formatDiagnostic, loadPipeline } from "noiseline";
-import { listFiles } from "../../engine/store/files.ts";
+import { listFiles } from "../../engine/store/folders.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { runCli } from "../unit/cli/capture.ts";
 import { allBlocks, type Block, findBlocks, ROOT, splitShell } from "./blocks.ts";

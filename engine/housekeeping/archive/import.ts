@@ -65,7 +65,7 @@ export async function importResults(
       return refuse([problem(`The store has another tag "${tag}"`, "delete it, or give --force to move it")]);
     }
     using _still = await store.guards.holdStill();
-    const done = publish(store, staged);
+    const done = await publish(store, staged);
     if (tag !== null) store.tags.write(tag, contents);
     return succeed({ tag, pipeline: contents.pipeline, ...done });
   } catch (error) {
@@ -215,7 +215,7 @@ async function writeObject(path: string, sha256: string, body: AsyncIterable<Uin
   if (got !== sha256) throw new ArchiveProblem(`the object ${sha256.slice(0, 12)} has other bytes than its name says`);
 }
 
-function publish(store: Store, { header, manifests, objects }: Staged) {
+async function publish(store: Store, { header, manifests, objects }: Staged) {
   let added = 0;
   let known = 0;
   const different: string[] = [];
@@ -230,11 +230,11 @@ function publish(store: Store, { header, manifests, objects }: Staged) {
     }
     // Also for a result that is known: an object of it that is missing or damaged comes back.
     for (const { sha256, size } of filesOf(manifest)) {
-      if (!store.objects.verify({ path: "", sha256, size })) store.objects.take(objects.get(sha256)!, size);
+      if (!store.objects.verify({ path: "", sha256, size })) await store.objects.take(objects.get(sha256)!, size);
     }
     if (same) known++;
     else {
-      store.results.publish(manifest);
+      await store.results.publish(manifest);
       added++;
     }
   }

@@ -171,7 +171,7 @@ Deno.test("verify and runs list keys that gave two results, with digests, numeri
     return all.find(({ ingredients }) => ingredients.params["timesteps"] === (stage === "other" ? 100 : 200))!;
   });
   // As if "schedule" had given the bytes of "other" on some device when it ran first.
-  store.results.publish({ ...schedule!, outputs: other!.outputs });
+  await store.results.publish({ ...schedule!, outputs: other!.outputs });
   const forced = await runCli("run", file, "--force", "schedule", "--json");
   assertStringIncludes(forced.out, "not deterministic: one key, two results");
   const [same] = store.differences.all();

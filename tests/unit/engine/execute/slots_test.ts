@@ -23,6 +23,20 @@ Deno.test("take() gives at most as many stages slots as there are jobs", async (
   assertEquals(held!.gpus, []);
 });
 
+Deno.test("release() lets the next stage go on once, and with one job only at the end of the scope", async () => {
+  for (const [jobs, open] of [[2, false], [1, true]] as const) {
+    const few = slots({ jobs, cpus: 1 });
+    const first = await few.take({}, never);
+    const second = few.take({}, never);
+    first!.release();
+    assertEquals(await isOpen(second), open);
+    first![Symbol.dispose]();
+    using _held = await second;
+    // What was given back twice would be there for a third.
+    assertEquals(await isOpen(few.take({}, never)), true);
+  }
+});
+
 Deno.test("take() counts cpu slots, one where a stage does not say, and gives what there is to who wants more", async () => {
   const four = slots({});
   using _big = await four.take({ cpu: 3 }, never);

@@ -39,7 +39,7 @@ Deno.test("a run records it when a key gives other bytes than before, and which 
   const [a, b] = ["a", "b"].map((id) => first.stages.get(id)!.manifest!);
   // As if "a" had given the bytes of "b" when it ran first.
   const strange = { ...a!, outputs: b!.outputs, runId: "earlier" };
-  storeOf(folder.path).results.publish(strange);
+  await storeOf(folder.path).results.publish(strange);
   assertEquals(storeOf(folder.path).differences.all(), []);
   const kept = await runIn(folder.path, YAML, { targets: ["a"], force: new Set(["a"]) });
   const digest = (manifest: typeof a) => ({ out: manifest!.outputs["out"]!.digest });
@@ -68,7 +68,7 @@ Deno.test("a run that gives other bytes than before says whether the device expl
   const first = await runIn(folder.path, yaml);
   const [a, b] = ["a", "b"].map((id) => first.stages.get(id)!.manifest!);
   // As if "a" had given the bytes of "b" when it ran first.
-  storeOf(folder.path).results.publish({ ...a!, outputs: b!.outputs });
+  await storeOf(folder.path).results.publish({ ...a!, outputs: b!.outputs });
   const force = async (more: { replace?: boolean } = {}) => {
     const { events } = await runIn(folder.path, yaml, { targets: ["a"], force: new Set(["a"]), ...more });
     return events.flatMap((event) => event.type === "stage-note" && event.level === "warn" ? [event.message] : []);

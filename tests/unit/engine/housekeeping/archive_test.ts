@@ -94,7 +94,7 @@ Deno.test("an import keeps the store's own result and names the stage where byte
   const other = store.results.readManifest(contents.results["a"]!)!;
   // As if this machine had computed something else.
   const changed = { ...other, outputs: store.results.readManifest(contents.results["walk"]!)!.outputs };
-  store.results.publish(changed);
+  await store.results.publish(changed);
   const result = await importResults(store, file);
   assert(result.ok);
   assertEquals(result.value.different, ["a"]);

@@ -136,7 +136,7 @@ Deno.test("gc sweeps what killed processes left, and leaves what is young or of 
   const dead = 5_000_000;
   const manifest = store.results.keys()[0]!;
   const shard = dirname(store.results.manifestPath(manifest));
-  const orphan = takeText(store, "orphan.txt", "nobody names me");
+  const orphan = await takeText(store, "orphan.txt", "nobody names me");
   const gone = [
     store.objects.pathOf(orphan.sha256),
     `${store.objects.pathOf(key("x"))}.broken`,
@@ -265,11 +265,11 @@ Deno.test("gc waits until what is being published has its manifest", async () =>
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
   const still = await store.guards.holdStill();
-  const file = takeText(store, "x.txt", "on its way");
+  const file = await takeText(store, "x.txt", "on its way");
   let waited = false;
   const cleaning = gc(store, { onWait: () => waited = true });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  store.results.publish(manifestOf("x", [file]));
+  await store.results.publish(manifestOf("x", [file]));
   assert(waited);
   store.tags.write("x", { format: 1, pipeline: "p", overrides: [], results: { x: key("x resolved") } });
   still![Symbol.dispose]();

@@ -45,7 +45,7 @@ Deno.test("replayStage() finds other bytes, and the recorded result stays", asyn
   const store = openStore(join(folder.path, ".noiseline"));
   // As if the walk to six had once ended like the one to three.
   const recorded = { ...long.stages.get("walk")!.manifest!, outputs: short.stages.get("walk")!.manifest!.outputs };
-  store.results.publish(recorded);
+  await store.results.publish(recorded);
   const { result } = await replay(folder.path, "walk");
   assert(result.ok);
   const [port] = result.value.ports;

@@ -27,7 +27,7 @@ Deno.test("verifyStore() names what is damaged, missing or unreadable, sets it a
   const good = await verifyStore(store);
   assertEquals([good.results, good.objects, good.faults], [2, 2, []]);
 
-  const loose = takeText(store, "loose.txt", "of nobody");
+  const loose = await takeText(store, "loose.txt", "of nobody");
   damage(store.objects.pathOf(loose.sha256));
   damage(store.objects.pathOf(fileA!.sha256));
   Deno.removeSync(store.objects.pathOf(fileB!.sha256));
@@ -112,7 +112,7 @@ Deno.test("verifyStore() leaves alone what was made again while it looked", asyn
   await new Promise((resolve) => setTimeout(resolve, 30));
   Deno.writeFileSync(object, whole);
   const newer = { ...manifest, runId: "newer" };
-  openStore(store.root).results.publish(newer);
+  await openStore(store.root).results.publish(newer);
   publishing![Symbol.dispose]();
   assertEquals((await verifying).faults.map(({ problem }) => problem), ["unreadable manifest", "damaged"]);
   assert(openStore(store.root).objects.verify(entry));

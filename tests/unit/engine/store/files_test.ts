@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { DigestCache } from "../../../../engine/store/digest_cache.ts";
 import {
   appendLine,
   closeAppended,
   type FileOperation,
-  makeDurableFolder,
   readJsonLines,
   setOperationHook,
   writeAtomically,
@@ -21,20 +20,6 @@ function failing(wanted: FileOperation): Disposable {
   });
   return { [Symbol.dispose]: () => setOperationHook(undefined) };
 }
-
-Deno.test("makeDurableFolder() flushes the name of each folder that it makes, and nothing of those that were there", async () => {
-  await using folder = await makeTempFolder();
-  const done: string[] = [];
-  setOperationHook((operation, path) => done.push(`${operation} ${relative(folder.path, path)}`));
-  try {
-    makeDurableFolder(join(folder.path, "a/b"));
-    makeDurableFolder(join(folder.path, "a/c"));
-    makeDurableFolder(join(folder.path, "a/c"));
-  } finally {
-    setOperationHook(undefined);
-  }
-  assertEquals(done, ["mkdir a", "fsync ", "mkdir a/b", "fsync a", "mkdir a/c", "fsync a"]);
-});
 
 Deno.test("appendLine() glues no line to the half of one that could not be written", async () => {
   await using folder = await makeTempFolder();

@@ -9,7 +9,7 @@ const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 Deno.test("take() moves a file into the store under the hash of its content, read-only", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const entry = takeText(store, "a.txt", "abc");
+  const entry = await takeText(store, "a.txt", "abc");
   assertEquals(entry, { path: "a.txt", size: 3, sha256: ABC });
   const path = store.objects.pathOf(ABC);
   assertEquals(await Deno.readTextFile(path), "abc");
@@ -21,9 +21,9 @@ Deno.test("take() moves a file into the store under the hash of its content, rea
 Deno.test("take() keeps a good object that is there already", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  takeText(store, "a", "abc");
+  await takeText(store, "a", "abc");
   const before = (await Deno.stat(store.objects.pathOf(ABC))).ino;
-  takeText(store, "b", "abc");
+  await takeText(store, "b", "abc");
   assertEquals((await Deno.stat(store.objects.pathOf(ABC))).ino, before);
 });
 
@@ -31,13 +31,13 @@ for (const [name, content] of [["of the same size", "xyz"], ["cut short", "a"]] 
   Deno.test(`verify() sees a broken object ${name}, and take() heals it`, async () => {
     await using folder = await makeTempFolder();
     const store = openFreshStore(folder.path);
-    const entry = takeText(store, "a", "abc");
+    const entry = await takeText(store, "a", "abc");
     const path = store.objects.pathOf(ABC);
     await Deno.chmod(path, 0o644);
     await Deno.writeTextFile(path, content);
     assertEquals(store.objects.verify(entry), false);
     assertEquals(store.objects.has(entry), content.length === 3);
-    takeText(store, "a", "abc");
+    await takeText(store, "a", "abc");
     assert(store.objects.verify(entry));
   });
 }
@@ -45,7 +45,7 @@ for (const [name, content] of [["of the same size", "xyz"], ["cut short", "a"]] 
 Deno.test("quarantine() sets a broken object aside and keeps its bytes", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const entry = takeText(store, "a", "abc");
+  const entry = await takeText(store, "a", "abc");
   store.objects.quarantine(ABC);
   assertEquals(store.objects.has(entry), false);
   assertEquals(await Deno.readTextFile(`${store.objects.pathOf(ABC)}.broken`), "abc");
@@ -64,7 +64,7 @@ Deno.test("layOut() shows files under their names", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
   const home = join(folder.path, "in");
-  store.objects.layOut([takeText(store, "a.txt", "abc"), takeText(store, "deep/er/b.txt", "b")], home);
+  store.objects.layOut([await takeText(store, "a.txt", "abc"), await takeText(store, "deep/er/b.txt", "b")], home);
   assertEquals(await Deno.readTextFile(join(home, "a.txt")), "abc");
   assertEquals(await Deno.readTextFile(join(home, "deep/er/b.txt")), "b");
 });

@@ -12,8 +12,8 @@ const reopen = (store: Store) => openStore(store.root).results;
 async function withResults(use: (store: Store, a: ReturnType<typeof manifestOf>) => Promise<void> | void) {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const a = manifestOf("a", [takeText(store, "v", "1")], { extent: 10 });
-  store.results.publish(a);
+  const a = manifestOf("a", [await takeText(store, "v", "1")], { extent: 10 });
+  await store.results.publish(a);
   await use(store, a);
 }
 
@@ -30,10 +30,10 @@ Deno.test("publish() makes a result that every key finds, here and in the next p
   }));
 
 Deno.test("byResolved() finds what another process published after the index was read", () =>
-  withResults((store) => {
+  withResults(async (store) => {
     const b = manifestOf("b", []);
     assertEquals(store.results.byResolved(b.resolvedKey), undefined);
-    reopen(store).publish(b);
+    await reopen(store).publish(b);
     assertEquals(store.results.byResolved(b.resolvedKey), b);
   }));
 
@@ -60,7 +60,7 @@ Deno.test("a torn or foreign line of the index is skipped", () =>
     assertEquals(reopen(store).byRecipe(a.recipeKey), a);
     const results = reopen(store);
     const b = manifestOf("b", []);
-    results.publish(b);
+    await results.publish(b);
     assertEquals(reopen(store).byRecipe(b.recipeKey), b);
   }));
 
@@ -88,15 +88,15 @@ for (
       const results = reopen(store);
       assertEquals(results.byResolved(a.resolvedKey), undefined);
       assertEquals(results.byRecipe(a.recipeKey), undefined);
-      results.publish(a);
+      await results.publish(a);
       assertEquals(reopen(store).byResolved(a.resolvedKey), a);
     }));
 }
 
 Deno.test("publish() of other bytes for one key serves them from then on", () =>
-  withResults((store, a) => {
-    const other = manifestOf("a", [takeText(store, "v", "2")], { extent: 10 });
-    store.results.publish(other);
+  withResults(async (store, a) => {
+    const other = manifestOf("a", [await takeText(store, "v", "2")], { extent: 10 });
+    await store.results.publish(other);
     assertEquals(store.results.byResolved(a.resolvedKey), other);
     assertEquals(reopen(store).byResolved(a.resolvedKey), other);
     assertEquals(reopen(store).byRecipe(a.recipeKey), other);

@@ -7,8 +7,8 @@ import { makeTempFolder } from "../support/temp.ts";
 async function world() {
   const folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const a = manifestOf("a", [takeText(store, "x.txt", "a"), takeText(store, "deep/y.txt", "y")]);
-  const b = manifestOf("b", [takeText(store, "x.txt", "b")]);
+  const a = manifestOf("a", [await takeText(store, "x.txt", "a"), await takeText(store, "deep/y.txt", "y")]);
+  const b = manifestOf("b", [await takeText(store, "x.txt", "b")]);
   const views = store.viewsOf("p");
   const home = views.folderOf("s");
   return { folder, store, a, b, views, home, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
@@ -94,7 +94,7 @@ Deno.test("install() knows what a stage showed that became a pipeline of the sam
 
 Deno.test("install() shows outputs of several ports in folders of their own", async () => {
   await using w = await world();
-  const log = { type: "log" as const, digest: key("log"), files: [takeText(w.store, "x.txt", "log")] };
+  const log = { type: "log" as const, digest: key("log"), files: [await takeText(w.store, "x.txt", "log")] };
   w.views.install("s", { ...w.a, outputs: { ...w.a.outputs, log } });
   assertEquals(tree(w.home), ["log/x.txt", "out/deep/y.txt", "out/x.txt"]);
 });

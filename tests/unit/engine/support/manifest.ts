@@ -17,10 +17,10 @@ export function openFreshStore(folder: string): Store {
 }
 
 /** Put a text into the store as an object. */
-export function takeText(store: Store, path: string, text: string): FileEntry {
+export async function takeText(store: Store, path: string, text: string): Promise<FileEntry> {
   const file = join(store.temporaryRoot, crypto.randomUUID());
   Deno.writeTextFileSync(file, text);
-  const { size, sha256 } = store.objects.take(file, Deno.statSync(file).size);
+  const { size, sha256 } = await store.objects.take(file, Deno.statSync(file).size);
   return { path, size, sha256 };
 }
 

@@ -18,4 +18,13 @@ export class Limit {
       else next();
     }
   }
+
+  /** Do the work for each. Where some of it fails, all that has begun ends first; then the first failure is thrown. */
+  async map<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
+    const ended = await Promise.allSettled(Array.from(items, (item) => this.run(() => work(item))));
+    return ended.map((one) => {
+      if (one.status === "rejected") throw one.reason;
+      return one.value;
+    });
+  }
 }

@@ -1,0 +1,68 @@
+import { dirname, join } from "node:path";
+import { flushFolder, isThere, makeFolder, syncFolder } from "./files.ts";
+
+/**
+ * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
+ * are on disk, and flushing the file does not promise that.
+ */
+export function makeDurableFolder(path: string): void {
+  if (isThere(path)) return;
+  const parent = dirname(path);
+  makeDurableFolder(parent);
+  makeFolder(path);
+  try {
+    syncFolder(parent);
+  } catch (error) {
+    // A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business.
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+}
+
+/** As {@linkcode makeDurableFolder}, while other work goes on. */
+async function makeFolderDurably(path: string): Promise<void> {
+  if (isThere(path)) return;
+  const parent = dirname(path);
+  await makeFolderDurably(parent);
+  makeFolder(path);
+  try {
+    await flushFolder(parent);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+  }
+}
+
+/** Makes each folder once per process; a store has thousands of names in a few hundred folders. */
+export class FolderMaker {
+  readonly #made = new Map<string, Promise<void>>();
+
+  /** Whoever waits for it finds the folder's name on disk, also if somebody else is at it. */
+  async ensure(path: string): Promise<void> {
+    let made = this.#made.get(path);
+    if (made === undefined) {
+      made = makeFolderDurably(path);
+      this.#made.set(path, made);
+    }
+    try {
+      await made;
+    } catch (error) {
+      this.#made.delete(path);
+      throw error;
+    }
+  }
+}
+
+/** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */
+export function listFiles(root: string): { files: string[]; strange: string[] } {
+  const files: string[] = [];
+  const strange: string[] = [];
+  const visit = (folder: string, prefix: string) => {
+    for (const entry of Deno.readDirSync(folder)) {
+      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+      if (entry.isDirectory) visit(join(folder, entry.name), path);
+      else if (entry.isFile) files.push(path);
+      else strange.push(path);
+    }
+  };
+  visit(root, "");
+  return { files: files.sort(), strange: strange.sort() };
+}
