@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
+import { type DigestCache, factsOf, type FolderFile } from "../store/digest_cache.ts";
 import { artifactDigest } from "./keys.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
@@ -28,7 +28,7 @@ export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<s
     const full = `${folder}/${name}`;
     const info = Deno.statSync(full);
     if (info.isDirectory) yield* filesBelow(full, path, new Set([...above, real]));
-    else if (info.isFile) yield { path, info };
+    else if (info.isFile) yield { path, facts: factsOf(info) };
   }
 }
 
@@ -41,8 +41,8 @@ function contentDigest(path: string, digests: DigestCache): string {
       "files",
       files.map((file) => ({
         path: file.path,
-        size: file.info.size,
-        sha256: digests.digest(join(path, file.path), file.info),
+        size: file.facts.size,
+        sha256: digests.digest(join(path, file.path), file.facts),
       })),
     ));
 }

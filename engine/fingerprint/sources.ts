@@ -8,7 +8,7 @@ export function sizeOf(path: string): number | undefined {
   const info = statIfThere(path);
   if (info?.isDirectory !== true) return info?.size;
   let sum = 0;
-  for (const { info } of filesBelow(path, "", new Set())) sum += info.size;
+  for (const { facts } of filesBelow(path, "", new Set())) sum += facts.size;
   return sum;
 }
 

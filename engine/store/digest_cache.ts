@@ -2,21 +2,25 @@ import { appendLine, hashFile, ignoreTrouble, isThere, readJsonLines, statIfTher
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 
-/** A remembered digest and the facts of the file that it was computed from. */
-interface Remembered {
-  readonly path: string;
+/** What tells whether a file has changed. */
+export interface FileFacts {
   readonly dev: number;
   readonly ino: number;
   readonly size: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+}
+
+/** A remembered digest and the facts of the file that it was computed from. */
+interface Remembered extends FileFacts {
+  readonly path: string;
   readonly sha256: string;
 }
 
 /** A file below a folder, with its facts as they were just taken. */
 export interface FolderFile {
   readonly path: string;
-  readonly info: Deno.FileInfo;
+  readonly facts: FileFacts;
 }
 
 interface RememberedFolder {
@@ -29,7 +33,7 @@ interface RememberedFolder {
 /** Clock ticks of file systems are coarse: a file changed within this time of being hashed could look unchanged. */
 const SETTLE_MS = 2_000;
 
-function factsOf(info: Deno.FileInfo): Omit<Remembered, "path" | "sha256"> {
+export function factsOf(info: Deno.FileInfo): FileFacts {
   return {
     dev: info.dev ?? 0,
     ino: info.ino ?? 0,
@@ -59,10 +63,9 @@ export class DigestCache {
 
   /**
    * SHA-256 of a file's content, from memory where that is safe. Throws where the file cannot be read.
-   * @param info the file's facts, if they were just taken
+   * @param facts of the file, if they were just taken
    */
-  digest(path: string, info: Deno.FileInfo = Deno.statSync(path)): string {
-    const facts = factsOf(info);
+  digest(path: string, facts: FileFacts = factsOf(Deno.statSync(path))): string {
     const known = this.#load().get(path);
     this.#writePending();
     if (known !== undefined && sameFacts(known, facts)) return known.sha256;
@@ -80,8 +83,7 @@ export class DigestCache {
    */
   folderDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
     let newest = 0;
-    const lines = files.map(({ path, info }) => {
-      const { dev, ino, size, mtimeMs, ctimeMs } = factsOf(info);
+    const lines = files.map(({ path, facts: { dev, ino, size, mtimeMs, ctimeMs } }) => {
       newest = Math.max(newest, mtimeMs, ctimeMs);
       return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}\n`;
     });
@@ -92,9 +94,9 @@ export class DigestCache {
     const hashedAt = Date.now();
     const digest = compute();
     // As for single files: what changed lately, or since it was looked at, could change again and look the same.
-    const same = files.every(({ path, info }) => {
+    const same = files.every(({ path, facts }) => {
       const after = statThrough(join(folder, path));
-      return after !== undefined && sameFacts(factsOf(after), factsOf(info));
+      return after !== undefined && sameFacts(factsOf(after), facts);
     });
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
     const entry: RememberedFolder = { folder, state, digest };
@@ -149,7 +151,7 @@ export class DigestCache {
   }
 }
 
-function sameFacts(a: Omit<Remembered, "path" | "sha256">, b: Omit<Remembered, "path" | "sha256">): boolean {
+function sameFacts(a: FileFacts, b: FileFacts): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }
 

@@ -1,14 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DigestCache, type FolderFile } from "../../../../engine/store/digest_cache.ts";
+import { DigestCache, factsOf, type FolderFile } from "../../../../engine/store/digest_cache.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 /** Files that were left alone for long: change times cannot be set. */
 const FOLDER = fileURLToPath(import.meta.resolve("../../../../schemas/kinds"));
 
 const filesOf = (folder: string): FolderFile[] =>
-  Array.from(Deno.readDirSync(folder), ({ name }) => ({ path: name, info: Deno.statSync(join(folder, name)) }));
+  Array.from(
+    Deno.readDirSync(folder),
+    ({ name }) => ({ path: name, facts: factsOf(Deno.statSync(join(folder, name))) }),
+  );
 
 const DIGEST = "d".repeat(64);
 
@@ -32,14 +35,14 @@ Deno.test("a folder is looked into again when any fact of any file, or any name,
   const [first, ...rest] = files;
   for (
     const change of [
-      { size: first!.info.size + 1 },
+      { size: first!.facts.size + 1 },
       { ino: 1 },
       { dev: 1 },
-      { mtime: new Date(1) },
-      { ctime: new Date(1) },
+      { mtimeMs: 1 },
+      { ctimeMs: 1 },
     ]
   ) {
-    assertEquals(ask(memory, FOLDER, [{ ...first!, info: { ...first!.info, ...change } }, ...rest]), 1);
+    assertEquals(ask(memory, FOLDER, [{ ...first!, facts: { ...first!.facts, ...change } }, ...rest]), 1);
   }
   assertEquals(ask(memory, FOLDER, rest), 1, "a file is gone");
   assertEquals(ask(memory, FOLDER, [{ ...first!, path: "other.ts" }, ...rest]), 1, "a file has another name");
