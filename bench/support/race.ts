@@ -49,6 +49,7 @@ export async function race(
       runner.folder = join(root, `${contender.name}-${index}`);
       await Deno.mkdir(runner.folder);
       await contender.prepare(runner.folder, shape);
+      await settleDisk();
       note(runner, runner.first, await measure(contender.run(shape), runner.folder));
       if (runner.without === undefined) checkAll(runner, shape);
     });
@@ -56,6 +57,7 @@ export async function race(
     await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run(shape), folder));
     await eachTurn(tries.noOp, async (runner) => {
       const before = timeOfLast(runner, shape);
+      await settleDisk();
       const measured = await measure(runner.contender.run(shape), runner.folder);
       note(runner, runner.noOp, measured);
       runner.peak = Math.max(runner.peak, measured?.peakMegabytes ?? 0);
@@ -66,6 +68,14 @@ export async function race(
   }
   const [base] = runners;
   return new Map(runners.map((one) => [one.contender.name, conclude(one, base!)]));
+}
+
+/**
+ * Write out what earlier runs left in memory. Most tools flush nothing, and whoever flushes first after them would wait
+ * for their files too.
+ */
+async function settleDisk(): Promise<void> {
+  if (Deno.build.os !== "windows") await new Deno.Command("sync").output();
 }
 
 function note(runner: Runner, times: number[], measured: Measured | undefined): void {
