@@ -19,12 +19,22 @@ export class Limit {
     }
   }
 
-  /** Do the work for each. Where some of it fails, all that has begun ends first; then the first failure is thrown. */
+  /** Do the work for each. After a failure nothing more begins; what has begun ends, then the failure is thrown. */
   async map<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
-    const ended = await Promise.allSettled(Array.from(items, (item) => this.run(() => work(item))));
+    let failed = false;
+    const doOne = async (item: T): Promise<R | undefined> => {
+      if (failed) return undefined;
+      try {
+        return await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    };
+    const ended = await Promise.allSettled(Array.from(items, (item) => this.run(() => doOne(item))));
     return ended.map((one) => {
       if (one.status === "rejected") throw one.reason;
-      return one.value;
+      return one.value as R;
     });
   }
 }

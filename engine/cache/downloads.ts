@@ -60,6 +60,7 @@ export class Downloads {
       const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
       await this.#limit.map(wanted.values(), takeOne);
       if (!files.every((file) => store.objects.has(file))) return false;
+      await store.objects.flushNames(files.filter(({ sha256 }) => !wanted.has(sha256)));
       await store.results.publish(manifest);
       return true;
     } finally {

@@ -3,9 +3,12 @@ import { join } from "node:path";
 import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
 import type { Externals } from "../fingerprint/externals.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { readsLatest } from "../plan/freshness.ts";
 import { readChecked, writeChecked } from "../store/checked_json.ts";
-import { type FileState, ignoreTrouble } from "../store/files.ts";
+import { type FileState, ignoreTrouble, isThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
+import type { ViewStore } from "../store/views.ts";
 
 /** Raised when the same record would mean something else. */
 const FORMAT = 1;
@@ -43,12 +46,12 @@ interface Done {
 export class DoneRecord {
   readonly #path: string;
   readonly #store: Store;
-  readonly #pipeline: string;
+  readonly #pipeline: Pipeline;
   readonly #kept: string;
 
   /** @param kept the name of the pipeline as it is resolved */
-  constructor(store: Store, pipeline: string, kept: string) {
-    this.#path = join(store.paths.cache, `done-${pipeline}.json`);
+  constructor(store: Store, pipeline: Pipeline, kept: string) {
+    this.#path = join(store.paths.cache, `done-${pipeline.name}.json`);
     this.#store = store;
     this.#pipeline = pipeline;
     this.#kept = kept;
@@ -59,7 +62,7 @@ export class DoneRecord {
     const done = readChecked(this.#path)?.value as Done | undefined;
     if (done === undefined || JSON.stringify(done.ground) !== JSON.stringify(this.#ground(externals))) return undefined;
     const { results, objects } = this.#store;
-    const views = this.#store.viewsOf(this.#pipeline);
+    const views = this.#views;
     const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
       results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ path: "", sha256, size })) &&
       views.isIntact(id, shown)
@@ -67,14 +70,17 @@ export class DoneRecord {
     return isDone ? done.stages.length : undefined;
   }
 
-  /** Keep what all stages of the pipeline came to, each with its result and its view as this process knows them. */
+  /** Keep what all stages of the pipeline came to, if a plan would find just that. */
   keep(manifests: ReadonlyMap<string, ResultManifest>): void {
-    const views = this.#store.viewsOf(this.#pipeline);
+    if (!isThere(this.#store.paths.cache)) return;
     const stages: DoneStage[] = [];
-    for (const [id, { resolvedKey, outputs }] of manifests) {
-      const view = views.shown(id);
-      // A later run of the same pipeline may have shown another result in the meantime.
-      if (view?.resolvedKey !== resolvedKey) return;
+    for (const [id, manifest] of manifests) {
+      const { resolvedKey, outputs } = manifest;
+      const view = this.#views.shown(id);
+      // A later run of the same pipeline may have shown another result in the meantime; and what this stage has read may
+      // have come back with other bytes, or been replaced, after it was found to be cached.
+      if (view?.resolvedKey !== resolvedKey || !this.#store.results.isListed(manifest)) return;
+      if (!readsLatest(this.#pipeline.stages.get(id)!, manifest, manifests)) return;
       const files = new Map(Object.values(outputs).flatMap((one) => one.files).map((one) => [one.sha256, one.size]));
       stages.push({ id, resolvedKey, objects: [...files], shown: view.files });
     }
@@ -82,6 +88,10 @@ export class DoneRecord {
     const done: Done = { ground: this.#ground(externals), stages };
     if (done.ground.index === undefined || done.ground.views === undefined) return;
     ignoreTrouble(() => void writeChecked(this.#path, done));
+  }
+
+  get #views(): ViewStore {
+    return this.#store.viewsOf(this.#pipeline.name);
   }
 
   #ground(externals: Iterable<readonly [string, Externals]>): Ground {
@@ -92,7 +102,7 @@ export class DoneRecord {
       kept: this.#kept,
       externals: createHash("sha256").update(encode(read)).digest("hex"),
       index: this.#store.results.state,
-      views: this.#store.viewsOf(this.#pipeline).state,
+      views: this.#views.state,
     };
   }
 }

@@ -40,7 +40,7 @@ export async function findNothing(
   if (pipeline === undefined) return undefined;
   const { name } = pipeline;
   const outside = digestExternals(pipeline, store.digests);
-  const record = targets.length === 0 ? new DoneRecord(store, name, cache.kept!) : undefined;
+  const record = targets.length === 0 ? new DoneRecord(store, pipeline, cache.kept!) : undefined;
   const known = record?.count(outside.externals);
   if (known !== undefined) return { pipeline: name, stages: known };
   const plan = planIfCached(pipeline, store, targets, outside);
@@ -51,10 +51,10 @@ export async function findNothing(
 
 /** Let the next run know that there is nothing to do, if this one reached all stages. */
 export function keepDone(cache: PipelineCache, store: Store, { status, plan, stages }: RunSummary): void {
-  const { name, stages: all } = plan.pipeline;
-  if (status !== "done" || cache.kept === undefined || stages.size < all.size) return;
+  const { pipeline } = plan;
+  if (status !== "done" || cache.kept === undefined) return;
   const manifests = manifestsOf(stages);
-  if (manifests.size === all.size) new DoneRecord(store, name, cache.kept).keep(manifests);
+  if (manifests.size === pipeline.stages.size) new DoneRecord(store, pipeline, cache.kept).keep(manifests);
 }
 
 function manifestsOf(

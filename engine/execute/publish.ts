@@ -13,16 +13,17 @@ import { statIfThere } from "../store/files.ts";
 import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
 
-/** Files of one stage that are flushed at the same time; each is open meanwhile. */
+/** Files of one stage that are taken at the same time. */
 const MAX_AT_ONCE = 16;
 
-export type Collected =
-  | {
-    readonly outputs: Record<string, ArtifactRecord>;
-    /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
-    readonly emptied: boolean;
-  }
-  | { readonly error: string; readonly fix: string };
+/** Names of files by port. */
+export type Listed = Readonly<Record<string, readonly string[]>>;
+
+export interface Collected {
+  readonly outputs: Record<string, ArtifactRecord>;
+  /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
+  readonly emptied: boolean;
+}
 
 /** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
 function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
@@ -49,43 +50,51 @@ function shorten(name: string): string {
   return name.length > 80 ? `${name.slice(0, 80)}…` : name;
 }
 
-/** Look at what a stage wrote, by itself and not by what the stage says, and move it into the store. */
-export async function collectOutputs(
-  planned: PlannedStage,
+/** Look at what a stage wrote, by itself and not by what the stage says. */
+export function listOutputs(
   folders: Readonly<Record<string, string>>,
-  store: Store,
-): Promise<Collected> {
+): { readonly names: Listed } | { readonly message: string; readonly fix: string } {
   const listed: Record<string, string[]> = {};
   for (const [port, folder] of Object.entries(folders)) {
     const found = lookThrough(folder);
     if (found === undefined) {
       return {
-        error: `output "${port}" cannot be read: its folder was removed, replaced, closed or nested too deeply`,
+        message: `output "${port}" cannot be read: its folder was removed, replaced, closed or nested too deeply`,
         fix: `leave the folder of outputs.${port} as it is, and write plain files into it`,
       };
     }
     const { files, strange } = found;
     if (strange.length > 0) {
       return {
-        error: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
+        message: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
         fix: "write plain files; links may lead out of the artifact",
       };
     }
     const badName = files.find((name) => !isKeepable(join(folder, name), name));
     if (badName !== undefined) {
       return {
-        error: `output "${port}" has a file name that cannot be kept: ${JSON.stringify(shorten(badName))}`,
+        message: `output "${port}" has a file name that cannot be kept: ${JSON.stringify(shorten(badName))}`,
         fix: "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders",
       };
     }
     if (files.length === 0) {
       return {
-        error: `it ended without writing its output "${port}"`,
+        message: `it ended without writing its output "${port}"`,
         fix: `write at least one file to outputs.${port}`,
       };
     }
     listed[port] = files;
   }
+  return { names: listed };
+}
+
+/** Move what a stage wrote into the store. */
+export async function collectOutputs(
+  planned: PlannedStage,
+  folders: Readonly<Record<string, string>>,
+  listed: Listed,
+  store: Store,
+): Promise<Collected> {
   const outputs: Record<string, ArtifactRecord> = {};
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;

@@ -11,7 +11,7 @@ import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import type { Store } from "../store/store.ts";
-import { collectOutputs, compareResults, makeManifest } from "./publish.ts";
+import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { StageExecution } from "./stage_execution.ts";
@@ -287,12 +287,13 @@ export class StageRunner {
       if (moved !== undefined) {
         return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
       }
+      const listed = listOutputs(start.outputs);
+      if ("message" in listed) return { state: "failed", ...listed };
       // What is left is up to the disk, and the next stage need not wait for it.
       held.release();
       // Until the manifest names them, the files that are moved into the store belong to nothing.
       using _still = await this.#holdStill(stage.id, kill);
-      const collected = await collectOutputs(planned, start.outputs, store);
-      if ("error" in collected) return { state: "failed", message: collected.error, fix: collected.fix };
+      const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       this.#options.cache?.offer(manifest, planned.recipeKey, store);

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
+import { Limit } from "../limit.ts";
 
 export type FileOperation =
   | "mkdir"
@@ -55,14 +56,19 @@ export function syncFolder(path: string): void {
   sync(folder, path);
 }
 
+/** Files that are open while they are flushed beside other work; hundreds may wait for their turn. */
+const flushes = new Limit(32);
+
 /**
  * The same without blocking this process. Flushes that are on at the same time share one commit of the file system's
  * journal.
  */
-export async function flushFolder(path: string): Promise<void> {
-  if (Deno.build.os === "windows") return;
-  using folder = Deno.openSync(path, { read: true });
-  await flush(folder, path);
+export function flushFolder(path: string): Promise<void> {
+  return flushes.run(async () => {
+    if (Deno.build.os === "windows") return;
+    using folder = Deno.openSync(path, { read: true });
+    await flush(folder, path);
+  });
 }
 
 async function flush(file: Deno.FsFile, path: string): Promise<void> {
@@ -127,10 +133,10 @@ export function writeAtomically(path: string, content: Uint8Array | string): voi
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = `${path}.${Deno.pid}.${counter++}.tmp`;
   try {
-    {
+    await flushes.run(async () => {
       using file = writeOpen(temporary, content);
       await flush(file, temporary);
-    }
+    });
     await moveDurably(temporary, path);
   } catch (error) {
     removeQuietly(temporary);
@@ -163,16 +169,20 @@ export function appendLine(path: string, line: string): number {
   return bytes.length;
 }
 
-/** Which file lies at a path and how much is in it: of a file that is only appended to, all that there is to know. */
+/** Which file lies at a path and how much is in it: what tells whether a list of lines has changed. */
 export interface FileState {
   readonly dev: number;
   readonly ino: number;
   readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
 }
 
 export function fileState(path: string): FileState | undefined {
   const info = statIfThere(path);
-  return info && { dev: info.dev ?? 0, ino: info.ino ?? 0, size: info.size };
+  if (info === undefined) return undefined;
+  const { dev, ino, size, mtime, ctime } = info;
+  return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
 }
 
 function openForAppending(path: string): Deno.FsFile {
@@ -283,10 +293,12 @@ export function hashFile(path: string): string {
 }
 
 /** SHA-256 of a file that somebody else wrote, after flushing it; other work goes on meanwhile. */
-export async function flushAndHash(path: string): Promise<string> {
-  using file = Deno.openSync(path, { read: true });
-  await flush(file, path);
-  return hashOpen(file);
+export function flushAndHash(path: string): Promise<string> {
+  return flushes.run(async () => {
+    using file = Deno.openSync(path, { read: true });
+    await flush(file, path);
+    return hashOpen(file);
+  });
 }
 
 /** Shared, since hashing never waits: a fresh megabyte takes longer to clear than a small file to hash. */

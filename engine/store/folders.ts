@@ -18,12 +18,16 @@ export function makeDurableFolder(path: string): void {
   }
 }
 
-/** As {@linkcode makeDurableFolder}, while other work goes on. */
+/**
+ * As {@linkcode makeDurableFolder}, while other work goes on. The name is flushed also where the folder is there:
+ * whoever made it may have been killed before it was.
+ */
 async function makeFolderDurably(path: string): Promise<void> {
-  if (isThere(path)) return;
   const parent = dirname(path);
-  await makeFolderDurably(parent);
-  makeFolder(path);
+  if (!isThere(path)) {
+    if (!isThere(parent)) await makeFolderDurably(parent);
+    makeFolder(path);
+  }
   try {
     await flushFolder(parent);
   } catch (error) {
@@ -45,7 +49,8 @@ export class FolderMaker {
     try {
       await made;
     } catch (error) {
-      this.#made.delete(path);
+      // Somebody else may have begun anew.
+      if (this.#made.get(path) === made) this.#made.delete(path);
       throw error;
     }
   }

@@ -8,17 +8,21 @@ import { acquireLock, acquireShared, type Lock, tryAlone } from "./locks.ts";
  * - *still*: while it is shared, no result and no object goes away. Held for moments: from finding a result to having
  *   noted that a run uses it, and from moving files into the store to the manifest that names them. What is noted is
  *   safe without the lock, so `gc` never waits for a training.
+ *   Whoever wants the store to itself takes *turn* first, which everybody passes through: holds that overlap without a
+ *   gap, as those of a busy run, let it in all the same.
  * - *in use*: shared by every run from its first write to its end. Held alone it proves, whatever became of process
  *   ids, that no run is on: only then are files replaced that runs keep open, and locks removed that runs could wait for.
  */
 export class StoreGuards {
   readonly #still: string;
+  readonly #turn: string;
   readonly #inUse: string;
   readonly #folder: string;
 
   constructor(locksRoot: string) {
     this.#folder = locksRoot;
     this.#still = join(locksRoot, "still.lock");
+    this.#turn = join(locksRoot, "turn.lock");
     this.#inUse = join(locksRoot, "in-use.lock");
   }
 
@@ -31,7 +35,8 @@ export class StoreGuards {
   async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
     if (statIfThere(this.#folder) === undefined) return UNGUARDED;
     try {
-      return await acquireShared(this.#still, signal, onWait);
+      using turn = await acquireShared(this.#turn, signal, onWait);
+      return turn && await acquireShared(this.#still, signal, onWait);
     } catch (error) {
       if (isReadOnly(error)) return UNGUARDED;
       throw error;
@@ -44,8 +49,15 @@ export class StoreGuards {
   }
 
   /** Keep everybody from relying on what may be removed now. */
-  async stopReliance(onWait?: () => void): Promise<Lock> {
-    return (await acquireLock(this.#still, undefined, onWait))!;
+  async stopReliance(onWait?: () => void): Promise<Disposable> {
+    const locks = new DisposableStack();
+    try {
+      for (const path of [this.#turn, this.#still]) locks.use(await acquireLock(path, undefined, onWait));
+      return locks;
+    } catch (error) {
+      locks.dispose();
+      throw error;
+    }
   }
 
   /** Succeeds only while no run is on; none starts until it is disposed of. */

@@ -55,14 +55,19 @@ export class ObjectStore {
     const sha256 = await flushAndHash(file);
     const target = this.pathOf(sha256);
     if (this.has({ path: "", size, sha256 }, false) && hashFile(target) === sha256) {
-      // Whoever put it there may not have flushed its name yet.
-      await flushFolder(dirname(target));
+      await this.flushNames([{ path: "", size, sha256 }]);
       return { sha256, size, moved: false };
     }
     await this.#folders.ensure(dirname(target));
     setMode(file, READ_ONLY);
     await moveDurably(file, target);
     return { sha256, size, moved: true };
+  }
+
+  /** Make sure that the names of objects which are there are on disk: whoever put them there may still be at it. */
+  async flushNames(files: Iterable<FileEntry>): Promise<void> {
+    const folders = new Set(Array.from(files, ({ sha256 }) => dirname(this.pathOf(sha256))));
+    await Promise.all(Array.from(folders, (folder) => flushFolder(folder)));
   }
 
   /** Set a broken object aside, so that the next take brings it back. */

@@ -45,6 +45,8 @@ export class ResultStore {
   /** The index as far as it is known here. */
   #state: FileState | undefined;
   #whole = false;
+  /** Results that have a manifest and no line, since a crash fell between the two. */
+  readonly #unlisted = new Set<string>();
 
   /** @param tablePath where the places of the index's lines are kept; losing it costs time */
   constructor(root: string, indexPath: string, tablePath: string = `${indexPath}.table`) {
@@ -69,6 +71,13 @@ export class ResultStore {
   get state(): FileState | undefined {
     this.#load();
     return this.#state;
+  }
+
+  /** Whether the index on disk says of a result what this manifest says. */
+  isListed(manifest: ResultManifest): boolean {
+    const { resolvedKey } = manifest;
+    const last = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
+    return last !== undefined && !this.#unlisted.has(resolvedKey) && sameOutputs(last, manifest);
   }
 
   /** The result that a recipe led to before. */
@@ -131,6 +140,7 @@ export class ResultStore {
     this.#whole = false;
     this.#listed.clear();
     this.#asked.clear();
+    this.#unlisted.clear();
   }
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
@@ -180,7 +190,9 @@ export class ResultStore {
     this.#whole = true;
     for (const key of this.#list()) {
       const manifest = index.seems(BY.resolved, key) ? undefined : this.#read(key);
-      if (manifest !== undefined) index.add({ recipeKey: manifest.recipeKey, manifest });
+      if (manifest === undefined) continue;
+      index.add({ recipeKey: manifest.recipeKey, manifest });
+      this.#unlisted.add(key);
     }
     return index;
   }

@@ -157,6 +157,8 @@ export class ViewStore {
       return mine;
     } finally {
       for (const path of left) removeQuietly(path);
+      // After a failure something may be left all the same.
+      if (left.has(fresh)) this.#swept = false;
     }
   }
 

@@ -229,8 +229,9 @@ async function publish(store: Store, { header, manifests, objects }: Staged) {
       continue;
     }
     // Also for a result that is known: an object of it that is missing or damaged comes back.
-    for (const { sha256, size } of filesOf(manifest)) {
-      if (!store.objects.verify({ path: "", sha256, size })) await store.objects.take(objects.get(sha256)!, size);
+    for (const file of filesOf(manifest)) {
+      if (store.objects.verify(file)) await store.objects.flushNames([file]);
+      else await store.objects.take(objects.get(file.sha256)!, file.size);
     }
     if (same) known++;
     else {

@@ -2,13 +2,16 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
 import { findNothing, keepDone } from "../../../../engine/execute/nothing_to_do.ts";
+import type { RunOptions } from "../../../../engine/execute/run_options.ts";
 import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
 import { PipelineCache } from "../../../../engine/load/pipeline_cache.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { closeAppended, isThere } from "../../../../engine/store/files.ts";
+import { LineTable } from "../../../../engine/store/line_table.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
+import { mood } from "../support/tiny_run.ts";
 
 const YAML = `name: p
 stages:
@@ -30,11 +33,11 @@ async function inPlace(use: (place: ReturnType<typeof placeAt>) => Promise<void>
 
 function placeAt(folder: string) {
   const root = join(folder, ".noiseline");
-  const lookAt = (file: string, overrides: readonly string[] = []) => ({
+  const lookAt = (file: string, overrides: readonly string[] = [], cacheFolder = join(root, "cache")) => ({
     store: openStore(root),
     cache: new PipelineCache(join(folder, file), {
       loadKinds: () => Promise.resolve(TINY_KINDS),
-      cacheFolder: join(root, "cache"),
+      cacheFolder,
       toolkit: { digest: "toolkit", settled: true },
       overrides,
     }),
@@ -48,16 +51,16 @@ function placeAt(folder: string) {
     root,
     at: (...names: string[]) => join(folder, ...names),
     /** As the command does it. */
-    run: async (file = "p.yaml", overrides?: readonly string[]) => {
-      const { store, cache } = lookAt(file, overrides);
-      const ended = await runPipeline(await load(cache), store);
+    run: async (file = "p.yaml", overrides?: readonly string[], cacheFolder?: string, options: RunOptions = {}) => {
+      const { store, cache } = lookAt(file, overrides, cacheFolder);
+      const ended = await runPipeline(await load(cache), store, options);
       await cache.keep();
       assert(ended.ok && ended.value.status === "done");
       keepDone(cache, store, ended.value);
       return ended.value;
     },
-    find: async (file = "p.yaml", overrides?: readonly string[]) => {
-      const { store, cache } = lookAt(file, overrides);
+    find: async (file = "p.yaml", overrides?: readonly string[], cacheFolder?: string) => {
+      const { store, cache } = lookAt(file, overrides, cacheFolder);
       return (await findNothing(cache, store))?.stages;
     },
     /** What a plan of the file itself says. */
@@ -76,20 +79,87 @@ function* filesBelow(folder: string): Generator<string> {
   }
 }
 
-/** Write in place, so that it stays the same file. */
-function spoil(path: string): void {
-  Deno.chmodSync(path, 0o644);
-  const { size } = Deno.statSync(path);
-  Deno.writeTextFileSync(path, "\n".repeat(size));
+/** How often lines of the index and of the views are looked up meanwhile. */
+async function countLookups(work: () => Promise<unknown>): Promise<number> {
+  const { find } = LineTable.prototype;
+  let count = 0;
+  LineTable.prototype.find = function (...args) {
+    count++;
+    return find.apply(this, args);
+  };
+  try {
+    await work();
+    return count;
+  } finally {
+    LineTable.prototype.find = find;
+  }
 }
 
 Deno.test("what a run has reached, the next one knows without looking up results and views one by one", () =>
+  inPlace(async ({ root, run, find }) => {
+    await run();
+    assertEquals(await countLookups(async () => assertEquals(await find(), STAGES)), 0);
+    Deno.removeSync(join(root, "cache/done-p.json"));
+    assert(await countLookups(async () => assertEquals(await find(), STAGES)) >= 2 * STAGES);
+  }));
+
+Deno.test("a store whose cache folder is gone has nothing to do all the same", () =>
+  inPlace(async ({ root, at, run, find }) => {
+    Deno.mkdirSync(at("kept"));
+    await run("p.yaml", [], at("kept"));
+    Deno.removeSync(join(root, "cache"), { recursive: true });
+    assertEquals(await find("p.yaml", [], at("kept")), STAGES);
+    assertEquals(isThere(join(root, "cache")), false);
+  }));
+
+const MOODY = `name: p
+stages:
+  a: { uses: source, with: { text: moody } }
+  b: { uses: source, with: { text: moody } }
+  c: { uses: mix, inputs: { one: a } }
+  d: { uses: mix, inputs: { one: b }, with: { text: d } }
+`;
+
+for (
+  const [what, reach] of Object.entries<(place: ReturnType<typeof placeAt>) => Promise<unknown>>({
+    "replaced by its twin": ({ run }) => run("p.yaml", [], undefined, { force: new Set(["a"]), replace: true }),
+    "made again because another stage needed it": ({ root, at, run }) => {
+      const shown = Deno.readTextFileSync(at("outputs/p/a/value.txt"));
+      const object = [...filesBelow(join(root, "objects"))].find((path) => Deno.readTextFileSync(path) === shown)!;
+      Deno.chmodSync(object, 0o644);
+      // Of the same size, so that only reading it tells.
+      Deno.writeTextFileSync(object, shown.replaceAll(/\d/g, "x"));
+      return run("p.yaml", ["c.text=other"]);
+    },
+  })
+) {
+  Deno.test(`a run leaves nothing behind where what a cached stage reads was ${what}, with other bytes`, () =>
+    inPlace(async (place) => {
+      Deno.writeTextFileSync(place.at("p.yaml"), MOODY);
+      mood.value = 0;
+      await place.run();
+      mood.value = 1;
+      await reach(place);
+      const overrides = what.startsWith("made") ? ["c.text=other"] : [];
+      assertEquals([await place.find("p.yaml", overrides), await place.plan("p.yaml", overrides)], [
+        undefined,
+        undefined,
+      ]);
+    }));
+}
+
+Deno.test("a run leaves nothing behind where a result has no line in the index", () =>
   inPlace(async ({ root, run, find, plan }) => {
     await run();
-    assertEquals([await find(), await plan()], [STAGES, STAGES]);
-    // With the record of the views made unreadable, only what the run left behind can know that all is shown.
-    spoil(join(root, "views/p.jsonl"));
-    assertEquals([await find(), await plan()], [STAGES, undefined]);
+    removeList(join(root, "cache/done-p.json"));
+    const index = join(root, "index.jsonl");
+    const lines = Deno.readTextFileSync(index).trim().split("\n");
+    removeList(index);
+    Deno.writeTextFileSync(index, `${lines[0]}\n`);
+    assertEquals(await find(), STAGES);
+    const { resolvedKey } = JSON.parse(lines[1]!).manifest;
+    Deno.truncateSync(join(root, "results", resolvedKey.slice(0, 2), `${resolvedKey}.json`), 100);
+    assertEquals([await find(), await plan()], [undefined, undefined]);
   }));
 
 Deno.test("a run with nothing to do leaves the same behind for the next one", () =>

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { openStore } from "../../../../engine/store/store.ts";
 import { endStates, planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { holds } from "../support/tiny_run.ts";
 
 const YAML = `name: p
 stages:
@@ -53,6 +55,29 @@ Deno.test("without keep-going nothing new starts after a failure", async () => {
     "  b: { uses: mix, inputs: { one: bad } }\n";
   const run = await runIn(folder.path, yaml);
   assertEquals([run.status, endStates(run)], ["failed", "b: blocked, bad: failed"]);
+});
+
+Deno.test("nothing starts after a stage that wrote nothing, also while gc has the store", async () => {
+  await using folder = await makeTempFolder();
+  const cpu = navigator.hardwareConcurrency;
+  const yaml = `name: p
+stages:
+  empty: { uses: source, with: { text: nothing }, resources: { cpu: ${cpu} } }
+  next: { uses: source, with: { text: next }, resources: { cpu: ${cpu} } }
+`;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  holds.set("nothing", promise);
+  const gc = Promise.withResolvers<Disposable>();
+  const emit = async ({ type }: { readonly type: string }) => {
+    if (type !== "stage-started") return;
+    gc.resolve(await openStore(join(folder.path, ".noiseline")).guards.stopReliance());
+    resolve();
+  };
+  const running = runIn(folder.path, yaml, { jobs: 2, emit: (event) => void emit(event) });
+  const alone = await gc.promise;
+  await delay(50);
+  alone[Symbol.dispose]();
+  assertEquals(endStates(await running), "empty: failed, next: blocked");
 });
 
 Deno.test("a run that is stopped before it begins starts nothing and is interrupted", async () => {

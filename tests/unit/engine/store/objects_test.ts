@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { setOperationHook } from "../../../../engine/store/files.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { openFreshStore, takeText } from "../support/manifest.ts";
 
@@ -25,6 +26,22 @@ Deno.test("take() keeps a good object that is there already", async () => {
   const before = (await Deno.stat(store.objects.pathOf(ABC))).ino;
   await takeText(store, "b", "abc");
   assertEquals((await Deno.stat(store.objects.pathOf(ABC))).ino, before);
+});
+
+Deno.test("take() flushes the name of an object that is there already: whoever put it there may still be at it", async () => {
+  await using folder = await makeTempFolder();
+  const store = openFreshStore(folder.path);
+  await takeText(store, "a", "abc");
+  const flushed: string[] = [];
+  setOperationHook((operation, path) => {
+    if (operation === "fsync") flushed.push(path);
+  });
+  try {
+    await takeText(store, "b", "abc");
+  } finally {
+    setOperationHook(undefined);
+  }
+  assertEquals(flushed.at(-1), dirname(store.objects.pathOf(ABC)));
 });
 
 for (const [name, content] of [["of the same size", "xyz"], ["cut short", "a"]] as const) {

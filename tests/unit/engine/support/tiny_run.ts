@@ -6,6 +6,9 @@ interface TinyParams {
   readonly fail?: boolean;
 }
 
+/** What stages add whose text begins with "moody": their bytes depend on it, and no key does. */
+export const mood = { value: 0 };
+
 /** What stages wait for before they write anything, by their text. */
 export const holds = new Map<string, Promise<void>>();
 
@@ -18,6 +21,7 @@ export default async function run(
 ): Promise<StageEnd | void> {
   const { text, steps = 0, fail = false } = params as unknown as TinyParams;
   await holds.get(text);
+  if (text === "nothing") return;
   if (fail) return { status: "failed", message: "told to fail", fix: "set fail to false" } as const;
   const read = Object.values(inputs).flat().filter((input) => input !== undefined);
   const texts = await Promise.all(read.map((input) => input.readText("value.txt")));
@@ -27,5 +31,6 @@ export default async function run(
     note(`from ${(await progress.latest())?.step ?? 0}`);
     await progress.save(steps, { "state.txt": new TextEncoder().encode(String(value)) });
   }
+  if (text.startsWith("moody")) value += mood.value;
   await outputs["out"]!.write("value.txt", `${text.startsWith("mod") ? value % 2 : value}\n`);
 }
