@@ -28,7 +28,11 @@ export function initialState(config: UnetConfig, seed: number): TrainState {
   const stream = randomStream({ seed, stream: "train/init" });
   let kernel = 0;
   // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
-  const uniforms = (_name: string, count: number) => stream.uniform(kernel++, count).map((u) => 1 - u);
+  const uniforms = (_name: string, count: number) => {
+    const values = stream.uniform(kernel++, count);
+    for (let i = 0; i < count; i++) values[i] = 1 - values[i]!;
+    return values;
+  };
   const params = packParameters(initParameters(config, uniforms), config);
   const zeros = () => new Float32Array(params.length);
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };

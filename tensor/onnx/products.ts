@@ -1,5 +1,6 @@
 import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
+import { NO_TENSOR_NODE, NO_TENSOR_OUTPUT, runWithoutCopies } from "./no_copies.ts";
 
 const { onnx } = onnxProto;
 const DOUBLE = onnx.TensorProto.DataType.DOUBLE;
@@ -39,9 +40,9 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
     producerName: "noiseline",
     graph: {
       name: "gemm",
-      node: [{ opType: "Gemm", input: ["a", "b"], output: ["y"], attribute }],
+      node: [{ opType: "Gemm", input: ["a", "b"], output: ["y"], attribute }, NO_TENSOR_NODE],
       input: [info("a", ["ar", "ac"]), info("b", ["br", "bc"])],
-      output: [info("y", ["yr", "yc"])],
+      output: [NO_TENSOR_OUTPUT, info("y", ["yr", "yc"])],
     },
     // deno-lint-ignore no-explicit-any -- the package's types want every field of every message
   } as any).finish();
@@ -74,7 +75,7 @@ export function openFloat64Products(
       // An engine has nothing to do for an empty matrix, and may refuse one.
       if (data.length === 0 || inner === 0) return { rows, columns, data };
       const session = await sessionFor(transposeA, transposeB);
-      await session.run({ a: tensor(a), b: tensor(b) }, { y: tensor({ rows, columns, data }) });
+      await runWithoutCopies(session, { a: tensor(a), b: tensor(b) }, { y: tensor({ rows, columns, data }) });
       return { rows, columns, data };
     },
     async release() {

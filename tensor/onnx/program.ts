@@ -6,7 +6,7 @@ import { overwritableInputs } from "./passes/in_place.ts";
 import { rewrite } from "./passes/rewrite.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
-import { openSession, type SessionOptions } from "./session.ts";
+import { openSession, type SessionOptions, stopsCopying } from "./session.ts";
 
 /** A traced function in ONNX Runtime. */
 export interface Program {
@@ -36,7 +36,8 @@ export async function openProgram(
   const free = viewed.inputs.filter((input) => !known.has(input));
   const signature = Object.fromEntries(free.map(({ name }) => [name, viewed.inputSignature[name]!]));
   const results = fuseBias(graph, rewrite(graph, viewed.outputs, known));
-  const session = await openSession(serializeModel(free, results), signature, viewed.outputSignature, options);
+  const model = serializeModel(free, results, { noTensor: stopsCopying(options.provider) });
+  const session = await openSession(model, signature, viewed.outputSignature, options);
   return {
     execute: (feeds, into) =>
       session.run(

@@ -1,5 +1,6 @@
 import onnxProto from "onnx-proto";
 import { ONNX_TYPE } from "../trace/emit/elementwise.ts";
+import { NO_TENSOR_NODE, NO_TENSOR_OUTPUT } from "./no_copies.ts";
 import { liveValues, sizeOf } from "../trace/graph.ts";
 import type {
   Attribute,
@@ -23,8 +24,15 @@ const INTS = onnx.AttributeProto.AttributeType.INTS;
 export const INPUT_PREFIX = "in:";
 export const OUTPUT_PREFIX = "out:";
 
-/** An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart. */
-export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
+/**
+ * An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart.
+ * @param options.noTensor whether an output comes first that is no tensor: see `no_copies.ts`
+ */
+export function serializeModel(
+  inputs: readonly InputValue[],
+  outputs: ReadonlyMap<string, Value>,
+  { noTensor = false }: { readonly noTensor?: boolean } = {},
+): Uint8Array {
   const names = new Map<Value, string>();
   const copies: [Value, string][] = [];
   for (const [name, value] of outputs) {
@@ -52,6 +60,8 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
   }
   for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
+  const results = [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value));
+  if (noTensor) nodes.push(NO_TENSOR_NODE);
   const model = {
     irVersion: IR_VERSION,
     opsetImport: [{ domain: "", version: OPSET_VERSION }],
@@ -61,7 +71,7 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
       node: nodes,
       initializer: initializers,
       input: inputs.map((value) => valueInfo(nameOf(value), value)),
-      output: [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value)),
+      output: noTensor ? [NO_TENSOR_OUTPUT, ...results] : results,
     },
   };
   return onnx.ModelProto.encode(model).finish();

@@ -1,5 +1,6 @@
 import * as ort from "onnxruntime-node";
 import type { HostTensors, Signature } from "../device.ts";
+import { runWithoutCopies } from "./no_copies.ts";
 import { INPUT_PREFIX, OUTPUT_PREFIX } from "./serialize.ts";
 
 /** ONNX Runtime throws its errors too; printing them as well would break in on whoever handles them. */
@@ -22,7 +23,15 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** Load a model whose inputs and outputs are those of the signatures, with the two prefixes before their names. */
+/** Whether models for a provider have an output that is no tensor. Tried on the CPU alone. */
+export function stopsCopying(provider: Provider = "cpu"): boolean {
+  return provider === "cpu";
+}
+
+/**
+ * Load a model whose inputs and outputs are those of the signatures, with the two prefixes before their names, and the
+ * output that is no tensor where `stopsCopying` says so.
+ */
 export async function openSession(
   model: Uint8Array,
   inputs: Signature,
@@ -43,10 +52,14 @@ export async function openSession(
         logSeverityLevel: FATAL,
       }),
   );
+  const inPlace = stopsCopying(provider);
   return {
     async run(feeds, results) {
       const [read, written] = [tensorsOf(feeds, inputs, INPUT_PREFIX), tensorsOf(results, outputs, OUTPUT_PREFIX)];
-      await explain(`Cannot run "${label}"`, () => session.run(read, written));
+      await explain<unknown>(
+        `Cannot run "${label}"`,
+        () => inPlace ? runWithoutCopies(session, read, written) : session.run(read, written),
+      );
     },
     release: () => session.release(),
   };

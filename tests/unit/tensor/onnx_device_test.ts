@@ -140,3 +140,19 @@ Deno.test("openOnnxDevice() takes the numerics it is given", async () => {
   assertEquals(device.numerics, "onnx-cpu/test");
   await device.dispose();
 });
+
+Deno.test("run() makes no copy of what it writes into the caller's arrays, and still says what is wrong", async () => {
+  const length = 8 << 20;
+  const inputs = { x: float32(length), table: float32(2), row: { shape: [1], dtype: "int32" as const } };
+  const fn: PureFunction = ({ x, table, row }) => ({ y: tf.add(x!, 1), found: tf.gather(table!, row!) });
+  await withCompiled(fn, inputs, async (compiled) => {
+    const feeds = { x: new Float32Array(length), table: Float32Array.of(3, 4), row: Int32Array.of(1) };
+    const into = { y: new Float32Array(length), found: new Float32Array(1) };
+    const before = Deno.memoryUsage().external;
+    for (let i = 0; i < 4; i++) await compiled.run(feeds, into);
+    assert(Deno.memoryUsage().external - before < 4 * length, "a copy of y takes 32 MiB");
+    assertEquals([into.y.at(-1), into.found[0]], [1, 4]);
+    feeds.row[0] = 7;
+    await assertRejects(() => compiled.run(feeds, into), Error, "indices element out of data bounds");
+  });
+});
