@@ -1,11 +1,13 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { DigestCache } from "../../../../engine/store/digest_cache.ts";
 import {
   appendLine,
   closeAppended,
   type FileOperation,
+  flushAndHash,
   readJsonLines,
+  replaceFile,
   setOperationHook,
   writeAtomically,
 } from "../../../../engine/store/files.ts";
@@ -44,6 +46,37 @@ Deno.test("writeAtomically() leaves the old file and no other when it fails at a
     assertEquals(Deno.readTextFileSync(path), "old");
     assertEquals([...Deno.readDirSync(folder.path)].length, 1, operation);
   }
+});
+
+Deno.test("replaceFile() leaves the old file and no other when it fails at any of its operations", async () => {
+  await using folder = await makeTempFolder();
+  const path = join(folder.path, "record.json");
+  await replaceFile(path, "old");
+  for (const operation of ["write", "half", "fsync", "rename"] as const) {
+    using _full = failing(operation);
+    await assertRejects(() => replaceFile(path, "new"), Error, "No space");
+    assertEquals(Deno.readTextFileSync(path), "old");
+    assertEquals([...Deno.readDirSync(folder.path)].length, 1, operation);
+  }
+  await replaceFile(path, "new");
+  assertEquals(Deno.readTextFileSync(path), "new");
+});
+
+Deno.test("files that wait to be flushed are not open", async () => {
+  await using folder = await makeTempFolder();
+  const paths = Array.from({ length: 300 }, (_, index) => join(folder.path, String(index)));
+  for (const path of paths) Deno.writeTextFileSync(path, path);
+  let flushing = 0;
+  let most = 0;
+  setOperationHook((operation) => {
+    if (operation === "fsync") most = Math.max(most, ++flushing);
+  });
+  try {
+    await Promise.all(paths.map((path) => flushAndHash(path).then(() => flushing--)));
+  } finally {
+    setOperationHook(undefined);
+  }
+  assert(most > 1 && most <= 64, `${most} at once`);
 });
 
 Deno.test("a digest is told although it cannot be remembered", async () => {

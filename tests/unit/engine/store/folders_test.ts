@@ -34,6 +34,17 @@ for (
   });
 }
 
+Deno.test("FolderMaker flushes the name of a folder whose maker did not come to it", async () => {
+  await using folder = await makeTempFolder();
+  const path = join(folder.path, "a");
+  let full = true;
+  using watched = watch(folder.path, () => full && watched.done.at(-1)!.startsWith("fsync"));
+  await assertRejects(() => new FolderMaker().ensure(path), Error, "No space");
+  full = false;
+  await new FolderMaker().ensure(path);
+  assertEquals(watched.done, ["mkdir a", "fsync ", "fsync "]);
+});
+
 Deno.test("FolderMaker makes a folder once for all who wait for it, and tries again after a failure", async () => {
   await using folder = await makeTempFolder();
   let full = true;
