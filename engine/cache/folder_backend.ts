@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { FolderMaker } from "../store/folders.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files this much older than a new one belong to processes that are gone. */
@@ -17,7 +18,7 @@ export class FolderBackend implements CacheBackend {
   readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
   readonly #root: string;
-  readonly #made = new Map<string, Promise<void>>();
+  readonly #folders = new FolderMaker((path) => Deno.mkdir(path, { recursive: true }));
   #count = 0;
   #links = true;
   readonly #link: typeof Deno.link;
@@ -41,8 +42,8 @@ export class FolderBackend implements CacheBackend {
     const target = join(this.#root, name);
     const temporary = join(this.#root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
     try {
-      await this.#makeFolder(join(this.#root, "tmp"));
-      await this.#makeFolder(dirname(target));
+      await this.#folders.ensure(join(this.#root, "tmp"));
+      await this.#folders.ensure(dirname(target));
       const written = await writeWhole(temporary, content);
       if (written !== content.sha256) return trouble("unfit", "the file changed while it was copied");
       return { value: await this.#publish(temporary, target, replace) };
@@ -59,7 +60,7 @@ export class FolderBackend implements CacheBackend {
       await Deno.mkdir(this.#root).catch((error) => {
         if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
       });
-      await this.#makeFolder(join(this.#root, "tmp"));
+      await this.#folders.ensure(join(this.#root, "tmp"));
       const probe = join(this.#root, "tmp", crypto.randomUUID());
       await Deno.writeTextFile(probe, "");
       const now = (await Deno.stat(probe)).mtime?.getTime() ?? 0;
@@ -86,16 +87,6 @@ export class FolderBackend implements CacheBackend {
     if (!replace && await Deno.stat(target).then(() => true, () => false)) return "exists";
     await Deno.rename(temporary, target);
     return "created";
-  }
-
-  #makeFolder(path: string): Promise<void> {
-    let made = this.#made.get(path);
-    if (made === undefined) {
-      made = Deno.mkdir(path, { recursive: true });
-      this.#made.set(path, made);
-      made.catch(() => this.#made.delete(path));
-    }
-    return made;
   }
 
   /** Remove what killed writers left. The file server's clock is the only one that counts. */

@@ -6,7 +6,8 @@ import type { Externals } from "../fingerprint/externals.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { readsLatest } from "../plan/freshness.ts";
 import { readChecked, writeChecked } from "../store/checked_json.ts";
-import { type FileState, ignoreTrouble, isThere } from "../store/files.ts";
+import type { FileFacts } from "../store/facts.ts";
+import { ignoreTrouble, isThere } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
 import type { ViewStore } from "../store/views.ts";
 
@@ -20,8 +21,8 @@ interface Ground {
   readonly kept: string;
   /** Digest of all that its stages read from outside. */
   readonly externals: string;
-  readonly index: FileState | undefined;
-  readonly views: FileState | undefined;
+  readonly index: FileFacts | undefined;
+  readonly views: FileFacts | undefined;
 }
 
 /** What must still be there for a stage to be cached. */

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import { type DigestCache, factsOf, type FolderFile } from "../store/digest_cache.ts";
+import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
+import { factsOf } from "../store/facts.ts";
 import { artifactDigest } from "./keys.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */

@@ -1,15 +1,7 @@
 import { appendLine, hashFile, ignoreTrouble, isThere, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { factsOf, type FileFacts, sameFacts } from "./facts.ts";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-
-/** What tells whether a file has changed. */
-export interface FileFacts {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
 
 /** A remembered digest and the facts of the file that it was computed from. */
 interface Remembered extends FileFacts {
@@ -32,16 +24,6 @@ interface RememberedFolder {
 
 /** Clock ticks of file systems are coarse: a file changed within this time of being hashed could look unchanged. */
 const SETTLE_MS = 2_000;
-
-export function factsOf(info: Deno.FileInfo): FileFacts {
-  return {
-    dev: info.dev ?? 0,
-    ino: info.ino ?? 0,
-    size: info.size,
-    mtimeMs: info.mtime?.getTime() ?? 0,
-    ctimeMs: info.ctime?.getTime() ?? 0,
-  };
-}
 
 /**
  * Digests of files that have not changed since they were hashed, by device, inode, size and both times. A digest is
@@ -149,10 +131,6 @@ export class DigestCache {
     const lines = [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`);
     ignoreTrouble(() => writeAtomically(this.#path, lines.join("")));
   }
-}
-
-function sameFacts(a: FileFacts, b: FileFacts): boolean {
-  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }
 
 /** The facts of what a path leads to; undefined where that is gone. */

@@ -169,22 +169,6 @@ export function appendLine(path: string, line: string): number {
   return bytes.length;
 }
 
-/** Which file lies at a path and how much is in it: what tells whether a list of lines has changed. */
-export interface FileState {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
-
-export function fileState(path: string): FileState | undefined {
-  const info = statIfThere(path);
-  if (info === undefined) return undefined;
-  const { dev, ino, size, mtime, ctime } = info;
-  return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
-}
-
 function openForAppending(path: string): Deno.FsFile {
   const file = Deno.openSync(path, { append: true, create: true, read: true });
   const { size } = file.statSync();

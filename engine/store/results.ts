@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
+import { factsAt, type FileFacts } from "./facts.ts";
 import {
   appendLine,
-  type FileState,
-  fileState,
   ignoreTrouble,
   isThere,
   moveInto,
@@ -43,7 +42,7 @@ export class ResultStore {
   readonly #asked = new Map<string, number>();
   #index: LineTable<IndexLine> | undefined;
   /** The index as far as it is known here. */
-  #state: FileState | undefined;
+  #state: FileFacts | undefined;
   #whole = false;
   /** Results that have a manifest and no line, since a crash fell between the two. */
   readonly #unlisted = new Set<string>();
@@ -68,7 +67,7 @@ export class ResultStore {
   }
 
   /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
-  get state(): FileState | undefined {
+  get state(): FileFacts | undefined {
     this.#load();
     return this.#state;
   }
@@ -170,14 +169,14 @@ export class ResultStore {
     // The index is a hint; a full disk must not turn a published result into a failure.
     ignoreTrouble(() => {
       const bytes = appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest }));
-      this.#state = grown(this.#state, fileState(this.#indexPath), bytes);
+      this.#state = grown(this.#state, factsAt(this.#indexPath), bytes);
     });
   }
 
   #load(): LineTable<IndexLine> {
     if (this.#index === undefined) {
       if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#list());
-      this.#state = fileState(this.#indexPath);
+      this.#state = factsAt(this.#indexPath);
       this.#index = new LineTable(this.#indexPath, this.#tablePath, 4, INDEX_LINES);
     }
     return this.#index;
@@ -243,7 +242,7 @@ function textOf(manifest: ResultManifest): string {
 }
 
 /** Not simply what the file is now: another process may have added lines that are not known here. */
-function grown(before: FileState | undefined, now: FileState | undefined, bytes: number): FileState | undefined {
+function grown(before: FileFacts | undefined, now: FileFacts | undefined, bytes: number): FileFacts | undefined {
   if (now === undefined || (before !== undefined && before.ino !== now.ino)) return undefined;
   return { ...now, size: (before?.size ?? 0) + bytes };
 }

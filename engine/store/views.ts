@@ -1,17 +1,8 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
-import {
-  appendLine,
-  copyFile,
-  type FileState,
-  fileState,
-  makeFolder,
-  removeQuietly,
-  rename,
-  setMode,
-  statIfThere,
-} from "./files.ts";
+import { factsAt, factsOf, type FileFacts } from "./facts.ts";
+import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, statIfThere } from "./files.ts";
 import { listFiles, makeDurableFolder } from "./folders.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
@@ -89,9 +80,9 @@ export class ViewStore {
   }
 
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
-  get state(): FileState | undefined {
+  get state(): FileFacts | undefined {
     this.#load();
-    const now = fileState(this.#recordPath);
+    const now = factsAt(this.#recordPath);
     return now && { ...now, size: this.#size };
   }
 
@@ -185,7 +176,8 @@ export class ViewStore {
         if (path.includes("/")) makeFolder(dirname(target));
         copyFile(this.#objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
-        files.push({ path, ...factsOf(Deno.lstatSync(target)), sha256: file.sha256 });
+        const { size, mtimeMs, ctimeMs } = factsOf(Deno.lstatSync(target));
+        files.push({ path, size, mtimeMs, ctimeMs, sha256: file.sha256 });
       }
     }
     return files;
@@ -307,8 +299,3 @@ function machineStartMs(): number {
 
 /** The system tells whole seconds. */
 const UPTIME_TICK_MS = 1_000;
-
-/** Facts that change with a file's content. */
-function factsOf(info: Deno.FileInfo): { size: number; mtimeMs: number; ctimeMs: number } {
-  return { size: info.size, mtimeMs: info.mtime?.getTime() ?? 0, ctimeMs: info.ctime?.getTime() ?? 0 };
-}

@@ -1,15 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../support/check_plan.ts";
+import { CHAIN } from "../support/chain.ts";
 import { Project } from "../support/project.ts";
-
-const CHAIN = `name: demo
-seed: 3
-stages:
-  a: { uses: ./cook.ts, with: { text: hello } }
-  b: { uses: ./cook.ts, inputs: { from: [a] }, with: { text: middle } }
-  c: { uses: ./cook.ts, inputs: { from: [b] } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
-`;
 
 /** The same pipeline in other words: order of keys, layout, comments, ids and a longer way to write a value. */
 const SAME = `# Nothing in here is new.

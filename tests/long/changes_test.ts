@@ -1,15 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../support/check_plan.ts";
+import { CHAIN } from "../support/chain.ts";
 import { Project } from "../support/project.ts";
-
-const CHAIN = `name: demo
-seed: 3
-stages:
-  a: { uses: ./cook.ts, with: { text: hello } }
-  b: { uses: ./cook.ts, inputs: { from: [a] }, with: { text: middle } }
-  c: { uses: ./cook.ts, inputs: { from: [b] } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
-`;
 
 Deno.test("run executes what a change can reach when params, seed or execution params change", async () => {
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN } });

@@ -9,7 +9,7 @@ import { Planner } from "../../../../engine/plan/planner.ts";
 import { closeAppended, isThere } from "../../../../engine/store/files.ts";
 import { LineTable } from "../../../../engine/store/line_table.ts";
 import { openStore } from "../../../../engine/store/store.ts";
-import { makeTempFolder } from "../support/temp.ts";
+import { filesBelow, makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 import { mood } from "../support/tiny_run.ts";
 
@@ -72,13 +72,6 @@ function placeAt(folder: string) {
   };
 }
 
-function* filesBelow(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* filesBelow(join(folder, name));
-    else yield join(folder, name);
-  }
-}
-
 /** How often lines of the index and of the views are looked up meanwhile. */
 async function countLookups(work: () => Promise<unknown>): Promise<number> {
   const { find } = LineTable.prototype;
@@ -125,7 +118,7 @@ for (
     "replaced by its twin": ({ run }) => run("p.yaml", [], undefined, { force: new Set(["a"]), replace: true }),
     "made again because another stage needed it": ({ root, at, run }) => {
       const shown = Deno.readTextFileSync(at("outputs/p/a/value.txt"));
-      const object = [...filesBelow(join(root, "objects"))].find((path) => Deno.readTextFileSync(path) === shown)!;
+      const object = filesBelow(join(root, "objects")).find((path) => Deno.readTextFileSync(path) === shown)!;
       Deno.chmodSync(object, 0o644);
       // Of the same size, so that only reading it tells.
       Deno.writeTextFileSync(object, shown.replaceAll(/\d/g, "x"));
@@ -199,7 +192,7 @@ const DAMAGES: Readonly<Record<string, (place: ReturnType<typeof placeAt>, pick:
   };
 
 function pickOne(folder: string, pick: number): string {
-  const files = [...filesBelow(folder)].filter((path) => Deno.statSync(path).size > 0).sort();
+  const files = filesBelow(folder).filter((path) => Deno.statSync(path).size > 0).sort();
   return files[pick % files.length]!;
 }
 

@@ -5,7 +5,7 @@ import { PipelineCache } from "../../../../engine/load/pipeline_cache.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
-import { makeTempFolder } from "../support/temp.ts";
+import { filesBelow, makeTempFolder } from "../support/temp.ts";
 import { TINY_KINDS } from "../support/tiny_kinds.ts";
 
 /** Read by no other test: these share their environment. */
@@ -32,13 +32,6 @@ function setVariable(value: string | undefined): void {
   else Deno.env.set(NAME, value);
 }
 
-function* filesBelow(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    if (isDirectory) yield* filesBelow(join(folder, name));
-    else yield join(folder, name);
-  }
-}
-
 Deno.test("a stage runs again when a variable that it declares changes, and the store keeps no value in clear", async () => {
   await using folder = await makeTempFolder();
   await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
@@ -59,7 +52,7 @@ Deno.test("a stage runs again when a variable that it declares changes, and the 
   } finally {
     setVariable(undefined);
   }
-  const telling = [...filesBelow(join(folder.path, ".noiseline"))].filter((path) => {
+  const telling = filesBelow(join(folder.path, ".noiseline")).filter((path) => {
     const text = Deno.readTextFileSync(path);
     return text.includes(ONE) || text.includes(TWO);
   });

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DigestCache, factsOf, type FolderFile } from "../../../../engine/store/digest_cache.ts";
+import { DigestCache, type FolderFile } from "../../../../engine/store/digest_cache.ts";
+import { factsOf } from "../../../../engine/store/facts.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 /** Files that were left alone for long: change times cannot be set. */

@@ -1,5 +1,13 @@
+import { join } from "node:path";
+import { listFiles } from "../../../../engine/store/folders.ts";
+
 /** A temporary folder, gone at the end of the scope. */
 export async function makeTempFolder(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.realPath(await Deno.makeTempDir({ prefix: "noiseline-unit-" }));
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** Paths of all files below a folder. */
+export function filesBelow(folder: string): string[] {
+  return listFiles(folder).files.map((path) => join(folder, path));
 }
