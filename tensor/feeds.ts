@@ -1,4 +1,4 @@
-import type { DType, HostArray, HostTensors, Signature, TensorSpec } from "./device.ts";
+import type { HostArray, HostTensors, Signature, TensorSpec } from "./device.ts";
 
 /** Checks of what callers hand to a compiled function; the same on every device. */
 
@@ -22,7 +22,7 @@ export function prepareRun({ label, inputs, outputs }: Interface, feeds: HostTen
   checkDistinct(feeds, into, label);
   const results: HostTensors = {};
   for (const [name, spec] of Object.entries(outputs)) {
-    results[name] = into[name] ?? allocate(spec.dtype, elementCount(spec));
+    results[name] = into[name] ?? allocate(spec);
   }
   return results;
 }
@@ -65,8 +65,9 @@ export function elementCount({ shape }: TensorSpec): number {
   return shape.reduce((product, dimension) => product * dimension, 1);
 }
 
-function allocate(dtype: DType, length: number): HostArray {
-  return dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+/** Zeros for a tensor. */
+export function allocate(spec: TensorSpec): HostArray {
+  return spec.dtype === "float32" ? new Float32Array(elementCount(spec)) : new Int32Array(elementCount(spec));
 }
 
 function checkNames(role: "feed" | "output", arrays: HostTensors, signature: Signature, label: string): void {

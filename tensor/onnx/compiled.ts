@@ -1,19 +1,18 @@
-import type { BoundFunction, CompiledFunction, DType, HostTensors, Signature } from "../device.ts";
+import type { BoundFunction, CompiledFunction, HostTensors, Signature } from "../device.ts";
 import { checkDistinct, checkHeldNames, holdInputs, type Interface, prepareRun } from "../feeds.ts";
 import { oneAtATime } from "../one_at_a_time.ts";
-import type { Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
 import { openProgram, type Program } from "./program.ts";
 import type { SessionOptions } from "./session.ts";
+import { signatureOf } from "./specs.ts";
 
 /**
  * A traced function that runs in ONNX Runtime. One session serves all runs whose inputs all change; a binding with
- * inputs that never change gets a session of its own, which rounds differently: it computes what follows from them in
- * advance.
+ * inputs that never change gets a session of its own, which is given what follows from them.
  */
 export function compileTraced(traced: TracedFunction, inputs: Signature, options: SessionOptions): CompiledFunction {
   const { label } = options;
-  const outputs: Signature = Object.fromEntries([...traced.outputs].map(([name, value]) => [name, specOf(value)]));
+  const outputs = signatureOf(traced.outputs);
   const io: Interface = { label, inputs, outputs };
   const bound = new Set<BoundFunction>();
   let shared: Promise<Program> | undefined;
@@ -98,8 +97,4 @@ function bindOnHost(io: Interface, values: HostTensors, program: Program): Bound
         open = false;
       }),
   };
-}
-
-function specOf({ shape, type }: Value) {
-  return { shape, dtype: type as DType };
 }

@@ -1,50 +1,118 @@
-import type { HostTensors } from "../device.ts";
-import type { ConstantData, Value } from "../trace/graph.ts";
+import type { HostArray, HostTensors, Signature } from "../device.ts";
+import { allocate } from "../feeds.ts";
+import { type Graph, type InputValue, liveValues, type Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
+import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
 import { rewrite } from "./passes/rewrite.ts";
+import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
-import { openSession, type SessionOptions, stopsCopying } from "./session.ts";
+import { openSession, type Session, type SessionOptions, stopsCopying } from "./session.ts";
+import { signatureOf, specOf } from "./specs.ts";
 
 /** A traced function in ONNX Runtime. */
 export interface Program {
-  /** `feeds` holds every input that is not constant, `results` an array for every output. */
+  /** `feeds` holds every input that is not fixed, `results` an array for every output. */
   execute(feeds: HostTensors, results: HostTensors): Promise<void>;
   /** Which of some inputs the output of the same name may be written over. */
   overwritable(names: readonly string[]): ReadonlySet<string>;
   release(): Promise<void>;
 }
 
-/**
- * @param constants values of inputs that never change: what follows from them alone is computed once, when the session
- *   is made, and ONNX Runtime packs matrices for its kernels
- */
+/** A graph whose fixed inputs need not be given any more. */
+interface Prepared {
+  readonly outputs: ReadonlyMap<string, Value>;
+  /** What it takes besides the inputs that are free, the same at every run. */
+  readonly held: ReadonlyMap<InputValue, HostArray>;
+}
+
+/** @param fixed values of inputs that never change: what follows from them alone is computed once */
 export async function openProgram(
   { graph, inputs, outputs }: TracedFunction,
-  constants: HostTensors,
+  fixed: HostTensors,
   options: SessionOptions,
 ): Promise<Program> {
   const viewed = viewFlatVectors(graph, inputs, outputs);
-  const values = viewArrays(constants, viewed.inputViews, viewed.inputSignature);
-  const known = new Map<Value, Value>();
-  for (const input of viewed.inputs) {
-    const data: ConstantData | undefined = values[input.name];
-    if (data !== undefined) known.set(input, graph.constant(input.type, input.shape, data));
-  }
+  const values = viewArrays(fixed, viewed.inputViews, viewed.inputSignature);
+  const known = new Map(viewed.inputs.flatMap((input) => {
+    const value = values[input.name];
+    return value === undefined ? [] : [[input, value] as const];
+  }));
+  const { provider = "cpu" } = options;
+  const biased = fuseBias(graph, viewed.outputs);
+  const fused = provider === "cpu" ? fuseContrib(graph, biased) : biased;
+  // What is given at a run crosses to a GPU each time; constants stay there.
+  const prepared = provider === "cpu"
+    ? await computeOnce(graph, fused, known, options)
+    : { outputs: withConstants(graph, fused, known), held: new Map() };
+
   const free = viewed.inputs.filter((input) => !known.has(input));
-  const signature = Object.fromEntries(free.map(({ name }) => [name, viewed.inputSignature[name]!]));
-  const results = fuseBias(graph, rewrite(graph, viewed.outputs, known));
-  const model = serializeModel(free, results, { noTensor: stopsCopying(options.provider) });
-  const session = await openSession(model, signature, viewed.outputSignature, options);
+  const held = byName(prepared.held);
+  const session = await openGraph([...free, ...prepared.held.keys()], prepared.outputs, options);
+  const freeSignature = inputSignature(free);
   return {
     execute: (feeds, into) =>
       session.run(
-        viewArrays(feeds, viewed.inputViews, signature),
+        { ...viewArrays(feeds, viewed.inputViews, freeSignature), ...held },
         viewArrays(into, viewed.outputViews, viewed.outputSignature),
       ),
-    overwritable: (names) => overwritableInputs(viewed, results, names),
+    overwritable: (names) => overwritableInputs(viewed, prepared.outputs, names),
     release: () => session.release(),
   };
+}
+
+/**
+ * As constants, fixed values would be in memory several times: in the model, as ONNX Runtime reads it, and as its
+ * kernels would like to have it. So what follows from them is computed by a session of its own, into arrays that each
+ * run reads.
+ */
+async function computeOnce(
+  graph: Graph,
+  outputs: ReadonlyMap<string, Value>,
+  known: Prepared["held"],
+  options: SessionOptions,
+): Promise<Prepared> {
+  const split = splitFixed(graph, outputs, new Set(known.keys()));
+  const results = new Map([...split.prepared.keys()].map((input) => [input, allocate(specOf(input))]));
+  if (results.size > 0) {
+    const sources = amongLive(known, split.prepared.values());
+    const wanted = new Map([...split.prepared].map(([input, value]) => [input.name, value]));
+    const session = await openGraph([...sources.keys()], wanted, options);
+    await session.run(byName(sources), byName(results));
+    await session.release();
+  }
+  return { outputs: split.outputs, held: new Map([...amongLive(known, split.outputs.values()), ...results]) };
+}
+
+function withConstants(
+  graph: Graph,
+  outputs: ReadonlyMap<string, Value>,
+  known: Prepared["held"],
+): ReadonlyMap<string, Value> {
+  const constants = [...known].map(([input, data]) => [input, graph.constant(input.type, input.shape, data)] as const);
+  return rewrite(graph, outputs, new Map(constants));
+}
+
+function amongLive(known: Prepared["held"], outputs: Iterable<Value>): Prepared["held"] {
+  const live = new Set(liveValues(outputs));
+  return new Map([...known].filter(([input]) => live.has(input)));
+}
+
+function byName(arrays: Prepared["held"]): HostTensors {
+  return Object.fromEntries([...arrays].map(([input, array]) => [input.name, array]));
+}
+
+function openGraph(
+  inputs: readonly InputValue[],
+  outputs: ReadonlyMap<string, Value>,
+  options: SessionOptions,
+): Promise<Session> {
+  const model = serializeModel(inputs, outputs, { noTensor: stopsCopying(options.provider) });
+  return openSession(model, inputSignature(inputs), signatureOf(outputs), options);
+}
+
+function inputSignature(inputs: readonly InputValue[]): Signature {
+  return signatureOf(inputs.map((input) => [input.name, input]));
 }

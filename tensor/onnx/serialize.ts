@@ -18,7 +18,11 @@ const { onnx } = onnxProto;
 const IR_VERSION = 8;
 const OPSET_VERSION = 18;
 
+/** ONNX Runtime's own operators, which `passes/fuse_contrib.ts` puts in. */
+const CONTRIB = { domain: "com.microsoft", version: 1, operators: new Set(["FusedMatMul", "QuickGelu"]) };
+
 const INT = onnx.AttributeProto.AttributeType.INT;
+const FLOAT = onnx.AttributeProto.AttributeType.FLOAT;
 const INTS = onnx.AttributeProto.AttributeType.INTS;
 
 export const INPUT_PREFIX = "in:";
@@ -64,7 +68,7 @@ export function serializeModel(
   if (noTensor) nodes.push(NO_TENSOR_NODE);
   const model = {
     irVersion: IR_VERSION,
-    opsetImport: [{ domain: "", version: OPSET_VERSION }],
+    opsetImport: [{ domain: "", version: OPSET_VERSION }, { domain: CONTRIB.domain, version: CONTRIB.version }],
     producerName: "noiseline",
     graph: {
       name: "traced",
@@ -84,6 +88,7 @@ function internalName(value: Value): string {
 function operationNode(value: OperationValue, nameOf: (value: Value) => string): object {
   return {
     opType: value.op,
+    domain: CONTRIB.operators.has(value.op) ? CONTRIB.domain : "",
     // Shown in ONNX Runtime's error messages.
     name: `${value.op}_${value.id}`,
     input: value.inputs.map(nameOf),
@@ -96,6 +101,8 @@ function attributeProto(name: string, attribute: Attribute): object {
   switch (attribute.kind) {
     case "int":
       return { name, type: INT, i: attribute.value };
+    case "float":
+      return { name, type: FLOAT, f: attribute.value };
     case "ints":
       return { name, type: INTS, ints: attribute.value };
   }

@@ -13,7 +13,6 @@ export interface SessionOptions {
   readonly label: string;
   readonly threads: number;
   readonly provider?: Provider;
-  readonly optimization?: "all" | "disabled";
 }
 
 /** A model that is loaded into ONNX Runtime. */
@@ -36,14 +35,15 @@ export async function openSession(
   model: Uint8Array,
   inputs: Signature,
   outputs: Signature,
-  { label, threads, provider = "cpu", optimization = "all" }: SessionOptions,
+  { label, threads, provider = "cpu" }: SessionOptions,
 ): Promise<Session> {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
       ort.InferenceSession.create(model, {
         executionProviders: [provider],
-        graphOptimizationLevel: optimization,
+        // What the larger optimizations would find for the CPU is in the graph already: see `passes/fuse_contrib.ts`.
+        graphOptimizationLevel: provider === "cpu" ? "basic" : "all",
         executionMode: "sequential",
         intraOpNumThreads: threads,
         interOpNumThreads: 1,

@@ -7,6 +7,7 @@ export type ConstantData = Float32Array | Int32Array | Uint32Array | BigInt64Arr
 
 export type Attribute =
   | { readonly kind: "int"; readonly value: number }
+  | { readonly kind: "float"; readonly value: number }
   | { readonly kind: "ints"; readonly value: readonly number[] };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -31,7 +32,7 @@ export interface ConstantValue extends ValueBase {
 
 export interface OperationValue extends ValueBase {
   readonly kind: "operation";
-  /** ONNX operator of the default domain with one output. */
+  /** ONNX operator with one output, of the default domain or one of `CONTRIB_OPERATORS`. */
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly attributes: Attributes;
@@ -106,6 +107,10 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 export function int(value: number): Attribute {
   return { kind: "int", value };
+}
+
+export function float(value: number): Attribute {
+  return { kind: "float", value };
 }
 
 export function ints(value: readonly number[]): Attribute {

@@ -1,34 +1,23 @@
-import { permutationOf, reshape, transpose } from "../../trace/emit/shape.ts";
-import { liveValues, sameShape, sizeOf } from "../../trace/graph.ts";
+import { isOperation, permutationOf, reshape, transpose } from "../../trace/emit/shape.ts";
+import { sameShape, sizeOf } from "../../trace/graph.ts";
 import type { Graph, OperationValue, Value } from "../../trace/graph.ts";
+import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**
  * Give a bias that is added to the channels of a convolution or matrix product to that operation, which adds it while
  * the result is in registers. ONNX Runtime does this itself only for biases that are constants; ours are inputs.
  */
 export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map<string, Value> {
-  const live = liveValues(outputs.values());
-  const uses = new Map<Value, number>();
-  const use = (value: Value) => uses.set(value, (uses.get(value) ?? 0) + 1);
-  for (const value of outputs.values()) use(value);
-  for (const value of live) if (value.kind === "operation") value.inputs.forEach(use);
-
-  const rewritten = new Map<Value, Value>();
-  const current = (value: Value) => rewritten.get(value) ?? value;
-  for (const value of live) {
-    if (value.kind !== "operation") continue;
-    const biased = value.op === "Add" ? matchBias(value, (other) => uses.get(other) === 1) : undefined;
-    if (biased !== undefined) {
-      const { producer, chain, bias } = biased;
-      const inputs = [...producer.inputs.map(current), reshape(graph, current(bias), [sizeOf(bias.shape)])];
-      const fused = graph.operation(producer.op, inputs, producer.type, producer.shape, producer.attributes);
-      rewritten.set(value, chain.reduceRight((x, step) => repeatStep(graph, x, step), fused));
-    } else if (value.inputs.some((input) => rewritten.has(input))) {
-      const inputs = value.inputs.map(current);
-      rewritten.set(value, graph.operation(value.op, inputs, value.type, value.shape, value.attributes));
-    }
-  }
-  return new Map([...outputs].map(([name, value]) => [name, current(value)]));
+  const uses = countUses(outputs);
+  return rewriteEach(graph, outputs, (value, current) => {
+    if (!isOperation(value, "Add")) return undefined;
+    const biased = matchBias(value, (other) => uses.get(other) === 1);
+    if (biased === undefined) return undefined;
+    const { producer, chain, bias } = biased;
+    const inputs = [...producer.inputs.map(current), reshape(graph, current(bias), [sizeOf(bias.shape)])];
+    const fused = graph.operation(producer.op, inputs, producer.type, producer.shape, producer.attributes);
+    return chain.reduceRight((x, step) => repeatStep(graph, x, step), fused);
+  });
 }
 
 interface BiasedProducer {

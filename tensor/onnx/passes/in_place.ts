@@ -64,18 +64,26 @@ function overlap(a: View, b: View): boolean {
   return a.start < b.start + b.length && b.start < a.start + a.length;
 }
 
-/** Whether a value is, or depends on, each of some others. One array of marks serves all questions. */
+/**
+ * Whether a value is, or depends on, each of some others. One array of marks serves all questions, and a search ends
+ * where nothing older can be of interest: a value is younger than those that it is made of.
+ */
 function dependencyTest() {
   const marks: number[] = [];
   let question = 0;
   return (value: Value, wanted: readonly Value[]): boolean => {
     question++;
+    const missing = new Set(wanted);
+    const oldest = Math.min(...wanted.map((each) => each.id));
     const pending = [value];
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      if (marks[next.id] === question) continue;
+    while (missing.size > 0) {
+      const next = pending.pop();
+      if (next === undefined) return false;
+      if (next.id < oldest || marks[next.id] === question) continue;
       marks[next.id] = question;
+      missing.delete(next);
       if (next.kind === "operation") pending.push(...next.inputs);
     }
-    return wanted.every((each) => marks[each.id] === question);
+    return true;
   };
 }

@@ -1,5 +1,6 @@
 import type { HostTensors, Signature } from "../../device.ts";
 import { isOperation, reshape } from "../../trace/emit/shape.ts";
+import { signatureOf } from "../specs.ts";
 import { type Graph, type InputValue, liveValues, type OperationValue, sizeOf, type Value } from "../../trace/graph.ts";
 import { rewrite } from "./rewrite.ts";
 
@@ -93,7 +94,7 @@ export function viewFlatVectors(
     inputs: all,
     outputs: split,
     inputSignature: signatureOf(all.map((value) => [value.name, value])),
-    outputSignature: signatureOf([...split]),
+    outputSignature: signatureOf(split),
     inputViews: new Map(used.map((value) => [value.name, views.get(value)!])),
     outputViews,
   };
@@ -118,13 +119,4 @@ function contiguousCut(value: OperationValue): number | undefined {
   const [, starts, , , steps] = value.inputs;
   if (starts?.kind !== "constant" || steps?.kind !== "constant" || Number(steps.data[0]) !== 1) return undefined;
   return Number(starts.data[0]);
-}
-
-function signatureOf(values: readonly (readonly [string, Value])[]): Signature {
-  return Object.fromEntries(
-    values.map(([name, { shape, type }]) => {
-      if (type !== "float32" && type !== "int32") throw new Error(`Cannot happen: "${name}" is ${type}.`);
-      return [name, { shape, dtype: type }];
-    }),
-  );
 }

@@ -2,16 +2,19 @@ import * as tf from "@tensorflow/tfjs";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { fuseBias } from "../../../tensor/onnx/passes/fuse_bias.ts";
+import { fuseContrib } from "../../../tensor/onnx/passes/fuse_contrib.ts";
 import { Graph, liveValues } from "../../../tensor/trace/graph.ts";
 import type { Value } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { float32 } from "../../support/tensors.ts";
 
+type Pass = (graph: Graph, outputs: ReadonlyMap<string, Value>) => ReadonlyMap<string, Value>;
+
 /** ONNX operators that outputs need. */
-async function operators(fn: PureFunction, inputs: Signature, fuse = false): Promise<string[]> {
+async function operators(fn: PureFunction, inputs: Signature, pass?: Pass): Promise<string[]> {
   await tf.setBackend("cpu");
   const { graph, outputs } = trace(fn, inputs, "test");
-  const results: ReadonlyMap<string, Value> = fuse ? fuseBias(graph, outputs) : outputs;
+  const results: ReadonlyMap<string, Value> = pass === undefined ? outputs : pass(graph, outputs);
   return liveValues(results.values()).flatMap((value) => value.kind === "operation" ? [value.op] : []);
 }
 
@@ -68,7 +71,7 @@ Deno.test("fuseBias() gives biases to convolutions and matrix products", async (
   };
   const inputs = { x, w: float32(3, 3, 3, 5), b: float32(5), dense: float32(5, 5) };
   assertEquals((await operators(fn, inputs)).filter((op) => op === "Add").length, 2);
-  assertEquals((await operators(fn, inputs, true)).filter((op) => op === "Add").length, 0);
+  assertEquals((await operators(fn, inputs, fuseBias)).filter((op) => op === "Add").length, 0);
 });
 
 Deno.test("fuseBias() keeps a sum whose first part is used elsewhere", async () => {
@@ -77,5 +80,47 @@ Deno.test("fuseBias() keeps a sum whose first part is used elsewhere", async () 
     return { product, y: tf.add(product, bias!) };
   };
   const inputs = { a: float32(2, 3), b: float32(3, 4), bias: float32(4) };
-  assertEquals(await operators(fn, inputs, true), ["Gemm", "Add"]);
+  assertEquals(await operators(fn, inputs, fuseBias), ["Gemm", "Add"]);
+});
+
+Deno.test("fuseContrib() leaves transposes and scales to the product", async () => {
+  const inputs = { q: float32(2, 4, 3), k: float32(2, 5, 3), v: float32(2, 5, 6) };
+  const attention: PureFunction = ({ q, k, v }) => ({
+    y: tf.matMul(tf.mul(tf.matMul(q!, k!, false, true), 0.5), v!),
+  });
+  assertEquals(await operators(attention, inputs, fuseContrib), ["FusedMatMul", "MatMul"]);
+  // Here the product is wanted as it is, too.
+  const both: PureFunction = ({ q, k }) => {
+    const product = tf.matMul(q!, k!, false, true);
+    return { product, scaled: tf.mul(product, 0.5) };
+  };
+  assertEquals(await operators(both, inputs, fuseContrib), ["FusedMatMul", "Mul"]);
+});
+
+Deno.test("fuseContrib() joins x sigmoid(x) where the sigmoid is wanted for nothing else", async () => {
+  const inputs = { x };
+  assertEquals(await operators(({ x }) => ({ y: tf.mul(x!, tf.sigmoid(x!)) }), inputs, fuseContrib), ["QuickGelu"]);
+  const both: PureFunction = ({ x }) => {
+    const gate = tf.sigmoid(x!);
+    return { gate, y: tf.mul(gate, x!) };
+  };
+  assertEquals(await operators(both, inputs, fuseContrib), ["Sigmoid", "Mul"]);
+  const other: PureFunction = ({ x }) => ({ y: tf.mul(x!, tf.sigmoid(tf.neg(x!))) });
+  assertEquals(await operators(other, inputs, fuseContrib), ["Neg", "Sigmoid", "Mul"]);
+});
+
+Deno.test("the gradient of a convolution does not keep the transformed filter of the forward pass", async () => {
+  await tf.setBackend("cpu");
+  const inputs = { x: float32(1, 16, 16, 32), w: float32(3, 3, 32, 32) };
+  const { outputs } = trace(
+    ({ x, w }) => {
+      const conv = (x: tf.Tensor) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, "same");
+      const { value, grad } = tf.valueAndGrad(conv)(x!);
+      return { value, grad };
+    },
+    inputs,
+    "test",
+  );
+  const filters = liveValues(outputs.values()).filter(({ shape }) => `${shape}` === `36,${32 * 32}`);
+  assertEquals(filters.length, 2);
 });

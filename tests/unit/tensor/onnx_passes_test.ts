@@ -4,8 +4,9 @@ import fc from "fast-check";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { overwritableInputs } from "../../../tensor/onnx/passes/in_place.ts";
+import { splitFixed } from "../../../tensor/onnx/passes/split_fixed.ts";
 import { viewFlatVectors } from "../../../tensor/onnx/passes/views.ts";
-import { liveValues } from "../../../tensor/trace/graph.ts";
+import { liveValues, type Value } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { float32, sampleFeeds } from "../../support/tensors.ts";
 
@@ -113,4 +114,48 @@ Deno.test("overwritableInputs() counts outputs, other shapes and shifted operand
     return { p: tf.concat([tf.slice(sums, 0, 5), sums]) };
   };
   assertEquals(await overwritable(shifted, { p: float32(15) }), []);
+});
+
+/** Operators of what is prepared and of the rest, with `w` fixed. */
+async function splitOperators(fn: PureFunction, inputs: Signature) {
+  await tf.setBackend("cpu");
+  const { graph, inputs: values, outputs } = trace(fn, inputs, "test");
+  const split = splitFixed(graph, outputs, new Set(values.filter(({ name }) => name === "w")));
+  const names = (roots: Iterable<Value>) =>
+    liveValues(roots).flatMap((value) => value.kind === "operation" ? [value.op] : []);
+  return { prepared: names(split.prepared.values()), rest: names(split.outputs.values()) };
+}
+
+Deno.test("splitFixed() prepares what follows from fixed inputs, and leaves reshapes where they are used", async () => {
+  const inputs = { x: float32(2, 6), w: float32(6) };
+  const fn: PureFunction = ({ x, w }) => ({
+    scaled: tf.mul(x!, tf.reshape(tf.exp(w!), [1, 6])),
+    plain: tf.add(x!, tf.reshape(w!, [1, 6])),
+  });
+  assertEquals(await splitOperators(fn, inputs), { prepared: ["Exp"], rest: ["Reshape", "Add", "Reshape", "Mul"] });
+});
+
+Deno.test("splitFixed() prepares outputs that follow from fixed inputs alone", async () => {
+  const inputs = { x: float32(3), w: float32(3) };
+  const fn: PureFunction = ({ x, w }) => ({ y: tf.neg(x!), z: tf.exp(tf.neg(w!)) });
+  assertEquals(await splitOperators(fn, inputs), { prepared: ["Neg", "Exp"], rest: ["Neg"] });
+  const device = await openOnnxDevice({ threads: 1 });
+  const compiled = await device.compile(fn, inputs);
+  const bound = await compiled.bind({ w: Float32Array.of(0, 0, 0) });
+  assertEquals(await bound.run({ x: Float32Array.of(1, 2, 3) }), {
+    y: Float32Array.of(-1, -2, -3),
+    z: Float32Array.of(1, 1, 1),
+  });
+  await device.dispose();
+});
+
+Deno.test("splitFixed() hands over numbers only: what is neither float32 nor int32 is computed at each run", async () => {
+  const inputs = { x: float32(3), w: float32(3) };
+  const fn: PureFunction = ({ x, w }) => ({ y: tf.where(tf.greater(tf.neg(w!), 0), x!, tf.zeros([3])) });
+  assertEquals(await splitOperators(fn, inputs), { prepared: ["Neg"], rest: ["Greater", "Where"] });
+  const device = await openOnnxDevice({ threads: 1 });
+  const compiled = await device.compile(fn, inputs);
+  const bound = await compiled.bind({ w: Float32Array.of(-1, 1, -2) });
+  assertEquals((await bound.run({ x: Float32Array.of(1, 2, 3) }))["y"], Float32Array.of(1, 0, 3));
+  await device.dispose();
 });
