@@ -5,32 +5,38 @@ import { sizeOf } from "../graph.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
+  bothWays,
   FILTER_TRANSFORM,
   INPUT_TRANSFORM,
   OUTPUT_TRANSFORM,
   TILE_INPUTS,
   TILE_OUTPUTS,
   type TransformMatrix,
+  transposed,
+  withZeros,
 } from "./winograd_matrices.ts";
 
 /**
  * 3x3 convolutions of stride 1 by F(4x4, 3x3): a quarter of the multiplications, and tiles that hold each pixel 2.25
  * times where columns hold it nine times. Both gradients are the adjoints of the forward map, so they use the same
- * transformed filter, tiles and gradient.
+ * transformed filter, and the same values of tiles and gradient.
  *
- * Every transform is a product with a constant matrix from the left; what it acts on has its points or pixels first:
- * tiles [36, T, C], filters [36, C, O], products [36, T, O], with T the tiles of all images.
+ * Every transform is a product with a constant matrix from the left, or two; what it acts on has its points or pixels
+ * first: tiles [36, T, C], filters [36, C, O], products [36, T, O], with T the tiles of all images.
  */
 
 const POINTS = TILE_INPUTS ** 2;
 const PIXELS = TILE_OUTPUTS ** 2;
+const TAPS = FILTER_TRANSFORM.columns ** 2;
+/** Of the shares that a tile has in the gradient of its pixels: one column is zeros. */
+const SHARE_COLUMNS = TILE_INPUTS + 1;
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
   const products = matMul(graph, transformedTiles(graph, x, g), transformedFilter(graph, filter, g));
   const [, , , outChannels] = g.output as [number, number, number, number];
   const tiles = tileCount(g);
-  const outputs = fromLeft(graph, OUTPUT_TRANSFORM, reshape(graph, products, [POINTS, tiles * outChannels]));
+  const outputs = transform(graph, OUTPUT_TRANSFORM, reshape(graph, products, [POINTS, tiles * outChannels]));
   const rows = reshape(graph, outputs, [PIXELS * tiles, outChannels]);
   return reshape(graph, gather(graph, rows, outputTable(graph, g), 0), g.output);
 }
@@ -39,14 +45,12 @@ export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeo
 export function inputGradient(graph: Graph, dy: Value, filter: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
   const tiles = tileCount(g);
-  const weights = transformedFilter(graph, filter, g);
+  const weights = transformedFilter(graph, filter, g, { anew: true });
   const products = matMul(graph, transformedGradient(graph, dy, g), weights, { transposeB: true });
-  // One row of zeros more: what pixels get from tiles that do not see them.
-  const { name, rows, columns, data } = transposed(INPUT_TRANSFORM);
-  const withZeros = Float32Array.from([...data, ...new Float32Array(columns)]);
-  const padded = { name: `${name} with zeros`, rows: rows + 1, columns, data: withZeros };
-  const shares = fromLeft(graph, padded, reshape(graph, products, [POINTS, tiles * channels]));
-  const perTile = reshape(graph, shares, [(POINTS + 1) * tiles, channels]);
+  const adjoint = transposed(INPUT_TRANSFORM);
+  // A column of zeros more, [6, 7, T, C]: what pixels get from tiles that do not see them.
+  const shares = transform(graph, adjoint, reshape(graph, products, [POINTS, tiles * channels]), withZeros(adjoint));
+  const perTile = reshape(graph, shares, [TILE_INPUTS * SHARE_COLUMNS * tiles, channels]);
   return reshape(graph, sumOfParts(graph, gather(graph, perTile, scatterTable(graph, g), 0)), g.input);
 }
 
@@ -56,7 +60,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   const sums = matMul(graph, tiles, transformedGradient(graph, dy, g), { transposeA: true });
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const flat = reshape(graph, sums, [POINTS, inChannels * outChannels]);
-  return reshape(graph, fromLeft(graph, transposed(FILTER_TRANSFORM), flat), g.filter);
+  return reshape(graph, transform(graph, transposed(FILTER_TRANSFORM), flat), g.filter);
 }
 
 /** [36, T, C]. */
@@ -65,14 +69,27 @@ function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value
   const pixels = reshape(graph, x, [sizeOf(g.input) / channels, channels]);
   const tiles = gather(graph, withZeroRow(graph, pixels), tileTable(graph, g), 0);
   const flat = reshape(graph, tiles, [POINTS, tileCount(g) * channels]);
-  return reshape(graph, fromLeft(graph, INPUT_TRANSFORM, flat), [POINTS, tileCount(g), channels]);
+  return reshape(graph, transform(graph, INPUT_TRANSFORM, flat), [POINTS, tileCount(g), channels]);
 }
 
-/** [36, C, O]. */
-function transformedFilter(graph: Graph, filter: Value, g: ConvolutionGeometry): Value {
+/**
+ * [36, C, O].
+ * @param options.anew compute it although the graph has it: four times as large as the filter, it is cheaper to compute
+ *   than to keep from the forward pass to the gradient. The same product in another form is not taken for the same value.
+ */
+function transformedFilter(
+  graph: Graph,
+  filter: Value,
+  g: ConvolutionGeometry,
+  { anew = false }: { readonly anew?: boolean } = {},
+): Value {
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
-  const taps = reshape(graph, filter, [FILTER_TRANSFORM.columns, inChannels * outChannels]);
-  return reshape(graph, fromLeft(graph, FILTER_TRANSFORM, taps), [POINTS, inChannels, outChannels]);
+  const taps = reshape(graph, filter, [TAPS, inChannels * outChannels]);
+  const matrix = bothWays(FILTER_TRANSFORM, FILTER_TRANSFORM);
+  const points = anew
+    ? matMul(graph, constantMatrix(graph, transposed(matrix)), taps, { transposeA: true })
+    : matMul(graph, constantMatrix(graph, matrix), taps);
+  return reshape(graph, points, [POINTS, inChannels, outChannels]);
 }
 
 /** [36, T, O]. */
@@ -82,18 +99,30 @@ function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): V
   const whole = height % TILE_OUTPUTS === 0 && width % TILE_OUTPUTS === 0;
   const tiles = gather(graph, whole ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
-  return reshape(graph, fromLeft(graph, transposed(OUTPUT_TRANSFORM), flat), [POINTS, tileCount(g), channels]);
+  return reshape(graph, transform(graph, transposed(OUTPUT_TRANSFORM), flat), [POINTS, tileCount(g), channels]);
 }
 
-function fromLeft(graph: Graph, { name, rows, columns, data }: TransformMatrix, x: Value): Value {
-  // One constant for all layers, so that what forward and backward pass have in common is computed once.
-  const matrix = graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
-  return matMul(graph, matrix, x);
+/** With fewer columns to transform, or smaller tiles, what a second operation costs is more than it saves. */
+const TWO_STEP_LENGTH = 2 ** 14;
+const TWO_STEP_TILE = 6;
+
+/**
+ * [k k, n] -> [m m', n] by matrices [m, k] and [m', k], which are the same unless given: one product with a matrix for
+ * both, or one for the rows of the tiles and one for their columns, a third of the multiplications.
+ */
+function transform(graph: Graph, down: TransformMatrix, x: Value, across = down): Value {
+  const [{ rows, columns }, length] = [down, x.shape[1]!];
+  if (length < TWO_STEP_LENGTH || columns < TWO_STEP_TILE) {
+    return matMul(graph, constantMatrix(graph, bothWays(down, across)), x);
+  }
+  const halfway = matMul(graph, constantMatrix(graph, down), reshape(graph, x, [columns, columns * length]));
+  const whole = matMul(graph, constantMatrix(graph, across), reshape(graph, halfway, [rows, columns, length]));
+  return reshape(graph, whole, [rows * across.rows, length]);
 }
 
-function transposed({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
-  const turned = Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
-  return { name: `${name} transposed`, rows: columns, columns: rows, data: turned };
+/** One constant for all layers, so that what forward and backward pass have in common is computed once. */
+function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): Value {
+  return graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
 }
 
 function withZeroRow(graph: Graph, rows: Value): Value {
@@ -154,13 +183,14 @@ function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
   const [batch, height, width] = g.input as [number, number, number];
   const pixels = batch * height * width;
   return table(graph, "scatter", g, [4, pixels], (entries) => {
-    entries.fill(POINTS * tileCount(g));
+    entries.fill(TILE_INPUTS * tileCount(g));
     const found = new Uint8Array(pixels);
     eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
       const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
       if (row < 0 || row >= height || column < 0 || column >= width) return;
       const pixel = (image * height + row) * width + column;
-      entries[pixels * found[pixel]!++ + pixel] = place * tileCount(g) + tile;
+      const share = Math.floor(place / TILE_INPUTS) * SHARE_COLUMNS + place % TILE_INPUTS;
+      entries[pixels * found[pixel]!++ + pixel] = share * tileCount(g) + tile;
     });
   });
 }

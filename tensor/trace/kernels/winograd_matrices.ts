@@ -30,22 +30,7 @@ function powers(point: number, count: number, scale = 1): number[] {
   return Array.from({ length: count }, (_, k) => scale * point ** k);
 }
 
-/** [6, 6], from pixels to points. */
-const inputRows = [...POINTS.map((_, i) => [...polynomial(others(i)), 0]), polynomial(POINTS)];
-
-/** [6, 3], from taps to points. */
-const filterRows = [
-  ...POINTS.map((point, i) => powers(point, TAPS, 1 / others(i).reduce((product, q) => product * (point - q), 1))),
-  [0, 0, 1],
-];
-
-/** [4, 6], from points to outputs. */
-const outputRows = Array.from({ length: TILE_OUTPUTS }, (_, k) => [
-  ...POINTS.map((point) => point ** k),
-  k === TILE_OUTPUTS - 1 ? 1 : 0,
-]);
-
-/** A matrix of the two-dimensional transform, row-major, for images whose rows and columns are one index. */
+/** Of a transform of the rows or the columns of a tile, or of both at once; row-major. */
 export interface TransformMatrix {
   readonly name: string;
   readonly rows: number;
@@ -53,14 +38,54 @@ export interface TransformMatrix {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-function bothWays(name: string, matrix: readonly (readonly number[])[]): TransformMatrix {
-  const rows = matrix.flatMap((down) => matrix.map((across) => down.flatMap((a) => across.map((b) => a * b))));
+function transform(name: string, rows: readonly (readonly number[])[]): TransformMatrix {
   return { name, rows: rows.length, columns: rows[0]!.length, data: Float32Array.from(rows.flat()) };
 }
 
-/** [36, 36] */
-export const INPUT_TRANSFORM = bothWays("input", inputRows);
-/** [36, 9] */
-export const FILTER_TRANSFORM = bothWays("filter", filterRows);
-/** [16, 36] */
-export const OUTPUT_TRANSFORM = bothWays("output", outputRows);
+/** [6, 6], from pixels to points. */
+export const INPUT_TRANSFORM = transform("input", [
+  ...POINTS.map((_, i) => [...polynomial(others(i)), 0]),
+  polynomial(POINTS),
+]);
+
+/** [6, 3], from taps to points. */
+export const FILTER_TRANSFORM = transform("filter", [
+  ...POINTS.map((point, i) => powers(point, TAPS, 1 / others(i).reduce((product, q) => product * (point - q), 1))),
+  [0, 0, 1],
+]);
+
+/** [4, 6], from points to outputs. */
+export const OUTPUT_TRANSFORM = transform(
+  "output",
+  Array.from({ length: TILE_OUTPUTS }, (_, k) => [
+    ...POINTS.map((point) => point ** k),
+    k === TILE_OUTPUTS - 1 ? 1 : 0,
+  ]),
+);
+
+export function transposed({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
+  const turned = Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+  return { name: `${name} transposed`, rows: columns, columns: rows, data: turned };
+}
+
+/** With a row of zeros more at the end. */
+export function withZeros({ name, rows, columns, data }: TransformMatrix): TransformMatrix {
+  return {
+    name: `${name} with zeros`,
+    rows: rows + 1,
+    columns,
+    data: Float32Array.from([...data, ...new Float32Array(columns)]),
+  };
+}
+
+/** The transform of both, for tiles whose rows and columns are one index. */
+export function bothWays(down: TransformMatrix, across: TransformMatrix): TransformMatrix {
+  const [rows, columns] = [down.rows * across.rows, down.columns * across.columns];
+  const data = Float32Array.from({ length: rows * columns }, (_, at) => {
+    const [row, column] = [Math.floor(at / columns), at % columns];
+    const [i, j] = [Math.floor(row / across.rows), Math.floor(column / across.columns)];
+    return down.data[i * down.columns + j]! *
+      across.data[row % across.rows * across.columns + column % across.columns]!;
+  });
+  return { name: `${down.name}, ${across.name}`, rows, columns, data };
+}

@@ -4,7 +4,7 @@ import { assertCloseArrays, float32, sampleFeeds } from "../../support/tensors.t
 
 type Pair = readonly [height: number, width: number];
 
-interface ConvCase {
+export interface ConvCase {
   readonly batch?: number;
   readonly image: Pair;
   readonly kernel: Pair;
@@ -45,9 +45,14 @@ cases.push(
   { batch: 5, image: [16, 16], kernel: [1, 1], channels: [2, 300], strides: [1, 1], pad: "same" },
 );
 
-/** Compare the device with the definition of a convolution, evaluated in float64, for many shapes. */
-export async function checkConvolutions(t: Deno.TestContext, device: Device, tolerance: number): Promise<void> {
-  for (const each of cases) {
+/** Compare the device with the definition of a convolution, evaluated in float64; unless told, for many small shapes. */
+export async function checkConvolutions(
+  t: Deno.TestContext,
+  device: Device,
+  tolerance: number,
+  asked: readonly ConvCase[] = cases,
+): Promise<void> {
+  for (const each of asked) {
     const { batch = 2, image, kernel, channels: [input, output], strides, pad } = each;
     const name =
       `${batch} x ${image}, kernel ${kernel}, channels ${input} -> ${output}, strides ${strides}, pad ${pad}`;

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import { checkConvolutions } from "./convolutions.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";
 
 interface ConvCase {
@@ -56,5 +57,20 @@ Deno.test("compile() computes conv2d and both gradients as TF.js does", async (t
     });
     return assertParity(op, inputs, sampleFeeds(inputs), { device, tolerance: TOLERANCE });
   });
+  await device.dispose();
+});
+
+Deno.test("compile() computes wide conv2d by Winograd's transforms, whatever the tiles", async (t) => {
+  const device = await openOnnxDevice({ threads: 2 });
+  const wide = { kernel: [3, 3], strides: [1, 1], pad: "same" } as const;
+  // float32 sums of up to 2304 products, five times as coarse as a plain sum of them, beside float64.
+  await checkConvolutions(t, device, 2e-5, [
+    // Pixels that belong to no whole tile, and channels that are no multiple of a kernel's width.
+    { ...wide, image: [15, 18], channels: [32, 33], strides: [1, 1] },
+    { ...wide, image: [14, 20], channels: [40, 32], strides: [1, 1], pad: "valid" },
+    // Rows and columns of the tiles one after the other, for enough of them.
+    { ...wide, image: [30, 31], channels: [256, 32], strides: [1, 1] },
+    { ...wide, image: [32, 32], channels: [32, 256], strides: [1, 1] },
+  ]);
   await device.dispose();
 });
