@@ -8,27 +8,29 @@ export type NamedArrays = Record<string, Float32Array<ArrayBuffer>>;
  * Fresh parameters: kernels by variance scaling (fan average, uniform), norm scales 1, biases 0, as in
  * hojonathanho/diffusion.
  *
- * @param uniforms `count` numbers in (0, 1] for the parameter of that name; asked once per kernel.
+ * @param uniforms `count` numbers in (0, 1] for the parameter of that name; asked once per kernel. The array becomes the
+ *   parameter.
  * @throws RangeError when the configuration has problems or `uniforms` returns another count.
  */
 export function initParameters(
   config: UnetConfig,
-  uniforms: (name: string, count: number) => Float32Array,
+  uniforms: (name: string, count: number) => Float32Array<ArrayBuffer>,
 ): NamedArrays {
   const named: NamedArrays = {};
   for (const spec of unetParameterSpecs(config)) {
     const size = sizeOf(spec);
-    const array = new Float32Array(size);
-    named[spec.name] = array;
-    if (spec.init.kind === "ones") array.fill(1);
-    if (spec.init.kind !== "uniform") continue;
-    const source = uniforms(spec.name, size);
-    if (source.length !== size) {
-      throw new RangeError(`Uniform numbers for ${spec.name}: got ${source.length}, wanted ${size}`);
+    if (spec.init.kind !== "uniform") {
+      named[spec.name] = new Float32Array(size).fill(spec.init.kind === "ones" ? 1 : 0);
+      continue;
+    }
+    const array = uniforms(spec.name, size);
+    if (array.length !== size) {
+      throw new RangeError(`Uniform numbers for ${spec.name}: got ${array.length}, wanted ${size}`);
     }
     const { scale, fanIn, fanOut } = spec.init;
     const limit = Math.sqrt(3 * scale / ((fanIn + fanOut) / 2));
-    for (let i = 0; i < size; i++) array[i] = (2 * source[i]! - 1) * limit;
+    for (let i = 0; i < size; i++) array[i] = (2 * array[i]! - 1) * limit;
+    named[spec.name] = array;
   }
   return named;
 }

@@ -6,7 +6,7 @@ import { checkClassifier } from "./check.ts";
 
 export const classifierKind = defineKind({
   kind: "classifier",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a small classifier on labelled images, whose features then compare sets of such images",

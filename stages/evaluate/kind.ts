@@ -6,7 +6,7 @@ import { checkEvaluation } from "./check.ts";
 
 export const evaluateKind = defineKind({
   kind: "evaluate",
-  version: 3,
+  version: 4,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep",

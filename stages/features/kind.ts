@@ -7,7 +7,7 @@ import { graphDownloads } from "./downloads.ts";
 
 export const featuresKind = defineKind({
   kind: "features",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Map images to vectors, for distances between sets of images",

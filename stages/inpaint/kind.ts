@@ -7,7 +7,7 @@ import { checkInpainting } from "./check.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Paint a part of images anew, to fit the rest of them",

@@ -7,7 +7,7 @@ import { checkInterpolation } from "./check.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Mix noised pairs of images and take the noise away again (Ho et al. 2020, section 4.4)",

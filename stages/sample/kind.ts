@@ -8,7 +8,7 @@ import { checkDrawing } from "./check.ts";
 
 export const sampleKind = defineKind({
   kind: "sample",
-  version: 2,
+  version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Draw images from noise with a trained network",

@@ -7,7 +7,7 @@ import { checkLabels, checkLoss, checkPrediction, checkSchedules, checkTraining,
 
 export const trainKind = defineKind({
   kind: "train",
-  version: 2,
+  version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
