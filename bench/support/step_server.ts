@@ -7,7 +7,7 @@ import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { initialState } from "../../stages/train/train_state.ts";
+import { initialState, initialWeights } from "../../stages/train/train_state.ts";
 import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
@@ -21,17 +21,16 @@ const random = randomStream({ seed: 0, stream: "bench" });
 async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
   const config: UnetConfig = { ...model, outChannels: model.inChannels };
   const pixels = batch * model.imageSize ** 2 * model.inChannels;
-  const { params, m, v, ema } = initialState(config, 0).vectors;
   const images = { t: random.integers(0, batch, 1000) };
   if (mode === "forward") {
     const compiled = await device.compile(makeModelOutput(config), modelOutputSignature(config, batch));
-    const bound = await compiled.bind({ params });
+    const bound = await compiled.bind({ params: initialWeights(config, 0) });
     const into: HostTensors = { output: new Float32Array(pixels) };
     const feeds = { ...images, x: random.normal(0, pixels) };
     return async () => (await bound.run(feeds, into))["output"]![0]!;
   }
   const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch));
-  const bound = await compiled.bind({ params, m, v, ema });
+  const bound = await compiled.bind({ ...initialState(config, 0).vectors });
   const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);
   const feeds = {
     ...images,

@@ -23,8 +23,8 @@ const VECTORS = ["params", "m", "v", "ema"] as const;
 const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 
-/** The state before the first step. The averaged weights start as the weights. */
-export function initialState(config: UnetConfig, seed: number): TrainState {
+/** The weights before the first step, flat [P]. */
+export function initialWeights(config: UnetConfig, seed: number): Float32Array<ArrayBuffer> {
   const stream = randomStream({ seed, stream: "train/init" });
   let kernel = 0;
   // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
@@ -33,7 +33,12 @@ export function initialState(config: UnetConfig, seed: number): TrainState {
     for (let i = 0; i < count; i++) values[i] = 1 - values[i]!;
     return values;
   };
-  const params = packParameters(initParameters(config, uniforms), config);
+  return packParameters(initParameters(config, uniforms), config);
+}
+
+/** The state before the first step. The averaged weights start as the weights. */
+export function initialState(config: UnetConfig, seed: number): TrainState {
+  const params = initialWeights(config, seed);
   const zeros = () => new Float32Array(params.length);
   return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
 }
