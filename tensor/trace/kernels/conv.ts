@@ -5,6 +5,7 @@ import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.t
 import * as pointwise from "./conv_pointwise.ts";
 import * as winograd from "./conv_winograd.ts";
 import type { TranslationTable } from "./translation.ts";
+import { tileCount } from "./winograd_tiles.ts";
 
 /** Narrower layers spend more time in the transforms than they save. */
 const MIN_WINOGRAD_CHANNELS = 32;
@@ -18,7 +19,7 @@ function methodFor(g: ConvolutionGeometry) {
   if (g.pointwise) return pointwise;
   const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
   const wide = Math.min(...g.filter.slice(2)) >= MIN_WINOGRAD_CHANNELS;
-  if (plain && wide && winograd.tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;
+  if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;
   const bytes = Float32Array.BYTES_PER_ELEMENT * sizeOf(g.kernel) * Math.max(sizeOf(g.input), sizeOf(g.output));
   return bytes <= MAX_COLUMN_BYTES ? columns : channelsFirst;
 }

@@ -2,19 +2,28 @@ import { splat } from "../emit/constants.ts";
 import { matMul, sumOfParts } from "../emit/contract.ts";
 import { concat, gather, reshape } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
-import type { ConstantValue, Graph, Value } from "../graph.ts";
+import type { Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
   bothWays,
   FILTER_TRANSFORM,
   INPUT_TRANSFORM,
   OUTPUT_TRANSFORM,
-  TILE_INPUTS,
-  TILE_OUTPUTS,
   type TransformMatrix,
   transposed,
   withZeros,
 } from "./winograd_matrices.ts";
+import {
+  gradientTable,
+  isWhole,
+  outputTable,
+  PIXELS,
+  POINTS,
+  scatterTable,
+  SHARES,
+  tileCount,
+  tileTable,
+} from "./winograd_tiles.ts";
 
 /**
  * 3x3 convolutions of stride 1 by F(4x4, 3x3): a quarter of the multiplications, and tiles that hold each pixel 2.25
@@ -25,11 +34,7 @@ import {
  * first: tiles [36, T, C], filters [36, C, O], products [36, T, O], with T the tiles of all images.
  */
 
-const POINTS = TILE_INPUTS ** 2;
-const PIXELS = TILE_OUTPUTS ** 2;
 const TAPS = FILTER_TRANSFORM.columns ** 2;
-/** Of the shares that a tile has in the gradient of its pixels: one column is zeros. */
-const SHARE_COLUMNS = TILE_INPUTS + 1;
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
@@ -50,7 +55,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const adjoint = transposed(INPUT_TRANSFORM);
   // A column of zeros more, [6, 7, T, C]: what pixels get from tiles that do not see them.
   const shares = transform(graph, adjoint, reshape(graph, products, [POINTS, tiles * channels]), withZeros(adjoint));
-  const perTile = reshape(graph, shares, [TILE_INPUTS * SHARE_COLUMNS * tiles, channels]);
+  const perTile = reshape(graph, shares, [SHARES * tiles, channels]);
   return reshape(graph, sumOfParts(graph, gather(graph, perTile, scatterTable(graph, g), 0)), g.input);
 }
 
@@ -94,10 +99,9 @@ function transformedFilter(
 
 /** [36, T, O]. */
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
-  const [, height, width, channels] = g.output as [number, number, number, number];
+  const channels = g.output[3]!;
   const pixels = reshape(graph, dy, [sizeOf(g.output) / channels, channels]);
-  const whole = height % TILE_OUTPUTS === 0 && width % TILE_OUTPUTS === 0;
-  const tiles = gather(graph, whole ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
+  const tiles = gather(graph, isWhole(g) ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, transposed(OUTPUT_TRANSFORM), flat), [POINTS, tileCount(g), channels]);
 }
@@ -127,104 +131,4 @@ function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMa
 
 function withZeroRow(graph: Graph, rows: Value): Value {
   return concat(graph, [rows, splat(graph, "float32", [1, rows.shape[1]!], 0)], 0);
-}
-
-interface Tiling {
-  readonly batch: number;
-  readonly down: number;
-  readonly across: number;
-}
-
-function tiling({ output }: ConvolutionGeometry): Tiling {
-  const [batch, height, width] = output as [number, number, number];
-  return { batch, down: Math.ceil(height / TILE_OUTPUTS), across: Math.ceil(width / TILE_OUTPUTS) };
-}
-
-export function tileCount(g: ConvolutionGeometry): number {
-  const { batch, down, across } = tiling(g);
-  return batch * down * across;
-}
-
-/** Pixel of the images that each place of each tile holds, [36, T]; one past the last for none. */
-function tileTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.input as [number, number, number];
-  return table(graph, "tile", g, [POINTS, tileCount(g)], (entries) => {
-    eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
-      const inside = row >= 0 && row < height && column >= 0 && column < width;
-      entries[place * tileCount(g) + tile] = inside ? (image * height + row) * width + column : batch * height * width;
-    });
-  });
-}
-
-/** Pixel of the output that each place of each tile is, [16, T]; one past the last for none. */
-function gradientTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.output as [number, number, number];
-  return table(graph, "gradient", g, [PIXELS, tileCount(g)], (entries) => {
-    eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
-      const inside = y < height && x < width;
-      entries[place * tileCount(g) + tile] = inside ? (image * height + y) * width + x : batch * height * width;
-    });
-  });
-}
-
-/** Row (place, tile) of each pixel of the output, [N outH outW]. */
-function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.output as [number, number, number];
-  return table(graph, "output", g, [batch * height * width], (entries) => {
-    eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
-      if (y < height && x < width) entries[(image * height + y) * width + x] = place * tileCount(g) + tile;
-    });
-  });
-}
-
-/** Rows (place, tile) that see each pixel of the input, [4, N H W]: tiles overlap by two pixels on each side. */
-function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.input as [number, number, number];
-  const pixels = batch * height * width;
-  return table(graph, "scatter", g, [4, pixels], (entries) => {
-    entries.fill(TILE_INPUTS * tileCount(g));
-    const found = new Uint8Array(pixels);
-    eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
-      if (row < 0 || row >= height || column < 0 || column >= width) return;
-      const pixel = (image * height + row) * width + column;
-      const share = Math.floor(place / TILE_INPUTS) * SHARE_COLUMNS + place % TILE_INPUTS;
-      entries[pixels * found[pixel]!++ + pixel] = share * tileCount(g) + tile;
-    });
-  });
-}
-
-/** Every place of every tile of `size` x `size`, with its coordinates in the padded input or in the output. */
-function eachPlace(
-  g: ConvolutionGeometry,
-  size: number,
-  visit: (place: number, tile: number, image: number, y: number, x: number) => void,
-): void {
-  const { batch, down, across } = tiling(g);
-  for (let image = 0; image < batch; image++) {
-    for (let tileY = 0; tileY < down; tileY++) {
-      for (let tileX = 0; tileX < across; tileX++) {
-        const tile = (image * down + tileY) * across + tileX;
-        for (let i = 0; i < size * size; i++) {
-          const y = tileY * TILE_OUTPUTS + Math.floor(i / size);
-          visit(i, tile, image, y, tileX * TILE_OUTPUTS + i % size);
-        }
-      }
-    }
-  }
-}
-
-function table(
-  graph: Graph,
-  name: string,
-  { input, output, pads }: ConvolutionGeometry,
-  shape: readonly number[],
-  fill: (entries: Int32Array<ArrayBuffer>) => void,
-): ConstantValue {
-  return graph.table(`winograd ${name}|${input.slice(0, 3)}|${output.slice(0, 3)}|${pads}`, () => {
-    const entries = new Int32Array(sizeOf(shape));
-    fill(entries);
-    return graph.constant("int32", shape, entries);
-  });
 }
