@@ -8,7 +8,7 @@ import { signatureOf } from "./specs.ts";
 
 /**
  * A traced function that runs in ONNX Runtime. One session serves all runs whose inputs all change; a binding with
- * inputs that never change gets a session of its own, which is given what follows from them.
+ * inputs that never change gets a session of its own, which knows what follows from them.
  */
 export function compileTraced(traced: TracedFunction, inputs: Signature, options: SessionOptions): CompiledFunction {
   const { label } = options;
@@ -28,6 +28,7 @@ export function compileTraced(traced: TracedFunction, inputs: Signature, options
       assertOpen();
       const results = prepareRun(io, feeds, into);
       const program = await sharedProgram();
+      assertOpen();
       await program.execute(feeds, results);
       return results;
     },
@@ -37,6 +38,8 @@ export function compileTraced(traced: TracedFunction, inputs: Signature, options
       const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !carried.includes(name)));
       const own = Object.keys(fixed).length > 0;
       const program = own ? await openProgram(traced, fixed, options) : await sharedProgram();
+      if (own && !open) await program.release();
+      assertOpen();
       const binding = bindOnHost(io, values, program);
       const made: BoundFunction = {
         ...binding,

@@ -21,11 +21,13 @@ export interface Program {
   release(): Promise<void>;
 }
 
+type InputArrays = ReadonlyMap<InputValue, HostArray>;
+
 /** A graph whose fixed inputs need not be given any more. */
 interface Prepared {
   readonly outputs: ReadonlyMap<string, Value>;
   /** What it takes besides the inputs that are free, the same at every run. */
-  readonly held: ReadonlyMap<InputValue, HostArray>;
+  readonly held: InputArrays;
 }
 
 /** @param fixed values of inputs that never change: what follows from them alone is computed once */
@@ -45,7 +47,7 @@ export async function openProgram(
   const fused = provider === "cpu" ? fuseContrib(graph, biased) : biased;
   // What is given at a run crosses to a GPU each time; constants stay there.
   const prepared = provider === "cpu"
-    ? await computeOnce(graph, fused, known, options)
+    ? await computeOnce(graph, viewed.inputs, fused, known, options)
     : { outputs: withConstants(graph, fused, known), held: new Map() };
 
   const free = viewed.inputs.filter((input) => !known.has(input));
@@ -70,18 +72,22 @@ export async function openProgram(
  */
 async function computeOnce(
   graph: Graph,
+  inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
-  known: Prepared["held"],
+  known: InputArrays,
   options: SessionOptions,
 ): Promise<Prepared> {
-  const split = splitFixed(graph, outputs, new Set(known.keys()));
+  const split = splitFixed(graph, inputs, outputs, new Set(known.keys()));
   const results = new Map([...split.prepared.keys()].map((input) => [input, allocate(specOf(input))]));
   if (results.size > 0) {
     const sources = amongLive(known, split.prepared.values());
     const wanted = new Map([...split.prepared].map(([input, value]) => [input.name, value]));
     const session = await openGraph([...sources.keys()], wanted, options);
-    await session.run(byName(sources), byName(results));
-    await session.release();
+    try {
+      await session.run(byName(sources), byName(results));
+    } finally {
+      await session.release();
+    }
   }
   return { outputs: split.outputs, held: new Map([...amongLive(known, split.outputs.values()), ...results]) };
 }
@@ -89,18 +95,18 @@ async function computeOnce(
 function withConstants(
   graph: Graph,
   outputs: ReadonlyMap<string, Value>,
-  known: Prepared["held"],
+  known: InputArrays,
 ): ReadonlyMap<string, Value> {
   const constants = [...known].map(([input, data]) => [input, graph.constant(input.type, input.shape, data)] as const);
   return rewrite(graph, outputs, new Map(constants));
 }
 
-function amongLive(known: Prepared["held"], outputs: Iterable<Value>): Prepared["held"] {
+function amongLive(known: InputArrays, outputs: Iterable<Value>): InputArrays {
   const live = new Set(liveValues(outputs));
   return new Map([...known].filter(([input]) => live.has(input)));
 }
 
-function byName(arrays: Prepared["held"]): HostTensors {
+function byName(arrays: InputArrays): HostTensors {
   return Object.fromEntries([...arrays].map(([input, array]) => [input.name, array]));
 }
 

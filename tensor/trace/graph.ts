@@ -32,7 +32,7 @@ export interface ConstantValue extends ValueBase {
 
 export interface OperationValue extends ValueBase {
   readonly kind: "operation";
-  /** ONNX operator with one output, of the default domain or one of `CONTRIB_OPERATORS`. */
+  /** ONNX operator with one output, of the default domain or one that `passes/fuse_contrib.ts` puts in. */
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly attributes: Attributes;
@@ -109,7 +109,9 @@ export function int(value: number): Attribute {
   return { kind: "int", value };
 }
 
+/** @throws RangeError for what JSON, by which operations are told apart, has no number for */
 export function float(value: number): Attribute {
+  if (!Number.isFinite(value) || Object.is(value, -0)) throw new RangeError(`Attribute: got ${value}, wanted a number`);
   return { kind: "float", value };
 }
 

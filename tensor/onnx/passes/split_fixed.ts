@@ -9,11 +9,13 @@ export interface SplitGraph {
   readonly outputs: ReadonlyMap<string, Value>;
 }
 
-const PREFIX = "prepared:";
-
-/** Cut a graph where what depends on some inputs alone, those that never change, meets the rest. */
+/**
+ * Cut a graph where what depends on some inputs alone, those that never change, meets the rest.
+ * @param inputs all inputs; no new one has the name of one of them
+ */
 export function splitFixed(
   graph: Graph,
+  inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
   fixedInputs: ReadonlySet<InputValue>,
 ): SplitGraph {
@@ -28,20 +30,23 @@ export function splitFixed(
     if (typed && known && value.inputs.some((input) => fixed.has(input))) fixed.add(value);
     else value.inputs.forEach((input) => met.add(input));
   }
+  const taken = new Set(inputs.map(({ name }) => name));
   const prepared = new Map<InputValue, Value>();
   const replaced = new Map<Value, Value>();
   for (const value of live) {
     if (!met.has(value) || !fixed.has(value)) continue;
-    const source = withoutReshapes(value);
+    const source = withoutViews(value);
     if (source.kind !== "operation" || replaced.has(source)) continue;
-    const input = graph.input(`${PREFIX}${prepared.size}`, source.type, source.shape);
+    let name = `prepared:${prepared.size}`;
+    while (taken.has(name)) name += "'";
+    const input = graph.input(name, source.type, source.shape);
     prepared.set(input, source);
     replaced.set(source, input);
   }
   return { prepared, outputs: rewrite(graph, outputs, replaced) };
 }
 
-/** A Reshape costs nothing where it is used, and a copy where its result is kept. */
-function withoutReshapes(value: Value): Value {
-  return isOperation(value, "Reshape") ? withoutReshapes(value.inputs[0]!) : value;
+/** Another shape of the same numbers costs less where it is used than where it is kept. */
+function withoutViews(value: Value): Value {
+  return isOperation(value, "Reshape") || isOperation(value, "Expand") ? withoutViews(value.inputs[0]!) : value;
 }

@@ -67,15 +67,7 @@ export function slice(graph: Graph, x: Value, ranges: readonly AxisRange[]): Val
   for (const { axis, count } of partial) shape[axis] = count;
   if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
   const [only] = partial;
-  if (partial.length === 1 && isPart(x.shape, only!)) {
-    const parts = reshape(graph, x, [...x.shape.slice(0, -1), x.shape.at(-1)! / only!.count, only!.count]);
-    return gather(
-      graph,
-      parts,
-      graph.constant("int32", [], Int32Array.of(only!.start / only!.count)),
-      x.shape.length - 1,
-    );
-  }
+  if (partial.length === 1 && isPart(x, only!)) return gatherPart(graph, x, only!);
   const ends = partial.map(({ start, count, step = 1 }) => {
     const end = start + (count - 1) * step + Math.sign(step);
     // A negative end counts from the back; the smallest int32 is ONNX's way to say "before index 0".
@@ -95,10 +87,16 @@ export function slice(graph: Graph, x: Value, ranges: readonly AxisRange[]): Val
   );
 }
 
-/** Whether a range is one of several equal parts of the last axis. ONNX Runtime gathers with all threads, slices with one. */
-function isPart(shape: Shape, { axis, start, count, step = 1 }: AxisRange): boolean {
-  if (shape.length < 2 || axis !== shape.length - 1 || step !== 1) return false;
+/** Whether a range is one of several equal parts of the last axis. A constant in another shape would be a copy of it. */
+function isPart({ kind, shape }: Value, { axis, start, count, step = 1 }: AxisRange): boolean {
+  if (kind === "constant" || shape.length < 2 || axis !== shape.length - 1 || step !== 1) return false;
   return shape[axis]! % count === 0 && start % count === 0;
+}
+
+/** ONNX Runtime gathers with all threads and slices with one. */
+function gatherPart(graph: Graph, x: Value, { axis, start, count }: AxisRange): Value {
+  const parts = reshape(graph, x, [...x.shape.slice(0, -1), x.shape[axis]! / count, count]);
+  return gather(graph, parts, graph.constant("int32", [], Int32Array.of(start / count)), axis);
 }
 
 /** `before` and `after` hold one count for each axis. */

@@ -35,6 +35,7 @@ import {
  */
 
 const TAPS = FILTER_TRANSFORM.columns ** 2;
+const BOTH_FILTER_TRANSFORMS = bothWays(FILTER_TRANSFORM, FILTER_TRANSFORM);
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
@@ -90,10 +91,9 @@ function transformedFilter(
 ): Value {
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const taps = reshape(graph, filter, [TAPS, inChannels * outChannels]);
-  const matrix = bothWays(FILTER_TRANSFORM, FILTER_TRANSFORM);
   const points = anew
-    ? matMul(graph, constantMatrix(graph, transposed(matrix)), taps, { transposeA: true })
-    : matMul(graph, constantMatrix(graph, matrix), taps);
+    ? matMul(graph, constantMatrix(graph, transposed(BOTH_FILTER_TRANSFORMS)), taps, { transposeA: true })
+    : matMul(graph, constantMatrix(graph, BOTH_FILTER_TRANSFORMS), taps);
   return reshape(graph, points, [POINTS, inChannels, outChannels]);
 }
 
@@ -112,7 +112,7 @@ const TWO_STEP_TILE = 6;
 
 /**
  * [k k, n] -> [m m', n] by matrices [m, k] and [m', k], which are the same unless given: one product with a matrix for
- * both, or one for the rows of the tiles and one for their columns, a third of the multiplications.
+ * both, or one for the rows of the tiles and one for their columns, with a third to half of the multiplications.
  */
 function transform(graph: Graph, down: TransformMatrix, x: Value, across = down): Value {
   const [{ rows, columns }, length] = [down, x.shape[1]!];

@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
+import * as ort from "onnxruntime-node";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Device, PureFunction, Signature } from "../../../tensor/device.ts";
 import { openEagerDevice } from "../../../tensor/eager/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
-import { float32 } from "../../support/tensors.ts";
+import { float32, int32 } from "../../support/tensors.ts";
 
 const inputs: Signature = { state: float32(3), scale: float32(3), x: float32(3) };
 
@@ -86,3 +87,62 @@ for (const [name, open] of devices) {
     await device.dispose();
   });
 }
+
+Deno.test("an input may have any name, beside what a binding makes of others", async () => {
+  const device = await openOnnxDevice({ threads: 1 });
+  const inputs = { "prepared:0": float32(2), w: float32(2) };
+  const compiled = await device.compile((all) => ({ y: tf.add(all["prepared:0"]!, tf.exp(all["w"]!)) }), inputs);
+  const bound = await compiled.bind({ w: Float32Array.of(0, 0) });
+  assertEquals(await bound.run({ "prepared:0": Float32Array.of(1, 2) }), { y: Float32Array.of(2, 3) });
+  await device.dispose();
+});
+
+/** ONNX Runtime's sessions that are made and not released while `body` runs. */
+async function sessionsLeft(body: () => Promise<void>): Promise<number> {
+  const create = ort.InferenceSession.create;
+  let left = 0;
+  ort.InferenceSession.create = (async (...args: Parameters<typeof create>) => {
+    const session = await create.apply(ort.InferenceSession, args);
+    const release = session.release.bind(session);
+    left++;
+    session.release = () => {
+      left--;
+      return release();
+    };
+    return session;
+  }) as typeof create;
+  try {
+    await body();
+  } finally {
+    ort.InferenceSession.create = create;
+  }
+  return left;
+}
+
+Deno.test("a binding whose fixed values do not fit leaves no session behind", async () => {
+  const inputs = { x: float32(2), table: float32(3), rows: int32(2) };
+  const fn: PureFunction = ({ x, table, rows }) => ({ y: tf.add(x!, tf.exp(tf.gather(table!, rows!))) });
+  const left = await sessionsLeft(async () => {
+    const device = await openOnnxDevice({ threads: 1 });
+    const compiled = await device.compile(fn, inputs);
+    const fixed = { table: Float32Array.of(1, 2, 3), rows: Int32Array.of(0, 9) };
+    await assertRejects(() => compiled.bind(fixed), Error, "indices");
+    const bound = await compiled.bind({ ...fixed, rows: Int32Array.of(0, 2) });
+    assertEquals((await bound.run({ x: Float32Array.of(0, 0) }))["y"], Float32Array.of(Math.exp(1), Math.exp(3)));
+    await device.dispose();
+  });
+  assertEquals(left, 0);
+});
+
+Deno.test("a binding that is made while the function is disposed of is refused, and leaves no session", async () => {
+  const left = await sessionsLeft(async () => {
+    const device = await openOnnxDevice({ threads: 1 });
+    const compiled = await device.compile(step, inputs);
+    const bound = compiled.bind({ scale: new Float32Array(3) });
+    const refused = assertRejects(() => bound, Error, "disposed of");
+    await compiled.dispose();
+    await refused;
+    await device.dispose();
+  });
+  assertEquals(left, 0);
+});

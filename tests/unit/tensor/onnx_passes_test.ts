@@ -120,7 +120,7 @@ Deno.test("overwritableInputs() counts outputs, other shapes and shifted operand
 async function splitOperators(fn: PureFunction, inputs: Signature) {
   await tf.setBackend("cpu");
   const { graph, inputs: values, outputs } = trace(fn, inputs, "test");
-  const split = splitFixed(graph, outputs, new Set(values.filter(({ name }) => name === "w")));
+  const split = splitFixed(graph, values, outputs, new Set(values.filter(({ name }) => name === "w")));
   const names = (roots: Iterable<Value>) =>
     liveValues(roots).flatMap((value) => value.kind === "operation" ? [value.op] : []);
   return { prepared: names(split.prepared.values()), rest: names(split.outputs.values()) };
