@@ -1,9 +1,9 @@
 import { judge, standingOf } from "../support/faults/reference.ts";
 import { makeScenario, SCENARIO_NAMES } from "../support/faults/scenarios.ts";
 import { forEachOf, someOf, Tally } from "../support/faults/tally.ts";
-import { hasProgram, skipUnless } from "../support/proc.ts";
+import { hasProgram, skipTestsUnless } from "../support/proc.ts";
 
-const ignore = skipUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
+const ignore = skipTestsUnless(hasProgram("setpriv"), "faults come into workers by setpriv, which is not here");
 
 /** Points of each run that are tried where not all are. */
 const TRIED = 16;

@@ -4,9 +4,9 @@ import { DiskModel, SURVIVALS, type Surviving, writeSurviving } from "../support
 import { FaultProject } from "../support/faults/project.ts";
 import { judge, makeReference, readRecord, type Standing, standingOf } from "../support/faults/reference.ts";
 import { forEachOf, seededRandom, someOf, Tally } from "../support/faults/tally.ts";
-import { hasProgram, skipUnless } from "../support/proc.ts";
+import { hasProgram, skipTestsUnless } from "../support/proc.ts";
 
-const ignore = skipUnless(
+const ignore = skipTestsUnless(
   hasProgram("setpriv"),
   "the worker's operations are recorded through setpriv, which is not here",
 );

@@ -41,6 +41,12 @@ export function skipUnless(condition: boolean, why: string): boolean {
   return !condition;
 }
 
+/** The same for tests of a module: by a test that is ignored, since `deno test --quiet` hides what modules print. */
+export function skipTestsUnless(condition: boolean, why: string): boolean {
+  if (!condition) Deno.test({ name: `skipped: ${why}`, ignore: true, fn: () => {} });
+  return !condition;
+}
+
 export function hasProgram(name: string): boolean {
   return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
     try {

@@ -4,6 +4,7 @@ import { EMOJI_CATEGORIES, EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/da
 import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji/sheet.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../stages/shared/images.ts";
+import { skipTestsUnless } from "../../support/proc.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -62,9 +63,10 @@ async function isCached(): Promise<boolean> {
   return found.includes(true);
 }
 
-const missing = !await isCached();
-// deno-lint-ignore no-console
-if (missing) console.log(`skipped: ${EMOJI_PACKAGE.name} is not in Deno's cache (the real emoji); it is 74 MB`);
+const missing = skipTestsUnless(
+  await isCached(),
+  `${EMOJI_PACKAGE.name} is not in Deno's cache (the real emoji); it is 74 MB`,
+);
 
 Deno.test({
   name: "the emoji package holds what the facts say, and the split is fixed",

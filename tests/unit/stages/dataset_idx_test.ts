@@ -5,6 +5,7 @@ import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../stages/shared/images.ts";
 import { makeIdx, makeIdxFiles } from "../../support/idx.ts";
+import { skipTestsUnless } from "../../support/proc.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -63,9 +64,10 @@ Deno.test("mnist says what is wrong with its files", async () => {
 });
 
 const installed = IDX_SETS["fashion-mnist"].installed!;
-const missing = !await Deno.stat(installed).then((info) => info.isDirectory, () => false);
-// deno-lint-ignore no-console
-if (missing) console.log("skipped: Debian's package dataset-fashion-mnist is not installed (the real files)");
+const missing = skipTestsUnless(
+  await Deno.stat(installed).then((info) => info.isDirectory, () => false),
+  "Debian's package dataset-fashion-mnist is not installed (the real files)",
+);
 
 Deno.test({
   name: "fashion-mnist is what its authors say it is",

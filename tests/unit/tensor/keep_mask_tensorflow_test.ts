@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- says why it is skipped
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { KEEP_MASK, keepMask, type KeepMaskOptions } from "../../../tensor/random/keep_mask.ts";
@@ -7,10 +6,13 @@ import { registerTensorflowKeepMask } from "../../../tensor/random/kernels/tenso
 import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { TENSORFLOW_BACKEND } from "../../../tensor/tensorflow/load.ts";
+import { skipTestsUnless } from "../../support/proc.ts";
 import { int32 } from "../../support/tensors.ts";
 
-const absent = findInstallation(false) === undefined;
-if (absent) console.log("skipped: keepMask() on TensorFlow: it is not set up on this machine");
+const absent = skipTestsUnless(
+  findInstallation(false) !== undefined,
+  "keepMask() on TensorFlow, which is not set up (deno task setup:tensorflow)",
+);
 
 const KEY = Int32Array.of(123456789, -(2 ** 31));
 const OPTIONS: KeepMaskOptions = { site: 5, rate: 0.3 };

@@ -1,15 +1,17 @@
-// deno-lint-ignore-file no-console -- says why it is skipped
 import { assert } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { keepMask } from "../../../tensor/random/keep_mask.ts";
 import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
 import { requestAdapter } from "../../../tensor/webgpu/adapter.ts";
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
+import { skipTestsUnless } from "../../support/proc.ts";
 import { int32 } from "../../support/tensors.ts";
 
 const adapter = await requestAdapter();
-const absent = "missing" in adapter;
-if (absent) console.log(`skipped: keepMask() on device webgpu: ${adapter.missing}`);
+const absent = skipTestsUnless(
+  !("missing" in adapter),
+  `keepMask() on device webgpu: ${"missing" in adapter ? adapter.missing : ""}`,
+);
 
 Deno.test({
   name: "keepMask() has the same bits on device webgpu as on the host",

@@ -4,13 +4,16 @@ import { describeTensorflow, tensorflowGrants, tensorflowNumerics } from "../../
 import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { openDevice } from "../../../tensor/mod.ts";
-import { skipUnless } from "../../support/proc.ts";
+import { skipTestsUnless, skipUnless } from "../../support/proc.ts";
 import { assertParity } from "../../support/tensors.ts";
 import { assertHeldState, assertSameStep } from "./small_train_step.ts";
 import { runModule } from "./tensorflow_child.ts";
 
 const installation = findInstallation(false);
-const absent = skipUnless(installation !== undefined, "device tensorflow is not set up (deno task setup:tensorflow)");
+const absent = skipTestsUnless(
+  installation !== undefined,
+  "device tensorflow is not set up (deno task setup:tensorflow)",
+);
 const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, ignore: absent, fn });
 const THREADS = 2;
 

@@ -6,7 +6,7 @@ import { adapterName, isSoftware, webgpuNumerics } from "../../../tensor/webgpu/
 import { describeWebgpu } from "../../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
 import { TFJS_WEBGPU_VERSION } from "../../../tensor/webgpu/package.ts";
-import { skipUnless } from "../../support/proc.ts";
+import { skipTestsUnless } from "../../support/proc.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";
 import { checkConvolutions } from "./convolutions.ts";
 import {
@@ -19,7 +19,7 @@ import {
 } from "./small_train_step.ts";
 
 const description = await describeWebgpu();
-const ignore = skipUnless(description.available, "no WebGPU adapter");
+const ignore = skipTestsUnless(description.available, "no WebGPU adapter");
 
 /** A device, software or not, that is disposed of however the test ends. */
 async function withWebgpu(body: (device: Device) => Promise<void>): Promise<void> {
