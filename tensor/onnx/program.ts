@@ -1,4 +1,4 @@
-import type { HostArray, HostTensors, Signature } from "../device.ts";
+import type { HostArray, HostTensors } from "../device.ts";
 import { allocate } from "../feeds.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../trace/graph.ts";
 import type { TracedFunction } from "../trace/trace.ts";
@@ -10,7 +10,7 @@ import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
 import { openSession, type Session, type SessionOptions, stopsCopying } from "./session.ts";
-import { signatureOf, specOf } from "./specs.ts";
+import { inputSignature, signatureOf, specOf } from "./specs.ts";
 
 /** A traced function in ONNX Runtime. */
 export interface Program {
@@ -117,8 +117,4 @@ function openGraph(
 ): Promise<Session> {
   const model = serializeModel(inputs, outputs, { noTensor: stopsCopying(options.provider) });
   return openSession(model, inputSignature(inputs), signatureOf(outputs), options);
-}
-
-function inputSignature(inputs: readonly InputValue[]): Signature {
-  return signatureOf(inputs.map((input) => [input.name, input]));
 }

@@ -1,5 +1,5 @@
 import type { Signature, TensorSpec } from "../device.ts";
-import type { Value } from "../trace/graph.ts";
+import type { InputValue, Value } from "../trace/graph.ts";
 
 /** Shape and type of a value that a caller hands over or gets. @throws Error for an element type that none can */
 export function specOf({ shape, type }: Value): TensorSpec {
@@ -9,4 +9,8 @@ export function specOf({ shape, type }: Value): TensorSpec {
 
 export function signatureOf(values: Iterable<readonly [string, Value]>): Signature {
   return Object.fromEntries([...values].map(([name, value]) => [name, specOf(value)]));
+}
+
+export function inputSignature(inputs: readonly InputValue[]): Signature {
+  return signatureOf(inputs.map((input) => [input.name, input]));
 }

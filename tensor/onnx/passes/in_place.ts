@@ -1,5 +1,6 @@
 import { isOperation } from "../../trace/emit/shape.ts";
-import { liveValues, sameShape, type Value } from "../../trace/graph.ts";
+import { sameShape, type Value } from "../../trace/graph.ts";
+import { usersOf } from "./rewrite.ts";
 import type { View, ViewedGraph } from "./views.ts";
 
 /** Operations that read each element of an operand of the result's shape before they write that element. */
@@ -17,15 +18,7 @@ export function overwritableInputs(
   outputs: ReadonlyMap<string, Value>,
   candidates: readonly string[],
 ): Set<string> {
-  const users = new Map<Value, Value[]>();
-  for (const value of liveValues(outputs.values())) {
-    if (value.kind !== "operation") continue;
-    for (const input of value.inputs) {
-      const known = users.get(input);
-      if (known === undefined) users.set(input, [value]);
-      else known.push(value);
-    }
-  }
+  const users = usersOf(outputs);
   const copiedOut = new Set(outputs.values());
   const dependsOn = dependencyTest();
   return new Set(candidates.filter((name) => {

@@ -1,4 +1,4 @@
-import { type Graph, liveValues, type Value } from "../../trace/graph.ts";
+import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
 
 /** What a value has become so far: itself, or what replaces it. */
 export type Current = (value: Value) => Value;
@@ -35,11 +35,24 @@ export function rewrite(
   return rewriteEach(graph, outputs, (value) => replaced.get(value));
 }
 
+/** The operations that read each value, once for each operand, oldest first. */
+export function usersOf(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, readonly OperationValue[]> {
+  const users = new Map<Value, OperationValue[]>();
+  for (const value of liveValues(outputs.values())) {
+    if (value.kind !== "operation") continue;
+    for (const input of value.inputs) {
+      const known = users.get(input);
+      if (known === undefined) users.set(input, [value]);
+      else known.push(value);
+    }
+  }
+  return users;
+}
+
 /** How often each value is an operand or an output. */
 export function countUses(outputs: ReadonlyMap<string, Value>): ReadonlyMap<Value, number> {
   const uses = new Map<Value, number>();
-  const use = (value: Value) => uses.set(value, (uses.get(value) ?? 0) + 1);
-  for (const value of outputs.values()) use(value);
-  for (const value of liveValues(outputs.values())) if (value.kind === "operation") value.inputs.forEach(use);
+  for (const [value, users] of usersOf(outputs)) uses.set(value, users.length);
+  for (const value of outputs.values()) uses.set(value, (uses.get(value) ?? 0) + 1);
   return uses;
 }

@@ -1,8 +1,8 @@
 import type { HostTensors, Signature } from "../../device.ts";
 import { isOperation, reshape } from "../../trace/emit/shape.ts";
-import { signatureOf } from "../specs.ts";
 import { type Graph, type InputValue, liveValues, type OperationValue, sizeOf, type Value } from "../../trace/graph.ts";
-import { rewrite } from "./rewrite.ts";
+import { inputSignature, signatureOf } from "../specs.ts";
+import { rewrite, usersOf } from "./rewrite.ts";
 
 /** A tensor that is a contiguous part of an array of the caller's. */
 export interface View {
@@ -34,12 +34,8 @@ export function viewFlatVectors(
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
 ): ViewedGraph {
-  const uses = new Map<Value, Value[]>();
+  const uses = usersOf(outputs);
   const isOutput = new Set(outputs.values());
-  for (const value of liveValues(outputs.values())) {
-    if (value.kind !== "operation") continue;
-    for (const input of value.inputs) uses.set(input, [...uses.get(input) ?? [], value]);
-  }
 
   const views = new Map<InputValue, View>();
   const kept: InputValue[] = [];
@@ -56,7 +52,7 @@ export function viewFlatVectors(
   };
   for (const input of inputs) {
     const users = uses.get(input) ?? [];
-    const cuts = users.map((user) => user.kind === "operation" ? contiguousCut(user) : undefined);
+    const cuts = users.map(contiguousCut);
     if (input.shape.length !== 1 || users.length === 0 || isOutput.has(input) || cuts.includes(undefined)) {
       kept.push(input);
       continue;
@@ -93,7 +89,7 @@ export function viewFlatVectors(
   return {
     inputs: all,
     outputs: split,
-    inputSignature: signatureOf(all.map((value) => [value.name, value])),
+    inputSignature: inputSignature(all),
     outputSignature: signatureOf(split),
     inputViews: new Map(used.map((value) => [value.name, views.get(value)!])),
     outputViews,

@@ -2,7 +2,7 @@ import { splat } from "../emit/constants.ts";
 import { matMul, sumOfParts } from "../emit/contract.ts";
 import { concat, gather, reshape } from "../emit/shape.ts";
 import { sizeOf } from "../graph.ts";
-import type { Graph, Value } from "../graph.ts";
+import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
   bothWays,
@@ -35,7 +35,11 @@ import {
  */
 
 const TAPS = FILTER_TRANSFORM.columns ** 2;
-const BOTH_FILTER_TRANSFORMS = bothWays(FILTER_TRANSFORM, FILTER_TRANSFORM);
+const INPUT_ADJOINT = transposed(INPUT_TRANSFORM);
+/** Makes of six columns seven, the last one zeros: what pixels get from tiles that do not see them. */
+const SHARE_ADJOINT = withZeros(INPUT_ADJOINT);
+const FILTER_ADJOINT = transposed(FILTER_TRANSFORM);
+const OUTPUT_ADJOINT = transposed(OUTPUT_TRANSFORM);
 
 /** [N, H, W, C], [3, 3, C, O] -> [N, outH, outW, O]. */
 export function forward(graph: Graph, x: Value, filter: Value, g: ConvolutionGeometry): Value {
@@ -53,9 +57,8 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   const tiles = tileCount(g);
   const weights = transformedFilter(graph, filter, g, { anew: true });
   const products = matMul(graph, transformedGradient(graph, dy, g), weights, { transposeB: true });
-  const adjoint = transposed(INPUT_TRANSFORM);
-  // A column of zeros more, [6, 7, T, C]: what pixels get from tiles that do not see them.
-  const shares = transform(graph, adjoint, reshape(graph, products, [POINTS, tiles * channels]), withZeros(adjoint));
+  const flat = reshape(graph, products, [POINTS, tiles * channels]);
+  const shares = transform(graph, INPUT_ADJOINT, flat, SHARE_ADJOINT);
   const perTile = reshape(graph, shares, [SHARES * tiles, channels]);
   return reshape(graph, sumOfParts(graph, gather(graph, perTile, scatterTable(graph, g), 0)), g.input);
 }
@@ -66,7 +69,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   const sums = matMul(graph, tiles, transformedGradient(graph, dy, g), { transposeA: true });
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const flat = reshape(graph, sums, [POINTS, inChannels * outChannels]);
-  return reshape(graph, transform(graph, transposed(FILTER_TRANSFORM), flat), g.filter);
+  return reshape(graph, transform(graph, FILTER_ADJOINT, flat), g.filter);
 }
 
 /** [36, T, C]. */
@@ -92,8 +95,8 @@ function transformedFilter(
   const [, , inChannels, outChannels] = g.filter as [number, number, number, number];
   const taps = reshape(graph, filter, [TAPS, inChannels * outChannels]);
   const points = anew
-    ? matMul(graph, constantMatrix(graph, transposed(BOTH_FILTER_TRANSFORMS)), taps, { transposeA: true })
-    : matMul(graph, constantMatrix(graph, BOTH_FILTER_TRANSFORMS), taps);
+    ? matMul(graph, denseMatrix(graph, FILTER_ADJOINT, FILTER_ADJOINT), taps, { transposeA: true })
+    : transform(graph, FILTER_TRANSFORM, taps);
   return reshape(graph, points, [POINTS, inChannels, outChannels]);
 }
 
@@ -103,7 +106,7 @@ function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): V
   const pixels = reshape(graph, dy, [sizeOf(g.output) / channels, channels]);
   const tiles = gather(graph, isWhole(g) ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
-  return reshape(graph, transform(graph, transposed(OUTPUT_TRANSFORM), flat), [POINTS, tileCount(g), channels]);
+  return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);
 }
 
 /** With fewer columns to transform, or smaller tiles, what a second operation costs is more than it saves. */
@@ -117,7 +120,7 @@ const TWO_STEP_TILE = 6;
 function transform(graph: Graph, down: TransformMatrix, x: Value, across = down): Value {
   const [{ rows, columns }, length] = [down, x.shape[1]!];
   if (length < TWO_STEP_LENGTH || columns < TWO_STEP_TILE) {
-    return matMul(graph, constantMatrix(graph, bothWays(down, across)), x);
+    return matMul(graph, denseMatrix(graph, down, across), x);
   }
   const halfway = matMul(graph, constantMatrix(graph, down), reshape(graph, x, [columns, columns * length]));
   const whole = matMul(graph, constantMatrix(graph, across), reshape(graph, halfway, [rows, columns, length]));
@@ -125,8 +128,15 @@ function transform(graph: Graph, down: TransformMatrix, x: Value, across = down)
 }
 
 /** One constant for all layers, so that what forward and backward pass have in common is computed once. */
-function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): Value {
+function constantMatrix(graph: Graph, { name, rows, columns, data }: TransformMatrix): ConstantValue {
   return graph.table(`winograd ${name}`, () => graph.constant("float32", [rows, columns], data));
+}
+
+function denseMatrix(graph: Graph, down: TransformMatrix, across: TransformMatrix): ConstantValue {
+  return graph.table(
+    `winograd both ${down.name}, ${across.name}`,
+    () => constantMatrix(graph, bothWays(down, across)),
+  );
 }
 
 function withZeroRow(graph: Graph, rows: Value): Value {

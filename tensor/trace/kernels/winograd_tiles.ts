@@ -39,12 +39,11 @@ export function isWhole({ output }: ConvolutionGeometry): boolean {
 
 /** Pixel of the images that each place of each tile holds, [36, T]; one past the last for none. */
 export function tileTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.input as [number, number, number];
-  return table(graph, "tile", g, [POINTS, tileCount(g)], (entries) => {
+  const tiles = tileCount(g);
+  const none = sizeOf(g.input.slice(0, 3));
+  return table(graph, "tile", g, [POINTS, tiles], (entries) => {
     eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
-      const inside = row >= 0 && row < height && column >= 0 && column < width;
-      entries[place * tileCount(g) + tile] = inside ? (image * height + row) * width + column : batch * height * width;
+      entries[place * tiles + tile] = inputPixel(g, image, y, x) ?? none;
     });
   });
 }
@@ -52,10 +51,11 @@ export function tileTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
 /** Pixel of the output that each place of each tile is, [16, T]; one past the last for none. */
 export function gradientTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
   const [batch, height, width] = g.output as [number, number, number];
-  return table(graph, "gradient", g, [PIXELS, tileCount(g)], (entries) => {
+  const tiles = tileCount(g);
+  return table(graph, "gradient", g, [PIXELS, tiles], (entries) => {
     eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
       const inside = y < height && x < width;
-      entries[place * tileCount(g) + tile] = inside ? (image * height + y) * width + x : batch * height * width;
+      entries[place * tiles + tile] = inside ? (image * height + y) * width + x : batch * height * width;
     });
   });
 }
@@ -63,9 +63,10 @@ export function gradientTable(graph: Graph, g: ConvolutionGeometry): ConstantVal
 /** Row (place, tile) of each pixel of the output, [N outH outW]. */
 export function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
   const [batch, height, width] = g.output as [number, number, number];
+  const tiles = tileCount(g);
   return table(graph, "output", g, [batch * height * width], (entries) => {
     eachPlace(g, TILE_OUTPUTS, (place, tile, image, y, x) => {
-      if (y < height && x < width) entries[(image * height + y) * width + x] = place * tileCount(g) + tile;
+      if (y < height && x < width) entries[(image * height + y) * width + x] = place * tiles + tile;
     });
   });
 }
@@ -75,19 +76,27 @@ export function outputTable(graph: Graph, g: ConvolutionGeometry): ConstantValue
  * fewer than four tiles see it, the rest are zeros.
  */
 export function scatterTable(graph: Graph, g: ConvolutionGeometry): ConstantValue {
-  const [batch, height, width] = g.input as [number, number, number];
-  const pixels = batch * height * width;
+  const pixels = sizeOf(g.input.slice(0, 3));
+  const tiles = tileCount(g);
   return table(graph, "scatter", g, [4, pixels], (entries) => {
-    entries.fill(TILE_INPUTS * tileCount(g));
+    entries.fill(TILE_INPUTS * tiles);
     const found = new Uint8Array(pixels);
     eachPlace(g, TILE_INPUTS, (place, tile, image, y, x) => {
-      const [row, column] = [y - g.pads[0]!, x - g.pads[1]!];
-      if (row < 0 || row >= height || column < 0 || column >= width) return;
-      const pixel = (image * height + row) * width + column;
+      const pixel = inputPixel(g, image, y, x);
+      if (pixel === undefined) return;
       const share = Math.floor(place / TILE_INPUTS) * SHARE_COLUMNS + place % TILE_INPUTS;
-      entries[pixels * found[pixel]!++ + pixel] = share * tileCount(g) + tile;
+      entries[pixels * found[pixel]!++ + pixel] = share * tiles + tile;
     });
   });
+}
+
+/** The pixel of the images at a place in the padded input, unless it is padding. */
+function inputPixel({ input, pads }: ConvolutionGeometry, image: number, y: number, x: number): number | undefined {
+  const [height, width] = [input[1]!, input[2]!];
+  const row = y - pads[0]!;
+  const column = x - pads[1]!;
+  const inside = row >= 0 && row < height && column >= 0 && column < width;
+  return inside ? (image * height + row) * width + column : undefined;
 }
 
 /** Every place of every tile of `size` x `size`, with its coordinates in the padded input or in the output. */
