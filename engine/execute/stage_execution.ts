@@ -70,8 +70,6 @@ export class StageExecution {
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
-      type: "start",
-      nonce: crypto.randomUUID(),
       params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,

@@ -3,7 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { looseLock } from "./module_lock.ts";
-import { TOOLKIT_CONFIG } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_CONFIG } from "./runtime.ts";
+
+/** The tensor engine is a download of about 100 MB. */
+const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
 /** Modules whose packages were made available in this process, with the lock of those that have one. */
 const installed = new Map<string, string | undefined>();
@@ -64,13 +67,12 @@ export async function installFiles(
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--cached-only", ...flags, code],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const url = new TextDecoder().decode(stdout).trim();
+  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code], {
+    timeoutMs: LOADING_TIMEOUT_MS,
+  });
+  const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${new TextDecoder().decode(stderr)}` };
+  return { problem: `${full} was fetched and is not found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -80,27 +82,15 @@ async function cacheModule(
   onProgress: (message: string, first: boolean) => void,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--no-check", ...flags, module],
-    stdout: "null",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const last: string[] = [];
   let first = true;
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stderr) {
-    for (const line of decoder.decode(chunk, { stream: true }).split(/[\r\n]+/)) {
-      const text = line.trim();
-      if (text === "") continue;
-      last.push(text);
-      if (last.length > 5) last.shift();
-      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
-      if (name === undefined) continue;
+  const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
+    timeoutMs: FETCHING_TIMEOUT_MS,
+    onLine: (line) => {
+      const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
+      if (name === undefined) return;
       onProgress(`fetching ${name}`, first);
       first = false;
-    }
-  }
-  const { success } = await child.status;
-  return success ? undefined : last.join("\n");
+    },
+  });
+  return success ? undefined : said;
 }
