@@ -19,6 +19,7 @@ export async function installPackages(
   entry: string,
   custom: boolean,
   onProgress: (message: string) => void,
+  signal: AbortSignal,
 ): Promise<Installed> {
   if (installed.has(entry)) return { lock: installed.get(entry) };
   const say = (message: string, first: boolean) => {
@@ -32,12 +33,12 @@ export async function installPackages(
     const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
     try {
       const path = looseLock(folder);
-      problem = await cacheModule(entry, [`--lock=${path}`, config], say);
+      problem = await cacheModule(entry, [`--lock=${path}`, config], say, signal);
       lock = Deno.readTextFileSync(path);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
-  } else problem = await cacheModule(entry, ["--frozen", config], say);
+  } else problem = await cacheModule(entry, ["--frozen", config], say, signal);
   if (problem !== undefined) return { problem };
   installed.set(entry, lock);
   return { lock };
@@ -80,11 +81,13 @@ async function cacheModule(
   module: string,
   flags: readonly string[],
   onProgress: (message: string, first: boolean) => void,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
   let first = true;
   const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
     timeoutMs: FETCHING_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
     onLine: (line) => {
       const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
       if (name === undefined) return;

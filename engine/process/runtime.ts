@@ -196,8 +196,8 @@ export async function ownCacheFolder(folder: string): Promise<string> {
   const [shared, own] = [await asked, join(folder, "deno")];
   makeFolder(own);
   for (const name of ["npm", "gen"]) {
-    makeFolder(join(shared, name));
-    Deno.symlinkSync(join(shared, name), join(own, name), { type: "junction" });
+    const modules = join(shared, name);
+    if (isThere(modules)) Deno.symlinkSync(modules, join(own, name), { type: "junction" });
   }
   return own;
 }
