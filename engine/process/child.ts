@@ -47,6 +47,8 @@ export type WorkerTask = "serveStage" | "describeStage" | "describePipeline";
 
 /** A stage that was asked to stop has this long to finish its step and save. */
 const STOP_GRACE_MS = 15 * 60_000;
+/** A process whose stage has ended has this long to go: it may have left something behind that keeps it. */
+const EXIT_GRACE_MS = 5_000;
 
 /**
  * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
@@ -132,11 +134,19 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
   let outcome: StageOutcome | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
+  const onKill = () => killGroup(child);
+  const killAfter = (graceMs: number) => {
+    clearTimeout(graceTimer);
+    graceTimer = setTimeout(onKill, graceMs);
+  };
   const onStop = () => {
     tell("stop");
-    graceTimer = setTimeout(() => killGroup(child), STOP_GRACE_MS);
+    if (outcome === undefined) killAfter(STOP_GRACE_MS);
   };
-  const onKill = () => killGroup(child);
+  const end = (how: StageOutcome) => {
+    outcome = how;
+    killAfter(EXIT_GRACE_MS);
+  };
   options.stop.addEventListener("abort", onStop);
   options.kill.addEventListener("abort", onKill);
   const nonce = crypto.randomUUID();
@@ -149,14 +159,10 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
       const message = parseMessage(line.slice(at + prefix.length));
-      if (message === undefined) {
-        log.keep(line);
-        continue;
-      }
-      if (message.type === "end") outcome = message.end;
-      else if (message.type === "crash") {
-        outcome = { status: "crashed", message: message.message, stack: message.stack };
-      } else options.emit(message);
+      if (message === undefined) log.keep(line.slice(at + prefix.length));
+      else if (message.type === "end") end(message.end);
+      else if (message.type === "crash") end({ status: "crashed", message: message.message, stack: message.stack });
+      else options.emit(message);
     }
   };
   const readLog = async () => {

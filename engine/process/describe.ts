@@ -3,7 +3,6 @@ import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
-import { statIfThere } from "../store/files.ts";
 import { type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
@@ -22,6 +21,19 @@ function explainSilence(said: string, { timedOut, held }: BoundedChild): string 
   const refused = explainRefusal(said);
   if (refused !== undefined) return `while it was loaded: ${refused.message}`;
   return said === "" ? "it gives no answer: it must not end the process" : said;
+}
+
+const MAX_MODULE_BYTES = 16 << 20;
+
+/** Why a file is not given to Deno as code; one that is a pipe or a device may have no end. */
+export function whyUnloadable(file: string): string | undefined {
+  try {
+    const { isFile, size } = Deno.statSync(file);
+    if (!isFile) return "it is no regular file";
+    return size > MAX_MODULE_BYTES ? `it is larger than ${MAX_MODULE_BYTES >> 20} MiB` : undefined;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message;
+  }
 }
 
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
@@ -89,8 +101,9 @@ function makeKind(
 }
 
 async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
-  if (statIfThere(request.file) === undefined) {
-    return { error: "no such file", fix: "correct the path; it is relative to the pipeline file" };
+  const unloadable = whyUnloadable(request.file);
+  if (unloadable !== undefined) {
+    return { error: unloadable, fix: "correct the path; it is relative to the pipeline file" };
   }
   const code = await digestCode(request.file);
   if ("error" in code) {
