@@ -76,7 +76,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "throw-bare": /^it threw what is no Error: /,
   "throw-trap": /^it threw a value that cannot be shown$/,
   "throw-long": /^Error: long long/,
-  "throw-escape": /^Error: red  and \\u0007\\u202e\\u009b$/m,
+  "throw-escape": /^Error: red {2}and \\u0007\\u202e\\u009b$/m,
   "reject-unawaited": /nobody waits for me/,
   "throw-later": /thrown by a timer/,
   "exit-0": /^its process ended without finishing the stage$/,
