@@ -9,7 +9,6 @@ import {
   requestsOf,
   type RightsRequest,
   selectStages,
-  type Store,
 } from "noiseline/core";
 import { styleFor } from "./format/style.ts";
 import { formatTable } from "./format/table.ts";
@@ -82,11 +81,10 @@ function rowOf({ stage, rights }: RightsRequest): string[] {
 export function rightsOfStages(
   stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
   pipeline: Pipeline,
-  store: Store,
 ) {
   const requests = requestsOf(stages, pipeline.folder);
   if (requests.length === 0) return [];
-  const open = new Map(new Grants(store.root).open(requests).map((request) => [request.file, request]));
+  const open = new Map(new Grants(pipeline.folder).open(requests).map((request) => [request.file, request]));
   return requests.map((request) => ({ request, missing: open.get(request.file)?.rights ?? [] }));
 }
 

@@ -64,7 +64,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const total = totalOf(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
-      const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline, opened.store);
+      const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
       if (json) {
         printJson({
           pipeline: pipeline.name,

@@ -62,7 +62,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pipeline, store, warnings } = loaded;
       const { granted, problems } = parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
-      const grants = new Grants(store.root);
+      const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);

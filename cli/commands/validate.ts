@@ -23,8 +23,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options });
       makePlanner(loaded, {}, json);
-      const { pipeline, store, warnings } = loaded;
-      const rights = rightsOfStages([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline, store);
+      const { pipeline, warnings } = loaded;
+      const rights = rightsOfStages([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline);
       if (json) {
         printJson({
           ok: true,

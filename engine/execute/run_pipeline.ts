@@ -41,7 +41,7 @@ export async function runPipeline(
   const started = performance.now();
   const plan = await planner.plan();
   if (plan.problems.length > 0) return refuse(plan.problems);
-  const grants = options.grants ?? new Grants(store.root);
+  const grants = options.grants ?? new Grants(pipeline.folder);
   const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
   if (requests.length > 0) {
     if (await options.askForGrants?.(requests) !== true) {

@@ -81,7 +81,7 @@ export async function replayStage(
       onFailure: () => {},
       onNested: () => {},
       cache: undefined,
-      grants: new Grants(store.root),
+      grants: new Grants(pipeline.folder),
       replace: false,
     });
     const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());

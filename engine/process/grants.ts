@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { ignoreTrouble, makeFolder, readTextIfThere, writeAtomically } from "../store/files.ts";
-import type { RightsRequest } from "./rights.ts";
+import { projectOf, type RightsRequest } from "./rights.ts";
 
 /** Where what users grant is kept: no project, archive or stage can write there. */
 function grantsPath(): string {
@@ -19,9 +19,9 @@ export class Grants {
   readonly #path: string;
   readonly #held = new Map<string, Set<string>>();
 
-  /** @param storeRoot of the project, whose folder it lies in */
-  constructor(storeRoot: string, path: string = grantsPath()) {
-    this.#project = dirname(storeRoot);
+  /** @param folder of the pipeline, wherever its store is */
+  constructor(folder: string, path: string = grantsPath()) {
+    this.#project = projectOf(folder);
     this.#path = path;
     for (const { project, stage, rights } of this.#read() ?? []) {
       if (project === this.#project) this.#hold(stage, rights);

@@ -1,9 +1,11 @@
-import { isAbsolute, join, relative } from "node:path";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
+import type { Kind } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import { findStoreRoot } from "../store/store.ts";
 
 /** What one file of custom stages asks for beyond its inputs and outputs. */
 export interface RightsRequest {
@@ -29,6 +31,11 @@ function isOutside(path: string, folder: string): boolean {
   return way.startsWith("..") || isAbsolute(way);
 }
 
+/** The folder that a pipeline belongs to as a whole: that of the nearest deno.json. */
+export function projectOf(folder: string): string {
+  return realPath(dirname(findStoreRoot(folder)));
+}
+
 /** Where a file, or all that lies in a folder, really is: a link may lead anywhere, and a stage reads through it. */
 function* realPlaces(path: string, seen: Set<string>): Generator<string> {
   const real = realPath(path);
@@ -42,6 +49,14 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
     return;
   }
   for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
+}
+
+/** Modules that a stage imports from beyond its project: JSON and code are read without a permission. */
+function foreignModules({ entry, modules = {} }: Kind, project: string): string[] {
+  const file = fileURLToPath(entry);
+  const places = Object.keys(modules).filter((name) => !/^(npm:|noiseline$)/.test(name));
+  return [file, ...places.map((name) => resolve(dirname(file), name))].map(realPath)
+    .filter((path) => path !== realPath(file) && isOutside(path, project));
 }
 
 /**
@@ -64,6 +79,7 @@ export function rightsOf({ kind, ...stage }: Stage, folder: string, native: bool
       ...net.map((host) => `net=${host}`),
       ...env.map((name) => `env=${name}`),
       ...(packages.length > 0 || native ? ["native"] : []),
+      ...foreignModules(kind, projectOf(folder)).map((path) => `read=${path}`),
       // A folder stands for what lies in it.
       ...outside.filter((place) => !outside.some((one) => one !== place && !isOutside(place, one)))
         .map((place) => `read=${place}`),

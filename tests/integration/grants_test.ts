@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Json } from "../support/cli_process.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
@@ -69,6 +70,26 @@ Deno.test("a file outside the pipeline's folder has to be granted, also where a 
     const secret = `read=${Deno.realPathSync(project.path("secret.txt"))}`;
     assertEquals(json.rights[0].missing, ["env=NOISELINE_TEST_WORD", ...name === "own" ? [] : [secret]], name);
   }
+});
+
+Deno.test("a module from beyond the project has to be granted, since importing it reads it", async () => {
+  await using outside = new Project({ files: { "secret.json": '{ "word": 1 }' } });
+  const secret = Deno.realPathSync(outside.path("secret.json"));
+  const importing = (path: string) =>
+    READER.replace("permissions:", "").replace('{ env: ["NOISELINE_TEST_WORD"] },', "") +
+    `import secret from ${JSON.stringify(path)} with { type: "json" };\nconsole.log(secret);\n`;
+  await using project = new Project({ files: { "own.json": "1" } });
+  Deno.symlinkSync(secret, project.path("link.json"));
+  project.write("p.yaml", STAGE);
+  const validate = async (path: string) => {
+    project.write("stage.ts", importing(path));
+    return (await project.cli(["validate", "p.yaml", "--json"])).json;
+  };
+  const missing = (json: Json) => json.rights.flatMap((one: Json) => one.missing);
+  assertEquals(missing(await validate(`file://${secret}`)), [`read=${secret}`]);
+  assertEquals(missing(await validate("./own.json")), []);
+  // Deno itself loads no module through a link.
+  assertEquals((await validate("./link.json")).diagnostics[0].code, "kind-broken");
 });
 
 /** Ways to declare more than one name in a name. */

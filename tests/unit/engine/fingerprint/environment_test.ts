@@ -38,7 +38,7 @@ Deno.test("a stage runs again when a variable that it declares changes, and the 
   await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
   const pipeline = await loadGood(folder.path, YAML);
   const store = openStore(join(folder.path, ".noiseline"));
-  const grants = new Grants(store.root, join(folder.path, "grants.json"));
+  const grants = new Grants(folder.path, join(folder.path, "grants.json"));
   const run = async (word: string | undefined) => {
     setVariable(word);
     const result = await runPipeline(pipeline, store, { grants, askForGrants: () => Promise.resolve(true) });
