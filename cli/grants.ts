@@ -28,8 +28,7 @@ export function parseGrants(
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
   for (const text of texts) {
     const colon = text.indexOf(":");
-    const given = text.slice(colon + 1).split(",").map((right) => right.trim());
-    if (colon < 1 || given.includes("")) {
+    if (colon < 1 || colon === text.length - 1) {
       report(text, "no stage with rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
       continue;
     }
@@ -39,15 +38,29 @@ export function parseGrants(
     const stages = named.stages.map((id) => ({ stage: pipeline.stages.get(id)! }));
     const asked = requestsOf(stages, pipeline.folder);
     const rights = new Set(asked.flatMap((request) => request.rights));
-    const extra = given.filter((right) => !rights.has(right));
-    if (extra.length > 0) {
+    const { given, extra } = takeRights(text.slice(colon + 1), [...rights]);
+    if (extra !== undefined) {
       const fix = rights.size === 0 ? "leave it out" : `it asks for ${[...rights].join(",")}`;
-      report(text, `the stage does not ask for ${extra.join(", ")}`, fix);
+      report(text, `the stage does not ask for ${extra}`, fix);
       continue;
     }
     for (const request of asked) granted.push({ ...request, rights: given });
   }
   return { granted, problems };
+}
+
+/** Split a list of rights, in whose paths there may be commas. */
+function takeRights(text: string, asked: readonly string[]): { given: string[]; extra: string | undefined } {
+  const given: string[] = [];
+  // The longest first, as one may begin with another and a comma.
+  const known = asked.toSorted((a, b) => b.length - a.length);
+  for (let rest = text; rest !== "";) {
+    const right = known.find((one) => `${rest},`.startsWith(`${one},`));
+    if (right === undefined) return { given, extra: rest.split(",")[0] };
+    given.push(right);
+    rest = rest.slice(right.length + 1);
+  }
+  return { given, extra: undefined };
 }
 
 /** Ask on the terminal, once for all; undefined where there is nobody to ask. */

@@ -107,7 +107,7 @@ export function requestsOf(
 /** What to give to a command, so that a stage may do what it asks for. */
 export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "rights">): string {
   const text = `${stage.entry}:${rights.join(",")}`;
-  return `--grant ${/^[\w@%+=:,./~[\]-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`;
+  return `--grant ${/^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`;
 }
 
 /** The error about rights that nobody has granted. */
