@@ -3,7 +3,7 @@ import { basename, dirname, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
 import { hashFile } from "../store/files.ts";
-import { TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./runtime.ts";
 
 /** Stands for the toolkit's own code in the digest of a custom stage. Raised when what stages build on changes meaning. */
 export const API_VERSION = 1;
@@ -51,14 +51,10 @@ function isToolkit(specifier: string): boolean {
  */
 export async function digestCode(file: string): Promise<CodeDigest> {
   const root = pathToFileURL(file).href;
-  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-lock", `--config=${TOOLKIT_CONFIG}`, root],
-    env: { NO_COLOR: "1" },
-    // Ctrl-C in a terminal must not look as if the code could not be read.
-    detached: true,
-  }).output();
-  if (!success) return { error: new TextDecoder().decode(stderr).trim() };
-  const info = JSON.parse(new TextDecoder().decode(stdout)) as Info;
+  const args = ["info", "--json", "--no-lock", `--config=${TOOLKIT_CONFIG}`, root];
+  const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS });
+  if (!success) return { error: said };
+  const info = JSON.parse(stdout) as Info;
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
 
   const parts: string[][] = [];

@@ -5,25 +5,21 @@ import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
-import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
+import { type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
 import { lockedPackages, looseLock, moduleFlags } from "./module_lock.ts";
-import { formatMemory, watchMemory } from "./memory.ts";
+import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { killGroup, spawnDeno } from "./runtime.ts";
+import { BoundedChild, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder, spawnDeno } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
-const DESCRIBE_TIMEOUT_MS = 20_000;
-/** Loading a stage has no reason to take much, whatever the machine has. */
-const DESCRIBE_MEMORY = 2 ** 31;
-
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, { timedOut, held }: { timedOut: boolean; held: number | undefined }): string {
+function explainSilence(said: string, { timedOut, held }: BoundedChild): string {
   if (held !== undefined) return `loading it took ${formatMemory(held)} of memory and was stopped`;
-  if (timedOut) return `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped`;
+  if (timedOut) return `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped`;
   const refused = explainRefusal(said);
   if (refused !== undefined) return `while it was loaded: ${refused.message}`;
   return said === "" ? "it gives no answer: it must not end the process" : said;
@@ -36,24 +32,12 @@ export async function askChild<T>(
   question: Record<string, unknown>,
 ): Promise<{ answer: T } | { error: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
-  let child: Deno.ChildProcess | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let unwatch: (() => void) | undefined;
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...moduleFlags(looseLock(folder), false)];
-    const started = spawnDeno(["run", ...flags, module]);
-    child = started;
-    const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
-    timer = setTimeout(() => {
-      stopped.timedOut = true;
-      killGroup(started);
-    }, DESCRIBE_TIMEOUT_MS);
-    unwatch = watchMemory(started.pid, DESCRIBE_MEMORY, (held) => {
-      stopped.held = held;
-      killGroup(started);
-    });
+    const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...moduleFlags(looseLock(folder), false)];
+    const started = spawnDeno(["run", ...flags, module], { env: { DENO_DIR: await ownCacheFolder(folder) } });
+    using bounds = new BoundedChild(started, { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY });
     const stdin = started.stdin.getWriter();
     await stdin.write(new TextEncoder().encode(`${JSON.stringify({ ...question, nonce })}\n`)).catch(() => {});
     await stdin.close().catch(() => {});
@@ -69,11 +53,8 @@ export async function askChild<T>(
     };
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
-    return { error: explainSilence(log.tail().replaceAll(/\s+at .*$/gm, "").trim(), stopped) };
+    return { error: explainSilence(log.tail().replaceAll(/\s+at .*$/gm, "").trim(), bounds) };
   } finally {
-    clearTimeout(timer);
-    unwatch?.();
-    if (child !== undefined) killGroup(child);
     await Deno.remove(folder, { recursive: true });
   }
 }

@@ -7,7 +7,7 @@ import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/builtin_kind.ts";
-import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
+import { type LoadModule, openChannel } from "./worker_host.ts";
 
 const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
 const artifactType = z.enum(ARTIFACT_TYPES);
@@ -70,13 +70,10 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 
 /** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeStage(load: LoadModule): Promise<void> {
-  const first = await inputLines().next();
-  if (first.done) Deno.exit(1);
-  const { nonce, params } = JSON.parse(first.value) as { nonce: string; params: unknown[] };
-  const answer = openChannel(nonce);
+  const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
   const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(stage.params, raw));
-  answer({ ...described, outcomes } satisfies DescribeAnswer);
+  send({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

@@ -3,7 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { looseLock } from "./module_lock.ts";
-import { TOOLKIT_CONFIG } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_CONFIG } from "./runtime.ts";
+
+/** The tensor engine is a download of about 100 MB. */
+const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
 /** Modules whose packages were made available in this process, with the lock of those that have one. */
 const installed = new Map<string, string | undefined>();
@@ -16,6 +19,7 @@ export async function installPackages(
   entry: string,
   custom: boolean,
   onProgress: (message: string) => void,
+  signal: AbortSignal,
 ): Promise<Installed> {
   if (installed.has(entry)) return { lock: installed.get(entry) };
   const say = (message: string, first: boolean) => {
@@ -29,12 +33,12 @@ export async function installPackages(
     const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
     try {
       const path = looseLock(folder);
-      problem = await cacheModule(entry, [`--lock=${path}`, config], say);
+      problem = await cacheModule(entry, [`--lock=${path}`, config], say, signal);
       lock = Deno.readTextFileSync(path);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
-  } else problem = await cacheModule(entry, ["--frozen", config], say);
+  } else problem = await cacheModule(entry, ["--frozen", config], say, signal);
   if (problem !== undefined) return { problem };
   installed.set(entry, lock);
   return { lock };
@@ -64,13 +68,12 @@ export async function installFiles(
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--cached-only", ...flags, code],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const url = new TextDecoder().decode(stdout).trim();
+  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code], {
+    timeoutMs: LOADING_TIMEOUT_MS,
+  });
+  const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${new TextDecoder().decode(stderr)}` };
+  return { problem: `${full} was fetched and is not found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -78,29 +81,19 @@ async function cacheModule(
   module: string,
   flags: readonly string[],
   onProgress: (message: string, first: boolean) => void,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--no-check", ...flags, module],
-    stdout: "null",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const last: string[] = [];
   let first = true;
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stderr) {
-    for (const line of decoder.decode(chunk, { stream: true }).split(/[\r\n]+/)) {
-      const text = line.trim();
-      if (text === "") continue;
-      last.push(text);
-      if (last.length > 5) last.shift();
-      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
-      if (name === undefined) continue;
+  const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
+    timeoutMs: FETCHING_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+    onLine: (line) => {
+      const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
+      if (name === undefined) return;
       onProgress(`fetching ${name}`, first);
       first = false;
-    }
-  }
-  const { success } = await child.status;
-  return success ? undefined : last.join("\n");
+    },
+  });
+  return success ? undefined : said;
 }
