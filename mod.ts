@@ -83,7 +83,7 @@ export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
 export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
 export type { Kind } from "./engine/kind.ts";
-export type { BuiltinKinds } from "./engine/load/kinds.ts";
+export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";

@@ -46,6 +46,8 @@ export interface StageDevice {
   readonly numerics: string;
   /** What the device is and, where it was chosen, why no better one. */
   readonly reason: string;
+  /** Whether it runs native code, which Deno does not contain. */
+  readonly native?: boolean;
   /** Asked for once the stage's packages are installed. */
   readonly grants: () => Promise<DeviceGrants>;
 }

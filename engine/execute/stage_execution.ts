@@ -7,8 +7,10 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
+import type { Grants } from "../process/grants.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
@@ -31,6 +33,8 @@ export interface ExecutionOptions {
   readonly emit: Emit;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  /** What custom stages may do. */
+  readonly grants: Grants;
 }
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
@@ -114,6 +118,12 @@ export class StageExecution {
     if (stage.kind.runs === "inline") {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
+    }
+    // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
+    const [refused] = this.#options.grants.open(requestsOf([planned], pipeline.folder));
+    if (refused !== undefined) {
+      const { message, got, fix } = notGranted(refused, pipeline);
+      return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
     const installed = await installPackages(stage.kind.entry, stage.kind.custom, note, stop);

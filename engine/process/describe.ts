@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
@@ -7,7 +8,7 @@ import { type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
-import { looseLock, moduleFlags } from "./module_lock.ts";
+import { lockedPackages, looseLock, moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
@@ -122,6 +123,13 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   const { description, error } = asked.answer;
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
+  }
+  const native = description.permissions.native ?? [];
+  const packages = native.length === 0 ? undefined : lockedPackages();
+  const unknown = native.find((name) => !packages!.has(name));
+  if (unknown !== undefined) {
+    const error = `permissions.native: "${unknown}" is no package that the toolkit imports`;
+    return { error, fix: suggestName(unknown, [...packages!]) };
   }
   return { kind: makeKind(request, code, asked.answer, description) };
 }

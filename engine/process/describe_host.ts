@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { permissionsSchema } from "../../schemas/permissions.ts";
 import { resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { rolesOf } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
@@ -26,11 +27,7 @@ export const stageDescriptionSchema = z.object({
   ),
   outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
   seeded: z.boolean().default(false),
-  permissions: z.strictObject({
-    net: z.array(z.string()).optional(),
-    env: z.array(z.string()).optional(),
-    native: z.array(z.string()).optional(),
-  }).default({}),
+  permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
   roles: z.record(z.string(), z.looseObject({})),
 });

@@ -27,6 +27,12 @@ export function stageLock(folder: string, lock: string | undefined): string {
   return path;
 }
 
+/** Names of the npm packages that the toolkit itself imports, at the versions of its lock. */
+export function lockedPackages(): ReadonlySet<string> {
+  const { specifiers } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as { specifiers: Record<string, string> };
+  return new Set(Object.keys(specifiers).flatMap((text) => /^npm:((?:@[^/]+\/)?[^@/]+)@/.exec(text)?.[1] ?? []));
+}
+
 /** A copy of the toolkit's lock that Deno may add to. */
 export function looseLock(folder: string): string {
   const path = join(folder, "deno.lock");
