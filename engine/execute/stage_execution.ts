@@ -117,10 +117,10 @@ export class StageExecution {
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note);
+    const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note);
     const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
-    const outside = "problem" in installed ? installed.problem : await openOutside(stage, folders, note);
-    if (typeof outside === "string" || "problem" in installed) {
+    const outside = missing ?? await openOutside(stage, folders, note);
+    if (typeof outside === "string") {
       return {
         status: "failed",
         message: `cannot fetch its packages: ${outside}`,
@@ -137,7 +137,6 @@ export class StageExecution {
       grants: await planned.device?.grants() ?? {},
       timeoutMs: stage.timeoutMs,
       memoryLimit: memoryLimitOf(stage),
-      lock: installed.lock,
       env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
       stop,
       kill,

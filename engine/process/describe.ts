@@ -4,14 +4,15 @@ import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
-import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
+import { CLOSED, ownLocation, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
-import { looseLock, moduleFlags } from "./module_lock.ts";
+import { installPackages } from "./install.ts";
+import { moduleFlags, type ModuleMap } from "./module_lock.ts";
 import { formatMemory, watchMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
-import { explainRefusal } from "./refusal.ts";
+import { explainRefusal, isUncached } from "./refusal.ts";
 import { killGroup, spawnDeno } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
@@ -28,12 +29,25 @@ function explainSilence(said: string, { timedOut, held }: { timedOut: boolean; h
   return said === "" ? "it gives no answer: it must not end the process" : said;
 }
 
+interface Question {
+  /** Address of the module that is asked about. */
+  readonly entry: string;
+  readonly task: Exclude<WorkerTask, "serveStage">;
+  readonly question: Readonly<Record<string, unknown>>;
+  readonly map: ModuleMap;
+}
+
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
-export async function askChild<T>(
-  entry: string,
-  task: Exclude<WorkerTask, "serveStage">,
-  question: Record<string, unknown>,
-): Promise<{ answer: T } | { error: string }> {
+export async function askChild<T>(asked: Question): Promise<{ answer: T } | { error: string }> {
+  const first = await askOnce<T>(asked);
+  if (!("said" in first) || !isUncached(first.said)) return first;
+  const missing = await installPackages(asked.entry, asked.map, () => {});
+  return missing === undefined ? await askOnce(asked) : { error: `cannot fetch its packages: ${missing}` };
+}
+
+async function askOnce<T>(
+  { entry, task, question, map }: Question,
+): Promise<{ answer: T } | { error: string; said: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
   let child: Deno.ChildProcess | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -41,7 +55,7 @@ export async function askChild<T>(
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...moduleFlags(looseLock(folder), false)];
+    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...CLOSED, ...moduleFlags(folder, map)];
     const started = spawnDeno(["run", ...flags, module]);
     child = started;
     const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
@@ -68,7 +82,8 @@ export async function askChild<T>(
     };
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
-    return { error: explainSilence(log.tail().replaceAll(/\s+at .*$/gm, "").trim(), stopped) };
+    const said = log.tail().replaceAll(/\s+at .*$/gm, "").trim();
+    return { error: explainSilence(said, stopped), said };
   } finally {
     clearTimeout(timer);
     unwatch?.();
@@ -98,6 +113,7 @@ function makeKind(
     runs: "process",
     entry: pathToFileURL(request.file).href,
     modules: code.modules,
+    map: () => code.map,
     roles: own.roles as ParamRoles,
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
@@ -119,11 +135,12 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
       : { error: refused.message, fix: refused.fix };
   }
   noteModule(request.file, code);
-  const asked = await askChild<DescribeAnswer>(
-    pathToFileURL(request.file).href,
-    "describeStage",
-    { params: request.params },
-  );
+  const asked = await askChild<DescribeAnswer>({
+    entry: pathToFileURL(request.file).href,
+    task: "describeStage",
+    question: { params: request.params },
+    map: code.map,
+  });
   if ("error" in asked) return { error: asked.error, fix: "correct the stage file; it must load without side effects" };
   const { description, error } = asked.answer;
   if (description === undefined) {

@@ -100,6 +100,11 @@ function explain(permission: string, what: string | undefined, folders: OwnFolde
   }
 }
 
+/** Whether Deno says of a module that it may not fetch it. */
+export function isUncached(text: string): boolean {
+  return /lockfile is out of date|not found in cache|--cached-only is specified/.test(text);
+}
+
 /**
  * What Deno says when a process does what it may not, or when a module cannot be loaded that the stage's code does not
  * name, as a message about the stage. Undefined if the text is about something else.
@@ -117,7 +122,15 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
   if (unstable !== undefined) {
     return { message: `the stage may not use ${unstable}, which is unstable`, fix: "leave it out" };
   }
-  if (/lockfile is out of date|not found in cache|--cached-only is specified/.test(text)) {
+  const unnamed = /Import "([^"]+)" not a dependency/.exec(text)?.[1];
+  if (unnamed !== undefined) {
+    return {
+      message: `the code imports "${unnamed}", and nothing says what that is`,
+      fix:
+        'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
+    };
+  }
+  if (isUncached(text)) {
     const module = /(?:Specifier not found in cache|package not found in cache): "([^"]+)"/.exec(text)?.[1];
     return {
       message: `the stage may not load ${
