@@ -91,8 +91,14 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   return flags;
 }
 
-/** Nothing is fetched while code runs that is not the toolkit's own. */
-export const CLOSED: readonly string[] = ["--cached-only", "--deny-import"];
+/**
+ * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
+ * nothing; no key would know what it is here, unless the stage declares it.
+ */
+export function closedFlags(env: readonly string[] = []): string[] {
+  const flags = ["--cached-only", "--deny-import"];
+  return env.includes("NODE_ENV") ? flags : [...flags, "--ignore-env=NODE_ENV"];
+}
 
 /** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
 function heapFlags(limit: number | undefined): string[] {
@@ -113,7 +119,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
   const flags = [
     ...permissions,
-    ...CLOSED,
+    ...closedFlags(kind.permissions.env),
     ...moduleFlags(options.folder, kind.map?.()),
     ...(kind.custom ? [ownLocation()] : []),
     ...heapFlags(options.memoryLimit),

@@ -77,7 +77,10 @@ async function askDeno(
       detached: true,
     }).output();
     if (!success) {
-      const said = new TextDecoder().decode(stderr).replace(/\n\s*Stack backtrace:[^]*/, "");
+      const said = new TextDecoder().decode(stderr).replace(/\n\s*Stack backtrace:[^]*/, "").replaceAll(
+        copy,
+        lock ?? copy,
+      );
       return { error: said.replace(/^[^]*?error: /, "").replaceAll(/\s*\n\s*/g, " ").trim() };
     }
     return {
@@ -92,6 +95,10 @@ async function askDeno(
 /** `npm:/name@version/part` -> `name@version`. */
 function packageOf(specifier: string): string {
   return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
+}
+
+function nameOf(specifier: string): string {
+  return packageName(packageOf(specifier));
 }
 
 /** What an import gives by itself, where no settings say otherwise. */
@@ -156,7 +163,8 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
       else queue.add(url);
       if (target.pinned || url === plainly(name, specifier)) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
-      parts.push(["import", place(specifier), name, place(url)]);
+      // What is written out as a package is in the text of the module, and its version among the packages.
+      if (nameOf(url) !== nameOf(name)) parts.push(["import", place(specifier), name, place(url)]);
     }
   }
   const lock = addToLock(asked.lock, named);

@@ -4,7 +4,7 @@ import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
-import { CLOSED, ownLocation, type WorkerTask, writeEntry } from "./child.ts";
+import { closedFlags, ownLocation, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
@@ -20,13 +20,22 @@ const DESCRIBE_TIMEOUT_MS = 20_000;
 /** Loading a stage has no reason to take much, whatever the machine has. */
 const DESCRIBE_MEMORY = 2 ** 31;
 
+/** Why a question has no answer, and what to do about it where that is known. */
+export interface Unanswered {
+  readonly error: string;
+  readonly fix?: string;
+}
+
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, { timedOut, held }: { timedOut: boolean; held: number | undefined }): string {
-  if (held !== undefined) return `loading it took ${formatMemory(held)} of memory and was stopped`;
-  if (timedOut) return `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped`;
+function explainSilence(
+  said: string,
+  { timedOut, held }: { timedOut: boolean; held: number | undefined },
+): Unanswered {
+  if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
+  if (timedOut) return { error: `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
-  if (refused !== undefined) return `while it was loaded: ${refused.message}`;
-  return said === "" ? "it gives no answer: it must not end the process" : said;
+  if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
+  return { error: said === "" ? "it gives no answer: it must not end the process" : said };
 }
 
 interface Question {
@@ -38,16 +47,16 @@ interface Question {
 }
 
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
-export async function askChild<T>(asked: Question): Promise<{ answer: T } | { error: string }> {
+export async function askChild<T>(asked: Question): Promise<{ answer: T } | Unanswered> {
   const first = await askOnce<T>(asked);
-  if (!("said" in first) || !isUncached(first.said)) return first;
+  if ("answer" in first || !isUncached(first.said)) return first;
   const missing = await installPackages(asked.entry, asked.map, () => {});
   return missing === undefined ? await askOnce(asked) : { error: `cannot fetch its packages: ${missing}` };
 }
 
 async function askOnce<T>(
   { entry, task, question, map }: Question,
-): Promise<{ answer: T } | { error: string; said: string }> {
+): Promise<{ answer: T } | Unanswered & { readonly said: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
   let child: Deno.ChildProcess | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,7 +64,14 @@ async function askOnce<T>(
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...CLOSED, ...moduleFlags(folder, map)];
+    const flags = [
+      "--no-prompt",
+      "--no-check",
+      "--quiet",
+      ownLocation(),
+      ...closedFlags(),
+      ...moduleFlags(folder, map),
+    ];
     const started = spawnDeno(["run", ...flags, module]);
     child = started;
     const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
@@ -78,12 +94,13 @@ async function askOnce<T>(
       for await (const one of answerLines(started.stdout)) if (one.startsWith(prefix)) line = one;
     };
     const readLog = async () => {
-      for await (const one of streamLines(started.stderr)) log.keep(one);
+      // Frames would only push out what they belong to.
+      for await (const one of streamLines(started.stderr)) if (!/^\s+at /.test(one)) log.keep(one);
     };
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
-    const said = log.tail().replaceAll(/\s+at .*$/gm, "").trim();
-    return { error: explainSilence(said, stopped), said };
+    const said = log.tail();
+    return { ...explainSilence(said, stopped), said };
   } finally {
     clearTimeout(timer);
     unwatch?.();
@@ -131,7 +148,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if ("error" in code) {
     const refused = explainRefusal(code.error);
     return refused === undefined
-      ? { error: code.error, fix: "correct the stage's imports" }
+      ? { error: code.error, fix: "correct the stage's imports, or the deno.json above it" }
       : { error: refused.message, fix: refused.fix };
   }
   noteModule(request.file, code);
@@ -141,7 +158,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
     question: { params: request.params },
     map: code.map,
   });
-  if ("error" in asked) return { error: asked.error, fix: "correct the stage file; it must load without side effects" };
+  if ("error" in asked) return { fix: "correct the stage file; it must load without side effects", ...asked };
   const { description, error } = asked.answer;
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };

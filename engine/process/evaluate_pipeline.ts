@@ -18,7 +18,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   noteModule(file, code);
   const entry = pathToFileURL(file).href;
   const asked = await askChild<{ pipeline: unknown }>({ entry, task: "describePipeline", question: {}, map: code.map });
-  if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
+  if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
   const value = asked.answer.pipeline;
   // What was computed has no lines; its path says where to look.
   const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;

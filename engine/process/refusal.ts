@@ -130,6 +130,13 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
         'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
     };
   }
+  const unreached = /Failed loading (https?:\S+)/.exec(text)?.[1];
+  if (unreached !== undefined) {
+    return {
+      message: `a package is not on this machine, and ${unreached} cannot be reached`,
+      fix: "check the network, then try again",
+    };
+  }
   if (isUncached(text)) {
     const module = /(?:Specifier not found in cache|package not found in cache): "([^"]+)"/.exec(text)?.[1];
     return {
