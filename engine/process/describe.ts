@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
+import type { DeviceFinding } from "../../stages/contract.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
@@ -13,7 +14,7 @@ import { moduleFlags, type ModuleMap } from "./module_lock.ts";
 import { formatMemory, watchMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import { killGroup, spawnDeno } from "./runtime.ts";
+import { DEVICE_MODULE, killGroup, spawnDeno } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
 const DESCRIBE_TIMEOUT_MS = 20_000;
@@ -109,6 +110,12 @@ async function askOnce<T>(
   }
 }
 
+/** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
+async function findDevice(params: unknown): Promise<DeviceFinding> {
+  const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
+  return await findStageDevice(params);
+}
+
 function makeKind(
   request: CustomRequest,
   code: Exclude<CodeDigest, { error: string }>,
@@ -132,6 +139,7 @@ function makeKind(
     modules: code.modules,
     map: () => code.map,
     roles: own.roles as ParamRoles,
+    ...(own.device ? { device: findDevice } : {}),
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
       if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);

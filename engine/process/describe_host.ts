@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { rolesOf } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
@@ -26,6 +27,7 @@ export const stageDescriptionSchema = z.object({
   ),
   outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
   seeded: z.boolean().default(false),
+  device: z.boolean().default(false),
   permissions: z.strictObject({
     net: z.array(z.string()).optional(),
     env: z.array(z.string()).optional(),
@@ -43,15 +45,24 @@ export interface DescribeAnswer {
   readonly outcomes: readonly ParamsOutcome[];
 }
 
+/** All params that a pipeline may give to a stage. */
+function allParams({ params, device }: StageDefinition): z.ZodObject {
+  return device === true ? withDeviceParams(params) : params;
+}
+
 function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return { error: "its default export is not a stage" };
   }
   if (!(stage.params instanceof z.ZodObject)) return { error: "its params are not a Zod object" };
   const { run: _run, params, ...rest } = stage;
+  const taken = Object.keys(params.shape).find((name) => name === "device" || name === "threads");
+  if (stage.device === true && taken !== undefined) {
+    return { error: `its params have "${taken}", which device: true gives it` };
+  }
   const parsed = stageDescriptionSchema.safeParse({
     ...rest,
-    roles: rolesOf(params),
+    roles: rolesOf(allParams(stage)),
   });
   return parsed.success
     ? { description: parsed.data }
@@ -79,7 +90,7 @@ export async function describeStage(load: LoadModule): Promise<void> {
   const answer = openChannel(nonce);
   const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
-  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(stage.params, raw));
+  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
   answer({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

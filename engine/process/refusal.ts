@@ -19,6 +19,11 @@ function isBelow(path: string, folder: string): boolean {
 }
 
 function explainRead(what: string): Refusal {
+  if (/^\/(proc|sys)\//.test(what)) {
+    const fix = "make it a param, as what differs by machine must not change a result; " +
+      "to compute on a device, set device: true in its definition and use withDevice";
+    return { message: `the stage may not read ${what}: it is none of its inputs`, fix };
+  }
   return {
     message: `the stage may not read ${what}: it is none of its inputs`,
     fix:

@@ -11,6 +11,9 @@ export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 /** The module through which a worker comes back into the engine. */
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
 
+/** The module that finds what a stage computes on. */
+export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
+
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     const path = join(folder, program);

@@ -63,7 +63,7 @@ Deno.test("a stage finds what the user's own import map names, its scopes and it
   project.write("deno.json", project.read("deno.json").replace('"lib/":"./other/"', '"lib/":"./lib/"'));
   const { json } = await project.cli(["plan", "p.yaml", "--json"]);
   assertEquals(json.stages[0].state, "run");
-  assertEquals(json.stages[0].reasons.map(({ kind }: { kind: string }) => kind), ["code"]);
+  assertEquals(json.stages[0].reasons.map((reason: { code: string }) => reason.code), ["code"]);
 });
 
 Deno.test("a stage and a pipeline in TypeScript find the members of a workspace and the packages of a package.json", async () => {
