@@ -1,7 +1,7 @@
 import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 import type { DeviceFinding, DeviceGrants, StageContext } from "../contract.ts";
 
-export interface DeviceParams {
+interface DeviceParams {
   readonly device: DeviceName;
   readonly threads?: number | undefined;
 }

@@ -9,7 +9,8 @@ import { makeContext, openOutput } from "../../engine/process/context.ts";
 import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import type { InputPort, InputPorts, OutputPorts, StageContext, StageDefinition, StageEnd } from "../contract.ts";
-import { type DeviceParams, findStageDevice } from "../shared/stage_device.ts";
+import type { DeviceName } from "../../tensor/devices.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -21,10 +22,12 @@ export type TestInputs<I extends InputPorts> =
   & { readonly [K in keyof I as I[K] extends { optional: true } ? K : never]?: TestInput<I[K]> };
 
 export interface TestOptions<P extends z.ZodObject, I extends InputPorts> {
-  /** As in a pipeline file: defaults are filled in. A stage with a device takes `device` and `threads` here too. */
-  readonly params?: z.input<P> & Partial<DeviceParams>;
+  /** As in a pipeline file: defaults are filled in. */
+  readonly params?: z.input<P>;
   readonly inputs: TestInputs<I>;
   readonly seed?: number;
+  /** What a stage with `device: true` computes on. Default: the best that this machine has. */
+  readonly device?: DeviceName;
   /** Abort it to see the stage save and stop. */
   readonly stop?: AbortSignal;
 }
@@ -57,11 +60,14 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   const folder = await Deno.makeTempDir({ prefix: "noiseline-stage-" });
   try {
     const notes: string[] = [];
-    const params = (stage.device === true ? withDeviceParams(stage.params) : stage.params).parse(options.params ?? {});
-    const given = options.inputs as Readonly<Record<string, TestFiles | readonly TestFiles[] | undefined>>;
+    const { device = "auto", params: given = {}, stop = new AbortController().signal } = options;
+    const params = stage.device === true
+      ? withDeviceParams(stage.params).parse({ ...given, device })
+      : stage.params.parse(given);
+    const files = options.inputs as Readonly<Record<string, TestFiles | readonly TestFiles[] | undefined>>;
     const inputs = await Promise.all(
       Object.entries(stage.inputs).map(async ([port, definition]) =>
-        [port, await layOut(join(folder, "in", port), definition, given[port])] as const
+        [port, await layOut(join(folder, "in", port), definition, files[port])] as const
       ),
     );
     const places = Object.keys(stage.outputs).map((port) => [port, join(folder, "out", port)] as const);
@@ -73,12 +79,12 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
       outputs: Object.fromEntries(places),
       progressFolder: join(folder, "progress"),
       progressLimit: Number.MAX_SAFE_INTEGER,
-      device: stage.device === true ? await findDevice(params as unknown as DeviceParams) : null,
+      device: stage.device === true ? await findDevice(device) : null,
       packages: {},
       downloads: null,
     };
     Deno.mkdirSync(start.progressFolder);
-    const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
+    const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
     const end = await stage.run(context as unknown as StageContext<P, I, O>) ?? undefined;
@@ -89,8 +95,8 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   }
 }
 
-async function findDevice(params: DeviceParams) {
-  const found = await findStageDevice(params);
+async function findDevice(device: DeviceName) {
+  const found = await findStageDevice({ device });
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }
