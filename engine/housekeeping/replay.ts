@@ -8,6 +8,7 @@ import { artifactDigest } from "../fingerprint/keys.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/grants.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { copyFile, hashFile, makeFolder, removeQuietly, statIfThere } from "../store/files.ts";
 import { listFiles } from "../store/folders.ts";
@@ -80,6 +81,7 @@ export async function replayStage(
       onFailure: () => {},
       onNested: () => {},
       cache: undefined,
+      grants: new Grants(pipeline.folder),
       replace: false,
     });
     const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());

@@ -5,7 +5,7 @@ import type { Kind } from "../kind.ts";
 import { writeNew } from "../store/files.ts";
 import { streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
-import { formatMemory, watchMemory } from "./memory.ts";
+import { formatMemory } from "./memory.ts";
 import {
   messagePrefix,
   type StageEvent,
@@ -15,7 +15,7 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { killGroup, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
+import { BoundedChild, killGroup, ownCacheFolder, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
 export interface ChildOptions {
@@ -60,12 +60,10 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask): str
   return path;
 }
 
-/**
- * Storage that outlives a process, such as CacheStorage, belongs to a location: with one of its own, no run finds what
- * another left there. It would be an input that no key knows.
- */
-export function ownLocation(): string {
-  return `--location=http://${crypto.randomUUID()}.invalid/`;
+/** The variables that a stage declared, as they are here. */
+function declaredVariables({ permissions: { env = [] } }: Kind, { grants }: ChildOptions): Record<string, string> {
+  const set = [...env, ...grants.env ?? []].map((name) => [name, Deno.env.get(name)] as const);
+  return Object.fromEntries(set.filter((one): one is [string, string] => one[1] !== undefined));
 }
 
 /**
@@ -93,12 +91,9 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
 
 /**
  * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
- * nothing; no key would know what it is here, unless the stage declares it.
+ * that there is none; a stage that declares it gets it.
  */
-export function closedFlags(env: readonly string[] = []): string[] {
-  const flags = ["--cached-only", "--deny-import"];
-  return env.includes("NODE_ENV") ? flags : [...flags, "--ignore-env=NODE_ENV"];
-}
+export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
 
 /** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
 function heapFlags(limit: number | undefined): string[] {
@@ -119,14 +114,18 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
   const flags = [
     ...permissions,
-    ...closedFlags(kind.permissions.env),
+    ...CLOSED,
     ...moduleFlags(options.folder, kind.map?.()),
-    ...(kind.custom ? [ownLocation()] : []),
+    ...(kind.custom ? ["--no-code-cache"] : []),
     ...heapFlags(options.memoryLimit),
     "--no-check",
     "--quiet",
   ];
-  const child = spawnDeno(["run", ...flags, module], { cwd: options.folder, env: options.env });
+  const foreign = kind.custom ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
+  const env = { ...declaredVariables(kind, options), ...options.env, ...foreign };
+  const child = spawnDeno(["run", ...flags, module], { cwd: options.folder, env });
+  // Whatever the stage started dies with it.
+  using bounds = new BoundedChild(child, { timeoutMs: options.timeoutMs, memory: options.memoryLimit });
 
   const stdin = child.stdin.getWriter();
   const tell = async (message: unknown) => {
@@ -137,30 +136,17 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     }
   };
   let outcome: StageOutcome | undefined;
-  let timedOut = false;
-  let held: number | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
   const onStop = () => {
-    tell({ type: "stop" });
+    tell("stop");
     graceTimer = setTimeout(() => killGroup(child), STOP_GRACE_MS);
   };
   const onKill = () => killGroup(child);
   options.stop.addEventListener("abort", onStop);
   options.kill.addEventListener("abort", onKill);
-  const timeout = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    killGroup(child);
-  }, options.timeoutMs);
-
-  const unwatch = options.memoryLimit === undefined
-    ? undefined
-    : watchMemory(child.pid, options.memoryLimit, (bytes) => {
-      held = bytes;
-      killGroup(child);
-    });
-
+  const nonce = crypto.randomUUID();
   const log = new StageLog(options.log);
-  const prefix = messagePrefix(start.nonce);
+  const prefix = messagePrefix(nonce);
   const readMessages = async () => {
     for await (const line of streamLines(child.stdout)) {
       // A stage that wrote to standard output by itself may have left its line open.
@@ -183,25 +169,21 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
 
   try {
-    await tell(start);
+    await tell({ ...start, nonce });
     if (options.stop.aborted) onStop();
     const [status] = await Promise.all([child.status, readMessages(), readLog()]);
-    if (timedOut) {
+    if (bounds.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (held !== undefined) return overLimit(held, options.memoryLimit!);
+    if (bounds.held !== undefined) return overLimit(bounds.held, options.memoryLimit!);
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     return describeLoss(status, log.tail());
   } finally {
-    clearTimeout(timeout);
     clearTimeout(graceTimer);
-    unwatch?.();
     log.close();
     options.stop.removeEventListener("abort", onStop);
     options.kill.removeEventListener("abort", onKill);
-    // Whatever the stage started dies with it.
-    killGroup(child);
     await stdin.close().catch(() => {});
   }
 }

@@ -5,7 +5,7 @@ import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
 import { copyFile, hashFile, readTextIfThere, statIfThere } from "../store/files.ts";
 import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
 import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
-import { TOOLKIT_ROOT } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
 
 /**
  * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`stage_api.ts`)
@@ -63,30 +63,12 @@ async function askDeno(
     const copy = join(folder, "deno.lock");
     if (lock !== undefined) copyFile(lock, copy);
     const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
-    const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "info",
-        "--json",
-        ...flags,
-        ...config === undefined ? [] : [`--config=${config}`],
-        pathToFileURL(file).href,
-      ],
-      env: { NO_COLOR: "1" },
-      cwd: dirname(file),
-      // Ctrl-C in a terminal must not look as if the code could not be read.
-      detached: true,
-    }).output();
-    if (!success) {
-      const said = new TextDecoder().decode(stderr).replace(/\n\s*Stack backtrace:[^]*/, "").replaceAll(
-        copy,
-        lock ?? copy,
-      );
-      return { error: said.replace(/^[^]*?error: /, "").replaceAll(/\s*\n\s*/g, " ").trim() };
-    }
-    return {
-      info: JSON.parse(new TextDecoder().decode(stdout)) as Info,
-      lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock,
-    };
+    if (config !== undefined) flags.push(`--config=${config}`);
+    const args = ["info", "--json", ...flags, pathToFileURL(file).href];
+    const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS, cwd: dirname(file) });
+    if (success) return { info: JSON.parse(stdout) as Info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
+    const text = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^[^]*?error: /, "");
+    return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

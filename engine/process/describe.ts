@@ -1,25 +1,29 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { DeviceFinding } from "../../stages/contract.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { statIfThere } from "../store/files.ts";
-import { closedFlags, ownLocation, type WorkerTask, writeEntry } from "./child.ts";
+import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { moduleFlags, type ModuleMap } from "./module_lock.ts";
-import { formatMemory, watchMemory } from "./memory.ts";
+import { lockedPackages, moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import { DEVICE_MODULE, killGroup, spawnDeno } from "./runtime.ts";
+import {
+  BoundedChild,
+  DEVICE_MODULE,
+  LOADING_MEMORY,
+  LOADING_TIMEOUT_MS,
+  ownCacheFolder,
+  spawnDeno,
+} from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
-
-const DESCRIBE_TIMEOUT_MS = 20_000;
-/** Loading a stage has no reason to take much, whatever the machine has. */
-const DESCRIBE_MEMORY = 2 ** 31;
 
 /** Why a question has no answer, and what to do about it where that is known. */
 export interface Unanswered {
@@ -28,12 +32,9 @@ export interface Unanswered {
 }
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(
-  said: string,
-  { timedOut, held }: { timedOut: boolean; held: number | undefined },
-): Unanswered {
+function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
-  if (timedOut) return { error: `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped` };
+  if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
   return { error: said === "" ? "it gives no answer: it must not end the process" : said };
@@ -59,31 +60,12 @@ async function askOnce<T>(
   { entry, task, question, map }: Question,
 ): Promise<{ answer: T } | Unanswered & { readonly said: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
-  let child: Deno.ChildProcess | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let unwatch: (() => void) | undefined;
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const flags = [
-      "--no-prompt",
-      "--no-check",
-      "--quiet",
-      ownLocation(),
-      ...closedFlags(),
-      ...moduleFlags(folder, map),
-    ];
-    const started = spawnDeno(["run", ...flags, module]);
-    child = started;
-    const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
-    timer = setTimeout(() => {
-      stopped.timedOut = true;
-      killGroup(started);
-    }, DESCRIBE_TIMEOUT_MS);
-    unwatch = watchMemory(started.pid, DESCRIBE_MEMORY, (held) => {
-      stopped.held = held;
-      killGroup(started);
-    });
+    const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
+    const started = spawnDeno(["run", ...flags, module], { env: { DENO_DIR: await ownCacheFolder(folder) } });
+    using bounds = new BoundedChild(started, { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY });
     const stdin = started.stdin.getWriter();
     await stdin.write(new TextEncoder().encode(`${JSON.stringify({ ...question, nonce })}\n`)).catch(() => {});
     await stdin.close().catch(() => {});
@@ -101,11 +83,8 @@ async function askOnce<T>(
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
     const said = log.tail();
-    return { ...explainSilence(said, stopped), said };
+    return { ...explainSilence(said, bounds), said };
   } finally {
-    clearTimeout(timer);
-    unwatch?.();
-    if (child !== undefined) killGroup(child);
     await Deno.remove(folder, { recursive: true });
   }
 }
@@ -170,6 +149,13 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   const { description, error } = asked.answer;
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
+  }
+  const native = description.permissions.native ?? [];
+  const packages = native.length === 0 ? undefined : lockedPackages();
+  const unknown = native.find((name) => !packages!.has(name));
+  if (unknown !== undefined) {
+    const error = `permissions.native: "${unknown}" is no package that the toolkit imports`;
+    return { error, fix: suggestName(unknown, [...packages!]) };
   }
   return { kind: makeKind(request, code, asked.answer, description) };
 }

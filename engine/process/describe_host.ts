@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
+import { permissionsSchema } from "../../schemas/permissions.ts";
 import { resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { rolesOf } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/builtin_kind.ts";
-import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
+import { type LoadModule, openChannel } from "./worker_host.ts";
 
 const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
 const artifactType = z.enum(ARTIFACT_TYPES);
@@ -28,11 +29,7 @@ export const stageDescriptionSchema = z.object({
   outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
   seeded: z.boolean().default(false),
   device: z.boolean().default(false),
-  permissions: z.strictObject({
-    net: z.array(z.string()).optional(),
-    env: z.array(z.string()).optional(),
-    native: z.array(z.string()).optional(),
-  }).default({}),
+  permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
   roles: z.record(z.string(), z.looseObject({})),
 });
@@ -84,13 +81,10 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 
 /** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeStage(load: LoadModule): Promise<void> {
-  const first = await inputLines().next();
-  if (first.done) Deno.exit(1);
-  const { nonce, params } = JSON.parse(first.value) as { nonce: string; params: unknown[] };
-  const answer = openChannel(nonce);
+  const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
   const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
-  answer({ ...described, outcomes } satisfies DescribeAnswer);
+  send({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

@@ -3,6 +3,10 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+
+/** The tensor engine is a download of about 100 MB. */
+const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
 /** Modules whose packages were made available in this process. */
 const installed = new Set<string>();
@@ -17,6 +21,7 @@ export async function installPackages(
   entry: string,
   map: ModuleMap | undefined,
   onProgress: (message: string) => void,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   if (installed.has(entry)) return undefined;
   const say = (message: string, first: boolean) => {
@@ -25,7 +30,7 @@ export async function installPackages(
   };
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
   try {
-    const problem = await cacheModule(entry, moduleFlags(folder, map), say);
+    const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
     if (problem === undefined) installed.add(entry);
     return problem;
   } finally {
@@ -57,13 +62,12 @@ export async function installFiles(
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--cached-only", ...flags, code],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const url = new TextDecoder().decode(stdout).trim();
+  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code], {
+    timeoutMs: LOADING_TIMEOUT_MS,
+  });
+  const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${new TextDecoder().decode(stderr)}` };
+  return { problem: `${full} was fetched and is not found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -71,29 +75,19 @@ async function cacheModule(
   module: string,
   flags: readonly string[],
   onProgress: (message: string, first: boolean) => void,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--no-check", ...flags, module],
-    stdout: "null",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const last: string[] = [];
   let first = true;
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stderr) {
-    for (const line of decoder.decode(chunk, { stream: true }).split(/[\r\n]+/)) {
-      const text = line.trim();
-      if (text === "") continue;
-      last.push(text);
-      if (last.length > 5) last.shift();
-      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
-      if (name === undefined) continue;
+  const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
+    timeoutMs: FETCHING_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+    onLine: (line) => {
+      const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
+      if (name === undefined) return;
       onProgress(`fetching ${name}`, first);
       first = false;
-    }
-  }
-  const { success } = await child.status;
-  return success ? undefined : last.join("\n");
+    },
+  });
+  return success ? undefined : said;
 }

@@ -91,3 +91,9 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
     `--lock=${lockFile}`,
   ];
 }
+
+/** Names of the npm packages that the toolkit itself imports, at the versions of its lock. */
+export function lockedPackages(): ReadonlySet<string> {
+  const { specifiers = {} } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  return new Set(Object.keys(specifiers).map((text) => packageName(text.replace(/^npm:/, ""))));
+}

@@ -12,11 +12,11 @@ export interface InputMessage {
   readonly folder: string | null;
 }
 
-/** All that a stage gets; the first line on the worker's standard input. */
+/**
+ * All that a stage gets. With a nonce, which marks the lines that are messages, the first line on the worker's standard
+ * input; any further line asks it to stop.
+ */
 export interface StartMessage {
-  readonly type: "start";
-  /** Marks the lines that are messages. Only the worker's own code learns it. */
-  readonly nonce: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
@@ -30,8 +30,6 @@ export interface StartMessage {
   /** Folder of fetched files, for stages that fetch any. */
   readonly downloads: string | null;
 }
-
-export type ParentMessage = StartMessage | { readonly type: "stop" };
 
 export type StageEvent =
   | { readonly type: "progress"; readonly update: ProgressUpdate }

@@ -76,13 +76,15 @@ Deno.test("run gives a stage nothing that another run left in the storage of the
     const worker = new Worker("data:text/javascript," + encodeURIComponent(code), { type: "module" });
     const found = await new Promise<string>((resolve) => worker.onmessage = ({ data }) => resolve(data));
     worker.terminate();
-    await outputs.out.write("text.txt", found + " " + typeof (globalThis as { localStorage?: unknown }).localStorage);`;
+    const local = localStorage.getItem("a") ?? "nothing";
+    localStorage.setItem("a", "kept");
+    await outputs.out.write("text.txt", found + " " + local);`;
   await using project = new Project({ files: { "odd.ts": stageWith("", body), "p.yaml": YAML } });
   for (const force of [[], ["--force", "a"], ["--force", "a"]]) {
     const { code, stdout, stderr } = await project.cli(["run", "p.yaml", ...force]);
     assertEquals(code, 0, stderr);
     assert(!`${stdout}${stderr}`.includes("not deterministic"), stdout);
-    assertEquals(project.read("outputs/demo/a/text.txt"), "nothing undefined");
+    assertEquals(project.read("outputs/demo/a/text.txt"), "nothing nothing");
   }
 });
 

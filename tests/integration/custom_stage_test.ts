@@ -75,7 +75,9 @@ export default defineStage({
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("hi"));
   await using project = new Project({ files: { "ask.ts": stage } });
   project.write("p.yaml", `name: demo\nstages:\n  a: { uses: ./ask.ts, with: { port: ${server.addr.port} } }\n`);
-  const { code, stderr } = await project.cli(["run", "p.yaml"], { env: { NOISELINE_TEST_WORD: "there" } });
+  const grant = "a:net=127.0.0.1,env=NOISELINE_TEST_WORD";
+  const env = { NOISELINE_TEST_WORD: "there" };
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", grant], { env });
   assertEquals(code, 0, stderr);
   assertEquals(project.read("outputs/demo/a/text.txt"), "hi there");
 });
