@@ -82,7 +82,9 @@ export default definePipeline({ name, stages: { a: { uses: "./stages/s.ts" } } }
 `,
     },
   });
-  const { code, stderr } = await project.cli(["run", "exp/p.ts"]);
+  // What lies beyond the nearest deno.json is asked for.
+  const grant = `a:read=${Deno.realPathSync(project.path("lib/mod.ts"))}`;
+  const { code, stderr } = await project.cli(["run", "exp/p.ts", "--grant", grant]);
   assertEquals(code, 0, stderr);
   assertEquals(project.read("exp/outputs/named/a/text.txt"), "named,function");
 });
