@@ -5,7 +5,7 @@ import type { Emit } from "../event/events.ts";
 import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import { isEnvironmental } from "../store/files.ts";
+import { isEnvironmental } from "../store/trouble.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";

@@ -1,9 +1,11 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, isEnvironmental, statIfThere } from "../store/files.ts";
+import { hashFile, statIfThere } from "../store/reading.ts";
+import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "./fits_key.ts";
-import { entriesOf, takeNames } from "./inventory.ts";
+import { takeNames } from "./inventory.ts";
+import { entriesOf } from "../store/reading.ts";
 
 /** A file of a result that is not what its name says, or not there. */
 export interface Fault {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
-import { hashFile } from "../store/files.ts";
+import { hashFile } from "../store/reading.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./runtime.ts";
 
 /** Stands for the toolkit's own code in the digest of a custom stage. Raised when what stages build on changes meaning. */

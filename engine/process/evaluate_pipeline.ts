@@ -3,7 +3,7 @@ import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import { askChild } from "./describe.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { copyFile, writeNew } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 
 /**
@@ -30,6 +31,7 @@ export function stageLock(folder: string, lock: string | undefined): string {
 /** A copy of the toolkit's lock that Deno may add to. */
 export function looseLock(folder: string): string {
   const path = join(folder, "deno.lock");
+  openRoot(folder);
   copyFile(TOOLKIT_LOCK, path);
   return path;
 }

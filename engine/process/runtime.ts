@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 
 /** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
 export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));

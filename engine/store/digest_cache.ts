@@ -1,4 +1,6 @@
-import { appendLine, hashFile, ignoreTrouble, isThere, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, writeAtomically } from "./files.ts";
+import { hashFile, isThere, readJsonLines, statIfThere } from "./reading.ts";
+import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 import { factsOf, type FileFacts, sameFacts } from "./facts.ts";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -57,6 +59,11 @@ export class DigestCache {
     const settled = hashedAt - Math.max(facts.mtimeMs, facts.ctimeMs) >= SETTLE_MS;
     if (settled && after !== undefined && sameFacts(factsOf(after), facts)) this.#remember({ path, ...facts, sha256 });
     return sha256;
+  }
+
+  /** Whether a file's content has a digest, from memory where that is safe. Of a file that cannot be read it has not. */
+  holds(path: string, sha256: string): boolean {
+    return unlessReadable(() => this.digest(path), undefined) === sha256;
   }
 
   /**

@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
 import { delay } from "@std/async";
-import { ignoreTrouble, openLockFile, rewrite, tryLock } from "./files.ts";
+import { openLockFile, rewrite, tryLock } from "./files.ts";
+import { readTextIfThere } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 
 /** A held lock. Closing it frees it; so does the end of the process, however it comes. */
 export interface Lock extends Disposable {
@@ -95,9 +97,5 @@ export function lockNow(path: string): Disposable {
 }
 
 function readHolder(path: string): string {
-  try {
-    return Deno.readTextFileSync(path).trim() || "another process";
-  } catch {
-    return "another process";
-  }
+  return readTextIfThere(path)?.trim().slice(0, 100) || "another process";
 }

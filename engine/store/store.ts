@@ -4,11 +4,14 @@ import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
-import { isMachineTrouble, removeQuietly, statIfThere } from "./files.ts";
+import { removeQuietly } from "./files.ts";
+import { entriesOf, statIfThere } from "./reading.ts";
+import { isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
+import { assertInside, openRoot } from "./roots.ts";
 import { RunStore } from "./runs.ts";
 import { TagStore } from "./tags.ts";
 import { TimingStore } from "./timings.ts";
@@ -77,6 +80,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     cache: join(root, "cache"),
     outputs: join(dirname(root), "outputs"),
   };
+  for (const folder of [root, paths.outputs]) openRoot(folder);
   const digests = new DigestCache(paths.digests, paths.folders);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -113,7 +117,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
 
 /** Remove what runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
 function sweepTemporary(folder: string): void {
-  for (const { name } of Deno.readDirSync(folder)) {
+  for (const { name } of entriesOf(folder)) {
     const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
     if (pid !== undefined && !isRunning(parseInt(pid, 36))) removeQuietly(join(folder, name));
   }
@@ -148,6 +152,7 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
     }
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
       makeDurableFolder(join(root, name));
+      assertInside(join(root, name, "any"));
     }
     sweepTemporary(join(root, "tmp"));
     return succeed(undefined);

@@ -3,7 +3,9 @@ import { createTarPacker, type TarHeader } from "modern-tar";
 import type { FileEntry, ResultManifest, TagRecord } from "../../../schemas/records.ts";
 import { compareCodeUnits } from "../../fingerprint/encode.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { isEnvironmental, moveInto, removeQuietly, statIfThere } from "../../store/files.ts";
+import { moveInto, removeQuietly } from "../../store/files.ts";
+import { statIfThere } from "../../store/reading.ts";
+import { isEnvironmental } from "../../store/trouble.ts";
 import type { Store } from "../../store/store.ts";
 import { HEADER, manifestEntry, objectEntry } from "./layout.ts";
 

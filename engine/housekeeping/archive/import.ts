@@ -9,7 +9,8 @@ import {
   resultManifestSchema,
 } from "../../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { isEnvironmental, makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
+import { makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
+import { isEnvironmental } from "../../store/trouble.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
 import { TAG_NAME } from "../../store/tags.ts";
