@@ -21,6 +21,6 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
-export { isMachineTrouble } from "./engine/store/trouble.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

@@ -1,4 +1,4 @@
-import { type Diagnostic, refuse, type Result } from "../diagnostic/diagnostic.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 
 /** Errors of a machine that lacks something or fails, such as a full disk, and what they are called. */
 const MACHINE: Readonly<Record<string, string>> = {
@@ -20,6 +20,7 @@ const PLACE: Readonly<Record<string, string>> = {
   EROFS: "its file system is read-only",
   EACCES: "permission denied",
   EPERM: "permission denied",
+  ENOENT: "there is no such file or folder",
   ENOTDIR: "a part of its path is no folder",
   EISDIR: "it is a folder",
   EEXIST: "something else has its name",
@@ -42,7 +43,7 @@ export function isMachineTrouble(error: unknown): boolean {
 
 /** Errors that say something of the machine or of the place, and nothing of this code. */
 export function isEnvironmental(error: unknown): boolean {
-  return isMachineTrouble(error) || Object.hasOwn(PLACE, codeOf(error));
+  return isMachineTrouble(error) || (codeOf(error) !== "ENOENT" && Object.hasOwn(PLACE, codeOf(error)));
 }
 
 /** Do what is good to have but not needed, such as a log line. */
@@ -79,18 +80,21 @@ export function locate<T>(path: string, work: () => T): T {
   }
 }
 
-/** What is wrong with the machine or a place, in words; undefined for every other error. */
+/** In words, what an error of the machine or of a place means. */
+export function reasonOf(error: unknown): string {
+  return MACHINE[codeOf(error)] ?? (PLACE[codeOf(error)] || (error as Error).message);
+}
+
+/** What is wrong with the machine or a place, as users are told; undefined for every other error. */
 export function explainTrouble(error: unknown): Diagnostic | undefined {
   if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
-  const code = codeOf(error);
   const { message } = error as Error;
   const machine = isMachineTrouble(error);
   const path = /\(os error \d+\)[^']*'(.*)'$/s.exec(message)?.[1];
-  const what = MACHINE[code] ?? PLACE[code] ?? "there is no such file or folder";
   return {
     severity: "error",
     code: machine ? "machine" : "file-unreadable",
-    message: path === undefined || what === "" ? message : `Cannot use ${path}: ${what}`,
+    message: path === undefined ? message : `Cannot use ${path}: ${reasonOf(error)}`,
     fix: machine
       ? "free some space or mend the disk, then run the same command again"
       : "mend what is there, or name another place",

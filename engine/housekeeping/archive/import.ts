@@ -10,6 +10,7 @@ import {
 } from "../../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
+import { MAX_RECORD_BYTES, openPlain } from "../../store/reading.ts";
 import { isEnvironmental } from "../../store/trouble.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
@@ -27,9 +28,6 @@ export interface Imported {
   /** Stages whose result in the store has other bytes; the store's own stays. */
   readonly different: readonly string[];
 }
-
-/** Manifests of thousands of files are a few megabytes; what is larger is no manifest. */
-const MAX_TEXT_BYTES = 64e6;
 
 /** Why an archive is not taken; it never leaves this module. */
 class ArchiveProblem extends Error {
@@ -130,14 +128,14 @@ interface RawEntry {
 
 /** Entries of a tar archive; what is wrong with it as a tar archive becomes one kind of error. */
 async function* readEntries(file: string): AsyncGenerator<RawEntry> {
-  const open = async () => {
+  const open = () => {
     try {
-      return await Deno.open(file);
+      return openPlain(file);
     } catch (error) {
       throw new ArchiveProblem((error as Error).message);
     }
   };
-  const source = await open();
+  const source = open();
   yield* asProblems(
     (async function* () {
       for await (const { header, body } of source.readable.pipeThrough(createTarDecoder({ strict: true }))) {
@@ -175,7 +173,7 @@ function filesOf({ outputs }: ResultManifest): FileEntry[] {
 }
 
 async function readJson(name: string, size: number, body: AsyncIterable<Uint8Array>): Promise<unknown> {
-  if (size > MAX_TEXT_BYTES) throw new ArchiveProblem(`${name} is too large: ${size} bytes`);
+  if (size > MAX_RECORD_BYTES) throw new ArchiveProblem(`${name} is too large: ${size} bytes`);
   const parts: Uint8Array[] = [];
   for await (const part of body) parts.push(part);
   try {
