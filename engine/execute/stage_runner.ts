@@ -5,6 +5,7 @@ import type { Emit } from "../event/events.ts";
 import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
+import { hasPortsOf } from "../plan/freshness.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
@@ -331,7 +332,8 @@ export class StageRunner {
   /** Publish, or keep what was published first: one key has one result. */
   async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.#options;
-    const first = store.results.byResolved(manifest.resolvedKey);
+    const there = store.results.byResolved(manifest.resolvedKey);
+    const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
     const difference = first === undefined ? undefined : compareResults(first, manifest);
     let serving = manifest;
     if (first !== undefined && difference !== undefined) {

@@ -3,7 +3,7 @@ import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "./fits_key.ts";
+import { fitsItsKey } from "../fingerprint/fits_key.ts";
 import { takeNames } from "./inventory.ts";
 import { entriesOf } from "../store/reading.ts";
 

@@ -30,7 +30,7 @@ function rootOf(path: string): string | undefined {
  * Make sure that a path stays under a root that was opened for it.
  *
  * @throws RangeError where it does not, which is a bug of the caller
- * @throws Misplaced where a folder on the way is a link
+ * @throws Misplaced where a link or a file is in the place of a folder on the way
  */
 export function assertInside(path: string): void {
   const full = resolve(path);
@@ -39,9 +39,9 @@ export function assertInside(path: string): void {
   const looked: string[] = [];
   for (let folder = dirname(full); folder.length > root.length && !solid.has(folder); folder = dirname(folder)) {
     const info = statIfThere(folder);
-    if (info?.isSymlink) {
-      const wanted = "there has to be a folder, since the link may lead anywhere; what is above it may be a link";
-      throw new Misplaced(`Cannot write below ${folder}: it is a link, and ${wanted}`);
+    if (info !== undefined && !info.isDirectory) {
+      const what = info.isSymlink ? "a link, which may lead anywhere" : "no folder";
+      throw new Misplaced(`Cannot write below ${folder}: it is ${what}`);
     }
     if (info !== undefined) looked.push(folder);
   }

@@ -15,7 +15,7 @@ import { isEnvironmental } from "../../store/trouble.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
 import { TAG_NAME } from "../../store/tags.ts";
-import { fitsItsKey } from "../fits_key.ts";
+import { fitsItsKey } from "../../fingerprint/fits_key.ts";
 import { parseEntryName } from "./layout.ts";
 
 export interface Imported {
