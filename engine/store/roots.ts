@@ -37,14 +37,15 @@ export function assertInside(path: string): void {
   const root = rootOf(full);
   if (root === undefined) throw new RangeError(`Cannot happen: ${path} is below no folder that was opened for writing`);
   const looked: string[] = [];
+  let wrong: string | undefined;
   for (let folder = dirname(full); folder.length > root.length && !solid.has(folder); folder = dirname(folder)) {
     const info = statIfThere(folder);
-    if (info !== undefined && !info.isDirectory) {
-      const what = info.isSymlink ? "a link, which may lead anywhere" : "no folder";
-      throw new Misplaced(`Cannot write below ${folder}: it is ${what}`);
-    }
-    if (info !== undefined) looked.push(folder);
+    if (info === undefined) continue;
+    looked.push(folder);
+    if (info.isDirectory) continue;
+    wrong = `Cannot write below ${folder}: it is ${info.isSymlink ? "a link, which may lead anywhere" : "no folder"}`;
   }
+  if (wrong !== undefined) throw new Misplaced(wrong);
   for (const folder of looked) solid.add(folder);
 }
 
