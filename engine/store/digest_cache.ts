@@ -84,7 +84,7 @@ export class DigestCache {
     const digest = compute();
     // As for single files: what changed lately, or since it was looked at, could change again and look the same.
     const same = files.every(({ path, facts }) => {
-      const after = statThrough(join(folder, path));
+      const after = unlessReadable(() => Deno.statSync(join(folder, path)), undefined);
       return after !== undefined && sameFacts(factsOf(after), facts);
     });
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
@@ -137,15 +137,6 @@ export class DigestCache {
   #compact(): void {
     const lines = [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`);
     ignoreTrouble(() => writeAtomically(this.#path, lines.join("")));
-  }
-}
-
-/** The facts of what a path leads to; undefined where that is gone. */
-function statThrough(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return undefined;
   }
 }
 

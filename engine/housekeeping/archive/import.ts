@@ -11,7 +11,7 @@ import {
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
 import { MAX_RECORD_BYTES, openPlain } from "../../store/reading.ts";
-import { isEnvironmental } from "../../store/trouble.ts";
+import { isEnvironmental, unlessReadable } from "../../store/trouble.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
 import { TAG_NAME } from "../../store/tags.ts";
@@ -128,14 +128,8 @@ interface RawEntry {
 
 /** Entries of a tar archive; what is wrong with it as a tar archive becomes one kind of error. */
 async function* readEntries(file: string): AsyncGenerator<RawEntry> {
-  const open = () => {
-    try {
-      return openPlain(file);
-    } catch (error) {
-      throw new ArchiveProblem((error as Error).message);
-    }
-  };
-  const source = open();
+  const source = unlessReadable(() => openPlain(file), undefined);
+  if (source === undefined) throw new ArchiveProblem("it is no file, or may not be read");
   yield* asProblems(
     (async function* () {
       for await (const { header, body } of source.readable.pipeThrough(createTarDecoder({ strict: true }))) {
