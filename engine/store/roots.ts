@@ -43,7 +43,8 @@ export function assertInside(path: string): void {
     if (info === undefined) continue;
     looked.push(folder);
     if (info.isDirectory) continue;
-    wrong = `Cannot write below ${folder}: it is ${info.isSymlink ? "a link, which may lead anywhere" : "no folder"}`;
+    const what = info.isSymlink ? "a link, which may lead anywhere" : "no folder";
+    wrong = `Cannot write below ${folder}: it is ${what}; put a folder in its place`;
   }
   if (wrong !== undefined) throw new Misplaced(wrong);
   for (const folder of looked) solid.add(folder);

@@ -83,6 +83,13 @@ Deno.test("a place that cannot be used is one error that names it, with exit cod
   assertEquals(left, []);
 });
 
+Deno.test("a tag is moved to the results of a pipeline when it is told to be", async () => {
+  await using ran = await makeRan();
+  assertEquals((await ran.cli("tag", "good", "@p.yaml")).code, 2);
+  const { code, said } = await ran.cli("tag", "good", "@p.yaml", "--force");
+  assertEquals([code, said], [0, "good: 1 result of small\n"]);
+});
+
 /** Files of the store by what they are, and what can lie in their place. */
 const PARTS = {
   manifest: (store: string) => listFiles(join(store, "results")).files.map((path) => join(store, "results", path)),
