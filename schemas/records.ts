@@ -11,15 +11,21 @@ const runIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/);
 
 /** What file systems take as one name. */
 const MAX_NAME_BYTES = 255;
+/** Nothing, or a name that leads elsewhere. */
+const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
+/** Control characters would act on terminals. */
+const BAD_CHARACTER = /[\\\p{Cc}]/u;
 
-/** Whether every file system takes it as a name. Control characters would act on terminals that show it. */
-function isName(part: string): boolean {
-  return !["", ".", ".."].includes(part) && part.isWellFormed() && /^[^\\\p{Cc}]+$/u.test(part) &&
-    new TextEncoder().encode(part).length <= MAX_NAME_BYTES;
+/** Whether every file system takes all parts of a path as names. */
+function hasNames(path: string): boolean {
+  if (NO_NAME.test(path) || BAD_CHARACTER.test(path) || !path.isWellFormed()) return false;
+  // No character has more than three bytes for each of its units.
+  return path.length * 3 <= MAX_NAME_BYTES ||
+    path.split("/").every((part) => new TextEncoder().encode(part).length <= MAX_NAME_BYTES);
 }
 
 /** Paths inside artifacts are relative, POSIX, and stay inside. */
-export const relativePathSchema = z.string().min(1).max(1024).refine((path) => path.split("/").every(isName), {
+export const relativePathSchema = z.string().min(1).max(1024).refine(hasNames, {
   error: "a relative path of plain names, without . or ..",
 });
 
@@ -32,8 +38,15 @@ export const fileEntrySchema = z.strictObject({
 /** Whether one folder can hold all of them: no name is there twice, or both a file's and a folder's. */
 function fitTogether(files: readonly { readonly path: string }[]): boolean {
   const names = new Set(files.map(({ path }) => path));
-  const above = (path: string) => [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index));
-  return names.size === files.length && !files.some(({ path }) => above(path).some((folder) => names.has(folder)));
+  const folders = new Set<string>();
+  for (const { path } of files) {
+    for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1)) {
+      const folder = path.slice(0, cut);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  return names.size === files.length && folders.isDisjointFrom(names);
 }
 
 export const artifactRecordSchema = z.strictObject({
