@@ -104,7 +104,7 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export type { ResultFacts } from "./engine/plan/result_facts.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
-export { isMachineTrouble } from "./engine/store/files.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";

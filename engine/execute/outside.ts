@@ -63,7 +63,7 @@ function copyExternal(path: string, place: string): { readonly copy: string } | 
  * @returns or what went wrong
  */
 export async function openOutside(
-  { stage, keys }: PlannedStage,
+  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
   digests: DigestCache,
   onProgress: (message: string) => void,

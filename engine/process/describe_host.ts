@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
-import { resourcesSchema } from "../../schemas/pipeline_file.ts";
+import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { rolesOf } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
@@ -10,7 +10,7 @@ import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/builtin_kind.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
-const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
+const portName = z.string().regex(PORT_PATTERN);
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 
