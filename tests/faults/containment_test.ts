@@ -87,6 +87,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "break-name": /file name that cannot be kept: "two\\nlines"/,
   "escape-name": /file name that cannot be kept: "\\u001b\[2J"/,
   "slash-name": /file name that cannot be kept/,
+  "empty-size": /^output "out" says that it holds 15360\.0 GiB, which is more than the disk does$/,
   "deep-folders": /output "out" (cannot be read|has a file name that cannot be kept)/,
 };
 

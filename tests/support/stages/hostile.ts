@@ -207,6 +207,11 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
   "break-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/two\nlines`, "x"),
   "escape-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/\u001b[2J`, "x"),
   "slash-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/back\\slash`, "x"),
+  "empty-size": ({ out }) => {
+    Deno.writeTextFileSync(`${out.folder}/hole`, "");
+    // More than any disk has, and no more than a file system of Linux takes for the size of a file.
+    Deno.truncateSync(`${out.folder}/hole`, 15 * 2 ** 40);
+  },
   "deep-folders": ({ out }) => {
     // Longer than what artifacts keep, and near what system calls take.
     Deno.chdir(out.folder);
