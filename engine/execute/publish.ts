@@ -7,6 +7,7 @@ import {
   relativePathSchema,
   type ResultManifest,
 } from "../../schemas/records.ts";
+import { printable } from "../diagnostic/printable.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import { Limit } from "../limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
@@ -39,12 +40,11 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
 }
 
 /**
- * Whether a file can be kept under its name. Control characters would act on terminals; a name that is not UTF-8 comes
- * with other letters in their place, under which there is no file.
+ * Whether a file can be kept under its name. Some characters would act on terminals; a name that is not UTF-8 comes with
+ * other letters in their place, under which there is no file.
  */
 function isKeepable(path: string, name: string): boolean {
-  // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name)) return false;
+  if (printable(name, "") !== name || name.includes("\t")) return false;
   return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
 }
 
@@ -85,7 +85,15 @@ export function listOutputs(
         fix: `write at least one file to outputs.${port}`,
       };
     }
-    const size = files.reduce((sum, name) => sum + statIfThere(join(folder, name))!.size, 0);
+    const infos = files.map((name) => statIfThere(join(folder, name))!);
+    const linked = infos.findIndex(({ nlink }) => nlink !== null && nlink > 1);
+    if (linked >= 0) {
+      return {
+        message: `output "${port}" holds a file with a second name: ${files[linked]}`,
+        fix: "write it, as whoever has the other name could still change it",
+      };
+    }
+    const size = infos.reduce((sum, info) => sum + info.size, 0);
     const { blocks, bsize } = statfsSync(folder);
     // A file may have a size and nothing in it, and reading it would take days.
     if (size > blocks * bsize) {
