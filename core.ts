@@ -25,6 +25,6 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { Grants } from "./engine/process/grants.ts";
 export { grantFlag, requestsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
-export { isMachineTrouble } from "./engine/store/files.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

@@ -19,10 +19,10 @@ export const GRANT_OPTION = "--grant <stage:rights>";
 export const GRANT_HELP = "let a custom stage do more: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
 
 /** What `--grant` texts give, or what is wrong with them. */
-export function parseGrants(
+export async function parseGrants(
   texts: readonly string[],
   pipeline: Pipeline,
-): { granted: RightsRequest[]; problems: Diagnostic[] } {
+): Promise<{ granted: RightsRequest[]; problems: Diagnostic[] }> {
   const granted: RightsRequest[] = [];
   const problems: Diagnostic[] = [];
   const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
@@ -35,7 +35,11 @@ export function parseGrants(
     const named = selectStages(pipeline, [text.slice(0, colon)]);
     problems.push(...named.problems);
     if (named.problems.length > 0) continue;
-    const stages = named.stages.map((id) => ({ stage: pipeline.stages.get(id)! }));
+    const stages = await Promise.all(named.stages.map(async (id) => {
+      const stage = pipeline.stages.get(id)!;
+      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params) : undefined);
+      return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
+    }));
     const asked = requestsOf(stages, pipeline.folder);
     const rights = new Set(asked.flatMap((request) => request.rights));
     const { given, extra } = takeRights(text.slice(colon + 1), [...rights]);

@@ -60,7 +60,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
       const { pipeline, store, warnings } = loaded;
-      const { granted, problems } = parseGrants(options.grant, pipeline);
+      const { granted, problems } = await parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);

@@ -60,7 +60,7 @@ function copyExternal(path: string, place: string): string | undefined {
  * @returns or what went wrong
  */
 export async function openOutside(
-  { stage, keys }: PlannedStage,
+  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
   digests: DigestCache,
   onProgress: (message: string) => void,

@@ -7,12 +7,11 @@ import {
   relativePathSchema,
   type ResultManifest,
 } from "../../schemas/records.ts";
-import { printable } from "../diagnostic/printable.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
 import { Limit } from "../limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { formatMemory } from "../process/memory.ts";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
 
@@ -39,12 +38,8 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   }
 }
 
-/**
- * Whether a file can be kept under its name. Some characters would act on terminals; a name that is not UTF-8 comes with
- * other letters in their place, under which there is no file.
- */
+/** Whether a file can be kept under its name. One that is not UTF-8 comes with other letters, under which there is none. */
 function isKeepable(path: string, name: string): boolean {
-  if (printable(name, "") !== name || name.includes("\t")) return false;
   return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
 }
 

@@ -126,9 +126,9 @@ export class StageExecution {
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note, stop);
-    if ("problem" in installed && stop.aborted) return { status: "interrupted", step: 0 };
-    if ("problem" in installed) return { status: "failed", ...cannotFetch(installed.problem) };
+    const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
+    if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
+    if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
     const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
     const outside = await openOutside(planned, folders, store.digests, note);
     if ("message" in outside) return { status: "failed", ...outside };
@@ -146,7 +146,6 @@ export class StageExecution {
         grants,
         timeoutMs: stage.timeoutMs,
         memoryLimit: memoryLimitOf(stage),
-        lock: installed.lock,
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
         stop,
         kill,

@@ -3,8 +3,9 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
 import { writeNew } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import { streamLines } from "./lines.ts";
-import { moduleFlags, stageLock } from "./module_lock.ts";
+import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import {
   messagePrefix,
@@ -30,8 +31,6 @@ export interface ChildOptions {
   readonly timeoutMs: number | undefined;
   /** What the process may hold, in bytes; no limit where undefined. */
   readonly memoryLimit: number | undefined;
-  /** Lock of exactly the packages that a custom stage names; the toolkit's own where undefined. */
-  readonly lock: string | undefined;
   /** Set for the child on top of the inherited environment, such as which GPUs it may use. */
   readonly env: Readonly<Record<string, string>>;
   /** First signal: ask the stage to save and stop. */
@@ -60,6 +59,7 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask): str
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
     `await ${task}(() => import(${JSON.stringify(entry)}));`,
   ];
+  openRoot(folder);
   writeNew(path, `${lines.join("\n")}\n`);
   return path;
 }
@@ -93,6 +93,12 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   return flags;
 }
 
+/**
+ * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
+ * that there is none; a stage that declares it gets it.
+ */
+export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
+
 /** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
 function heapFlags(limit: number | undefined): string[] {
   return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
@@ -112,7 +118,8 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
   const flags = [
     ...permissions,
-    ...moduleFlags(stageLock(options.folder, options.lock), true),
+    ...CLOSED,
+    ...moduleFlags(options.folder, kind.map?.()),
     ...(kind.custom ? ["--no-code-cache"] : []),
     ...heapFlags(options.memoryLimit),
     "--no-check",

@@ -1,7 +1,9 @@
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
-import { ignoreTrouble, makeFolder, readTextIfThere, writeAtomically } from "../store/files.ts";
+import { makeFolder, writeAtomically } from "../store/files.ts";
+import { readTextIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
 /** Where what users grant is kept: no project, archive or stage can write there. */

@@ -2,46 +2,40 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
-import { looseLock } from "./module_lock.ts";
-import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_CONFIG } from "./runtime.ts";
+import { moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
-/** Modules whose packages were made available in this process, with the lock of those that have one. */
-const installed = new Map<string, string | undefined>();
+/** Modules whose packages were made available in this process. */
+const installed = new Set<string>();
 
-/** `lock` is a custom stage's own: what the toolkit has, and what its code names. */
-export type Installed = { readonly lock: string | undefined } | { readonly problem: string };
-
-/** Fetch the packages that a stage's module imports, before its worker starts with the network closed. */
+/**
+ * Fetch the packages that a stage's module imports, before its worker starts with the network closed.
+ *
+ * @param map what the names of modules stand for in a custom stage
+ * @returns what went wrong, or undefined
+ */
 export async function installPackages(
   entry: string,
-  custom: boolean,
+  map: ModuleMap | undefined,
   onProgress: (message: string) => void,
-  signal: AbortSignal,
-): Promise<Installed> {
-  if (installed.has(entry)) return { lock: installed.get(entry) };
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (installed.has(entry)) return undefined;
   const say = (message: string, first: boolean) => {
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
-  const config = `--config=${TOOLKIT_CONFIG}`;
-  let problem: string | undefined;
-  let lock: string | undefined;
-  if (custom) {
-    const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
-    try {
-      const path = looseLock(folder);
-      problem = await cacheModule(entry, [`--lock=${path}`, config], say, signal);
-      lock = Deno.readTextFileSync(path);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  } else problem = await cacheModule(entry, ["--frozen", config], say, signal);
-  if (problem !== undefined) return { problem };
-  installed.set(entry, lock);
-  return { lock };
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  try {
+    const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
+    if (problem === undefined) installed.add(entry);
+    return problem;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isThere, makeFolder, statIfThere } from "../store/files.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere, statIfThere } from "../store/reading.ts";
 import { streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
 import { StageLog } from "./stage_log.ts";
@@ -13,6 +14,9 @@ export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 
 /** The module through which a worker comes back into the engine. */
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
+
+/** The module that finds what a stage computes on. */
+export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
 
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
@@ -149,6 +153,7 @@ const MAX_OUTPUT = 256 << 20;
 export interface LoadOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  readonly cwd?: string;
   /** Called with each line of what it says. */
   readonly onLine?: (line: string) => void;
 }
@@ -156,9 +161,9 @@ export interface LoadOptions {
 /** Let Deno load modules: look at them or fetch them. @returns what it printed, and the end of what it said */
 export async function loadModules(
   args: readonly string[],
-  { timeoutMs, signal, onLine }: LoadOptions,
+  { timeoutMs, signal, cwd, onLine }: LoadOptions,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  const child = spawnDeno(args, { loads: true });
+  const child = spawnDeno(args, { loads: true, ...(cwd === undefined ? {} : { cwd }) });
   using bounds = new BoundedChild(child, { timeoutMs, memory: LOADING_MEMORY });
   const stop = () => killGroup(child);
   signal?.addEventListener("abort", stop);

@@ -4,7 +4,8 @@
  * and what is too large to be copied is put right behind it.
  */
 import { join } from "node:path";
-import { readJsonLines, writeNew } from "./files.ts";
+import { writeNew } from "./files.ts";
+import { readJsonLines } from "./reading.ts";
 
 /** Up to this size foreign code gets a copy; it costs some hundredths of a second where blocks cannot be shared. */
 const COPIED_BYTES = 64 << 20;

@@ -40,7 +40,7 @@ stages:
   const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlag(request!)}`] }).output();
   const [option, text] = new TextDecoder().decode(stdout).split("\n");
   assertEquals(option, "--grant");
-  const { granted, problems } = parseGrants([text!], pipeline);
+  const { granted, problems } = await parseGrants([text!], pipeline);
   assertEquals(problems, []);
   const place = join(folder.path, "config/grants.json");
   const grants = new Grants(pipeline.folder, place);
