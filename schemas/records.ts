@@ -13,8 +13,8 @@ const runIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/);
 const MAX_NAME_BYTES = 255;
 /** Nothing, or a name that leads elsewhere. */
 const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
-/** Control characters would act on terminals. */
-const BAD_CHARACTER = /[\\\p{Cc}]/u;
+/** Control characters would act on terminals, or turn the order of what they show. */
+const BAD_CHARACTER = /[\\\p{Cc}\p{Bidi_Control}]/u;
 
 /** Whether every file system takes all parts of a path as names. */
 function hasNames(path: string): boolean {

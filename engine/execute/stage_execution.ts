@@ -134,7 +134,8 @@ export class StageExecution {
     if ("message" in outside) return { status: "failed", ...outside };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
-    lend(folder, [...stage.kind.custom ? linkedInputs(start) : [], ...outside.lent]);
+    const grants = await planned.device?.grants() ?? {};
+    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...outside.lent, ...grants.read ?? []]);
     const params = { ...start.params, ...outside.params };
     try {
       return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
@@ -142,7 +143,7 @@ export class StageExecution {
         readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
         writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
         hosts: outside.hosts,
-        grants: await planned.device?.grants() ?? {},
+        grants,
         timeoutMs: stage.timeoutMs,
         memoryLimit: memoryLimitOf(stage),
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
@@ -159,11 +160,10 @@ export class StageExecution {
 
 const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
 
-/** Inputs that a stage's process sees under their own names and shares with the store. */
+/** Folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs }: StartMessage): string[] {
   const messages = Object.values(inputs).flat().filter((one) => one !== null);
-  return messages.filter(({ files }) => isLentWhole(files))
-    .flatMap(({ files, folder }) => files.map((file) => join(folder!, file.path)));
+  return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
 }
 
 /** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
