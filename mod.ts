@@ -16,7 +16,8 @@
  */
 
 export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
-export { execution, extent, externalFile, legacy, type ParamRole, rolesOf } from "./schemas/roles.ts";
+export * from "./stage_api.ts";
+export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
 export type {
@@ -35,7 +36,6 @@ export {
   type CheckProblem,
   type CheckResult,
   defineKind,
-  defineStage,
   type DeviceFinding,
   type DeviceGrants,
   type Facts,
@@ -76,13 +76,14 @@ export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
+export { printable } from "./engine/diagnostic/printable.ts";
 export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { findGpus } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
 export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
 export type { Kind } from "./engine/kind.ts";
-export type { BuiltinKinds } from "./engine/load/kinds.ts";
+export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
@@ -109,12 +110,4 @@ export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export {
-  chooseDevice,
-  describeDevices,
-  type Device,
-  openDevice,
-  type RandomStream,
-  randomStream,
-  tensorflowInstallation,
-} from "./tensor/mod.ts";
+export { chooseDevice, describeDevices, tensorflowInstallation } from "./tensor/mod.ts";

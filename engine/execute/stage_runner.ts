@@ -5,8 +5,9 @@ import type { Emit } from "../event/events.ts";
 import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import { hasPortsOf } from "../plan/freshness.ts";
+import type { Grants } from "../process/grants.ts";
 import { isEnvironmental } from "../store/trouble.ts";
+import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
@@ -40,6 +41,7 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
+  readonly grants: Grants;
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */

@@ -8,6 +8,7 @@ import { artifactDigest } from "../fingerprint/keys.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/grants.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
 import { hashFile, statIfThere } from "../store/reading.ts";
@@ -81,6 +82,7 @@ export async function replayStage(
       onFailure: () => {},
       onNested: () => {},
       cache: undefined,
+      grants: new Grants(pipeline.folder),
       replace: false,
     });
     const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());

@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { holds, statIfThere } from "../store/reading.ts";
+import { entriesOf, holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "../fingerprint/fits_key.ts";
 import { takeNames } from "./inventory.ts";
-import { entriesOf } from "../store/reading.ts";
 
 /** A file of a result that is not what its name says, or not there. */
 export interface Fault {

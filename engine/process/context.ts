@@ -18,7 +18,7 @@ import { cutText, outcomeOfThrow } from "./thrown.ts";
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
 
-function openInput(message: InputMessage, locate: LocateObject): InputArtifact {
+export function openInput(message: InputMessage, locate: LocateObject = cannotLocate): InputArtifact {
   const path = (name: string): string => {
     const file = message.files.find((one) => one.path === name);
     if (file === undefined) {
@@ -41,7 +41,7 @@ function cannotLocate(file: FileEntry): never {
   throw new Error(`Cannot happen: ${file.path} was not laid out`);
 }
 
-function openOutput(folder: string): OutputArtifact {
+export function openOutput(folder: string): OutputArtifact {
   openRoot(folder);
   return {
     folder,
@@ -55,12 +55,12 @@ function openOutput(folder: string): OutputArtifact {
   };
 }
 
-/** Make the context of a stage, the same in this process and in a worker. */
+/** Make the context of a stage, the same in this process, in a worker and in a test. */
 export function makeContext(
-  start: StartMessage,
+  start: Omit<StartMessage, "type" | "nonce">,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
-  locate: LocateObject = cannotLocate,
+  locate?: LocateObject,
 ): StageContext {
   const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
   for (const [port, message] of Object.entries(start.inputs)) {

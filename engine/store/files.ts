@@ -5,8 +5,8 @@
 import { dirname } from "node:path";
 import { Limit } from "../limit.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
-import { assertFolder, assertInside } from "./roots.ts";
 import { locate } from "./trouble.ts";
+import { assertFolder, assertInside } from "./roots.ts";
 
 export type FileOperation =
   | "mkdir"

@@ -1,10 +1,20 @@
 import { dirname, join } from "node:path";
 import type { FileEntry } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
-import { flushAndHash, flushFolder, linkOrCopy, makeFolder, moveDurably, setAside, setMode } from "./files.ts";
+import {
+  copyFile,
+  flushAndHash,
+  flushFolder,
+  linkOrCopy,
+  makeFolder,
+  moveDurably,
+  setAside,
+  setMode,
+} from "./files.ts";
 import { holds, isThere, statIfThere } from "./reading.ts";
 import { inside } from "./roots.ts";
 import { FolderMaker } from "./folders.ts";
+import { isLentWhole } from "./lent.ts";
 
 const READ_ONLY = 0o444;
 
@@ -70,8 +80,12 @@ export class ObjectStore {
     if (statIfThere(path) !== undefined) setAside(path);
   }
 
-  /** Lay an artifact's files out under a folder that their reader may see but not write. */
-  layOut(files: readonly FileEntry[], folder: string): void {
+  /**
+   * Lay an artifact's files out under a folder that their reader may see but not write.
+   * @param trusted whether the reader's code is known to leave the files as they are
+   */
+  layOut(files: readonly FileEntry[], folder: string, trusted: boolean): void {
+    const place = trusted || isLentWhole(files) ? linkOrCopy : copyFile;
     makeFolder(folder);
     const made = new Set([folder]);
     for (const file of files) {
@@ -81,7 +95,7 @@ export class ObjectStore {
         makeFolder(parent);
         made.add(parent);
       }
-      linkOrCopy(this.pathOf(file.sha256), target);
+      place(this.pathOf(file.sha256), target);
     }
   }
 }

@@ -6,9 +6,10 @@ import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
 import { removeQuietly } from "./files.ts";
 import { entriesOf, statIfThere } from "./reading.ts";
-import { isMachineTrouble } from "./trouble.ts";
+import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
+import { takeBack } from "./lent.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { assertInside, openRoot } from "./roots.ts";
@@ -34,7 +35,7 @@ export interface StorePaths {
   readonly outputs: string;
 }
 
-/** Everything that the engine keeps on disk. Opening a store writes nothing. */
+/** Everything that the engine keeps on disk. Opening a store writes nothing, but takes back what killed runs had lent. */
 export interface Store {
   readonly root: string;
   readonly digests: DigestCache;
@@ -81,6 +82,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     outputs: join(dirname(root), "outputs"),
   };
   for (const folder of [root, paths.outputs]) openRoot(folder);
+  ignoreTrouble(() => abandoned(join(root, "tmp")).forEach(takeBack));
   const digests = new DigestCache(paths.digests, paths.folders);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -115,12 +117,12 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
   };
 }
 
-/** Remove what runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
-function sweepTemporary(folder: string): void {
-  for (const { name } of entriesOf(folder)) {
+/** What runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
+function abandoned(folder: string): string[] {
+  return entriesOf(folder).map(({ name }) => name).filter((name) => {
     const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isRunning(parseInt(pid, 36))) removeQuietly(join(folder, name));
-  }
+    return pid !== undefined && !isRunning(parseInt(pid, 36));
+  }).map((name) => join(folder, name));
 }
 
 /** Magic numbers of statfs(2) for file systems whose locks and renames do not hold across hosts. */
@@ -154,7 +156,7 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
       makeDurableFolder(join(root, name));
       assertInside(join(root, name, "any"));
     }
-    sweepTemporary(join(root, "tmp"));
+    abandoned(join(root, "tmp")).forEach(removeQuietly);
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;

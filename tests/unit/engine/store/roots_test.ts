@@ -12,9 +12,9 @@ import {
   writeAtomically,
   writeUnflushed,
 } from "../../../../engine/store/files.ts";
+import { Misplaced } from "../../../../engine/store/trouble.ts";
 import { inside, openRoot } from "../../../../engine/store/roots.ts";
 import { openStore } from "../../../../engine/store/store.ts";
-import { Misplaced } from "../../../../engine/store/trouble.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
