@@ -26,7 +26,7 @@ function hasNames(path: string): boolean {
 
 /** Paths inside artifacts are relative, POSIX, and stay inside. */
 export const relativePathSchema = z.string().min(1).max(1024).refine(hasNames, {
-  error: "a relative path of plain names, without . or ..",
+  error: "a relative path without . or .., of names that every file system takes",
 });
 
 export const fileEntrySchema = z.strictObject({

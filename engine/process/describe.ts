@@ -23,6 +23,7 @@ import {
   spawnDeno,
 } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 
 /** Why a question has no answer, and what to do about it where that is known. */
 export interface Unanswered {
@@ -71,7 +72,7 @@ export async function askChild<T>(asked: Question): Promise<{ answer: T } | Unan
 async function askOnce<T>(
   { entry, task, question, map }: Question,
 ): Promise<{ answer: T } | Unanswered & { readonly said: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();

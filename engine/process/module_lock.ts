@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
-import { openRoot } from "../store/roots.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 
 interface LockedPackage {
