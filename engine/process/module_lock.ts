@@ -6,6 +6,7 @@ import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 interface LockedPackage {
   readonly dependencies?: readonly string[];
   readonly optionalDependencies?: readonly string[];
+  readonly optionalPeers?: readonly string[];
 }
 
 /** Deno's lock file, as far as it is about npm packages. */
