@@ -92,8 +92,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 async function openReporter(json: boolean, stages: number) {
   if (json) return new (await import("../reporters/json.ts")).JsonReporter();
-  // A list of thousands cannot be redrawn on a screen.
-  const live = process.stderr.isTTY === true && Deno.env.get("TERM") !== "dumb" && stages <= 200;
+  // A list of thousands cannot be redrawn on a screen, nor any list on one that has no size, as some of CI have.
+  const live = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb" &&
+    stages <= 200;
   if (live) return new (await import("../reporters/live.ts")).LiveReporter();
   return new (await import("../reporters/plain.ts")).PlainReporter();
 }

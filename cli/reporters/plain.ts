@@ -1,10 +1,10 @@
 import process from "node:process";
-import type { EngineEvent } from "noiseline";
+import { type EngineEvent, printable } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
+import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -35,7 +35,9 @@ export class PlainReporter {
       case "stage-progress":
         return this.#progress(event);
       case "stage-note":
-        return printError(`${event.id}: ${event.level === "warn" ? "warning: " : ""}${event.message}`);
+        return printError(
+          `${event.id}: ${event.level === "warn" ? "warning: " : ""}${printable(event.message, `\n${event.id}: `)}`,
+        );
       case "stage-waiting":
         return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
       case "stage-finished":
@@ -59,6 +61,6 @@ export class PlainReporter {
     this.#lastShown.set(id, now);
     const figures = Object.entries(update.figures ?? {}).map(([name, value]) => ` ${name} ${value}`).join("");
     const left = eta === undefined ? "" : `, ETA ${formatDuration(eta)}`;
-    printLine(`${id}: ${update.unit} ${update.done}/${update.total}${figures}${left}`);
+    printLine(`${id}: ${oneLine(`${update.unit} ${update.done}/${update.total}${figures}`)}${left}`);
   }
 }
