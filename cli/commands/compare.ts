@@ -1,7 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
-import { printJson, printLine, refuseWith } from "../io.ts";
+import { shortNumber } from "../format/metrics.ts";
+import { printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
 import type { Comparison } from "../report/compare.ts";
@@ -34,7 +35,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const { profile, store } = options;
           const loaded = await loadForCommand(settings, { file: each, profile, store, json });
           const plan = await makePlanner(loaded, {}, json).plan();
-          experiments.push(...experimentsOfPipeline(loaded.pipeline, plan, loaded.store));
+          const { name } = loaded.pipeline;
+          // Two files may give the same name.
+          const isTaken = experiments.some(({ source }) => source === name);
+          experiments.push(...experimentsOfPipeline(isTaken ? each : name, plan, loaded.store));
           continue;
         }
         const store = storeFor(options);
@@ -43,11 +47,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         if (results === undefined) refuseWith([unknownRun(store, each, true)], json);
         experiments.push(...experimentsOfResults(each, results, store));
       }
-      const withResults = experiments.filter(({ stages }) => stages.size > 0);
-      if (withResults.length === 0) {
+      if (experiments.every(({ stages }) => stages.size === 0)) {
         return failWith([problem("none of these has results yet", "run them first")], json);
       }
-      const { comparison, contents } = await compareExperiments(withResults);
+      const { comparison, contents } = await compareExperiments(experiments);
       if (options.output !== undefined) {
         const { PLOT_LIBRARY, renderPage } = await import("noiseline/report");
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
@@ -58,18 +61,34 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 }
 
 /** A row for each experiment: there may be many of them, and few figures. */
-function print({ names, metrics, params }: Comparison): void {
-  const columns = [...params.map(({ path }) => path), ...metrics.map(({ name }) => name)];
+function print({ names, seeds, chosen, metrics, params, overSeeds, without }: Comparison): void {
   const show = (value: unknown) =>
-    value === undefined
-      ? "-"
-      : typeof value === "number"
-      ? String(Number(value.toPrecision(4)))
-      : JSON.stringify(value);
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : JSON.stringify(value);
+  // Columns that say the same of all say nothing.
+  const marks = [
+    { name: "chosen", values: chosen.map((slots) => slots.join(" ")), shown: chosen.some((slots) => slots.length > 0) },
+    { name: "seed", values: seeds.map(show), shown: new Set(seeds).size > 1 },
+  ].filter(({ shown }) => shown);
+  const columns = [...params.map(({ path }) => path), ...metrics.map(({ name }) => name)];
   const rows = names.map((name, i) => [
     name,
+    ...marks.map(({ values }) => values[i]!),
     ...params.map(({ values }) => show(values[i])),
     ...metrics.map(({ values }) => show(values[i])),
+  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  const means = overSeeds.map((group) => [
+    `${group.name}, mean of ${group.names.length} seeds`,
+    ...marks.map(() => ""),
+    ...params.map(({ values }) => {
+      const own = new Set(group.names.map((name) => show(values[names.indexOf(name)])));
+      return own.size === 1 ? [...own][0]! : "";
+    }),
+    ...metrics.map(({ name }) => {
+      const one = group.metrics.find((metric) => metric.name === name);
+      return one === undefined ? "-" : `${shortNumber(one.mean)} ± ${shortNumber(one.deviation)}`;
+    }),
   ]);
-  for (const line of formatTable([["", ...columns], ...rows])) printLine(line);
+  const header = ["", ...marks.map(({ name }) => name), ...columns];
+  for (const line of formatTable([header, ...rows, ...means])) printLine(line);
+  for (const line of without) printError(line);
 }

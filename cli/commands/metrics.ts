@@ -1,10 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printJson, printLine } from "../io.ts";
+import { toCsv } from "../format/csv.ts";
+import { formatMetrics } from "../format/metrics.ts";
+import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
-import type { MetricRow } from "../report/metric_rows.ts";
 
 const EXAMPLES = `
 Examples:
@@ -32,8 +32,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, {}, json).plan();
       const { experimentsOfPipeline } = await import("../report/experiments.ts");
       const { eventFiles, metricRows } = await import("../report/metric_rows.ts");
-      const experiments = experimentsOfPipeline(loaded.pipeline, plan, loaded.store);
-      const rows = await metricRows(experiments);
+      const experiments = experimentsOfPipeline(loaded.pipeline.name, plan, loaded.store);
+      const { rows, without } = await metricRows(experiments);
       if (options.tensorboard !== undefined) {
         const newest = [...loaded.store.runs.newestFirst()].find((run) => run.pipeline === loaded.pipeline.name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
@@ -45,9 +45,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           if (!json) printLine(folder);
         }
       }
-      if (json) printJson({ pipeline: loaded.pipeline.name, metrics: rows });
-      else if (options.csv) { for (const line of toCsv(rows)) printLine(line); }
-      else if (options.tensorboard === undefined) print(rows);
+      if (json) printJson({ pipeline: loaded.pipeline.name, metrics: rows, without });
+      else if (options.csv) {
+        for (const line of toCsv([COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))])) printLine(line);
+      } else if (options.tensorboard === undefined) { for (const line of formatMetrics(rows)) printLine(line); }
+      if (!json) { for (const line of without) printError(line); }
       if (rows.length === 0) {
         if (!json) printLine(`${loaded.pipeline.name}: no stage has metrics yet`);
         throw new Exit(EXIT.failed);
@@ -66,24 +68,7 @@ const COLUMNS = [
   "count",
   "timesteps",
   "label",
+  "seed",
+  "chosen",
+  "seeds",
 ] as const;
-
-function toCsv(rows: readonly MetricRow[]): string[] {
-  const quote = (value: unknown) => {
-    const text = value === undefined ? "" : String(value);
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [COLUMNS.join(","), ...rows.map((row) => COLUMNS.map((column) => quote(row[column])).join(","))];
-}
-
-function print(rows: readonly MetricRow[]): void {
-  const shown = rows.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
-  const cells = shown.map(({ experiment, stage, metric, value, low, high, deviation, count }) => {
-    const number = (each: number) => String(Number(each.toPrecision(4)));
-    const spread = low === undefined
-      ? deviation === undefined ? "" : `± ${number(deviation)}`
-      : `[${number(low)}, ${number(high!)}]`;
-    return [experiment, stage, metric, number(value), spread, `N ${count}`];
-  });
-  for (const line of formatTable(cells)) printLine(line);
-}

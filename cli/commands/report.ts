@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { EXIT, Exit, printDiagnostics, printJson, printLine } from "../io.ts";
+import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
 const EXAMPLES = `
@@ -28,7 +28,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, {}, json).plan();
       const { pipelineReport } = await import("../report/pipeline_report.ts");
       const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
-      const { report, missing } = await pipelineReport(pipeline, plan, store);
+      const { report, missing, unreadable } = await pipelineReport(pipeline, plan, store);
       if (missing.length === plan.stages.size) {
         const fix = `deno task run ${file}`;
         if (json) printJson({ error: "no stage has a result yet", fix });
@@ -40,10 +40,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : resolve(options.output);
       await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, renderReport(report, PLOT_LIBRARY));
-      if (json) printJson({ pipeline: pipeline.name, path, missing });
+      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable });
       else {
         printLine(path);
         if (missing.length > 0) printLine(`  without results so far: ${missing.join(", ")}`);
+        for (const what of unreadable) printError(`left out: ${what}`);
       }
     });
 }

@@ -1,22 +1,41 @@
-import { escapeHtml, type Page, type Report, type Section, sectionsOf, table, thinned } from "noiseline/report";
-import { figure } from "noiseline/report";
-import { contentOf, type Experiment } from "./experiments.ts";
+import {
+  type Collection,
+  escapeHtml,
+  figure,
+  type Page,
+  type Section,
+  sectionsOf,
+  table,
+  thinned,
+} from "noiseline/report";
+import { contentOf, type Experiment, isComparable, nameOf } from "./experiments.ts";
+import { type OverSeeds, overSeeds, seedsOf } from "./seeds.ts";
 
 export interface Comparison {
   readonly names: readonly string[];
+  readonly seeds: readonly (number | undefined)[];
+  /** Slots of selections that took the experiment: `pick.best1`. */
+  readonly chosen: readonly (readonly string[])[];
   /** A number for each experiment that has it. */
   readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
   /** Params that are not the same in all experiments that have the stage. */
   readonly params: readonly { readonly path: string; readonly values: readonly unknown[] }[];
+  readonly overSeeds: readonly OverSeeds[];
+  /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+  readonly without: readonly string[];
 }
-
-type Content = Omit<Report, "title" | "subtitle" | "stages">;
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
 export async function compareExperiments(
-  experiments: readonly Experiment[],
-): Promise<{ readonly comparison: Comparison; readonly contents: readonly Content[] }> {
-  const contents = await Promise.all(experiments.map(contentOf));
+  all: readonly Experiment[],
+): Promise<{ readonly comparison: Comparison; readonly contents: readonly Collection[] }> {
+  const found = await Promise.all(all.map(contentOf));
+  const isShown = (i: number) =>
+    all[i]!.stages.size > 0 && (isComparable(found[i]!) || !all.some((_, other) => isComparable(found[other]!)));
+  const [experiments, contents] = [all, found].map((list) => list.filter((_, i) => isShown(i))) as [
+    Experiment[],
+    Collection[],
+  ];
   const columns = contents.map(({ metrics }) =>
     new Map(metrics.flatMap(({ title, record }) =>
       // Parts of a figure belong into the report of one experiment.
@@ -25,21 +44,26 @@ export async function compareExperiments(
     ))
   );
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const leaves = experiments.map(({ stages }) =>
-    new Map([...stages].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
+  const leaves = experiments.map(({ made }) =>
+    new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
   );
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) }))
     .filter(({ path, values }) => {
       // A stage that an experiment lacks is no difference in its params.
-      const has = experiments.map(({ stages }) => [...stages.keys()].some((id) => path.startsWith(`${id}.`)));
+      const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     });
+  const shown = shortNames(experiments);
   return {
     comparison: {
-      names: shortNames(experiments),
+      names: shown,
+      seeds: seedsOf(experiments),
+      chosen: experiments.map(({ chosen }) => chosen),
       metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
       params,
+      overSeeds: overSeeds(experiments, columns, shown),
+      without: withoutResults(all, found),
     },
     contents,
   };
@@ -47,9 +71,20 @@ export async function compareExperiments(
 
 /** Of experiments of one pipeline, what tells them apart. */
 function shortNames(experiments: readonly Experiment[]): string[] {
-  const sources = new Set(experiments.map(({ name }) => name.split(" ")[0]));
-  const all = experiments.map(({ name }) => sources.size > 1 ? name : name.split(" ").slice(1).join(" "));
-  return all.some((name) => name === "") ? experiments.map(({ name }) => name) : all;
+  const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
+  return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
+}
+
+/** What is left out of figures, and why, a line each. */
+export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
+  const bySource = Map.groupBy(experiments, ({ source }) => source);
+  const lines = [...bySource].flatMap(([source, own]) => {
+    if (own.every(({ stages }) => stages.size === 0)) return [`${source} has no results yet`];
+    const lacking = own.filter(({ missing }) => missing.length > 0);
+    return lacking.map((one) => `${nameOf(one)} has no result of ${one.missing.join(", ")}`);
+  });
+  const unreadable = contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`));
+  return [...lines, ...unreadable];
 }
 
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
@@ -59,14 +94,15 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly 
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
 export function comparisonPage(
-  { names, metrics, params }: Comparison,
-  contents: readonly Content[],
+  { names, seeds, chosen, metrics, params, overSeeds, without }: Comparison,
+  contents: readonly Collection[],
 ): Page {
   const cells = (values: readonly unknown[], show: (value: unknown) => string) =>
     values.map((value) => value === undefined ? "–" : show(value));
   const code = (value: unknown) => `<code>${escapeHtml(JSON.stringify(value))}</code>`;
   const byExperiment = (first: string, rows: readonly (readonly string[])[]) =>
-    upright([[first, ...names.map(escapeHtml)], ...rows]);
+    upright([[first, ...names.map((name, i) => escapeHtml(name) + mark(chosen[i]!))], ...rows]);
+  const seedRow = new Set(seeds).size > 1 ? [["seed", ...cells(seeds, String)]] : [];
   const curves = [...new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)))];
   const overlays = curves.map((title) => ({
     title: `${title}: loss`,
@@ -83,11 +119,17 @@ export function comparisonPage(
     {
       id: "metrics",
       title: "Metrics",
-      html: metrics.length === 0 ? "" : byExperiment(
+      html: (metrics.length === 0 ? "" : byExperiment(
         "metric",
-        metrics.map(({ name, values }) => [escapeHtml(name), ...cells(values, (value) => figure(value as number))]),
-      ),
+        [
+          ...seedRow,
+          ...metrics.map((
+            { name, values },
+          ) => [escapeHtml(name), ...cells(values, (value) => figure(value as number))]),
+        ],
+      )) + without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
     },
+    { id: "seeds", title: "Mean and standard deviation over seeds", html: overSeedsHtml(overSeeds) },
     {
       id: "params",
       title: "Params that differ",
@@ -105,6 +147,24 @@ export function comparisonPage(
     sections: all.filter(({ html }) => html !== ""),
     data: { curves: [], overlays },
   };
+}
+
+function mark(chosen: readonly string[]): string {
+  return chosen.map((slot) => ` <small>${escapeHtml(slot)}</small>`).join("");
+}
+
+function overSeedsHtml(groups: readonly OverSeeds[]): string {
+  if (groups.length === 0) return "";
+  const names = [...new Set(groups.flatMap(({ metrics }) => metrics.map(({ name }) => name)))];
+  const rows = names.map((name) => [
+    escapeHtml(name),
+    ...groups.map(({ metrics }) => {
+      const one = metrics.find((metric) => metric.name === name);
+      return one === undefined ? "–" : `${figure(one.mean)} <small>± ${figure(one.deviation)}</small>`;
+    }),
+  ]);
+  const heads = groups.map(({ name, names }) => `${escapeHtml(name)} <small>${names.length} seeds</small>`);
+  return upright([["metric", ...heads], ...rows]);
 }
 
 /** More experiments than this go down the page, not across it. */
@@ -128,7 +188,7 @@ function overlayHtml(titles: readonly string[]): string {
 }
 
 /** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
-function sideBySide(names: readonly string[], contents: readonly Content[]): string {
+function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
   const none = { curves: [], films: [], schedules: [], rates: [], metrics: [], neighbours: [] };
   const samples = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({

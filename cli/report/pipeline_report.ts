@@ -7,7 +7,7 @@ export async function pipelineReport(
   pipeline: Pipeline,
   { stages }: Plan,
   store: Store,
-): Promise<{ readonly report: Report; readonly missing: readonly string[] }> {
+): Promise<{ readonly report: Report; readonly missing: readonly string[]; readonly unreadable: readonly string[] }> {
   const runs = [...store.runs.newestFirst()].filter((run) => run.pipeline === pipeline.name);
   const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
   const items: Collected[] = [];
@@ -45,6 +45,6 @@ export async function pipelineReport(
     `seed ${pipeline.seed}`,
     last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
   ].filter((part) => part !== undefined).join(" · ");
-  const content = await collectArtifacts(items);
-  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing };
+  const { unreadable, ...content } = await collectArtifacts(items);
+  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing, unreadable };
 }

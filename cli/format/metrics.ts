@@ -1,0 +1,29 @@
+import type { MetricRow } from "../report/metric_rows.ts";
+import { formatTable } from "./table.ts";
+
+/** Four digits, as many as a reader compares. */
+export function shortNumber(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+/** Figures as lines of a table. Parts of figures, by timestep or label, are left to programs. */
+export function formatMetrics(rows: readonly MetricRow[]): string[] {
+  const whole = rows.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+  const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
+  return formatTable(
+    whole.map(({ experiment, stage, metric, value, low, high, deviation, count, seed, chosen, seeds }) => {
+      const spread = low === undefined
+        ? deviation === undefined ? "" : `± ${shortNumber(deviation)}`
+        : `[${shortNumber(low)}, ${shortNumber(high!)}]`;
+      return [
+        chosen === undefined ? experiment : `${experiment} (${chosen})`,
+        ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
+        stage,
+        metric,
+        shortNumber(value),
+        spread,
+        seeds === undefined ? `N ${count}` : `mean of ${seeds} seeds`,
+      ];
+    }),
+  );
+}
