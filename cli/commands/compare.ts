@@ -38,7 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const { name } = loaded.pipeline;
           // Two files may give the same name.
           const isTaken = experiments.some(({ source }) => source === name);
-          experiments.push(...experimentsOfPipeline(isTaken ? each : name, plan, loaded.store));
+          experiments.push(...experimentsOfPipeline(isTaken ? each : name, plan.stages, loaded.store));
           continue;
         }
         const store = storeFor(options);

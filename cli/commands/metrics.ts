@@ -32,7 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, {}, json).plan();
       const { experimentsOfPipeline } = await import("../report/experiments.ts");
       const { eventFiles, metricRows } = await import("../report/metric_rows.ts");
-      const experiments = experimentsOfPipeline(loaded.pipeline.name, plan, loaded.store);
+      const experiments = experimentsOfPipeline(loaded.pipeline.name, plan.stages, loaded.store);
       const { rows, without } = await metricRows(experiments);
       if (options.tensorboard !== undefined) {
         const newest = [...loaded.store.runs.newestFirst()].find((run) => run.pipeline === loaded.pipeline.name);

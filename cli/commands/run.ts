@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
+import { join } from "node:path";
 import process from "node:process";
-import type { Diagnostic, Emit } from "noiseline/core";
+import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
@@ -49,8 +50,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await findNothing(opened.cache, opened.store, targets);
       if (nothing !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
-        finishNothing(nothing, (event) => reporter.emit(event), performance.now() - started);
-        reporter.close();
+        const outputs = join(opened.store.paths.outputs, nothing.pipeline);
+        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs });
         return;
       }
 
@@ -62,7 +63,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
-      const emit: Emit = (event) => reporter.emit(event);
+      // What comes last is told with what the run came to.
+      const finished: RunFinished[] = [];
+      const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -80,6 +83,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
+      if (result.ok) {
+        const { status, plan, stages } = result.value;
+        const { runEnd } = await import("../report/run_end.ts");
+        const end = status === "done" ? await runEnd(plan, stages, store) : {};
+        const outputs = join(store.paths.outputs, pipeline.name);
+        for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
+      }
       reporter.close();
       // Before the first run there was no store to keep anything in.
       await opened.cache.keep();

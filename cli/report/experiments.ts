@@ -1,4 +1,4 @@
-import { openStoredArtifact, parseStageId, type Plan, type ResultManifest, type Store } from "noiseline";
+import { openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
 import { collectArtifacts, type Collected, type Collection } from "noiseline/report";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
@@ -25,7 +25,11 @@ export interface ComparedStage {
 }
 
 /** The results of a pipeline as they are now. Children of a matrix are experiments of their own. */
-export function experimentsOfPipeline(source: string, { stages }: Pick<Plan, "stages">, store: Store): Experiment[] {
+export function experimentsOfPipeline(
+  source: string,
+  stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
+  store: Store,
+): Experiment[] {
   return split(source, [...stages].map(([id, { manifest }]) => [id, manifest]), store);
 }
 
@@ -98,7 +102,8 @@ function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
-function isSelection(outputs: ResultManifest["outputs"]): boolean {
+/** Whether a result is that of a `select`. */
+export function isSelection(outputs: ResultManifest["outputs"]): boolean {
   return Object.values(outputs).some(({ type }) => type === "selection");
 }
 

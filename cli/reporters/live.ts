@@ -1,11 +1,19 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
-import type { EngineEvent, StageFinished } from "noiseline/core";
+import type { StageFinished } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { shown, styleFor } from "../format/style.ts";
 import { printLine } from "../io.ts";
-import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
+import {
+  type CliEvent,
+  detailsOfFinished,
+  linesOfRunFinished,
+  oneLine,
+  Pace,
+  phraseFinished,
+  phraseWarning,
+} from "./phrases.ts";
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
@@ -31,7 +39,7 @@ export class LiveReporter {
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
 
-  emit(event: EngineEvent): void {
+  emit(event: CliEvent): void {
     const now = performance.now();
     switch (event.type) {
       case "run-started":
@@ -90,7 +98,7 @@ export class LiveReporter {
         return;
       case "run-finished":
         this.#finish();
-        return printLine(phraseRunFinished(event));
+        return linesOfRunFinished(event).forEach((line) => printLine(line));
     }
   }
 

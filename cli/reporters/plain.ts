@@ -4,7 +4,15 @@ import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
-import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
+import {
+  type CliEvent,
+  detailsOfFinished,
+  linesOfRunFinished,
+  oneLine,
+  Pace,
+  phraseFinished,
+  phraseWarning,
+} from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -15,7 +23,7 @@ export class PlainReporter {
   readonly #pace = new Map<string, Pace>();
   readonly #lastShown = new Map<string, number>();
 
-  emit(event: EngineEvent): void {
+  emit(event: CliEvent): void {
     switch (event.type) {
       case "run-started":
         return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
@@ -48,7 +56,7 @@ export class PlainReporter {
       case "stopping":
         return printError(event.reason);
       case "run-finished":
-        return printLine(phraseRunFinished(event));
+        return linesOfRunFinished(event).forEach((line) => printLine(line));
     }
   }
 

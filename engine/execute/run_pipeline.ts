@@ -6,6 +6,7 @@ import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
 import type { Store } from "../store/store.ts";
+import { EarlierNote } from "./earlier.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
@@ -43,7 +44,12 @@ export async function runPipeline(
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
-  const finish = (status: RunStatus, runId: string | undefined): Result<RunSummary> => {
+  const note = new EarlierNote(pipeline, store, options.targets);
+  const finish = (
+    status: RunStatus,
+    runId: string | undefined,
+    earlier: readonly string[] = [],
+  ): Result<RunSummary> => {
     const counts = count(results);
     emit({
       type: "run-finished",
@@ -52,6 +58,7 @@ export async function runPipeline(
       counts,
       durationMs: performance.now() - started,
       runId,
+      earlier,
     });
     return succeed({ status, runId, plan, stages: results, counts });
   };
@@ -65,7 +72,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined);
+    return finish("done", undefined, plan.stages.size === pipeline.stages.size ? note.end(plan) : []);
   }
 
   const closed = findClosedStore(plan, store);
@@ -77,13 +84,18 @@ export async function runPipeline(
   const marked = await lockStore(store, mark);
   if (!marked.ok) return refuse(marked.diagnostics);
   if (isStopped()) return finishEarly();
-  const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);
+  note.begin(plan);
+  const tell: Emit = (event) => {
+    if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
+    emit(event);
+  };
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, tell);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended);
+  return finish(...ended, note.end());
 }
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import { factsAt, factsOf, type FileFacts } from "./facts.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, statIfThere } from "./files.ts";
+import { appendLine, copyFile, isThere, makeFolder, removeQuietly, rename, setMode, statIfThere } from "./files.ts";
 import { listFiles, makeDurableFolder } from "./folders.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
@@ -30,6 +30,9 @@ export interface ViewSources {
 export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
 }
+
+/** Pipelines within pipelines, beyond which no stage is looked for. */
+const MAX_DEPTH = 5;
 
 const VIEW_LINES: LineKind<ViewRecord> = {
   parse: (value) => viewRecordSchema.safeParse(value).data,
@@ -89,6 +92,32 @@ export class ViewStore {
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
     return this.#last(stage);
+  }
+
+  /** Whether a stage has a folder that is not the user's own. */
+  isShown(stage: string): boolean {
+    return this.#last(stage) !== undefined && isThere(this.folderOf(stage));
+  }
+
+  /** Stages that are shown here and are none of these. */
+  strangers(stages: ReadonlyMap<string, unknown>): string[] {
+    const found: string[] = [];
+    const holds = new Set(
+      [...stages.keys()].flatMap((id) => [...id.matchAll(/\//g)].map(({ index }) => id.slice(0, index))),
+    );
+    const visit = (folder: string) => {
+      for (
+        const { name, isDirectory } of isThere(this.folderOf(folder)) ? Deno.readDirSync(this.folderOf(folder)) : []
+      ) {
+        const id = `${folder}${name}`;
+        if (!isDirectory || stages.has(id)) continue;
+        if (!holds.has(id) && this.#last(id) !== undefined) found.push(id);
+        // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
+        else if (id.split("/").length < MAX_DEPTH) visit(`${id}/`);
+      }
+    };
+    visit("");
+    return found.sort();
   }
 
   /** Whether files that a stage showed are as they were. */

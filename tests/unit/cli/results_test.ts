@@ -141,7 +141,7 @@ stages:
     uses: select
     inputs: { candidates: [draw], metrics: [draw] }
     with: { metric: far, goal: highest, keep: 2 }
-  final: { uses: draw, inputs: { from: pick.best1 }, with: { value: 7 } }
+  final: { uses: draw, inputs: { from: pick.best1 }, with: { value: 4 } }
 `;
 
 Deno.test("compare and metrics show what the children of a matrix share once, and mark the chosen ones", async () => {
