@@ -1,4 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
+import { dirname } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
 import { shortNumber } from "../format/metrics.ts";
@@ -53,6 +54,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { comparison, contents } = await compareExperiments(experiments);
       if (options.output !== undefined) {
         const { PLOT_LIBRARY, renderPage } = await import("noiseline/report");
+        await Deno.mkdir(dirname(options.output), { recursive: true });
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
       }
       if (json) printJson(comparison);

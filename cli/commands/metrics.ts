@@ -1,10 +1,12 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { toCsv } from "../format/csv.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { problem } from "../operands.ts";
+import { failWith } from "../results.ts";
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +23,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
-    .option("--csv", "print comma-separated values")
+    .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print the metrics as JSON")
@@ -50,10 +52,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         for (const line of toCsv([COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))])) printLine(line);
       } else if (options.tensorboard === undefined) { for (const line of formatMetrics(rows)) printLine(line); }
       if (!json) { for (const line of without) printError(line); }
-      if (rows.length === 0) {
-        if (!json) printLine(`${loaded.pipeline.name}: no stage has metrics yet`);
-        throw new Exit(EXIT.failed);
-      }
+      if (rows.length > 0) return;
+      if (json) throw new Exit(EXIT.failed);
+      failWith([problem(`no stage of ${loaded.pipeline.name} has metrics yet`, "run one that measures")], json);
     });
 }
 

@@ -1,8 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { EXIT, Exit, printDiagnostics, printError, printJson, printLine } from "../io.ts";
+import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { problem } from "../operands.ts";
+import { failWith } from "../results.ts";
 
 const EXAMPLES = `
 Examples:
@@ -30,10 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
       const { report, missing, unreadable } = await pipelineReport(pipeline, plan, store);
       if (missing.length === plan.stages.size) {
-        const fix = `deno task run ${file}`;
-        if (json) printJson({ error: "no stage has a result yet", fix });
-        else printLine(`${pipeline.name}: no stage has a result yet\n  fix: ${fix}`);
-        throw new Exit(EXIT.failed);
+        failWith([problem(`no stage of ${pipeline.name} has a result yet`, `deno task run ${file}`)], json);
       }
       const path = options.output === undefined
         ? join(dirname(store.root), "outputs", pipeline.name, "report.html")
