@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
 import { shortNumber } from "../format/metrics.ts";
+import { showParam } from "../format/reasons.ts";
 import { printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
@@ -65,7 +66,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 /** A row for each experiment: there may be many of them, and few figures. */
 function print({ names, seeds, chosen, metrics, params, overSeeds, without }: Comparison): void {
   const show = (value: unknown) =>
-    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : JSON.stringify(value);
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   // Columns that say the same of all say nothing.
   const marks = [
     { name: "chosen", values: chosen.map((slots) => slots.join(" ")), shown: chosen.some((slots) => slots.length > 0) },

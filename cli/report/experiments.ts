@@ -8,7 +8,7 @@ export interface Experiment {
   /** The values of the matrix; empty where there is none. */
   readonly label: string;
   /** Results of these values alone: what several experiments share is a row of its own. */
-  readonly stages: ReadonlyMap<string, ComparedStage>;
+  readonly stages: ReadonlyMap<string, readonly Collected[]>;
   /** The same, and what they were made of. */
   readonly made: ReadonlyMap<string, ResultManifest["ingredients"]>;
   /** Contents that were read and are not in the store, so that they count as they are. */
@@ -17,11 +17,6 @@ export interface Experiment {
   readonly chosen: readonly string[];
   /** Its stages that have no result. */
   readonly missing: readonly string[];
-}
-
-export interface ComparedStage {
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly artifacts: readonly Collected[];
 }
 
 /** The results of a pipeline as they are now. Children of a matrix are experiments of their own. */
@@ -89,7 +84,7 @@ function split(
     return {
       source,
       label: values === "" && groups.length > 1 ? SHARED : values,
-      stages: new Map(own.map(({ stage, manifest }) => [stage, comparedOf(stage, manifest, store)])),
+      stages: new Map(own.map(({ stage, manifest }) => [stage, artifactsOf(stage, manifest, store)])),
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       unknown,
       chosen: values === "" ? [] : slotsOf(own, results),
@@ -115,20 +110,18 @@ function slotsOf(own: readonly Result[], results: readonly Result[]): string[] {
   );
 }
 
-function comparedOf(stage: string, { ingredients, outputs }: ResultManifest, store: Store): ComparedStage {
-  // The slots of a selection are told where they were chosen from.
+/** The artifacts of a result by the name of its stage; the slots of a selection are told where they were chosen from. */
+export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "outputs">, store: Store): Collected[] {
   const records = isSelection(outputs) ? [] : Object.entries(outputs);
-  const artifacts = records.map(([port, record]) => {
-    // Of two records with metrics each is told by its port.
+  return records.map(([port, record]) => {
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };
   });
-  return { params: ingredients.params, artifacts };
 }
 
 /** What of an experiment a page shows, by stage. */
 export async function contentOf({ stages }: Experiment): Promise<Collection> {
-  return await collectArtifacts([...stages.values()].flatMap(({ artifacts }) => artifacts));
+  return await collectArtifacts([...stages.values()].flat());
 }
 
 /** Whether there is anything in it to set beside another's. */

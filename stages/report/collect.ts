@@ -38,14 +38,15 @@ export async function collectArtifacts(items: readonly Collected[]): Promise<Col
       await collectors[item.artifact.type]?.(item, content);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
-      unreadable.push(`${item.title}: ${error instanceof z.ZodError ? issueOf(error) : (error as Error).message}`);
+      const why = error instanceof z.ZodError ? issueOf(error) : (error as Error).message;
+      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be read: ${why}`);
     }
   }
   return { ...content, unreadable };
 }
 
 function issueOf({ issues: [issue] }: z.ZodError): string {
-  return `its record is not valid at ${issue?.path.join(".") || "its top"}: ${issue?.message}`;
+  return `${issue?.path.join(".") || "the record"}: ${issue?.message}`;
 }
 
 const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });

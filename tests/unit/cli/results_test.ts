@@ -249,7 +249,10 @@ Deno.test("compare names pipelines without results and results that were removed
   await Deno.writeTextFile(object, "{");
   const damaged = await runCli("compare", ids.first, ids.second, "--store", store.root);
   assertEquals(damaged.code, 0, damaged.error);
-  assertStringIncludes(damaged.error, `${ids.first}: judge: metrics.json is missing or damaged in the store`);
+  assertStringIncludes(
+    damaged.error,
+    `${ids.first}: judge: its metrics cannot be read: metrics.json is missing or damaged in the store`,
+  );
   await Deno.remove(join(store.paths.results, judged.resolvedKey.slice(0, 2), `${judged.resolvedKey}.json`));
   const gone = await runCli("compare", ids.first, ids.second, "--store", store.root);
   assertEquals(gone.code, 0, gone.error);
