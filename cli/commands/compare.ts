@@ -2,12 +2,9 @@ import { Command } from "@commander-js/extra-typings";
 import { dirname } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
-import { shortNumber } from "../format/metrics.ts";
-import { showParam } from "../format/reasons.ts";
 import { printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
-import type { Comparison } from "../report/compare.ts";
 import type { Experiment } from "../report/experiments.ts";
 import { failWith } from "../results.ts";
 
@@ -29,8 +26,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {
       const json = options.json ?? false;
-      const { experimentsOfPipeline, experimentsOfResults } = await import("../report/experiments.ts");
-      const { compareExperiments, comparisonPage } = await import("../report/compare.ts");
+      const { experimentsOf } = await import("../report/experiments.ts");
+      const { compareExperiments, comparisonPage, sheetOf } = await import("../report/compare.ts");
       const experiments: Experiment[] = [];
       for (const each of what) {
         if (isPipelineFile(each)) {
@@ -40,16 +37,18 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           const { name } = loaded.pipeline;
           // Two files may give the same name.
           const isTaken = experiments.some(({ source }) => source === name);
-          experiments.push(...experimentsOfPipeline(isTaken ? each : name, plan.stages, loaded.store));
+          const found = [...plan.stages].map(([id, { manifest }]) => [id, manifest] as const);
+          experiments.push(...experimentsOf(isTaken ? each : name, found, loaded.store));
           continue;
         }
         const store = storeFor(options);
         const results = store.tags.read(each)?.results ??
           (store.runs.read(each) === undefined ? undefined : store.runs.used(each).results);
         if (results === undefined) refuseWith([unknownRun(store, each, true)], json);
-        experiments.push(...experimentsOfResults(each, results, store));
+        const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
+        experiments.push(...experimentsOf(each, found, store));
       }
-      if (experiments.every(({ stages }) => stages.size === 0)) {
+      if (experiments.every(({ made }) => made.size === 0)) {
         return failWith([problem("none of these has results yet", "run them first")], json);
       }
       const { comparison, contents } = await compareExperiments(experiments);
@@ -59,39 +58,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
       }
       if (json) printJson(comparison);
-      else print(comparison);
+      else {
+        for (const line of formatTable(sheetOf(comparison))) printLine(line);
+        for (const line of comparison.without) printError(line);
+      }
     });
-}
-
-/** A row for each experiment: there may be many of them, and few figures. */
-function print({ names, seeds, chosen, metrics, params, overSeeds, without }: Comparison): void {
-  const show = (value: unknown) =>
-    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
-  // Columns that say the same of all say nothing.
-  const marks = [
-    { name: "chosen", values: chosen.map((slots) => slots.join(" ")), shown: chosen.some((slots) => slots.length > 0) },
-    { name: "seed", values: seeds.map(show), shown: new Set(seeds).size > 1 },
-  ].filter(({ shown }) => shown);
-  const columns = [...params.map(({ path }) => path), ...metrics.map(({ name }) => name)];
-  const rows = names.map((name, i) => [
-    name,
-    ...marks.map(({ values }) => values[i]!),
-    ...params.map(({ values }) => show(values[i])),
-    ...metrics.map(({ values }) => show(values[i])),
-  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
-  const means = overSeeds.map((group) => [
-    `${group.name}, mean of ${group.names.length} seeds`,
-    ...marks.map(() => ""),
-    ...params.map(({ values }) => {
-      const own = new Set(group.names.map((name) => show(values[names.indexOf(name)])));
-      return own.size === 1 ? [...own][0]! : "";
-    }),
-    ...metrics.map(({ name }) => {
-      const one = group.metrics.find((metric) => metric.name === name);
-      return one === undefined ? "-" : `${shortNumber(one.mean)} ± ${shortNumber(one.deviation)}`;
-    }),
-  ]);
-  const header = ["", ...marks.map(({ name }) => name), ...columns];
-  for (const line of formatTable([header, ...rows, ...means])) printLine(line);
-  for (const line of without) printError(line);
 }

@@ -32,10 +32,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options });
       const plan = await makePlanner(loaded, {}, json).plan();
-      const { experimentsOfPipeline } = await import("../report/experiments.ts");
-      const { eventFiles, metricRows } = await import("../report/metric_rows.ts");
-      const experiments = experimentsOfPipeline(loaded.pipeline.name, plan.stages, loaded.store);
-      const { rows, without } = await metricRows(experiments);
+      const { experimentsOf } = await import("../report/experiments.ts");
+      const { eventFiles, figuresOf } = await import("../report/metric_rows.ts");
+      const found = [...plan.stages].map(([id, { manifest }]) => [id, manifest] as const);
+      const experiments = experimentsOf(loaded.pipeline.name, found, loaded.store);
+      const { own, means, without } = await figuresOf(experiments);
+      const rows = [...own.flat(), ...means];
       if (options.tensorboard !== undefined) {
         const newest = [...loaded.store.runs.newestFirst()].find((run) => run.pipeline === loaded.pipeline.name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;

@@ -84,9 +84,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { status, plan, stages } = result.value;
+        const { status, stages } = result.value;
         const { runEnd } = await import("../report/run_end.ts");
-        const end = status === "done" ? await runEnd(plan, stages, store) : {};
+        const end = status === "done" ? await runEnd(pipeline, stages, store) : {};
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
       }

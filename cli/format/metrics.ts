@@ -6,9 +6,19 @@ export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(4)));
 }
 
-/** Figures as lines of a table. Parts of figures, by timestep or label, are left to programs. */
+/** Parts of figures, by timestep or label, are left to programs and to the page of one experiment. */
+export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
+  return timesteps === undefined && label === undefined;
+}
+
+/** A name with the slots of selections that took it. */
+export function marked(name: string, chosen: string | undefined): string {
+  return chosen === undefined ? name : `${name} (${chosen})`;
+}
+
+/** Figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {
-  const whole = rows.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
+  const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
     whole.map(({ experiment, stage, metric, value, low, high, deviation, count, seed, chosen, seeds }) => {
@@ -16,7 +26,7 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
         ? deviation === undefined ? "" : `± ${shortNumber(deviation)}`
         : `[${shortNumber(low)}, ${shortNumber(high!)}]`;
       return [
-        chosen === undefined ? experiment : `${experiment} (${chosen})`,
+        marked(experiment, chosen),
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
         metric,

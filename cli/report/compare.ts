@@ -1,15 +1,8 @@
-import {
-  type Collection,
-  escapeHtml,
-  figure,
-  type Page,
-  type Section,
-  sectionsOf,
-  table,
-  thinned,
-} from "noiseline/report";
-import { contentOf, type Experiment, isComparable, nameOf } from "./experiments.ts";
-import { type OverSeeds, overSeeds, seedsOf } from "./seeds.ts";
+import { type Collection, escapeHtml, type Page, type Section, sectionsOf, table, thinned } from "noiseline/report";
+import { isWhole, marked, shortNumber } from "../format/metrics.ts";
+import { showParam } from "../format/reasons.ts";
+import { type Experiment, isComparable, nameOf } from "./experiments.ts";
+import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 export interface Comparison {
   readonly names: readonly string[];
@@ -20,7 +13,8 @@ export interface Comparison {
   readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
   /** Params that are not the same in all experiments that have the stage. */
   readonly params: readonly { readonly path: string; readonly values: readonly unknown[] }[];
-  readonly overSeeds: readonly OverSeeds[];
+  /** Means over experiments that differ in their seeds alone. */
+  readonly overSeeds: readonly MetricRow[];
   /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
   readonly without: readonly string[];
 }
@@ -29,20 +23,12 @@ export interface Comparison {
 export async function compareExperiments(
   all: readonly Experiment[],
 ): Promise<{ readonly comparison: Comparison; readonly contents: readonly Collection[] }> {
-  const found = await Promise.all(all.map(contentOf));
-  const isShown = (i: number) =>
-    all[i]!.stages.size > 0 && (isComparable(found[i]!) || !all.some((_, other) => isComparable(found[other]!)));
-  const [experiments, contents] = [all, found].map((list) => list.filter((_, i) => isShown(i))) as [
-    Experiment[],
-    Collection[],
-  ];
-  const columns = contents.map(({ metrics }) =>
-    new Map(metrics.flatMap(({ title, record }) =>
-      // Parts of a figure belong into the report of one experiment.
-      record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-        .map(({ name, value }) => [`${title} ${name}`, value] as const)
-    ))
-  );
+  const found = await figuresOf(all, shortNames(all));
+  const any = found.contents.some(isComparable);
+  const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
+  const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
+  const experiments = pick(all);
+  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
   const leaves = experiments.map(({ made }) =>
     new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
@@ -54,19 +40,22 @@ export async function compareExperiments(
       const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     });
-  const shown = shortNames(experiments);
   return {
     comparison: {
-      names: shown,
-      seeds: seedsOf(experiments),
+      names: pick(shortNames(all)),
+      seeds: pick(found.seeds),
       chosen: experiments.map(({ chosen }) => chosen),
       metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
       params,
-      overSeeds: overSeeds(experiments, columns, shown),
-      without: withoutResults(all, found),
+      overSeeds: found.means.filter(isWhole),
+      without: found.without,
     },
-    contents,
+    contents: pick(found.contents),
   };
+}
+
+function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
+  return `${stage} ${metric}`;
 }
 
 /** Of experiments of one pipeline, what tells them apart. */
@@ -75,16 +64,28 @@ function shortNames(experiments: readonly Experiment[]): string[] {
   return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
 }
 
-/** What is left out of figures, and why, a line each. */
-export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
-  const bySource = Map.groupBy(experiments, ({ source }) => source);
-  const lines = [...bySource].flatMap(([source, own]) => {
-    if (own.every(({ stages }) => stages.size === 0)) return [`${source} has no results yet`];
-    const lacking = own.filter(({ missing }) => missing.length > 0);
-    return lacking.map((one) => `${nameOf(one)} has no result of ${one.missing.join(", ")}`);
-  });
-  const unreadable = contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`));
-  return [...lines, ...unreadable];
+/** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
+export function sheetOf({ names, seeds, chosen, metrics, params, overSeeds }: Comparison): string[][] {
+  const show = (value: unknown) =>
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
+  const columns = [
+    // What is the same of all says nothing.
+    ...(new Set(seeds).size > 1 ? [{ name: "seed", values: seeds }] : []),
+    ...params.map(({ path, values }) => ({ name: path, values })),
+    ...metrics,
+  ];
+  const rows = names.map((name, i) => [
+    marked(name, chosen[i]!.join(" ") || undefined),
+    ...columns.map(({ values }) => show(values[i])),
+  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
+    `${name}, mean of ${Math.max(...figures.map(({ seeds = 0 }) => seeds))} seeds`,
+    ...columns.map((column) => {
+      const one = figures.find((row) => columnOf(row) === column.name);
+      return one === undefined ? "" : `${shortNumber(one.value)} ± ${shortNumber(one.deviation!)}`;
+    }),
+  ]);
+  return [["", ...columns.map(({ name }) => name)], ...rows, ...means];
 }
 
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
@@ -93,16 +94,8 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly 
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
-export function comparisonPage(
-  { names, seeds, chosen, metrics, params, overSeeds, without }: Comparison,
-  contents: readonly Collection[],
-): Page {
-  const cells = (values: readonly unknown[], show: (value: unknown) => string) =>
-    values.map((value) => value === undefined ? "–" : show(value));
-  const code = (value: unknown) => `<code>${escapeHtml(JSON.stringify(value))}</code>`;
-  const byExperiment = (first: string, rows: readonly (readonly string[])[]) =>
-    upright([[first, ...names.map((name, i) => escapeHtml(name) + mark(chosen[i]!))], ...rows]);
-  const seedRow = new Set(seeds).size > 1 ? [["seed", ...cells(seeds, String)]] : [];
+export function comparisonPage(comparison: Comparison, contents: readonly Collection[]): Page {
+  const { names, metrics, params, without } = comparison;
   const curves = [...new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)))];
   const overlays = curves.map((title) => ({
     title: `${title}: loss`,
@@ -119,24 +112,15 @@ export function comparisonPage(
     {
       id: "metrics",
       title: "Metrics",
-      html: (metrics.length === 0 ? "" : byExperiment(
-        "metric",
-        [
-          ...seedRow,
-          ...metrics.map((
-            { name, values },
-          ) => [escapeHtml(name), ...cells(values, (value) => figure(value as number))]),
-        ],
-      )) + without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
+      html: (metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] }))) +
+        without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
     },
-    { id: "seeds", title: "Mean and standard deviation over seeds", html: overSeedsHtml(overSeeds) },
     {
       id: "params",
       title: "Params that differ",
-      html: params.length === 0 ? "<p>None: the same experiment.</p>" : byExperiment(
-        "param",
-        params.map(({ path, values }) => [`<code>${escapeHtml(path)}</code>`, ...cells(values, code)]),
-      ),
+      html: params.length === 0
+        ? "<p>None: the same experiment.</p>"
+        : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
     },
     { id: "curves", title: "Training", html: overlayHtml(overlays.map(({ title }) => title)) },
     { id: "samples", title: "Samples", html: samples },
@@ -149,33 +133,15 @@ export function comparisonPage(
   };
 }
 
-function mark(chosen: readonly string[]): string {
-  return chosen.map((slot) => ` <small>${escapeHtml(slot)}</small>`).join("");
-}
-
-function overSeedsHtml(groups: readonly OverSeeds[]): string {
-  if (groups.length === 0) return "";
-  const names = [...new Set(groups.flatMap(({ metrics }) => metrics.map(({ name }) => name)))];
-  const rows = names.map((name) => [
-    escapeHtml(name),
-    ...groups.map(({ metrics }) => {
-      const one = metrics.find((metric) => metric.name === name);
-      return one === undefined ? "–" : `${figure(one.mean)} <small>± ${figure(one.deviation)}</small>`;
-    }),
-  ]);
-  const heads = groups.map(({ name, names }) => `${escapeHtml(name)} <small>${names.length} seeds</small>`);
-  return upright([["metric", ...heads], ...rows]);
-}
-
 /** More experiments than this go down the page, not across it. */
 const MOST_ACROSS = 6;
 
-/** A table of rows, the first being its header; turned where that many experiments would not fit beside each other. */
+/** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
 function upright(rows: readonly (readonly string[])[]): string {
-  const across = rows[0]!.length - 1 <= MOST_ACROSS;
-  const shown = across ? rows : rows[0]!.map((_, i) => rows.map((row) => row[i]!));
-  const [header, ...body] = shown;
-  return table(across ? header! : ["", ...header!.slice(1)], body);
+  const across = rows.length - 1 <= MOST_ACROSS;
+  const shown = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
+  const [header, ...body] = shown.map((row) => row.map(escapeHtml));
+  return table(header!, body);
 }
 
 function overlayHtml(titles: readonly string[]): string {

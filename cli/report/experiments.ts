@@ -1,5 +1,5 @@
-import { openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
-import { collectArtifacts, type Collected, type Collection } from "noiseline/report";
+import { type Ingredients, openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
+import type { Collected, Collection } from "noiseline/report";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
@@ -7,34 +7,16 @@ export interface Experiment {
   readonly source: string;
   /** The values of the matrix; empty where there is none. */
   readonly label: string;
-  /** Results of these values alone: what several experiments share is a row of its own. */
-  readonly stages: ReadonlyMap<string, readonly Collected[]>;
-  /** The same, and what they were made of. */
-  readonly made: ReadonlyMap<string, ResultManifest["ingredients"]>;
-  /** Contents that were read and are not in the store, so that they count as they are. */
+  /** Of these values alone: what several experiments share is a row of its own. */
+  readonly artifacts: readonly Collected[];
+  /** What its stages were made of, and those that they read, by stage. */
+  readonly made: ReadonlyMap<string, Ingredients>;
+  /** Contents that were read and are of no result here, so that they count as they are. */
   readonly unknown: readonly string[];
   /** Slots of selections that this is the candidate of: `pick.best1`. */
   readonly chosen: readonly string[];
   /** Its stages that have no result. */
   readonly missing: readonly string[];
-}
-
-/** The results of a pipeline as they are now. Children of a matrix are experiments of their own. */
-export function experimentsOfPipeline(
-  source: string,
-  stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
-  store: Store,
-): Experiment[] {
-  return split(source, [...stages].map(([id, { manifest }]) => [id, manifest]), store);
-}
-
-/** Results that a run used or a tag names: resolved keys by stage. */
-export function experimentsOfResults(
-  source: string,
-  results: Readonly<Record<string, string>>,
-  store: Store,
-): Experiment[] {
-  return split(source, Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)]), store);
 }
 
 export function nameOf({ source, label }: Pick<Experiment, "source" | "label">): string {
@@ -52,39 +34,43 @@ interface Result {
   readonly manifest: ResultManifest;
 }
 
-function split(
+/**
+ * Results by what a matrix made of them.
+ * @param source the pipeline, run or tag @param found a result for each stage, if it has one
+ */
+export function experimentsOf(
   source: string,
-  found: readonly (readonly [string, ResultManifest | undefined])[],
+  found: Iterable<readonly [string, ResultManifest | undefined]>,
   store: Store,
 ): Experiment[] {
-  const parsed = found.map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
+  const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
   const results = parsed.filter((one): one is Result => one.manifest !== undefined);
   const makers = Map.groupBy(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
     ({ digest }) => digest,
   );
-  const groups = [...Map.groupBy(parsed, ({ select }) => JSON.stringify(select)).values()];
+  const groups = [
+    ...Map.groupBy(parsed, ({ select }) => Object.entries(select).map((pair) => pair.join("=")).join(" ")),
+  ];
   // What has no axis comes last: mostly it goes on with what the others came to.
-  const axes = ([one]: typeof groups[number]) => Object.keys(one!.select).length;
-  groups.sort((a, b) => Number(axes(a) === 0) - Number(axes(b) === 0));
-  return groups.map((group): Experiment => {
+  groups.sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  return groups.map(([values, group]): Experiment => {
     const { select } = group[0]!;
-    const own = results.filter((one) => JSON.stringify(one.select) === JSON.stringify(select));
+    const own = results.filter((one) => group.includes(one));
     const made = new Set(own);
     const unknown: string[] = [];
     // A set goes over what is added on the way.
     for (const { manifest } of made) {
       for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
-        const before = makers.get(digest);
-        if (before === undefined) unknown.push(digest);
-        for (const { one } of before ?? []) if (isWithin(one.select, select)) made.add(one);
+        const before = makers.get(digest) ?? [];
+        if (before.length === 0) unknown.push(digest);
+        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
       }
     }
-    const values = Object.entries(select).map(([axis, value]) => `${axis}=${value}`).join(" ");
     return {
       source,
       label: values === "" && groups.length > 1 ? SHARED : values,
-      stages: new Map(own.map(({ stage, manifest }) => [stage, artifactsOf(stage, manifest, store)])),
+      artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       unknown,
       chosen: values === "" ? [] : slotsOf(own, results),
@@ -119,9 +105,20 @@ export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "ou
   });
 }
 
-/** What of an experiment a page shows, by stage. */
-export async function contentOf({ stages }: Experiment): Promise<Collection> {
-  return await collectArtifacts([...stages.values()].flat());
+/** What is left out of figures, and why, a line each. @param contents what there is to show of each experiment */
+export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
+  const bySource = Map.groupBy(experiments, ({ source }) => source);
+  const lines = [...bySource].flatMap(([source, own]) =>
+    own.every(({ made }) => made.size === 0)
+      ? [`${source} has no results yet`]
+      : own.filter(({ missing }) => missing.length > 0).map((one) =>
+        `${nameOf(one)} has no result of ${one.missing.join(", ")}`
+      )
+  );
+  return [
+    ...lines,
+    ...contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`)),
+  ];
 }
 
 /** Whether there is anything in it to set beside another's. */

@@ -1,7 +1,12 @@
-import { type Collection, encodeEvents, type ReportMetrics, type ScalarEvent } from "noiseline/report";
-import { contentOf, type Experiment, isComparable, nameOf } from "./experiments.ts";
-import { withoutResults } from "./compare.ts";
-import { overSeeds, seedsOf } from "./seeds.ts";
+import {
+  collectArtifacts,
+  type Collection,
+  encodeEvents,
+  type ReportMetrics,
+  type ScalarEvent,
+} from "noiseline/report";
+import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
+import { seedGroups, seedsOf } from "./seeds.ts";
 
 /** One number in a table. */
 export interface MetricRow {
@@ -28,32 +33,57 @@ export interface MetricRow {
   readonly seeds?: number | undefined;
 }
 
-/** All metrics of all experiments, parts of figures included, then means over seeds; and what has none. */
-export async function metricRows(
-  experiments: readonly Experiment[],
-): Promise<{ readonly rows: readonly MetricRow[]; readonly without: readonly string[] }> {
-  const contents = await Promise.all(experiments.map(contentOf));
-  const seeds = seedsOf(experiments);
-  const rows = contents.map((content, i) => rowsOf(experiments[i]!, content, seeds[i]));
-  // What a figure is about, beside its experiment.
-  const keyOf = ({ stage, metric, timesteps, label }: MetricRow) => JSON.stringify({ stage, metric, timesteps, label });
-  const columns = rows.map((own) => new Map(own.map((row) => [keyOf(row), row.value])));
-  const means = overSeeds(experiments, columns).flatMap(({ name: experiment, metrics }) =>
-    metrics.map(({ name, mean: value, deviation, count: seeds }): MetricRow => ({
-      experiment,
-      ...JSON.parse(name) as Pick<MetricRow, "stage" | "metric">,
-      value,
-      deviation,
-      seeds,
-    }))
-  );
-  return { rows: [...rows.flat(), ...means], without: withoutResults(experiments, contents) };
+export interface Figures {
+  /** Of each experiment, parts of figures included. */
+  readonly own: readonly (readonly MetricRow[])[];
+  /** Means over seeds, with their sample deviation. */
+  readonly means: readonly MetricRow[];
+  readonly seeds: readonly (number | undefined)[];
+  readonly contents: readonly Collection[];
+  /** What has none, and why. */
+  readonly without: readonly string[];
 }
 
-function rowsOf(experiment: Experiment, { metrics }: Collection, seed?: number): MetricRow[] {
+/** All metrics of all experiments. @param names of the experiments */
+export async function figuresOf(
+  experiments: readonly Experiment[],
+  names: readonly string[] = experiments.map(nameOf),
+): Promise<Figures> {
+  const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
+  const seeds = seedsOf(experiments);
+  const own = contents.map((content, i) => {
+    const chosen = experiments[i]!.chosen.join(" ") || undefined;
+    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], chosen }));
+  });
+  const means = seedGroups(experiments).flatMap((members) => {
+    const experiment = common(members.map((i) => names[i]!));
+    const figures = Map.groupBy(
+      members.flatMap((i) => own[i]!),
+      ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
+    );
+    // A name that one record has twice cannot be told apart.
+    return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
+      .map((rows) => meanOf(experiment, rows));
+  });
+  return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
+}
+
+function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
+  const { stage, metric, timesteps, label } = rows[0]!;
+  const seeds = rows.length;
+  const value = rows.reduce((sum, row) => sum + row.value, 0) / seeds;
+  const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
+  return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
+}
+
+/** What names have in common, word by word. */
+function common([first = "", ...others]: readonly string[]): string {
+  return first.split(" ").filter((word) => others.every((name) => name.split(" ").includes(word))).join(" ") || "all";
+}
+
+function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
   return metrics.flatMap(({ title, record }: ReportMetrics) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }): MetricRow => ({
-      experiment: nameOf(experiment),
+    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }) => ({
       stage: title,
       metric: name,
       value,
@@ -64,8 +94,6 @@ function rowsOf(experiment: Experiment, { metrics }: Collection, seed?: number):
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
       label,
       step: stepOf(record),
-      seed,
-      chosen: experiment.chosen.join(" ") || undefined,
     }))
   );
 }
@@ -86,7 +114,7 @@ export async function eventFiles(
 ): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const experiment of experiments) {
-    const content = await contentOf(experiment);
+    const content = await collectArtifacts(experiment.artifacts);
     if (!isComparable(content)) continue;
     const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
       rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
@@ -95,7 +123,7 @@ export async function eventFiles(
         { step, tag: `${title}/learningRate`, value: learningRate },
       ])
     );
-    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(experiment, content)) {
+    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(content)) {
       const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }

@@ -47,11 +47,11 @@ export async function findNothing(
   const record = targets.length === 0 ? new DoneRecord(store, pipeline, cache.kept!) : undefined;
   const known = record?.count(outside.externals);
   // While the record holds, only a run that came to nothing can have left a note.
-  if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.end() : [] };
+  if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(manifestsOf(plan.stages));
-  return { pipeline: name, stages: plan.stages.size, earlier: targets.length === 0 ? note.end(plan) : [] };
+  return { pipeline: name, stages: plan.stages.size, earlier: targets.length === 0 ? note.renew() : [] };
 }
 
 /** Let the next run know that there is nothing to do, if this one reached all stages. */

@@ -44,7 +44,7 @@ export async function runPipeline(
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
-  const note = new EarlierNote(pipeline, store, options.targets);
+  const note = new EarlierNote(pipeline, store);
   const finish = (
     status: RunStatus,
     runId: string | undefined,
@@ -72,7 +72,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined, plan.stages.size === pipeline.stages.size ? note.end(plan) : []);
+    return finish("done", undefined, plan.stages.size === pipeline.stages.size ? note.renew() : []);
   }
 
   const closed = findClosedStore(plan, store);
@@ -84,7 +84,7 @@ export async function runPipeline(
   const marked = await lockStore(store, mark);
   if (!marked.ok) return refuse(marked.diagnostics);
   if (isStopped()) return finishEarly();
-  note.begin(plan);
+  note.renew();
   const tell: Emit = (event) => {
     if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
     emit(event);
@@ -95,7 +95,7 @@ export async function runPipeline(
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended, note.end());
+  return finish(...ended, note.renew());
 }
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */

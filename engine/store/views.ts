@@ -100,24 +100,15 @@ export class ViewStore {
   }
 
   /** Stages that are shown here and are none of these. */
-  strangers(stages: ReadonlyMap<string, unknown>): string[] {
-    const found: string[] = [];
-    const holds = new Set(
-      [...stages.keys()].flatMap((id) => [...id.matchAll(/\//g)].map(({ index }) => id.slice(0, index))),
-    );
-    const visit = (folder: string) => {
-      for (
-        const { name, isDirectory } of isThere(this.folderOf(folder)) ? Deno.readDirSync(this.folderOf(folder)) : []
-      ) {
-        const id = `${folder}${name}`;
-        if (!isDirectory || stages.has(id)) continue;
-        if (!holds.has(id) && this.#last(id) !== undefined) found.push(id);
-        // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
-        else if (id.split("/").length < MAX_DEPTH) visit(`${id}/`);
-      }
-    };
-    visit("");
-    return found.sort();
+  strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
+    const path = this.folderOf(folder);
+    const folders = isThere(path) ? [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory) : [];
+    return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
+      const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
+      if (this.#last(id) !== undefined && !isParent) return [id];
+      // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
+      return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
+    });
   }
 
   /** Whether files that a stage showed are as they were. */

@@ -102,10 +102,10 @@ Deno.test("outputs/ names folders of stages that the pipeline has no more, and l
   await Deno.writeTextFile(join(place.shown, "own.txt"), "mine");
   await place.write(YAML.replaceAll("other", "renamed"));
   await place.run();
-  assertEquals(place.note(), ["other  (the pipeline has no such stage)"]);
+  assertEquals(place.note(), ["other  (no stage any more)"]);
   await place.write(YAML);
   await place.run();
-  assertEquals(place.note(), ["renamed  (the pipeline has no such stage)"]);
+  assertEquals(place.note(), ["renamed  (no stage any more)"]);
   await Deno.remove(join(place.shown, "renamed"), { recursive: true });
   // Nothing to do, and nothing left to say.
   assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
