@@ -5,6 +5,7 @@ import { toCsv } from "../format/csv.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
+import type { MetricRow } from "../report/metric_rows.ts";
 import { problem } from "../operands.ts";
 import { failWith } from "../results.ts";
 
@@ -60,18 +61,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-const COLUMNS = [
-  "experiment",
-  "stage",
-  "metric",
-  "value",
-  "low",
-  "high",
-  "deviation",
-  "count",
-  "timesteps",
-  "label",
-  "seed",
-  "chosen",
-  "seeds",
-] as const;
+const NAMES = "experiment stage metric value low high deviation count timesteps label seed chosen seeds";
+const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

@@ -6,7 +6,7 @@ import { formatDuration } from "../format/duration.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatState } from "../format/reasons.ts";
-import { phraseEarlier } from "../reporters/phrases.ts";
+import { phraseEarlier } from "../reporters/ending.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";

@@ -5,15 +5,8 @@ import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { shown, styleFor } from "../format/style.ts";
 import { printLine } from "../io.ts";
-import {
-  type CliEvent,
-  detailsOfFinished,
-  linesOfRunFinished,
-  oneLine,
-  Pace,
-  phraseFinished,
-  phraseWarning,
-} from "./phrases.ts";
+import { type CliEvent, linesOfRunFinished } from "./ending.ts";
+import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
@@ -70,13 +63,8 @@ export class LiveReporter {
         if (row === undefined) return;
         const { done, total, unit } = event.update;
         const figures = Object.entries(event.update.figures ?? {}).map(([name, value]) => `${name} ${value}`).join(" ");
-        row.progress = {
-          done,
-          total,
-          unit: oneLine(unit),
-          figures: oneLine(figures),
-          etaMs: this.#pace.get(event.id)?.etaMs(done, total, now),
-        };
+        const etaMs = this.#pace.get(event.id)?.etaMs(done, total, now);
+        row.progress = { done, total, unit: oneLine(unit), figures: oneLine(figures), etaMs };
         delete row.note;
         return;
       }
@@ -98,7 +86,7 @@ export class LiveReporter {
         return;
       case "run-finished":
         this.#finish();
-        return linesOfRunFinished(event).forEach((line) => printLine(line));
+        return printLine(linesOfRunFinished(event).join("\n"));
     }
   }
 

@@ -4,15 +4,8 @@ import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
-import {
-  type CliEvent,
-  detailsOfFinished,
-  linesOfRunFinished,
-  oneLine,
-  Pace,
-  phraseFinished,
-  phraseWarning,
-} from "./phrases.ts";
+import { type CliEvent, linesOfRunFinished } from "./ending.ts";
+import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -42,10 +35,10 @@ export class PlainReporter {
       }
       case "stage-progress":
         return this.#progress(event);
-      case "stage-note":
-        return printError(
-          `${event.id}: ${event.level === "warn" ? "warning: " : ""}${printable(event.message, `\n${event.id}: `)}`,
-        );
+      case "stage-note": {
+        const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
+        return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
+      }
       case "stage-waiting":
         return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
       case "stage-finished":
@@ -56,7 +49,7 @@ export class PlainReporter {
       case "stopping":
         return printError(event.reason);
       case "run-finished":
-        return linesOfRunFinished(event).forEach((line) => printLine(line));
+        return printLine(linesOfRunFinished(event).join("\n"));
     }
   }
 

@@ -6,7 +6,8 @@ import { describeParams } from "../../../cli/format/params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
 import { styleFor } from "../../../cli/format/style.ts";
 import { formatTable } from "../../../cli/format/table.ts";
-import { detailsOfFinished, linesOfRunFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
+import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
+import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
 import { execution, extent, type PlannedStage, rolesOf } from "noiseline";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
