@@ -59,7 +59,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       if (json) printJson(comparison);
       else {
-        for (const line of formatTable(sheetOf(comparison))) printLine(line);
+        const sheet = sheetOf(comparison);
+        if (sheet[0]!.length > 1) { for (const line of formatTable(sheet)) printLine(line); }
         for (const line of comparison.without) printError(line);
       }
     });
