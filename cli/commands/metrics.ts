@@ -42,6 +42,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.tensorboard !== undefined) {
         const newest = [...loaded.store.runs.newestFirst()].find((run) => run.pipeline === loaded.pipeline.name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
+        await Deno.mkdir(options.tensorboard, { recursive: true });
         for (const [name, bytes] of Object.entries(await eventFiles(experiments, wallTime))) {
           const folder = join(options.tensorboard, name);
           await Deno.mkdir(folder, { recursive: true });

@@ -2,7 +2,9 @@ import { dirname, join } from "node:path";
 import { type Pipeline, predecessorsOf } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { ignoreTrouble, isThere, readTextIfThere, removeQuietly, rename, writeUnflushed } from "../store/files.ts";
+import { removeQuietly, rename, writeUnflushed } from "../store/files.ts";
+import { isThere, readTextIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 
 export const EARLIER_NOTE = "EARLIER.txt";
@@ -66,7 +68,7 @@ export class EarlierNote {
     this.#found = found;
     ignoreTrouble(() => {
       // A file of that name that says something else is the user's.
-      if (readTextIfThere(this.#path)?.startsWith(HEADING) === false) return;
+      if (this.isThere && readTextIfThere(this.#path)?.startsWith(HEADING) !== true) return;
       if (found.length === 0) return removeQuietly(this.#path);
       const lines = found.slice(0, NAMED).map((id) => `  ${id}${this.#isKnown(id) ? "" : "  (no stage any more)"}`);
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);

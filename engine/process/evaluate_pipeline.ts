@@ -3,17 +3,22 @@ import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { statIfThere } from "../store/files.ts";
-import { askChild } from "./describe.ts";
+import { digestCode } from "./code_digest.ts";
+import { askChild, whyUnloadable } from "./describe.ts";
+import { explainRefusal } from "./refusal.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
-  if (statIfThere(file)?.isFile !== true) return failed("no such file", "check the path");
-  noteModule(file);
-  const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
-  if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
+  const unloadable = whyUnloadable(file);
+  if (unloadable !== undefined) return failed(unloadable, "check the path");
+  const code = await digestCode(file, false);
+  if ("error" in code) return failed(explainRefusal(code.error)?.message ?? code.error, "correct the file's imports");
+  noteModule(file, code);
+  const entry = pathToFileURL(file).href;
+  const asked = await askChild<{ pipeline: unknown }>({ entry, task: "describePipeline", question: {}, map: code.map });
+  if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
   const value = asked.answer.pipeline;
   // What was computed has no lines; its path says where to look.
   const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
