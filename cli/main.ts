@@ -23,7 +23,7 @@ async function makeProgram(name: string | undefined, settings: CliSettings) {
   const entry = name === undefined ? undefined : COMMANDS[name];
   if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
     const command = (await entry.load()).makeCommand(settings);
-    command.exitOverride().showSuggestionAfterError();
+    command.exitOverride().showSuggestionAfterError().showHelpAfterError(`  fix:    see \`${name} --help\``);
     command.configureOutput({ writeErr: (text: string) => printError(text.trimEnd()) });
     program.addCommand(command);
   } else {

@@ -1,5 +1,6 @@
 import type { Diagnostic, Span } from "./diagnostic.ts";
 import { formatSpan, lineText, positionOf } from "./position.ts";
+import { printable } from "./printable.ts";
 
 /** How to set off parts of a message; the plain style leaves them as they are. */
 export interface MessageStyle {
@@ -40,14 +41,16 @@ function codeFrame(span: Span, style: MessageStyle): string[] {
 /** One diagnostic as text of several lines, without a final line break. */
 export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = PLAIN_STYLE): string {
   const paint = diagnostic.severity === "error" ? style.error : style.warning;
-  const where = diagnostic.span === undefined ? "" : `${style.bold(formatSpan(diagnostic.span))}: `;
-  const lines = [`${where}${paint(diagnostic.severity)}: ${diagnostic.message}`];
+  // A line break in what a file says must not look like a line of this message.
+  const say = (text: string) => printable(text, "\n    ");
+  const where = diagnostic.span === undefined ? "" : `${style.bold(say(formatSpan(diagnostic.span)))}: `;
+  const lines = [`${where}${paint(diagnostic.severity)}: ${say(diagnostic.message)}`];
   if (diagnostic.span !== undefined) lines.push(...codeFrame(diagnostic.span, style));
-  if (diagnostic.got !== undefined) lines.push(`  got:    ${diagnostic.got}`);
-  if (diagnostic.wanted !== undefined) lines.push(`  wanted: ${diagnostic.wanted}`);
-  for (const step of diagnostic.origin ?? []) lines.push(`  from:   ${step}`);
-  for (const { message, span } of diagnostic.related ?? []) lines.push(`  ${message}: ${formatSpan(span)}`);
-  if (diagnostic.fix !== undefined) lines.push(`  fix:    ${diagnostic.fix}`);
+  if (diagnostic.got !== undefined) lines.push(`  got:    ${say(diagnostic.got)}`);
+  if (diagnostic.wanted !== undefined) lines.push(`  wanted: ${say(diagnostic.wanted)}`);
+  for (const step of diagnostic.origin ?? []) lines.push(`  from:   ${say(step)}`);
+  for (const { message, span } of diagnostic.related ?? []) lines.push(`  ${say(`${message}: ${formatSpan(span)}`)}`);
+  if (diagnostic.fix !== undefined) lines.push(`  fix:    ${say(diagnostic.fix)}`);
   return lines.join("\n");
 }
 

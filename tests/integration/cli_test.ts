@@ -82,6 +82,7 @@ Deno.test("noiseline suggests a name and exits with 2 when a command or an optio
   assertStringIncludes(option.stderr, "--keep-going");
   assertStringIncludes(kind.stderr, 'did you mean "train"?');
   assertStringIncludes(stage.stderr, 'did you mean "noise"?');
+  assertStringIncludes(missing.stderr, "fix:    see `run --help`");
   assertEquals(project.exists(".noiseline"), false);
 });
 
