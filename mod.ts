@@ -76,6 +76,7 @@ export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
+export { printable } from "./engine/diagnostic/printable.ts";
 export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { findGpus } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
