@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Origins } from "../load/origin.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
@@ -95,19 +96,33 @@ export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outsi
   for (const stage of pipeline.stages.values()) {
     const own = digestStageExternals(stage, pipeline.folder, digests);
     externals.set(stage.id, own.externals);
-    for (const { name, path, message } of own.unreadable) {
-      const at = ["stages", stage.entry, "with", name];
-      const span = pipeline.origins.locate(at);
-      problems.push({
-        severity: "error",
-        code: "external",
-        message: `stage "${stage.id}": cannot read ${name}: ${message}`,
-        path: at.join("."),
-        got: path,
-        fix: "correct the path; it is relative to the pipeline file",
-        ...(span === undefined ? {} : { span }),
-      });
-    }
+    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, pipeline.origins)));
   }
   return { externals, problems };
+}
+
+function placeUnreadable(stage: Stage, { name, path, message }: UnreadableExternal, origins: Origins): Diagnostic {
+  const at = ["stages", stage.entry, "with", name];
+  const span = origins.locate(at);
+  return {
+    severity: "error",
+    code: "external",
+    message: `stage "${stage.id}": cannot read ${name}: ${message}`,
+    path: at.join("."),
+    got: path,
+    fix: "correct the path; it is relative to the pipeline file",
+    ...(span === undefined ? {} : { span }),
+  };
+}
+
+/** Files that a stage is to read and that are not there, without a look into those that are. */
+export function missingExternals(stage: Stage, folder: string, origins: Origins): Diagnostic[] {
+  return Object.entries(externalPaths(stage, folder)).flatMap(([name, path]) => {
+    try {
+      Deno.statSync(path);
+      return [];
+    } catch (error) {
+      return [placeUnreadable(stage, { name, path, message: (error as Error).message }, origins)];
+    }
+  });
 }

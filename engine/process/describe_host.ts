@@ -5,7 +5,7 @@ import { rolesOf } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
-import { validateParams } from "../load/builtin_kind.ts";
+import { validateParams } from "../load/schema_issues.ts";
 import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
 
 const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);

@@ -1,7 +1,9 @@
 import { pathToFileURL } from "node:url";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { cutText } from "../diagnostic/format.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
+import { findUnfit } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { statIfThere } from "../store/files.ts";
 import { askChild } from "./describe.ts";
@@ -15,6 +17,8 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
   if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
   const value = asked.answer.pipeline;
+  const unfit = findUnfit(value);
+  if (unfit !== undefined) return failed(`${cutText(formatPath(unfit.path))}: ${unfit.message}`, unfit.fix);
   // What was computed has no lines; its path says where to look.
   const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
   return succeed({ value, locate: () => undefined, origin, whole: undefined });

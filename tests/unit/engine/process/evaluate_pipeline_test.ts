@@ -37,3 +37,30 @@ for (
     assertEquals(await Deno.readTextFile(victim), "untouched");
   });
 }
+
+for (
+  const [what, value, told] of [
+    [
+      "a key that would be lost",
+      'JSON.parse(`{"stages": {"a": {"with": {"__proto__": 1}}}}`)',
+      /stages\.a\.with\.__proto__: "__proto__" cannot be/,
+    ],
+    [
+      "values that are nested too deeply",
+      'JSON.parse("[".repeat(2000) + "]".repeat(2000))',
+      /nested more than 100 deep/,
+    ],
+    ["a value that holds itself", "(() => { const a = {}; a.a = a; return a; })()", /circular|itself/],
+    ["a getter that throws", "({ get name() { throw new Error('no mood'); } })", /no mood/],
+  ] as const
+) {
+  Deno.test(`a pipeline in TypeScript with ${what} is refused`, async () => {
+    await using folder = await makeTempFolder();
+    const file = join(folder.path, "p.ts");
+    await Deno.writeTextFile(file, `export default ${value};\n`);
+    const made = await evaluatePipeline(file, "p.ts");
+    assert(!made.ok);
+    assertMatch(made.diagnostics[0]!.message, told);
+    assert(made.diagnostics[0]!.message.length < 500);
+  });
+}
