@@ -118,16 +118,13 @@ function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnos
   };
 }
 
-/** Extents count and externals are paths, whatever a custom stage's schema says. */
+/** Extents count, whatever a custom stage's schema says. */
 function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
   return Object.entries(kind.roles).flatMap(([name, { role }]): ParamIssue[] => {
     const input = params[name];
     const issue = (message: string) => [{ code: "custom", path: [name], message, input }];
     if (role === "extent" && !(Number.isSafeInteger(input) && (input as number) > 0)) {
       return issue("a positive whole number, since it is an extent");
-    }
-    if (role === "external" && input !== undefined && typeof input !== "string") {
-      return issue("one path, since it is an external file");
     }
     return [];
   });

@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { resourcesSchema } from "../../schemas/pipeline_file.ts";
-import { rolesOf } from "../../schemas/roles.ts";
+import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/schema_issues.ts";
 import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
 
-const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/);
+/** Ports become folder names. */
+const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/).max(64);
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 
@@ -32,7 +33,14 @@ export const stageDescriptionSchema = z.object({
     native: z.array(z.string()).optional(),
   }).default({}),
   resources: resourcesSchema.default({}),
-  roles: z.record(z.string(), z.looseObject({})),
+  roles: z.record(
+    z.string(),
+    z.strictObject({
+      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
+      legacy: z.unknown().optional(),
+      files: z.array(z.array(z.string().nullable())).optional(),
+    }),
+  ),
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;
@@ -49,10 +57,9 @@ function describe(stage: StageDefinition): { description: StageDescription } | {
   }
   if (!(stage.params instanceof z.ZodObject)) return { error: "its params are not a Zod object" };
   const { run: _run, params, ...rest } = stage;
-  const parsed = stageDescriptionSchema.safeParse({
-    ...rest,
-    roles: rolesOf(params),
-  });
+  const { roles, problems } = readRoles(params);
+  if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
+  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
   return parsed.success
     ? { description: parsed.data }
     : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };
