@@ -93,7 +93,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     return refuse(onceEach([...problems, ...gone, ...warnings]));
   }
 
-  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, workGflop: work.get(stage.id) }]));
+  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
   const pipeline = { name, seed, file, folder, profiles, overrides, stages, families: together, leftOut, origins };

@@ -34,6 +34,8 @@ const checkpointFactsSchema = z.object({
   learnedVariance: z.boolean().default(false),
   /** Arithmetic of one forward pass for one image. */
   forwardGflop: z.number().optional(),
+  /** Channels within the network, on average over its levels. */
+  meanChannels: z.number().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;
