@@ -1,6 +1,7 @@
 import process from "node:process";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline/core";
 import { styleFor } from "./format/style.ts";
+import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
@@ -32,7 +33,7 @@ export function printText(bytes: Uint8Array): void {
 }
 
 function write(stream: { writeSync(bytes: Uint8Array): number }, line: string): void {
-  writeBytes(stream, new TextEncoder().encode(`${line}\n`));
+  writeBytes(stream, new TextEncoder().encode(asTyped(`${line}\n`)));
 }
 
 function writeBytes(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
@@ -61,7 +62,11 @@ export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): n
   throw new Exit(machine ? EXIT.failed : EXIT.invalid);
 }
 
+/** More tell no more, and would push the first out of sight. `--json` has them all. */
+const MAX_SHOWN = 50;
+
 export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
   const style = styleFor(process.stderr);
-  for (const diagnostic of diagnostics) printError(`${formatDiagnostic(diagnostic, style)}\n`);
+  for (const one of diagnostics.slice(0, MAX_SHOWN)) printError(`${formatDiagnostic(one, style)}\n`);
+  if (diagnostics.length > MAX_SHOWN) printError(`… and ${diagnostics.length - MAX_SHOWN} more\n`);
 }

@@ -155,7 +155,12 @@ function idProblems(
     report(["stages", id], `"${id}" is too long for a folder name`, wanted, "name the values of its axes in a map");
   }
   if (ids.length === 0) {
-    report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
+    report(
+      ["stages"],
+      "the pipeline has no stages",
+      "at least one stage",
+      "add a stage; `deno task new pipeline NAME` writes some",
+    );
   }
   return problems;
 }

@@ -148,7 +148,7 @@ async function readDocument(file: string, name: string, cacheFolder: string): Pr
       code: "missing-key",
       message: `${name} is empty`,
       wanted: "name and stages",
-      fix: "start from pipelines/smoke.yaml",
+      fix: "write one, or let `deno task new pipeline NAME` do so",
     }]);
   }
   return parseYamlCached(source.value, cacheFolder);

@@ -44,10 +44,11 @@ export const trainKind = defineKind({
     const problems = [...unfit, ...checkLabels(params, images), ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
     if (problems.some(({ severity }) => severity === "error")) return { problems, facts: { checkpoint: known } };
-    const work = workFacts(unetConfigFor(params, images));
+    const network = unetConfigFor(params, images);
+    const work = workFacts(network);
     return {
       problems,
-      facts: { checkpoint: { ...known, ...work } },
+      facts: { checkpoint: { ...known, ...work, network, objective: params.objective } },
       workGflop: TRAIN_WORK_FACTOR * work.forwardGflop * params.batchSize * params.steps,
       workShape: workShape({ ...work, height }, params.batchSize),
     };

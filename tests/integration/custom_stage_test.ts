@@ -207,3 +207,29 @@ export default defineStage({
   assertStringIncludes(json.diagnostics[0].message, 'param "one": extent(…) counts on a whole param');
   assertStringIncludes(json.diagnostics[0].message, 'param "named": it cannot be external and execution');
 });
+
+Deno.test("run names the log of a stage that failed where there is one", async () => {
+  await using project = new Project();
+  const stage = (body: string) =>
+    `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Fails",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Nothing" } },
+  async run() {
+    ${body}
+    return { status: "failed", message: "no mood" };
+  },
+});
+`;
+  project.write("silent.ts", stage(""));
+  project.write("loud.ts", stage('console.log("hello");'));
+  project.write("p.yaml", "name: demo\nstages: { silent: { uses: ./silent.ts }, loud: { uses: ./loud.ts } }\n");
+  const { code, events } = await project.cli(["run", "p.yaml", "--keep-going", "--json"]);
+  assertEquals(code, 1, JSON.stringify(events));
+  const ends = finished(events);
+  assertEquals(ends["silent"].log, undefined);
+  assertStringIncludes(Deno.readTextFileSync(ends["loud"].log), "hello");
+});
