@@ -59,7 +59,9 @@ function codeFrame(span: Span, style: MessageStyle): string[] {
 export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = PLAIN_STYLE): string {
   const paint = diagnostic.severity === "error" ? style.error : style.warning;
   const where = diagnostic.span === undefined ? "" : `${style.bold(formatSpan(diagnostic.span))}: `;
-  const lines = [`${where}${paint(diagnostic.severity)}: ${diagnostic.message}`];
+  const { message } = diagnostic;
+  const told = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
+  const lines = [`${where}${paint(diagnostic.severity)}: ${told}`];
   if (diagnostic.span !== undefined) lines.push(...codeFrame(diagnostic.span, style));
   if (diagnostic.got !== undefined) lines.push(`  got:    ${diagnostic.got}`);
   if (diagnostic.wanted !== undefined) lines.push(`  wanted: ${diagnostic.wanted}`);
@@ -80,6 +82,8 @@ export function diagnosticToJson(diagnostic: Diagnostic): Record<string, unknown
   return { severity, code, message, ...at, path, got, wanted, fix, origin, related };
 }
 
+/** Names in it may be as long as the file. */
+const MAX_MESSAGE = 1_000;
 const MAX_SHOWN = 200;
 
 /** A text as it is shown in a message; what is long is cut. */

@@ -1,5 +1,6 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
+import { cutText } from "../diagnostic/format.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
@@ -108,8 +109,12 @@ function makeKind(
 }
 
 async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
-  if (statIfThere(request.file) === undefined) {
-    return { error: "no such file", fix: "correct the path; it is relative to the pipeline file" };
+  const fix = "correct the path; it is relative to the pipeline file";
+  try {
+    if (statIfThere(request.file) === undefined) return { error: "no such file", fix };
+  } catch (error) {
+    // A name that no file system holds, or a folder that may not be looked into.
+    return { error: cutText((error as Error).message), fix };
   }
   const code = await digestCode(request.file);
   if ("error" in code) {

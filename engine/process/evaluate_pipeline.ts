@@ -4,15 +4,16 @@ import { cutText } from "../diagnostic/format.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
 import { findUnfit } from "../source/budget.ts";
+import { readSource } from "../source/read_source.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { statIfThere } from "../store/files.ts";
 import { askChild } from "./describe.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
-  if (statIfThere(file)?.isFile !== true) return failed("no such file", "check the path");
+  const found = readSource(file, name);
+  if (!found.ok) return found;
   noteModule(file);
   const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
   if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
