@@ -16,7 +16,8 @@
  */
 
 export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
-export { execution, extent, externalFile, legacy, type ParamRole, rolesOf } from "./schemas/roles.ts";
+export * from "./stage_api.ts";
+export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
 export type {
@@ -35,7 +36,6 @@ export {
   type CheckProblem,
   type CheckResult,
   defineKind,
-  defineStage,
   type DeviceFinding,
   type DeviceGrants,
   type Facts,
@@ -83,7 +83,7 @@ export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
 export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
 export type { Kind } from "./engine/kind.ts";
-export type { BuiltinKinds } from "./engine/load/kinds.ts";
+export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
@@ -104,18 +104,10 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export type { ResultFacts } from "./engine/plan/result_facts.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
-export { isMachineTrouble } from "./engine/store/files.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export {
-  chooseDevice,
-  describeDevices,
-  type Device,
-  openDevice,
-  type RandomStream,
-  randomStream,
-  tensorflowInstallation,
-} from "./tensor/mod.ts";
+export { chooseDevice, describeDevices, tensorflowInstallation } from "./tensor/mod.ts";

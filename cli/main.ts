@@ -1,5 +1,5 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { importLate, isMachineTrouble, suggestName } from "noiseline/core";
+import { explainTrouble, formatDiagnostic, importLate, suggestName } from "noiseline/core";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
@@ -57,11 +57,11 @@ export async function main(args: readonly string[], settings: CliSettings = SETT
   } catch (error) {
     if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    if (isMachineTrouble(error)) {
+    const trouble = explainTrouble(error);
+    if (trouble !== undefined) {
       // It can happen at any call, and a stack would only hide what it says.
-      const fix = "free some space or mend the disk, then run the same command again";
-      printError(`error: the machine failed: ${(error as Error).message}\n  fix:    ${fix}`);
-      return EXIT.failed;
+      printError(formatDiagnostic(trouble));
+      return trouble.code === "machine" ? EXIT.failed : EXIT.invalid;
     }
     printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return EXIT.failed;

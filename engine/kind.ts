@@ -11,6 +11,7 @@ import type {
   SlotPorts,
   StagePermissions,
 } from "../stages/contract.ts";
+import type { ModuleMap } from "./process/module_lock.ts";
 
 /** A Zod issue as plain data, so that it can come from another process too. */
 export interface ParamIssue {
@@ -48,6 +49,8 @@ export interface Kind {
   readonly entry: string;
   /** Of a custom stage: what its code digest was taken of. */
   readonly modules?: Readonly<Record<string, string>>;
+  /** Of a custom stage: what the names of modules stand for in its process. */
+  readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
   readonly validate: (raw: unknown) => ParamsOutcome;
   readonly check?: (

@@ -3,6 +3,9 @@ import { z } from "zod";
 /** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
 
+/** Names of ports become names of folders, and of members of what a stage is given. */
+export const PORT_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+
 /** The id of a stage, or of one of a pipeline that is a stage: `outer/inner`. */
 export const STAGE_ID_PATTERN = /^[a-z][a-z0-9_-]*(?:\/[a-z][a-z0-9_-]*)*$/;
 

@@ -46,6 +46,8 @@ export interface StageDevice {
   readonly numerics: string;
   /** What the device is and, where it was chosen, why no better one. */
   readonly reason: string;
+  /** Whether native code computes there, which no permission contains. */
+  readonly native: boolean;
   /** Asked for once the stage's packages are installed. */
   readonly grants: () => Promise<DeviceGrants>;
 }
@@ -157,6 +159,8 @@ export interface StageDefinition<
   I extends InputPorts = InputPorts,
   O extends OutputPorts = OutputPorts,
 > extends StageInterface<P, I, O> {
+  /** It computes with tensors: it gets the params `device` and `threads` of the built-in kinds, for `withDevice`. */
+  readonly device?: boolean;
   readonly run: StageRun<P, I, O>;
 }
 

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file no-console -- a tool prints what it finds
 /**
- * Pin the code of every built-in kind beside its version, in tests/golden/kind_versions.json.
+ * Pin the code of every built-in kind, and of what a custom stage may use, beside its version, in
+ * tests/golden/kind_versions.json.
  *
  *     deno run -A tools/pin_kinds.ts                                # after a version was raised
  *     deno run -A tools/pin_kinds.ts train --same-bytes "renamed"   # the code changed, its results did not
@@ -13,19 +14,25 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BUILTIN_KINDS } from "noiseline";
+import { API_VERSION } from "../engine/process/code_digest.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { digestModules } from "./kinds/module_digest.ts";
-import { type KindFacts, type KindPins, updatePins } from "./kinds/pins.ts";
+import { type KindFacts, type KindPins, STAGE_API, updatePins } from "./kinds/pins.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", import.meta.url);
 
-/** Version and code of every built-in kind, as they are now. */
+/** Version and code of every built-in kind, and of what a custom stage may use, as they are now. */
 export async function readKindFacts(): Promise<KindFacts> {
-  const entries = Object.entries(BUILTIN_KINDS).map(async ([name, { version, entry }]) => {
-    const path = relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/");
-    return [name, { version, code: (await digestModules(ROOT, path, manifest.imports)).digest }] as const;
-  });
+  const kinds = Object.entries(BUILTIN_KINDS).map(([name, { version, entry }]) => ({
+    name,
+    version,
+    path: relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/"),
+  }));
+  const all = [...kinds, { name: STAGE_API, version: API_VERSION, path: "stage_api.ts" }];
+  const entries = all.map(async ({ name, version, path }) =>
+    [name, { version, code: (await digestModules(ROOT, path, manifest.imports)).digest }] as const
+  );
   return Object.fromEntries(await Promise.all(entries));
 }
 

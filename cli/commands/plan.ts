@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { findRuns, type Forecast, forecastPlan, type PlannedStage, type Runs, totalOf } from "noiseline/core";
+import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import {
   CACHE_HELP,
@@ -17,6 +17,7 @@ import { plannedToJson } from "../format/plan_json.ts";
 import { formatForecast, formatReasons, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
+import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
 import {
   collect,
@@ -63,6 +64,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const total = totalOf(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
+      const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
       if (json) {
         printJson({
           pipeline: pipeline.name,
@@ -73,12 +75,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           }),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: totalToJson(total, capacity),
+          rights: rightsToJson(rights),
         });
         return;
       }
       for (const [id, reason] of pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
       printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
       printLine(summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
+      for (const line of formatRights(rights)) printLine(line);
     });
 }
 

@@ -1,9 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
 import type { Diagnostic, Emit } from "noiseline/core";
-import { findNothing, finishNothing, importLate, keepDone } from "noiseline/core";
+import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
+import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand, openForCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
@@ -33,6 +34,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option(CACHE_OPTION, CACHE_HELP)
     .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
@@ -58,6 +60,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
       const { pipeline, store, warnings } = loaded;
+      const { granted, problems } = await parseGrants(options.grant, pipeline);
+      if (problems.length > 0) refuseWith(problems, json);
+      const grants = new Grants(pipeline.folder);
+      for (const request of granted) grants.add(request);
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
 
@@ -67,7 +73,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const cache = await openCacheFor(options, { warn, stop: signals.stop });
+      const askForGrants = questionFor(json, signals.stop);
       const result = await runPipeline(pipeline, store, {
+        grants,
+        ...(askForGrants === undefined ? {} : { askForGrants }),
         cache,
         targets: loaded.targets,
         force,

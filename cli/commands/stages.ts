@@ -1,20 +1,23 @@
 import { Command } from "@commander-js/extra-typings";
-import { type BuiltinKind, rolesOf, suggestName } from "noiseline";
+import { resolve } from "node:path";
+import { type BuiltinKind, describeCustomStages, isCustom, type Kind, rolesOf, suggestName } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { describeParams } from "../format/params.ts";
 import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
+import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
+import { problem } from "../operands.ts";
 
 const EXAMPLES = `
 Examples:
   deno task stages
-  deno task stages train`;
+  deno task stages train
+  deno task stages ./my_stage.ts`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return new Command("stages").summary("List the stage kinds, or describe one")
     .description("List the built-in stage kinds, or the inputs, outputs and params of one.")
-    .argument("[kind]", "kind to describe")
+    .argument("[kind]", "kind to describe, or the file of a custom stage")
     .option("--json", "print as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (name, options) => {
@@ -23,6 +26,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const kinds = Object.values(all);
         if (options.json) printJson(kinds.map(toJson));
         else for (const line of formatTable(kinds.map(({ kind, summary }) => [kind, summary]))) printLine(line);
+        return;
+      }
+      if (isCustom(name)) {
+        await printCustom(name, options.json ?? false);
         return;
       }
       const kind = Object.hasOwn(all, name) ? all[name] : undefined;
@@ -47,14 +54,30 @@ function toJson({ kind, summary, version, inputs, outputs, seeded, params }: Bui
   };
 }
 
-function printKind(kind: BuiltinKind): void {
-  printLine(`${kind.kind}: ${kind.summary}`);
-  const section = (title: string, rows: readonly (readonly string[])[]) => {
-    if (rows.length === 0) return;
-    printLine(`\n${title}`);
-    for (const line of formatTable(rows.map((row) => [`  ${row[0]}`, ...row.slice(1)]))) printLine(line);
-  };
-  section(
+/** A custom stage as it describes itself, in a process that may do nothing. */
+async function printCustom(written: string, json: boolean): Promise<void> {
+  const file = resolve(written);
+  const outcome = (await describeCustomStages([{ file, written, params: [] }])).get(file)!;
+  if ("error" in outcome) {
+    return refuseWith([problem(`cannot use ${written}: ${outcome.error}`, outcome.fix)], json);
+  }
+  const { summary, inputs, outputs, seeded, permissions } = outcome.kind;
+  const { net = [], env = [], native = [] } = permissions;
+  if (json) return printJson({ file, summary, inputs, outputs, seeded, permissions });
+  printLine(`${written}: ${summary}`);
+  printPorts(outcome.kind);
+  const rows = [["net", net], ["env", env], ["native", native]] as const;
+  printSection("asks for", rows.filter(([, names]) => names.length > 0).map(([name, all]) => [name, all.join(", ")]));
+}
+
+function printSection(title: string, rows: readonly (readonly string[])[]): void {
+  if (rows.length === 0) return;
+  printLine(`\n${title}`);
+  for (const line of formatTable(rows.map((row) => [`  ${row[0]}`, ...row.slice(1)]))) printLine(line);
+}
+
+function printPorts(kind: Pick<Kind, "inputs" | "outputs">): void {
+  printSection(
     "inputs",
     Object.entries(kind.inputs).map(([name, { type, optional, list, description }]) => [
       name,
@@ -62,8 +85,14 @@ function printKind(kind: BuiltinKind): void {
       description,
     ]),
   );
-  section("outputs", Object.entries(kind.outputs).map(([name, { type, description }]) => [name, type, description]));
-  section(
+  const outputs = Object.entries(kind.outputs);
+  printSection("outputs", outputs.map(([name, { type, description }]) => [name, type, description]));
+}
+
+function printKind(kind: BuiltinKind): void {
+  printLine(`${kind.kind}: ${kind.summary}`);
+  printPorts(kind);
+  printSection(
     "params",
     describeParams(kind.params, rolesOf(kind.params)).map(({ name, type, fallback, role, description }) => [
       name,

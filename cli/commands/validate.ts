@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { diagnosticToJson } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 
@@ -23,12 +24,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, { file, ...options });
       makePlanner(loaded, {}, json);
       const { pipeline, warnings } = loaded;
+      const rights = rightsOfStages([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline);
       if (json) {
         printJson({
           ok: true,
           pipeline: pipeline.name,
           stages: pipeline.stages.size,
           diagnostics: warnings.map(diagnosticToJson),
+          rights: rightsToJson(rights),
         });
         return;
       }
@@ -37,5 +40,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ? ""
         : `, ${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}`;
       printLine(`${file}: valid (${pipeline.stages.size} stages${said})`);
+      for (const line of formatRights(rights)) printLine(line);
     });
 }

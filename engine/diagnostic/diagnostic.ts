@@ -35,6 +35,8 @@ export type DiagnosticCode =
   | "interpolation"
   | "external"
   | "device"
+  /** A custom stage asks for a right that the user has not granted. */
+  | "not-granted"
   /** The machine failed, as with a full disk; nothing is wrong with the input. */
   | "machine"
   | "cache"

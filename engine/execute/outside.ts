@@ -1,8 +1,11 @@
-import { join } from "node:path";
-import { externalPaths } from "../fingerprint/externals.ts";
+import { basename, dirname, join } from "node:path";
+import { contentDigest, externalPaths, filesBelow } from "../fingerprint/externals.ts";
 import type { Stage } from "../pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
 import { installFiles } from "../process/install.ts";
-import { makeFolder } from "../store/files.ts";
+import type { DigestCache } from "../store/digest_cache.ts";
+import { copyFile, makeFolder } from "../store/files.ts";
+import { isLentWhole } from "../store/lent.ts";
 
 /** What a stage's process may reach beyond the store, as its params say. */
 export interface Outside {
@@ -11,6 +14,10 @@ export interface Outside {
   readonly hosts: readonly string[];
   /** Folders of npm packages, by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Params that name another place for this run: of a copy. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What it may read as it is, though its code is not trusted. */
+  readonly lent: readonly string[];
 }
 
 export interface OutsideFolders {
@@ -32,30 +39,69 @@ function hostOf(url: string): string {
 }
 
 /**
+ * Copy a file or folder of the user's for code that is not trusted, where it is not too large.
+ * @returns where the copy lies, or what is to be lent
+ */
+function copyExternal(path: string, place: string): { readonly copy: string } | { readonly lent: readonly string[] } {
+  const info = Deno.statSync(path);
+  const files = info.isDirectory
+    ? [...filesBelow(path, "", new Set())].map((file) => ({ path: file.path, size: file.facts.size }))
+    : [{ path: "", size: info.size }];
+  if (isLentWhole(files)) {
+    const whole = files.map((file) => join(path, file.path));
+    return { lent: info.isDirectory ? [path, ...new Set(whole.map(dirname)), ...whole] : whole };
+  }
+  const copy = join(place, basename(path));
+  makeFolder(info.isDirectory ? copy : place);
+  for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
+  for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
+  return { copy };
+}
+
+/**
  * Make ready what a stage reads from outside: packages are fetched, and the folder of downloads exists.
- * @returns what went wrong with a package, as a text
+ * @returns or what went wrong
  */
 export async function openOutside(
-  stage: Stage,
+  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
+  digests: DigestCache,
   onProgress: (message: string) => void,
-): Promise<Outside | string> {
+): Promise<Outside | { readonly message: string; readonly fix: string }> {
   const packages: Record<string, string> = {};
   for (const external of stage.kind.externals?.(stage.params) ?? []) {
     if (external.files !== true) continue;
     const place = join(folders.scratch, "packages", external.name);
     const installed = await installFiles(external, place, onProgress);
-    if ("problem" in installed) return installed.problem;
+    if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
   }
-  const readable = [...Object.values(externalPaths(stage, folders.pipeline)), ...Object.values(packages)];
+  const readable = Object.values(packages);
+  const params: Record<string, string> = {};
+  const lent: string[] = [];
+  for (const [index, [name, path]] of Object.entries(externalPaths(stage, folders.pipeline)).entries()) {
+    // Its name may have keys of the user's in it, which are no names of files.
+    const got = stage.kind.custom ? copyExternal(path, join(folders.scratch, "external", `${index}`)) : { lent: [] };
+    if ("lent" in got) lent.push(...got.lent);
+    else params[name] = got.copy;
+    readable.push(params[name] ?? path);
+    if ("copy" in got && contentDigest(got.copy, digests) !== keys!.ingredients.externals[name]) {
+      return { message: `${name} changed after the run was planned`, fix: "run again" };
+    }
+  }
   const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls }) => urls);
-  if (urls.length === 0) return { readable, writable: [], hosts: [], packages };
+  if (urls.length === 0) return { readable, writable: [], hosts: [], packages, params, lent };
   makeFolder(folders.downloads);
   return {
     readable: [...readable, folders.downloads],
     writable: [folders.downloads],
     hosts: [...new Set(urls.map(hostOf))],
     packages,
+    params,
+    lent,
   };
+}
+
+export function cannotFetch(problem: string): { readonly message: string; readonly fix: string } {
+  return { message: `cannot fetch its packages: ${problem}`, fix: "check the network, then run again" };
 }

@@ -9,7 +9,7 @@ import {
 import { artifactDigest } from "../fingerprint/keys.ts";
 import { Limit } from "../limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
 
@@ -36,13 +36,8 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   }
 }
 
-/**
- * Whether a file can be kept under its name. Control characters would act on terminals; a name that is not UTF-8 comes
- * with other letters in their place, under which there is no file.
- */
+/** Whether a file can be kept under its name. One that is not UTF-8 comes with other letters, under which there is none. */
 function isKeepable(path: string, name: string): boolean {
-  // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name)) return false;
   return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
 }
 

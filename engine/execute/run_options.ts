@@ -1,5 +1,7 @@
 import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Emit } from "../event/events.ts";
+import type { Grants } from "../process/grants.ts";
+import type { RightsRequest } from "../process/rights.ts";
 
 export interface RunOptions {
   readonly targets?: readonly string[];
@@ -17,6 +19,10 @@ export interface RunOptions {
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */
   readonly shuffle?: (ids: string[]) => void;
+  /** What custom stages may do; by default what the user granted before. */
+  readonly grants?: Grants;
+  /** Asks the user about the rights that are still missing. Without it, or with no for an answer, nothing runs. */
+  readonly askForGrants?: (requests: readonly RightsRequest[]) => Promise<boolean>;
   /** A second store that other machines share: read where the local one has nothing, and given what is made. */
   readonly cache?: SharedCache | undefined;
 }

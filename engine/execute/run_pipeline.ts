@@ -4,7 +4,11 @@ import type { Emit, RunStatus, StageEndState } from "../event/events.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
+import { Grants } from "../process/grants.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere } from "../store/reading.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
@@ -39,6 +43,14 @@ export async function runPipeline(
   const started = performance.now();
   const plan = await planner.plan();
   if (plan.problems.length > 0) return refuse(plan.problems);
+  const grants = options.grants ?? new Grants(pipeline.folder);
+  const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
+  if (requests.length > 0) {
+    if (await options.askForGrants?.(requests) !== true) {
+      return refuse(requests.map((request) => notGranted(request, pipeline)));
+    }
+    for (const request of requests) grants.add(request);
+  }
   const results = new Map<string, StageResult>();
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
@@ -77,7 +89,7 @@ export async function runPipeline(
   const marked = await lockStore(store, mark);
   if (!marked.ok) return refuse(marked.diagnostics);
   if (isStopped()) return finishEarly();
-  const scheduler = new Scheduler(pipeline, store, planner, plan, results, options, emit);
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, emit);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();

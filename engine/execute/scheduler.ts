@@ -6,8 +6,9 @@ import { sourcesOf } from "../fingerprint/sources.ts";
 import { familyOf, type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
+import type { Grants } from "../process/grants.ts";
 import { newRunId } from "../store/runs.ts";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { findGpus, Slots } from "./slots.ts";
@@ -29,7 +30,7 @@ export class Scheduler {
   readonly #planner: Planner;
   readonly #plan: Plan;
   readonly #results: Map<string, StageResult>;
-  readonly #options: RunOptions;
+  readonly #options: RunOptions & { readonly grants: Grants };
   readonly #emit: Emit;
   readonly #runId: string;
   readonly #record: RunRecord;
@@ -46,7 +47,7 @@ export class Scheduler {
     planner: Planner,
     plan: Plan,
     results: Map<string, StageResult>,
-    options: RunOptions,
+    options: RunOptions & { readonly grants: Grants },
     emit: Emit,
   ) {
     this.#pipeline = pipeline;
@@ -103,6 +104,7 @@ export class Scheduler {
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
       replace: this.#options.replace ?? false,
       cache: this.#options.cache,
+      grants: this.#options.grants,
     });
     this.#countMissing();
 

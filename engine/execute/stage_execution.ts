@@ -7,14 +7,17 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
+import type { Grants } from "../process/grants.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
+import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { LiveProgress } from "./live_progress.ts";
-import { fetchesFiles, openOutside } from "./outside.ts";
+import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
 import { RateMeter } from "./rate.ts";
 import type { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots } from "./slots.ts";
@@ -30,6 +33,8 @@ export interface ExecutionOptions {
   readonly emit: Emit;
   readonly stop: AbortSignal;
   readonly kill: AbortSignal;
+  /** What custom stages may do. */
+  readonly grants: Grants;
 }
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
@@ -63,7 +68,7 @@ export class StageExecution {
         const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
         // A stage in this process reads the objects where they are; a contained one may see nothing else.
         const place = stage.kind.runs === "inline" ? null : join(folder, "in", port, String(index));
-        if (place !== null) store.objects.layOut(artifact.files, place);
+        if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
         return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
       });
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
@@ -75,8 +80,6 @@ export class StageExecution {
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
-      type: "start",
-      nonce: crypto.randomUUID(),
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
@@ -121,35 +124,51 @@ export class StageExecution {
       const { default: run } = await import(stage.kind.entry) as { default: StageRun };
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
-    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
-    const installed = await installPackages(stage.kind.entry, stage.kind.custom, note);
-    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
-    const outside = "problem" in installed ? installed.problem : await openOutside(stage, folders, note);
-    if (typeof outside === "string" || "problem" in installed) {
-      return {
-        status: "failed",
-        message: `cannot fetch its packages: ${outside}`,
-        fix: "check the network, then run again",
-      };
+    // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
+    const [refused] = this.#options.grants.open(requestsOf([planned], pipeline.folder));
+    if (refused !== undefined) {
+      const { message, got, fix } = notGranted(refused, pipeline);
+      return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
+    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
+    const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
+    if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
+    if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
+    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const outside = await openOutside(planned, folders, store.digests, note);
+    if ("message" in outside) return { status: "failed", ...outside };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
-    return await runInChild(stage.kind, { ...start, packages: outside.packages }, {
-      folder,
-      readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
-      writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
-      hosts: outside.hosts,
-      grants: await planned.device?.grants() ?? {},
-      timeoutMs: stage.timeoutMs,
-      memoryLimit: memoryLimitOf(stage),
-      lock: installed.lock,
-      env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
-      stop,
-      kill,
-      emit: forward,
-      log,
-    });
+    lend(folder, [...stage.kind.custom ? linkedInputs(start) : [], ...outside.lent]);
+    const params = withPaths({ kind: stage.kind, params: start.params }, outside.params);
+    try {
+      return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
+        folder,
+        readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
+        writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
+        hosts: outside.hosts,
+        grants: await planned.device?.grants() ?? {},
+        timeoutMs: stage.timeoutMs,
+        memoryLimit: memoryLimitOf(stage),
+        env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
+        stop,
+        kill,
+        emit: forward,
+        log,
+      });
+    } finally {
+      if (takeBack(folder).length > 0) forward({ type: "warn", message: CHANGED_WHAT_IT_READS });
+    }
   }
+}
+
+const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
+
+/** Inputs that a stage's process sees under their own names and shares with the store. */
+function linkedInputs({ inputs }: StartMessage): string[] {
+  const messages = Object.values(inputs).flat().filter((one) => one !== null);
+  return messages.filter(({ files }) => isLentWhole(files))
+    .flatMap(({ files, folder }) => files.map((file) => join(folder!, file.path)));
 }
 
 /** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */

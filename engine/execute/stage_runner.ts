@@ -5,7 +5,9 @@ import type { Emit } from "../event/events.ts";
 import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import { isEnvironmental } from "../store/files.ts";
+import type { Grants } from "../process/grants.ts";
+import { isEnvironmental } from "../store/trouble.ts";
+import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
@@ -39,6 +41,7 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
+  readonly grants: Grants;
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
@@ -331,7 +334,8 @@ export class StageRunner {
   /** Publish, or keep what was published first: one key has one result. */
   async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.#options;
-    const first = store.results.byResolved(manifest.resolvedKey);
+    const there = store.results.byResolved(manifest.resolvedKey);
+    const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
     const difference = first === undefined ? undefined : compareResults(first, manifest);
     let serving = manifest;
     if (first !== undefined && difference !== undefined) {

@@ -73,8 +73,11 @@ export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<s
 }
 
 /** Digest of a file, or of a folder's whole content. */
-function contentDigest(path: string, digests: DigestCache): string {
-  if (!Deno.statSync(path).isDirectory) return digests.digest(path);
+export function contentDigest(path: string, digests: DigestCache): string {
+  const info = Deno.statSync(path);
+  // A pipe or a device may have no end.
+  if (!info.isDirectory && !info.isFile) throw new Error("it is no regular file and no folder");
+  if (info.isFile) return digests.digest(path);
   const files = [...filesBelow(path, "", new Set())];
   return digests.folderDigest(path, files, () =>
     artifactDigest(

@@ -8,8 +8,10 @@ import { artifactDigest } from "../fingerprint/keys.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/grants.ts";
 import type { StageOutcome } from "../process/protocol.ts";
-import { copyFile, hashFile, makeFolder, removeQuietly, statIfThere } from "../store/files.ts";
+import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
+import { hashFile, statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import { tryAlone } from "../store/locks.ts";
 import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
@@ -80,6 +82,7 @@ export async function replayStage(
       onFailure: () => {},
       onNested: () => {},
       cache: undefined,
+      grants: new Grants(pipeline.folder),
       replace: false,
     });
     const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());

@@ -3,7 +3,7 @@ import type { Kind } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { isRecord } from "./tree.ts";
 
-type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device">;
+type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;
 
 /**
  * A resolved pipeline as JSON. Stages and pipeline are kept whole, whatever fields they have; kinds, which many stages

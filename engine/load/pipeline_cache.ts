@@ -4,10 +4,11 @@ import { refuse, type Result } from "../diagnostic/diagnostic.ts";
 import { encode } from "../fingerprint/encode.ts";
 import { importLate } from "../import_late.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { TOOLKIT_CONFIG } from "../process/runtime.ts";
 import { type ToolkitState, toolkitState } from "../process/toolkit.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
-import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
+import { hashFile, statIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import { findStoreRoot } from "../store/store.ts";
 import { isJsonSafe, type KeptPipeline, packPipeline, unpackPipeline } from "./kept_pipeline.ts";
 import type { BuiltinKinds } from "./kinds.ts";
@@ -37,8 +38,8 @@ export interface CachedLoadOptions {
 interface Entry {
   /** Its own file name, so that it is not taken for another entry. */
   readonly name: string;
-  /** Every file that had a say, with its SHA-256. */
-  readonly files: readonly (readonly [string, string])[];
+  /** Every file that had a say, with its SHA-256; none for one that would have a say if it were there. */
+  readonly files: readonly (readonly [string, string | null])[];
   readonly located: readonly Located[];
   readonly kept: KeptPipeline;
 }
@@ -109,6 +110,7 @@ export class PipelineCache {
     if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
     const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
     ignoreTrouble(() => {
+      openRoot(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
       this.#kept = writeChecked(path, entry);
     });
@@ -131,7 +133,8 @@ export class PipelineCache {
   }
 }
 
-function isStill(path: string, digest: string): boolean {
+function isStill(path: string, digest: string | null): boolean {
+  if (digest === null) return statIfThere(path)?.isFile !== true;
   try {
     return hashFile(path) === digest;
   } catch {
@@ -145,28 +148,21 @@ function isStill(path: string, digest: string): boolean {
  * have changed since it was evaluated, where one may join that is not there yet, or where a package that the toolkit
  * does not pin may come in another version.
  */
-async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string][] | undefined> {
+async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string | null][] | undefined> {
   if (modules.size === 0) return [];
-  const { digestCode } = await importLate<typeof import("../process/code_digest.ts")>(
-    import.meta.resolve("../process/code_digest.ts"),
-  );
   const { importsByComputedName } = await importLate<typeof import("../process/computed_imports.ts")>(
     import.meta.resolve("../process/computed_imports.ts"),
   );
-  const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
-  const pinned = new Set(Object.values(imports).map((one) => one.replace(/^npm:\/?/, "").replace(/\/$/, "")));
-  const found = new Map<string, string>();
-  for (const [path, known] of modules) {
-    const code = known ?? await digestCode(path);
-    if ("error" in code || !code.packages.every((name) => name.startsWith("node:") || pinned.has(name))) {
-      return undefined;
-    }
-    for (const [index, file] of code.files.entries()) {
-      const info = statIfThere(file);
-      const changed = Math.max(info?.mtime?.getTime() ?? Infinity, info?.ctime?.getTime() ?? 0);
-      if (changed + SETTLE_MS > since || importsByComputedName(Deno.readTextFileSync(file))) return undefined;
-      found.set(file, code.contents[index]!);
-    }
+  const found = new Map<string, string | null>();
+  for (const { ownPackages, files, contents, settings } of modules.values()) {
+    if (ownPackages || files.some((file) => importsByComputedName(Deno.readTextFileSync(file)))) return undefined;
+    files.forEach((file, index) => found.set(file, contents[index]!));
+    for (const [file, content] of settings) found.set(file, content);
+  }
+  for (const [file, content] of found) {
+    const info = statIfThere(file);
+    const changed = Math.max(info?.mtime?.getTime() ?? (content === null ? 0 : Infinity), info?.ctime?.getTime() ?? 0);
+    if (changed + SETTLE_MS > since) return undefined;
   }
   return [...found];
 }

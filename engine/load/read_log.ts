@@ -14,7 +14,7 @@ export interface ReadLog {
   /** SHA-256 of texts as they were read, by absolute path. */
   readonly texts: Map<string, string>;
   /** TypeScript files that were evaluated, with their code where that is known; what they import had a say too. */
-  readonly modules: Map<string, Code | undefined>;
+  readonly modules: Map<string, Code>;
   readonly located: Located[];
 }
 
@@ -43,7 +43,7 @@ export function noteText(path: string, bytes: Uint8Array): void {
 }
 
 /** Likewise for a TypeScript file that decides what a pipeline is. */
-export function noteModule(path: string, code?: Code): void {
+export function noteModule(path: string, code: Code): void {
   for (const { modules } of open) modules.set(resolve(path), code);
 }
 

@@ -3,9 +3,10 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
 import { writeNew } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import { streamLines } from "./lines.ts";
-import { moduleFlags, stageLock } from "./module_lock.ts";
-import { formatMemory, watchMemory } from "./memory.ts";
+import { moduleFlags } from "./module_lock.ts";
+import { formatMemory } from "./memory.ts";
 import {
   messagePrefix,
   type StageEvent,
@@ -15,7 +16,7 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { killGroup, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
+import { BoundedChild, killGroup, ownCacheFolder, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
 export interface ChildOptions {
@@ -30,8 +31,6 @@ export interface ChildOptions {
   readonly timeoutMs: number | undefined;
   /** What the process may hold, in bytes; no limit where undefined. */
   readonly memoryLimit: number | undefined;
-  /** Lock of exactly the packages that a custom stage names; the toolkit's own where undefined. */
-  readonly lock: string | undefined;
   /** Set for the child on top of the inherited environment, such as which GPUs it may use. */
   readonly env: Readonly<Record<string, string>>;
   /** First signal: ask the stage to save and stop. */
@@ -47,6 +46,8 @@ export type WorkerTask = "serveStage" | "describeStage" | "describePipeline";
 
 /** A stage that was asked to stop has this long to finish its step and save. */
 const STOP_GRACE_MS = 15 * 60_000;
+/** A process whose stage has ended has this long to go: it may have left something behind that keeps it. */
+const EXIT_GRACE_MS = 5_000;
 
 /**
  * Write the entry module of a worker. The toolkit's part comes first and takes what it needs before the stage is loaded.
@@ -58,16 +59,15 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask): str
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
     `await ${task}(() => import(${JSON.stringify(entry)}));`,
   ];
+  openRoot(folder);
   writeNew(path, `${lines.join("\n")}\n`);
   return path;
 }
 
-/**
- * Storage that outlives a process, such as CacheStorage, belongs to a location: with one of its own, no run finds what
- * another left there. It would be an input that no key knows.
- */
-export function ownLocation(): string {
-  return `--location=http://${crypto.randomUUID()}.invalid/`;
+/** The variables that a stage declared, as they are here. */
+function declaredVariables({ permissions: { env = [] } }: Kind, { grants }: ChildOptions): Record<string, string> {
+  const set = [...env, ...grants.env ?? []].map((name) => [name, Deno.env.get(name)] as const);
+  return Object.fromEntries(set.filter((one): one is [string, string] => one[1] !== undefined));
 }
 
 /**
@@ -93,6 +93,12 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   return flags;
 }
 
+/**
+ * Nothing is fetched while a stage runs. Many packages ask for NODE_ENV when they are loaded and are content to learn
+ * that there is none; a stage that declares it gets it.
+ */
+export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
+
 /** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
 function heapFlags(limit: number | undefined): string[] {
   return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
@@ -112,13 +118,18 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   }
   const flags = [
     ...permissions,
-    ...moduleFlags(stageLock(options.folder, options.lock), true),
-    ...(kind.custom ? [ownLocation()] : []),
+    ...CLOSED,
+    ...moduleFlags(options.folder, kind.map?.()),
+    ...(kind.custom ? ["--no-code-cache"] : []),
     ...heapFlags(options.memoryLimit),
     "--no-check",
     "--quiet",
   ];
-  const child = spawnDeno(["run", ...flags, module], { cwd: options.folder, env: options.env });
+  const foreign = kind.custom ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
+  const env = { ...declaredVariables(kind, options), ...options.env, ...foreign };
+  const child = spawnDeno(["run", ...flags, module], { cwd: options.folder, env });
+  // Whatever the stage started dies with it.
+  using bounds = new BoundedChild(child, { timeoutMs: options.timeoutMs, memory: options.memoryLimit });
 
   const stdin = child.stdin.getWriter();
   const tell = async (message: unknown) => {
@@ -129,30 +140,25 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     }
   };
   let outcome: StageOutcome | undefined;
-  let timedOut = false;
-  let held: number | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const onStop = () => {
-    tell({ type: "stop" });
-    graceTimer = setTimeout(() => killGroup(child), STOP_GRACE_MS);
-  };
   const onKill = () => killGroup(child);
+  const killAfter = (graceMs: number) => {
+    clearTimeout(graceTimer);
+    graceTimer = setTimeout(onKill, graceMs);
+  };
+  const onStop = () => {
+    tell("stop");
+    if (outcome === undefined) killAfter(STOP_GRACE_MS);
+  };
+  const end = (how: StageOutcome) => {
+    outcome = how;
+    killAfter(EXIT_GRACE_MS);
+  };
   options.stop.addEventListener("abort", onStop);
   options.kill.addEventListener("abort", onKill);
-  const timeout = options.timeoutMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    killGroup(child);
-  }, options.timeoutMs);
-
-  const unwatch = options.memoryLimit === undefined
-    ? undefined
-    : watchMemory(child.pid, options.memoryLimit, (bytes) => {
-      held = bytes;
-      killGroup(child);
-    });
-
+  const nonce = crypto.randomUUID();
   const log = new StageLog(options.log);
-  const prefix = messagePrefix(start.nonce);
+  const prefix = messagePrefix(nonce);
   const readMessages = async () => {
     for await (const line of streamLines(child.stdout)) {
       // A stage that wrote to standard output by itself may have left its line open.
@@ -160,14 +166,10 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
       const message = parseMessage(line.slice(at + prefix.length));
-      if (message === undefined) {
-        log.keep(line);
-        continue;
-      }
-      if (message.type === "end") outcome = message.end;
-      else if (message.type === "crash") {
-        outcome = { status: "crashed", message: message.message, stack: message.stack };
-      } else options.emit(message);
+      if (message === undefined) log.keep(line.slice(at + prefix.length));
+      else if (message.type === "end") end(message.end);
+      else if (message.type === "crash") end({ status: "crashed", message: message.message, stack: message.stack });
+      else options.emit(message);
     }
   };
   const readLog = async () => {
@@ -175,25 +177,21 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   };
 
   try {
-    await tell(start);
+    await tell({ ...start, nonce });
     if (options.stop.aborted) onStop();
     const [status] = await Promise.all([child.status, readMessages(), readLog()]);
-    if (timedOut) {
+    if (bounds.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (held !== undefined) return overLimit(held, options.memoryLimit!);
+    if (bounds.held !== undefined) return overLimit(bounds.held, options.memoryLimit!);
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     return describeLoss(status, log.tail());
   } finally {
-    clearTimeout(timeout);
     clearTimeout(graceTimer);
-    unwatch?.();
     log.close();
     options.stop.removeEventListener("abort", onStop);
     options.kill.removeEventListener("abort", onKill);
-    // Whatever the stage started dies with it.
-    killGroup(child);
     await stdin.close().catch(() => {});
   }
 }

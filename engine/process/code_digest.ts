@@ -1,27 +1,31 @@
 import { createHash } from "node:crypto";
-import { basename, dirname, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
-import { hashFile } from "../store/files.ts";
-import { TOOLKIT_CONFIG, TOOLKIT_ROOT } from "./runtime.ts";
+import { copyFile } from "../store/files.ts";
+import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
+import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
+import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
+import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
 
-/** Stands for the toolkit's own code in the digest of a custom stage. Raised when what stages build on changes meaning. */
-export const API_VERSION = 1;
+/**
+ * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`stage_api.ts`)
+ * comes to give other bytes; a test pins that code.
+ */
+export const API_VERSION = 2;
 
 /** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
 const TOOLKIT_PARTS =
-  /^((mod|core|data)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
+  /^((mod|core|stage_api)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
 interface InfoModule {
   readonly specifier: string;
-  readonly kind?: string;
   readonly error?: string;
   readonly npmPackage?: string;
   readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
 }
 
 interface Info {
-  readonly roots: readonly string[];
   readonly redirects?: Readonly<Record<string, string>>;
   readonly modules: readonly InfoModule[];
 }
@@ -31,10 +35,14 @@ export interface Code {
   readonly files: readonly string[];
   /** SHA-256 of each local module, in the order of `files`. */
   readonly contents: readonly string[];
-  /** Packages beside the toolkit's own modules, by name and version. */
-  readonly packages: readonly string[];
+  /** Files that decide what the names of modules stand for, with their SHA-256; none for those that are not there. */
+  readonly settings: readonly (readonly [file: string, content: string | null])[];
+  /** Whether it names packages beside those that the toolkit pins. */
+  readonly ownPackages: boolean;
   /** What the digest was taken of: local modules by place, relative to the stage's folder, and packages by name. */
   readonly modules: Readonly<Record<string, string>>;
+  /** What the names of modules stand for when it runs. */
+  readonly map: ModuleMap;
 }
 
 export type CodeDigest = Code | { readonly error: string };
@@ -45,33 +53,70 @@ function isToolkit(specifier: string): boolean {
   return TOOLKIT_PARTS.test(inside);
 }
 
+/** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
+async function askDeno(
+  file: string,
+  { config, lock }: { readonly config: string | undefined; readonly lock: string | undefined },
+): Promise<{ readonly info: Info; readonly lock: Lock } | { readonly error: string }> {
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  try {
+    // Deno adds to a lock; the user's is not this program's to change.
+    const copy = join(folder, "deno.lock");
+    if (lock !== undefined) copyFile(lock, copy);
+    const flags = ["--no-remote", "--node-modules-dir=none", "--frozen=false", `--lock=${copy}`];
+    if (config !== undefined) flags.push(`--config=${config}`);
+    const args = ["info", "--json", ...flags, pathToFileURL(file).href];
+    const { success, stdout, said } = await loadModules(args, { timeoutMs: LOADING_TIMEOUT_MS, cwd: dirname(file) });
+    if (success) return { info: JSON.parse(stdout) as Info, lock: JSON.parse(readTextIfThere(copy) ?? "{}") as Lock };
+    const text = said.replace(/\n\s*Stack backtrace:[^]*/, "").replace(/^[^]*?error: /, "");
+    return { error: text.replaceAll(copy, lock ?? copy).replaceAll(/\s*\n\s*/g, " ").trim() };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** `npm:/name@version/part` -> `name@version`. */
+function packageOf(specifier: string): string {
+  return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
+}
+
+function nameOf(specifier: string): string {
+  return packageName(packageOf(specifier));
+}
+
+/** What an import gives by itself, where no settings say otherwise. */
+function plainly(specifier: string, from: string): string | undefined {
+  return /^(\.{0,2}\/|\w+:)/.test(specifier) ? URL.parse(specifier, from)?.href : undefined;
+}
+
 /**
- * Digest of everything that a custom stage executes: its local modules by content and relative place, the names and
- * versions of npm packages, and the toolkit as one number. Type-only imports cannot change what runs and do not count.
+ * Digest of everything that code from outside the toolkit executes: its local modules by content and relative place,
+ * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
+ * toolkit as one number. Type-only imports cannot change what runs and do not count.
+ *
+ * @param stage whether it is a stage, or else a pipeline
  */
-export async function digestCode(file: string): Promise<CodeDigest> {
+export async function digestCode(file: string, stage = true): Promise<CodeDigest> {
   const root = pathToFileURL(file).href;
-  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-lock", `--config=${TOOLKIT_CONFIG}`, root],
-    env: { NO_COLOR: "1" },
-    // Ctrl-C in a terminal must not look as if the code could not be read.
-    detached: true,
-  }).output();
-  if (!success) return { error: new TextDecoder().decode(stderr).trim() };
-  const info = JSON.parse(new TextDecoder().decode(stdout)) as Info;
+  const settings = findSettings(file);
+  const asked = await askDeno(file, settings);
+  if ("error" in asked) return asked;
+  const { info } = asked;
+  const names = toolkitNames(stage);
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
+  const place = (url: string) => {
+    if (url === root) return "entry";
+    return url.startsWith("file:") ? relative(dirname(file), fileURLToPath(url)).replaceAll("\\", "/") : url;
+  };
 
   const parts: string[][] = [];
   const files: string[] = [];
   const contents: string[] = [];
-  const packages: string[] = [];
-  const seen = new Set<string>();
-  const queue = [root];
-  while (queue.length > 0) {
-    const wanted = queue.pop()!;
-    const specifier = info.redirects?.[wanted] ?? wanted;
-    if (seen.has(specifier)) continue;
-    seen.add(specifier);
+  const scopes: Record<string, Record<string, string>> = {};
+  const named = new Map<string, string>();
+  const queue = new Set([root]);
+  // A set hands out what is added while it is walked, and nothing twice.
+  for (const specifier of queue) {
     if (isToolkit(specifier)) {
       parts.push(["toolkit", String(API_VERSION)]);
       continue;
@@ -80,34 +125,63 @@ export async function digestCode(file: string): Promise<CodeDigest> {
     if (/^(https?|jsr):/.test(specifier)) return { error: `Requires import access to "${specifier}"` };
     const module = modules.get(specifier);
     if (module?.error !== undefined) return { error: module.error.split("\n")[0]! };
+    if (module?.npmPackage !== undefined) {
+      named.set(`npm:${packageOf(specifier)}`, module.npmPackage);
+      continue;
+    }
     if (specifier.startsWith("file:")) {
       const path = fileURLToPath(specifier);
-      const place = specifier === root ? "entry" : relative(dirname(file), path).replaceAll("\\", "/");
       const content = hashFile(path);
-      parts.push(["file", place, content]);
+      parts.push(["file", place(specifier), content]);
       files.push(path);
       contents.push(content);
-    } else {
-      // An npm package of one version does not change.
-      packages.push(module?.npmPackage ?? specifier);
-      parts.push(["package", packages.at(-1)!]);
-    }
-    for (const dependency of module?.dependencies ?? []) {
-      if (dependency.code?.specifier !== undefined) queue.push(dependency.code.specifier);
+    } else parts.push(["package", packageOf(specifier)]);
+    for (const { specifier: name, code } of module?.dependencies ?? []) {
+      // Imports for types alone have no code.
+      if (code === undefined) continue;
+      const target = resolveName(name, code.specifier, names);
+      if (target === undefined) continue;
+      const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
+      if (target.pinned && url.startsWith("npm:")) parts.push(["package", packageOf(url)]);
+      else queue.add(url);
+      if (target.pinned || url === plainly(name, specifier)) continue;
+      scopes[specifier] = { ...scopes[specifier], [name]: url };
+      // What is written out as a package is in the text of the module, and its version among the packages.
+      if (nameOf(url) !== nameOf(name)) parts.push(["import", place(specifier), name, place(url)]);
     }
   }
+  const lock = addToLock(asked.lock, named);
+  for (const id of allBelow(named.values(), lock)) parts.push(["package", id]);
+
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
-  const digest = createHash("sha256").update(`noiseline/code/1\n${texts.join("\n")}`).digest("hex");
-  return { digest, files, contents, packages, modules: nameModules(parts, basename(file)) };
+  const digest = createHash("sha256").update(`noiseline/code/2\n${texts.join("\n")}`).digest("hex");
+  return {
+    digest,
+    files,
+    contents,
+    settings: settings.files.map((path) => [path, statIfThere(path)?.isFile === true ? hashFile(path) : null]),
+    ownPackages: named.size > 0,
+    modules: nameModules(parts, basename(file)),
+    map: { imports: names, scopes, lock },
+  };
 }
 
 /** The parts of a code digest by the names that people call them, in the order of these. */
 function nameModules(parts: readonly (readonly string[])[], entry: string): Record<string, string> {
-  const named = parts.map(([what, name, digest]): [string, string] => {
-    if (what === "file") return [name === "entry" ? entry : name!, digest!];
-    if (what === "toolkit") return ["noiseline", name!];
-    const [, id, version] = /^(.+)@([^@]+)$/.exec(name!) ?? [];
-    return id === undefined ? [name!, ""] : [`npm:${id}`, version!];
-  });
-  return Object.fromEntries(named.sort(([a], [b]) => compareCodeUnits(a, b)));
+  const named = new Map<string, string>();
+  const shown = (place: string) => place === "entry" ? entry : place;
+  for (const [what, name, ...rest] of parts) {
+    if (what === "file") named.set(shown(name!), rest[0]!);
+    else if (what === "toolkit") named.set("noiseline", name!);
+    else if (what === "import") named.set(`${rest[0]} in ${shown(name!)}`, shown(rest[1]!));
+    else {
+      const id = packageName(name!);
+      const version = name!.slice(id.length + 1);
+      const key = version === "" ? name! : `npm:${id}`;
+      // Packages may build on several versions of one.
+      const versions = new Set([...named.get(key)?.split(", ") ?? [], version]);
+      named.set(key, [...versions].sort(compareCodeUnits).join(", "));
+    }
+  }
+  return Object.fromEntries([...named].sort(([a], [b]) => compareCodeUnits(a, b)));
 }

@@ -4,6 +4,7 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
+import { openRoot } from "../store/roots.ts";
 import {
   type InputMessage,
   stageEndSchema,
@@ -17,7 +18,7 @@ import { cutText, outcomeOfThrow } from "./thrown.ts";
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
 
-function openInput(message: InputMessage, locate: LocateObject): InputArtifact {
+export function openInput(message: InputMessage, locate: LocateObject = cannotLocate): InputArtifact {
   const path = (name: string): string => {
     const file = message.files.find((one) => one.path === name);
     if (file === undefined) {
@@ -40,7 +41,8 @@ function cannotLocate(file: FileEntry): never {
   throw new Error(`Cannot happen: ${file.path} was not laid out`);
 }
 
-function openOutput(folder: string): OutputArtifact {
+export function openOutput(folder: string): OutputArtifact {
+  openRoot(folder);
   return {
     folder,
     write: (name, content) => {
@@ -53,12 +55,12 @@ function openOutput(folder: string): OutputArtifact {
   };
 }
 
-/** Make the context of a stage, the same in this process and in a worker. */
+/** Make the context of a stage, the same in this process, in a worker and in a test. */
 export function makeContext(
-  start: StartMessage,
+  start: Omit<StartMessage, "type" | "nonce">,
   stop: AbortSignal,
   emit: (event: StageEvent) => void,
-  locate: LocateObject = cannotLocate,
+  locate?: LocateObject,
 ): StageContext {
   const inputs: Record<string, InputArtifact | InputArtifact[] | undefined> = {};
   for (const [port, message] of Object.entries(start.inputs)) {

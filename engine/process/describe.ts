@@ -1,59 +1,83 @@
 import { pathToFileURL } from "node:url";
 import type { ParamRoles } from "../../schemas/roles.ts";
-import { cutText } from "../diagnostic/format.ts";
+import type { DeviceFinding } from "../../stages/contract.ts";
+import { suggestName } from "../diagnostic/did_you_mean.ts";
 import type { Kind, ParamsOutcome } from "../kind.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
-import { statIfThere } from "../store/files.ts";
-import { ownLocation, type WorkerTask, writeEntry } from "./child.ts";
+import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
-import { looseLock, moduleFlags } from "./module_lock.ts";
-import { formatMemory, watchMemory } from "./memory.ts";
+import { installPackages } from "./install.ts";
+import { lockedPackages, moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
-import { explainRefusal } from "./refusal.ts";
-import { killGroup, spawnDeno } from "./runtime.ts";
+import { explainRefusal, isUncached } from "./refusal.ts";
+import {
+  BoundedChild,
+  DEVICE_MODULE,
+  LOADING_MEMORY,
+  LOADING_TIMEOUT_MS,
+  ownCacheFolder,
+  spawnDeno,
+} from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
 
-const DESCRIBE_TIMEOUT_MS = 20_000;
-/** Loading a stage has no reason to take much, whatever the machine has. */
-const DESCRIBE_MEMORY = 2 ** 31;
+/** Why a question has no answer, and what to do about it where that is known. */
+export interface Unanswered {
+  readonly error: string;
+  readonly fix?: string;
+}
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, { timedOut, held }: { timedOut: boolean; held: number | undefined }): string {
-  if (held !== undefined) return `loading it took ${formatMemory(held)} of memory and was stopped`;
-  if (timedOut) return `loading it took more than ${DESCRIBE_TIMEOUT_MS / 1000} s and was stopped`;
+function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
+  if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
+  if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
-  if (refused !== undefined) return `while it was loaded: ${refused.message}`;
-  return said === "" ? "it gives no answer: it must not end the process" : said;
+  if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
+  return { error: said === "" ? "it gives no answer: it must not end the process" : said };
+}
+
+interface Question {
+  /** Address of the module that is asked about. */
+  readonly entry: string;
+  readonly task: Exclude<WorkerTask, "serveStage">;
+  readonly question: Readonly<Record<string, unknown>>;
+  readonly map: ModuleMap;
+}
+
+const MAX_MODULE_BYTES = 16 << 20;
+
+/** Why a file is not given to Deno as code; one that is a pipe or a device may have no end. */
+export function whyUnloadable(file: string): string | undefined {
+  try {
+    const { isFile, size } = Deno.statSync(file);
+    if (!isFile) return "it is no regular file";
+    return size > MAX_MODULE_BYTES ? `it is larger than ${MAX_MODULE_BYTES >> 20} MiB` : undefined;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message;
+  }
 }
 
 /** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
-export async function askChild<T>(
-  entry: string,
-  task: Exclude<WorkerTask, "serveStage">,
-  question: Record<string, unknown>,
-): Promise<{ answer: T } | { error: string }> {
+export async function askChild<T>(asked: Question): Promise<{ answer: T } | Unanswered> {
+  const first = await askOnce<T>(asked);
+  if ("answer" in first || !isUncached(first.said)) return first;
+  const missing = await installPackages(asked.entry, asked.map, () => {});
+  return missing === undefined ? await askOnce(asked) : { error: `cannot fetch its packages: ${missing}` };
+}
+
+async function askOnce<T>(
+  { entry, task, question, map }: Question,
+): Promise<{ answer: T } | Unanswered & { readonly said: string }> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
-  let child: Deno.ChildProcess | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let unwatch: (() => void) | undefined;
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
-    const flags = ["--no-prompt", "--no-check", "--quiet", ownLocation(), ...moduleFlags(looseLock(folder), false)];
-    const started = spawnDeno(["run", ...flags, module]);
-    child = started;
-    const stopped: { timedOut: boolean; held: number | undefined } = { timedOut: false, held: undefined };
-    timer = setTimeout(() => {
-      stopped.timedOut = true;
-      killGroup(started);
-    }, DESCRIBE_TIMEOUT_MS);
-    unwatch = watchMemory(started.pid, DESCRIBE_MEMORY, (held) => {
-      stopped.held = held;
-      killGroup(started);
-    });
+    const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
+    const started = spawnDeno(["run", ...flags, module], { env: { DENO_DIR: await ownCacheFolder(folder) } });
+    using bounds = new BoundedChild(started, { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY });
     const stdin = started.stdin.getWriter();
     await stdin.write(new TextEncoder().encode(`${JSON.stringify({ ...question, nonce })}\n`)).catch(() => {});
     await stdin.close().catch(() => {});
@@ -65,17 +89,22 @@ export async function askChild<T>(
       for await (const one of answerLines(started.stdout)) if (one.startsWith(prefix)) line = one;
     };
     const readLog = async () => {
-      for await (const one of streamLines(started.stderr)) log.keep(one);
+      // Frames would only push out what they belong to.
+      for await (const one of streamLines(started.stderr)) if (!/^\s+at /.test(one)) log.keep(one);
     };
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
-    return { error: explainSilence(log.tail().replaceAll(/\s+at .*$/gm, "").trim(), stopped) };
+    const said = log.tail();
+    return { ...explainSilence(said, bounds), said };
   } finally {
-    clearTimeout(timer);
-    unwatch?.();
-    if (child !== undefined) killGroup(child);
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
+async function findDevice(params: unknown): Promise<DeviceFinding> {
+  const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
+  return await findStageDevice(params);
 }
 
 function makeKind(
@@ -99,7 +128,9 @@ function makeKind(
     runs: "process",
     entry: pathToFileURL(request.file).href,
     modules: code.modules,
+    map: () => code.map,
     roles: own.roles as ParamRoles,
+    ...(own.device ? { device: findDevice } : {}),
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));
       if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);
@@ -109,30 +140,35 @@ function makeKind(
 }
 
 async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
-  const fix = "correct the path; it is relative to the pipeline file";
-  try {
-    if (statIfThere(request.file) === undefined) return { error: "no such file", fix };
-  } catch (error) {
-    // A name that no file system holds, or a folder that may not be looked into.
-    return { error: cutText((error as Error).message), fix };
+  const unloadable = whyUnloadable(request.file);
+  if (unloadable !== undefined) {
+    return { error: unloadable, fix: "correct the path; it is relative to the pipeline file" };
   }
   const code = await digestCode(request.file);
   if ("error" in code) {
     const refused = explainRefusal(code.error);
     return refused === undefined
-      ? { error: code.error, fix: "correct the stage's imports" }
+      ? { error: code.error, fix: "correct the stage's imports, or the deno.json above it" }
       : { error: refused.message, fix: refused.fix };
   }
   noteModule(request.file, code);
-  const asked = await askChild<DescribeAnswer>(
-    pathToFileURL(request.file).href,
-    "describeStage",
-    { params: request.params },
-  );
-  if ("error" in asked) return { error: asked.error, fix: "correct the stage file; it must load without side effects" };
+  const asked = await askChild<DescribeAnswer>({
+    entry: pathToFileURL(request.file).href,
+    task: "describeStage",
+    question: { params: request.params },
+    map: code.map,
+  });
+  if ("error" in asked) return { fix: "correct the stage file; it must load without side effects", ...asked };
   const { description, error } = asked.answer;
   if (description === undefined) {
     return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
+  }
+  const native = description.permissions.native ?? [];
+  const packages = native.length === 0 ? undefined : lockedPackages();
+  const unknown = native.find((name) => !packages!.has(name));
+  if (unknown !== undefined) {
+    const error = `permissions.native: "${unknown}" is no package that the toolkit imports`;
+    return { error, fix: suggestName(unknown, [...packages!]) };
   }
   return { kind: makeKind(request, code, asked.answer, description) };
 }

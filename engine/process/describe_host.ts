@@ -1,15 +1,16 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
-import { resourcesSchema } from "../../schemas/pipeline_file.ts";
+import { withDeviceParams } from "../../schemas/kinds/common.ts";
+import { permissionsSchema } from "../../schemas/permissions.ts";
+import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
 import { validateParams } from "../load/schema_issues.ts";
-import { inputLines, type LoadModule, openChannel } from "./worker_host.ts";
+import { type LoadModule, openChannel } from "./worker_host.ts";
 
-/** Ports become folder names. */
-const portName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]*$/).max(64);
+const portName = z.string().regex(PORT_PATTERN);
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 
@@ -27,11 +28,8 @@ export const stageDescriptionSchema = z.object({
   ),
   outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
   seeded: z.boolean().default(false),
-  permissions: z.strictObject({
-    net: z.array(z.string()).optional(),
-    env: z.array(z.string()).optional(),
-    native: z.array(z.string()).optional(),
-  }).default({}),
+  device: z.boolean().default(false),
+  permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
   roles: z.record(
     z.string(),
@@ -51,13 +49,22 @@ export interface DescribeAnswer {
   readonly outcomes: readonly ParamsOutcome[];
 }
 
+/** All params that a pipeline may give to a stage. */
+function allParams({ params, device }: StageDefinition): z.ZodObject {
+  return device === true ? withDeviceParams(params) : params;
+}
+
 function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return { error: "its default export is not a stage" };
   }
   if (!(stage.params instanceof z.ZodObject)) return { error: "its params are not a Zod object" };
   const { run: _run, params, ...rest } = stage;
-  const { roles, problems } = readRoles(params);
+  const taken = Object.keys(params.shape).find((name) => name === "device" || name === "threads");
+  if (stage.device === true && taken !== undefined) {
+    return { error: `its params have "${taken}", which device: true gives it` };
+  }
+  const { roles, problems } = readRoles(allParams(stage));
   if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
   const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
   return parsed.success
@@ -80,13 +87,10 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 
 /** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
 export async function describeStage(load: LoadModule): Promise<void> {
-  const first = await inputLines().next();
-  if (first.done) Deno.exit(1);
-  const { nonce, params } = JSON.parse(first.value) as { nonce: string; params: unknown[] };
-  const answer = openChannel(nonce);
+  const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
-  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(stage.params, raw));
-  answer({ ...described, outcomes } satisfies DescribeAnswer);
+  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
+  send({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

@@ -4,20 +4,32 @@ import { cutText } from "../diagnostic/format.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
 import { findUnfit } from "../source/budget.ts";
-import { readSource } from "../source/read_source.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { askChild } from "./describe.ts";
+import { digestCode } from "./code_digest.ts";
+import { askChild, whyUnloadable } from "./describe.ts";
+import { explainRefusal } from "./refusal.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
     refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
-  const found = readSource(file, name);
-  if (!found.ok) return found;
-  noteModule(file);
-  const asked = await askChild<{ pipeline: unknown }>(pathToFileURL(file).href, "describePipeline", {});
-  if ("error" in asked) return failed(asked.error, "correct the file; it must load without side effects");
-  const value = asked.answer.pipeline;
+  const unloadable = whyUnloadable(file);
+  if (unloadable !== undefined) return failed(unloadable, "check the path");
+  const code = await digestCode(file, false);
+  if ("error" in code) return failed(explainRefusal(code.error)?.message ?? code.error, "correct the file's imports");
+  noteModule(file, code);
+  const entry = pathToFileURL(file).href;
+  const asked = await askChild<{ pipeline?: unknown; problem?: string }>({
+    entry,
+    task: "describePipeline",
+    question: {},
+    map: code.map,
+  });
+  if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
+  const { pipeline: value, problem } = asked.answer;
+  if (problem !== undefined) {
+    return failed(problem, "export default { name, stages } from it, of texts, numbers, lists and maps");
+  }
   const unfit = findUnfit(value);
   if (unfit !== undefined) return failed(`${cutText(formatPath(unfit.path))}: ${unfit.message}`, unfit.fix);
   // What was computed has no lines; its path says where to look.

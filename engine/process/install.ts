@@ -2,42 +2,40 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
-import { looseLock } from "./module_lock.ts";
-import { TOOLKIT_CONFIG } from "./runtime.ts";
+import { moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
-/** Modules whose packages were made available in this process, with the lock of those that have one. */
-const installed = new Map<string, string | undefined>();
+/** The tensor engine is a download of about 100 MB. */
+const FETCHING_TIMEOUT_MS = 60 * 60_000;
 
-/** `lock` is a custom stage's own: what the toolkit has, and what its code names. */
-export type Installed = { readonly lock: string | undefined } | { readonly problem: string };
+/** Modules whose packages were made available in this process. */
+const installed = new Set<string>();
 
-/** Fetch the packages that a stage's module imports, before its worker starts with the network closed. */
+/**
+ * Fetch the packages that a stage's module imports, before its worker starts with the network closed.
+ *
+ * @param map what the names of modules stand for in a custom stage
+ * @returns what went wrong, or undefined
+ */
 export async function installPackages(
   entry: string,
-  custom: boolean,
+  map: ModuleMap | undefined,
   onProgress: (message: string) => void,
-): Promise<Installed> {
-  if (installed.has(entry)) return { lock: installed.get(entry) };
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (installed.has(entry)) return undefined;
   const say = (message: string, first: boolean) => {
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
-  const config = `--config=${TOOLKIT_CONFIG}`;
-  let problem: string | undefined;
-  let lock: string | undefined;
-  if (custom) {
-    const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
-    try {
-      const path = looseLock(folder);
-      problem = await cacheModule(entry, [`--lock=${path}`, config], say);
-      lock = Deno.readTextFileSync(path);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  } else problem = await cacheModule(entry, ["--frozen", config], say);
-  if (problem !== undefined) return { problem };
-  installed.set(entry, lock);
-  return { lock };
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  try {
+    const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
+    if (problem === undefined) installed.add(entry);
+    return problem;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 /**
@@ -64,13 +62,12 @@ export async function installFiles(
   if (problem !== undefined) return { problem };
   // This process started without the package and cannot resolve its names.
   const code = `console.log(import.meta.resolve(${JSON.stringify(`npm:${full}/package.json`)}))`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["eval", "--cached-only", ...flags, code],
-    env: { NO_COLOR: "1" },
-  }).output();
-  const url = new TextDecoder().decode(stdout).trim();
+  const { stdout, said } = await loadModules(["eval", "--cached-only", ...flags, code], {
+    timeoutMs: LOADING_TIMEOUT_MS,
+  });
+  const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${new TextDecoder().decode(stderr)}` };
+  return { problem: `${full} was fetched and is not found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -78,29 +75,19 @@ async function cacheModule(
   module: string,
   flags: readonly string[],
   onProgress: (message: string, first: boolean) => void,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   // With everything in Deno's cache this asks no network and takes some hundredths of a second.
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--no-check", ...flags, module],
-    stdout: "null",
-    stderr: "piped",
-    env: { NO_COLOR: "1" },
-  }).spawn();
-  const last: string[] = [];
   let first = true;
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stderr) {
-    for (const line of decoder.decode(chunk, { stream: true }).split(/[\r\n]+/)) {
-      const text = line.trim();
-      if (text === "") continue;
-      last.push(text);
-      if (last.length > 5) last.shift();
-      const name = /\/([^/]+\.tgz)$/.exec(text)?.[1];
-      if (name === undefined) continue;
+  const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
+    timeoutMs: FETCHING_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+    onLine: (line) => {
+      const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
+      if (name === undefined) return;
       onProgress(`fetching ${name}`, first);
       first = false;
-    }
-  }
-  const { success } = await child.status;
-  return success ? undefined : last.join("\n");
+    },
+  });
+  return success ? undefined : said;
 }

@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { readTextIfThere } from "../store/files.ts";
+import { readTextIfThere } from "../store/reading.ts";
 
 const UNIT_BYTES = { MB: 1e6, GB: 1e9, MiB: 1 << 20, GiB: 1 << 30 } as const;
 
@@ -39,7 +39,9 @@ async function heldBytes(pid: number): Promise<number | undefined> {
     return (kilobytes("VmRSS") + kilobytes("VmSwap")) * 1024;
   }
   if (Deno.build.os === "windows") return undefined;
-  const { stdout } = await new Deno.Command("ps", { args: ["-o", "rss=", "-p", String(pid)], stderr: "null" }).output();
+  const args = ["-o", "rss=", "-p", String(pid)];
+  const { stdout } = await new Deno.Command("ps", { args, stderr: "null", signal: AbortSignal.timeout(5_000) })
+    .output();
   return Number(new TextDecoder().decode(stdout).trim()) * 1024;
 }
 

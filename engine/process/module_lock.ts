@@ -1,35 +1,100 @@
 import { join } from "node:path";
-import { copyFile, writeNew } from "../store/files.ts";
+import { writeNew } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 
+interface LockedPackage {
+  readonly dependencies?: readonly string[];
+  readonly optionalDependencies?: readonly string[];
+  readonly optionalPeers?: readonly string[];
+}
+
+/** Deno's lock file, as far as it is about npm packages. */
+export interface Lock {
+  readonly version?: string;
+  /** What is asked for, and the version that it comes to. */
+  readonly specifiers?: Readonly<Record<string, string>>;
+  /** By name and version. */
+  readonly npm?: Readonly<Record<string, LockedPackage>>;
+}
+
+/** What names of modules stand for, where code from outside the toolkit runs. */
+export interface ModuleMap {
+  readonly imports: Readonly<Record<string, string>>;
+  /** By the address of each module that has names of its own, as Deno resolved them. */
+  readonly scopes: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly lock: Lock;
+}
+
+/** The name of `name@version`, which may begin with a scope. */
+export function packageName(id: string): string {
+  const end = id.indexOf("@", 1);
+  return end < 0 ? id : id.slice(0, end);
+}
+
+/** A lock leaves out the version of a dependency of which it has only one; beside other packages it may have two. */
+function withVersions(packages: Lock["npm"] = {}): Record<string, LockedPackage> {
+  const ids = new Map(Object.keys(packages).map((id) => [packageName(id), id]));
+  const full = (names: readonly string[] = []) =>
+    names.map((name) => packageName(name) === name ? ids.get(name) ?? name : name);
+  return Object.fromEntries(
+    Object.entries(packages).map(([id, one]) => {
+      const { dependencies, optionalDependencies, optionalPeers, ...rest } = one;
+      const lists = Object.entries({ dependencies, optionalDependencies, optionalPeers })
+        .filter(([, names]) => names !== undefined).map(([key, names]) => [key, full(names)]);
+      return [id, { ...rest, ...Object.fromEntries(lists) }];
+    }),
+  );
+}
+
 /**
- * Flags that make a worker see the toolkit's imports. A module that is in Deno's cache for some other program's sake is
- * refused by the frozen lock, wherever it came from.
+ * The toolkit's lock with what a stage's code names beside it. Deno could add it itself, but would look up every package
+ * of the toolkit again for that, which needs a network, and would not keep to the user's own lock.
+ *
+ * @param named what the code names, as `npm:name@version`, with the package in `own` that this is
  */
-export function moduleFlags(lock: string, frozen: boolean): string[] {
+export function addToLock(own: Lock, named: ReadonlyMap<string, string>): Lock {
+  const toolkit = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  const versions = [...named].map(([specifier, id]) => [specifier, id.slice(packageName(id).length + 1)]);
+  return {
+    version: toolkit.version!,
+    specifiers: { ...toolkit.specifiers, ...Object.fromEntries(versions) },
+    npm: { ...withVersions(own.npm), ...withVersions(toolkit.npm) },
+  };
+}
+
+/** Packages and all that they build on, by name and version. */
+export function allBelow(ids: Iterable<string>, { npm = {} }: Lock): Set<string> {
+  const found = new Set(ids);
+  // A set hands out what is added while it is walked.
+  for (const id of found) {
+    const { dependencies = [], optionalDependencies = [] } = npm[id] ?? {};
+    for (const one of [...dependencies, ...optionalDependencies]) found.add(one.replace(/^.+@npm:/, ""));
+  }
+  return found;
+}
+
+/**
+ * Flags under which a worker finds its modules: a custom stage by its own map and lock, the toolkit's code by the
+ * toolkit's. The lock is frozen, so that a module that is in Deno's cache for some other program's sake is refused.
+ */
+export function moduleFlags(folder: string, map: ModuleMap | undefined): string[] {
+  if (map === undefined) return ["--frozen", `--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`];
+  const { lock, ...names } = map;
+  const [namesFile, lockFile] = [join(folder, "import_map.json"), join(folder, "deno.lock")];
+  writeNew(namesFile, JSON.stringify(names));
+  writeNew(lockFile, JSON.stringify(lock));
   return [
-    "--cached-only",
-    "--deny-import",
-    `--config=${TOOLKIT_CONFIG}`,
-    `--lock=${lock}`,
-    ...(frozen ? ["--frozen"] : []),
+    "--frozen",
+    "--no-config",
+    "--node-modules-dir=none",
+    `--import-map=${namesFile}`,
+    `--lock=${lockFile}`,
   ];
 }
 
-/**
- * A custom stage may import packages that the toolkit's lock file does not list, so it gets a lock of its own. Frozen, it
- * also keeps out packages that its code does not name and that happen to be in Deno's cache.
- */
-export function stageLock(folder: string, lock: string | undefined): string {
-  if (lock === undefined) return TOOLKIT_LOCK;
-  const path = join(folder, "deno.lock");
-  writeNew(path, lock);
-  return path;
-}
-
-/** A copy of the toolkit's lock that Deno may add to. */
-export function looseLock(folder: string): string {
-  const path = join(folder, "deno.lock");
-  copyFile(TOOLKIT_LOCK, path);
-  return path;
+/** Names of the npm packages that the toolkit itself imports, at the versions of its lock. */
+export function lockedPackages(): ReadonlySet<string> {
+  const { specifiers = {} } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  return new Set(Object.keys(specifiers).map((text) => packageName(text.replace(/^npm:/, ""))));
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { FileEntry } from "../../schemas/records.ts";
+import { printable } from "../diagnostic/printable.ts";
 import type { ProgressUpdate, StageDevice, StageEnd } from "../../stages/contract.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
@@ -12,11 +13,11 @@ export interface InputMessage {
   readonly folder: string | null;
 }
 
-/** All that a stage gets; the first line on the worker's standard input. */
+/**
+ * All that a stage gets. With a nonce, which marks the lines that are messages, the first line on the worker's standard
+ * input; any further line asks it to stop.
+ */
 export interface StartMessage {
-  readonly type: "start";
-  /** Marks the lines that are messages. Only the worker's own code learns it. */
-  readonly nonce: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly seed: number;
   readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
@@ -31,8 +32,6 @@ export interface StartMessage {
   readonly downloads: string | null;
 }
 
-export type ParentMessage = StartMessage | { readonly type: "stop" };
-
 export type StageEvent =
   | { readonly type: "progress"; readonly update: ProgressUpdate }
   | { readonly type: "note" | "warn"; readonly message: string }
@@ -43,29 +42,34 @@ export type WorkerMessage =
   | { readonly type: "end"; readonly end: StageEnd | { readonly status: "complete" } }
   | { readonly type: "crash"; readonly message: string; readonly stack: string };
 
+/** What a stage says may not act on the terminal or the log that it comes to. */
+const text = z.string().overwrite((said) => printable(said));
+/** The same for what stands within a line. */
+const word = z.string().overwrite((said) => printable(said.slice(0, 100), " "));
+
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
-  z.strictObject({ status: z.literal("failed"), message: z.string(), fix: z.string().optional() }),
+  z.strictObject({ status: z.literal("failed"), message: text, fix: text.optional() }),
 ]);
 
 const updateSchema = z.strictObject({
   done: z.number(),
   total: z.number(),
-  unit: z.string(),
-  figures: z.record(z.string(), z.string()).optional(),
+  unit: word,
+  figures: z.record(word, word).optional(),
   images: z.number().optional(),
 });
 
 /** The parent believes no message that does not have this shape. */
 export const workerMessageSchema = z.union([
   z.strictObject({ type: z.literal("progress"), update: updateSchema }),
-  z.strictObject({ type: z.enum(["note", "warn"]), message: z.string() }),
+  z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
   z.strictObject({
     type: z.literal("end"),
     end: z.union([stageEndSchema, z.strictObject({ status: z.literal("complete") })]),
   }),
-  z.strictObject({ type: z.literal("crash"), message: z.string(), stack: z.string() }),
+  z.strictObject({ type: z.literal("crash"), message: text, stack: text }),
 ]);
 
 /** How a stage's code ended, from the parent's point of view. */

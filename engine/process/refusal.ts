@@ -19,6 +19,11 @@ function isBelow(path: string, folder: string): boolean {
 }
 
 function explainRead(what: string): Refusal {
+  if (/^\/(proc|sys)\//.test(what)) {
+    const fix = "make it a param, as what differs by machine must not change a result; " +
+      "to compute on a device, set device: true in its definition and use withDevice";
+    return { message: `the stage may not read ${what}: it is none of its inputs`, fix };
+  }
   return {
     message: `the stage may not read ${what}: it is none of its inputs`,
     fix:
@@ -100,6 +105,11 @@ function explain(permission: string, what: string | undefined, folders: OwnFolde
   }
 }
 
+/** Whether Deno says of a module that it may not fetch it. */
+export function isUncached(text: string): boolean {
+  return /lockfile is out of date|not found in cache|--cached-only is specified/.test(text);
+}
+
 /**
  * What Deno says when a process does what it may not, or when a module cannot be loaded that the stage's code does not
  * name, as a message about the stage. Undefined if the text is about something else.
@@ -117,7 +127,22 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
   if (unstable !== undefined) {
     return { message: `the stage may not use ${unstable}, which is unstable`, fix: "leave it out" };
   }
-  if (/lockfile is out of date|not found in cache|--cached-only is specified/.test(text)) {
+  const unnamed = /Import "([^"]+)" not a dependency/.exec(text)?.[1];
+  if (unnamed !== undefined) {
+    return {
+      message: `the code imports "${unnamed}", and nothing says what that is`,
+      fix:
+        'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
+    };
+  }
+  const unreached = /Failed loading (https?:\S+)/.exec(text)?.[1];
+  if (unreached !== undefined) {
+    return {
+      message: `a package is not on this machine, and ${unreached} cannot be reached`,
+      fix: "check the network, then try again",
+    };
+  }
+  if (isUncached(text)) {
     const module = /(?:Specifier not found in cache|package not found in cache): "([^"]+)"/.exec(text)?.[1];
     return {
       message: `the stage may not load ${

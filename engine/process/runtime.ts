@@ -1,6 +1,10 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { statIfThere } from "../store/files.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere, statIfThere } from "../store/reading.ts";
+import { streamLines } from "./lines.ts";
+import { watchMemory } from "./memory.ts";
+import { StageLog } from "./stage_log.ts";
 
 /** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
 export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
@@ -11,10 +15,14 @@ export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 /** The module through which a worker comes back into the engine. */
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
 
+/** The module that finds what a stage computes on. */
+export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
+
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     const path = join(folder, program);
-    if (folder !== "" && statIfThere(path) !== undefined) return path;
+    // A folder that may not be looked into has no programs for this process.
+    if (folder !== "" && isThere(path)) return path;
   }
   return undefined;
 }
@@ -51,21 +59,152 @@ export function packageFolder(name: string): string | undefined {
   return undefined;
 }
 
-/** Start a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. */
-export function spawnDeno(
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
-): Deno.ChildProcess {
+/**
+ * What a child that runs code has of this process's environment: what finds programs, folders and certificates, and what
+ * libraries of devices are set by. All else could reach a result that no key knows of.
+ */
+const KEPT_VARIABLES = new RegExp(
+  `^(${
+    [
+      "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
+      "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
+      "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
+    ].join("|")
+  })$`,
+  "i",
+);
+
+/** Where and in what language a machine stands would show in dates, numbers and the order of words. */
+const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
+
+export interface SpawnOptions {
+  readonly cwd?: string;
+  /** Set for the child. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Whether the child only loads modules and runs no code of theirs: registries may need any variable. */
+  readonly loads?: boolean;
+}
+
+/**
+ * Start a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child
+ * is started here.
+ */
+export function spawnDeno(args: readonly string[], options: SpawnOptions = {}): Deno.ChildProcess {
   const [program, ...rest] = [...parentDeathGuard(), Deno.execPath(), ...args];
+  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => options.loads || KEPT_VARIABLES.test(name));
   return new Deno.Command(program!, {
     args: rest,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
     detached: true,
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
+    clearEnv: true,
+    env: {
+      ...Object.fromEntries(inherited),
+      ...SAME_EVERYWHERE,
+      NO_COLOR: "1",
+      DENO_NO_UPDATE_CHECK: "1",
+      ...options.env,
+    },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   }).spawn();
+}
+
+export interface Bounds {
+  readonly timeoutMs: number | undefined;
+  /** What the process may hold, in bytes. */
+  readonly memory: number | undefined;
+}
+
+/** Ends a child that takes longer or more than it may, until this is disposed of; then the child and all that it began. */
+export class BoundedChild implements Disposable {
+  timedOut = false;
+  /** What it held, in bytes, when that was too much. */
+  held: number | undefined;
+  readonly #end: () => void;
+
+  constructor(child: Deno.ChildProcess, { timeoutMs, memory }: Bounds) {
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+      this.timedOut = true;
+      killGroup(child);
+    }, timeoutMs);
+    const unwatch = memory === undefined ? undefined : watchMemory(child.pid, memory, (held) => {
+      this.held = held;
+      killGroup(child);
+    });
+    this.#end = () => {
+      clearTimeout(timer);
+      unwatch?.();
+      killGroup(child);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#end();
+  }
+}
+
+/** Loading modules has no reason to take long or much, whatever the machine has. */
+export const LOADING_TIMEOUT_MS = 20_000;
+export const LOADING_MEMORY = 2 ** 31;
+/** The graph of the largest program is some megabytes. */
+const MAX_OUTPUT = 256 << 20;
+
+export interface LoadOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly cwd?: string;
+  /** Called with each line of what it says. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Let Deno load modules: look at them or fetch them. @returns what it printed, and the end of what it said */
+export async function loadModules(
+  args: readonly string[],
+  { timeoutMs, signal, cwd, onLine }: LoadOptions,
+): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
+  const child = spawnDeno(args, { loads: true, ...(cwd === undefined ? {} : { cwd }) });
+  using bounds = new BoundedChild(child, { timeoutMs, memory: LOADING_MEMORY });
+  const stop = () => killGroup(child);
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
+  const chunks: Uint8Array[] = [];
+  const takeOutput = async () => {
+    let size = 0;
+    for await (const chunk of child.stdout) if ((size += chunk.length) <= MAX_OUTPUT) chunks.push(chunk);
+  };
+  const log = new StageLog(() => {});
+  const listen = async () => {
+    for await (const line of streamLines(child.stderr)) {
+      log.keep(line);
+      onLine?.(line);
+    }
+  };
+  const [{ success }] = await Promise.all([child.status, takeOutput(), listen(), child.stdin.close().catch(() => {})]);
+  signal?.removeEventListener("abort", stop);
+  const took = bounds.held === undefined ? `more than ${timeoutMs / 1000} s` : "too much memory";
+  const said = bounds.timedOut || bounds.held !== undefined ? `it took ${took} and was stopped` : log.tail();
+  return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
+}
+
+let sharedFolder: Promise<string> | undefined;
+
+/**
+ * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
+ * its cache folder open, and code that may do nothing still writes to any open file by its number
+ * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
+ * an input that no key knows, lies there too.
+ */
+export async function ownCacheFolder(folder: string): Promise<string> {
+  const asked = sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })
+    .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
+  const [shared, own] = [await asked, join(folder, "deno")];
+  makeFolder(own);
+  for (const name of ["npm", "gen"]) {
+    const modules = join(shared, name);
+    if (isThere(modules)) Deno.symlinkSync(modules, join(own, name), { type: "junction" });
+  }
+  return own;
 }
 
 /** Kill a child and whatever it started. */

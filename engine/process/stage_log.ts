@@ -1,3 +1,5 @@
+import { printable } from "../diagnostic/printable.ts";
+
 /** What a stage may print before the rest is left out: a loop that prints must not fill the disk. */
 const LOG_LIMIT_BYTES = 64 << 20;
 const TAIL_LINES = 12;
@@ -14,7 +16,8 @@ export class StageLog {
     this.#write = write;
   }
 
-  keep(line: string): void {
+  keep(said: string): void {
+    const line = printable(said);
     this.#tail.push(line.length > TAIL_LINE_LENGTH ? `${line.slice(0, TAIL_LINE_LENGTH)}…` : line);
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
     this.#size += line.length + 1;

@@ -1,13 +1,11 @@
-import { isMachineTrouble } from "../store/files.ts";
+import { isMachineTrouble } from "../store/trouble.ts";
 import { MAX_TEXT } from "./lines.ts";
 import type { StageOutcome } from "./protocol.ts";
 import { explainRefusal, type OwnFolders } from "./refusal.ts";
 
-/** Cut a text to what a message may hold, without what would act on a terminal. */
+/** Cut a text to what a message may hold. */
 export function cutText(text: string): string {
-  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
-  // deno-lint-ignore no-control-regex
-  return cut.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f]/g, "");
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
 interface Said {

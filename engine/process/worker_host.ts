@@ -1,42 +1,66 @@
 import type { StageDefinition, StageRun } from "../../stages/contract.ts";
 import { makeContext, ownFolders, runStage } from "./context.ts";
-import { messagePrefix, type ParentMessage, type StageEvent, type WorkerMessage } from "./protocol.ts";
+import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
 
 /** Loads the stage's own module, which may run whatever it likes at its top. */
 export type LoadModule = () => Promise<{ readonly default: unknown }>;
 
-/** Standard input as lines. Ends when the parent closes it or is gone. */
-export async function* inputLines(): AsyncGenerator<string> {
+// All that the channel needs is taken now, before a stage's code can put other things in their place, and called as plain
+// functions: whatever is looked up later, even the length of an array, could be the stage's own, which would then see
+// the secret that marks a message.
+const Bytes = Uint8Array;
+const Memory = ArrayBuffer;
+const call = Function.prototype.call;
+const stringify = JSON.stringify;
+const textEncoder = new TextEncoder();
+const encode = textEncoder.encode.bind(textEncoder);
+const write = Deno.stdout.writeSync.bind(Deno.stdout);
+const copyInto: (to: Uint8Array, from: Uint8Array, at: number) => void = call.bind(Bytes.prototype.set);
+const lengthOf: (bytes: Uint8Array) => number = call.bind(
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Bytes.prototype), "length")!.get!,
+);
+
+/** @returns the first line on standard input, and whether more of it came at once */
+function readFirstLine(): { readonly line: string; readonly more: boolean } {
   const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of Deno.stdin.readable) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+  const chunk = new Bytes(1 << 16);
+  for (let line = "";;) {
+    const size = Deno.stdin.readSync(chunk);
+    if (size === null) Deno.exit(1);
+    const end = chunk.subarray(0, size).indexOf(10);
+    line += decoder.decode(chunk.subarray(0, end < 0 ? size : end), { stream: true });
+    chunk.fill(0);
+    if (end >= 0) return { line, more: end + 1 < size };
   }
 }
 
+export interface Channel<T> {
+  /** What the parent wants. */
+  readonly question: T;
+  /** Whether the parent said more already. */
+  readonly more: boolean;
+  readonly send: (message: unknown) => void;
+}
+
 /**
- * Writes messages to the parent with functions that are taken now, before the stage's code can put others in their place.
- * Storage that outlives a process would be an input that no key knows, so it goes.
+ * Take the parent's question, and answer with messages that begin with the secret that came with it. From here on the
+ * secret is only in bytes that nothing but `send` refers to: a text would stand in the pictures of its memory that any
+ * code may take (`v8.getHeapSnapshot`).
  */
-export function openChannel(nonce: string): (message: unknown) => void {
-  const write = Deno.stdout.writeSync.bind(Deno.stdout);
-  const encoder = new TextEncoder();
-  const encode = encoder.encode.bind(encoder);
-  const stringify = JSON.stringify;
-  // Called as a plain function: a method looked up later could be the stage's own, which would then see the nonce.
-  const part: (bytes: Uint8Array, from: number) => Uint8Array = Function.prototype.call.bind(
-    Uint8Array.prototype.subarray,
-  );
-  const prefix = messagePrefix(nonce);
-  for (const name of ["localStorage", "sessionStorage", "caches", "indexedDB"]) {
-    Object.defineProperty(globalThis, name, { value: undefined, configurable: false });
-  }
-  return (message) => {
-    const bytes = encode(`${prefix}${stringify(message)}\n`);
-    for (let offset = 0; offset < bytes.length;) offset += write(part(bytes, offset));
+export function openChannel<T>(): Channel<T> {
+  const { line, more } = readFirstLine();
+  const { nonce, ...question } = JSON.parse(line) as { nonce: string };
+  const prefix = encode(messagePrefix(nonce));
+  const begin = lengthOf(prefix);
+  const send = (message: unknown) => {
+    const text = encode(`${stringify(message)}\n`);
+    const size = begin + lengthOf(text);
+    const memory = new Memory(size);
+    copyInto(new Bytes(memory), prefix, 0);
+    copyInto(new Bytes(memory), text, begin);
+    for (let at = 0; at < size;) at += write(new Bytes(memory, at));
   };
+  return { question: question as T, more, send };
 }
 
 /** Everything that a stage prints is log. Standard output is kept for messages, so the console goes to standard error. */
@@ -70,32 +94,28 @@ function throttleProgress(send: (event: StageEvent) => void): (event: StageEvent
   };
 }
 
-/** The life of a worker: read the start message, load and run the stage, say how it ended, leave. */
+/** The life of a worker: read what is wanted, load and run the stage, say how it ended, leave. */
 export async function serveStage(load: LoadModule): Promise<void> {
   divertConsole();
-  const lines = inputLines();
-  const first = await lines.next();
-  if (first.done) Deno.exit(1);
-  const start = JSON.parse(first.value) as ParentMessage;
-  if (start.type !== "start") throw new Error(`Cannot happen: the first message is ${start.type}`);
-  const send: (message: WorkerMessage) => void = openChannel(start.nonce);
+  const { question: start, more, send } = openChannel<StartMessage>();
   const exit = Deno.exit.bind(Deno);
-  const parse = JSON.parse;
+  const read = Deno.stdin.read.bind(Deno.stdin);
 
   const stop = new AbortController();
+  if (more) stop.abort();
   const listen = async () => {
-    for await (const line of lines) {
-      if ((parse(line) as ParentMessage).type === "stop") stop.abort();
-    }
+    // Whatever else the parent says asks for an end.
+    while (await read(new Bytes(64)) !== null) stop.abort();
     // The parent closed the channel or died; nobody will publish what this worker does.
     exit(1);
   };
   listen();
 
+  const context = makeContext(start, stop.signal, throttleProgress(send));
   const folders = ownFolders(start);
   const stage = (await load()).default as StageRun | StageDefinition;
   const run = typeof stage === "function" ? stage : stage.run;
-  const outcome = await runStage(run, makeContext(start, stop.signal, throttleProgress(send)), folders);
+  const outcome = await runStage(run, context, folders);
   if (outcome.status === "crashed") send({ type: "crash", message: outcome.message, stack: outcome.stack });
   else if (outcome.status !== "lost" && outcome.status !== "timeout") send({ type: "end", end: outcome });
   exit(0);

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { refuse, type Result, type SourceText, succeed } from "../diagnostic/diagnostic.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
-import { ignoreTrouble, statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import type { SourceDocument } from "./document.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
@@ -37,6 +39,7 @@ export function parseYamlCached(source: SourceText, cacheFolder: string): Result
     if (statIfThere(cacheFolder) !== undefined && isPlain(parsed.value.value)) {
       const { value } = parsed.value;
       ignoreTrouble(() => {
+        openRoot(cacheFolder);
         dropOldest(cacheFolder, PREFIX, KEPT);
         writeChecked(path, value);
       });

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
-import { flushFolder, isThere, makeFolder, syncFolder } from "./files.ts";
+import { flushFolder, makeFolder, syncFolder } from "./files.ts";
+import { isThere } from "./reading.ts";
 
 /**
  * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it

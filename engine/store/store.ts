@@ -4,11 +4,15 @@ import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
-import { isMachineTrouble, removeQuietly, statIfThere } from "./files.ts";
+import { removeQuietly } from "./files.ts";
+import { entriesOf, statIfThere } from "./reading.ts";
+import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
+import { takeBack } from "./lent.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
+import { assertInside, openRoot } from "./roots.ts";
 import { RunStore } from "./runs.ts";
 import { TagStore } from "./tags.ts";
 import { TimingStore } from "./timings.ts";
@@ -31,7 +35,7 @@ export interface StorePaths {
   readonly outputs: string;
 }
 
-/** Everything that the engine keeps on disk. Opening a store writes nothing. */
+/** Everything that the engine keeps on disk. Opening a store writes nothing, but takes back what killed runs had lent. */
 export interface Store {
   readonly root: string;
   readonly digests: DigestCache;
@@ -77,6 +81,8 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     cache: join(root, "cache"),
     outputs: join(dirname(root), "outputs"),
   };
+  for (const folder of [root, paths.outputs]) openRoot(folder);
+  ignoreTrouble(() => abandoned(join(root, "tmp")).forEach(takeBack));
   const digests = new DigestCache(paths.digests, paths.folders);
   const objects = new ObjectStore(paths.objects, digests);
   const views = new Map<string, ViewStore>();
@@ -111,12 +117,12 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
   };
 }
 
-/** Remove what runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
-function sweepTemporary(folder: string): void {
-  for (const { name } of Deno.readDirSync(folder)) {
+/** What runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
+function abandoned(folder: string): string[] {
+  return entriesOf(folder).map(({ name }) => name).filter((name) => {
     const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isRunning(parseInt(pid, 36))) removeQuietly(join(folder, name));
-  }
+    return pid !== undefined && !isRunning(parseInt(pid, 36));
+  }).map((name) => join(folder, name));
 }
 
 /** Magic numbers of statfs(2) for file systems whose locks and renames do not hold across hosts. */
@@ -148,8 +154,9 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
     }
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
       makeDurableFolder(join(root, name));
+      assertInside(join(root, name, "any"));
     }
-    sweepTemporary(join(root, "tmp"));
+    abandoned(join(root, "tmp")).forEach(removeQuietly);
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;

@@ -2,7 +2,10 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import { factsAt, factsOf, type FileFacts } from "./facts.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, statIfThere } from "./files.ts";
+import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode } from "./files.ts";
+import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { Misplaced } from "./trouble.ts";
+import { inside } from "./roots.ts";
 import { listFiles, makeDurableFolder } from "./folders.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
@@ -157,7 +160,7 @@ export class ViewStore {
   #sweep(): void {
     if (this.#swept) return;
     this.#swept = true;
-    for (const { name } of Deno.readDirSync(this.#folder)) {
+    for (const { name } of entriesOf(this.#folder)) {
       const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
       // Nothing of this process is there yet, so what has its number is a killed one's.
       if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
@@ -172,8 +175,11 @@ export class ViewStore {
     for (const [port, artifact] of Object.entries(manifest.outputs)) {
       for (const file of artifact.files) {
         const path = viewPathOf(manifest, port, file.path);
-        const target = join(folder, path);
+        const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
+        if (isThere(target)) {
+          throw new Misplaced(`Cannot write ${target}: another file of the result has its name here`);
+        }
         copyFile(this.#objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
         const { size, mtimeMs, ctimeMs } = factsOf(Deno.lstatSync(target));
@@ -244,7 +250,7 @@ export class ViewStore {
     if (!info.isFile || info.size !== file.size) return false;
     const { mtimeMs, ctimeMs } = factsOf(info);
     if (mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs && mtimeMs > machineStartMs()) return true;
-    return this.#digests.digest(path) === file.sha256;
+    return this.#digests.holds(path, file.sha256);
   }
 
   /** Whether this is what a power cut left of a file that was being shown: its beginning, then zeros. No edit is in it. */

@@ -20,6 +20,11 @@ export const deviceParam = () =>
 export const threadsParam = () =>
   execution(z.int().min(1).max(1024).optional().describe("Threads of the engine; default: all cores"));
 
+/** The params of a custom stage that computes on a device. */
+export function withDeviceParams(params: z.ZodObject): z.ZodObject {
+  return params.safeExtend({ device: deviceParam(), threads: threadsParam() });
+}
+
 export const weightsParam = () => z.enum(["ema", "raw"]).default("ema").describe("Which weights of the checkpoint");
 
 export const positiveInt = (max: number) => z.int().min(1).max(max);

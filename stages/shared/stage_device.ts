@@ -13,7 +13,8 @@ export async function findStageDevice({ device: wanted, threads }: DeviceParams)
   const chosen = await chooseDevice(wanted, threads === undefined ? {} : { threads });
   if (chosen.available) {
     const { name, numerics, reason } = chosen;
-    return { device: { name, numerics, reason, grants: () => grantsOf(name) } };
+    const native = name !== "wasm" && name !== "webgpu";
+    return { device: { name, numerics, reason, native, grants: () => grantsOf(name) } };
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
   return {
@@ -26,16 +27,31 @@ async function grantsOf(name: ConcreteDeviceName): Promise<DeviceGrants> {
   return await grantsFor(name);
 }
 
-/** Open the device that the engine found for a stage, use it, and close it whatever happens. */
+/**
+ * Open the device that the engine found for a stage, use it, and close it whatever happens. For built-in kinds that have
+ * a device and custom stages with `device: true`; for others it throws.
+ *
+ * @example
+ * ```ts ignore
+ * async run(context) {
+ *   const sum = await withDevice(context, async (device) => {
+ *     const add = await device.compile(({ x }) => ({ sum: tf.sum(x!) }), { x: { shape: [2], dtype: "float32" } });
+ *     return (await add.run({ x: new Float32Array([1, 2]) })).sum![0];
+ *   });
+ * }
+ * ```
+ */
 export async function withDevice<T>(
-  { params, device: found }: { readonly params: DeviceParams; readonly device: StageContext["device"] },
+  { params, device: found }: { readonly params: object; readonly device: StageContext["device"] },
   use: (device: Device) => Promise<T>,
 ): Promise<T> {
+  if (found === undefined) throw new Error("The stage has no device. Fix: set device: true in its definition.");
   const { openDevice } = await import("../../tensor/open.ts");
-  const device = await openDevice(found === undefined ? params.device : found.name as ConcreteDeviceName, {
-    ...(params.threads === undefined ? {} : { threads: params.threads }),
+  const { threads } = params as Partial<DeviceParams>;
+  const device = await openDevice(found.name as ConcreteDeviceName, {
+    ...(threads === undefined ? {} : { threads }),
     // The stage's process may not look at the machine, so the engine says what it saw.
-    ...(found === undefined ? {} : { numerics: found.numerics }),
+    numerics: found.numerics,
   });
   try {
     return await use(device);

@@ -3,19 +3,14 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { z } from "zod";
-import type {
-  InputArtifact,
-  InputPort,
-  InputPorts,
-  OutputPorts,
-  SavedState,
-  StageContext,
-  StageDefinition,
-  StageEnd,
-} from "../contract.ts";
+import { makeContext, openOutput } from "../../engine/process/context.ts";
+import { folderArtifact } from "../../engine/process/folder_artifact.ts";
+import { withDeviceParams } from "../../schemas/kinds/common.ts";
+import type { InputPort, InputPorts, OutputPorts, StageContext, StageDefinition, StageEnd } from "../contract.ts";
+import type { DeviceName } from "../../tensor/devices.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -31,6 +26,8 @@ export interface TestOptions<P extends z.ZodObject, I extends InputPorts> {
   readonly params?: z.input<P>;
   readonly inputs: TestInputs<I>;
   readonly seed?: number;
+  /** What a stage with `device: true` computes on. Default: the best that this machine has. */
+  readonly device?: DeviceName;
   /** Abort it to see the stage save and stop. */
   readonly stop?: AbortSignal;
 }
@@ -63,28 +60,34 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   const folder = await Deno.makeTempDir({ prefix: "noiseline-stage-" });
   try {
     const notes: string[] = [];
-    const given = options.inputs as Readonly<Record<string, TestFiles | readonly TestFiles[] | undefined>>;
-    const inputs = Object.fromEntries(
-      Object.entries(stage.inputs).map((
-        [port, definition],
-      ) => [port, layOut(join(folder, "in", port), definition, given[port])]),
+    const { device = "auto", params: given = {}, stop = new AbortController().signal } = options;
+    const params = stage.device === true
+      ? withDeviceParams(stage.params).parse({ ...given, device })
+      : stage.params.parse(given);
+    const files = options.inputs as Readonly<Record<string, TestFiles | readonly TestFiles[] | undefined>>;
+    const inputs = await Promise.all(
+      Object.entries(stage.inputs).map(async ([port, definition]) =>
+        [port, await layOut(join(folder, "in", port), definition, files[port])] as const
+      ),
     );
     const places = Object.keys(stage.outputs).map((port) => [port, join(folder, "out", port)] as const);
-    const context = {
-      params: stage.params.parse(options.params ?? {}),
+    for (const [, place] of places) Deno.mkdirSync(place, { recursive: true });
+    const start = {
+      params,
       seed: stage.seeded === true ? options.seed ?? 0 : 0,
-      inputs,
-      outputs: Object.fromEntries(places.map(([port, place]) => [port, openOutput(place)])),
-      progress: memoryProgress(),
-      device: undefined,
+      inputs: Object.fromEntries(inputs),
+      outputs: Object.fromEntries(places),
+      progressFolder: join(folder, "progress"),
+      progressLimit: Number.MAX_SAFE_INTEGER,
+      device: stage.device === true ? await findDevice(device) : null,
       packages: {},
-      downloads: undefined,
-      stop: options.stop ?? new AbortController().signal,
-      report: () => {},
-      note: (message: string) => notes.push(message),
-      warn: (message: string) => notes.push(message),
-    } as unknown as StageContext<P, I, O>;
-    const end = await stage.run(context) ?? undefined;
+      downloads: null,
+    };
+    Deno.mkdirSync(start.progressFolder);
+    const context = makeContext(start, stop, (event) => {
+      if (event.type === "note" || event.type === "warn") notes.push(event.message);
+    });
+    const end = await stage.run(context as unknown as StageContext<P, I, O>) ?? undefined;
     const outputs = Object.fromEntries(places.map(([port, place]) => [port, collect(place)]));
     return { end, outputs: outputs as { [K in keyof O]: TestOutput }, notes };
   } finally {
@@ -92,75 +95,33 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   }
 }
 
-function layOut(folder: string, port: InputPort, given: TestFiles | readonly TestFiles[] | undefined): unknown {
-  if (given === undefined) return undefined;
-  if (Array.isArray(given)) return given.map((files, index) => openInput(join(folder, String(index)), port, files));
-  return openInput(folder, port, given as TestFiles);
+async function findDevice(device: DeviceName) {
+  const found = await findStageDevice({ device });
+  if ("device" in found) return found.device;
+  throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }
 
-function openInput(folder: string, port: InputPort, given: TestFiles): InputArtifact {
-  const files = Object.entries(given).map(([path, content]) => {
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    const place = join(folder, path);
-    Deno.mkdirSync(dirname(place), { recursive: true });
-    Deno.writeFileSync(place, bytes);
-    return { path, size: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-  });
-  const path = (name: string): string => {
-    if (files.some((file) => file.path === name)) return join(folder, name);
-    throw new RangeError(`The test gives no file "${name}": it gives ${Object.keys(given).join(", ") || "none"}`);
+async function layOut(folder: string, port: InputPort, given: TestFiles | readonly TestFiles[] | undefined) {
+  if (given === undefined) return null;
+  const one = async (place: string, files: TestFiles) => {
+    Deno.mkdirSync(place, { recursive: true });
+    const output = openOutput(place);
+    for (const [name, content] of Object.entries(files)) await output.write(name, content);
+    return folderArtifact(place, [port.type].flat()[0]!);
   };
-  return {
-    type: [port.type].flat()[0]! as InputArtifact["type"],
-    // A test's input has no place in a store; its digest only has to follow its content.
-    digest: createHash("sha256").update(JSON.stringify(files)).digest("hex"),
-    files,
-    path,
-    read: (name) => Deno.readFile(path(name)),
-    readText: (name) => Deno.readTextFile(path(name)),
-  };
-}
-
-function openOutput(folder: string): StageContext["outputs"][string] {
-  Deno.mkdirSync(folder, { recursive: true });
-  return {
-    folder,
-    write: async (name, content) => {
-      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
-      await Deno.writeFile(
-        join(folder, name),
-        typeof content === "string" ? new TextEncoder().encode(content) : content,
-      );
-    },
-  };
+  if (!Array.isArray(given)) return await one(folder, given as TestFiles);
+  return await Promise.all(given.map((files, index) => one(join(folder, String(index)), files)));
 }
 
 function collect(folder: string): TestOutput {
-  const found = new Map<string, Uint8Array<ArrayBuffer>>();
-  const visit = (place: string, prefix: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(place)) {
-      if (isDirectory) visit(join(place, name), `${prefix}${name}/`);
-      else found.set(`${prefix}${name}`, Deno.readFileSync(join(place, name)));
-    }
-  };
-  visit(folder, "");
-  const files = [...found.keys()].sort();
+  const found = new Map(
+    folderArtifact(folder, "files").files.map(({ path }) => [path, Deno.readFileSync(join(folder, path))]),
+  );
+  const files = [...found.keys()];
   const bytes = (name: string) => {
     const content = found.get(name);
     if (content !== undefined) return content;
     throw new RangeError(`The stage wrote no file "${name}": it wrote ${files.join(", ") || "none"}`);
   };
   return { files, bytes, text: (name) => new TextDecoder().decode(bytes(name)) };
-}
-
-function memoryProgress(): StageContext["progress"] {
-  let newest: SavedState | undefined;
-  return {
-    latest: () => Promise.resolve(newest),
-    save: (step, files) => {
-      const kept = new Map(Object.entries(files).map(([name, content]) => [name, Uint8Array.from(content)]));
-      newest = { step, read: (name) => Promise.resolve(Uint8Array.from(kept.get(name)!)) };
-      return Promise.resolve();
-    },
-  };
 }

@@ -64,6 +64,41 @@ Deno.test("plan works when a stage prints without end while it is loaded", async
   assertEquals(code, 0, stderr);
 });
 
+Deno.test("plan refuses at once what is no file of code, and soon what a stage imports of that kind", async () => {
+  const importing = (name: string) => stageWith(`import "./${name}";`);
+  await using project = new Project({
+    files: { "imports_pipe.ts": importing("pipe.ts"), "imports_zero.ts": importing("zero.ts"), "folder.ts/a.ts": "" },
+  });
+  const { success } = await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
+  if (!success) {
+    // deno-lint-ignore no-console
+    return console.log("skipped: no mkfifo");
+  }
+  Deno.symlinkSync("/dev/zero", project.path("zero.ts"));
+  Deno.openSync(project.path("large.ts"), { write: true, create: true }).truncateSync(1 << 30);
+  const told = {
+    pipe: /it is no regular file/,
+    zero: /it is no regular file/,
+    folder: /it is no regular file/,
+    large: /it is larger than 16 MiB/,
+    imports_pipe: /it took more than 20 s and was stopped/,
+    imports_zero: /it took too much memory and was stopped/,
+  };
+  for (const name of Object.keys(told)) {
+    project.write(`${name}.yaml`, `name: demo\nstages:\n  a: { uses: ./${name}.ts }\n`);
+  }
+  await Promise.all(
+    Object.entries(told).map(async ([name, message]) => {
+      const { code, stderr } = await project.cli(["plan", `${name}.yaml`]);
+      assertEquals(code, 2, stderr);
+      assertMatch(stderr, message);
+      const pipeline = await project.cli(["plan", `${name}.ts`]);
+      assertEquals(pipeline.code, 2, pipeline.stderr);
+      if (!name.startsWith("imports")) assertMatch(pipeline.stderr, message);
+    }),
+  );
+});
+
 Deno.test("run gives a stage nothing that another run left in the storage of the browser's interfaces", async () => {
   // In a worker the interfaces are there anew, whatever the main thread has taken away.
   const body = `
@@ -76,13 +111,15 @@ Deno.test("run gives a stage nothing that another run left in the storage of the
     const worker = new Worker("data:text/javascript," + encodeURIComponent(code), { type: "module" });
     const found = await new Promise<string>((resolve) => worker.onmessage = ({ data }) => resolve(data));
     worker.terminate();
-    await outputs.out.write("text.txt", found + " " + typeof (globalThis as { localStorage?: unknown }).localStorage);`;
+    const local = localStorage.getItem("a") ?? "nothing";
+    localStorage.setItem("a", "kept");
+    await outputs.out.write("text.txt", found + " " + local);`;
   await using project = new Project({ files: { "odd.ts": stageWith("", body), "p.yaml": YAML } });
   for (const force of [[], ["--force", "a"], ["--force", "a"]]) {
     const { code, stdout, stderr } = await project.cli(["run", "p.yaml", ...force]);
     assertEquals(code, 0, stderr);
     assert(!`${stdout}${stderr}`.includes("not deterministic"), stdout);
-    assertEquals(project.read("outputs/demo/a/text.txt"), "nothing undefined");
+    assertEquals(project.read("outputs/demo/a/text.txt"), "nothing nothing");
   }
 });
 

@@ -75,9 +75,49 @@ export default defineStage({
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("hi"));
   await using project = new Project({ files: { "ask.ts": stage } });
   project.write("p.yaml", `name: demo\nstages:\n  a: { uses: ./ask.ts, with: { port: ${server.addr.port} } }\n`);
-  const { code, stderr } = await project.cli(["run", "p.yaml"], { env: { NOISELINE_TEST_WORD: "there" } });
+  const grant = "a:net=127.0.0.1,env=NOISELINE_TEST_WORD";
+  const env = { NOISELINE_TEST_WORD: "there" };
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", grant], { env });
   assertEquals(code, 0, stderr);
   assertEquals(project.read("outputs/demo/a/text.txt"), "hi there");
+});
+
+Deno.test("run gives the same bytes wherever the machine stands and whatever language it speaks", async () => {
+  const stage = `import { defineStage } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Says what differs between machines",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "It" } },
+  async run({ outputs }) {
+    const date = new Date(2026, 6, 1, 12);
+    const words = ["z", "ä", "a", "I"].sort((a, b) => a.localeCompare(b)).join("").toLocaleLowerCase();
+    await outputs.out.write("text.txt", [date.toISOString(), date.toLocaleString(), 1234.5.toLocaleString(), words].join("|"));
+  },
+});
+`;
+  await using project = new Project({
+    files: { "say.ts": stage, "p.yaml": "name: demo\nstages:\n  a: { uses: ./say.ts }\n" },
+  });
+  // What cannot be looked into on the PATH is no folder of programs: too long a name stands for a folder that is closed.
+  const PATH = `/${"x".repeat(300)}:${Deno.env.get("PATH")}`;
+  const places = [{ TZ: "Asia/Tokyo", LC_ALL: "de_DE.UTF-8", PATH }, {
+    TZ: "America/Lima",
+    LC_ALL: "",
+    LANG: "tr_TR.UTF-8",
+  }];
+  const texts: string[] = [];
+  for (const env of places) {
+    const { code, stdout, stderr } = await project.cli(["run", "p.yaml", "--force", "a"], { env });
+    assertEquals(code, 0, stderr);
+    assert(!stdout.includes("not deterministic"), stdout);
+    texts.push(project.read("outputs/demo/a/text.txt"));
+  }
+  // As in UTC and in English, whose words sort by letters first.
+  assertEquals(texts[0], "2026-07-01T12:00:00.000Z|7/1/2026, 12:00:00 PM|1,234.5|aäiz");
+  assertEquals(texts[1], texts[0]);
 });
 
 /** How each way to misbehave must be told, or undefined where the stage ends well. */

@@ -118,7 +118,8 @@ Deno.test("run gives stages that ask for GPUs the ones that --gpus names, and no
     `{ uses: ./sees.ts, with: { salt: ${salt} }, resources: { gpu: ${gpu} } }`;
   const [a, b, both] = [stage(1, 1), stage(2, 1), stage(3, 2)];
   project.write("p.yaml", `name: demo\nstages:\n  a: ${a}\n  b: ${b}\n  both: ${both}\n`);
-  const { code, stderr } = await project.cli(["run", "p.yaml", "--gpus", "3,5", "--jobs", "3"], {
+  const grant = ["--grant", "a:env=CUDA_VISIBLE_DEVICES"];
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--gpus", "3,5", "--jobs", "3", ...grant], {
     env: await ownCache(project),
   });
   assertEquals(code, 0, stderr);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder of the toolkit under test. */
@@ -52,7 +53,8 @@ export class Running implements AsyncDisposable {
     this.#child = new Deno.Command(program!, {
       args: rest,
       cwd,
-      env: { TERM: "xterm-256color", ...env },
+      // What a test grants is its own.
+      env: { TERM: "xterm-256color", XDG_CONFIG_HOME: join(cwd, ".config"), ...env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -1,15 +1,12 @@
-import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { z } from "zod";
-import type { ArtifactType } from "../../schemas/artifacts.ts";
-import type { FileEntry } from "../../schemas/records.ts";
+import { makeContext, openInput } from "../../engine/process/context.ts";
+import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import type {
   BuiltinKind,
   InputArtifact,
-  OutputArtifact,
   ProgressUpdate,
   SavedState,
-  StageContext,
   StageEnd,
   StageProgress,
   StageRun,
@@ -66,27 +63,30 @@ export class MemoryProgress implements StageProgress {
 export async function runStage(folder: string, kind: AnyKind, options: StageOptions): Promise<StageOutcome> {
   const { default: run } = await import(kind.entry) as { default: StageRun };
   const place = await Deno.makeTempDir({ dir: folder, prefix: `${kind.kind}-` });
-  const outputs = Object.fromEntries(Object.keys(kind.outputs).map((port) => [port, output(join(place, port))]));
-  const context: StageContext = {
+  const outputs = Object.fromEntries(Object.keys(kind.outputs).map((port) => [port, join(place, "out", port)]));
+  const progressFolder = join(place, "progress");
+  for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
+  const start = {
     params: kind.params.parse(options.params),
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
-    inputs: options.inputs ?? {},
+    inputs: {},
     outputs,
-    progress: options.progress ?? new MemoryProgress(),
+    progressFolder,
+    progressLimit: Infinity,
     device: options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
-    downloads: options.downloads,
-    stop: options.stop ?? new AbortController().signal,
-    report: options.onReport ?? (() => {}),
-    note: () => {},
-    warn: () => {},
+    downloads: options.downloads ?? null,
   };
-  const end = await run(context) ?? undefined;
+  const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
+    if (event.type === "progress") options.onReport?.(event.update);
+  });
+  const { inputs = {}, progress = context.progress } = options;
+  const end = await run({ ...context, inputs, progress }) ?? undefined;
   const finished = end === undefined ? Object.entries(kind.outputs) : [];
-  const artifacts = finished.map(async ([port, { type }]) =>
-    [port, await openArtifact(join(place, port), type)] as const
+  const artifacts = finished.map(([port, { type }]) =>
+    [port, openInput(folderArtifact(outputs[port]!, type))] as const
   );
-  return { end, outputs: Object.fromEntries(await Promise.all(artifacts)) };
+  return { end, outputs: Object.fromEntries(artifacts) };
 }
 
 /** Every file's bytes as a hash, by port and name: two results are the same exactly when these are. */
@@ -96,42 +96,4 @@ export function digests({ outputs }: StageOutcome): Record<string, string> {
       files.map(({ path, sha256 }): [string, string] => [`${port}/${path}`, sha256])
     ),
   );
-}
-
-function output(folder: string): OutputArtifact {
-  return {
-    folder,
-    async write(name, content) {
-      const path = join(folder, name);
-      await Deno.mkdir(dirname(path), { recursive: true });
-      await Deno.writeFile(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
-    },
-  };
-}
-
-async function openArtifact(folder: string, type: ArtifactType): Promise<InputArtifact> {
-  const files: FileEntry[] = [];
-  const visit = async (prefix: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(join(folder, prefix))) {
-      if (isDirectory) await visit(`${prefix}${name}/`);
-      else {
-        const bytes = await Deno.readFile(join(folder, prefix, name));
-        files.push({ path: `${prefix}${name}`, size: bytes.length, sha256: sha256(bytes) });
-      }
-    }
-  };
-  await visit("");
-  files.sort((a, b) => a.path < b.path ? -1 : 1);
-  return {
-    type,
-    digest: sha256(new TextEncoder().encode(JSON.stringify(files))),
-    files,
-    path: (name) => join(folder, name),
-    read: (name) => Deno.readFile(join(folder, name)),
-    readText: (name) => Deno.readTextFile(join(folder, name)),
-  };
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

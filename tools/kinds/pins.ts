@@ -1,3 +1,6 @@
+/** What custom stages may use is pinned like a kind, under this name. */
+export const STAGE_API = "stage-api";
+
 /** What is written down of one built-in kind in tests/golden/kind_versions.json. */
 export interface KindPin {
   readonly version: number;
@@ -14,6 +17,11 @@ export type KindFacts = Readonly<Record<string, { readonly version: number; read
 
 export const PIN_COMMAND = "deno run -A tools/pin_kinds.ts";
 
+/** The number that is to be raised. */
+function raised(kind: string): string {
+  return kind === STAGE_API ? "API_VERSION in engine/process/code_digest.ts" : `version in stages/${kind}/kind.ts`;
+}
+
 /** Everything in which the pins and the code disagree, each with what to do. */
 export function comparePins(pins: KindPins, facts: KindFacts): string[] {
   const found: string[] = [];
@@ -27,7 +35,7 @@ export function comparePins(pins: KindPins, facts: KindFacts): string[] {
     } else if (code !== pin.code) {
       found.push(
         `the code of kind "${kind}" changed, its version ${version} did not. If the same params and inputs can now give ` +
-          `other bytes, raise version in stages/${kind}/kind.ts, add a line to CHANGELOG.md and run: ${PIN_COMMAND}. ` +
+          `other bytes, raise ${raised(kind)}, add a line to CHANGELOG.md and run: ${PIN_COMMAND}. ` +
           `If every result stays the same, run: ${PIN_COMMAND} ${kind} --same-bytes "why"`,
       );
     }

@@ -2,12 +2,17 @@ import { defineStage, type InputArtifact, type OutputArtifact } from "noiseline"
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { connect } from "node:net";
+import { connect, Socket } from "node:net";
 import { hostname } from "node:os";
-import { env } from "node:process";
+import process, { env } from "node:process";
+import { DatabaseSync } from "node:sqlite";
+import { getHeapSnapshot } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { WASI } from "node:wasi";
 import { z } from "zod";
 
 interface Given {
+  readonly note: (message: string) => void;
   readonly target: string;
   readonly from: InputArtifact;
   readonly out: OutputArtifact;
@@ -102,6 +107,66 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
     JSON.stringify = () => `{"type":"end","end":{"status":"complete"}}`;
     throw new Error(`overheard ${seen.length} ${target === "" ? "" : "messages"}`);
   },
+  "forge-by-getter": ({ note }) => {
+    // Whatever is looked up while a message is written would be asked here.
+    const asked: string[] = [];
+    const arrays = Object.getPrototypeOf(Uint8Array.prototype);
+    for (const name of ["length", "byteLength", "byteOffset", "buffer"]) {
+      const get = Object.getOwnPropertyDescriptor(arrays, name)!.get!;
+      Object.defineProperty(Uint8Array.prototype, name, {
+        get() {
+          asked.push(name);
+          return get.call(this);
+        },
+      });
+    }
+    Object.defineProperty(Uint8Array, Symbol.species, { get: () => asked.push("species") && Uint8Array });
+    Object.defineProperty(Uint8Array.prototype, "constructor", { get: () => asked.push("constructor") && Uint8Array });
+    for (const name of ["set", "subarray", "slice", "indexOf"]) {
+      const method = arrays[name];
+      arrays[name] = function (this: unknown, ...args: unknown[]) {
+        asked.push(name);
+        return method.apply(this, args);
+      };
+    }
+    TextEncoder.prototype.encode = () => asked.push("encode") as never;
+    JSON.stringify = () => (asked.push("stringify"), "{}");
+    note("heard?");
+    throw new Error(`asked for ${asked.join() || "nothing"}`);
+  },
+  "forge-by-snapshot": async ({ note }) => {
+    note("the secret has been used");
+    let picture = "";
+    const decoder = new TextDecoder();
+    for await (const part of getHeapSnapshot()) picture += decoder.decode(part as Uint8Array, { stream: true });
+    const secrets = picture.match(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g) ?? [];
+    // The least and the largest identifier are constants of a package.
+    const found = secrets.filter((text) => !/^(0+-|f+-)/.test(text));
+    throw new Error(`of ${picture.length > 1_000_000 ? "a whole picture" : "nothing"}: ${found.length} secrets`);
+  },
+  "open-files": async () => {
+    // Any number of an open file will do, also of those that the runtime keeps open for itself.
+    // deno-lint-ignore no-explicit-any
+    const { Pipe } = (process as any).binding("pipe_wrap");
+    for (let number = 3; number < 64; number++) {
+      const handle = new Pipe(0);
+      if (handle.open(number) !== 0) continue;
+      new Socket({ handle, writable: true, readable: false } as never).on("error", () => {}).write("spoilt by number");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    throw new Error("wrote to what is open");
+  },
+  "sql-attach": ({ target }) => new DatabaseSync(":memory:").exec(`attach ${JSON.stringify(target)} as other`),
+  "sql-vacuum": ({ out }) => new DatabaseSync(":memory:").exec(`vacuum into '${out.folder}/../../stolen'`),
+  "wasi": () => new WASI({ version: "preview1", preopens: { "/": "/" } } as never),
+  "vm": () => runInNewContext("this.constructor.constructor(`return Deno.readTextFileSync('/etc/passwd')`)()"),
+  "signal-all": () => process.kill(0, "SIGSTOP"),
+  "stay": () => {
+    addEventListener("unload", () => {
+      for (;;);
+    });
+    throw new Error("ends, and stays");
+  },
   "throw-null": () => {
     throw null;
   },
@@ -122,7 +187,7 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
     throw new Error("long ".repeat(1_000_000));
   },
   "throw-escape": () => {
-    throw new Error("red \u001b[31m and \u0007");
+    throw new Error("red \u001b[31m and \u0007\u202e\u009b");
   },
   "reject-unawaited": async () => {
     Promise.reject(new Error("nobody waits for me"));
@@ -160,8 +225,8 @@ export default defineStage({
   params: z.strictObject({ deed: z.string(), target: z.string().default("") }),
   inputs: { from: { type: "files", description: "Something to spoil" } },
   outputs: { out: { type: "files", description: "What should not exist" } },
-  async run({ params: { deed, target }, inputs, outputs }) {
-    const end = await DEEDS[deed]!({ target, from: inputs.from, out: outputs.out });
+  async run({ params: { deed, target }, inputs, outputs, note }) {
+    const end = await DEEDS[deed]!({ note, target, from: inputs.from, out: outputs.out });
     if (end === "RETURN") return { status: "won" } as never;
     await outputs.out.write("text.txt", "got through\n");
     return undefined;

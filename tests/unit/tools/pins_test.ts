@@ -13,6 +13,13 @@ Deno.test("comparePins() says to raise the version or to give a reason when code
   assertStringIncludes(problem!, 'tools/pin_kinds.ts train --same-bytes "why"');
 });
 
+Deno.test("comparePins() names what to raise when what custom stages may use changed", () => {
+  const [problem] = comparePins({ "stage-api": { version: 2, code: "aa", sameBytes: [] } }, {
+    "stage-api": { version: 2, code: "bb" },
+  });
+  assertStringIncludes(problem!, "raise API_VERSION in engine/process/code_digest.ts");
+});
+
 Deno.test("comparePins() reports new, gone, raised and lowered kinds", () => {
   assertStringIncludes(comparePins({}, { train: { version: 1, code: "aa" } })[0]!, "not pinned yet");
   assertStringIncludes(comparePins(PINS, {})[0]!, "is pinned but gone");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
 import { PipelineCache } from "../../../../engine/load/pipeline_cache.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
+import { Grants } from "../../../../engine/process/grants.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
 import { filesBelow, makeTempFolder } from "../support/temp.ts";
@@ -37,9 +38,10 @@ Deno.test("a stage runs again when a variable that it declares changes, and the 
   await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
   const pipeline = await loadGood(folder.path, YAML);
   const store = openStore(join(folder.path, ".noiseline"));
+  const grants = new Grants(folder.path, join(folder.path, "grants.json"));
   const run = async (word: string | undefined) => {
     setVariable(word);
-    const result = await runPipeline(pipeline, store);
+    const result = await runPipeline(pipeline, store, { grants, askForGrants: () => Promise.resolve(true) });
     const written = await Deno.readTextFile(join(folder.path, "outputs/p/a/value.txt"));
     return [result.ok ? result.value.stages.get("a")?.state : "refused", written];
   };

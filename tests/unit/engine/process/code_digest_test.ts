@@ -1,13 +1,19 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Code, digestCode } from "../../../../engine/process/code_digest.ts";
+import type { Lock } from "../../../../engine/process/module_lock.ts";
 import { problemsOf } from "../support/load.ts";
 import { makeTempFolder } from "../support/temp.ts";
+
+// With a lock of the user's that has what is asked for here, Deno needs no network.
+const OURS = JSON.parse(Deno.readTextFileSync(new URL("../../../../deno.lock", import.meta.url))) as Lock;
+const ASKED = { "npm:ansi-regex@5": "5.0.1", "npm:ansi-regex@5.0.1": "5.0.1", "npm:ansi-regex@6.6.0": "6.6.0" };
+const LOCK = JSON.stringify({ ...OURS, specifiers: { ...ASKED, "npm:string-width@4.2.3": "4.2.3" } });
 
 /** The digest of an entry module, beside other files of its folder. */
 async function digestOf(entry: string, files: Readonly<Record<string, string>> = {}): Promise<Code> {
   await using folder = await makeTempFolder();
-  for (const [name, text] of Object.entries({ "stage.ts": entry, ...files })) {
+  for (const [name, text] of Object.entries({ "stage.ts": entry, "deno.lock": LOCK, ...files })) {
     await Deno.writeTextFile(join(folder.path, name), text);
   }
   const code = await digestCode(join(folder.path, "stage.ts"));
@@ -24,7 +30,6 @@ Deno.test("digestCode() tells versions of an npm package apart, also where a hel
     digestOf(HELPED, { "helper.ts": IMPORTS_5 }),
     digestOf(HELPED, { "helper.ts": IMPORTS_5.replace("5.0.1", "6.6.0") }),
   ]);
-  assertEquals([five.packages, six.packages], [["ansi-regex@5.0.1"], ["ansi-regex@6.6.0"]]);
   // What the digest is taken of: the helper's text says the version too, but a range would not.
   assertEquals([five.modules["npm:ansi-regex"], six.modules["npm:ansi-regex"]], ["5.0.1", "6.6.0"]);
   assertNotEquals(five.digest, six.digest);
@@ -35,7 +40,34 @@ Deno.test("digestCode() takes the version that a range comes to, not the range",
     digestOf('import "npm:ansi-regex@^5.0.0";\n'),
     digestOf('import "npm:ansi-regex@5.0.1";\n'),
   ]);
-  assertEquals(range.packages, exact.packages);
+  assertEquals(range.modules["npm:ansi-regex"], exact.modules["npm:ansi-regex"]);
+});
+
+Deno.test("digestCode() takes in what packages build on, and names of the toolkit as the toolkit", async () => {
+  const { modules } = await digestOf('import "npm:string-width@4.2.3";\nimport { z } from "zod";\nexport default z;\n');
+  assertMatch(modules["npm:zod"]!, /^4\./);
+  assertEquals(Object.keys(modules).filter((name) => name.startsWith("npm:") && name !== "npm:zod"), [
+    "npm:ansi-regex",
+    "npm:emoji-regex",
+    "npm:is-fullwidth-code-point",
+    "npm:string-width",
+    "npm:strip-ansi",
+  ]);
+  const { modules: own } = await digestOf('import { defineStage } from "noiseline";\nexport default defineStage;\n');
+  assertEquals(Object.keys(own), ["noiseline", "stage.ts"]);
+});
+
+Deno.test("digestCode() tells files apart by the names that settings give them", async () => {
+  const entry = 'import { a } from "x";\nimport { b } from "y";\nexport default [a, b];\n';
+  const code = "export const a = 1, b = 2;\n";
+  const digest = async (x: string, y: string) =>
+    (await digestOf(entry, {
+      "deno.json": JSON.stringify({ imports: { x, y } }),
+      "one.ts": code,
+      "two.ts": `${code}\n`,
+    })).digest;
+  assertNotEquals(await digest("./one.ts", "./two.ts"), await digest("./two.ts", "./one.ts"));
+  assertEquals(await digest("./one.ts", "./two.ts"), await digest("./one.ts", "./two.ts"));
 });
 
 Deno.test("digestCode() is the same in every folder, and where only types change", async () => {

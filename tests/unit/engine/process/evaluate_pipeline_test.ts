@@ -50,7 +50,18 @@ for (
       'JSON.parse("[".repeat(2000) + "]".repeat(2000))',
       /nested more than 100 deep/,
     ],
-    ["a value that holds itself", "(() => { const a = {}; a.a = a; return a; })()", /circular|itself/],
+    [
+      "a value that holds itself",
+      "(() => { const a = {}; a.a = a; return a; })()",
+      /no plain data: Maximum call stack/,
+    ],
+    [
+      "a function for a value",
+      "({ name: 'p', stages: {}, vars: { f() {} } })",
+      /no plain data: Cannot encode a function/,
+    ],
+    ["nothing but a function", "() => ({})", /no plain data/],
+    ["a date", "({ name: 'p', stages: {}, vars: { d: new Date(0) } })", /no plain data: Cannot encode a Date/],
     ["a getter that throws", "({ get name() { throw new Error('no mood'); } })", /no mood/],
   ] as const
 ) {

@@ -81,7 +81,11 @@ Deno.test("layOut() shows files under their names", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
   const home = join(folder.path, "in");
-  store.objects.layOut([await takeText(store, "a.txt", "abc"), await takeText(store, "deep/er/b.txt", "b")], home);
+  store.objects.layOut(
+    [await takeText(store, "a.txt", "abc"), await takeText(store, "deep/er/b.txt", "b")],
+    home,
+    true,
+  );
   assertEquals(await Deno.readTextFile(join(home, "a.txt")), "abc");
   assertEquals(await Deno.readTextFile(join(home, "deep/er/b.txt")), "b");
 });

@@ -86,7 +86,9 @@ export const computeKind = defineKind({
   device: async ({ device: name }) => {
     machine.looks++;
     const found = machine.devices[name];
-    if (found !== undefined) return { device: { name, ...found, reason: "told so", grants: async () => ({}) } };
+    if (found !== undefined) {
+      return { device: { name, ...found, reason: "told so", native: false, grants: async () => ({}) } };
+    }
     const message = `device "${name}" is not available: unplugged`;
     return { problem: { severity: "error", param: ["device"], message, fix: "plug it in" } };
   },

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineStage, externalFile } from "noiseline";
+import { defineStage, externalFile, type StageDefinition, withDevice } from "noiseline";
 import { testStage } from "noiseline/testing";
 import { z } from "zod";
 
@@ -24,6 +24,41 @@ const stage = defineStage({
     await outputs.out.write("bytes", await inputs.one.read("b/c"));
     return undefined;
   },
+});
+
+Deno.test("testStage() refuses what a pipeline refuses, and keeps the newest two states", async () => {
+  const writes = (name: string) => ({
+    summary: "Writes one file",
+    params: z.strictObject({}),
+    inputs: {},
+    outputs: { out: { type: "files", description: "" } },
+    run: async ({ outputs }) => await outputs.out.write(name, ""),
+  } satisfies StageDefinition<z.ZodObject, Record<never, never>, { out: { type: "files"; description: string } }>);
+  for (const name of ["../x", "/x", "a/../x", "a\\b", ""]) {
+    await assertRejects(() => testStage(writes(name), { inputs: {} }), Error, "relative path without . or ..", name);
+  }
+  const saves = defineStage({
+    ...writes("x"),
+    run: async ({ progress }) => {
+      for (const step of [1, 2, 3]) await progress.save(step, { state: new Uint8Array([step]) });
+      assertEquals((await progress.latest())?.step, 3);
+      assertThrows(() => progress.save(4, { "../state": new Uint8Array() }), Error, "relative path");
+    },
+  });
+  assertEquals((await testStage(saves, { inputs: {} })).end, undefined);
+});
+
+Deno.test("testStage() gives a stage with a device what its params name", async () => {
+  const stage = defineStage({
+    summary: "Says what it computes on",
+    params: z.strictObject({}),
+    inputs: {},
+    outputs: { out: { type: "files", description: "" } },
+    device: true,
+    run: async (context) => await withDevice(context, ({ name }) => context.outputs.out.write("name", name)),
+  });
+  const { outputs } = await testStage(stage, { inputs: {}, device: "wasm" });
+  assertEquals(outputs.out.text("name"), "wasm");
 });
 
 const inputs = { one: { "b/c": new Uint8Array([1, 2]) }, many: [{ a: "x" }, { a: "y" }] };

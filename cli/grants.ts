@@ -1,0 +1,128 @@
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import {
+  type Diagnostic,
+  grantFlag,
+  Grants,
+  type Pipeline,
+  type PlannedStage,
+  requestsOf,
+  type RightsRequest,
+  selectStages,
+} from "noiseline/core";
+import { styleFor } from "./format/style.ts";
+import { formatTable } from "./format/table.ts";
+import { printError } from "./io.ts";
+import { problem } from "./operands.ts";
+
+export const GRANT_OPTION = "--grant <stage:rights>";
+export const GRANT_HELP = "let a custom stage do more: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
+
+/** What `--grant` texts give, or what is wrong with them. */
+export async function parseGrants(
+  texts: readonly string[],
+  pipeline: Pipeline,
+): Promise<{ granted: RightsRequest[]; problems: Diagnostic[] }> {
+  const granted: RightsRequest[] = [];
+  const problems: Diagnostic[] = [];
+  const report = (text: string, why: string, fix: string) => problems.push(problem(`--grant ${text}: ${why}`, fix));
+  for (const text of texts) {
+    const colon = text.indexOf(":");
+    if (colon < 1 || colon === text.length - 1) {
+      report(text, "no stage with rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
+      continue;
+    }
+    const named = selectStages(pipeline, [text.slice(0, colon)]);
+    problems.push(...named.problems);
+    if (named.problems.length > 0) continue;
+    const stages = await Promise.all(named.stages.map(async (id) => {
+      const stage = pipeline.stages.get(id)!;
+      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params) : undefined);
+      return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
+    }));
+    const asked = requestsOf(stages, pipeline.folder);
+    const rights = new Set(asked.flatMap((request) => request.rights));
+    const { given, extra } = takeRights(text.slice(colon + 1), [...rights]);
+    if (extra !== undefined) {
+      const fix = rights.size === 0 ? "leave it out" : `it asks for ${[...rights].join(",")}`;
+      report(text, `the stage does not ask for ${extra}`, fix);
+      continue;
+    }
+    for (const request of asked) granted.push({ ...request, rights: given });
+  }
+  return { granted, problems };
+}
+
+/** Split a list of rights, in whose paths there may be commas. */
+function takeRights(text: string, asked: readonly string[]): { given: string[]; extra: string | undefined } {
+  const given: string[] = [];
+  // The longest first, as one may begin with another and a comma.
+  const known = asked.toSorted((a, b) => b.length - a.length);
+  for (let rest = text; rest !== "";) {
+    const right = known.find((one) => `${rest},`.startsWith(`${one},`));
+    if (right === undefined) return { given, extra: rest.split(",")[0] };
+    given.push(right);
+    rest = rest.slice(right.length + 1);
+  }
+  return { given, extra: undefined };
+}
+
+/** Ask on the terminal, once for all; undefined where there is nobody to ask. */
+export function questionFor(
+  json: boolean,
+  stop: AbortSignal,
+): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
+  if (json || process.stdin.isTTY !== true || process.stderr.isTTY !== true) return undefined;
+  return async (requests) => {
+    printError("Custom stages ask for more than their inputs and outputs:");
+    for (const line of formatTable(requests.map(rowOf))) printError(line);
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    // Ctrl-C is a no.
+    lines.on("SIGINT", () => lines.close());
+    const closed = new Promise<string>((resolve) => lines.on("close", () => resolve("")));
+    try {
+      const question = lines.question("Do you trust their code with this? It is remembered. [y/N] ", { signal: stop });
+      const answer = await Promise.race([question.catch(() => ""), closed]);
+      return /^y(es)?$/i.test(answer.trim());
+    } finally {
+      lines.close();
+    }
+  };
+}
+
+function rowOf({ stage, rights }: RightsRequest): string[] {
+  return [`  ${stage.entry}`, stage.kind.name, rights.join(", ")];
+}
+
+/** What the custom stages among some ask for, and what of it is not granted. */
+export function rightsOfStages(
+  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
+  pipeline: Pipeline,
+) {
+  const requests = requestsOf(stages, pipeline.folder);
+  if (requests.length === 0) return [];
+  const open = new Map(new Grants(pipeline.folder).open(requests).map((request) => [request.file, request]));
+  return requests.map((request) => ({ request, missing: open.get(request.file)?.rights ?? [] }));
+}
+
+type ListedRights = ReturnType<typeof rightsOfStages>;
+
+export function rightsToJson(listed: ListedRights): unknown[] {
+  return listed.map(({ request: { stage, rights }, missing }) => ({
+    stage: stage.entry,
+    file: stage.kind.name,
+    rights,
+    missing,
+  }));
+}
+
+/** Lines about what custom stages ask for; none where they ask for nothing. */
+export function formatRights(listed: ListedRights): string[] {
+  if (listed.length === 0) return [];
+  const style = styleFor();
+  const rows = listed.map(({ request, missing }) => {
+    const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
+    return [...rowOf(request), style.dim(state)];
+  });
+  return ["custom stages ask for:", ...formatTable(rows)];
+}

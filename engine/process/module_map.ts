@@ -1,0 +1,71 @@
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { readTextIfThere, statIfThere } from "../store/reading.ts";
+import { TOOLKIT_CONFIG } from "./runtime.ts";
+
+/** What one import of a module comes to. */
+export type Target = { readonly url: string; readonly pinned: boolean } | undefined;
+
+/** Files of a project that have a say in what names of modules stand for. */
+const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
+/** Values of other copies of these would not be known for what they are. */
+const ALWAYS_OURS = /^(noiseline|zod)(\/|$)/;
+
+/**
+ * The toolkit's own names. In a running stage `noiseline` is what a stage may use, which is pinned; a pipeline's file is
+ * no stage and sees all of it.
+ */
+export function toolkitNames(stage: boolean): Record<string, string> {
+  const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
+  const base = pathToFileURL(TOOLKIT_CONFIG);
+  const names = Object.entries(imports).map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]);
+  const all: Record<string, string> = Object.fromEntries(names);
+  if (!stage) return all;
+  const api = all["noiseline/data"]!;
+  const others = Object.entries(all).filter(([name]) => !/^noiseline(\/|$)/.test(name));
+  return { ...Object.fromEntries(others), "noiseline": api, "noiseline/data": api };
+}
+
+/** What the toolkit means by a name, if it is one of its own. */
+function fromToolkit(name: string, names: Readonly<Record<string, string>>): string | undefined {
+  if (Object.hasOwn(names, name)) return names[name];
+  const prefix = Object.keys(names).find((one) => one.endsWith("/") && name.startsWith(one));
+  return prefix === undefined ? undefined : `${names[prefix]}${name.slice(prefix.length)}`;
+}
+
+/**
+ * What an import stands for. The user's own settings decide, but for the names that must mean the same to the stage and
+ * to the toolkit; what they do not name, or name at an address that no worker may load, is the toolkit's if it has it.
+ *
+ * @param own what Deno makes of it by the user's settings
+ */
+export function resolveName(name: string, own: string | undefined, names: Readonly<Record<string, string>>): Target {
+  const toolkit = fromToolkit(name, names);
+  const ours = ALWAYS_OURS.test(name) || own === undefined || own === toolkit || /^(https?|jsr):/.test(own);
+  if (ours && toolkit !== undefined) return { url: toolkit, pinned: true };
+  if (own === undefined || ALWAYS_OURS.test(name)) return undefined;
+  return { url: own, pinned: false };
+}
+
+/** The settings that a module's names are resolved by. */
+export interface Settings {
+  /** The nearest configuration of Deno above the module. */
+  readonly config: string | undefined;
+  readonly lock: string | undefined;
+  /** All files that have a say, or would if they were there. */
+  readonly files: readonly string[];
+}
+
+/** Find the settings above a module, as Deno does. */
+export function findSettings(module: string): Settings {
+  const files: string[] = [];
+  for (let at = dirname(module);; at = dirname(at)) {
+    files.push(...SETTINGS.map((name) => join(at, name)));
+    if (dirname(at) === at) break;
+  }
+  const nearest = (pattern: RegExp) => files.find((path) => pattern.test(path) && statIfThere(path)?.isFile === true);
+  const config = nearest(/deno\.jsonc?$/);
+  const map = config === undefined ? undefined : /"importMap"\s*:\s*"([^"]+)"/.exec(readTextIfThere(config) ?? "")?.[1];
+  if (map !== undefined) files.push(join(dirname(config!), map));
+  return { config, lock: nearest(/deno\.lock$/), files };
+}

@@ -1,0 +1,128 @@
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { externalPaths } from "../fingerprint/externals.ts";
+import type { Kind } from "../kind.ts";
+import type { Pipeline, Stage } from "../pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { findStoreRoot } from "../store/store.ts";
+
+/** What one file of custom stages asks for beyond its inputs and outputs. */
+export interface RightsRequest {
+  /** The first of its stages. */
+  readonly stage: Stage;
+  /** Absolute path of the stage's file. */
+  readonly file: string;
+  /** As `--grant` writes them, sorted. */
+  readonly rights: readonly string[];
+}
+
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    // What cannot be read is refused elsewhere.
+    return path;
+  }
+}
+
+function isOutside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way.startsWith("..") || isAbsolute(way);
+}
+
+/** The folder that a pipeline belongs to as a whole: that of the nearest deno.json. */
+export function projectOf(folder: string): string {
+  return realPath(dirname(findStoreRoot(folder)));
+}
+
+/** Where a file, or all that lies in a folder, really is: a link may lead anywhere, and a stage reads through it. */
+function* realPlaces(path: string, seen: Set<string>): Generator<string> {
+  const real = realPath(path);
+  if (seen.has(real)) return;
+  seen.add(real);
+  yield real;
+  let entries: Iterable<Deno.DirEntry>;
+  try {
+    entries = [...Deno.readDirSync(real)];
+  } catch {
+    return;
+  }
+  for (const { name, isFile } of entries) if (!isFile) yield* realPlaces(join(real, name), seen);
+}
+
+/** Modules that a stage imports from beyond its project: JSON and code are read without a permission. */
+function foreignModules({ entry, modules = {} }: Kind, project: string): string[] {
+  const file = fileURLToPath(entry);
+  // Of a file the digest is known, of a package the version.
+  const places = Object.keys(modules).filter((name) => /^[0-9a-f]{64}$/.test(modules[name]!));
+  return [file, ...places.map((name) => resolve(dirname(file), name))].map(realPath)
+    .filter((path) => path !== realPath(file) && isOutside(path, project));
+}
+
+/**
+ * The rights that a stage asks for. Built-in kinds ask for none: they come with the toolkit.
+ *
+ * @param folder of the pipeline; what a stage reads below it needs no right
+ * @param native whether the device that it computes on runs native code
+ */
+export function rightsOf({ kind, ...stage }: Stage, folder: string, native: boolean): string[] {
+  if (!kind.custom) return [];
+  const { net = [], env = [], native: packages = [] } = kind.permissions;
+  const home = realPath(folder);
+  const seen = new Set<string>();
+  const places = Object.values(externalPaths({ kind, ...stage }, folder)).flatMap((
+    path,
+  ) => [...realPlaces(path, seen)]);
+  const outside = places.filter((place) => isOutside(place, home));
+  return [
+    ...new Set([
+      ...net.map((host) => `net=${host}`),
+      ...env.map((name) => `env=${name}`),
+      ...(packages.length > 0 || native ? ["native"] : []),
+      ...foreignModules(kind, projectOf(folder)).map((path) => `read=${path}`),
+      // A folder stands for what lies in it.
+      ...outside.filter((place) => !outside.some((one) => one !== place && !isOutside(place, one)))
+        .map((place) => `read=${place}`),
+    ]),
+  ].sort();
+}
+
+/** What the custom stages among some ask for, by their files. */
+export function requestsOf(
+  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
+  folder: string,
+): RightsRequest[] {
+  const requests = new Map<string, RightsRequest>();
+  for (const { stage, device } of stages) {
+    const rights = rightsOf(stage, folder, device?.native ?? false);
+    if (rights.length === 0) continue;
+    const file = realPath(fileURLToPath(stage.kind.entry));
+    const before = requests.get(file);
+    const all = [...new Set([...before?.rights ?? [], ...rights])].sort();
+    requests.set(file, { stage: before?.stage ?? stage, file, rights: all });
+  }
+  return [...requests.values()];
+}
+
+/** What to give to a command, so that a stage may do what it asks for. */
+export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "rights">): string {
+  const text = `${stage.entry}:${rights.join(",")}`;
+  return `--grant ${/^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`;
+}
+
+/** The error about rights that nobody has granted. */
+export function notGranted(request: RightsRequest, { origins }: Pick<Pipeline, "origins">): Diagnostic {
+  const { stage, rights } = request;
+  const path = ["stages", stage.entry, "uses"];
+  const span = origins.locate(path);
+  return {
+    severity: "error",
+    code: "not-granted",
+    message: `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`,
+    path: path.join("."),
+    got: rights.join(", "),
+    fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
+    ...(span === undefined ? {} : { span }),
+  };
+}

@@ -1,0 +1,63 @@
+import { z } from "zod";
+
+/*
+ * What a custom stage declares is handed to Deno, whose flags know lists and wildcards: `A,B` would be two names and
+ * `SECRET*` many, and the key would know neither. So one entry is one name.
+ */
+
+const LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const HOST = new RegExp(String.raw`^(?:${LABEL}(?:\.${LABEL})*|\[[0-9A-Fa-f:.]{2,45}\])(?::(?<port>\d{1,5}))?$`);
+
+function isHost(text: string): boolean {
+  const port = HOST.exec(text)?.groups?.["port"];
+  return HOST.test(text) && text.length <= 260 && URL.canParse(`http://${text}`) && port !== "0";
+}
+
+const hostSchema = z.string().refine(isHost, { error: "one host, such as example.org, 127.0.0.1:8080 or [::1]:80" });
+
+const variableSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, {
+  error: "the name of one environment variable, such as MY_TOKEN",
+});
+
+const packageSchema = z.string().max(214).regex(/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/, {
+  error: "the bare name of an npm package",
+});
+
+/** What a custom stage's process may do beyond its inputs and outputs. */
+export const permissionsSchema = z.strictObject({
+  /** Hosts that it may connect to, each with or without a port. */
+  net: z.array(hostSchema).max(64).optional(),
+  /** Environment variables that it may read. */
+  env: z.array(variableSchema).max(64).optional(),
+  /** npm packages whose native library it may load. Native code is not contained. */
+  native: z.array(packageSchema).max(64).optional(),
+});
+
+/** One right of a stage as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH`. */
+export const rightSchema = z.string().max(4200).refine((text) => {
+  const [, name, value] = /^(net|env|native|read)(?:=(.+))?$/s.exec(text) ?? [];
+  switch (name) {
+    case "net":
+      return hostSchema.safeParse(value).success;
+    case "env":
+      return variableSchema.safeParse(value).success;
+    case "native":
+      return value === undefined;
+    default:
+      return name === "read" && value !== undefined;
+  }
+}, { error: "net=HOST, env=NAME, native or read=PATH" });
+
+/** What users have granted to custom stages, kept in their configuration folder. */
+export const grantsFileSchema = z.strictObject({
+  format: z.literal(1),
+  grants: z.array(z.strictObject({
+    /** Absolute folder of the project. */
+    project: z.string(),
+    /** The stage's file, relative to the project. */
+    stage: z.string(),
+    rights: z.array(rightSchema),
+  })),
+});
+
+export type GrantsFile = z.output<typeof grantsFileSchema>;

@@ -1,0 +1,22 @@
+/**
+ * What the code of a custom stage may use of the toolkit while it runs: there `noiseline` and `noiseline/data` are this
+ * module. A custom stage's key has `API_VERSION` for it, and a test pins its code beside that.
+ *
+ * @module
+ */
+
+export { defineStage } from "./stages/contract.ts";
+export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
+export {
+  type ImagesInfo,
+  type ImagesToWrite,
+  readImages,
+  type StoredImages,
+  writeImages,
+} from "./stages/shared/images.ts";
+export { writeMetrics } from "./stages/shared/metrics.ts";
+export { withDevice } from "./stages/shared/stage_device.ts";
+export type { Device } from "./tensor/device.ts";
+export { openDevice } from "./tensor/open.ts";
+export { type RandomStream, randomStream } from "./tensor/random/stream.ts";
+export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";

@@ -1,0 +1,192 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Json } from "../support/cli_process.ts";
+import { hasProgram, skipUnless } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
+
+const READER = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Reads a file and a variable",
+  params: z.strictObject({ file: externalFile(z.string().optional()) }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "What it saw" } },
+  permissions: { env: ["NOISELINE_TEST_WORD"] },
+  async run({ params, outputs }) {
+    const text = params.file === undefined ? "" : await Deno.readTextFile(params.file);
+    await outputs.out.write("out.txt", text + Deno.env.get("NOISELINE_TEST_WORD"));
+  },
+});
+`;
+const STAGE = "name: demo\nstages:\n  a: { uses: ./stage.ts }\n";
+const WORD = { NOISELINE_TEST_WORD: "seen" };
+
+Deno.test("what a custom stage asks for is listed, refused with the flag that grants it, and remembered", async () => {
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  const flag = "--grant a:env=NOISELINE_TEST_WORD";
+
+  for (const command of ["validate", "plan"]) {
+    const { code, stdout } = await project.cli([command, "p.yaml"]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, flag, command);
+  }
+  const listed = await project.cli(["validate", "p.yaml", "--json"]);
+  const right = "env=NOISELINE_TEST_WORD";
+  assertEquals(listed.json.rights, [{ stage: "a", file: "./stage.ts", rights: [right], missing: [right] }]);
+  assertMatch((await project.cli(["stages", "./stage.ts"])).stdout, /asks for\n\s+env\s+NOISELINE_TEST_WORD/);
+
+  const refused = await project.cli(["run", "p.yaml"], { env: WORD });
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.stderr, `fix:    look at the stage's code; if you trust it: ${flag}\n`);
+  assertStringIncludes(refused.stderr, "1 error; nothing was run");
+  assert(!project.exists("outputs"));
+  assert(!project.exists(".config"));
+
+  const granted = await project.cli(["run", "p.yaml", ...flag.split(" ")], { env: WORD });
+  assertEquals(granted.code, 0, granted.stderr);
+  assertEquals(project.read("outputs/demo/a/out.txt"), "seen");
+  // Editing the stage asks for nothing anew.
+  project.write("stage.ts", `${READER}// edited\n`);
+  assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 0);
+  // More rights do, and only they are named.
+  project.write("stage.ts", READER.replace("permissions: {", 'permissions: { net: ["a.example"],'));
+  const more = await project.cli(["run", "p.yaml"], { env: WORD });
+  assertEquals(more.code, 2);
+  assertStringIncludes(more.stderr, "--grant a:net=a.example\n");
+  // What is granted to one file is not granted to another.
+  project.write("other.ts", `${READER}// copied\n`);
+  project.write("p.yaml", STAGE.replace("./stage.ts", "./other.ts"));
+  assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
+});
+
+Deno.test("a file outside the pipeline's folder has to be granted, also where a link hides it", async () => {
+  await using project = new Project({ files: { "p/stage.ts": READER, "secret.txt": "secret ", "p/own.txt": "own " } });
+  Deno.mkdirSync(project.path("p/folder"));
+  Deno.symlinkSync(project.path("secret.txt"), project.path("p/link.txt"));
+  Deno.symlinkSync("../../secret.txt", project.path("p/folder/deep.txt"));
+  const files = { dots: "../secret.txt", absolute: project.path("secret.txt"), link: "link.txt", folder: "folder" };
+  for (const [name, file] of Object.entries({ ...files, own: "own.txt" })) {
+    project.write("p/p.yaml", STAGE.replace("stage.ts }", `stage.ts, with: { file: "${file}" } }`));
+    const { json } = await project.cli(["validate", "p/p.yaml", "--json"]);
+    const secret = `read=${Deno.realPathSync(project.path("secret.txt"))}`;
+    assertEquals(json.rights[0].missing, ["env=NOISELINE_TEST_WORD", ...name === "own" ? [] : [secret]], name);
+  }
+});
+
+Deno.test("a module from beyond the project has to be granted, since importing it reads it", async () => {
+  await using outside = new Project({ files: { "secret.json": '{ "word": 1 }' } });
+  const secret = Deno.realPathSync(outside.path("secret.json"));
+  const importing = (path: string) =>
+    READER.replace("permissions:", "").replace('{ env: ["NOISELINE_TEST_WORD"] },', "") +
+    `import secret from ${JSON.stringify(path)} with { type: "json" };\nconsole.log(secret);\n`;
+  await using project = new Project({ files: { "own.json": "1" } });
+  Deno.symlinkSync(secret, project.path("link.json"));
+  project.write("p.yaml", STAGE);
+  const validate = async (path: string) => {
+    project.write("stage.ts", importing(path));
+    return (await project.cli(["validate", "p.yaml", "--json"])).json;
+  };
+  const missing = (json: Json) => json.rights.flatMap((one: Json) => one.missing);
+  assertEquals(missing(await validate(`file://${secret}`)), [`read=${secret}`]);
+  assertEquals(missing(await validate("./own.json")), []);
+  // Deno itself loads no module through a link.
+  assertEquals((await validate("./link.json")).diagnostics[0].code, "kind-broken");
+});
+
+/** Ways to declare more than one name in a name. */
+const WIDE: Readonly<Record<string, string>> = {
+  "all variables of a prefix": '{ env: ["SECRET*"] }',
+  "two variables": '{ env: ["A,B"] }',
+  "no variable, which is all": '{ env: [""] }',
+  "all hosts": '{ net: ["*"] }',
+  "two hosts": '{ net: ["a.example,127.0.0.1"] }',
+  "no host, which is all": '{ net: [""] }',
+  "all hosts of a domain": '{ net: ["*.example.org"] }',
+  "a block of addresses": '{ net: ["10.0.0.0/8"] }',
+  "a library beside the pipeline": '{ native: ["./lib"] }',
+  "a library above": '{ native: [".."] }',
+  "a package that the toolkit does not have": '{ native: ["left-pad"] }',
+};
+
+Deno.test("permissions that are not one name each are refused before anything runs", async () => {
+  const files = Object.values(WIDE).map((text, index) => [
+    `s${index}.ts`,
+    READER.replace('{ env: ["NOISELINE_TEST_WORD"] }', text),
+  ]);
+  await using project = new Project({ files: Object.fromEntries(files) });
+  const stages = files.map(([file], index) => `  s${index}: { uses: ./${file} }\n`);
+  project.write("p.yaml", `name: demo\nstages:\n${stages.join("")}`);
+  const { code, json } = await project.cli(["validate", "p.yaml", "--json"]);
+  assertEquals(code, 2);
+  const codes = new Map(json.diagnostics.map(({ path, code }: Record<string, string>) => [path, code]));
+  Object.keys(WIDE).forEach((what, index) => assertEquals(codes.get(`stages.s${index}.uses`), "kind-broken", what));
+});
+
+Deno.test("--grant says what is wrong with it", async () => {
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  const wrong = {
+    "a": /no stage with rights/,
+    "a:": /no stage with rights/,
+    "b:native": /has no stage "b"/,
+    "a:env=OTHER": /does not ask for env=OTHER[\s\S]*it asks for env=NOISELINE_TEST_WORD/,
+    "a:native": /does not ask for native/,
+  };
+  for (const [text, said] of Object.entries(wrong)) {
+    const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", text]);
+    assertEquals(code, 2, text);
+    assertMatch(stderr, said);
+  }
+  assert(!project.exists(".config"));
+});
+
+Deno.test("a stage that comes to run because a result is damaged is asked for its rights too", async () => {
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  assertEquals((await project.cli(["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"], { env: WORD })).code, 0);
+  project.remove(".config");
+  project.remove("outputs");
+  const [object] = project.files(".noiseline/objects");
+  const path = project.path(".noiseline/objects", object!);
+  Deno.chmodSync(path, 0o644);
+  Deno.writeTextFileSync(path, "forg");
+  const { code, stdout, stderr } = await project.cli(["run", "p.yaml"], { env: WORD });
+  assertEquals(code, 1, stdout + stderr);
+  assertMatch(stdout + stderr, /asks for what nobody has granted: env=NOISELINE_TEST_WORD/);
+});
+
+Deno.test("on a terminal run asks, and no is no", async () => {
+  if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  const command = `${Deno.execPath()} run -A ${new URL("../../cli/main.ts", import.meta.url).pathname} run p.yaml`;
+  const answer = async (text: string) => {
+    const child = new Deno.Command("script", {
+      args: ["-qec", command, "/dev/null"],
+      cwd: project.root,
+      env: { ...WORD, XDG_CONFIG_HOME: project.path(".config"), TERM: "xterm" },
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const giveUp = setTimeout(() => child.kill("SIGKILL"), 60_000);
+    const writer = child.stdin.getWriter();
+    const decoder = new TextDecoder();
+    let said = "";
+    let asked = false;
+    for await (const chunk of child.stdout) {
+      said += decoder.decode(chunk, { stream: true });
+      // What is typed before the question would be lost to it.
+      if (asked || !said.includes("[y/N]")) continue;
+      asked = true;
+      await writer.write(new TextEncoder().encode(text));
+    }
+    clearTimeout(giveUp);
+    await writer.close().catch(() => {});
+    return { code: (await child.status).code, said };
+  };
+  for (const no of ["n\n", "\n", "\u0003"]) {
+    const { code, said } = await answer(no);
+    assertEquals(code, 2, said);
+    assertStringIncludes(said, "Do you trust their code with this?");
+  }
+  const { code, said } = await answer("y\n");
+  assertEquals(code, 0, said);
+  assertEquals(project.read("outputs/demo/a/out.txt"), "seen");
+  assert(project.exists(".config/noiseline/grants.json"));
+});

@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { parseGrants } from "../../../cli/grants.ts";
+import { Grants } from "../../../engine/process/grants.ts";
+import { grantFlag, requestsOf } from "../../../engine/process/rights.ts";
+import { loadGood } from "../engine/support/load.ts";
+import { makeTempFolder } from "../engine/support/temp.ts";
+
+const STAGE = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Asks for much",
+  params: z.strictObject({ file: externalFile(z.string()) }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "" } },
+  permissions: { net: ["[::1]:80", "a.example"], env: ["A"], native: ["onnxruntime-node"] },
+  run: async () => {},
+});
+`;
+
+Deno.test("the flag that an error gives grants what is missing, whatever the paths are called", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "it's, a file: net=b,native.txt");
+  await Deno.mkdir(join(folder.path, "p"));
+  await Deno.writeTextFile(file, "");
+  await Deno.writeTextFile(join(folder.path, "p/stage.ts"), STAGE);
+  const pipeline = await loadGood(
+    join(folder.path, "p"),
+    `name: p
+stages:
+  a: { uses: ./stage.ts, matrix: { seed: [1, 2] }, with: { file: ${JSON.stringify(file)} } }
+`,
+  );
+  const [request, ...more] = requestsOf([...pipeline.stages.values()].map((stage) => ({ stage })), pipeline.folder);
+  assertEquals(more, []);
+  const rights = ["env=A", "native", "net=[::1]:80", "net=a.example", `read=${Deno.realPathSync(file)}`];
+  assertEquals(request!.rights, rights);
+
+  // As a shell would take it.
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf '%s\\n' ${grantFlag(request!)}`] }).output();
+  const [option, text] = new TextDecoder().decode(stdout).split("\n");
+  assertEquals(option, "--grant");
+  const { granted, problems } = await parseGrants([text!], pipeline);
+  assertEquals(problems, []);
+  const place = join(folder.path, "config/grants.json");
+  const grants = new Grants(pipeline.folder, place);
+  assertEquals(grants.open([request!]), [request!]);
+  for (const one of granted) grants.add(one);
+  assertEquals(grants.open([request!]), []);
+  // Remembered, and for this project alone.
+  assertEquals(new Grants(pipeline.folder, place).open([request!]), []);
+  assertEquals(new Grants("/", place).open([request!]).length, 1);
+
+  await Deno.writeTextFile(place, '{"format":2,"from":"a later version"}');
+  const other = new Grants(pipeline.folder, place);
+  assertEquals(other.open([request!]), [request!]);
+  other.add(request!);
+  assertEquals(other.open([request!]), []);
+  assertEquals(await Deno.readTextFile(place), '{"format":2,"from":"a later version"}');
+});
