@@ -16,6 +16,7 @@ import type {
   StageDefinition,
   StageEnd,
 } from "../contract.ts";
+import { holdToTypes } from "../shared/check_artifact.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -84,7 +85,7 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
       note: (message: string) => notes.push(message),
       warn: (message: string) => notes.push(message),
     } as unknown as StageContext<P, I, O>;
-    const end = await stage.run(context) ?? undefined;
+    const end = await holdToTypes(stage as unknown as StageDefinition)(context as unknown as StageContext) ?? undefined;
     const outputs = Object.fromEntries(places.map(([port, place]) => [port, collect(place)]));
     return { end, outputs: outputs as { [K in keyof O]: TestOutput }, notes };
   } finally {

@@ -14,6 +14,7 @@ import type {
   StageProgress,
   StageRun,
 } from "../../stages/contract.ts";
+import { holdToTypes } from "../../stages/shared/check_artifact.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
@@ -81,7 +82,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     note: () => {},
     warn: () => {},
   };
-  const end = await run(context) ?? undefined;
+  const end = await holdToTypes(run)(context) ?? undefined;
   const finished = end === undefined ? Object.entries(kind.outputs) : [];
   const artifacts = finished.map(async ([port, { type }]) =>
     [port, await openArtifact(join(place, port), type)] as const
