@@ -35,7 +35,7 @@ export const metricSchema = z.strictObject({
 export const metricsSchema = z.strictObject({
   format: z.literal(1),
   /** Seed of the draws that the values depend on; null when there are none. */
-  seed: z.int().nullable(),
+  seed: z.int().nullable().default(null),
   /** The network that was measured. */
   model: z.strictObject({
     digest: z.string(),
@@ -54,10 +54,11 @@ export const metricsSchema = z.strictObject({
     preprocessing: z.record(z.string(), z.unknown()).optional(),
   }).optional(),
   /** By role: `images`, or `real` and `fake`. */
-  images: z.record(z.string(), imageSetSchema),
+  images: z.record(z.string(), imageSetSchema).default({}),
   metrics: z.array(metricSchema).min(1),
 });
 
 export type ImageSet = z.output<typeof imageSetSchema>;
 export type Metric = z.output<typeof metricSchema>;
 export type Metrics = z.output<typeof metricsSchema>;
+export type MetricsToWrite = Omit<z.input<typeof metricsSchema>, "format">;

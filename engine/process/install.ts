@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { looseLock } from "./module_lock.ts";
-import { TOOLKIT_CONFIG } from "./runtime.ts";
+import { TOOLKIT_CONFIG, WORKER_MODULE } from "./runtime.ts";
 
 /** Modules whose packages were made available in this process, with the lock of those that have one. */
 const installed = new Map<string, string | undefined>();
@@ -29,7 +29,8 @@ export async function installPackages(
     const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
     try {
       const path = looseLock(folder);
-      problem = await cacheModule(entry, [`--lock=${path}`, config], say);
+      // The worker's own packages too: they read what the stage wrote.
+      problem = await cacheModule(entry, [`--lock=${path}`, config, WORKER_MODULE], say);
       lock = Deno.readTextFileSync(path);
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -1,4 +1,4 @@
-import { type ImageSet, type Metrics, metricsSchema } from "../../schemas/metrics.ts";
+import { type ImageSet, type Metrics, metricsSchema, type MetricsToWrite } from "../../schemas/metrics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
 import { parseRecord, readJson } from "./artifact_record.ts";
 import type { StoredImages } from "./images.ts";
@@ -11,7 +11,7 @@ export const METRICS_FILE = "metrics.json";
  *
  * @throws FormatError for a record that its readers would refuse, such as one with a value that is not finite
  */
-export async function writeMetrics(output: OutputArtifact, metrics: Omit<Metrics, "format">): Promise<void> {
+export async function writeMetrics(output: OutputArtifact, metrics: MetricsToWrite): Promise<void> {
   await output.write(METRICS_FILE, jsonText(parseRecord(METRICS_FILE, { format: 1, ...metrics }, metricsSchema)));
 }
 
