@@ -60,8 +60,6 @@ const COLUMNS = [
   "stage",
   "metric",
   "value",
-  "low",
-  "high",
   "deviation",
   "count",
   "timesteps",
@@ -78,11 +76,9 @@ function toCsv(rows: readonly MetricRow[]): string[] {
 
 function print(rows: readonly MetricRow[]): void {
   const shown = rows.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
-  const cells = shown.map(({ experiment, stage, metric, value, low, high, deviation, count }) => {
+  const cells = shown.map(({ experiment, stage, metric, value, deviation, count }) => {
     const number = (each: number) => String(Number(each.toPrecision(4)));
-    const spread = low === undefined
-      ? deviation === undefined ? "" : `± ${number(deviation)}`
-      : `[${number(low)}, ${number(high!)}]`;
+    const spread = deviation === undefined ? "" : `± ${number(deviation)}`;
     return [experiment, stage, metric, number(value), spread, `N ${count}`];
   });
   for (const line of formatTable(cells)) printLine(line);

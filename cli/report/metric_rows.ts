@@ -7,8 +7,6 @@ export interface MetricRow {
   readonly stage: string;
   readonly metric: string;
   readonly value: number;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
   readonly deviation?: number | undefined;
   readonly count: number;
   /** `0-99` */
@@ -26,13 +24,11 @@ export async function metricRows(experiments: readonly Experiment[]): Promise<Me
 
 function rowsOf(experiment: string, { metrics }: Awaited<ReturnType<typeof contentOf>>): MetricRow[] {
   return metrics.flatMap(({ title, record }) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }): MetricRow => ({
+    record.metrics.map(({ name, value, count, timesteps, label, deviation }): MetricRow => ({
       experiment,
       stage: title,
       metric: name,
       value,
-      low: interval?.low,
-      high: interval?.high,
       deviation,
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,

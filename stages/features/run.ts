@@ -94,7 +94,7 @@ async function extractAll(
   const { height, width, channels, classes } = images.info;
   const size = height * width * channels;
   const batchSize = Math.min(params.batchSize, images.info.count);
-  const writer = await openFeaturesWriter(outputs.features, {
+  using writer = await openFeaturesWriter(outputs.features, {
     extractor: extractor.info,
     count,
     logits: extractor.logits,
@@ -103,10 +103,7 @@ async function extractAll(
   });
   try {
     for (let first = 0; first < count; first += batchSize) {
-      if (stop.aborted) {
-        writer.abandon();
-        return { status: "interrupted", step: 0 };
-      }
+      if (stop.aborted) return { status: "interrupted", step: 0 };
       const last = Math.min(first + batchSize, count);
       const { features, logits } = await extractor.extract(images.pixels.subarray(first * size, last * size));
       await writer.add(features, logits);

@@ -1,11 +1,11 @@
 import { scoreParams } from "../../schemas/kinds/score.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
 import { readImageFacts } from "../shared/facts.ts";
-import { checkSets } from "./check.ts";
+import { checkFigures, checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 4,
+  version: 5,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Distances between two sets of images, by their features",
@@ -19,8 +19,8 @@ export const scoreKind = defineKind({
   },
   seeded: true,
   permissions: { native: ["onnxruntime-node"] },
-  check(_params, inputs): { problems: CheckProblem[] } {
+  check(params, inputs): { problems: CheckProblem[] } {
     const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
-    return { problems: checkSets({ real, fake }) };
+    return { problems: [...checkFigures(params), ...checkSets({ real, fake })] };
   },
 });

@@ -42,13 +42,11 @@ export type ExtractorInfo = z.output<typeof extractorSchema>;
 export type FeaturesInfo = z.output<typeof infoSchema>;
 
 /** Writes vectors as they come, so that memory does not grow with their number. */
-export interface FeaturesWriter {
-  /** @throws FormatError for a number that is not finite; the files stay open */
+export interface FeaturesWriter extends Disposable {
+  /** @throws FormatError for a number that is not finite */
   add(features: Float32Array, logits?: Float32Array): Promise<void>;
   /** @throws Error when fewer or more vectors came than the info says */
   finish(labels?: Uint8Array): Promise<void>;
-  /** Close the files without a word, where the stage ends otherwise. */
-  abandon(): void;
 }
 
 export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo): Promise<FeaturesWriter> {
@@ -62,10 +60,6 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   const features = await open(FEATURES_FILE, dimension);
   const logits = classes === null ? undefined : await open(LOGITS_FILE, classes);
   let written = 0;
-  const abandon = () => {
-    features.close();
-    logits?.close();
-  };
   return {
     async add(vectors, answers) {
       checkRows(vectors, { file: FEATURES_FILE, columns: dimension, first: written, extractor: info.extractor });
@@ -77,11 +71,13 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
       if (logits !== undefined) await writeAll(logits, bytesOf(answers!));
     },
     async finish(labels) {
-      abandon();
       if (written !== count) throw new Error(`Cannot happen: ${written} features of ${count} were written`);
       if (labels !== undefined) await output.write(LABELS_FILE, encodeNpy({ shape: [count], data: labels }));
     },
-    abandon,
+    [Symbol.dispose]() {
+      features.close();
+      logits?.close();
+    },
   };
 }
 
