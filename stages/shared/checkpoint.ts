@@ -42,6 +42,8 @@ const configSchema = z.strictObject({
   seed: z.int().min(0),
   /** What the network predicts. Absent is eps: checkpoints of it must not change by a byte. */
   objective: z.enum(OBJECTIVES).exactOptional(),
+  /** Of an imported network: what its scheduler file says otherwise than an export would. */
+  scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
 export type CheckpointConfig = z.output<typeof configSchema>;

@@ -1,9 +1,10 @@
 import { trainParams } from "../../schemas/kinds/train.ts";
 import { defineKind } from "../contract.ts";
+import { checkPrediction } from "../shared/check_prediction.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkLabels, checkLoss, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
+import { checkLabels, checkLoss, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",

@@ -7,7 +7,7 @@ import { kernelDistanceOfSubsets } from "../../../metrics/kernel_subsets.ts";
 import { frechetDistance } from "../../../metrics/frechet.ts";
 import { matrix } from "../../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../../metrics/manifold.ts";
-import { meanAndDeviation } from "../../../metrics/spread.ts";
+import { meanAndDeviation, quantile } from "../../../metrics/spread.ts";
 import { StreamingStatistics } from "../../../metrics/statistics.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { randomStream } from "../../../tensor/mod.ts";
@@ -149,4 +149,18 @@ Deno.test("the spread over resamples is once to twice what new sets of images wo
     // Larger simulations (docs/metrics.md) gave 1.0 to 1.9; a deviation of 60 values is known to a tenth.
     assert(ratio > 0.85 && ratio < 2.3, `${count} x ${dimension}, shifted by ${shift}: ${ratio}`);
   }
+});
+
+Deno.test("quantile() lies between the numbers beside its place; the median of an even count is the mean of both", () => {
+  // numpy.quantile of the same numbers.
+  for (
+    const [numbers, share, wanted] of [
+      [[7], 0.5, 7],
+      [[1, 2], 0.5, 1.5],
+      [[1, 2, 10], 0.5, 2],
+      [[1, 2, 10, 20], 0.5, 6],
+      [[1, 2, 10, 20], 0.05, 1.15],
+      [[1, 2, 10, 20], 1, 20],
+    ] as const
+  ) assertClose(quantile(numbers, share), wanted, TWELVE_DIGITS);
 });
