@@ -21,8 +21,7 @@ type Context = Parameters<Run>[0];
 const run: Run = async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
-  const { classes: _, ...facts } = images.info;
-  const [problem] = checkFeatures(params, { images: facts, classifier: undefined });
+  const [problem] = checkFeatures(params, { images: images.info, classifier: undefined });
   if (problem !== undefined) return failedBy(problem);
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {

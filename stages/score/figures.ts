@@ -9,6 +9,7 @@ import { type FeatureVectors, range } from "../../metrics/vectors.ts";
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { Metric } from "../../schemas/metrics.ts";
 import { randomStream } from "../../tensor/mod.ts";
+import { classNamesOf } from "../shared/class_names.ts";
 import { INCEPTION } from "../features/extractors.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 
@@ -153,6 +154,7 @@ async function manifoldMetrics(
 
 async function classFigures({ real, fake }: Sets, { products, onProgress }: ScoreOptions): Promise<Metric[]> {
   const labels = [...new Set(real.labels)].filter((label) => fake.labels!.includes(label)).sort((a, b) => a - b);
+  const names = classNamesOf(real.images?.source ?? {});
   const metrics: Metric[] = [];
   for (const [i, label] of labels.entries()) {
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
@@ -163,7 +165,12 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
       await statisticsOf(fake.vectors!, b, products),
       products,
     );
-    metrics.push({ name: frechetName(real.extractor.name), value, count: Math.min(a.length, b.length), label });
+    metrics.push({
+      name: frechetName(real.extractor.name),
+      value,
+      count: Math.min(a.length, b.length),
+      label: names?.[label] ?? label,
+    });
     onProgress("perClass", (i + 1) / labels.length);
   }
   return metrics;

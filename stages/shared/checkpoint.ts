@@ -9,6 +9,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.
 import type { Metrics } from "../../schemas/metrics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
 import { checked, checkWeights, fileOf, readJson } from "./artifact_record.ts";
+import { classNamesOf, type Labels } from "./class_names.ts";
 import { jsonText } from "./json_text.ts";
 import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule_files.ts";
 
@@ -94,6 +95,14 @@ export async function readCheckpoint(artifact: InputArtifact, weights: WeightsNa
 /** What the network of a checkpoint predicts. */
 export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): Objective {
   return objective;
+}
+
+/** The labels that the network is told; no `classes` where it is told none. */
+export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
+  return {
+    ...(model.classes === undefined ? {} : { classes: model.classes }),
+    classNames: classNamesOf(images.source),
+  };
 }
 
 /** What a metrics record says about the network that was measured. */

@@ -4,24 +4,24 @@ import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, sizeText } from "../shared/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
-type ImageSize = Omit<ImageFacts, "classes" | "count">;
+type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
 
 /** The network of a `train` stage for images of this size, which must be square. */
 export function unetConfigFor(
   { model, variance, labels }: Pick<TrainParams, "model" | "variance" | "labels">,
-  { height, channels, classes }: ImageSize & { readonly classes?: number | null | undefined },
+  { height, channels, classes }: ImageSize & Pick<ImageFacts, "classes">,
 ): UnetConfig {
   const outChannels = variance === "learned" ? 2 * channels : channels;
   const told = labels === undefined || !classes ? {} : { classes };
   return { imageSize: height, inChannels: channels, outChannels, ...model, ...told };
 }
 
-/** Labels that the images do not have; images that are not known are not checked. */
+/** Labels that the images do not have; what is not known is not checked. */
 export function checkLabels(
   { labels }: Pick<TrainParams, "labels">,
-  images: { readonly classes?: number | null | undefined } | undefined,
+  images: Pick<ImageFacts, "classes"> | undefined,
 ): CheckProblem[] {
-  if (labels === undefined || images === undefined || images.classes) return [];
+  if (labels === undefined || images?.classes !== null) return [];
   return [{
     severity: "error",
     param: ["labels"],

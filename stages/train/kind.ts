@@ -40,7 +40,7 @@ export const trainKind = defineKind({
       channels,
       ...(timesteps === undefined ? {} : { timesteps }),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
-      ...(params.labels === undefined || images.classes === undefined ? {} : { classes: images.classes }),
+      ...(params.labels === undefined ? { classes: null } : { classes: images.classes, classNames: images.classNames }),
     };
     const problems = [...unfit, ...checkLabels(params, images), ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.

@@ -202,7 +202,7 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
 });
 
 Deno.test("the checks refuse what does not fit before anything runs", () => {
-  const size = { height: 8, width: 8, channels: 1, count: 20 };
+  const size = { height: 8, width: 8, channels: 1, count: 20, classes: null };
   const problems = (kind: typeof featuresKind, params: unknown, inputs = {}) =>
     kind.check!(kind.params.parse(params), { images: size, ...inputs }).problems.map(({ param, input }) =>
       param?.join(".") ?? input

