@@ -42,31 +42,21 @@ export function labelNumber(label: WrittenLabel, { classes, classNames = [] }: L
 export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): Omit<CheckProblem, "param">[] {
   const { classes, classNames = [] } = known;
   for (const label of labels) {
-    const named = labelNumber(String(label), known);
-    if (labelNumber(label, known) === undefined) {
+    const number = labelNumber(label, known);
+    if (number === undefined) {
+      const message = "the network of the checkpoint knows no such label";
       const wanted = `0 to ${classes - 1}${classNames.length > 0 ? ", or a name" : ""}`;
-      const fix = classNames.length > 0
-        ? suggestName(String(label), classNames)
-        : "use numbers: the labels of its images have no names";
-      return [{
-        severity: "error",
-        message: "the network of the checkpoint knows no such label",
-        got: `${label}`,
-        wanted,
-        fix,
-      }];
+      const fix = typeof label === "string" && classNames.length > 0
+        ? suggestName(label, classNames)
+        : "name labels of the images that it was trained on";
+      return [{ severity: "error", message, got: `${label}`, wanted, fix }];
     }
-    if (typeof label === "number" && named !== undefined && named !== label) {
-      const message = `label ${label} could be the one that is called "${label}", or "${
+    if (typeof label === "number" && number !== (labelNumber(`${label}`, known) ?? number)) {
+      const message = `label ${label} could be the one that is called "${label}", or number ${label}, "${
         classNames[label]
-      }", number ${label}`;
-      return [{
-        severity: "error",
-        message,
-        got: `${label}`,
-        wanted: "a name",
-        fix: `write "${label}" or "${classNames[label]}" in quotes`,
-      }];
+      }"`;
+      const fix = `write "${label}" or "${classNames[label]}", in quotes`;
+      return [{ severity: "error", message, got: `${label}`, wanted: "a name", fix }];
     }
   }
   return [];
