@@ -1,6 +1,7 @@
 import { scoreParams } from "../../schemas/kinds/score.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
 import { readImageFacts } from "../shared/facts.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 import { checkFigures, checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
@@ -18,6 +19,8 @@ export const scoreKind = defineKind({
     metrics: { type: "metrics", description: "The distances, each named for its features" },
   },
   seeded: true,
+  // Of the products of matrices: few rows are added in an order that their threads decide.
+  device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs): { problems: CheckProblem[] } {
     const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
