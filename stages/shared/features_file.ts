@@ -121,6 +121,8 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
     const got = await file.read(head) ?? 0;
     const { length, ...header } = decodeNpyHeader(head.subarray(0, got));
     checkArray(FEATURES_FILE, header, { shape: [count, dimension], type: Float32Array });
+    const [{ size }, wanted] = [await file.stat(), length + count * stride];
+    if (size !== wanted) throw new FormatError(FEATURES_FILE, { got: `${size} bytes`, wanted: `${wanted}` });
     const rows = async (indices: ArrayLike<number>) => {
       const rows = new Float32Array(indices.length * dimension);
       const bytes = new Uint8Array(rows.buffer);

@@ -129,5 +129,6 @@ export function strangeLabel(
   file: string,
   { image, label, classes }: { readonly image: number; readonly label: number; readonly classes: number },
 ): FormatError {
-  return new FormatError(`${file}, label of image ${image}`, { got: `${label}`, wanted: `0 to ${classes - 1}` });
+  const wanted = classes === 0 ? "none, as classes is null" : `0 to ${classes - 1}`;
+  return new FormatError(`${file}, label of image ${image}`, { got: `${label}`, wanted });
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { decodeNpz, encodeNpz } from "../../formats/npz.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { firstNotFinite } from "../../metrics/vectors.ts";
 import { imageSetSchema } from "../../schemas/metrics.ts";
 import type { FeatureStatistics } from "../../metrics/statistics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
@@ -48,7 +47,11 @@ export async function readStatistics(artifact: InputArtifact): Promise<StoredSta
   return { info, statistics: { count: info.count, ...moments } };
 }
 
-/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or not of finite numbers */
+/** More than float32 features can have, and little enough for products of covariances. */
+const LARGEST = 1e100;
+const SYMMETRY = 1e-4;
+
+/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
   const { mu, sigma } = decodeNpz(bytes);
   const size = mu?.shape[0] ?? 0;
@@ -57,11 +60,22 @@ export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "
     throw new FormatError("statistics", { got, wanted: "mu [D] and sigma [D, D]" });
   }
   const [mean, covariance] = [Float64Array.from(mu.data), Float64Array.from(sigma.data)];
-  for (const [name, values] of [["mu", mean], ["sigma", covariance]] as const) {
-    const bad = firstNotFinite(values);
-    if (bad < 0) continue;
-    const row = Math.floor(bad / (values.length / size));
-    throw new FormatError(`statistics, row ${row} of ${name}`, { got: `${values[bad]}`, wanted: "finite numbers" });
+  const refuse = (name: string, place: number, wanted: string) => {
+    const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
+    const row = Math.floor(place / columns);
+    throw new FormatError(`statistics, row ${row} of ${name}`, { got: `${values[place]}`, wanted });
+  };
+  const large = (values: Float64Array) => values.findIndex((value) => !(Math.abs(value) <= LARGEST));
+  if (large(mean) >= 0) refuse("mu", large(mean), "finite numbers, up to 1e100");
+  if (large(covariance) >= 0) refuse("sigma", large(covariance), "finite numbers, up to 1e100");
+  for (let i = 0; i < size; i++) {
+    if (covariance[i * size + i]! < 0) refuse("sigma", i * size + i, "variances of 0 and more");
+    for (let j = 0; j < i; j++) {
+      const [below, above] = [covariance[i * size + j]!, covariance[j * size + i]!];
+      // Programs that sum in float32 differ in its last digits.
+      const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
+      if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
+    }
   }
   return { mean, covariance };
 }

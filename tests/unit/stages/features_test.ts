@@ -286,6 +286,23 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
     const given = { path: broken.path("statistics.npz"), extractor: "my-net", count: 9 };
     const taken = await failure(runStage(folder, statisticsKind, { params: given, inputs: {} }));
     assertStringIncludes(taken, "row 1 of mu: got NaN");
+
+    for (
+      const [sigma, said] of [
+        [[1, 0, 0, 0, 1, 0, 0, 0, -1], "row 2 of sigma: got -1, wanted variances of 0 and more"],
+        [[1, 5, 0, -5, 1, 0, 0, 0, 1], "row 1 of sigma: got -5, wanted 5, as in row 0"],
+        [[1e300, 0, 0, 0, 1, 0, 0, 0, 1], "row 0 of sigma: got 1e+300"],
+      ] as const
+    ) {
+      const arrays = {
+        mu: { shape: [3], data: new Float64Array(3) },
+        sigma: { shape: [3, 3], data: Float64Array.from(sigma) },
+      };
+      assertStringIncludes(
+        await judge(await altered(outputs["statistics"]!, "statistics.npz", () => encodeNpz(arrays))),
+        said,
+      );
+    }
   });
 });
 
