@@ -2,6 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
 import { FormatError } from "../../formats/format_error.ts";
+import { parseJsonl } from "../../formats/jsonl.ts";
 import { SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
 import type { InputArtifact, OutputArtifact, OutputPorts, StageDefinition, StageEnd, StageRun } from "../contract.ts";
 import { fileOf, parseRecord, readJson } from "./artifact_record.ts";
@@ -14,49 +15,33 @@ const logLineSchema = z.looseObject({
   learningRate: z.number().optional(),
 });
 
-interface Check {
-  /** Throws FormatError for what a built-in stage would not take. Readers are loaded where they are needed. */
-  readonly read: (artifact: InputArtifact) => Promise<unknown>;
-  readonly fix: string;
-}
+type Read = (artifact: InputArtifact) => Promise<unknown>;
 
-const IMAGES: Check = {
-  read: async (artifact) => await (await import("./images.ts")).checkImages(artifact),
-  fix: 'write it with writeImages of "noiseline/data"',
+const checkImages: Read = async (artifact) => await (await import("./images.ts")).checkImages(artifact);
+
+/** Throw FormatError for what a built-in stage would not take; types without an entry may hold any files. */
+const READERS: Partial<Record<InputArtifact["type"], Read>> = {
+  images: checkImages,
+  samples: checkImages,
+  metrics: readMetrics,
+  selection: (artifact) => readJson(artifact, SELECTION_FILE, selectionSchema),
+  log: checkLog,
+  // Loaded where they are needed.
+  schedule: async (artifact) => await (await import("./schedule_files.ts")).readSchedule(artifact),
+  checkpoint: async (artifact) => {
+    const { readCheckpoint } = await import("./checkpoint.ts");
+    for (const weights of ["raw", "ema"] as const) await readCheckpoint(artifact, weights);
+  },
+  features: async (artifact) => (await (await import("./features_file.ts")).openFeatures(artifact)).close(),
+  statistics: async (artifact) => await (await import("./statistics_file.ts")).readStatistics(artifact),
+  classifier: async (artifact) => await (await import("./classifier.ts")).readClassifier(artifact),
 };
 
-const LIKE_BUILTIN = "write the files of a built-in stage's artifact of this type, or declare type: files";
-
-/** By artifact type; types without an entry may hold any files. */
-const CHECKS: Partial<Record<InputArtifact["type"], Check>> = {
-  images: IMAGES,
-  samples: IMAGES,
-  metrics: { read: readMetrics, fix: 'write it with writeMetrics of "noiseline"' },
-  selection: { read: (artifact) => readJson(artifact, SELECTION_FILE, selectionSchema), fix: LIKE_BUILTIN },
-  log: { read: checkLog, fix: "write lines such as {step: 1, loss: 0.5} as JSON to log.jsonl" },
-  schedule: {
-    read: async (artifact) => await (await import("./schedule_files.ts")).readSchedule(artifact),
-    fix: LIKE_BUILTIN,
-  },
-  checkpoint: {
-    read: async (artifact) => {
-      const { readCheckpoint } = await import("./checkpoint.ts");
-      for (const weights of ["raw", "ema"] as const) await readCheckpoint(artifact, weights);
-    },
-    fix: LIKE_BUILTIN,
-  },
-  features: {
-    read: async (artifact) => (await (await import("./features_file.ts")).openFeatures(artifact)).close(),
-    fix: LIKE_BUILTIN,
-  },
-  statistics: {
-    read: async (artifact) => await (await import("./statistics_file.ts")).readStatistics(artifact),
-    fix: LIKE_BUILTIN,
-  },
-  classifier: {
-    read: async (artifact) => await (await import("./classifier.ts")).readClassifier(artifact),
-    fix: LIKE_BUILTIN,
-  },
+const FIXES: Partial<Record<InputArtifact["type"], string>> = {
+  images: 'write it with writeImages of "noiseline/data"',
+  samples: 'write it with writeImages of "noiseline/data"',
+  metrics: 'write it with writeMetrics of "noiseline"',
+  log: 'write lines such as {"step":1,"loss":0.5} to log.jsonl',
 };
 
 /** A stage whose files, on both sides, are held to their types: what does not fit is a failure, and no bug. */
@@ -79,14 +64,16 @@ async function checkOutputs(
   outputs: Readonly<Record<string, OutputArtifact>>,
 ): Promise<StageEnd | undefined> {
   for (const [port, { type }] of Object.entries(ports)) {
-    const [check, artifact] = [CHECKS[type], openWritten(type, outputs[port]!.folder)];
+    const artifact = openWritten(type, outputs[port]!.folder);
     // That nothing was written is for the engine to say.
-    if (check === undefined || artifact.files.length === 0) continue;
+    if (artifact.files.length === 0) continue;
     try {
-      await check.read(artifact);
+      await READERS[type]?.(artifact);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      return { status: "failed", message: `output "${port}" is no ${type}: ${error.message}`, fix: check.fix };
+      const { [type]: fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } =
+        FIXES;
+      return { status: "failed", message: `output "${port}" is no ${type}: ${error.message}`, fix };
     }
   }
   return undefined;
@@ -111,16 +98,9 @@ function openWritten(type: InputArtifact["type"], folder: string): InputArtifact
 }
 
 async function checkLog(artifact: InputArtifact): Promise<void> {
-  const lines = (await artifact.readText(fileOf(artifact, "log.jsonl").path)).split("\n");
-  for (const [i, line] of lines.entries()) {
-    if (line === "" && i === lines.length - 1) continue;
-    const where = `log.jsonl, line ${i + 1}`;
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      throw new FormatError(where, { got: "text that is not JSON", wanted: "a JSON object" });
-    }
-    parseRecord(where, value, logLineSchema);
+  const { records, torn } = parseJsonl(await artifact.readText(fileOf(artifact, "log.jsonl").path));
+  if (torn !== undefined) {
+    throw new FormatError("log.jsonl", { got: "a last line that is cut off", wanted: "JSON lines" });
   }
+  for (const [i, record] of records.entries()) parseRecord(`log.jsonl, record ${i + 1}`, record, logLineSchema);
 }

@@ -7,7 +7,7 @@ import { type FeatureVectors, firstNotFinite, range } from "../../metrics/vector
 import { imageSetSchema } from "../../schemas/metrics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
 import { fileOf, readJson } from "./artifact_record.ts";
-import { strangeLabel } from "./images.ts";
+import { checkLabels } from "./images.ts";
 import { jsonText } from "./json_text.ts";
 
 /** Artifact of type `features`: `features.npy` [N, D], perhaps `logits.npy` [N, K] and `labels.npy` [N], `features.json`. */
@@ -59,13 +59,12 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   };
   const features = await open(FEATURES_FILE, dimension);
   const logits = classes === null ? undefined : await open(LOGITS_FILE, classes);
+  const checkRows = rowChecker(info.extractor);
   let written = 0;
   return {
     async add(vectors, answers) {
-      checkRows(vectors, { file: FEATURES_FILE, columns: dimension, first: written, extractor: info.extractor });
-      if (classes !== null) {
-        checkRows(answers!, { file: LOGITS_FILE, columns: classes, first: written, extractor: info.extractor });
-      }
+      checkRows(vectors, FEATURES_FILE, { columns: dimension, first: written });
+      if (classes !== null) checkRows(answers!, LOGITS_FILE, { columns: classes, first: written });
       written += vectors.length / dimension;
       await writeAll(features, bytesOf(vectors));
       if (logits !== undefined) await writeAll(logits, bytesOf(answers!));
@@ -98,6 +97,7 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
   const info = await readJson(artifact, INFO_FILE, infoSchema);
   const { count, extractor, logits: classes } = info;
   const { dimension } = extractor;
+  const checkRows = rowChecker(extractor);
   const has = (name: string) => artifact.files.some(({ path }) => path === name);
   const read = async (name: string, type: NpyHeader["type"], shape: readonly number[]) => {
     const array = decodeNpy(await artifact.read(fileOf(artifact, name).path));
@@ -107,13 +107,10 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
   let logits: Float32Array | undefined;
   if (classes !== null) {
     logits = await read(LOGITS_FILE, Float32Array, [count, classes]) as Float32Array;
-    checkRows(logits, { file: LOGITS_FILE, columns: classes, first: 0, extractor });
+    checkRows(logits, LOGITS_FILE, { columns: classes });
   }
   const labels = has(LABELS_FILE) ? await read(LABELS_FILE, Uint8Array, [count]) as Uint8Array : undefined;
-  const strange = labels?.findIndex((label) => label >= (info.classes ?? 0)) ?? -1;
-  if (strange >= 0) {
-    throw strangeLabel(LABELS_FILE, { image: strange, label: labels![strange]!, classes: info.classes ?? 0 });
-  }
+  if (labels !== undefined) checkLabels(LABELS_FILE, labels, info.classes);
   const file = await Deno.open(artifact.path(fileOf(artifact, FEATURES_FILE).path));
   const stride = dimension * Float32Array.BYTES_PER_ELEMENT;
   try {
@@ -138,7 +135,7 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
     const chunk = Math.ceil(CHUNK_BYTES / stride);
     for (let first = 0; first < count; first += chunk) {
       const some = await rows(range(first, Math.min(chunk, count - first)));
-      checkRows(some, { file: FEATURES_FILE, columns: dimension, first, extractor });
+      checkRows(some, FEATURES_FILE, { columns: dimension, first });
     }
     return { info, vectors: { count, dimension, rows }, logits, labels, close: () => file.close() };
   } catch (error) {
@@ -147,32 +144,20 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
   }
 }
 
-interface ArrayFacts {
-  readonly shape: readonly number[];
-  readonly type: NpyHeader["type"];
-}
-
-function checkArray(file: string, got: ArrayFacts, wanted: ArrayFacts): void {
-  const say = ({ shape, type }: ArrayFacts) => `${type.name.replace("Array", "").toLowerCase()} [${shape}]`;
+function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {
+  const say = ({ shape, type }: typeof got) => `${type.name.replace("Array", "").toLowerCase()} [${shape}]`;
   if (say(got) !== say(wanted)) throw new FormatError(file, { got: say(got), wanted: say(wanted) });
 }
 
-/** @param first of the file's rows that these are */
-function checkRows(
-  values: Float32Array,
-  { file, columns, first, extractor }: {
-    readonly file: string;
-    readonly columns: number;
-    readonly first: number;
-    readonly extractor: ExtractorInfo;
-  },
-): void {
-  const bad = firstNotFinite(values);
-  if (bad < 0) return;
-  throw new FormatError(`${file}, row ${first + Math.floor(bad / columns)}, of extractor "${extractor.name}"`, {
-    got: `${values[bad]} in column ${bad % columns}`,
-    wanted: "finite numbers",
-  });
+/** What looks at rows of a file of `columns` numbers, the first of them row `first`. */
+function rowChecker({ name }: ExtractorInfo) {
+  return (values: Float32Array, file: string, { columns, first = 0 }: { columns: number; first?: number }): void => {
+    const bad = firstNotFinite(values);
+    if (bad < 0) return;
+    const row = first + Math.floor(bad / columns);
+    const got = `${values[bad]} in column ${bad % columns}`;
+    throw new FormatError(`${file}, row ${row}, of extractor "${name}"`, { got, wanted: "finite numbers" });
+  };
 }
 
 function bytesOf(values: Float32Array): Uint8Array {

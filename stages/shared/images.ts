@@ -113,22 +113,16 @@ async function openImages<T>(artifact: InputArtifact, read: (file: SafetensorsFi
     throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${shape}]` });
   };
   const images = bytes("images", [count, height, width, channels]);
-  let labels: StoredImages["labels"];
-  if (classes !== null) {
-    labels = (await file.read(bytes("labels", [count]))).data as Uint8Array<ArrayBuffer>;
-    const strange = labels.findIndex((label) => label >= classes);
-    if (strange >= 0) throw strangeLabel(TENSORS_FILE, { image: strange, label: labels[strange]!, classes });
-  } else if (find("labels") !== undefined) {
-    throw new FormatError(`${INFO_FILE}, classes`, { got: "null, and labels", wanted: "how many labels there are" });
-  }
+  const labelled = classes !== null || find("labels") !== undefined;
+  const labels = labelled ? (await file.read(bytes("labels", [count]))).data as Uint8Array<ArrayBuffer> : undefined;
+  if (labels !== undefined) checkLabels(TENSORS_FILE, labels, classes);
   return { info, labels, pixels: await read(file, images) };
 }
 
-/** What to throw for a label that is none of its data set. */
-export function strangeLabel(
-  file: string,
-  { image, label, classes }: { readonly image: number; readonly label: number; readonly classes: number },
-): FormatError {
-  const wanted = classes === 0 ? "none, as classes is null" : `0 to ${classes - 1}`;
-  return new FormatError(`${file}, label of image ${image}`, { got: `${label}`, wanted });
+/** @throws FormatError for a label that is none of its data set */
+export function checkLabels(file: string, labels: Uint8Array, classes: number | null): void {
+  const image = labels.findIndex((label) => label >= (classes ?? 0));
+  if (image < 0) return;
+  const wanted = classes === null ? "none, as classes is null" : `0 to ${classes - 1}`;
+  throw new FormatError(`${file}, label of image ${image}`, { got: `${labels[image]}`, wanted });
 }

@@ -76,7 +76,7 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
   log_of_words: [
     "log",
     { "log.jsonl": '{"step":1,"loss":2}\nsecond\n' },
-    /log\.jsonl, line 2: got text that is not JSON/,
+    /is no log: JSON line 2: got "second", wanted a JSON value/,
   ],
   good_log: ["log", { "log.jsonl": '{"step":1,"loss":2}\n' }, undefined],
   ranking: ["selection", { "selection.json": '{"format":1}' }, /is no selection: selection\.json: got metric/],
