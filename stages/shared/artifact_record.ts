@@ -30,9 +30,11 @@ export async function readJson<S extends z.ZodType>(
 export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const places = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "all of it"}: ${message}`);
+  const places = parsed.error.issues.map(({ path, message }) =>
+    `${path.join(".") || "all of it"}: ${message.replace("Invalid input: ", "")}`
+  );
   const more = places.length > 5 ? [`and ${places.length - 5} more`] : [];
-  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "a record of its type" });
+  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "a record of this type" });
 }
 
 /** @throws FormatError when an artifact has no such file */
@@ -40,7 +42,7 @@ export function fileOf({ files }: Pick<InputArtifact, "files">, name: string): I
   const file = files.find(({ path }) => path === name);
   if (file !== undefined) return file;
   const names = files.slice(0, 8).map(({ path }) => path).join(", ");
-  throw new FormatError(name, { got: `only ${names || "an empty folder"}`, wanted: "a file of this name" });
+  throw new FormatError(name, { got: names === "" ? "no file" : `only ${names}`, wanted: "a file of this name" });
 }
 
 /** @throws FormatError for weights that would make everything that a network says NaN */
@@ -50,11 +52,13 @@ export function checkWeights(where: string, weights: Float32Array): void {
 }
 
 /** What `make` gives. @throws FormatError where it throws RangeError, which says what is wrong with its arguments */
-export function checked<T>(what: string, wanted: string, make: () => T): T {
+export function checked<T>(what: string, make: () => T): T {
   try {
     return make();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new FormatError(what, { got: cause.message, wanted, cause });
+    const [, about, got, wanted] = /^(.*?): got (.*), wanted (.*)$/.exec(cause.message) ?? [];
+    if (wanted !== undefined) throw new FormatError(`${what}, ${about}`, { got: got!, wanted, cause });
+    throw new FormatError(what, { got: cause.message, wanted: "what fits the rest of the artifact", cause });
   }
 }

@@ -88,7 +88,7 @@ export async function readCheckpoint(artifact: InputArtifact, weights: WeightsNa
     checkWeights(`${file}, ${name}`, data);
     named[name] = data;
   }
-  const params = checked(file, "the weights of the network in config.json", () => packParameters(named, config.model));
+  const params = checked(file, () => packParameters(named, config.model));
   return { config, tables, params };
 }
 

@@ -66,5 +66,5 @@ export function tablesOf(file: string, bytes: Uint8Array): DiffusionTables {
     throw new FormatError(`${file}, tensor betas`, { got: betas?.dtype ?? "none", wanted: "F64" });
   }
   const { data } = betas;
-  return checked(`${file}, tensor betas`, "the betas of a schedule", () => makeTables(data));
+  return checked(file, () => makeTables(data));
 }

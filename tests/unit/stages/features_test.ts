@@ -7,6 +7,7 @@ import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../.
 import type { InputArtifact } from "../../../stages/contract.ts";
 import { openFeatures } from "../../../stages/shared/features_file.ts";
 import { readImages } from "../../../stages/shared/images.ts";
+import { onnxNumerics } from "../../../tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
@@ -317,4 +318,16 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
     assertStringIncludes(await run(fake, { manifold: { neighbours: 3 } }), "got 3, wanted at most 2");
     assertStringIncludes(await run(fake, { bootstrap: 1 }), "one resample has no spread");
   });
+});
+
+Deno.test("what multiplies matrices or runs a graph says which threads decide its rounding", async () => {
+  const numerics = async (kind: typeof scoreKind | typeof featuresKind, params: Record<string, unknown>) => {
+    // deno-lint-ignore no-explicit-any
+    const found = await kind.device!(kind.params.parse(params) as any);
+    return "device" in found ? found.device.numerics : found.problem.message;
+  };
+  assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));
+  assertEquals(await numerics(statisticsKind as unknown as typeof scoreKind, { threads: 2 }), onnxNumerics(2));
+  // Whatever device the other extractors would be given.
+  assertEquals(await numerics(featuresKind, { extractor: "onnx", device: "wasm", threads: 2 }), onnxNumerics(2));
 });
