@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { FormatError } from "../../formats/format_error.ts";
 import { firstNotFinite } from "../../metrics/vectors.ts";
 import type { InputArtifact } from "../contract.ts";
