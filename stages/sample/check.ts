@@ -24,10 +24,7 @@ export function checkDrawing(
   };
   if (labels !== undefined) untold("labels", JSON.stringify(labels));
   if (guidance !== 1) untold("guidance", `${guidance}`);
-  if (classes && Array.isArray(labels)) {
-    const list = checkLabelList(labels, { classes, classNames });
-    problems.push(...list.map((problem) => ({ ...problem, param: ["labels"] })));
-  }
+  if (classes && Array.isArray(labels)) problems.push(...checkLabelList(labels, { classes, classNames }));
   if (labels === "none" && guidance !== 1 && classes !== null) {
     problems.push({
       severity: "warning",

@@ -14,6 +14,9 @@ export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
   cifar10: CIFAR_CLASS_NAMES,
 };
 
+/** Wrong labels of one list that are told. */
+const MOST_TOLD = 10;
+
 /** A label as people write it: its number from 0, or its name. */
 export type WrittenLabel = number | string;
 
@@ -38,10 +41,11 @@ export function labelNumber(label: WrittenLabel, { classes, classNames = [] }: L
   return number >= 0 && number < classes ? number : undefined;
 }
 
-/** What is wrong with the first of these labels that is none, or that could be two. */
-export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): Omit<CheckProblem, "param">[] {
+/** What is wrong with labels of the param `labels` that are none, or that could be two. */
+export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): CheckProblem[] {
   const { classes, classNames = [] } = known;
-  for (const label of labels) {
+  const problems = labels.map((label, place): CheckProblem | undefined => {
+    const common = { severity: "error", param: ["labels", place], got: `${label}` } as const;
     const number = labelNumber(label, known);
     if (number === undefined) {
       const message = "the network of the checkpoint knows no such label";
@@ -49,15 +53,12 @@ export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): 
       const fix = typeof label === "string" && classNames.length > 0
         ? suggestName(label, classNames)
         : "name labels of the images that it was trained on";
-      return [{ severity: "error", message, got: `${label}`, wanted, fix }];
+      return { ...common, message, wanted, fix };
     }
-    if (typeof label === "number" && number !== (labelNumber(`${label}`, known) ?? number)) {
-      const message = `label ${label} could be the one that is called "${label}", or number ${label}, "${
-        classNames[label]
-      }"`;
-      const fix = `write "${label}" or "${classNames[label]}", in quotes`;
-      return [{ severity: "error", message, got: `${label}`, wanted: "a name", fix }];
-    }
-  }
-  return [];
+    if (typeof label === "string" || number === (labelNumber(`${label}`, known) ?? number)) return undefined;
+    const [called, other] = [`"${label}"`, `"${classNames[label]}"`];
+    const message = `label ${label} could be the one that is called ${called}, or number ${label}, ${other}`;
+    return { ...common, message, wanted: "a name", fix: `write ${called} or ${other}, in quotes` };
+  });
+  return problems.filter((problem) => problem !== undefined).slice(0, MOST_TOLD);
 }

@@ -143,10 +143,11 @@ stages:
     with: { steps: 2, batchSize: 2, learningRate: 1e-3, labels: {}, model: { channels: 4, multipliers: [1], blocks: 1, attention: [] } }
   sample: { uses: sample, inputs: { checkpoint: train }, with: { count: 4, labels: ${labels}, sampler: { name: ddim, steps: 2 } } }
 `;
-  project.write("p.yaml", yaml("[Ankle bot]"));
+  project.write("p.yaml", yaml("[Ankle bot, Bag, 11]"));
   const { code, stdout, stderr } = await project.cli(["validate", "p.yaml"]);
   assertEquals(code, 2);
-  assertStringIncludes(stdout + stderr, 'did you mean "Ankle boot"?');
+  // Each at its place, all at once.
+  assertMatch(stdout + stderr, /p\.yaml:9:85: error.*did you mean "Ankle boot"\?.*p\.yaml:9:101: error.*got: {4}11/s);
   project.write("p.yaml", yaml("[Ankle boot, Bag, 3]"));
   const fine = await project.cli(["validate", "p.yaml"]);
   assertEquals(fine.code, 0, fine.stderr);

@@ -159,7 +159,7 @@ Deno.test("labels are refused where there are none, and labels that the network 
   const sample = (params: Record<string, unknown>, classes?: number) =>
     problems(sampleKind, { count: 4, ...params }, { checkpoint: { ...size, classes: classes ?? null } });
   assertEquals(sample({ labels: "none", guidance: 2 }), ["error labels", "error guidance"]);
-  assertEquals(sample({ labels: [3] }, 3), ["error labels"]);
+  assertEquals(sample({ labels: [3, 2, 4, "cat"] }, 3), ["error labels.0", "error labels.2", "error labels.3"]);
   assertEquals(sample({ labels: "none", guidance: 2 }, 3), ["warning guidance"]);
   assertEquals(sample({ trajectory: { images: 5 } }), ["error trajectory.images"]);
   assertEquals(sample({ labels: [2], guidance: 2 }, 3), []);
