@@ -64,11 +64,13 @@ async function checkOutputs(
   outputs: Readonly<Record<string, OutputArtifact>>,
 ): Promise<StageEnd | undefined> {
   for (const [port, { type }] of Object.entries(ports)) {
+    const read = READERS[type];
+    if (read === undefined) continue;
     const artifact = openWritten(type, outputs[port]!.folder);
     // That nothing was written is for the engine to say.
     if (artifact.files.length === 0) continue;
     try {
-      await READERS[type]?.(artifact);
+      await read(artifact);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       const { [type]: fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } =
@@ -81,11 +83,14 @@ async function checkOutputs(
 
 /** What a stage wrote, as who reads it will see it. */
 function openWritten(type: InputArtifact["type"], folder: string): InputArtifact {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => {
-      const path = join(parentPath, name);
-      return { path: relative(folder, path).replaceAll("\\", "/"), size: statSync(path).size, sha256: "" };
-    });
+  let files: InputArtifact["files"] = [];
+  try {
+    files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .map((path) => ({ path: relative(folder, path).replaceAll("\\", "/"), size: statSync(path).size, sha256: "" }));
+  } catch {
+    // The stage did to its folder what leaves nothing to look at, which the engine will see as well.
+  }
   const path = (name: string) => join(folder, name);
   return {
     type,
