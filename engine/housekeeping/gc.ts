@@ -43,7 +43,7 @@ export interface GcReport {
   readonly looseObjects: number;
   readonly progress: RemovedPart;
   readonly runs: RemovedPart;
-  /** Downloads and parsed texts. */
+  /** Downloads. */
   readonly files: RemovedPart;
   /** Temporary files of killed processes, what was set aside, manifests that cannot be read. */
   readonly leftovers: RemovedPart;

@@ -135,12 +135,10 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
   });
 }
 
-/** What a live run fetched or parsed a moment ago is not looked at: it may be half there. */
+/** What a live run fetched a moment ago is not looked at: it may be half there. */
 function readFiles(store: Store, live: boolean): StoredFile[] {
   if (live) return [];
   const files = entriesOf(store.downloadsRoot).map(({ name }) => join(store.downloadsRoot, name));
-  const parsed = entriesOf(store.paths.cache).filter(({ name }) => name.startsWith("yaml-"));
-  for (const { name } of parsed) files.push(join(store.paths.cache, name));
   return files.map((path) => ({ path, ...measure(path) }));
 }
 

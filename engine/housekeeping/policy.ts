@@ -32,7 +32,7 @@ export interface StoredRun {
   readonly identities: ReadonlySet<string>;
 }
 
-/** A file that only saves time: a download, a parsed text. */
+/** A file that only saves time: a download. */
 export interface StoredFile {
   readonly path: string;
   readonly bytes: number;
