@@ -77,7 +77,7 @@ export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
-export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { findGpus } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
@@ -87,7 +87,7 @@ export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
-export { type Binding, type Pipeline, rankingsOf, type Stage } from "./engine/pipeline.ts";
+export { type Binding, type Pipeline, predecessorsOf, rankingsOf, type Stage } from "./engine/pipeline.ts";
 export {
   type Cause,
   explainStages,

@@ -104,6 +104,11 @@ export class Planner {
     return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
   }
 
+  /** The plan as far as it is known without looking at devices and the shared cache. */
+  survey(): ReadonlyMap<string, PlannedStage> {
+    return this.#planAll();
+  }
+
   /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
   async askCache(planned: PlannedStage): Promise<void> {
     await this.#findShared([planned]);

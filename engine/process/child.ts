@@ -3,7 +3,6 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
 import { writeNew } from "../store/files.ts";
-import { openRoot } from "../store/roots.ts";
 import { streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
@@ -59,7 +58,6 @@ export function writeEntry(folder: string, entry: string, task: WorkerTask): str
     `import { ${task} } from ${JSON.stringify(WORKER_MODULE)};`,
     `await ${task}(() => import(${JSON.stringify(entry)}));`,
   ];
-  openRoot(folder);
   writeNew(path, `${lines.join("\n")}\n`);
   return path;
 }

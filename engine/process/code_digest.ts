@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
 import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
@@ -56,9 +57,9 @@ function isToolkit(specifier: string): boolean {
 /** Let Deno resolve all imports by the user's own settings; what those do not name comes without a target. */
 async function askDeno(
   file: string,
-  { config, lock }: { readonly config: string | undefined; readonly lock: string | undefined },
+  { config, lock }: ReturnType<typeof findSettings>,
 ): Promise<{ readonly info: Info; readonly lock: Lock } | { readonly error: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
     // Deno adds to a lock; the user's is not this program's to change.
     const copy = join(folder, "deno.lock");
@@ -80,8 +81,11 @@ function packageOf(specifier: string): string {
   return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-function nameOf(specifier: string): string {
-  return packageName(packageOf(specifier));
+/** What a digest is taken of: what it is, how it is called, and what it came to. */
+type Part = readonly [what: string, name: string, value: string];
+
+function packagePart(id: string): Part {
+  return ["package", `npm:${packageName(id)}`, id.slice(packageName(id).length + 1)];
 }
 
 /** What an import gives by itself, where no settings say otherwise. */
@@ -109,7 +113,7 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
     return url.startsWith("file:") ? relative(dirname(file), fileURLToPath(url)).replaceAll("\\", "/") : url;
   };
 
-  const parts: string[][] = [];
+  const parts: Part[] = [];
   const files: string[] = [];
   const contents: string[] = [];
   const scopes: Record<string, Record<string, string>> = {};
@@ -118,7 +122,7 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
   // A set hands out what is added while it is walked, and nothing twice.
   for (const specifier of queue) {
     if (isToolkit(specifier)) {
-      parts.push(["toolkit", String(API_VERSION)]);
+      parts.push(["toolkit", "noiseline", String(API_VERSION)]);
       continue;
     }
     // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
@@ -135,23 +139,25 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
       parts.push(["file", place(specifier), content]);
       files.push(path);
       contents.push(content);
-    } else parts.push(["package", packageOf(specifier)]);
+    } else parts.push(["other", specifier, ""]);
     for (const { specifier: name, code } of module?.dependencies ?? []) {
       // Imports for types alone have no code.
       if (code === undefined) continue;
       const target = resolveName(name, code.specifier, names);
       if (target === undefined) continue;
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
-      if (target.pinned && url.startsWith("npm:")) parts.push(["package", packageOf(url)]);
+      if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
       else queue.add(url);
       if (target.pinned || url === plainly(name, specifier)) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
       // What is written out as a package is in the text of the module, and its version among the packages.
-      if (nameOf(url) !== nameOf(name)) parts.push(["import", place(specifier), name, place(url)]);
+      if (packageName(packageOf(url)) !== packageName(packageOf(name))) {
+        parts.push(["import", `${JSON.stringify(name)} in ${place(specifier)}`, place(url)]);
+      }
     }
   }
   const lock = addToLock(asked.lock, named);
-  for (const id of allBelow(named.values(), lock)) parts.push(["package", id]);
+  for (const id of allBelow(named.values(), lock)) parts.push(packagePart(id));
 
   const texts = [...new Set(parts.map(encode))].sort(compareCodeUnits);
   const digest = createHash("sha256").update(`noiseline/code/2\n${texts.join("\n")}`).digest("hex");
@@ -167,21 +173,13 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
 }
 
 /** The parts of a code digest by the names that people call them, in the order of these. */
-function nameModules(parts: readonly (readonly string[])[], entry: string): Record<string, string> {
-  const named = new Map<string, string>();
-  const shown = (place: string) => place === "entry" ? entry : place;
-  for (const [what, name, ...rest] of parts) {
-    if (what === "file") named.set(shown(name!), rest[0]!);
-    else if (what === "toolkit") named.set("noiseline", name!);
-    else if (what === "import") named.set(`${rest[0]} in ${shown(name!)}`, shown(rest[1]!));
-    else {
-      const id = packageName(name!);
-      const version = name!.slice(id.length + 1);
-      const key = version === "" ? name! : `npm:${id}`;
-      // Packages may build on several versions of one.
-      const versions = new Set([...named.get(key)?.split(", ") ?? [], version]);
-      named.set(key, [...versions].sort(compareCodeUnits).join(", "));
-    }
+function nameModules(parts: readonly Part[], entry: string): Record<string, string> {
+  const named = new Map<string, Set<string>>();
+  for (const [, name, value] of parts) {
+    const shown = name.replace(/^entry$|(?<= in )entry$/, entry);
+    // Packages may build on several versions of one.
+    named.set(shown, (named.get(shown) ?? new Set()).add(value));
   }
-  return Object.fromEntries([...named].sort(([a], [b]) => compareCodeUnits(a, b)));
+  const entries = [...named].map(([name, values]) => [name, [...values].sort(compareCodeUnits).join(", ")] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => compareCodeUnits(a, b)));
 }

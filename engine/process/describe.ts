@@ -23,12 +23,10 @@ import {
   spawnDeno,
 } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 
 /** Why a question has no answer, and what to do about it where that is known. */
-export interface Unanswered {
-  readonly error: string;
-  readonly fix?: string;
-}
+type Unanswered = { readonly error: string; readonly fix?: string };
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
 function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
@@ -60,18 +58,13 @@ export function whyUnloadable(file: string): string | undefined {
   }
 }
 
-/** Run a generated entry in a child that may do nothing, and take the one message that it answers with. */
-export async function askChild<T>(asked: Question): Promise<{ answer: T } | Unanswered> {
-  const first = await askOnce<T>(asked);
-  if ("answer" in first || !isUncached(first.said)) return first;
-  const missing = await installPackages(asked.entry, asked.map, () => {});
-  return missing === undefined ? await askOnce(asked) : { error: `cannot fetch its packages: ${missing}` };
-}
-
-async function askOnce<T>(
-  { entry, task, question, map }: Question,
-): Promise<{ answer: T } | Unanswered & { readonly said: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+/**
+ * Run a generated entry in a child that may do nothing, and take the one message that it answers with.
+ * @param fetched whether its packages were fetched for this already
+ */
+export async function askChild<T>(asked: Question, fetched = false): Promise<{ answer: T } | Unanswered> {
+  const { entry, task, question, map } = asked;
+  const folder = await makeTemporaryFolder();
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
@@ -95,7 +88,9 @@ async function askOnce<T>(
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
     const said = log.tail();
-    return { ...explainSilence(said, bounds), said };
+    if (fetched || !isUncached(said)) return explainSilence(said, bounds);
+    const missing = await installPackages(entry, map, () => {});
+    return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

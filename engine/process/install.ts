@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { moduleFlags, type ModuleMap } from "./module_lock.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
@@ -28,7 +29,7 @@ export async function installPackages(
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
     const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
     if (problem === undefined) installed.add(entry);

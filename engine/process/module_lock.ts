@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
-import { openRoot } from "../store/roots.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 
+/** Lists what it builds on by name, and by version where the lock has several. */
 interface LockedPackage {
   readonly dependencies?: readonly string[];
   readonly optionalDependencies?: readonly string[];
@@ -33,17 +33,14 @@ export function packageName(id: string): string {
 }
 
 /** A lock leaves out the version of a dependency of which it has only one; beside other packages it may have two. */
-function withVersions(packages: Lock["npm"] = {}): Record<string, LockedPackage> {
+function withVersions(packages: Lock["npm"] = {}): Lock["npm"] {
   const ids = new Map(Object.keys(packages).map((id) => [packageName(id), id]));
-  const full = (names: readonly string[] = []) =>
-    names.map((name) => packageName(name) === name ? ids.get(name) ?? name : name);
-  return Object.fromEntries(
-    Object.entries(packages).map(([id, one]) => {
-      const { dependencies, optionalDependencies, optionalPeers, ...rest } = one;
-      const lists = Object.entries({ dependencies, optionalDependencies, optionalPeers })
-        .filter(([, names]) => names !== undefined).map(([key, names]) => [key, full(names)]);
-      return [id, { ...rest, ...Object.fromEntries(lists) }];
-    }),
+  return JSON.parse(
+    JSON.stringify(packages),
+    (key, value) =>
+      /^(dependencies|optional\w+)$/.test(key) && Array.isArray(value)
+        ? value.map((name) => ids.get(name) ?? name)
+        : value,
   );
 }
 
@@ -82,7 +79,6 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
   if (map === undefined) return ["--frozen", `--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`];
   const { lock, ...names } = map;
   const [namesFile, lockFile] = [join(folder, "import_map.json"), join(folder, "deno.lock")];
-  openRoot(folder);
   writeNew(namesFile, JSON.stringify(names));
   writeNew(lockFile, JSON.stringify(lock));
   return [

@@ -18,12 +18,11 @@ const ALWAYS_OURS = /^(noiseline|zod)(\/|$)/;
 export function toolkitNames(stage: boolean): Record<string, string> {
   const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
   const base = pathToFileURL(TOOLKIT_CONFIG);
-  const names = Object.entries(imports).map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]);
+  const names = Object.entries(imports)
+    .filter(([name]) => !stage || !/^noiseline\/(?!data$)/.test(name))
+    .map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]);
   const all: Record<string, string> = Object.fromEntries(names);
-  if (!stage) return all;
-  const api = all["noiseline/data"]!;
-  const others = Object.entries(all).filter(([name]) => !/^noiseline(\/|$)/.test(name));
-  return { ...Object.fromEntries(others), "noiseline": api, "noiseline/data": api };
+  return stage ? { ...all, noiseline: all["noiseline/data"]! } : all;
 }
 
 /** What the toolkit means by a name, if it is one of its own. */
@@ -47,17 +46,11 @@ export function resolveName(name: string, own: string | undefined, names: Readon
   return { url: own, pinned: false };
 }
 
-/** The settings that a module's names are resolved by. */
-export interface Settings {
-  /** The nearest configuration of Deno above the module. */
-  readonly config: string | undefined;
-  readonly lock: string | undefined;
-  /** All files that have a say, or would if they were there. */
-  readonly files: readonly string[];
-}
-
-/** Find the settings above a module, as Deno does. */
-export function findSettings(module: string): Settings {
+/**
+ * Find the settings above a module, as Deno does.
+ * @returns the nearest configuration, the nearest lock, and all files that have a say, or would if they were there
+ */
+export function findSettings(module: string) {
   const files: string[] = [];
   for (let at = dirname(module);; at = dirname(at)) {
     files.push(...SETTINGS.map((name) => join(at, name)));

@@ -105,10 +105,39 @@ function explain(permission: string, what: string | undefined, folders: OwnFolde
   }
 }
 
+const UNCACHED =
+  /(?:Specifier|package) not found in cache: "([^"]+)"|lockfile is out of date|not found in cache|--cached-only is specified/;
+
 /** Whether Deno says of a module that it may not fetch it. */
 export function isUncached(text: string): boolean {
-  return /lockfile is out of date|not found in cache|--cached-only is specified/.test(text);
+  return UNCACHED.test(text);
 }
+
+/** What else Deno says of what a process may not do, and what to say of it. */
+const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] = [
+  [
+    /symlink\w*\(\) requires unscoped/,
+    () => "the stage may not make links: they may lead out of its output",
+    "write plain files",
+  ],
+  [/Unstable API '([^']+)'/, (what) => `the stage may not use ${what}, which is unstable`, "leave it out"],
+  [
+    /Import "([^"]+)" not a dependency/,
+    (what) => `the code imports "${what}", and nothing says what that is`,
+    'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
+  ],
+  [
+    /Failed loading (https?:\S+)/,
+    (what) => `a package is not on this machine, and ${what} cannot be reached`,
+    "check the network, then try again",
+  ],
+  [
+    UNCACHED,
+    (what) =>
+      `the stage may not load ${what || "a module by a computed name"}: what it loads must be known before it runs`,
+    'write the name out: import … from "npm:package@version"; only then is it fetched and in the key',
+  ],
+];
 
 /**
  * What Deno says when a process does what it may not, or when a module cannot be loaded that the stage's code does not
@@ -120,36 +149,9 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
     const what = refused[2]?.replace(/^"(.*)"$/, "$1").replace(/^<(.*)>$/, "$1");
     return explain(refused[1]!, what, folders);
   }
-  if (/symlink\w*\(\) requires unscoped/.test(text)) {
-    return { message: "the stage may not make links: they may lead out of its output", fix: "write plain files" };
-  }
-  const unstable = /Unstable API '([^']+)'/.exec(text)?.[1];
-  if (unstable !== undefined) {
-    return { message: `the stage may not use ${unstable}, which is unstable`, fix: "leave it out" };
-  }
-  const unnamed = /Import "([^"]+)" not a dependency/.exec(text)?.[1];
-  if (unnamed !== undefined) {
-    return {
-      message: `the code imports "${unnamed}", and nothing says what that is`,
-      fix:
-        'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
-    };
-  }
-  const unreached = /Failed loading (https?:\S+)/.exec(text)?.[1];
-  if (unreached !== undefined) {
-    return {
-      message: `a package is not on this machine, and ${unreached} cannot be reached`,
-      fix: "check the network, then try again",
-    };
-  }
-  if (isUncached(text)) {
-    const module = /(?:Specifier not found in cache|package not found in cache): "([^"]+)"/.exec(text)?.[1];
-    return {
-      message: `the stage may not load ${
-        module ?? "a module by a computed name"
-      }: what it loads must be known before it runs`,
-      fix: 'write the name out: import … from "npm:package@version"; only then is it fetched and in the key',
-    };
+  for (const [pattern, message, fix] of OTHERS) {
+    const found = pattern.exec(text);
+    if (found !== null) return { message: message(found[1] ?? ""), fix };
   }
   return undefined;
 }

@@ -34,6 +34,9 @@ export function viewPathOf(manifest: ResultManifest, port: string, path: string)
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
 }
 
+/** Pipelines within pipelines, beyond which no stage is looked for. */
+const MAX_DEPTH = 5;
+
 const VIEW_LINES: LineKind<ViewRecord> = {
   parse: (value) => viewRecordSchema.safeParse(value).data,
   keysOf: ({ stage }) => [stage],
@@ -92,6 +95,22 @@ export class ViewStore {
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
     return this.#last(stage);
+  }
+
+  /** Whether a stage has a folder that is not the user's own. */
+  isShown(stage: string): boolean {
+    return this.#last(stage) !== undefined && isThere(this.folderOf(stage));
+  }
+
+  /** Stages that are shown here and are none of these. */
+  strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
+    const folders = entriesOf(join(this.#folder, folder)).filter(({ isDirectory }) => isDirectory);
+    return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
+      const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
+      if (this.#last(id) !== undefined && !isParent) return [id];
+      // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
+      return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
+    });
   }
 
   /** Whether files that a stage showed are as they were. */

@@ -27,7 +27,7 @@ export const featuresKind = defineKind({
     const count = images?.count === undefined ? undefined : Math.min(images.count, params.limit ?? images.count);
     return {
       problems: checkFeatures(params, { images, classifier: inputs.classifier }),
-      facts: { features: { features: params.extractor, ...(count === undefined ? {} : { count }) } },
+      facts: { features: { ...images, features: params.extractor, ...(count === undefined ? {} : { count }) } },
     };
   },
 });

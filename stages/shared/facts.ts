@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { Objective } from "../../diffusion/objective.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import type { Facts } from "../contract.ts";
 
 /**
@@ -34,6 +36,10 @@ const checkpointFactsSchema = z.object({
   learnedVariance: z.boolean().default(false),
   /** Arithmetic of one forward pass for one image. */
   forwardGflop: z.number().optional(),
+  network: z.custom<UnetConfig>().optional(),
+  objective: z.custom<Objective>().optional(),
+  /** Channels within the network, on average over its levels. */
+  meanChannels: z.number().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;

@@ -26,7 +26,11 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
 
 Deno.test("a dataset's process may reach the declared hosts alone, and none where nothing is fetched", async () => {
   await withFolder(async (folder) => {
-    const folders = { pipeline: folder, downloads: `${folder}/downloads`, scratch: `${folder}/scratch` };
+    const folders = {
+      pipeline: folder,
+      downloads: `${folder}/.noiseline/downloads`,
+      scratch: `${folder}/.noiseline/scratch`,
+    };
     const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
       const stage = stageOf(raw);
       const { digests } = openStore(`${folder}/.noiseline`);
