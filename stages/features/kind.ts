@@ -20,7 +20,8 @@ export const featuresKind = defineKind({
     features: { type: "features", description: "One vector for each image" },
   },
   permissions: { native: ["onnxruntime-node"] },
-  device: findStageDevice,
+  // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
+  device: (params) => findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params),
   downloads: graphDownloads,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);

@@ -28,7 +28,7 @@ export const inpaintKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const { height, width, channels, timesteps, forwardGflop } = checkpoint;
     const { count, repeats } = params;
-    const facts = { samples: { count, height, width, channels } };
+    const facts = { samples: { count, height, width, channels, classes: null } };
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
     const workGflop = count * repeats * evaluationsOf(params.sampler, timesteps) * forwardGflop;
     return { problems, facts, workGflop, workShape: workShape(checkpoint, params.batchSize) };

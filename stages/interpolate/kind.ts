@@ -28,7 +28,7 @@ export const interpolateKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const { height, width, channels, timesteps, forwardGflop } = checkpoint;
     const count = params.pairs * params.points;
-    const facts = { samples: { count, height, width, channels } };
+    const facts = { samples: { count, height, width, channels, classes: null } };
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
     const share = Math.min(1, (params.timestep + 1) / timesteps);
     const steps = evaluationsOf(params.sampler, timesteps) * share;

@@ -26,7 +26,8 @@ export const sampleKind = defineKind({
     const { count, sampler, batchSize, guidance } = params;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
-    const { height, width, channels, timesteps, forwardGflop, classes } = checkpoint;
+    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const classes = params.labels === "none" ? null : checkpoint.classes;
     const asked = guidance === 1 ? 1 : 2;
     const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
     // The last batch is as large as the others.

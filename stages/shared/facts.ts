@@ -15,7 +15,9 @@ const imageFactsSchema = z.object({
   height: size,
   width: size,
   channels: size,
-  classes: size.optional(),
+  /** Labels that they have; null where they have none, absent where only the run finds out. */
+  classes: size.nullish(),
+  classNames: z.array(z.string()).readonly().optional(),
 });
 
 const scheduleFactsSchema = z.object({
@@ -30,8 +32,9 @@ const checkpointFactsSchema = z.object({
   width: size,
   channels: size,
   timesteps: size.optional(),
-  /** Labels that the network is told; absent where it is told none. */
-  classes: size.optional(),
+  /** Labels that the network is told; null where it is told none, absent where only the run finds out. */
+  classes: size.nullish(),
+  classNames: z.array(z.string()).readonly().optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   /** Arithmetic of one forward pass for one image. */

@@ -49,7 +49,7 @@ Deno.test("facts flow from train to evaluate and sample", () => {
     "50 steps",
     "at most 40, the timesteps of the checkpoint's schedule",
   ]]);
-  assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1 } });
+  assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1, classes: null } });
 
   const evaluate = evaluateKind.check!(evaluateKind.params.parse({ buckets: 50, limit: 45 }), {
     checkpoint,
