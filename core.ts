@@ -9,7 +9,8 @@ export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
-export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export { EARLIER_NOTE, findEarlier } from "./engine/execute/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/execute/nothing_to_do.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export { importLate } from "./engine/import_late.ts";
@@ -25,6 +26,6 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { Grants } from "./engine/process/grants.ts";
 export { grantFlag, requestsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
-export { isMachineTrouble } from "./engine/store/files.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";

@@ -20,6 +20,7 @@ export * from "./stage_api.ts";
 export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
+export type { ImageSet, Metric, MetricsToWrite } from "./schemas/metrics.ts";
 export type {
   ArtifactRecord,
   Difference,
@@ -71,13 +72,14 @@ export {
   type Written,
 } from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
+export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
 export { openSharedCache } from "./engine/cache/open_cache.ts";
 export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
-export type { Emit, EngineEvent, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
+export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { findGpus } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
@@ -87,7 +89,7 @@ export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from
 export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
 export { parseStageId } from "./engine/load/reference.ts";
 export type { Origins } from "./engine/load/origin.ts";
-export { type Binding, type Pipeline, rankingsOf, type Stage } from "./engine/pipeline.ts";
+export { type Binding, type Pipeline, predecessorsOf, rankingsOf, type Stage } from "./engine/pipeline.ts";
 export {
   type Cause,
   explainStages,
@@ -104,7 +106,7 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export type { ResultFacts } from "./engine/plan/result_facts.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
-export { isMachineTrouble } from "./engine/store/files.ts";
+export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";

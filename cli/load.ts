@@ -41,6 +41,20 @@ export interface Opened {
   readonly cache: PipelineCache;
 }
 
+/** Open the store at a place, or end with exit code 2 where something else lies there. */
+export function openStoreAt(root: string, json: boolean): Store {
+  try {
+    if (!Deno.statSync(root).isDirectory) {
+      const fix = "give a folder with --store; it is made if it is not there";
+      const message = `Cannot keep a store at ${root}: it is no folder`;
+      refuseWith([{ severity: "error", code: "file-unreadable", message, fix }], json);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return openStore(root);
+}
+
 export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
   const root = options.store === undefined ? findStoreRoot(dirname(resolve(options.file))) : resolve(options.store);
   const cache = new PipelineCache(options.file, {
@@ -48,7 +62,7 @@ export function openForCommand(settings: CliSettings, options: LoadArguments): O
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
   });
-  return { store: openStore(root), cache };
+  return { store: openStoreAt(root, options.json ?? false), cache };
 }
 
 /** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { importLate, isMachineTrouble, suggestName } from "noiseline/core";
+import { explainTrouble, formatDiagnostic, importLate, suggestName } from "noiseline/core";
 import { COMMANDS } from "./commands.ts";
-import { EXIT, Exit, printError } from "./io.ts";
+import { EXIT, Exit, printError, printLine } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,17 +14,22 @@ Examples:
 
 Exit codes: 0 done, 1 a stage failed, 2 invalid input, 130 interrupted and resumable.`;
 
+const OUTPUT = {
+  writeOut: (text: string) => printLine(text.trimEnd()),
+  writeErr: (text: string) => printError(text.trimEnd()),
+};
+
 /** Make the program with one command loaded, or with the names of all for its help. */
 async function makeProgram(name: string | undefined, settings: CliSettings) {
   const program = new Command().name("noiseline").version(VERSION).exitOverride().showHelpAfterError()
     .description("Cached, declarative pipelines for diffusion-model experiments.")
     .addHelpText("after", EXAMPLES).showSuggestionAfterError();
-  program.configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
+  program.configureOutput(OUTPUT);
   const entry = name === undefined ? undefined : COMMANDS[name];
   if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
     const command = (await entry.load()).makeCommand(settings);
-    command.exitOverride().showSuggestionAfterError();
-    command.configureOutput({ writeErr: (text: string) => printError(text.trimEnd()) });
+    command.exitOverride().showSuggestionAfterError().showHelpAfterError(`  fix:    see \`${name} --help\``);
+    command.configureOutput(OUTPUT);
     program.addCommand(command);
   } else {
     for (const [known, { summary }] of Object.entries(COMMANDS)) program.command(known).summary(summary);
@@ -52,11 +57,11 @@ export async function main(args: readonly string[], settings: CliSettings = SETT
   } catch (error) {
     if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    if (isMachineTrouble(error)) {
+    const trouble = explainTrouble(error);
+    if (trouble !== undefined) {
       // It can happen at any call, and a stack would only hide what it says.
-      const fix = "free some space or mend the disk, then run the same command again";
-      printError(`error: the machine failed: ${(error as Error).message}\n  fix:    ${fix}`);
-      return EXIT.failed;
+      printError(formatDiagnostic(trouble));
+      return trouble.code === "machine" ? EXIT.failed : EXIT.invalid;
     }
     printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
     return EXIT.failed;

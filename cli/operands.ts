@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
-import { type Diagnostic, findStoreRoot, openStore, type RunRecord, type Store, suggestName } from "noiseline";
+import { type Diagnostic, findStoreRoot, type RunRecord, type Store, suggestName } from "noiseline";
 import { refuseWith } from "./io.ts";
+import { openStoreAt } from "./load.ts";
 
 /** Whether an argument names a pipeline file rather than a run or a tag. */
 export function isPipelineFile(text: string): boolean {
@@ -24,7 +25,7 @@ export function storeFor({ store, file, json = false }: StoreArguments): Store {
     }
   }
   const folder = file === undefined ? Deno.cwd() : dirname(resolve(file));
-  return openStore(store === undefined ? findStoreRoot(folder) : resolve(store));
+  return openStoreAt(store === undefined ? findStoreRoot(folder) : resolve(store), json);
 }
 
 /** The run of that id, or the end of the command. */

@@ -19,7 +19,9 @@ export async function contentsFor(
 ): Promise<{ store: Store; contents: TagRecord }> {
   const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
   if (what !== undefined && isPipelineFile(what)) {
-    const loaded = await loadForCommand(settings, { file: what, ...options, json });
+    // Not all that the command was given: its --force means something else.
+    const { set = [], profile = [], store } = options;
+    const loaded = await loadForCommand(settings, { file: what, set, profile, store, json });
     const contents = contentsOfPlan(await makePlanner(loaded, {}, json).plan());
     return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics, json) };
   }

@@ -1,18 +1,33 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "./artifacts.ts";
-import { ID_PATTERN } from "./pipeline_file.ts";
+import { ID_PATTERN, PORT_PATTERN } from "./pipeline_file.ts";
 
 /** Every record that the store writes. A record that does not parse counts as absent, never as an answer. */
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Names the folder of a run. */
+const runIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/);
+
+/** What file systems take as one name. */
+const MAX_NAME_BYTES = 255;
+/** Nothing, or a name that leads elsewhere. */
+const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
+/** Control characters would act on terminals, or turn the order of what they show. */
+const BAD_CHARACTER = /[\\\p{Cc}\p{Bidi_Control}]/u;
+
+/** Whether every file system takes all parts of a path as names. */
+function hasNames(path: string): boolean {
+  if (NO_NAME.test(path) || BAD_CHARACTER.test(path) || !path.isWellFormed()) return false;
+  // No character has more than three bytes for each of its units.
+  return path.length * 3 <= MAX_NAME_BYTES ||
+    path.split("/").every((part) => new TextEncoder().encode(part).length <= MAX_NAME_BYTES);
+}
+
 /** Paths inside artifacts are relative, POSIX, and stay inside. */
-export const relativePathSchema = z.string().min(1).max(1024).refine(
-  (path) =>
-    !path.startsWith("/") && !path.includes("\\") && !path.includes("\0") &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== ".."),
-  { error: "a relative path without . or .." },
-);
+export const relativePathSchema = z.string().min(1).max(1024).refine(hasNames, {
+  error: "a relative path without . or .., of names that every file system takes",
+});
 
 export const fileEntrySchema = z.strictObject({
   path: relativePathSchema,
@@ -20,12 +35,28 @@ export const fileEntrySchema = z.strictObject({
   sha256: sha256Schema,
 });
 
+/** Whether one folder can hold all of them: no name is there twice, or both a file's and a folder's. */
+function fitTogether(files: readonly { readonly path: string }[]): boolean {
+  const names = new Set(files.map(({ path }) => path));
+  const folders = new Set<string>();
+  for (const { path } of files) {
+    for (let cut = path.lastIndexOf("/"); cut > 0; cut = path.lastIndexOf("/", cut - 1)) {
+      const folder = path.slice(0, cut);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  return names.size === files.length && folders.isDisjointFrom(names);
+}
+
 export const artifactRecordSchema = z.strictObject({
   type: z.enum(ARTIFACT_TYPES),
   /** SHA-256 of the canonical file list: the identity of the content. */
   digest: sha256Schema,
-  files: z.array(fileEntrySchema),
+  files: z.array(fileEntrySchema).refine(fitTogether, { error: "names that one folder can hold" }),
 });
+
+const portSchema = z.string().regex(PORT_PATTERN);
 
 /** What went into a resolved key, kept in clear so that a later change can be explained value by value. */
 export const ingredientsSchema = z.strictObject({
@@ -34,7 +65,7 @@ export const ingredientsSchema = z.strictObject({
   seed: z.int().nullable(),
   params: z.record(z.string(), z.unknown()),
   externals: z.record(z.string(), z.string()),
-  inputs: z.record(z.string(), z.array(sha256Schema)),
+  inputs: z.record(portSchema, z.array(sha256Schema)),
 });
 
 export const RESULT_FORMAT = 1;
@@ -48,9 +79,9 @@ export const resultManifestSchema = z.strictObject({
   localKey: sha256Schema,
   extent: z.int().nullable(),
   ingredients: ingredientsSchema,
-  outputs: z.record(z.string(), artifactRecordSchema),
+  outputs: z.record(portSchema, artifactRecordSchema),
   numerics: z.string().nullable(),
-  runId: z.string(),
+  runId: runIdSchema,
 });
 
 /** One line of the index: a hint that saves opening the manifest. The manifest stays the authority. */
@@ -97,8 +128,13 @@ export const timingSchema = z.strictObject({
   machine: z.string().nullable().default(null),
   /** Arithmetic of the whole stage, of which a run that continued at `fromStep` did the rest. */
   workGflop: z.number().nullable(),
+  /** What decides the pace of that, and what the stage had in common with those that take as long; see `Stage`. */
+  workShape: z.array(z.number()).readonly().nullable().default(null),
+  likeness: z.string().nullable().default(null),
   extent: z.int().nullable().default(null),
   fromStep: z.int().nullable().default(null),
+  /** Of the duration, what does not grow with the work, where reports of progress tell. */
+  overheadMs: z.number().nullable().default(null),
   durationMs: z.number(),
 });
 
@@ -139,7 +175,7 @@ export const stageRunSchema = z.strictObject({
 /** One `run`: the facts about host, clock and device that artifacts must not hold. */
 export const runRecordSchema = z.strictObject({
   format: z.literal(1),
-  runId: z.string(),
+  runId: runIdSchema,
   pipeline: z.string().regex(ID_PATTERN),
   file: z.string(),
   overrides: z.array(z.string()),
@@ -150,6 +186,14 @@ export const runRecordSchema = z.strictObject({
   host: z.string(),
   versions: z.record(z.string(), z.string()),
   stages: z.record(z.string(), stageRunSchema),
+});
+
+/** One line for each stage that started or ended, while the run is on. */
+export const runNoteSchema = z.strictObject({
+  stage: z.string(),
+  event: z.enum(["started", "finished"]),
+  state: z.string(),
+  at: z.string(),
 });
 
 /**
@@ -181,9 +225,9 @@ export const archiveHeaderSchema = z.strictObject({
 
 const producedSchema = z.strictObject({
   /** Digests of the artifacts by port. */
-  outputs: z.record(z.string(), sha256Schema),
+  outputs: z.record(portSchema, sha256Schema),
   numerics: z.string().nullable(),
-  runId: z.string(),
+  runId: runIdSchema,
 });
 
 /** One key, two results. */
@@ -199,6 +243,7 @@ export const differenceSchema = z.strictObject({
   kept: z.enum(["first", "second"]),
 });
 
+export type RunNote = z.output<typeof runNoteSchema>;
 export type UsedLine = z.output<typeof usedLineSchema>;
 export type TagRecord = z.output<typeof tagRecordSchema>;
 export type ArchiveHeader = z.output<typeof archiveHeaderSchema>;

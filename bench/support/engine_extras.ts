@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { openStore } from "../../engine/store/store.ts";
-import { hashFile } from "../../engine/store/files.ts";
+import { hashFile } from "../../engine/store/reading.ts";
 import { measure, median } from "./measure.ts";
 import { pipelineOf, SHAPES } from "./shapes.ts";
 import { fillStore } from "./fill_store.ts";

@@ -1,10 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
+import { dirname } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
-import { printJson, printLine, refuseWith } from "../io.ts";
+import { printError, printJson, printLine, refuseWith } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
-import type { Comparison } from "../report/compare.ts";
 import type { Experiment } from "../report/experiments.ts";
 import { failWith } from "../results.ts";
 
@@ -26,50 +26,42 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {
       const json = options.json ?? false;
-      const { experimentsOfPipeline, experimentsOfResults } = await import("../report/experiments.ts");
-      const { compareExperiments, comparisonPage } = await import("../report/compare.ts");
+      const { experimentsOf } = await import("../report/experiments.ts");
+      const { compareExperiments, comparisonPage, sheetOf } = await import("../report/compare.ts");
       const experiments: Experiment[] = [];
       for (const each of what) {
         if (isPipelineFile(each)) {
           const { profile, store } = options;
           const loaded = await loadForCommand(settings, { file: each, profile, store, json });
           const plan = await makePlanner(loaded, {}, json).plan();
-          experiments.push(...experimentsOfPipeline(loaded.pipeline, plan, loaded.store));
+          const { name } = loaded.pipeline;
+          // Two files may give the same name.
+          const isTaken = experiments.some(({ source }) => source === name);
+          const found = [...plan.stages].map(([id, { manifest }]) => [id, manifest] as const);
+          experiments.push(...experimentsOf(isTaken ? each : name, found, loaded.store));
           continue;
         }
         const store = storeFor(options);
         const results = store.tags.read(each)?.results ??
           (store.runs.read(each) === undefined ? undefined : store.runs.used(each).results);
         if (results === undefined) refuseWith([unknownRun(store, each, true)], json);
-        experiments.push(...experimentsOfResults(each, results, store));
+        const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
+        experiments.push(...experimentsOf(each, found, store));
       }
-      const withResults = experiments.filter(({ stages }) => stages.size > 0);
-      if (withResults.length === 0) {
+      if (experiments.every(({ made }) => made.size === 0)) {
         return failWith([problem("none of these has results yet", "run them first")], json);
       }
-      const { comparison, contents } = await compareExperiments(withResults);
+      const { comparison, contents } = await compareExperiments(experiments);
       if (options.output !== undefined) {
         const { PLOT_LIBRARY, renderPage } = await import("noiseline/report");
+        await Deno.mkdir(dirname(options.output), { recursive: true });
         await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
       }
       if (json) printJson(comparison);
-      else print(comparison);
+      else {
+        const sheet = sheetOf(comparison);
+        if (sheet[0]!.length > 1) { for (const line of formatTable(sheet)) printLine(line); }
+        for (const line of comparison.without) printError(line);
+      }
     });
-}
-
-/** A row for each experiment: there may be many of them, and few figures. */
-function print({ names, metrics, params }: Comparison): void {
-  const columns = [...params.map(({ path }) => path), ...metrics.map(({ name }) => name)];
-  const show = (value: unknown) =>
-    value === undefined
-      ? "-"
-      : typeof value === "number"
-      ? String(Number(value.toPrecision(4)))
-      : JSON.stringify(value);
-  const rows = names.map((name, i) => [
-    name,
-    ...params.map(({ values }) => show(values[i])),
-    ...metrics.map(({ values }) => show(values[i])),
-  ]);
-  for (const line of formatTable([["", ...columns], ...rows])) printLine(line);
 }

@@ -39,7 +39,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { exportResults } = await import("noiseline/housekeeping");
       const tag = tagged === undefined ? null : what;
       const exported = await exportResults(store, options.output, { contents, tag });
-      if (!exported.ok) failWith(exported.diagnostics, json);
+      if (!exported.ok) {
+        const refused = exported.diagnostics.some(({ code }) => code === "file-unreadable");
+        return (refused ? refuseWith : failWith)(exported.diagnostics, json);
+      }
       const { results, objects, bytes } = exported.value;
       if (json) printJson({ archive: options.output, tag, pipeline: contents.pipeline, results, objects, bytes });
       else {printLine(

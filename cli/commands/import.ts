@@ -24,7 +24,7 @@ export function makeCommand(): AnyCommand {
     .action(async (archive, options) => {
       const json = options.json ?? false;
       try {
-        Deno.statSync(archive);
+        if (!Deno.statSync(archive).isFile) throw new Error("it is no plain file");
       } catch (error) {
         refuseWith([problem(`Cannot read ${archive}: ${(error as Error).message}`, "check the path")], json);
       }

@@ -52,7 +52,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         return;
       }
       if (options.follow) await follow(store, run, id);
-      else printText(Deno.readFileSync(path));
+      else printFrom(path, 0, new TextDecoder());
     });
 }
 
@@ -89,25 +89,26 @@ const POLL_MS = 200;
 async function follow(store: Store, run: RunRecord, id: string): Promise<void> {
   const path = store.runs.logPath(run.runId, id);
   if (!isFile(path) && !hasEnded(store, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
+  const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
     // Looked at before reading, so that what was written last is still read.
     const ended = hasEnded(store, run, id);
-    at += printFrom(path, at);
+    at += printFrom(path, at, decoder);
     if (ended) return;
     await delay(POLL_MS);
   }
 }
 
 /** @returns how many bytes there were to print */
-function printFrom(path: string, at: number): number {
+function printFrom(path: string, at: number, decoder: TextDecoder): number {
   if (!isFile(path)) return 0;
   using file = Deno.openSync(path);
   file.seekSync(at, Deno.SeekMode.Start);
   const buffer = new Uint8Array(1 << 16);
   let printed = 0;
   for (let read = file.readSync(buffer); read !== null; read = file.readSync(buffer)) {
-    printText(buffer.subarray(0, read));
+    printText(decoder.decode(buffer.subarray(0, read), { stream: true }));
     printed += read;
   }
   return printed;

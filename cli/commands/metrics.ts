@@ -1,10 +1,13 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printJson, printLine } from "../io.ts";
+import { toCsv } from "../format/csv.ts";
+import { formatMetrics } from "../format/metrics.ts";
+import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
 import type { MetricRow } from "../report/metric_rows.ts";
+import { problem } from "../operands.ts";
+import { failWith } from "../results.ts";
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +24,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
     .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
-    .option("--csv", "print comma-separated values")
+    .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print the metrics as JSON")
@@ -30,13 +33,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const json = options.json ?? false;
       const loaded = await loadForCommand(settings, { file, ...options });
       const plan = await makePlanner(loaded, {}, json).plan();
-      const { experimentsOfPipeline } = await import("../report/experiments.ts");
-      const { eventFiles, metricRows } = await import("../report/metric_rows.ts");
-      const experiments = experimentsOfPipeline(loaded.pipeline, plan, loaded.store);
-      const rows = await metricRows(experiments);
+      const { experimentsOf } = await import("../report/experiments.ts");
+      const { eventFiles, figuresOf } = await import("../report/metric_rows.ts");
+      const found = [...plan.stages].map(([id, { manifest }]) => [id, manifest] as const);
+      const experiments = experimentsOf(loaded.pipeline.name, found, loaded.store);
+      const { own, means, without } = await figuresOf(experiments);
+      const rows = [...own.flat(), ...means];
       if (options.tensorboard !== undefined) {
         const newest = [...loaded.store.runs.newestFirst()].find((run) => run.pipeline === loaded.pipeline.name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
+        await Deno.mkdir(options.tensorboard, { recursive: true });
         for (const [name, bytes] of Object.entries(await eventFiles(experiments, wallTime))) {
           const folder = join(options.tensorboard, name);
           await Deno.mkdir(folder, { recursive: true });
@@ -45,45 +51,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           if (!json) printLine(folder);
         }
       }
-      if (json) printJson({ pipeline: loaded.pipeline.name, metrics: rows });
-      else if (options.csv) { for (const line of toCsv(rows)) printLine(line); }
-      else if (options.tensorboard === undefined) print(rows);
-      if (rows.length === 0) {
-        if (!json) printLine(`${loaded.pipeline.name}: no stage has metrics yet`);
-        throw new Exit(EXIT.failed);
-      }
+      if (json) printJson({ pipeline: loaded.pipeline.name, metrics: rows, without });
+      else if (options.csv) {
+        for (const line of toCsv([COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))])) printLine(line);
+      } else if (options.tensorboard === undefined) { for (const line of formatMetrics(rows)) printLine(line); }
+      if (!json) { for (const line of without) printError(line); }
+      if (rows.length > 0) return;
+      if (json) throw new Exit(EXIT.failed);
+      failWith([problem(`no stage of ${loaded.pipeline.name} has metrics yet`, "run one that measures")], json);
     });
 }
 
-const COLUMNS = [
-  "experiment",
-  "stage",
-  "metric",
-  "value",
-  "low",
-  "high",
-  "deviation",
-  "count",
-  "timesteps",
-  "label",
-] as const;
-
-function toCsv(rows: readonly MetricRow[]): string[] {
-  const quote = (value: unknown) => {
-    const text = value === undefined ? "" : String(value);
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [COLUMNS.join(","), ...rows.map((row) => COLUMNS.map((column) => quote(row[column])).join(","))];
-}
-
-function print(rows: readonly MetricRow[]): void {
-  const shown = rows.filter(({ timesteps, label }) => timesteps === undefined && label === undefined);
-  const cells = shown.map(({ experiment, stage, metric, value, low, high, deviation, count }) => {
-    const number = (each: number) => String(Number(each.toPrecision(4)));
-    const spread = low === undefined
-      ? deviation === undefined ? "" : `± ${number(deviation)}`
-      : `[${number(low)}, ${number(high!)}]`;
-    return [experiment, stage, metric, number(value), spread, `N ${count}`];
-  });
-  for (const line of formatTable(cells)) printLine(line);
-}
+const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds";
+const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

@@ -1,8 +1,10 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { EXIT, Exit, printDiagnostics, printJson, printLine } from "../io.ts";
+import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
 import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { problem } from "../operands.ts";
+import { failWith } from "../results.ts";
 
 const EXAMPLES = `
 Examples:
@@ -28,22 +30,20 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, {}, json).plan();
       const { pipelineReport } = await import("../report/pipeline_report.ts");
       const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
-      const { report, missing } = await pipelineReport(pipeline, plan, store);
+      const { report, missing, unreadable } = await pipelineReport(pipeline, plan, store);
       if (missing.length === plan.stages.size) {
-        const fix = `deno task run ${file}`;
-        if (json) printJson({ error: "no stage has a result yet", fix });
-        else printLine(`${pipeline.name}: no stage has a result yet\n  fix: ${fix}`);
-        throw new Exit(EXIT.failed);
+        failWith([problem(`no stage of ${pipeline.name} has a result yet`, `deno task run ${file}`)], json);
       }
       const path = options.output === undefined
         ? join(dirname(store.root), "outputs", pipeline.name, "report.html")
         : resolve(options.output);
       await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, renderReport(report, PLOT_LIBRARY));
-      if (json) printJson({ pipeline: pipeline.name, path, missing });
+      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable });
       else {
         printLine(path);
         if (missing.length > 0) printLine(`  without results so far: ${missing.join(", ")}`);
+        for (const what of unreadable) printError(`left out: ${what}`);
       }
     });
 }

@@ -1,6 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
+import { join } from "node:path";
 import process from "node:process";
-import type { Diagnostic, Emit } from "noiseline/core";
+import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
@@ -51,8 +52,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await findNothing(opened.cache, opened.store, targets);
       if (nothing !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
-        finishNothing(nothing, (event) => reporter.emit(event), performance.now() - started);
-        reporter.close();
+        const outputs = join(opened.store.paths.outputs, nothing.pipeline);
+        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs });
         return;
       }
 
@@ -68,7 +69,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
-      const emit: Emit = (event) => reporter.emit(event);
+      // What comes last is told with what the run came to.
+      const finished: RunFinished[] = [];
+      const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -89,6 +92,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
+      if (result.ok) {
+        const { status, stages } = result.value;
+        const { runEnd } = await import("../report/run_end.ts");
+        const end = status === "done" ? await runEnd(pipeline, stages, store) : {};
+        const outputs = join(store.paths.outputs, pipeline.name);
+        for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
+      }
       reporter.close();
       // Before the first run there was no store to keep anything in.
       await opened.cache.keep();
@@ -101,8 +111,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 async function openReporter(json: boolean, stages: number) {
   if (json) return new (await import("../reporters/json.ts")).JsonReporter();
-  // A list of thousands cannot be redrawn on a screen.
-  const live = process.stderr.isTTY === true && Deno.env.get("TERM") !== "dumb" && stages <= 200;
+  // A list of thousands cannot be redrawn on a screen, nor any list on one that has no size, as some of CI have.
+  const live = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb" &&
+    stages <= 200;
   if (live) return new (await import("../reporters/live.ts")).LiveReporter();
   return new (await import("../reporters/plain.ts")).PlainReporter();
 }

@@ -1,10 +1,12 @@
 import { Command } from "@commander-js/extra-typings";
-import { findRuns, type Runs } from "noiseline/core";
+import { join } from "node:path";
+import { findEarlier, findRuns, type Runs } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatDuration } from "../format/duration.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
 import { formatState } from "../format/reasons.ts";
+import { phraseEarlier } from "../reporters/ending.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
@@ -33,6 +35,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { pipeline, stages } = await planNothingFor(opened, given) ??
         await makePlanner(await loadForCommand(settings, given, opened), {}, json).plan();
       const runs = findRuns(store, pipeline.name);
+      const earlier = findEarlier({ pipeline, stages }, store);
       if (json) {
         printJson({
           pipeline: pipeline.name,
@@ -43,6 +46,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           }),
           running: runs.running.map((run) => ({ ...run, now: stagesOf(runs, run.runId) })),
           last: runs.last,
+          earlier,
         });
         return;
       }
@@ -59,6 +63,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const what = now === "" ? "" : ` (${now})`;
         printLine(`${style.accent("running")}: pid ${run.pid} on ${run.host} since ${run.startedAt}${what}`);
       }
+      if (earlier.length > 0) printLine(phraseEarlier(earlier, join(store.paths.outputs, pipeline.name)));
       if (runs.last !== undefined) printLine(`last run: ${runs.last.runId} ${runs.last.status}`);
     });
 }

@@ -80,5 +80,6 @@ function list(store: Store, json: boolean): void {
     const count = there === all ? countOf(all, "result") : `${there} of ${countOf(all, "result")}`;
     return [[name, record.pipeline, count, record.overrides.join(" ")]];
   });
+  if (tags.length === 0) printLine(`no tags in ${store.root}`);
   for (const line of formatTable(rows)) printLine(line);
 }

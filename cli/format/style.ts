@@ -1,5 +1,5 @@
 import process from "node:process";
-import type { MessageStyle } from "noiseline";
+import { type MessageStyle, printable } from "noiseline/core";
 
 export interface Style extends MessageStyle {
   readonly good: (text: string) => string;
@@ -23,4 +23,14 @@ const PLAIN: Style = { error: same, warning: same, good: same, accent: same, dim
 export function styleFor(stream: { readonly isTTY?: boolean } = process.stdout): Style {
   const wanted = stream.isTTY === true && !Deno.env.get("NO_COLOR") && Deno.env.get("TERM") !== "dumb";
   return wanted ? COLOURED : PLAIN;
+}
+
+/** The codes of {@linkcode COLOURED}. */
+// deno-lint-ignore no-control-regex
+const OWN_CODES = /(\u001b\[(?:1|2|22|3[1236]|39)m)/;
+
+/** Output as it may be shown: nothing in it acts on a terminal but the colours from here, and those only where wanted. */
+export function shown(text: string, style: Style): string {
+  if (style === PLAIN) return printable(text);
+  return text.split(OWN_CODES).map((part, i) => i % 2 === 0 ? printable(part) : part).join("");
 }

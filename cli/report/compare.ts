@@ -1,55 +1,91 @@
-import { escapeHtml, type Page, type Report, type Section, sectionsOf, table, thinned } from "noiseline/report";
-import { figure } from "noiseline/report";
-import { contentOf, type Experiment } from "./experiments.ts";
+import { type Collection, escapeHtml, type Page, type Section, sectionsOf, table, thinned } from "noiseline/report";
+import { isWhole, marked, shortNumber } from "../format/metrics.ts";
+import { showParam } from "../format/reasons.ts";
+import { type Experiment, isComparable, nameOf } from "./experiments.ts";
+import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 export interface Comparison {
   readonly names: readonly string[];
+  readonly seeds: readonly (number | undefined)[];
+  /** Slots of selections that took the experiment: `pick.best1`. */
+  readonly chosen: readonly (readonly string[])[];
   /** A number for each experiment that has it. */
   readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
   /** Params that are not the same in all experiments that have the stage. */
   readonly params: readonly { readonly path: string; readonly values: readonly unknown[] }[];
+  /** Means over experiments that differ in their seeds alone. */
+  readonly overSeeds: readonly MetricRow[];
+  /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+  readonly without: readonly string[];
 }
-
-type Content = Omit<Report, "title" | "subtitle" | "stages">;
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
 export async function compareExperiments(
-  experiments: readonly Experiment[],
-): Promise<{ readonly comparison: Comparison; readonly contents: readonly Content[] }> {
-  const contents = await Promise.all(experiments.map(contentOf));
-  const columns = contents.map(({ metrics }) =>
-    new Map(metrics.flatMap(({ title, record }) =>
-      // Parts of a figure belong into the report of one experiment.
-      record.metrics.filter(({ timesteps, label }) => timesteps === undefined && label === undefined)
-        .map(({ name, value }) => [`${title} ${name}`, value] as const)
-    ))
-  );
+  all: readonly Experiment[],
+): Promise<{ readonly comparison: Comparison; readonly contents: readonly Collection[] }> {
+  const found = await figuresOf(all, shortNames(all));
+  const any = found.contents.some(isComparable);
+  const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
+  const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
+  const experiments = pick(all);
+  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
   const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
-  const leaves = experiments.map(({ stages }) =>
-    new Map([...stages].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
+  const leaves = experiments.map(({ made }) =>
+    new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
   );
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
   const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) }))
     .filter(({ path, values }) => {
       // A stage that an experiment lacks is no difference in its params.
-      const has = experiments.map(({ stages }) => [...stages.keys()].some((id) => path.startsWith(`${id}.`)));
+      const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
     });
   return {
     comparison: {
-      names: shortNames(experiments),
+      names: pick(shortNames(all)),
+      seeds: pick(found.seeds),
+      chosen: experiments.map(({ chosen }) => chosen),
       metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
       params,
+      overSeeds: found.means.filter(isWhole),
+      without: found.without,
     },
-    contents,
+    contents: pick(found.contents),
   };
+}
+
+function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
+  return `${stage} ${metric}`;
 }
 
 /** Of experiments of one pipeline, what tells them apart. */
 function shortNames(experiments: readonly Experiment[]): string[] {
-  const sources = new Set(experiments.map(({ name }) => name.split(" ")[0]));
-  const all = experiments.map(({ name }) => sources.size > 1 ? name : name.split(" ").slice(1).join(" "));
-  return all.some((name) => name === "") ? experiments.map(({ name }) => name) : all;
+  const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
+  return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
+}
+
+/** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
+export function sheetOf({ names, seeds, chosen, metrics, params, overSeeds }: Comparison): string[][] {
+  const show = (value: unknown) =>
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
+  const columns = [
+    // What is the same of all says nothing.
+    ...(new Set(seeds).size > 1 ? [{ name: "seed", values: seeds }] : []),
+    ...params.map(({ path, values }) => ({ name: path, values })),
+    ...metrics,
+  ];
+  const rows = names.map((name, i) => [
+    marked(name, chosen[i]!.join(" ") || undefined),
+    ...columns.map(({ values }) => show(values[i])),
+  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
+    `${name}, mean of ${Math.max(...figures.map(({ seeds = 0 }) => seeds))} seeds`,
+    ...columns.map((column) => {
+      const one = figures.find((row) => columnOf(row) === column.name);
+      return one === undefined ? "" : `${shortNumber(one.value)} ± ${shortNumber(one.deviation!)}`;
+    }),
+  ]);
+  return [["", ...columns.map(({ name }) => name)], ...rows, ...means];
 }
 
 function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
@@ -58,15 +94,8 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly 
 }
 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
-export function comparisonPage(
-  { names, metrics, params }: Comparison,
-  contents: readonly Content[],
-): Page {
-  const cells = (values: readonly unknown[], show: (value: unknown) => string) =>
-    values.map((value) => value === undefined ? "–" : show(value));
-  const code = (value: unknown) => `<code>${escapeHtml(JSON.stringify(value))}</code>`;
-  const byExperiment = (first: string, rows: readonly (readonly string[])[]) =>
-    upright([[first, ...names.map(escapeHtml)], ...rows]);
+export function comparisonPage(comparison: Comparison, contents: readonly Collection[]): Page {
+  const { names, metrics, params, without } = comparison;
   const curves = [...new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)))];
   const overlays = curves.map((title) => ({
     title: `${title}: loss`,
@@ -83,18 +112,15 @@ export function comparisonPage(
     {
       id: "metrics",
       title: "Metrics",
-      html: metrics.length === 0 ? "" : byExperiment(
-        "metric",
-        metrics.map(({ name, values }) => [escapeHtml(name), ...cells(values, (value) => figure(value as number))]),
-      ),
+      html: (metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] }))) +
+        without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
     },
     {
       id: "params",
       title: "Params that differ",
-      html: params.length === 0 ? "<p>None: the same experiment.</p>" : byExperiment(
-        "param",
-        params.map(({ path, values }) => [`<code>${escapeHtml(path)}</code>`, ...cells(values, code)]),
-      ),
+      html: params.length === 0
+        ? "<p>None: the same experiment.</p>"
+        : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
     },
     { id: "curves", title: "Training", html: overlayHtml(overlays.map(({ title }) => title)) },
     { id: "samples", title: "Samples", html: samples },
@@ -110,12 +136,12 @@ export function comparisonPage(
 /** More experiments than this go down the page, not across it. */
 const MOST_ACROSS = 6;
 
-/** A table of rows, the first being its header; turned where that many experiments would not fit beside each other. */
+/** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
 function upright(rows: readonly (readonly string[])[]): string {
-  const across = rows[0]!.length - 1 <= MOST_ACROSS;
-  const shown = across ? rows : rows[0]!.map((_, i) => rows.map((row) => row[i]!));
-  const [header, ...body] = shown;
-  return table(across ? header! : ["", ...header!.slice(1)], body);
+  const across = rows.length - 1 <= MOST_ACROSS;
+  const shown = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
+  const [header, ...body] = shown.map((row) => row.map(escapeHtml));
+  return table(header!, body);
 }
 
 function overlayHtml(titles: readonly string[]): string {
@@ -128,7 +154,7 @@ function overlayHtml(titles: readonly string[]): string {
 }
 
 /** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
-function sideBySide(names: readonly string[], contents: readonly Content[]): string {
+function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
   const none = { curves: [], films: [], schedules: [], rates: [], metrics: [], neighbours: [] };
   const samples = contents.flatMap((content, i) =>
     content.samples.map((picture) => ({

@@ -1,67 +1,127 @@
-import { openStoredArtifact, parseStageId, type Pipeline, type Plan, type ResultManifest, type Store } from "noiseline";
-import { collectArtifacts, type Collected, type Report } from "noiseline/report";
+import { type Ingredients, openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
+import type { Collected, Collection } from "noiseline/report";
 
-/** One column of a comparison: the stages of a run, of a pipeline, or of one child of its matrix. */
+/** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
-  readonly name: string;
-  readonly stages: ReadonlyMap<string, ComparedStage>;
+  /** The pipeline, run or tag. */
+  readonly source: string;
+  /** The values of the matrix; empty where there is none. */
+  readonly label: string;
+  /** Of these values alone: what several experiments share is a row of its own. */
+  readonly artifacts: readonly Collected[];
+  /** What its stages were made of, and those that they read, by stage. */
+  readonly made: ReadonlyMap<string, Ingredients>;
+  /** Contents that were read and are of no result here, so that they count as they are. */
+  readonly unknown: readonly string[];
+  /** Slots of selections that this is the candidate of: `pick.best1`. */
+  readonly chosen: readonly string[];
+  /** Its stages that have no result. */
+  readonly missing: readonly string[];
 }
 
-export interface ComparedStage {
-  readonly params: Readonly<Record<string, unknown>>;
-  readonly artifacts: readonly Collected["artifact"][];
+export function nameOf({ source, label }: Pick<Experiment, "source" | "label">): string {
+  return label === "" ? source : `${source} ${label}`;
 }
 
-interface StageResult extends ComparedStage {
-  readonly id: string;
-}
+/** What the stages say that have no axis of the matrix, such as one that goes on with the best. */
+const SHARED = "(shared)";
 
-/** The results of a pipeline as they are now. Children of a matrix are experiments of their own. */
-export function experimentsOfPipeline(pipeline: Pipeline, { stages }: Plan, store: Store): Experiment[] {
-  return split(pipeline.name, [...stages].flatMap(([id, { manifest }]) => resultOf(id, manifest, store)));
-}
+type Select = Readonly<Record<string, string>>;
 
-/** Results that a run used or a tag names: resolved keys by stage. Those that are gone are left out. */
-export function experimentsOfResults(
-  name: string,
-  results: Readonly<Record<string, string>>,
-  store: Store,
-): Experiment[] {
-  const entries = Object.entries(results);
-  return split(name, entries.flatMap(([id, key]) => resultOf(id, store.results.byResolved(key), store)));
-}
-
-/** Nothing for a stage that has no result. */
-function resultOf(id: string, manifest: ResultManifest | undefined, store: Store): StageResult[] {
-  if (manifest === undefined) return [];
-  const artifacts = Object.values(manifest.outputs).map((record) => openStoredArtifact(record, store.objects));
-  return [{ id, params: manifest.ingredients.params, artifacts }];
+interface Result {
+  readonly stage: string;
+  readonly select: Select;
+  readonly manifest: ResultManifest;
 }
 
 /**
- * Stages of a matrix by their values, each with the stages before it that have fewer. An experiment is a combination that
- * no other one extends.
+ * Results by what a matrix made of them.
+ * @param source the pipeline, run or tag @param found a result for each stage, if it has one
  */
-function split(name: string, results: readonly StageResult[]): Experiment[] {
-  const parsed = results.map((result) => ({ ...result, ...parseStageId(result.id) }));
-  const combinations = [...new Map(parsed.map(({ select }) => [JSON.stringify(select), select])).values()];
-  const extendedBy = (a: Select, b: Select) => a !== b && Object.entries(a).every(([axis, value]) => b[axis] === value);
-  const whole = combinations.filter((one) => !combinations.some((other) => extendedBy(one, other)));
-  return whole.map((select) => {
-    const own = parsed.filter((result) => result.select === select || extendedBy(result.select, select));
-    const values = Object.entries(select).map(([axis, value]) => `${axis}=${value}`).join(" ");
+export function experimentsOf(
+  source: string,
+  found: Iterable<readonly [string, ResultManifest | undefined]>,
+  store: Store,
+): Experiment[] {
+  const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
+  const results = parsed.filter((one): one is Result => one.manifest !== undefined);
+  const makers = Map.groupBy(
+    results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
+    ({ digest }) => digest,
+  );
+  const groups = [
+    ...Map.groupBy(parsed, ({ select }) => Object.entries(select).map((pair) => pair.join("=")).join(" ")),
+  ];
+  // What has no axis comes last: mostly it goes on with what the others came to.
+  groups.sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  return groups.map(([values, group]): Experiment => {
+    const { select } = group[0]!;
+    const own = results.filter((one) => group.includes(one));
+    const made = new Set(own);
+    const unknown: string[] = [];
+    // A set goes over what is added on the way.
+    for (const { manifest } of made) {
+      for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
+        const before = makers.get(digest) ?? [];
+        if (before.length === 0) unknown.push(digest);
+        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
+      }
+    }
     return {
-      name: values === "" ? name : `${name} ${values}`,
-      stages: new Map(own.map(({ stage, params, artifacts }) => [stage, { params, artifacts }])),
+      source,
+      label: values === "" && groups.length > 1 ? SHARED : values,
+      artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
+      made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
+      unknown,
+      chosen: values === "" ? [] : slotsOf(own, results),
+      missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });
 }
 
-type Select = Readonly<Record<string, string>>;
+function isWithin(part: Select, whole: Select): boolean {
+  return Object.entries(part).every(([axis, value]) => whole[axis] === value);
+}
 
-/** What of an experiment a page shows, by stage. */
-export async function contentOf({ stages }: Experiment): Promise<Omit<Report, "title" | "subtitle" | "stages">> {
-  return await collectArtifacts(
-    [...stages].flatMap(([id, { artifacts }]) => artifacts.map((artifact) => ({ title: id, artifact }))),
+/** Whether a result is that of a `select`. */
+export function isSelection(outputs: ResultManifest["outputs"]): boolean {
+  return Object.values(outputs).some(({ type }) => type === "selection");
+}
+
+/** A selection's slots are the chosen artifacts themselves. */
+function slotsOf(own: readonly Result[], results: readonly Result[]): string[] {
+  const digests = new Set(own.flatMap(({ manifest }) => Object.values(manifest.outputs).map(({ digest }) => digest)));
+  return results.filter(({ manifest }) => isSelection(manifest.outputs)).flatMap(({ stage, manifest }) =>
+    Object.entries(manifest.outputs).filter(([, { digest }]) => digests.has(digest)).map(([slot]) => `${stage}.${slot}`)
   );
+}
+
+/** The artifacts of a result by the name of its stage; the slots of a selection are told where they were chosen from. */
+export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "outputs">, store: Store): Collected[] {
+  const records = isSelection(outputs) ? [] : Object.entries(outputs);
+  return records.map(([port, record]) => {
+    const several = records.filter(([, { type }]) => type === record.type).length > 1;
+    return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };
+  });
+}
+
+/** What is left out of figures, and why, a line each. @param contents what there is to show of each experiment */
+export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
+  const bySource = Map.groupBy(experiments, ({ source }) => source);
+  const lines = [...bySource].flatMap(([source, own]) =>
+    own.every(({ made }) => made.size === 0)
+      ? [`${source} has no results yet`]
+      : own.filter(({ missing }) => missing.length > 0).map((one) =>
+        `${nameOf(one)} has no result of ${one.missing.join(", ")}`
+      )
+  );
+  return [
+    ...lines,
+    ...contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`)),
+  ];
+}
+
+/** Whether there is anything in it to set beside another's. */
+export function isComparable({ metrics, curves, samples }: Collection): boolean {
+  return metrics.length + curves.length + samples.length > 0;
 }

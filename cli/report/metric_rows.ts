@@ -1,5 +1,12 @@
-import { encodeEvents, type ScalarEvent } from "noiseline/report";
-import { contentOf, type Experiment } from "./experiments.ts";
+import {
+  collectArtifacts,
+  type Collection,
+  encodeEvents,
+  type ReportMetrics,
+  type ScalarEvent,
+} from "noiseline/report";
+import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
+import { seedGroups, seedsOf } from "./seeds.ts";
 
 /** One number in a table. */
 export interface MetricRow {
@@ -7,36 +14,81 @@ export interface MetricRow {
   readonly stage: string;
   readonly metric: string;
   readonly value: number;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
+  /** Of what the metric says; in a mean over seeds, of the values of the seeds. */
   readonly deviation?: number | undefined;
-  readonly count: number;
+  /** N, the images that it was computed from; left out in a mean over seeds. */
+  readonly count?: number | undefined;
   /** `0-99` */
   readonly timesteps?: string | undefined;
-  readonly label?: string | undefined;
+  readonly label?: string | number | undefined;
   /** Training steps of the network that was measured, where the record says. */
   readonly step?: number | undefined;
+  /** The seed that tells the experiment from others. */
+  readonly seed?: number | undefined;
+  /** Slots of selections that took the experiment: `pick.best1`. */
+  readonly chosen?: string | undefined;
+  /** Of a mean over seeds: over how many. */
+  readonly seeds?: number | undefined;
 }
 
-/** All metrics of all experiments, parts of figures included. */
-export async function metricRows(experiments: readonly Experiment[]): Promise<MetricRow[]> {
-  const rows = await Promise.all(experiments.map(async (one) => rowsOf(one.name, await contentOf(one))));
-  return rows.flat();
+export interface Figures {
+  /** Of each experiment, parts of figures included. */
+  readonly own: readonly (readonly MetricRow[])[];
+  /** Means over seeds, with their sample deviation. */
+  readonly means: readonly MetricRow[];
+  readonly seeds: readonly (number | undefined)[];
+  readonly contents: readonly Collection[];
+  /** What has none, and why. */
+  readonly without: readonly string[];
 }
 
-function rowsOf(experiment: string, { metrics }: Awaited<ReturnType<typeof contentOf>>): MetricRow[] {
-  return metrics.flatMap(({ title, record }) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }): MetricRow => ({
-      experiment,
+/** All metrics of all experiments. @param names of the experiments */
+export async function figuresOf(
+  experiments: readonly Experiment[],
+  names: readonly string[] = experiments.map(nameOf),
+): Promise<Figures> {
+  const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
+  const seeds = seedsOf(experiments);
+  const own = contents.map((content, i) => {
+    const chosen = experiments[i]!.chosen.join(" ") || undefined;
+    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], chosen }));
+  });
+  const means = seedGroups(experiments).flatMap((members) => {
+    const experiment = common(members.map((i) => names[i]!));
+    const figures = Map.groupBy(
+      members.flatMap((i) => own[i]!),
+      ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
+    );
+    // A name that one record has twice cannot be told apart.
+    return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
+      .map((rows) => meanOf(experiment, rows));
+  });
+  return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
+}
+
+function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
+  const { stage, metric, timesteps, label } = rows[0]!;
+  const seeds = rows.length;
+  const value = rows.reduce((sum, row) => sum + row.value, 0) / seeds;
+  const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
+  return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
+}
+
+/** What names have in common, word by word. */
+function common([first = "", ...others]: readonly string[]): string {
+  return first.split(" ").filter((word) => others.every((name) => name.split(" ").includes(word))).join(" ") || "all";
+}
+
+function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
+  return metrics.flatMap(({ title, record }: ReportMetrics) =>
+    record.metrics.map(({ name, value, count, timesteps, label, deviation }) => ({
       stage: title,
       metric: name,
       value,
-      low: interval?.low,
-      high: interval?.high,
       deviation,
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
-      label: label === undefined ? undefined : String(label),
+      label,
       step: stepOf(record),
     }))
   );
@@ -58,7 +110,8 @@ export async function eventFiles(
 ): Promise<Record<string, Uint8Array>> {
   const files: Record<string, Uint8Array> = {};
   for (const experiment of experiments) {
-    const content = await contentOf(experiment);
+    const content = await collectArtifacts(experiment.artifacts);
+    if (!isComparable(content)) continue;
     const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
       rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
         { step, tag: `${title}/loss`, value: loss },
@@ -66,11 +119,11 @@ export async function eventFiles(
         { step, tag: `${title}/learningRate`, value: learningRate },
       ])
     );
-    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(experiment.name, content)) {
-      const part = [timesteps && `t ${timesteps}`, label && `label ${label}`].filter(Boolean).join(" ");
+    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(content)) {
+      const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }
-    files[experiment.name.replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
+    files[nameOf(experiment).replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
   }
   return files;
 }

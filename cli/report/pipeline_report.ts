@@ -1,13 +1,14 @@
-import { openStoredArtifact, type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
+import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
 import { collectArtifacts, type Collected, type Report, type ReportStage } from "noiseline/report";
 import { listLeaves } from "../format/leaves.ts";
+import { artifactsOf } from "./experiments.ts";
 
 /** What a pipeline's results and runs say, as a page shows it. */
 export async function pipelineReport(
   pipeline: Pipeline,
   { stages }: Plan,
   store: Store,
-): Promise<{ readonly report: Report; readonly missing: readonly string[] }> {
+): Promise<{ readonly report: Report; readonly missing: readonly string[]; readonly unreadable: readonly string[] }> {
   const runs = [...store.runs.newestFirst()].filter((run) => run.pipeline === pipeline.name);
   const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
   const items: Collected[] = [];
@@ -15,9 +16,7 @@ export async function pipelineReport(
   const described: ReportStage[] = [];
   for (const [id, { stage, state, manifest, continues }] of stages) {
     if (manifest === undefined) missing.push(id);
-    for (const record of Object.values(manifest?.outputs ?? {})) {
-      items.push({ title: id, artifact: openStoredArtifact(record, store.objects) });
-    }
+    else items.push(...artifactsOf(id, manifest, store));
     // The run that computed it, not those that found it cached.
     const computed = runs.find((run) => run.stages[id]?.state === "ran")?.stages[id];
     // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
@@ -45,6 +44,6 @@ export async function pipelineReport(
     `seed ${pipeline.seed}`,
     last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
   ].filter((part) => part !== undefined).join(" · ");
-  const content = await collectArtifacts(items);
-  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing };
+  const { unreadable, ...content } = await collectArtifacts(items);
+  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing, unreadable };
 }

@@ -1,10 +1,11 @@
-import { diagnosticToJson, type EngineEvent } from "noiseline/core";
+import { diagnosticToJson } from "noiseline/core";
 import { plannedToJson } from "../format/plan_json.ts";
 import { printLine } from "../io.ts";
+import type { CliEvent } from "./ending.ts";
 
 /** Events as JSON lines, for programs. */
 export class JsonReporter {
-  emit(event: EngineEvent): void {
+  emit(event: CliEvent): void {
     switch (event.type) {
       case "run-started": {
         const { plan, ...rest } = event;

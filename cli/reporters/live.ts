@@ -1,11 +1,12 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
-import type { EngineEvent, StageFinished } from "noiseline";
+import type { StageFinished } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
-import { styleFor } from "../format/style.ts";
+import { shown, styleFor } from "../format/style.ts";
 import { printLine } from "../io.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
+import { type CliEvent, linesOfRunFinished } from "./ending.ts";
+import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;
@@ -31,7 +32,7 @@ export class LiveReporter {
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
 
-  emit(event: EngineEvent): void {
+  emit(event: CliEvent): void {
     const now = performance.now();
     switch (event.type) {
       case "run-started":
@@ -62,14 +63,15 @@ export class LiveReporter {
         if (row === undefined) return;
         const { done, total, unit } = event.update;
         const figures = Object.entries(event.update.figures ?? {}).map(([name, value]) => `${name} ${value}`).join(" ");
-        row.progress = { done, total, unit, figures, etaMs: this.#pace.get(event.id)?.etaMs(done, total, now) };
+        const etaMs = this.#pace.get(event.id)?.etaMs(done, total, now);
+        row.progress = { done, total, unit: oneLine(unit), figures: oneLine(figures), etaMs };
         delete row.note;
         return;
       }
       case "stage-note": {
         const row = this.#rows.get(event.id);
-        if (event.level === "note" && row !== undefined) row.note = event.message;
-        else this.#messages.push(`${event.id}: ${event.message}`);
+        if (event.level === "note" && row !== undefined) row.note = oneLine(event.message);
+        else this.#messages.push(oneLine(`${event.id}: ${event.message}`));
         return;
       }
       case "stage-waiting":
@@ -84,7 +86,7 @@ export class LiveReporter {
         return;
       case "run-finished":
         this.#finish();
-        return printLine(phraseRunFinished(event));
+        return printLine(linesOfRunFinished(event).join("\n"));
     }
   }
 
@@ -112,7 +114,7 @@ export class LiveReporter {
     const width = (process.stderr.columns ?? 100) - 1;
     const devices = this.#devices.map((text) => this.#style.dim(text.slice(0, width)));
     const messages = this.#messages.map((text) => this.#style.warning(text.slice(0, width)));
-    this.#draw([...lines, ...devices, ...messages].join("\n"));
+    this.#draw(shown([...lines, ...devices, ...messages].join("\n"), this.#style));
   }
 
   #rowLines(name: string, row: Row): string[] {

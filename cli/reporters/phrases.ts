@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { Diagnostic, EngineEvent, StageFinished } from "noiseline";
+import { type Diagnostic, printable, type StageFinished } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import type { Style } from "../format/style.ts";
 
@@ -21,6 +21,11 @@ export function shortPath(path: string): string {
   return short === "" ? "." : short.startsWith("..") ? path : short;
 }
 
+/** A text of a stage where there is room for one line. */
+export function oneLine(text: string): string {
+  return printable(text, " ");
+}
+
 /** How a stage ended, in one line without its name. */
 export function phraseFinished(event: StageFinished, style: Style): string {
   const time = formatDuration(event.durationMs);
@@ -29,13 +34,13 @@ export function phraseFinished(event: StageFinished, style: Style): string {
     case "cached":
       return style.dim("cached");
     case "restored":
-      return `${style.accent("restored")}${event.message === undefined ? "" : ` ${event.message}`}${view}`;
+      return `${style.accent("restored")}${event.message === undefined ? "" : ` ${oneLine(event.message)}`}${view}`;
     case "ran":
       return `${style.good("done")} in ${time}${view}`;
     case "failed":
       return `${style.error("failed")} after ${time}`;
     case "interrupted":
-      return `${style.warning("interrupted")}; ${event.message ?? "run again to continue"}`;
+      return `${style.warning("interrupted")}; ${oneLine(event.message ?? "run again to continue")}`;
     case "blocked":
       return style.dim("blocked");
   }
@@ -46,23 +51,13 @@ export function detailsOfFinished(event: StageFinished): string[] {
   const lines: string[] = [];
   if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
   if (event.state !== "failed") return lines;
-  lines.push(...(event.message ?? "it gave no reason").split("\n"));
-  if (event.fix !== undefined) lines.push(`fix: ${event.fix}`);
+  lines.push(...printable(event.message ?? "it gave no reason").split("\n"));
+  if (event.fix !== undefined) lines.push(`fix: ${oneLine(event.fix)}`);
   if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
   return lines;
 }
 
 /** A warning in one line, with what to do. */
 export function phraseWarning({ message, fix }: Diagnostic): string {
-  return `warning: ${message}${fix === undefined ? "" : `; ${fix}`}`;
-}
-
-/** The last line of a run. */
-export function phraseRunFinished(event: Extract<EngineEvent, { type: "run-finished" }>): string {
-  const { counts, status, pipeline: name } = event;
-  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  if (event.runId === undefined) return `${name}: nothing to do (${total} ${total === 1 ? "stage" : "stages"} cached)`;
-  const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
-  const after = status === "interrupted" ? "; the same command continues" : "";
-  return `${name}: ${status} in ${formatDuration(event.durationMs)} (${parts.join(", ")})${after}`;
+  return oneLine(`warning: ${message}${fix === undefined ? "" : `; ${fix}`}`);
 }

@@ -1,10 +1,11 @@
 import process from "node:process";
-import type { EngineEvent } from "noiseline";
+import { type EngineEvent, printable } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { styleFor } from "../format/style.ts";
 import { printError, printLine } from "../io.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished, phraseWarning } from "./phrases.ts";
+import { type CliEvent, linesOfRunFinished } from "./ending.ts";
+import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -15,7 +16,7 @@ export class PlainReporter {
   readonly #pace = new Map<string, Pace>();
   readonly #lastShown = new Map<string, number>();
 
-  emit(event: EngineEvent): void {
+  emit(event: CliEvent): void {
     switch (event.type) {
       case "run-started":
         return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
@@ -34,8 +35,10 @@ export class PlainReporter {
       }
       case "stage-progress":
         return this.#progress(event);
-      case "stage-note":
-        return printError(`${event.id}: ${event.level === "warn" ? "warning: " : ""}${event.message}`);
+      case "stage-note": {
+        const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
+        return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
+      }
       case "stage-waiting":
         return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
       case "stage-finished":
@@ -46,7 +49,7 @@ export class PlainReporter {
       case "stopping":
         return printError(event.reason);
       case "run-finished":
-        return printLine(phraseRunFinished(event));
+        return printLine(linesOfRunFinished(event).join("\n"));
     }
   }
 
@@ -59,6 +62,6 @@ export class PlainReporter {
     this.#lastShown.set(id, now);
     const figures = Object.entries(update.figures ?? {}).map(([name, value]) => ` ${name} ${value}`).join("");
     const left = eta === undefined ? "" : `, ETA ${formatDuration(eta)}`;
-    printLine(`${id}: ${update.unit} ${update.done}/${update.total}${figures}${left}`);
+    printLine(`${id}: ${oneLine(`${update.unit} ${update.done}/${update.total}${figures}`)}${left}`);
   }
 }

@@ -1,7 +1,10 @@
+import { parentDeathGuard } from "noiseline";
 import { delimiter, isAbsolute, join } from "node:path";
 import { SetupFailure } from "./failure.ts";
 
 const LINES_SHOWN = 15;
+/** Compiling the addon takes minutes, and so may a download. */
+const TIMEOUT_MS = 60 * 60_000;
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -24,8 +27,10 @@ export async function requireProgram(name: string, purpose: string, debian: stri
 
 /** Run a program to its end and return its standard output. @throws SetupFailure with the end of what it said. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions): Promise<string> {
-  const { success, code, signal, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
+  const [first, ...rest] = [...parentDeathGuard(), program, ...args];
+  const { success, code, signal, stdout, stderr } = await new Deno.Command(first!, {
+    args: rest,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

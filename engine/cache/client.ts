@@ -1,6 +1,7 @@
 import { delay } from "@std/async";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { Limit } from "../limit.ts";
+import { concatenate, MAX_RECORD_BYTES } from "../store/reading.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
 /** How long to wait, in milliseconds. */
@@ -23,7 +24,10 @@ const TICKS = 20;
 const READS_AT_ONCE = 16;
 const WRITES_AT_ONCE = 8;
 
-/** Sending is given this long at least; a file as long as such a slow line needs for it. */
+/** With the line that holds its checksum. */
+const MAX_SEALED_BYTES = MAX_RECORD_BYTES + 100;
+
+/** Sending and receiving are given as long as such a slow line needs for a file, and some more. */
 const SLOWEST_BYTES_PER_MS = 50;
 
 export interface ClientOptions {
@@ -79,19 +83,29 @@ export class CacheClient {
     });
   }
 
-  /** A whole small file; undefined where there is none or nobody answers. */
+  /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
   async read(name: string): Promise<Uint8Array | undefined> {
     const chunks: Uint8Array[] = [];
-    const read = await this.stream(name, (chunk) => chunks.push(chunk), () => chunks.splice(0));
-    return read ? concatenate(chunks) : undefined;
+    let left = MAX_SEALED_BYTES;
+    const take = (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      left -= chunk.length;
+      return left >= 0;
+    };
+    const restart = () => {
+      chunks.splice(0);
+      left = MAX_SEALED_BYTES;
+    };
+    if (!await this.stream(name, take, restart)) return undefined;
+    return left < 0 ? new Uint8Array() : concatenate(chunks);
   }
 
   /**
-   * Read a file piece by piece. `restart` is called before each further try. Errors of `take` are the caller's own and
-   * go through.
+   * Read a file piece by piece, until `take` wants no more. `restart` is called before each further try. Errors of
+   * `take` are the caller's own and go through.
    * @returns false where there is no such file or nobody answers
    */
-  async stream(name: string, take: (chunk: Uint8Array) => void, restart: () => void): Promise<boolean> {
+  async stream(name: string, take: (chunk: Uint8Array) => boolean, restart: () => void): Promise<boolean> {
     let first = true;
     const once = async (): Promise<Answer<boolean>> => {
       // Others may have found out while this one stood in line.
@@ -165,9 +179,10 @@ export class CacheClient {
     }
   }
 
-  async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => void): Promise<Answer<boolean>> {
+  async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => boolean): Promise<Answer<boolean>> {
     const reader = stream.getReader();
     let whole = false;
+    const pace = new Pace(6 * this.patience.answerMs);
     try {
       while (true) {
         const next = await this.#within(this.patience.stallMs, async () => {
@@ -180,9 +195,11 @@ export class CacheClient {
         if ("trouble" in next) return next;
         whole = next.value.done;
         if (whole) return { value: true };
-        take(next.value.value!);
+        if (!take(next.value.value!)) return { value: true };
+        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it sends too slowly");
       }
     } finally {
+      pace.end();
       if (!whole) reader.cancel().catch(() => {});
     }
   }
@@ -201,6 +218,28 @@ export class CacheClient {
   }
 }
 
+/** A clock for a whole file, which also one that comes drop by drop runs out of. */
+class Pace {
+  readonly #timer: ReturnType<typeof setInterval>;
+  #leftMs: number;
+
+  /** @param graceMs how much longer than on the slowest line it may take */
+  constructor(graceMs: number) {
+    this.#leftMs = graceMs;
+    const tickMs = graceMs / TICKS;
+    this.#timer = setInterval(() => this.#leftMs -= tickMs, tickMs);
+  }
+
+  isTooSlow(bytes: number): boolean {
+    this.#leftMs += bytes / SLOWEST_BYTES_PER_MS;
+    return this.#leftMs <= 0;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
 /** Resolves when the signal fires. */
 function aborted(signal: AbortSignal): Promise<{ readonly trouble: Trouble }> {
   return new Promise((resolve) => {
@@ -208,14 +247,4 @@ function aborted(signal: AbortSignal): Promise<{ readonly trouble: Trouble }> {
     if (signal.aborted) tell();
     else signal.addEventListener("abort", tell, { once: true });
   });
-}
-
-function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
+import { locate } from "../store/trouble.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheClient } from "./client.ts";
@@ -79,10 +80,13 @@ export class Downloads {
     const read = await this.#client.stream(objectName(sha256), (chunk) => {
       size += chunk.length;
       // Whatever follows, it is not what was asked for, and it may be endless.
-      if (size > wanted) return;
+      if (size > wanted) return false;
       digest.update(chunk);
-      for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
+      locate(path, () => {
+        for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
+      });
       count(chunk.length);
+      return true;
     }, () => {
       target.truncateSync(0);
       target.seekSync(0, Deno.SeekMode.Start);

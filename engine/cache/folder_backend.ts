@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { FolderMaker } from "../store/folders.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files this much older than a new one belong to processes that are gone. */
 const ABANDONED_MS = 24 * 3_600_000;
+
+/** Names that writers give. */
+const TEMPORARY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?$/;
 
 /** How file systems without hard links, such as SMB's, refuse to make one. Windows has no name for some of it. */
 const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EINVAL", "EISDIR"]);
@@ -18,7 +21,7 @@ export class FolderBackend implements CacheBackend {
   readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
   readonly #root: string;
-  readonly #folders = new FolderMaker((path) => Deno.mkdir(path, { recursive: true }));
+  readonly #folders = new FolderMaker((path) => this.#makeFolder(path));
   #count = 0;
   #links = true;
   readonly #link: typeof Deno.link;
@@ -31,7 +34,12 @@ export class FolderBackend implements CacheBackend {
   }
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
-    return await this.#ifThere(async () => (await Deno.open(join(this.#root, name))).readable);
+    const path = join(this.#root, name);
+    return await this.#ifThere(async () => {
+      // A pipe would wait for its writer, and a device has no end; nothing is as good as something damaged.
+      const { isFile } = await Deno.stat(path);
+      return isFile ? (await Deno.open(path)).readable : ReadableStream.from<Uint8Array<ArrayBuffer>>([]);
+    });
   }
 
   async size(name: string): Promise<Answer<number | undefined>> {
@@ -57,9 +65,7 @@ export class FolderBackend implements CacheBackend {
   /** Nothing to find out but whether there is a folder. Only its last part is made: a mount that is away stays away. */
   async prepare(): Promise<Answer<string | undefined>> {
     try {
-      await Deno.mkdir(this.#root).catch((error) => {
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      });
+      await makeOne(this.#root);
       await this.#folders.ensure(join(this.#root, "tmp"));
       const probe = join(this.#root, "tmp", crypto.randomUUID());
       await Deno.writeTextFile(probe, "");
@@ -69,6 +75,17 @@ export class FolderBackend implements CacheBackend {
       return { value: undefined };
     } catch (error) {
       return { trouble: explain(error, this.#root) };
+    }
+  }
+
+  /** Whoever may write to the folder could lead this user's writes out of it by a link. */
+  async #makeFolder(path: string): Promise<void> {
+    await Deno.mkdir(this.#root, { recursive: true });
+    for (let at = this.#root, names = relative(this.#root, path).split(sep); names.length > 0;) {
+      at = join(at, names.shift()!);
+      await makeOne(at);
+      if ((await Deno.lstat(at)).isDirectory) continue;
+      throw Object.assign(new Error(`${at} is a link or a file, and has to be a folder`), { code: "ENOTDIR" });
     }
   }
 
@@ -93,6 +110,7 @@ export class FolderBackend implements CacheBackend {
   async #sweep(now: number): Promise<void> {
     const folder = join(this.#root, "tmp");
     for await (const { name } of Deno.readDir(folder)) {
+      if (!TEMPORARY.test(name)) continue;
       const info = await Deno.stat(join(folder, name)).catch(() => undefined);
       if (now - (info?.mtime?.getTime() ?? now) > ABANDONED_MS) await Deno.remove(join(folder, name)).catch(() => {});
     }
@@ -109,6 +127,12 @@ export class FolderBackend implements CacheBackend {
       return there ? { value: undefined } : { trouble: explain(error, this.#root) };
     }
   }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  await Deno.mkdir(folder).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
 }
 
 /** @returns the digest of what was written */
@@ -132,7 +156,7 @@ function explain(error: unknown, root: string) {
   const code = (error as { code?: string }).code ?? "";
   const { message } = error as Error;
   if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message).trouble;
-  if (["ENOSPC", "EDQUOT", "ENOTDIR"].includes(code)) return trouble("refused", message).trouble;
+  if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP"].includes(code)) return trouble("refused", message).trouble;
   // ESTALE, EIO and the like: the server is away for a while, or forgot what was open.
   return trouble("busy", message).trouble;
 }

@@ -1,4 +1,5 @@
 import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
+import { fitsItsKey } from "../fingerprint/fits_key.ts";
 import type { CacheClient } from "./client.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
 
@@ -70,7 +71,9 @@ export class Lookups {
     if (content === undefined) return;
     const unsealed = unseal(content, resultManifestSchema);
     if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
-    else if (unsealed.record.resolvedKey === resolvedKey) this.#found.set(resolvedKey, unsealed.record);
+    // What is made from a record whose digests are not those of its files would have the key of something else.
+    else if (fitsItsKey(unsealed.record, resolvedKey)) this.#found.set(resolvedKey, unsealed.record);
+    else this.#report(stage, resolvedKey, resultName(resolvedKey), "damaged");
   }
 
   #isDue(key: string): boolean {

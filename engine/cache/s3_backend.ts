@@ -9,6 +9,8 @@ const MAX_PUT_BYTES = 5 * 2 ** 30;
 /** Bodies up to this size are sent from memory. */
 const IN_MEMORY_BYTES = 4 << 20;
 
+const MAX_REASON_CHARACTERS = 64 << 10;
+
 /** Codes with which every request of this run would be answered. */
 const HOPELESS = new Set([
   "AuthorizationHeaderMalformed",
@@ -136,7 +138,7 @@ async function openBody({ from, size }: Content): Promise<BodyInit> {
 /** What an answer means that is not a success. A file that is not there is no trouble. */
 async function whyNot(response: Response): Promise<Answer<undefined>> {
   const { status, headers } = response;
-  const text = await response.text().catch(() => "");
+  const text = await beginningOf(response).catch(() => "");
   const [code, detail] = ["Code", "Message"].map((tag) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(text)?.[1]);
   if (status === 404 && code !== "NoSuchBucket") return { value: undefined };
   const message = [String(status), code, detail && `(${detail})`].filter(Boolean).join(" ");
@@ -153,6 +155,17 @@ async function whyNot(response: Response): Promise<Answer<undefined>> {
   }
   if (status === 401 || status === 403) return trouble("denied", message);
   return trouble("refused", message);
+}
+
+/** Enough of an answer to know what is wrong; a body that never ends is let go. */
+async function beginningOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_REASON_CHARACTERS) break;
+  }
+  return text;
 }
 
 function explain(error: unknown): Trouble {

@@ -1,15 +1,8 @@
 import { join } from "node:path";
 import { type UnsentLine, unsentLineSchema } from "../../schemas/records.ts";
-import {
-  appendLine,
-  closeAppended,
-  ignoreTrouble,
-  makeFolder,
-  readJsonLines,
-  removeTree,
-  statIfThere,
-  writeAtomically,
-} from "../store/files.ts";
+import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../store/files.ts";
+import { readJsonLines, statIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
 import { isRunning } from "../store/is_running.ts";
 import { newRunId } from "../store/runs.ts";
 

@@ -165,6 +165,9 @@ export class Uploads {
       const there = unseal(content, resultManifestSchema);
       if ("problem" in there) return there.problem === "damaged";
       const theirs = there.record.outputs;
+      const ports = Object.keys({ ...theirs, ...manifest.outputs });
+      // It has other outputs than the stage, so nobody takes it for a result.
+      if (ports.some((port) => theirs[port]?.type !== manifest.outputs[port]?.type)) return true;
       const port = Object.keys(theirs).find((one) => theirs[one]!.digest !== manifest.outputs[one]?.digest);
       if (port !== undefined) {
         const [first, second] = [theirs, manifest.outputs].map((outputs) => outputs[port]?.digest.slice(0, 12));

@@ -21,6 +21,18 @@ export interface StageFinished {
   readonly log?: string;
 }
 
+export interface RunFinished {
+  readonly type: "run-finished";
+  readonly pipeline: string;
+  readonly status: RunStatus;
+  readonly counts: Readonly<Record<StageEndState, number>>;
+  readonly durationMs: number;
+  /** Undefined when there was nothing to do and so no run was recorded. */
+  readonly runId: string | undefined;
+  /** Stages whose folder in `outputs/` shows a result of another configuration. */
+  readonly earlier: readonly string[];
+}
+
 /** Everything that happens in a run. The engine prints nothing; reporters turn these into text. */
 export type EngineEvent =
   | { readonly type: "run-started"; readonly runId: string; readonly plan: Plan; readonly outputs: string }
@@ -36,14 +48,6 @@ export type EngineEvent =
   | { readonly type: "stage-saved"; readonly id: string; readonly step: number }
   | StageFinished
   | { readonly type: "stopping"; readonly reason: string }
-  | {
-    readonly type: "run-finished";
-    readonly pipeline: string;
-    readonly status: RunStatus;
-    readonly counts: Readonly<Record<StageEndState, number>>;
-    readonly durationMs: number;
-    /** Undefined when there was nothing to do and so no run was recorded. */
-    readonly runId: string | undefined;
-  };
+  | RunFinished;
 
 export type Emit = (event: EngineEvent) => void;

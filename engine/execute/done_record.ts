@@ -7,7 +7,8 @@ import type { Pipeline } from "../pipeline.ts";
 import { readsLatest } from "../plan/freshness.ts";
 import { readChecked, writeChecked } from "../store/checked_json.ts";
 import type { FileFacts } from "../store/facts.ts";
-import { ignoreTrouble, isThere } from "../store/files.ts";
+import { isThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import type { ViewStore } from "../store/views.ts";
 

@@ -1,5 +1,5 @@
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { Emit } from "../event/events.ts";
+import type { RunFinished } from "../event/events.ts";
 import { digestExternals, type Outside } from "../fingerprint/externals.ts";
 import { selectStages } from "../graph/select.ts";
 import type { PipelineCache } from "../load/pipeline_cache.ts";
@@ -7,6 +7,7 @@ import type { Pipeline } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import type { Store } from "../store/store.ts";
+import { EarlierNote } from "./earlier.ts";
 import { DoneRecord } from "./done_record.ts";
 import type { RunSummary } from "./run_pipeline.ts";
 
@@ -15,6 +16,8 @@ export interface Nothing {
   readonly pipeline: string;
   /** How many stages it was asked for, all of them cached. */
   readonly stages: number;
+  /** As a run tells it. */
+  readonly earlier: readonly string[];
 }
 
 /**
@@ -40,13 +43,15 @@ export async function findNothing(
   if (pipeline === undefined) return undefined;
   const { name } = pipeline;
   const outside = digestExternals(pipeline, store.digests);
+  const note = new EarlierNote(pipeline, store);
   const record = targets.length === 0 ? new DoneRecord(store, pipeline, cache.kept!) : undefined;
   const known = record?.count(outside.externals);
-  if (known !== undefined) return { pipeline: name, stages: known };
+  // While the record holds, only a run that came to nothing can have left a note.
+  if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(manifestsOf(plan.stages));
-  return { pipeline: name, stages: plan.stages.size };
+  return { pipeline: name, stages: plan.stages.size, earlier: targets.length === 0 ? note.renew() : [] };
 }
 
 /** Let the next run know that there is nothing to do, if this one reached all stages. */
@@ -75,8 +80,8 @@ function planIfCached(
   return planner.ok ? planner.value.planIfCached() : undefined;
 }
 
-/** Say of such a run what a run says. */
-export function finishNothing({ pipeline, stages }: Nothing, emit: Emit, durationMs: number): void {
+/** What a run says that has nothing to do. */
+export function finishNothing({ pipeline, stages, earlier }: Nothing, durationMs: number): RunFinished {
   const counts = { cached: stages, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
-  emit({ type: "run-finished", pipeline, status: "done", counts, durationMs, runId: undefined });
+  return { type: "run-finished", pipeline, status: "done", counts, durationMs, runId: undefined, earlier };
 }

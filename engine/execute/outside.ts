@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, externalPaths, filesBelow } from "../fingerprint/externals.ts";
 import type { Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
@@ -16,7 +16,7 @@ export interface Outside {
   readonly packages: Readonly<Record<string, string>>;
   /** Params that name another place for this run: of a copy. */
   readonly params: Readonly<Record<string, string>>;
-  /** What it may read as it is, though its code is not trusted. */
+  /** What of the user's it reads as it is. */
   readonly lent: readonly string[];
 }
 
@@ -40,22 +40,19 @@ function hostOf(url: string): string {
 
 /**
  * Copy a file or folder of the user's for code that is not trusted, where it is not too large.
- * @returns where the copy lies, or what is to be lent
+ * @returns where the copy lies
  */
-function copyExternal(path: string, place: string): { readonly copy: string } | { readonly lent: readonly string[] } {
+function copyExternal(path: string, place: string): string | undefined {
   const info = Deno.statSync(path);
   const files = info.isDirectory
     ? [...filesBelow(path, "", new Set())].map((file) => ({ path: file.path, size: file.facts.size }))
     : [{ path: "", size: info.size }];
-  if (isLentWhole(files)) {
-    const whole = files.map((file) => join(path, file.path));
-    return { lent: info.isDirectory ? [path, ...new Set(whole.map(dirname)), ...whole] : whole };
-  }
-  const copy = join(place, basename(path));
+  if (isLentWhole(files)) return undefined;
+  const copy = join(place, basename(resolve(path)));
   makeFolder(info.isDirectory ? copy : place);
   for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
   for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
-  return { copy };
+  return copy;
 }
 
 /**
@@ -63,7 +60,7 @@ function copyExternal(path: string, place: string): { readonly copy: string } | 
  * @returns or what went wrong
  */
 export async function openOutside(
-  { stage, keys }: PlannedStage,
+  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
   digests: DigestCache,
   onProgress: (message: string) => void,
@@ -80,11 +77,13 @@ export async function openOutside(
   const params: Record<string, string> = {};
   const lent: string[] = [];
   for (const [name, path] of Object.entries(externalPaths(stage, folders.pipeline))) {
-    const got = stage.kind.custom ? copyExternal(path, join(folders.scratch, "external", name)) : { lent: [] };
-    if ("lent" in got) lent.push(...got.lent);
-    else params[name] = got.copy;
-    readable.push(params[name] ?? path);
-    if ("copy" in got && contentDigest(got.copy, digests) !== keys!.ingredients.externals[name]) {
+    // Names of params are the stage's choice, and no part of a path.
+    const place = join(folders.scratch, "external", String(readable.length));
+    const copy = stage.kind.custom ? copyExternal(path, place) : undefined;
+    readable.push(copy ?? path);
+    if (copy === undefined) lent.push(path);
+    else params[name] = copy;
+    if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
       return { message: `${name} changed after the run was planned`, fix: "run again" };
     }
   }

@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import {
   type ArtifactRecord,
@@ -9,7 +10,8 @@ import {
 import { artifactDigest } from "../fingerprint/keys.ts";
 import { Limit } from "../limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { statIfThere } from "../store/files.ts";
+import { formatMemory } from "../process/memory.ts";
+import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
 
@@ -36,13 +38,8 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   }
 }
 
-/**
- * Whether a file can be kept under its name. Control characters would act on terminals; a name that is not UTF-8 comes
- * with other letters in their place, under which there is no file.
- */
+/** Whether a file can be kept under its name. One that is not UTF-8 comes with other letters, under which there is none. */
 function isKeepable(path: string, name: string): boolean {
-  // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name)) return false;
   return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
 }
 
@@ -81,6 +78,23 @@ export function listOutputs(
       return {
         message: `it ended without writing its output "${port}"`,
         fix: `write at least one file to outputs.${port}`,
+      };
+    }
+    const infos = files.map((name) => statIfThere(join(folder, name))!);
+    const linked = infos.findIndex(({ nlink }) => nlink !== null && nlink > 1);
+    if (linked >= 0) {
+      return {
+        message: `output "${port}" holds a file with a second name: ${files[linked]}`,
+        fix: "write it, as whoever has the other name could still change it",
+      };
+    }
+    const size = infos.reduce((sum, info) => sum + info.size, 0);
+    const { blocks, bsize } = statfsSync(folder);
+    // A file may have a size and nothing in it, and reading it would take days.
+    if (size > blocks * bsize) {
+      return {
+        message: `output "${port}" says that it holds ${formatMemory(size)}, which is more than the disk does`,
+        fix: `write to outputs.${port} what there is`,
       };
     }
     listed[port] = files;

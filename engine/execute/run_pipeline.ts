@@ -6,8 +6,11 @@ import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/grants.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
-import { ignoreTrouble, isEnvironmental, isMachineTrouble, isThere, makeFolder } from "../store/files.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere } from "../store/reading.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
+import { EarlierNote } from "./earlier.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
@@ -53,7 +56,12 @@ export async function runPipeline(
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
-  const finish = (status: RunStatus, runId: string | undefined): Result<RunSummary> => {
+  const note = new EarlierNote(pipeline, store);
+  const finish = (
+    status: RunStatus,
+    runId: string | undefined,
+    earlier: readonly string[] = [],
+  ): Result<RunSummary> => {
     const counts = count(results);
     emit({
       type: "run-finished",
@@ -62,6 +70,7 @@ export async function runPipeline(
       counts,
       durationMs: performance.now() - started,
       runId,
+      earlier,
     });
     return succeed({ status, runId, plan, stages: results, counts });
   };
@@ -75,7 +84,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined);
+    return finish("done", undefined, plan.stages.size === pipeline.stages.size ? note.renew() : []);
   }
 
   const closed = findClosedStore(plan, store);
@@ -87,13 +96,18 @@ export async function runPipeline(
   const marked = await lockStore(store, mark);
   if (!marked.ok) return refuse(marked.diagnostics);
   if (isStopped()) return finishEarly();
-  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, emit);
+  note.renew();
+  const tell: Emit = (event) => {
+    if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
+    emit(event);
+  };
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, tell);
   scheduler.begin();
   // What the run relies on is on record now, so `gc` may go about the rest.
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended);
+  return finish(...ended, note.renew());
 }
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */

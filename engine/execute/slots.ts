@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 
 /** Slots that a stage holds while it runs. */
 export interface HeldSlots extends Disposable {
@@ -120,6 +121,7 @@ export class Slots {
     const locks: { id: string; file: Deno.FsFile }[] = [];
     if (count === 0) return locks;
     const folder = this.#options.lockFolder ?? defaultLockFolder();
+    openRoot(folder);
     makeFolder(folder);
     for (const id of this.#options.gpus) {
       if (locks.length === count) break;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { StageRun } from "../../stages/contract.ts";
 import type { Emit } from "../event/events.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
+import { externalPaths, withPaths } from "../fingerprint/externals.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -53,6 +53,11 @@ export class StageExecution {
     return this.#rates.get(stageId)?.perSecond() ?? {};
   }
 
+  /** See {@linkcode RateMeter.overheadMs}. */
+  overheadMs({ stage, fromStep = 0 }: PlannedStage, durationMs: number): number | undefined {
+    return this.#rates.get(stage.id)?.overheadMs(durationMs, fromStep);
+  }
+
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.#options;
@@ -75,7 +80,7 @@ export class StageExecution {
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
-      params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
+      params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
@@ -134,15 +139,16 @@ export class StageExecution {
     if ("message" in outside) return { status: "failed", ...outside };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
-    lend(folder, [...stage.kind.custom ? linkedInputs(start) : [], ...outside.lent]);
-    const params = { ...start.params, ...outside.params };
+    const grants = await planned.device?.grants() ?? {};
+    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...outside.lent, ...grants.read ?? []]);
+    const params = withPaths({ kind: stage.kind, params: start.params }, outside.params);
     try {
       return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
         folder,
         readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
         writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
         hosts: outside.hosts,
-        grants: await planned.device?.grants() ?? {},
+        grants,
         timeoutMs: stage.timeoutMs,
         memoryLimit: memoryLimitOf(stage),
         env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
@@ -159,11 +165,10 @@ export class StageExecution {
 
 const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
 
-/** Inputs that a stage's process sees under their own names and shares with the store. */
+/** Folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs }: StartMessage): string[] {
   const messages = Object.values(inputs).flat().filter((one) => one !== null);
-  return messages.filter(({ files }) => isLentWhole(files))
-    .flatMap(({ files, folder }) => files.map((file) => join(folder!, file.path)));
+  return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
 }
 
 /** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */

@@ -6,7 +6,8 @@ import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import type { Grants } from "../process/grants.ts";
-import { isEnvironmental } from "../store/files.ts";
+import { isEnvironmental } from "../store/trouble.ts";
+import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
@@ -333,7 +334,8 @@ export class StageRunner {
   /** Publish, or keep what was published first: one key has one result. */
   async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
     const { store, replace, emit, pipeline } = this.#options;
-    const first = store.results.byResolved(manifest.resolvedKey);
+    const there = store.results.byResolved(manifest.resolvedKey);
+    const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
     const difference = first === undefined ? undefined : compareResults(first, manifest);
     let serving = manifest;
     if (first !== undefined && difference !== undefined) {
@@ -350,7 +352,8 @@ export class StageRunner {
     return serving;
   }
 
-  #recordTiming({ stage, fromStep, device }: PlannedStage, durationMs: number): void {
+  #recordTiming(planned: PlannedStage, durationMs: number): void {
+    const { stage, fromStep, device } = planned;
     this.#options.store.timings.add({
       pipeline: this.#options.pipeline.name,
       stage: stage.id,
@@ -358,8 +361,11 @@ export class StageRunner {
       numerics: device?.numerics ?? null,
       machine: machineClass(),
       workGflop: stage.workGflop ?? null,
+      workShape: stage.workShape ?? null,
+      likeness: stage.likeness ?? null,
       extent: stage.extent ?? null,
       fromStep: fromStep ?? null,
+      overheadMs: this.#execution.overheadMs(planned, durationMs) ?? null,
       durationMs,
     });
   }

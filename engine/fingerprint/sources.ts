@@ -1,6 +1,6 @@
 import type { Sources } from "../../schemas/records.ts";
 import type { Stage } from "../pipeline.ts";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import { externalPaths, type Externals, filesBelow } from "./externals.ts";
 
 /** Size of a file, or of all files below a folder; undefined where there is nothing. */

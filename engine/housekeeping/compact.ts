@@ -1,9 +1,9 @@
 import { basename, join } from "node:path";
 import { indexLineSchema, type Timing, timingSchema, viewRecordSchema } from "../../schemas/records.ts";
-import { readJsonLines, removeTree, statIfThere, writeAtomically } from "../store/files.ts";
+import { removeTree, writeAtomically } from "../store/files.ts";
+import { entriesOf, readJsonLines, statIfThere } from "../store/reading.ts";
 import { lockNow } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
-import { entriesOf } from "./inventory.ts";
 
 /** Forecasts look at the last time of a stage and the largest of a kind; a few more tell how much they vary. */
 const TIMINGS_KEPT = 20;

@@ -1,7 +1,7 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Plan } from "../plan/plan.ts";
-import { isThere } from "../store/files.ts";
+import { isThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 
 /**

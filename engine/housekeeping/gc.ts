@@ -1,10 +1,12 @@
 import { dirname } from "node:path";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { isEnvironmental, removeTree, statIfThere } from "../store/files.ts";
+import { removeTree } from "../store/files.ts";
+import { entriesOf, statIfThere } from "../store/reading.ts";
+import { isEnvironmental } from "../store/trouble.ts";
 import { tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { compactFiles, sweepLocks } from "./compact.ts";
-import { entriesOf, type Looked, takeInventory } from "./inventory.ts";
+import { type Looked, takeInventory } from "./inventory.ts";
 import { findLeftovers, type Leftover } from "./leftovers.ts";
 import { chooseGarbage, type Garbage, type GcPolicy, type Keeper, type Removal } from "./policy.ts";
 

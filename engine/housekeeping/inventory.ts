@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
-import { readJsonLines, statIfThere } from "../store/files.ts";
+import { entriesOf, readJsonLines, statIfThere } from "../store/reading.ts";
 import { runState } from "../store/liveness.ts";
 import { savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -16,16 +16,6 @@ export interface Looked {
   readonly broken: readonly string[];
   /** Tags whose records cannot be read, so that nobody knows what they keep. */
   readonly brokenTags: readonly string[];
-}
-
-/** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
-export function entriesOf(folder: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(folder)];
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return [];
-    throw error;
-  }
 }
 
 /** The later of both times: moving a file or making it read-only sets the second alone. */

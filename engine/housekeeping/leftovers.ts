@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { isRunning } from "../store/is_running.ts";
-import { statIfThere } from "../store/files.ts";
+import { entriesOf, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
-import { changedMs, entriesOf, measure } from "./inventory.ts";
+import { changedMs, measure } from "./inventory.ts";
 
 /** What a process left behind that was killed, or set aside. */
 export interface Leftover {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { hashFile, isEnvironmental, statIfThere } from "../store/files.ts";
+import { entriesOf, holds, statIfThere } from "../store/reading.ts";
+import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "./fits_key.ts";
-import { entriesOf, takeNames } from "./inventory.ts";
+import { fitsItsKey } from "../fingerprint/fits_key.ts";
+import { takeNames } from "./inventory.ts";
 
 /** A file of a result that is not what its name says, or not there. */
 export interface Fault {
@@ -103,13 +104,13 @@ function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256
   const path = store.objects.pathOf(sha256);
   const info = statIfThere(path);
   if (info === undefined) return "missing";
-  return info.isFile && info.size === size && hashFile(path) === sha256 ? undefined : "damaged";
+  return info.isFile && info.size === size && holds(path, sha256) ? undefined : "damaged";
 }
 
 function hasOtherBytes(store: Store, sha256: string): boolean {
   const path = store.objects.pathOf(sha256);
   const info = statIfThere(path);
-  return info !== undefined && !(info.isFile && hashFile(path) === sha256);
+  return info !== undefined && !(info.isFile && holds(path, sha256));
 }
 
 function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {

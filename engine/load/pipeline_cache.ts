@@ -6,7 +6,9 @@ import { importLate } from "../import_late.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../process/toolkit.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
-import { hashFile, ignoreTrouble, statIfThere } from "../store/files.ts";
+import { hashFile, statIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import { findStoreRoot } from "../store/store.ts";
 import { isJsonSafe, type KeptPipeline, packPipeline, unpackPipeline } from "./kept_pipeline.ts";
 import type { BuiltinKinds } from "./kinds.ts";
@@ -108,6 +110,7 @@ export class PipelineCache {
     if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
     const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
     ignoreTrouble(() => {
+      openRoot(this.#folder);
       dropOldest(this.#folder, PREFIX, KEPT);
       this.#kept = writeChecked(path, entry);
     });

@@ -22,6 +22,12 @@ export function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): 
   );
 }
 
+/** Whether a record has the outputs of a stage. One that has others was not made by it, whatever its key says. */
+export function hasPortsOf({ kind }: Stage, { outputs }: ResultManifest): boolean {
+  const ports = Object.keys({ ...kind.outputs, ...outputs });
+  return ports.every((port) => kind.outputs[port] !== undefined && kind.outputs[port].type === outputs[port]?.type);
+}
+
 /** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
 export function ofStage(
   { choice }: Stage,

@@ -7,7 +7,7 @@ import { withPredecessors } from "../graph/order.ts";
 import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { ofStage, readsLatest, sameInputs } from "./freshness.ts";
+import { hasPortsOf, ofStage, readsLatest, sameInputs } from "./freshness.ts";
 import { type Chosen, KeyBook } from "./key_book.ts";
 import { readRanking } from "./ranking.ts";
 import { StageDevices } from "./devices.ts";
@@ -104,6 +104,11 @@ export class Planner {
     return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
   }
 
+  /** The plan as far as it is known without looking at devices and the shared cache. */
+  survey(): ReadonlyMap<string, PlannedStage> {
+    return this.#planAll();
+  }
+
   /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
   async askCache(planned: PlannedStage): Promise<void> {
     await this.#findShared([planned]);
@@ -191,18 +196,18 @@ export class Planner {
     if (keys === undefined) {
       // What this stage reads was left out because its recipe already led to a result.
       const shortcut = force ? undefined : this.#shortcuts.get(id);
-      const manifest = this.#goodResult(shortcut);
+      const manifest = this.#goodResult(stage, shortcut);
       if (manifest !== undefined) return { ...base, ...this.#served(stage, local, manifest), manifest };
-      const shared = this.#sharedResult(shortcut, localKey);
+      const shared = this.#sharedResult(stage, shortcut, localKey);
       if (shared !== undefined) return { ...base, ...this.#fetched(stage, local, shared) };
       return { ...base, ...this.#pending(stage, local, localKey, force) };
     }
     const found = this.#store.results.byResolved(keys.resolvedKey);
-    const manifest = force ? undefined : this.#goodResult(found);
+    const manifest = force ? undefined : this.#goodResult(stage, found);
     if (manifest !== undefined) {
       return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
     }
-    const shared = force ? undefined : this.#sharedResult(this.#cache?.known(keys.resolvedKey), localKey);
+    const shared = force ? undefined : this.#sharedResult(stage, this.#cache?.known(keys.resolvedKey), localKey);
     if (shared !== undefined) return { ...base, keys, ...this.#fetched(stage, keys.ingredients, shared) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
@@ -235,7 +240,8 @@ export class Planner {
     for (const stage of this.#pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
       const local = ofStage(stage, localKey, this.#store.results.byRecipe(recipeKey));
-      const found = this.#goodResult(local) ?? this.#sharedResult(this.#cache?.knownByRecipe(recipeKey), localKey) ??
+      const found = this.#goodResult(stage, local) ??
+        this.#sharedResult(stage, this.#cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
       const reads = Object.values(stage.inputs).flat().map((binding) => binding.stage);
@@ -244,7 +250,7 @@ export class Planner {
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(stage.id);
       const manifest = found !== undefined && !moved
-        ? this.#goodResult(found) ?? this.#sharedResult(found, localKey)
+        ? this.#goodResult(stage, found) ?? this.#sharedResult(stage, found, localKey)
         : undefined;
       const before = predecessorsOf(stage);
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
@@ -291,8 +297,8 @@ export class Planner {
   }
 
   /** A result counts only if all its objects are there. Their content is checked when it is read. */
-  #goodResult(manifest: ResultManifest | undefined): ResultManifest | undefined {
-    if (manifest === undefined) return undefined;
+  #goodResult(stage: Stage, manifest: ResultManifest | undefined): ResultManifest | undefined {
+    if (manifest === undefined || !hasPortsOf(stage, manifest)) return undefined;
     let good = this.#good.get(manifest);
     if (good === undefined) {
       const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
@@ -304,9 +310,10 @@ export class Planner {
   }
 
   /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */
-  #sharedResult(manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
+  #sharedResult(stage: Stage, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
     if (manifest === undefined || manifest.localKey !== localKey) return undefined;
-    return this.#cache?.known(manifest.resolvedKey);
+    const known = this.#cache?.known(manifest.resolvedKey);
+    return known !== undefined && hasPortsOf(stage, known) ? known : undefined;
   }
 
   #fetched(

@@ -2,7 +2,9 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
-import { copyFile, hashFile, readTextIfThere, statIfThere } from "../store/files.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
+import { copyFile } from "../store/files.ts";
+import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
 import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
 import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
 import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
@@ -57,7 +59,7 @@ async function askDeno(
   file: string,
   { config, lock }: ReturnType<typeof findSettings>,
 ): Promise<{ readonly info: Info; readonly lock: Lock } | { readonly error: string }> {
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
     // Deno adds to a lock; the user's is not this program's to change.
     const copy = join(folder, "deno.lock");

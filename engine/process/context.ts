@@ -4,6 +4,7 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
+import { openRoot } from "../store/roots.ts";
 import {
   type InputMessage,
   stageEndSchema,
@@ -41,6 +42,7 @@ function cannotLocate(file: FileEntry): never {
 }
 
 export function openOutput(folder: string): OutputArtifact {
+  openRoot(folder);
   return {
     folder,
     write: (name, content) => {

@@ -23,6 +23,7 @@ import {
   spawnDeno,
 } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 
 /** Why a question has no answer, and what to do about it where that is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };
@@ -63,7 +64,7 @@ export function whyUnloadable(file: string): string | undefined {
  */
 export async function askChild<T>(asked: Question, fetched = false): Promise<{ answer: T } | Unanswered> {
   const { entry, task, question, map } = asked;
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
-import { hashFile } from "../store/files.ts";
+import { hashFile } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { InputMessage } from "./protocol.ts";
 

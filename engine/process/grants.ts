@@ -1,7 +1,10 @@
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
-import { ignoreTrouble, makeFolder, readTextIfThere, writeAtomically } from "../store/files.ts";
+import { makeFolder, writeAtomically } from "../store/files.ts";
+import { readTextIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
 /** Where what users grant is kept: no project, archive or stage can write there. */
@@ -48,6 +51,7 @@ export class Grants {
     const own = { project: this.#project, stage, rights: [...this.#held.get(stage)!].sort() };
     const kept: GrantsFile = { format: 1, grants: [...others, own] };
     ignoreTrouble(() => {
+      openRoot(dirname(this.#path));
       makeFolder(dirname(this.#path));
       writeAtomically(this.#path, `${JSON.stringify(kept, null, 2)}\n`);
     });

@@ -1,9 +1,10 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../stages/contract.ts";
+import { makeTemporaryFolder } from "../store/folders.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { moduleFlags, type ModuleMap } from "./module_lock.ts";
-import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;
@@ -28,9 +29,11 @@ export async function installPackages(
     if (first) onProgress("fetching packages (once; the tensor engine is a download of about 100 MB)");
     onProgress(message);
   };
-  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  const folder = await makeTemporaryFolder();
   try {
-    const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
+    // What reads the outputs of a custom stage is loaded by its worker.
+    const flags = [...moduleFlags(folder, map), ...map === undefined ? [] : [WORKER_MODULE]];
+    const problem = await cacheModule(entry, flags, say, signal);
     if (problem === undefined) installed.add(entry);
     return problem;
   } finally {

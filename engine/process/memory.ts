@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { readTextIfThere } from "../store/files.ts";
+import { readTextIfThere } from "../store/reading.ts";
 
 const UNIT_BYTES = { MB: 1e6, GB: 1e9, MiB: 1 << 20, GiB: 1 << 30 } as const;
 

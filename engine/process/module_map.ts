@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { readTextIfThere, statIfThere } from "../store/files.ts";
+import { readTextIfThere, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_CONFIG } from "./runtime.ts";
 
 /** What one import of a module comes to. */

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isThere, makeFolder, statIfThere } from "../store/files.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere, statIfThere } from "../store/reading.ts";
 import { streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
 import { StageLog } from "./stage_log.ts";

@@ -1,4 +1,4 @@
-import { isMachineTrouble } from "../store/files.ts";
+import { isMachineTrouble } from "../store/trouble.ts";
 import { MAX_TEXT } from "./lines.ts";
 import type { StageOutcome } from "./protocol.ts";
 import { explainRefusal, type OwnFolders } from "./refusal.ts";

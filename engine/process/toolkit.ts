@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./runtime.ts";
 
 /** Where the code lies that decides what a pipeline file means. */

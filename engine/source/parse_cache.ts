@@ -2,14 +2,16 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { refuse, type Result, type SourceText, succeed } from "../diagnostic/diagnostic.ts";
 import { dropOldest, readChecked, writeChecked } from "../store/checked_json.ts";
-import { ignoreTrouble, statIfThere } from "../store/files.ts";
+import { statIfThere } from "../store/reading.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import type { SourceDocument } from "./document.ts";
 import { parseYaml } from "./parse_yaml.ts";
 
 /** Parsing smaller files takes a few milliseconds. */
 const WORTH_CACHING = 50_000;
 /** Raised when the same text would give another value. */
-const FORMAT = 1;
+const FORMAT = 2;
 const PREFIX = "yaml-";
 /** Every edit of a large file leaves one parsed text behind; a few are kept for going back and forth. */
 const KEPT = 8;
@@ -37,6 +39,7 @@ export function parseYamlCached(source: SourceText, cacheFolder: string): Result
     if (statIfThere(cacheFolder) !== undefined && isPlain(parsed.value.value)) {
       const { value } = parsed.value;
       ignoreTrouble(() => {
+        openRoot(cacheFolder);
         dropOldest(cacheFolder, PREFIX, KEPT);
         writeChecked(path, value);
       });

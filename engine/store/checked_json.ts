@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { removeQuietly, statIfThere, writeAtomically } from "./files.ts";
+import { removeQuietly, writeAtomically } from "./files.ts";
+import { asRecord, entriesOf, readIfThere, statIfThere } from "./reading.ts";
 
 /** A value and the SHA-256 of the text that it was read from. */
 export interface Checked {
@@ -16,18 +17,14 @@ function sha256(text: string | Uint8Array): string {
 export function writeChecked(path: string, value: unknown): string {
   const json = JSON.stringify(value);
   const checksum = sha256(json);
-  writeAtomically(path, `${checksum}\n${json}`);
+  writeAtomically(path, asRecord(`${checksum}\n${json}`, path));
   return checksum;
 }
 
 /** Undefined where the file cannot be read or is not as it was written. */
 export function readChecked(path: string): Checked | undefined {
-  let bytes: Uint8Array;
-  try {
-    bytes = Deno.readFileSync(path);
-  } catch {
-    return undefined;
-  }
+  const bytes = readIfThere(path);
+  if (bytes === undefined) return undefined;
   const cut = bytes.indexOf(10);
   const json = bytes.subarray(cut + 1);
   const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
@@ -37,7 +34,7 @@ export function readChecked(path: string): Checked | undefined {
 
 /** Make room for one more of a kind of file, so that a number of them are kept. */
 export function dropOldest(folder: string, prefix: string, kept: number): void {
-  const entries = [...Deno.readDirSync(folder)].filter(({ name }) => name.startsWith(prefix)).map(({ name }) => {
+  const entries = entriesOf(folder).filter(({ name }) => name.startsWith(prefix)).map(({ name }) => {
     const path = join(folder, name);
     return { path, time: statIfThere(path)?.mtime?.getTime() ?? 0 };
   });

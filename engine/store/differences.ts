@@ -1,5 +1,7 @@
 import { type Difference, differenceSchema } from "../../schemas/records.ts";
-import { appendLine, ignoreTrouble, readJsonLines } from "./files.ts";
+import { appendLine } from "./files.ts";
+import { readJsonLines } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 
 /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
 export class DifferenceStore {

@@ -1,4 +1,6 @@
-import { appendLine, hashFile, ignoreTrouble, isThere, readJsonLines, statIfThere, writeAtomically } from "./files.ts";
+import { appendLine, writeAtomically } from "./files.ts";
+import { hashFile, isThere, readJsonLines, statIfThere } from "./reading.ts";
+import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 import { factsOf, type FileFacts, sameFacts } from "./facts.ts";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
@@ -59,6 +61,11 @@ export class DigestCache {
     return sha256;
   }
 
+  /** Whether a file's content has a digest, from memory where that is safe. Of a file that cannot be read it has not. */
+  holds(path: string, sha256: string): boolean {
+    return unlessReadable(() => this.digest(path), undefined) === sha256;
+  }
+
   /**
    * The digest of a folder's content, from memory if every file is as it was when `compute` last gave it. A hundred
    * thousand files are known again by one digest of their facts, without a line of memory for each to be read.
@@ -77,7 +84,7 @@ export class DigestCache {
     const digest = compute();
     // As for single files: what changed lately, or since it was looked at, could change again and look the same.
     const same = files.every(({ path, facts }) => {
-      const after = statThrough(join(folder, path));
+      const after = unlessReadable(() => Deno.statSync(join(folder, path)), undefined);
       return after !== undefined && sameFacts(factsOf(after), facts);
     });
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
@@ -130,15 +137,6 @@ export class DigestCache {
   #compact(): void {
     const lines = [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`);
     ignoreTrouble(() => writeAtomically(this.#path, lines.join("")));
-  }
-}
-
-/** The facts of what a path leads to; undefined where that is gone. */
-function statThrough(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return undefined;
   }
 }
 

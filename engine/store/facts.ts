@@ -1,4 +1,4 @@
-import { statIfThere } from "./files.ts";
+import { statIfThere } from "./reading.ts";
 
 /** What tells whether a file has changed. */
 export interface FileFacts {

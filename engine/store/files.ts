@@ -1,11 +1,12 @@
 /**
- * Every write of the store goes through this module, so that tests can count, kill or fail each one.
- * Reads need no such care: a reader checks what it gets.
+ * Every write of the store goes through this module, so that tests can count, kill or fail each one, and so that none
+ * leads out of the folders that were opened for it (`roots.ts`). Reads are in `reading.ts`.
  */
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { Limit } from "../limit.ts";
+import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
+import { locate } from "./trouble.ts";
+import { assertFolder, assertInside } from "./roots.ts";
 
 export type FileOperation =
   | "mkdir"
@@ -39,7 +40,14 @@ export function setOperationHook(next: OperationHook | undefined): void {
   hook = next;
 }
 
+/** What every operation goes through that puts something at a path, takes it away or moves it there. */
+function begin(operation: FileOperation, path: string, detail?: OperationDetail): void {
+  assertInside(path);
+  hook?.(operation, path, detail);
+}
+
 export function makeFolder(path: string): void {
+  assertFolder(path);
   hook?.("mkdir", path);
   Deno.mkdirSync(path, { recursive: true });
 }
@@ -89,14 +97,19 @@ export function writeUnflushed(path: string, content: Uint8Array | string): void
 
 /** Create or replace a file from parts as they come, for somebody to flush later. */
 export async function writeParts(path: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
-  hook?.("write", path);
-  using file = Deno.openSync(path, { write: true, create: true, truncate: true });
-  for await (const part of parts) for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
+  begin("write", path);
+  using file = Deno.openSync(path, { write: true, createNew: true });
+  for await (const part of parts) {
+    locate(path, () => {
+      for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
+    });
+  }
 }
 
 function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  hook?.("write", path, { bytes });
+  begin("write", path, { bytes });
+  setOddAside(path);
   const file = Deno.openSync(path, { write: true, create: true, truncate: true });
   try {
     writeAll(file, bytes, path);
@@ -114,7 +127,24 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
     while (offset < bytes.length >> 1) offset += file.writeSync(bytes.subarray(offset, bytes.length >> 1));
     hook("half", path);
   }
-  while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
+  locate(path, () => {
+    while (offset < bytes.length) offset += file.writeSync(bytes.subarray(offset));
+  });
+}
+
+/**
+ * Writing into a link would change what it leads to, opening a pipe may take for ever, and a folder takes no bytes. What
+ * lies in the place of a file of the store and is none was put there by somebody else, who may look at it there.
+ */
+function setOddAside(path: string): void {
+  const info = statIfThere(path);
+  if (info !== undefined && !info.isFile) setAside(path);
+}
+
+/** Move what cannot be used out of the way, under a name that nothing serves. */
+export function setAside(path: string): void {
+  removeTree(`${path}.broken`);
+  rename(path, `${path}.broken`);
 }
 
 /** Replace a file so that readers see the old content or the new, and a crash leaves one of them. */
@@ -154,10 +184,11 @@ const MAX_APPENDED = 64;
  * Append one line with a single write. A crash can tear it; readers skip a torn line. The line starts with a break of
  * its own if the file ends in the torn line of a process that was killed.
  * @returns the bytes of the line
+ * @throws Misplaced for a line that no reader would take
  */
 export function appendLine(path: string, line: string): number {
-  const bytes = new TextEncoder().encode(`${line}\n`);
-  hook?.("append", path, { bytes });
+  const bytes = new TextEncoder().encode(`${asRecord(line, path)}\n`);
+  begin("append", path, { bytes });
   const file = appended.get(path) ?? openForAppending(path);
   try {
     writeAll(file, bytes, path);
@@ -170,6 +201,7 @@ export function appendLine(path: string, line: string): number {
 }
 
 function openForAppending(path: string): Deno.FsFile {
+  setOddAside(path);
   const file = Deno.openSync(path, { append: true, create: true, read: true });
   const { size } = file.statSync();
   const last = new Uint8Array(1);
@@ -190,38 +222,49 @@ export function closeAppended(path: string): void {
 }
 
 export function rename(from: string, to: string): void {
-  hook?.("rename", to, { from });
+  assertInside(from);
+  begin("rename", to, { from });
   Deno.renameSync(from, to);
+}
+
+/** A folder in the place of a file goes out of its way, as a file does that is replaced. */
+function replace(from: string, to: string): void {
+  closeAppended(to);
+  try {
+    rename(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.IsADirectory)) throw error;
+    setOddAside(to);
+    rename(from, to);
+  }
 }
 
 /** Rename, then make the new name durable. */
 export function moveInto(from: string, to: string): void {
-  closeAppended(to);
-  rename(from, to);
+  replace(from, to);
   syncFolder(dirname(to));
 }
 
 /** As {@linkcode moveInto}, while other work goes on. */
 export async function moveDurably(from: string, to: string): Promise<void> {
-  closeAppended(to);
-  rename(from, to);
+  replace(from, to);
   await flushFolder(dirname(to));
 }
 
 export function setMode(path: string, mode: number): void {
-  hook?.("chmod", path);
+  begin("chmod", path);
   if (Deno.build.os !== "windows") Deno.chmodSync(path, mode);
 }
 
 /** Copy a file; the system shares the blocks where its file system can. */
 export function copyFile(from: string, to: string): void {
-  hook?.("copy", to, { from });
+  begin("copy", to, { from });
   Deno.copyFileSync(from, to);
 }
 
 /** Give a file a second name, or a copy where the file system cannot. */
 export function linkOrCopy(from: string, to: string): void {
-  hook?.("link", to, { from });
+  begin("link", to, { from });
   try {
     Deno.linkSync(from, to);
   } catch (error) {
@@ -233,7 +276,7 @@ export function linkOrCopy(from: string, to: string): void {
 export function removeTree(path: string): void {
   // Looking first is cheaper than the error of removing what is not there.
   if (statIfThere(path) === undefined) return;
-  hook?.("remove", path);
+  begin("remove", path);
   Deno.removeSync(path, { recursive: true });
 }
 
@@ -248,7 +291,8 @@ export function removeQuietly(path: string): void {
 
 /** Open a file to be locked. It is never removed. */
 export function openLockFile(path: string): Deno.FsFile {
-  hook?.("write", path);
+  begin("write", path);
+  setOddAside(path);
   return Deno.openSync(path, { read: true, write: true, create: true });
 }
 
@@ -264,104 +308,17 @@ export function tryLock(file: Deno.FsFile, path: string, alone = true): boolean 
 /** Replace what an open file holds, keeping the file. */
 export function rewrite(file: Deno.FsFile, path: string, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  hook?.("write", path, { bytes });
+  begin("write", path, { bytes });
   file.truncateSync(0);
   file.seekSync(0, Deno.SeekMode.Start);
   writeAll(file, bytes, path);
 }
 
-/** SHA-256 of a file, streamed. */
-export function hashFile(path: string): string {
-  using file = Deno.openSync(path, { read: true });
-  return hashOpen(file);
-}
-
 /** SHA-256 of a file that somebody else wrote, after flushing it; other work goes on meanwhile. */
 export function flushAndHash(path: string): Promise<string> {
   return flushes.run(async () => {
-    using file = Deno.openSync(path, { read: true });
+    using file = openPlain(path);
     await flush(file, path);
-    return hashOpen(file);
+    return hashOpen(file, path);
   });
-}
-
-/** Shared, since hashing never waits: a fresh megabyte takes longer to clear than a small file to hash. */
-let buffer: Uint8Array | undefined;
-
-function hashOpen(file: Deno.FsFile): string {
-  const digest = createHash("sha256");
-  buffer ??= new Uint8Array(1 << 20);
-  for (let read = file.readSync(buffer); read !== null; read = file.readSync(buffer)) {
-    digest.update(buffer.subarray(0, read));
-  }
-  return digest.digest("hex");
-}
-
-/** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. A missing file has none. */
-export function readJsonLines(path: string): unknown[] {
-  const values: unknown[] = [];
-  for (const line of (readTextIfThere(path) ?? "").split("\n")) {
-    if (line === "") continue;
-    try {
-      values.push(JSON.parse(line));
-    } catch {
-      // A crash tore this line; the record that it would have been counts as absent.
-    }
-  }
-  return values;
-}
-
-/** Errors of a machine that lacks something or fails, such as a full disk. */
-const MACHINE_CODES = ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE"];
-
-/** Errors of a place that cannot be written. */
-const PLACE_CODES = ["EROFS", "EACCES", "ENOTDIR", "EISDIR", "EEXIST"];
-
-function codeOf(error: unknown): string {
-  return (error as { code?: string } | null)?.code ?? "";
-}
-
-/** Whether an error says that the machine failed, and nothing of what it was asked to do. */
-export function isMachineTrouble(error: unknown): boolean {
-  return MACHINE_CODES.includes(codeOf(error));
-}
-
-/** Errors that say something of the machine or of the place, and nothing of this code. */
-export function isEnvironmental(error: unknown): boolean {
-  return isMachineTrouble(error) || PLACE_CODES.includes(codeOf(error));
-}
-
-/** Do what is good to have but not needed, such as a log line. */
-export function ignoreTrouble(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!isEnvironmental(error)) throw error;
-  }
-}
-
-export function readTextIfThere(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
-}
-
-/**
- * Whether there is something at a path of the store's own, where no links lie. An absent file costs an eighth of what
- * its error costs in `statIfThere`.
- */
-export function isThere(path: string): boolean {
-  return existsSync(path);
-}
-
-export function statIfThere(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
 }

@@ -1,5 +1,7 @@
 import { dirname, join } from "node:path";
-import { flushFolder, isThere, makeFolder, syncFolder } from "./files.ts";
+import { flushFolder, makeFolder, syncFolder } from "./files.ts";
+import { isThere } from "./reading.ts";
+import { openRoot } from "./roots.ts";
 
 /**
  * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
@@ -59,6 +61,13 @@ export class FolderMaker {
       throw error;
     }
   }
+}
+
+/** A folder outside of any store, to write to; whoever asks for it removes it. */
+export async function makeTemporaryFolder(): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-" });
+  openRoot(folder);
+  return folder;
 }
 
 /** Regular files below a folder, as relative POSIX paths in code-unit order; anything else is reported by name. */

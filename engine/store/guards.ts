@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { statIfThere } from "./files.ts";
+import { statIfThere } from "./reading.ts";
 import { acquireLock, acquireShared, type Lock, tryAlone } from "./locks.ts";
 
 /**

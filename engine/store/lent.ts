@@ -4,7 +4,8 @@
  * and what is too large to be copied is put right behind it.
  */
 import { join } from "node:path";
-import { readJsonLines, writeNew } from "./files.ts";
+import { writeNew } from "./files.ts";
+import { readJsonLines } from "./reading.ts";
 
 /** Up to this size foreign code gets a copy; it costs some hundredths of a second where blocks cannot be shared. */
 const COPIED_BYTES = 64 << 20;
@@ -23,10 +24,23 @@ function recordOf(path: string) {
   return { path, dev, ino, mode, uid, gid, ...times };
 }
 
-/** Note how files and folders are, in the folder of the run of the stage that gets them, which it may not see. */
+function collect(path: string, found: Set<string>): void {
+  const real = Deno.realPathSync(path);
+  if (found.has(real)) return;
+  found.add(real);
+  if (!Deno.statSync(real).isDirectory) return;
+  for (const { name } of Deno.readDirSync(real)) collect(join(real, name), found);
+}
+
+/**
+ * Note how files are, and folders with all that is in them, in the folder of the run of the stage that gets them, which
+ * it may not see.
+ */
 export function lend(folder: string, paths: readonly string[]): void {
-  if (paths.length === 0) return;
-  const lines = paths.map((path) => `${JSON.stringify(recordOf(Deno.realPathSync(path)))}\n`);
+  const found = new Set<string>();
+  for (const path of paths) collect(path, found);
+  if (found.size === 0) return;
+  const lines = Array.from(found, (path) => `${JSON.stringify(recordOf(path))}\n`);
   writeNew(join(folder, RECORD), lines.join(""));
 }
 

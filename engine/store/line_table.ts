@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import { ignoreTrouble, statIfThere, writeAtomically } from "./files.ts";
+import { writeAtomically } from "./files.ts";
+import { openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
+import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
 /** What the lines of a file are. */
 export interface LineKind<T> {
@@ -19,6 +21,8 @@ const MAX_BLOCKS = 64;
 /** Lines after the table that are parsed by every process; writing the table anew costs more than parsing a few. */
 const MIN_TAIL = 64;
 const MAX_TAIL_SHARE = 0.02;
+/** Of ten million lines; a larger table is not read. */
+const MAX_TABLE_BYTES = 2 ** 30;
 
 /** The lines of the file's beginning: where each is, a check of its bytes, and by each key which lines have it. */
 interface Table {
@@ -191,18 +195,14 @@ export class LineTable<T> {
 
   /** Parse what follows the table. A last line without its break may still be being written. */
   #readTail(from: number): { found: Found<T>[]; end: number } {
-    const bytes = readRange(this.#path, from, Infinity);
     const found: Found<T>[] = [];
-    let start = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
-      const text = bytes.subarray(start, end);
-      const line = this.#parse(text);
-      if (line !== undefined) {
-        found.push({ offset: from + start, length: text.length, check: hash53(text), line });
-      }
-      start = end + 1;
+    let end = from;
+    for (const { offset, bytes } of readLines(this.#path, from)) {
+      const line = this.#parse(bytes);
+      if (line !== undefined) found.push({ offset, length: bytes.length, check: hash53(bytes), line });
+      end = offset + bytes.length + 1;
     }
-    return { found, end: from + start };
+    return { found, end };
   }
 
   #parse(bytes: Uint8Array): T | undefined {
@@ -216,13 +216,11 @@ export class LineTable<T> {
   }
 
   #readTable(info: Deno.FileInfo): Table | undefined {
-    let bytes: Uint8Array<ArrayBuffer>;
-    try {
-      bytes = Deno.readFileSync(this.#tablePath);
-    } catch {
-      return undefined;
-    }
-    if (bytes.length < DIGEST_BYTES + 8 * HEADER || !bytes.subarray(0, DIGEST_BYTES).every(same(digestOf(bytes)))) {
+    const bytes = readIfThere(this.#tablePath, MAX_TABLE_BYTES);
+    if (
+      bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER ||
+      !bytes.subarray(0, DIGEST_BYTES).every(same(digestOf(bytes)))
+    ) {
       return undefined;
     }
     const [format, order, size, count, keys, dev, ino] = new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER);
@@ -299,22 +297,15 @@ function layOut(buffer: ArrayBuffer, size: number, count: number, keys: number):
 
 /** Bytes of a file from an offset on; fewer than wanted, or none, where it ends before. */
 function readRange(path: string, offset: number, length: number): Uint8Array {
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Uint8Array();
-    throw error;
-  }
+  const file = unlessReadable(() => openPlain(path), undefined);
+  if (file === undefined) return new Uint8Array();
   using open = file;
-  const left = Math.min(length, Math.max(0, open.statSync().size - offset));
-  const bytes = new Uint8Array(left);
+  const bytes = new Uint8Array(length);
   open.seekSync(offset, Deno.SeekMode.Start);
   let filled = 0;
-  while (filled < left) {
-    const read = open.readSync(bytes.subarray(filled));
-    if (read === null) break;
-    filled += read;
+  for (let read: number | null = 1; filled < length && read !== null;) {
+    read = open.readSync(bytes.subarray(filled));
+    filled += read ?? 0;
   }
   return bytes.subarray(0, filled);
 }

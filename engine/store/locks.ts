@@ -1,58 +1,38 @@
 import { hostname } from "node:os";
 import { delay } from "@std/async";
-import { ignoreTrouble, openLockFile, rewrite, tryLock } from "./files.ts";
+import { openLockFile, rewrite, tryLock } from "./files.ts";
+import { readTextIfThere } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 
 /** A held lock. Closing it frees it; so does the end of the process, however it comes. */
 export interface Lock extends Disposable {
   readonly path: string;
 }
 
+type WaitOptions = [path: string, signal?: AbortSignal, onWait?: (holder: string) => void];
+
 /**
  * Wait for a lock. The lock is the kernel's, on a file that is never removed: removing it would let two processes lock
  * two different files of one name. The text inside is for messages alone.
  * @returns undefined when `signal` fires first
  */
-export async function acquireLock(
-  path: string,
-  signal?: AbortSignal,
-  onWait?: (holder: string) => void,
-): Promise<Lock | undefined> {
-  const file = openLockFile(path);
-  let waitMs = 5;
-  let told = false;
-  try {
-    while (!tryLock(file, path)) {
-      if (!told) onWait?.(readHolder(path));
-      told = true;
-      try {
-        await delay(waitMs, signal === undefined ? {} : { signal });
-      } catch {
-        file.close();
-        return undefined;
-      }
-      waitMs = Math.min(waitMs * 2, 250);
-    }
-    ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-  return { path, [Symbol.dispose]: () => file.close() };
+export function acquireLock(...options: WaitOptions): Promise<Lock | undefined> {
+  return acquire(true, ...options);
 }
 
 /**
  * Wait for a lock that any number may hold at once, unless one holds it alone.
  * @returns undefined when `signal` fires first
  */
-export async function acquireShared(
-  path: string,
-  signal?: AbortSignal,
-  onWait?: (holder: string) => void,
-): Promise<Lock | undefined> {
+export function acquireShared(...options: WaitOptions): Promise<Lock | undefined> {
+  return acquire(false, ...options);
+}
+
+async function acquire(alone: boolean, ...[path, signal, onWait]: WaitOptions): Promise<Lock | undefined> {
   const file = openLockFile(path);
   let told = false;
   try {
-    for (let waitMs = 5; !tryLock(file, path, false); waitMs = Math.min(waitMs * 2, 250)) {
+    for (let waitMs = 5; !tryLock(file, path, alone); waitMs = Math.min(waitMs * 2, 250)) {
       if (!told) onWait?.(readHolder(path));
       told = true;
       try {
@@ -62,6 +42,7 @@ export async function acquireShared(
         return undefined;
       }
     }
+    if (alone) ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
   } catch (error) {
     file.close();
     throw error;
@@ -95,9 +76,5 @@ export function lockNow(path: string): Disposable {
 }
 
 function readHolder(path: string): string {
-  try {
-    return Deno.readTextFileSync(path).trim() || "another process";
-  } catch {
-    return "another process";
-  }
+  return readTextIfThere(path)?.trim().slice(0, 100) || "another process";
 }

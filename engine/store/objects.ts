@@ -5,15 +5,14 @@ import {
   copyFile,
   flushAndHash,
   flushFolder,
-  hashFile,
-  isThere,
   linkOrCopy,
   makeFolder,
   moveDurably,
-  rename,
+  setAside,
   setMode,
-  statIfThere,
 } from "./files.ts";
+import { holds, isThere, statIfThere } from "./reading.ts";
+import { inside } from "./roots.ts";
 import { FolderMaker } from "./folders.ts";
 import { isLentWhole } from "./lent.ts";
 
@@ -44,9 +43,12 @@ export class ObjectStore {
     return info !== undefined && info.isFile && info.size === entry.size;
   }
 
-  /** Whether the object holds what its name says, by content, as far as its facts have changed since it was hashed. */
+  /**
+   * Whether the object holds what its name says, by content, as far as its facts have changed since it was hashed. One
+   * that may not be read does not.
+   */
   verify(entry: FileEntry): boolean {
-    return this.has(entry) && this.#digests.digest(this.pathOf(entry.sha256)) === entry.sha256;
+    return this.has(entry) && this.#digests.holds(this.pathOf(entry.sha256), entry.sha256);
   }
 
   /**
@@ -56,7 +58,7 @@ export class ObjectStore {
   async take(file: string, size: number): Promise<{ sha256: string; size: number; moved: boolean }> {
     const sha256 = await flushAndHash(file);
     const target = this.pathOf(sha256);
-    if (this.has({ path: "", size, sha256 }, false) && hashFile(target) === sha256) {
+    if (this.has({ path: "", size, sha256 }, false) && holds(target, sha256)) {
       await this.flushNames([{ path: "", size, sha256 }]);
       return { sha256, size, moved: false };
     }
@@ -75,7 +77,7 @@ export class ObjectStore {
   /** Set a broken object aside, so that the next take brings it back. */
   quarantine(sha256: string): void {
     const path = this.pathOf(sha256);
-    if (statIfThere(path) !== undefined) rename(path, `${path}.broken`);
+    if (statIfThere(path) !== undefined) setAside(path);
   }
 
   /**
@@ -87,7 +89,7 @@ export class ObjectStore {
     makeFolder(folder);
     const made = new Set([folder]);
     for (const file of files) {
-      const target = join(folder, file.path);
+      const target = inside(folder, file.path);
       const parent = dirname(target);
       if (!made.has(parent)) {
         makeFolder(parent);

@@ -2,18 +2,10 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
 import type { SavedState, StageProgress } from "../../stages/contract.ts";
-import {
-  hashFile,
-  isThere,
-  makeFolder,
-  moveInto,
-  removeQuietly,
-  removeTree,
-  statIfThere,
-  syncFolder,
-  writeNew,
-} from "./files.ts";
-import { readRecord } from "./read_record.ts";
+import { makeFolder, moveInto, removeQuietly, removeTree, syncFolder, writeNew } from "./files.ts";
+import { entriesOf, holds, isThere, statIfThere } from "./reading.ts";
+import { readRecord, recordText } from "./read_record.ts";
+import { inside, openRoot } from "./roots.ts";
 
 const KEPT = 2;
 const MANIFEST = "manifest.json";
@@ -27,9 +19,8 @@ export function progressFolder(root: string, identityKey: string, numerics: stri
 
 /** Steps whose states are there, newest first; none of them is checked. */
 export function savedSteps(folder: string): number[] {
-  if (!isThere(folder)) return [];
   const steps: number[] = [];
-  for (const entry of Deno.readDirSync(folder)) {
+  for (const entry of isThere(folder) ? entriesOf(folder) : []) {
     const match = STATE.exec(entry.name);
     if (match !== null && entry.isDirectory) steps.push(Number(match[1]));
   }
@@ -42,9 +33,10 @@ function readManifest(folder: string, step: number): ProgressManifest | undefine
 }
 
 function isWhole(folder: string, manifest: ProgressManifest): boolean {
-  return manifest.files.every((file) =>
-    statIfThere(join(folder, `step-${manifest.step}`, file.path))?.size === file.size
-  );
+  return manifest.files.every(({ path, size }) => {
+    const info = statIfThere(inside(join(folder, `step-${manifest.step}`), path));
+    return info?.isFile === true && info.size === size;
+  });
 }
 
 /** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
@@ -111,6 +103,7 @@ export class ProgressStore implements StageProgress {
     onSave: (step: number) => void = () => {},
     onDamage: (step: number) => void = () => {},
   ) {
+    openRoot(folder);
     this.#folder = folder;
     this.#limit = limit;
     this.#onSave = onSave;
@@ -124,12 +117,12 @@ export class ProgressStore implements StageProgress {
       const home = join(this.#folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
       const good = manifest !== undefined && isWhole(this.#folder, manifest) &&
-        manifest.files.every((file) => hashFile(join(home, file.path)) === file.sha256);
+        manifest.files.every((file) => holds(inside(home, file.path), file.sha256));
       if (!good) {
         this.#onDamage(step);
         continue;
       }
-      return Promise.resolve({ step, read: (name) => Deno.readFile(join(home, relativePathSchema.parse(name))) });
+      return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
     }
     return Promise.resolve(undefined);
   }
@@ -145,13 +138,14 @@ export class ProgressStore implements StageProgress {
     try {
       const folders = new Set([temporary]);
       const entries = Object.entries(files).map(([name, content]) => {
-        const path = join(temporary, relativePathSchema.parse(name));
+        const path = inside(temporary, relativePathSchema.parse(name));
         for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
         if (name.includes("/")) makeFolder(dirname(path));
         writeNew(path, content);
         return { path: name, size: content.length, sha256: createHash("sha256").update(content).digest("hex") };
       });
-      writeNew(join(temporary, MANIFEST), `${JSON.stringify({ format: 1, step, files: entries })}\n`);
+      const manifest = join(temporary, MANIFEST);
+      writeNew(manifest, recordText(manifest, progressManifestSchema, { format: 1, step, files: entries }));
       // A state counts once it has its name, so by then the names of all its files must be on disk.
       for (const folder of folders) syncFolder(folder);
       removeTree(target);
@@ -172,7 +166,7 @@ export class ProgressStore implements StageProgress {
   #prune(): void {
     const own = savedSteps(this.#folder).filter((step) => step <= this.#limit);
     for (const step of own.slice(KEPT)) removeTree(join(this.#folder, `step-${step}`));
-    for (const entry of Deno.readDirSync(this.#folder)) {
+    for (const entry of entriesOf(this.#folder)) {
       if (entry.name.startsWith("tmp-")) removeTree(join(this.#folder, entry.name));
     }
   }

@@ -1,5 +1,10 @@
 import type { z } from "zod";
-import { readTextIfThere } from "./files.ts";
+import { asRecord, readTextIfThere } from "./reading.ts";
+
+/** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
+export function recordText<T extends z.ZodType>(path: string, schema: T, record: z.input<T>): string {
+  return asRecord(`${JSON.stringify(schema.parse(record))}\n`, path);
+}
 
 /** Read a record of one JSON file. One that is missing, torn or of another shape counts as absent. */
 export function readRecord<T extends z.ZodType>(path: string, schema: T): z.output<T> | undefined {

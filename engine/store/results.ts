@@ -1,19 +1,12 @@
 import { dirname, join } from "node:path";
 import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { factsAt, type FileFacts } from "./facts.ts";
-import {
-  appendLine,
-  ignoreTrouble,
-  isThere,
-  moveInto,
-  removeTree,
-  replaceFile,
-  statIfThere,
-  writeAtomically,
-} from "./files.ts";
+import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
+import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
-import { readRecord } from "./read_record.ts";
+import { readRecord, recordText } from "./read_record.ts";
 
 interface IndexLine {
   readonly recipeKey: string;
@@ -107,7 +100,7 @@ export class ResultStore {
   async publish(manifest: ResultManifest): Promise<void> {
     const path = this.manifestPath(manifest.resolvedKey);
     await this.#folders.ensure(dirname(path));
-    await replaceFile(path, textOf(manifest));
+    await replaceFile(path, recordText(path, resultManifestSchema, manifest));
     this.addRecipe(manifest.recipeKey, manifest);
   }
 
@@ -128,8 +121,9 @@ export class ResultStore {
     const path = this.manifestPath(resolvedKey);
     if (!isThere(path) || this.#read(resolvedKey) !== undefined) return;
     const known = this.byResolved(resolvedKey);
-    if (known !== undefined && isSound(known, resolvedKey)) writeAtomically(path, textOf(known));
-    else moveInto(path, `${path}.broken`);
+    if (known !== undefined && isSound(known, resolvedKey)) {
+      writeAtomically(path, recordText(path, resultManifestSchema, known));
+    } else setAside(path);
     this.forget();
   }
 
@@ -214,14 +208,11 @@ export class ResultStore {
   }
 
   *#list(): Generator<string> {
-    if (statIfThere(this.#root) === undefined) return;
-    for (const folder of Deno.readDirSync(this.#root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
+    for (const folder of entriesOf(this.#root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
   }
 
   *#listShard(shard: string): Generator<string> {
-    const folder = join(this.#root, shard);
-    if (!isThere(folder)) return;
-    for (const { name } of Deno.readDirSync(folder)) {
+    for (const { name } of entriesOf(join(this.#root, shard))) {
       if (name.endsWith(".json")) yield name.slice(0, -".json".length);
     }
   }
@@ -237,10 +228,6 @@ export class ResultStore {
   }
 }
 
-function textOf(manifest: ResultManifest): string {
-  return `${JSON.stringify(resultManifestSchema.parse(manifest))}\n`;
-}
-
 /** Not simply what the file is now: another process may have added lines that are not known here. */
 function grown(before: FileFacts | undefined, now: FileFacts | undefined, bytes: number): FileFacts | undefined {
   if (now === undefined || (before !== undefined && before.ino !== now.ino)) return undefined;
@@ -248,6 +235,7 @@ function grown(before: FileFacts | undefined, now: FileFacts | undefined, bytes:
 }
 
 function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
+  const ports = Object.keys({ ...a.outputs, ...b.outputs });
   return a.resolvedKey === b.resolvedKey &&
-    Object.entries(a.outputs).every(([port, { digest }]) => b.outputs[port]?.digest === digest);
+    ports.every((port) => a.outputs[port]?.digest === b.outputs[port]?.digest);
 }

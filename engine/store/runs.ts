@@ -2,31 +2,18 @@ import { join } from "node:path";
 import {
   type LiveProgress,
   liveProgressSchema,
+  type RunNote,
+  runNoteSchema,
   type RunRecord,
   runRecordSchema,
   type UsedLine,
   usedLineSchema,
 } from "../../schemas/records.ts";
-import {
-  appendLine,
-  ignoreTrouble,
-  makeFolder,
-  readJsonLines,
-  removeQuietly,
-  rename,
-  statIfThere,
-  writeAtomically,
-  writeUnflushed,
-} from "./files.ts";
+import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
+import { entriesOf, readJsonLines } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 import { fileNameOf } from "../pipeline.ts";
-import { readRecord } from "./read_record.ts";
-
-export interface RunNote {
-  readonly stage: string;
-  readonly event: "started" | "finished";
-  readonly state: string;
-  readonly at: string;
-}
+import { readRecord, recordText } from "./read_record.ts";
 
 /** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */
 export function newRunId(now: Date, pid: number): string {
@@ -64,8 +51,8 @@ export class RunStore {
   }
 
   write(record: RunRecord): void {
-    const text = `${JSON.stringify(runRecordSchema.parse(record))}\n`;
-    this.#try(() => writeAtomically(join(this.folderOf(record.runId), "run.json"), text));
+    const path = join(this.folderOf(record.runId), "run.json");
+    this.#try(() => writeAtomically(path, recordText(path, runRecordSchema, record)));
   }
 
   log(runId: string, stage: string, line: string): void {
@@ -121,7 +108,8 @@ export class RunStore {
   }
 
   notes(runId: string): RunNote[] {
-    return readJsonLines(join(this.folderOf(runId), "stages.jsonl")) as RunNote[];
+    const lines = readJsonLines(join(this.folderOf(runId), "stages.jsonl"));
+    return lines.flatMap((line) => runNoteSchema.safeParse(line).data ?? []);
   }
 
   /** Where the folder itself could not be made, there is no record at all. */
@@ -141,8 +129,7 @@ export class RunStore {
 
   /** Names of the folders of runs, newest first, whether their records can be read or not. */
   ids(): string[] {
-    if (statIfThere(this.#root) === undefined) return [];
-    const folders = [...Deno.readDirSync(this.#root)].filter((entry) => entry.isDirectory);
+    const folders = entriesOf(this.#root).filter((entry) => entry.isDirectory);
     return folders.map((entry) => entry.name).sort().reverse();
   }
 

@@ -4,12 +4,15 @@ import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic
 import { DigestCache } from "./digest_cache.ts";
 import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
-import { ignoreTrouble, isMachineTrouble, isThere, removeQuietly, statIfThere } from "./files.ts";
+import { removeQuietly } from "./files.ts";
+import { entriesOf, statIfThere } from "./reading.ts";
+import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
 import { takeBack } from "./lent.ts";
 import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
+import { assertInside, openRoot } from "./roots.ts";
 import { RunStore } from "./runs.ts";
 import { TagStore } from "./tags.ts";
 import { TimingStore } from "./timings.ts";
@@ -78,6 +81,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     cache: join(root, "cache"),
     outputs: join(dirname(root), "outputs"),
   };
+  for (const folder of [root, paths.outputs]) openRoot(folder);
   ignoreTrouble(() => abandoned(join(root, "tmp")).forEach(takeBack));
   const digests = new DigestCache(paths.digests, paths.folders);
   const objects = new ObjectStore(paths.objects, digests);
@@ -115,8 +119,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
 
 /** What runs left behind that were killed. Names begin with the run's id, which ends in its process id. */
 function abandoned(folder: string): string[] {
-  if (!isThere(folder)) return [];
-  return Array.from(Deno.readDirSync(folder), ({ name }) => name).filter((name) => {
+  return entriesOf(folder).map(({ name }) => name).filter((name) => {
     const pid = /^\d{8}T\d{9}-([0-9a-z]+)-/.exec(name)?.[1];
     return pid !== undefined && !isRunning(parseInt(pid, 36));
   }).map((name) => join(folder, name));
@@ -151,6 +154,7 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
     }
     for (const name of ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"]) {
       makeDurableFolder(join(root, name));
+      assertInside(join(root, name, "any"));
     }
     abandoned(join(root, "tmp")).forEach(removeQuietly);
     return succeed(undefined);

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { type TagRecord, tagRecordSchema } from "../../schemas/records.ts";
-import { makeFolder, removeTree, statIfThere, writeAtomically } from "./files.ts";
-import { readRecord } from "./read_record.ts";
+import { makeFolder, removeTree, writeAtomically } from "./files.ts";
+import { entriesOf } from "./reading.ts";
+import { readRecord, recordText } from "./read_record.ts";
 
 /** What may name a tag: it becomes a file name and must not look like a path. */
 export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -20,7 +21,8 @@ export class TagStore {
 
   write(name: string, record: TagRecord): void {
     makeFolder(this.#root);
-    writeAtomically(this.#pathOf(name), `${JSON.stringify(tagRecordSchema.parse(record))}\n`);
+    const path = this.#pathOf(name);
+    writeAtomically(path, recordText(path, tagRecordSchema, record));
   }
 
   remove(name: string): void {
@@ -29,9 +31,8 @@ export class TagStore {
 
   /** Names in code-unit order, also of tags that cannot be read. */
   names(): string[] {
-    if (statIfThere(this.#root) === undefined) return [];
-    return [...Deno.readDirSync(this.#root)].filter(({ name }) => name.endsWith(".json"))
-      .map(({ name }) => name.slice(0, -".json".length)).sort();
+    const names = entriesOf(this.#root).flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+    return names.filter((name) => TAG_NAME.test(name)).sort();
   }
 
   #pathOf(name: string): string {

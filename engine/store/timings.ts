@@ -1,5 +1,7 @@
 import { type Timing, timingSchema } from "../../schemas/records.ts";
-import { appendLine, ignoreTrouble, readJsonLines } from "./files.ts";
+import { appendLine } from "./files.ts";
+import { readJsonLines } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
 
 /** How long stages took on this machine, oldest first. Losing it only loses forecasts. */
 export class TimingStore {

@@ -2,7 +2,10 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import { factsAt, factsOf, type FileFacts } from "./facts.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, statIfThere } from "./files.ts";
+import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode } from "./files.ts";
+import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { Misplaced } from "./trouble.ts";
+import { inside } from "./roots.ts";
 import { listFiles, makeDurableFolder } from "./folders.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { isRunning } from "./is_running.ts";
@@ -30,6 +33,9 @@ export interface ViewSources {
 export function viewPathOf(manifest: ResultManifest, port: string, path: string): string {
   return Object.keys(manifest.outputs).length === 1 ? path : `${port}/${path}`;
 }
+
+/** Pipelines within pipelines, beyond which no stage is looked for. */
+const MAX_DEPTH = 5;
 
 const VIEW_LINES: LineKind<ViewRecord> = {
   parse: (value) => viewRecordSchema.safeParse(value).data,
@@ -89,6 +95,22 @@ export class ViewStore {
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
     return this.#last(stage);
+  }
+
+  /** Whether a stage has a folder that is not the user's own. */
+  isShown(stage: string): boolean {
+    return this.#last(stage) !== undefined && isThere(this.folderOf(stage));
+  }
+
+  /** Stages that are shown here and are none of these. */
+  strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
+    const folders = entriesOf(join(this.#folder, folder)).filter(({ isDirectory }) => isDirectory);
+    return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
+      const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
+      if (this.#last(id) !== undefined && !isParent) return [id];
+      // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
+      return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
+    });
   }
 
   /** Whether files that a stage showed are as they were. */
@@ -157,7 +179,7 @@ export class ViewStore {
   #sweep(): void {
     if (this.#swept) return;
     this.#swept = true;
-    for (const { name } of Deno.readDirSync(this.#folder)) {
+    for (const { name } of entriesOf(this.#folder)) {
       const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
       // Nothing of this process is there yet, so what has its number is a killed one's.
       if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
@@ -172,8 +194,11 @@ export class ViewStore {
     for (const [port, artifact] of Object.entries(manifest.outputs)) {
       for (const file of artifact.files) {
         const path = viewPathOf(manifest, port, file.path);
-        const target = join(folder, path);
+        const target = inside(folder, path);
         if (path.includes("/")) makeFolder(dirname(target));
+        if (isThere(target)) {
+          throw new Misplaced(`Cannot write ${target}: another file of the result has its name here`);
+        }
         copyFile(this.#objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
         const { size, mtimeMs, ctimeMs } = factsOf(Deno.lstatSync(target));
@@ -244,7 +269,7 @@ export class ViewStore {
     if (!info.isFile || info.size !== file.size) return false;
     const { mtimeMs, ctimeMs } = factsOf(info);
     if (mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs && mtimeMs > machineStartMs()) return true;
-    return this.#digests.digest(path) === file.sha256;
+    return this.#digests.holds(path, file.sha256);
   }
 
   /** Whether this is what a power cut left of a file that was being shown: its beginning, then zeros. No edit is in it. */

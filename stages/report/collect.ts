@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { parseLog } from "../train/train_log.ts";
 import { describeSampler } from "../../report/sections.ts";
 import type { LogRow, Report } from "../../report/model.ts";
@@ -15,8 +16,14 @@ export interface Collected {
 type Content = Omit<Report, "title" | "subtitle" | "stages">;
 type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
 
+export interface Collection extends Content {
+  /** Artifacts that cannot be shown, each with why. */
+  readonly unreadable: readonly string[];
+}
+
 /** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
-export async function collectArtifacts(items: readonly Collected[]): Promise<Content> {
+export async function collectArtifacts(items: readonly Collected[]): Promise<Collection> {
+  const unreadable: string[] = [];
   const content: Sections = {
     curves: [],
     samples: [],
@@ -26,9 +33,23 @@ export async function collectArtifacts(items: readonly Collected[]): Promise<Con
     metrics: [],
     neighbours: [],
   };
-  for (const item of items) await collectors[item.artifact.type]?.(item, content);
-  return content;
+  for (const item of items) {
+    try {
+      await collectors[item.artifact.type]?.(item, content);
+    } catch (error) {
+      // Whoever wrote it, one bad file must not hide the rest.
+      const why = error instanceof z.ZodError ? issueOf(error) : (error as Error).message;
+      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be read: ${why}`);
+    }
+  }
+  return { ...content, unreadable };
 }
+
+function issueOf({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join(".") || "the record"}: ${issue?.message}`;
+}
+
+const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
 
 type Collector = (item: Collected, content: Sections) => Promise<void>;
 
@@ -36,11 +57,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     if (!has(artifact, "log.jsonl")) return;
     const lines = parseLog(await artifact.readText("log.jsonl"));
-    const rows = lines.map((line): LogRow => {
-      const { step, loss, gradNorm, learningRate } = JSON.parse(line);
-      return { step, loss, gradNorm, learningRate };
-    });
-    curves.push({ title, rows });
+    curves.push({ title, rows: lines.map((line): LogRow => logRowSchema.parse(JSON.parse(line))) });
   },
   async schedule({ title, artifact }, { schedules }) {
     if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
@@ -68,8 +85,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
   async metrics({ title, artifact }, { metrics, rates, neighbours }) {
     if (!has(artifact, METRICS_FILE)) return;
-    const record = metricsSchema.safeParse(JSON.parse(await artifact.readText(METRICS_FILE))).data;
-    if (record !== undefined) metrics.push({ title, record });
+    metrics.push({ title, record: metricsSchema.parse(JSON.parse(await artifact.readText(METRICS_FILE))) });
     const rate = "rate-distortion.svg";
     if (has(artifact, rate)) rates.push({ title: `${title}: rate and distortion`, svg: await artifact.readText(rate) });
     if (has(artifact, "neighbours.png")) {

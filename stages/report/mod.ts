@@ -5,5 +5,5 @@ export { renderPage, renderReport, thinned } from "../../report/page.ts";
 export { PLOT_LIBRARY } from "../../report/plot_library.ts";
 export { type Section, sectionsOf, table } from "../../report/sections.ts";
 export { dataUri, escapeHtml, figure } from "../../report/text.ts";
-export { collectArtifacts, type Collected } from "./collect.ts";
+export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../../formats/tensorboard.ts";

@@ -21,7 +21,10 @@ const run: RunOf<typeof reportKind> = async ({ params, inputs, outputs }) => {
       fix: "add metrics, samples or logs under inputs",
     };
   }
-  const content = await collectArtifacts(items);
+  const { unreadable, ...content } = await collectArtifacts(items);
+  if (unreadable.length > 0) {
+    return { status: "failed", message: unreadable.join("\n"), fix: "mend the stage that wrote it" };
+  }
   const page = renderReport(
     { title: params.title, subtitle: "made by noiseline", stages: [], ...content },
     PLOT_LIBRARY,

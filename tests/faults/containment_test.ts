@@ -86,7 +86,10 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "dot-name": /relative path without \. or \.\./,
   "break-name": /file name that cannot be kept: "two\\nlines"/,
   "escape-name": /file name that cannot be kept: "\\u001b\[2J"/,
+  "turning-name": /file name that cannot be kept: "a\u202etxt\.exe"/,
   "slash-name": /file name that cannot be kept/,
+  "link-within": /^output "out" holds a file with a second name: one$/,
+  "empty-size": /^output "out" says that it holds 15360\.0 GiB, which is more than the disk does$/,
   "deep-folders": /output "out" (cannot be read|has a file name that cannot be kept)/,
 };
 

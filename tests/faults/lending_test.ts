@@ -30,7 +30,12 @@ function* below(path: string): Generator<string> {
 
 export default defineStage({
   summary: "Changes what it may only read through descriptors that are open for reading",
-  params: z.strictObject({ one: externalFile(z.string()), many: externalFile(z.string()), wait: z.boolean() }),
+  params: z.strictObject({
+    // No name of a param leads anywhere.
+    "../../../../one": externalFile(z.string()),
+    many: externalFile(z.string()),
+    wait: z.boolean(),
+  }),
   inputs: {
     small: { type: "files", description: "Copied" },
     big: { type: "files", description: "Linked" },
@@ -38,7 +43,7 @@ export default defineStage({
   outputs: { out: { type: "files", description: "What was done" } },
   async run({ params, inputs, outputs, note }) {
     const deeds: string[] = [];
-    const roots = [inputs.small.path("text.txt"), inputs.big.path("big.bin"), params.one, params.many];
+    const roots = [inputs.small.path("text.txt"), inputs.big.path("big.bin"), params["../../../../one"], params.many];
     for (const path of roots.flatMap((root) => [...below(root)])) {
       const file = fs.openSync(path, "r");
       fs.fchmodSync(file, 0o4777);
@@ -67,7 +72,7 @@ stages:
   big: { uses: ./big.ts }
   close:
     uses: ./close.ts
-    with: { one: mine/one.txt, many: many, wait: ${wait} }
+    with: { ../../../../one: mine/one.txt, many: many, wait: ${wait} }
     inputs: { small: small, big: big }
 `;
 
@@ -108,6 +113,7 @@ async function makePlace() {
 Deno.test("run gives copies to a stage, and what it changed of larger ones is as it was when it ends", async () => {
   const { project, facts, before } = await makePlace();
   await using _ = project;
+  const around = project.list(".").filter((name) => name !== "outputs");
   const { code, events, stderr } = await project.cli(["run", "p.yaml", "--json"]);
   assertEquals(code, 0, stderr);
   const said = events.filter(({ type }) => type === "stage-note").map(({ message }) => message);
@@ -117,6 +123,7 @@ Deno.test("run gives copies to a stage, and what it changed of larger ones is as
   const after = facts();
   for (const name of Object.keys(after)) if (!(name in before)) delete after[name];
   assertEquals(after, before);
+  assertEquals(project.list("."), [...around, "outputs"].filter((name) => name !== "one").sort());
 });
 
 Deno.test("what a stage changed is as it was before the next command reads it, when all was killed", async () => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { childrenOf, hasProgram, isGoneWithin, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 /** A stage whose module does something at its top, where it is loaded to be described, before anything runs. */
@@ -69,11 +70,8 @@ Deno.test("plan refuses at once what is no file of code, and soon what a stage i
   await using project = new Project({
     files: { "imports_pipe.ts": importing("pipe.ts"), "imports_zero.ts": importing("zero.ts"), "folder.ts/a.ts": "" },
   });
-  const { success } = await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
-  if (!success) {
-    // deno-lint-ignore no-console
-    return console.log("skipped: no mkfifo");
-  }
+  if (skipUnless(hasProgram("mkfifo"), "no mkfifo")) return;
+  await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
   Deno.symlinkSync("/dev/zero", project.path("zero.ts"));
   Deno.openSync(project.path("large.ts"), { write: true, create: true }).truncateSync(1 << 30);
   const told = {
@@ -97,6 +95,21 @@ Deno.test("plan refuses at once what is no file of code, and soon what a stage i
       if (!name.startsWith("imports")) assertMatch(pipeline.stderr, message);
     }),
   );
+});
+
+Deno.test("what loads a stage's code goes with a command that is killed", async () => {
+  if (skipUnless(hasProgram("mkfifo") && hasProgram("setpriv"), "no mkfifo or setpriv")) return;
+  await using project = new Project({ files: { "odd.ts": stageWith(`import "./pipe.ts";`), "p.yaml": YAML } });
+  await new Deno.Command("mkfifo", { args: [project.path("pipe.ts")] }).output();
+  await using running = project.start(["plan", "p.yaml"]);
+  const isInfo = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0").includes("info");
+  let child: number | undefined;
+  while (child === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    child = childrenOf(running.pid).find(isInfo);
+  }
+  running.signal("SIGKILL");
+  assert(await isGoneWithin(child, 10_000), "it outlived the command");
 });
 
 Deno.test("run gives a stage nothing that another run left in the storage of the browser's interfaces", async () => {

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { createTarPacker, type TarHeader } from "modern-tar";
 import type { FileEntry, ResultManifest, TagRecord } from "../../../schemas/records.ts";
 import { compareCodeUnits } from "../../fingerprint/encode.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { isEnvironmental, moveInto, removeQuietly, statIfThere } from "../../store/files.ts";
+import { type Diagnostic, type DiagnosticCode, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { flushFolder } from "../../store/files.ts";
+import { openPlain, statIfThere } from "../../store/reading.ts";
+import { isEnvironmental, isMachineTrouble, reasonOf, unlessReadable } from "../../store/trouble.ts";
 import type { Store } from "../../store/store.ts";
 import { HEADER, manifestEntry, objectEntry } from "./layout.ts";
 
@@ -42,11 +45,16 @@ export async function exportResults(
   const objects = [...new Map(unique.flatMap(filesOf).map((one) => [one.sha256, one])).values()]
     .sort((a, b) => compareCodeUnits(a.sha256, b.sha256));
 
-  const temporary = `${file}.${Deno.pid}.tmp`;
+  const there = statIfThere(file);
+  if (there !== undefined && !there.isFile) {
+    return refuse([unwritable(file, "what is there is no plain file")]);
+  }
+  const temporary = join(dirname(file), `.noiseline-${crypto.randomUUID()}.tmp`);
+  const discard = () => Deno.remove(temporary).catch(() => {});
   try {
     const damaged = await write(temporary, { contents: sorted(contents), tag }, unique, objects, store);
     if (damaged !== undefined) {
-      removeQuietly(temporary);
+      await discard();
       return refuse([
         problem(
           `An object is missing or damaged in the store: ${damaged}`,
@@ -54,13 +62,18 @@ export async function exportResults(
         ),
       ]);
     }
-    moveInto(temporary, file);
+    await Deno.rename(temporary, file);
+    await flushFolder(dirname(file));
     return succeed({ results: unique.length, objects: objects.length, bytes: statIfThere(file)?.size ?? 0 });
   } catch (error) {
-    removeQuietly(temporary);
+    await discard();
     if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) throw error;
-    return refuse([problem(`Cannot write ${file}: ${(error as Error).message}`, "name another file")]);
+    return refuse([unwritable(file, reasonOf(error), isMachineTrouble(error) ? "machine" : "file-unreadable")]);
   }
+}
+
+function unwritable(file: string, why: string, code: DiagnosticCode = "file-unreadable"): Diagnostic {
+  return { severity: "error", code, message: `Cannot write ${file}: ${why}`, fix: "name another file, or make room" };
 }
 
 function problem(message: string, fix: string): Diagnostic {
@@ -84,7 +97,7 @@ async function write(
   objects: readonly FileEntry[],
   store: Store,
 ): Promise<string | undefined> {
-  const target = await Deno.open(path, { write: true, create: true, truncate: true });
+  const target = await Deno.open(path, { write: true, createNew: true });
   const { readable, controller } = createTarPacker();
   const written = readable.pipeTo(target.writable);
   // Whatever ends the packing is thrown below; a second voice would be an unhandled rejection.
@@ -95,10 +108,13 @@ async function write(
       await addText(controller, manifestEntry(manifest.resolvedKey), { ...manifest, runId: ANY_RUN });
     }
     for (const { sha256, size } of objects) {
-      if (!store.objects.has({ path: "", sha256, size })) return await abandon(sha256);
+      const object = store.objects.has({ path: "", sha256, size })
+        ? unlessReadable(() => openPlain(store.objects.pathOf(sha256)), undefined)
+        : undefined;
+      if (object === undefined) return await abandon(sha256);
+      using source = object;
       const writer = controller.add(entryHeader(objectEntry(sha256), size)).getWriter();
       const digest = createHash("sha256");
-      using source = await Deno.open(store.objects.pathOf(sha256));
       const buffer = new Uint8Array(1 << 20);
       for (let read = await source.read(buffer); read !== null; read = await source.read(buffer)) {
         const part = buffer.slice(0, read);

@@ -9,11 +9,13 @@ import {
   resultManifestSchema,
 } from "../../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { isEnvironmental, makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
+import { makeFolder, removeQuietly, writeParts } from "../../store/files.ts";
+import { MAX_RECORD_BYTES, openPlain } from "../../store/reading.ts";
+import { isEnvironmental, unlessReadable } from "../../store/trouble.ts";
 import { newRunId } from "../../store/runs.ts";
 import type { Store } from "../../store/store.ts";
 import { TAG_NAME } from "../../store/tags.ts";
-import { fitsItsKey } from "../fits_key.ts";
+import { fitsItsKey } from "../../fingerprint/fits_key.ts";
 import { parseEntryName } from "./layout.ts";
 
 export interface Imported {
@@ -26,9 +28,6 @@ export interface Imported {
   /** Stages whose result in the store has other bytes; the store's own stays. */
   readonly different: readonly string[];
 }
-
-/** Manifests of thousands of files are a few megabytes; what is larger is no manifest. */
-const MAX_TEXT_BYTES = 64e6;
 
 /** Why an archive is not taken; it never leaves this module. */
 class ArchiveProblem extends Error {
@@ -129,14 +128,8 @@ interface RawEntry {
 
 /** Entries of a tar archive; what is wrong with it as a tar archive becomes one kind of error. */
 async function* readEntries(file: string): AsyncGenerator<RawEntry> {
-  const open = async () => {
-    try {
-      return await Deno.open(file);
-    } catch (error) {
-      throw new ArchiveProblem((error as Error).message);
-    }
-  };
-  const source = await open();
+  const source = unlessReadable(() => openPlain(file), undefined);
+  if (source === undefined) throw new ArchiveProblem("it is no file, or may not be read");
   yield* asProblems(
     (async function* () {
       for await (const { header, body } of source.readable.pipeThrough(createTarDecoder({ strict: true }))) {
@@ -174,7 +167,7 @@ function filesOf({ outputs }: ResultManifest): FileEntry[] {
 }
 
 async function readJson(name: string, size: number, body: AsyncIterable<Uint8Array>): Promise<unknown> {
-  if (size > MAX_TEXT_BYTES) throw new ArchiveProblem(`${name} is too large: ${size} bytes`);
+  if (size > MAX_RECORD_BYTES) throw new ArchiveProblem(`${name} is too large: ${size} bytes`);
   const parts: Uint8Array[] = [];
   for await (const part of body) parts.push(part);
   try {

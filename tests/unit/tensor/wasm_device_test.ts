@@ -120,20 +120,6 @@ Deno.test("openWasmDevice() falls back to one thread where there are no workers"
   await device.dispose();
 });
 
-Deno.test("openWasmDevice() falls back to one thread when a worker fails", async () => {
-  const { Worker } = globalThis;
-  class FailingWorker extends Worker {
-    constructor() {
-      super("data:text/javascript,throw new Error('broken')", { type: "module" });
-    }
-  }
-  globalThis.Worker = FailingWorker as typeof Worker;
-  const device = await openWasmDevice({ threads: 2 }).finally(() => globalThis.Worker = Worker);
-  assertEquals(device.threads, 1);
-  assertMatch(device.fallback!, /its threads cannot be started: .*broken/);
-  await device.dispose();
-});
-
 Deno.test("device wasm says when its memory has run out", async () => {
   await withWasm(1, () => {
     assertThrows(() => backend().wasm._malloc(2 ** 32 - 2 ** 10), Error, "out of memory for 4294966272 bytes");

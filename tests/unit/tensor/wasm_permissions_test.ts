@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { wasmGrants } from "../../../tensor/wasm/describe.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
@@ -50,4 +50,25 @@ Deno.test("openWasmDevice() fails with Deno's own words when it may not read the
   const { out, err } = await runChild([], PROGRAM);
   assertEquals(out, "");
   assertStringIncludes(err, "Requires read access to");
+});
+
+Deno.test("openWasmDevice() falls back to one thread when a worker fails", async () => {
+  // In a process of its own: Deno prints what a worker throws, whoever listens.
+  const { out, err } = await runChild(
+    ["--allow-read"],
+    `
+    import { openWasmDevice } from "${new URL("tensor/wasm/device.ts", ROOT)}";
+    globalThis.Worker = class extends Worker {
+      constructor() {
+        super("data:text/javascript,throw new Error('broken')", { type: "module" });
+      }
+    };
+    const { threads, fallback } = await openWasmDevice({ threads: 2 });
+    console.log(JSON.stringify({ threads, fallback }));
+    Deno.exit();`,
+  );
+  assertStringIncludes(err, "broken");
+  const { threads, fallback } = JSON.parse(out);
+  assertEquals(threads, 1);
+  assertMatch(fallback, /its threads cannot be started: .*broken/);
 });

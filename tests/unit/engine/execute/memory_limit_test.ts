@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
 import { memoryLimitOf } from "../../../../engine/execute/stage_execution.ts";
 import { defaultMemoryLimit } from "../../../../engine/process/memory.ts";
-import { statIfThere } from "../../../../engine/store/files.ts";
+import { statIfThere } from "../../../../engine/store/reading.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { CLONE } from "../../../support/cli_process.ts";
 import { loadGood } from "../support/load.ts";

@@ -6,11 +6,11 @@ import {
   closeAppended,
   type FileOperation,
   flushAndHash,
-  readJsonLines,
   replaceFile,
   setOperationHook,
   writeAtomically,
 } from "../../../../engine/store/files.ts";
+import { readJsonLines } from "../../../../engine/store/reading.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 const full = () => Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });

@@ -1,5 +1,5 @@
 import type { ResultManifest } from "../../schemas/records.ts";
-import { artifactDigest, fitsIdentity, recipeKeyOf, resolvedKeyOf } from "../fingerprint/keys.ts";
+import { artifactDigest, fitsIdentity, recipeKeyOf, resolvedKeyOf } from "./keys.ts";
 
 /** Whether a manifest follows from its own ingredients and files: a key stands for them and for nothing else. */
 export function fitsItsKey(manifest: ResultManifest, key: string): boolean {

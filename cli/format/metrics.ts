@@ -1,0 +1,37 @@
+import type { MetricRow } from "../report/metric_rows.ts";
+import { formatTable } from "./table.ts";
+
+/** Four digits, as many as a reader compares. */
+export function shortNumber(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}
+
+/** Parts of figures, by timestep or label, are left to programs and to the page of one experiment. */
+export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "label">): boolean {
+  return timesteps === undefined && label === undefined;
+}
+
+/** A name with the slots of selections that took it. */
+export function marked(name: string, chosen: string | undefined): string {
+  return chosen === undefined ? name : `${name} (${chosen})`;
+}
+
+/** Figures as lines of a table. */
+export function formatMetrics(rows: readonly MetricRow[]): string[] {
+  const whole = rows.filter(isWhole);
+  const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
+  return formatTable(
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds }) => {
+      const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
+      return [
+        marked(experiment, chosen),
+        ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
+        stage,
+        metric,
+        shortNumber(value),
+        spread,
+        seeds === undefined ? `N ${count}` : `mean of ${seeds} seeds`,
+      ];
+    }),
+  );
+}

@@ -1,0 +1,168 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { locate, Misplaced, unlessReadable } from "./trouble.ts";
+
+/** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
+export const MAX_RECORD_BYTES = 64 * 2 ** 20;
+
+/** A text that can be read again. @throws Misplaced for one that is too large for that */
+export function asRecord(text: string, path: string): string {
+  if (text.length * 3 < MAX_RECORD_BYTES) return text;
+  const { length } = new TextEncoder().encode(text);
+  if (length <= MAX_RECORD_BYTES) return text;
+  const sizes = [length, MAX_RECORD_BYTES].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`);
+  throw new Misplaced(
+    `Cannot write ${path}: it would have ${sizes[0]}, and at most ${
+      sizes[1]
+    } are read; it lists too many files or stages`,
+  );
+}
+
+const CHUNK_BYTES = 1 << 20;
+
+/** Open a plain file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end. */
+export function openPlain(path: string): Deno.FsFile {
+  if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is no plain file`);
+  return Deno.openSync(path, { read: true });
+}
+
+/** The content of a file; undefined where there is none, none that can be read, or one of more than `maxBytes`. */
+export function readIfThere(path: string, maxBytes: number = MAX_RECORD_BYTES): Uint8Array<ArrayBuffer> | undefined {
+  return unlessReadable(() => {
+    using file = openPlain(path);
+    const { size } = file.statSync();
+    if (size > maxBytes) return undefined;
+    // Files of the system say that they have no bytes.
+    const bytes = new Uint8Array(size || 1 << 16);
+    let length = 0;
+    for (let read: number | null = 1; length < bytes.length && read !== null;) {
+      read = file.readSync(bytes.subarray(length));
+      length += read ?? 0;
+    }
+    return bytes.subarray(0, length);
+  }, undefined);
+}
+
+export function readTextIfThere(path: string): string | undefined {
+  const bytes = readIfThere(path);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+/** A line of a file, without its break. */
+export interface Line {
+  /** Where it begins. */
+  readonly offset: number;
+  /** Good until the next line is asked for. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The lines of a file, one after the other, whatever its size. What follows the last break may still be being written,
+ * and a line that is longer than a record was none; both are left out, as are all lines of what is no file.
+ */
+export function* readLines(path: string, from: number = 0): Generator<Line> {
+  const file = unlessReadable(() => openPlain(path), undefined);
+  if (file === undefined) return;
+  using open = file;
+  open.seekSync(from, Deno.SeekMode.Start);
+  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, Math.max(1, open.statSync().size - from)));
+  let begun: Uint8Array[] = [];
+  let held = 0;
+  let offset = from;
+  for (let read = open.readSync(chunk), at = from; read !== null; at += read, read = open.readSync(chunk)) {
+    const part = chunk.subarray(0, read);
+    let start = 0;
+    for (let end = part.indexOf(10); end >= 0; end = part.indexOf(10, start)) {
+      const last = part.subarray(start, end);
+      if (held + last.length <= MAX_RECORD_BYTES) {
+        yield { offset, bytes: begun.length === 0 ? last : concatenate([...begun, last]) };
+      }
+      begun = [];
+      held = 0;
+      start = end + 1;
+      offset = at + start;
+    }
+    held += read - start;
+    if (held <= MAX_RECORD_BYTES) begun.push(part.slice(start));
+    else begun = [];
+  }
+}
+
+/** The bytes of all parts, in one piece. */
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. */
+export function readJsonLines(path: string): unknown[] {
+  const values: unknown[] = [];
+  const decoder = new TextDecoder();
+  for (const { bytes } of readLines(path)) {
+    try {
+      values.push(JSON.parse(decoder.decode(bytes)));
+    } catch {
+      // A crash tore this line; the record that it would have been counts as absent.
+    }
+  }
+  return values;
+}
+
+/** SHA-256 of a file, streamed. */
+export function hashFile(path: string): string {
+  using file = openPlain(path);
+  return hashOpen(file, path);
+}
+
+/** Whether a file holds what a digest says. One that may not be read, or is no file, does not. */
+export function holds(path: string, sha256: string): boolean {
+  return unlessReadable(() => hashFile(path), undefined) === sha256;
+}
+
+/** Shared, since hashing never waits: a fresh megabyte takes longer to clear than a small file to hash. */
+let buffer: Uint8Array | undefined;
+
+export function hashOpen(file: Deno.FsFile, path: string): string {
+  const digest = createHash("sha256");
+  const chunk = buffer ??= new Uint8Array(CHUNK_BYTES);
+  locate(path, () => {
+    for (let read = file.readSync(chunk); read !== null; read = file.readSync(chunk)) {
+      digest.update(chunk.subarray(0, read));
+    }
+  });
+  return digest.digest("hex");
+}
+
+/**
+ * Whether there is something at a path of the store's own, where no links lie. An absent file costs an eighth of what
+ * its error costs in `statIfThere`.
+ */
+export function isThere(path: string): boolean {
+  return existsSync(path);
+}
+
+/** Also of names that nothing can have. */
+const ABSENT = ["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP", "EINVAL"];
+
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (ABSENT.includes((error as { code?: string }).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  return ifThere(() => Deno.lstatSync(path));
+}
+
+/** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
+export function entriesOf(folder: string): Deno.DirEntry[] {
+  return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
+}

@@ -1,0 +1,64 @@
+import { dirname, join, resolve, sep } from "node:path";
+import { statIfThere } from "./reading.ts";
+import { Misplaced } from "./trouble.ts";
+
+/** Folders below which this process writes. */
+const roots = new Set<string>();
+
+/** Folders below a root that were found not to be links, and nor is any folder between them and the root. */
+const solid = new Set<string>();
+
+/**
+ * Allow writing below a folder. What leads to the folder is its owner's business; below it nothing may lead out, neither
+ * a name nor a link, whoever put it there.
+ */
+export function openRoot(folder: string): void {
+  const root = resolve(folder);
+  if (rootOf(root) === undefined) roots.add(root);
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+function rootOf(path: string): string | undefined {
+  for (const root of roots) if (path === root || isBelow(path, root)) return root;
+  return undefined;
+}
+
+/**
+ * Make sure that a path stays under a root that was opened for it.
+ *
+ * @throws RangeError where it does not, which is a bug of the caller
+ * @throws Misplaced where a link or a file is in the place of a folder on the way
+ */
+export function assertInside(path: string): void {
+  const full = resolve(path);
+  const root = rootOf(full);
+  if (root === undefined) throw new RangeError(`Cannot happen: ${path} is below no folder that was opened for writing`);
+  const looked: string[] = [];
+  let wrong: string | undefined;
+  for (let folder = dirname(full); folder.length > root.length && !solid.has(folder); folder = dirname(folder)) {
+    const info = statIfThere(folder);
+    if (info === undefined) continue;
+    looked.push(folder);
+    if (info.isDirectory) continue;
+    const what = info.isSymlink ? "a link, which may lead anywhere" : "no folder";
+    wrong = `Cannot write below ${folder}: it is ${what}; put a folder in its place`;
+  }
+  if (wrong !== undefined) throw new Misplaced(wrong);
+  for (const folder of looked) solid.add(folder);
+}
+
+/** The same for a folder that may still have to be made, with those above its root. */
+export function assertFolder(path: string): void {
+  const full = resolve(path);
+  if (![...roots].some((root) => root === full || isBelow(root, full))) assertInside(join(full, "any"));
+}
+
+/** A path below a folder. @throws RangeError for one that leads out of it: whoever read the name should have refused it */
+export function inside(folder: string, ...names: readonly string[]): string {
+  const path = join(folder, ...names);
+  if (isBelow(path, join(folder))) return path;
+  throw new RangeError(`Cannot happen: ${JSON.stringify(names.join("/"))} leads out of ${folder}`);
+}

@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { Project } from "../support/project.ts";
+
+const PIPELINE = `name: demo
+stages:
+  a: { uses: ./cook.ts, with: { text: hello } }
+  b: { uses: ./walk.ts, with: { steps: 5 } }
+  c: { uses: ./cook.ts, inputs: { from: [a] }, needs: b }
+`;
+
+function named(project: Project): string[] {
+  if (!project.exists("outputs/demo/EARLIER.txt")) return [];
+  return project.read("outputs/demo/EARLIER.txt").split("\n").filter((line) => line.startsWith("  ")).map((line) =>
+    line.trim()
+  );
+}
+
+Deno.test("after kill -9 in the middle, outputs/ names just the folders that show what was there before", async () => {
+  await using project = new Project({ stages: ["cook", "walk"], files: { "p.yaml": PIPELINE } });
+  assertEquals((await project.cli(["run", "p.yaml"])).code, 0);
+  assertEquals(named(project), []);
+
+  const changed = ["p.yaml", "--set", "a.text=other", "--set", "b.text=other"];
+  {
+    await using running = project.start(["run", ...changed, "--set", "b.holdAt=3", "--json"]);
+    await running.event(({ type, id }) => type === "stage-finished" && id === "a");
+    await running.event(({ type, step }) => type === "stage-saved" && step === 3);
+    running.signal("SIGKILL");
+    await running.outcome();
+  }
+  assertEquals(named(project), ["b", "c"]);
+  // The first configuration comes to all of its folders again, the changed one too.
+  for (const args of [changed, ["p.yaml"]]) {
+    assertEquals((await project.cli(["run", ...args])).code, 0);
+    assertEquals(project.list("outputs/demo"), ["a", "b", "c"]);
+  }
+});

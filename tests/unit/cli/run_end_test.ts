@@ -1,0 +1,117 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { z } from "zod";
+import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
+import { makeTempFolder } from "../engine/support/temp.ts";
+import { runCliWith } from "./capture.ts";
+
+const metrics = { type: "metrics", description: "A figure" } as const;
+const judgeKind = defineKind({
+  kind: "judge",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./judge_run.ts"),
+  summary: "A figure, perhaps of another one",
+  params: z.strictObject({ value: z.number().default(1) }),
+  inputs: { from: { ...metrics, list: true, optional: true } },
+  outputs: { metrics },
+});
+
+const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
+
+const YAML = `name: small
+stages:
+  first: { uses: judge, with: { value: 1 } }
+  second: { uses: judge, inputs: { from: [first] }, with: { value: 1.34567 } }
+  third: { uses: judge, inputs: { from: [second] }, with: { value: 3 } }
+  other: { uses: judge, with: { value: 4 } }
+  pick: { uses: select, inputs: { candidates: [other], metrics: [other] }, with: { metric: far, goal: lowest } }
+  page: { uses: report, inputs: { metrics: [second] } }
+`;
+
+async function makePlace(yaml: string = YAML) {
+  const folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  const write = (text: string) => Deno.writeTextFile(file, text);
+  await write(yaml);
+  const shown = join(folder.path, "outputs", "small");
+  const list = () => Array.from(Deno.readDirSync(shown), ({ name }) => name).sort();
+  /** Stages that the note names; undefined where there is none. */
+  const note = () => {
+    if (!list().includes("EARLIER.txt")) return undefined;
+    const text = Deno.readTextFileSync(join(shown, "EARLIER.txt"));
+    return text.split("\n").filter((line) => line.startsWith("  ")).map((line) => line.trim());
+  };
+  const run = async (...args: string[]) => {
+    const { code, out, error } = await runCli("run", file, ...args);
+    assertEquals(code, 0, out + error);
+    return out.trimEnd().split("\n");
+  };
+  return { file, write, shown, list, note, run, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+}
+
+Deno.test("run ends with the figures of its last stages and the page, as text and as JSON", async () => {
+  await using place = await makePlace();
+  const lines = await place.run();
+  assertEquals(lines.slice(lines.findIndex((line) => line.startsWith("small: done"))).slice(1), [
+    "  small  other  far  4        N 3",
+    "  small  third  far  5.346    N 3",
+    `page: ${join(place.shown, "page", "report.html")}`,
+  ]);
+  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
+  // The second stage is the last that has figures where only it is asked for.
+  const last = JSON.parse((await place.run("second", "--force", "second", "--json")).at(-1)!);
+  assertEquals(last.scores, [{ experiment: "small", stage: "second", metric: "far", value: 2.34567, count: 3 }]);
+  assertEquals([last.type, last.page, last.outputs], ["run-finished", undefined, place.shown]);
+});
+
+Deno.test("outputs/ says which folders are of an earlier configuration, until a run of all stages", async () => {
+  await using place = await makePlace();
+  await place.run();
+  assertEquals(place.note(), undefined);
+
+  const partial = await place.run("second", "--set", "first.value=9");
+  // `third` and `page` read what did change; `other` is as it was.
+  assertEquals(place.note(), ["third", "page"]);
+  assertStringIncludes(partial.join("\n"), "small has folders of another configuration: ");
+  const status = await runCli("status", place.file, "--json");
+  assertEquals(JSON.parse(status.out).earlier, ["first", "second"], "seen from the file as it is");
+  // A run that has nothing to do changes nothing, so the note stays.
+  await place.run("second", "--set", "first.value=9");
+  assertEquals(place.note(), ["third", "page"]);
+  await place.run("--set", "first.value=9");
+  assertEquals(place.note(), undefined);
+  await place.run();
+  assertEquals(place.note(), undefined);
+});
+
+Deno.test("a run that fails leaves a note, and the next that finds nothing to do takes it away", async () => {
+  await using place = await makePlace();
+  await place.run();
+  const failed = await runCli("run", place.file, "pick", "--set", "pick.metric=none");
+  assertEquals(failed.code, 1);
+  assertEquals(place.note(), ["pick"]);
+  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
+  assertEquals(place.note(), undefined);
+});
+
+Deno.test("outputs/ names folders of stages that the pipeline has no more, and leaves the user's own alone", async () => {
+  await using place = await makePlace();
+  await place.run();
+  await Deno.mkdir(join(place.shown, "own", "deep"), { recursive: true });
+  await Deno.writeTextFile(join(place.shown, "own.txt"), "mine");
+  await place.write(YAML.replaceAll("other", "renamed"));
+  await place.run();
+  assertEquals(place.note(), ["other  (no stage any more)"]);
+  await place.write(YAML);
+  await place.run();
+  assertEquals(place.note(), ["renamed  (no stage any more)"]);
+  await Deno.remove(join(place.shown, "renamed"), { recursive: true });
+  // Nothing to do, and nothing left to say.
+  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
+  assertEquals(place.list(), ["first", "other", "own", "own.txt", "page", "pick", "second", "third"]);
+
+  await Deno.writeTextFile(join(place.shown, "EARLIER.txt"), "a note of my own\n");
+  await place.run("first", "--set", "first.value=5");
+  assertEquals(await Deno.readTextFile(join(place.shown, "EARLIER.txt")), "a note of my own\n");
+});

@@ -1,0 +1,138 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { seal, unseal } from "../../../../engine/cache/layout.ts";
+import { artifactDigest } from "../../../../engine/fingerprint/keys.ts";
+import { exportResults } from "../../../../engine/housekeeping/archive/export.ts";
+import { importResults } from "../../../../engine/housekeeping/archive/import.ts";
+import { contentsOfPlan } from "../../../../engine/housekeeping/contents.ts";
+import { closeAppended } from "../../../../engine/store/files.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { type ResultManifest, resultManifestSchema } from "../../../../schemas/records.ts";
+import { readTar } from "../../../../formats/tar.ts";
+import { makeTar, type TarEntry } from "../../../support/tar.ts";
+import { digestsOf, endStates, runIn } from "../support/reach.ts";
+import { Lab } from "../support/shared.ts";
+import { filesBelow, makeTempFolder } from "../support/temp.ts";
+
+const ONE = "name: p\nstages:\n  a: { uses: source }\n";
+const TWO = "name: p\nstages:\n  a: { uses: source }\n  b: { uses: mix, inputs: { one: a } }\n";
+
+type Outputs = ResultManifest["outputs"];
+
+/** Outputs under a true key that the stage does not have. All of it is well-formed. */
+const OTHER_OUTPUTS: Readonly<Record<string, (outputs: Outputs) => Outputs>> = {
+  "another port": ({ out }) => ({ other: out! }),
+  "a port too many": ({ out }) => ({ out: out!, other: out! }),
+  "no port": () => ({}),
+  "the name of what every object has": ({ out }) => ({ out: out!, constructor: out! }),
+  "another type": ({ out }) => {
+    const { files } = out!;
+    return { out: { type: "metrics", digest: artifactDigest("metrics", files), files } };
+  },
+};
+
+/** Outputs that no record may have. */
+const BAD_OUTPUTS: Readonly<Record<string, (outputs: Outputs) => Outputs>> = {
+  "a port that leads out": ({ out }) => ({ "../../../evil": out!, out: out! }),
+  "an absolute port": ({ out }) => ({ "/tmp/evil": out!, out: out! }),
+  "a file that leads out": ({ out }) => ({ out: { ...out!, files: [{ ...out!.files[0]!, path: "../../evil" }] } }),
+  "a file that is a folder too": ({ out }) => {
+    const files = [out!.files[0]!, { ...out!.files[0]!, path: `${out!.files[0]!.path}/b` }];
+    return { out: { ...out!, files, digest: artifactDigest("files", files) } };
+  },
+};
+
+for (const [what, change] of Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS })) {
+  Deno.test(`a result with ${what} is a miss in the local store, and the next run makes it again`, async () => {
+    await using folder = await makeTempFolder();
+    const first = await runIn(folder.path, ONE);
+    const { manifest } = first.stages.get("a")!;
+    const { results, paths } = openStore(join(folder.path, ".noiseline"));
+    closeAppended(paths.index);
+    const forged = JSON.stringify({ ...manifest!, outputs: change(manifest!.outputs) });
+    Deno.writeTextFileSync(results.manifestPath(manifest!.resolvedKey), forged);
+    // The index would say what the manifest said before.
+    Deno.writeTextFileSync(paths.index, `{"recipeKey":"${manifest!.recipeKey}","manifest":${forged}}\n`);
+    const before = filesBelow(join(folder.path, "outputs"));
+    const second = await runIn(folder.path, ONE);
+    assertEquals(endStates(second), "a: ran");
+    assertEquals(digestsOf(second), digestsOf(first));
+    assertEquals(second.events.filter(({ type }) => type === "stage-note"), [], "it is no second result of the key");
+    assertEquals(filesBelow(join(folder.path, "outputs")), before);
+    assertEquals(endStates(await runIn(folder.path, ONE)), "a: cached");
+  });
+}
+
+/** What is the same whatever way a record comes is tried once for each way. */
+const SOME = Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }).filter(([what]) =>
+  ["a port too many", "no port", "a port that leads out"].includes(what)
+);
+
+for (const [what, change] of SOME) {
+  Deno.test(`a result with ${what} is a miss in a shared cache, and whoever makes it replaces it if it can be read`, async () => {
+    await using lab = await Lab.open();
+    const first = await lab.run("one", TWO);
+    const { resolvedKey } = first.stages.get("a")!.manifest!;
+    const path = join(lab.cacheFolder, "v1/results", resolvedKey.slice(0, 2), resolvedKey);
+    const there = unseal(Deno.readFileSync(path), resultManifestSchema);
+    assert("record" in there);
+    Deno.writeFileSync(path, seal({ ...there.record, outputs: change(there.record.outputs) }));
+    const second = await lab.run("two", TWO);
+    assertEquals(endStates(second), "a: ran, b: restored");
+    assertEquals(digestsOf(second), digestsOf(first));
+    assertEquals(Array.from(Deno.readDirSync(join(lab.cacheFolder, "..")), ({ name }) => name).sort(), [
+      "cache",
+      "one",
+      "two",
+    ]);
+    const third = await lab.run("three", TWO);
+    assertEquals(endStates(third), what in OTHER_OUTPUTS ? "a: restored, b: restored" : "a: ran, b: restored");
+  });
+}
+
+Deno.test("a result of a shared cache whose digest is not that of its files is not built upon", async () => {
+  await using lab = await Lab.open();
+  const first = await lab.run("one", TWO);
+  const { resolvedKey, outputs } = first.stages.get("a")!.manifest!;
+  const path = join(lab.cacheFolder, "v1/results", resolvedKey.slice(0, 2), resolvedKey);
+  const there = unseal(Deno.readFileSync(path), resultManifestSchema);
+  assert("record" in there);
+  // Files of another result, said to be this one's: what is made from them would have the key of the right ones.
+  const { files } = first.stages.get("b")!.manifest!.outputs["out"]!;
+  Deno.writeFileSync(path, seal({ ...there.record, outputs: { out: { ...outputs["out"]!, files } } }));
+  const second = await lab.run("two", TWO);
+  assertEquals(endStates(second), "a: ran, b: restored");
+  assertEquals(digestsOf(second), digestsOf(first));
+  assertStringIncludes(lab.warnings.join("\n"), "is damaged; it counts as absent");
+});
+
+for (const [what, change] of SOME) {
+  Deno.test(`an archive with ${what} is refused, or its result is not taken for the stage's`, async () => {
+    await using one = await makeTempFolder();
+    await using two = await makeTempFolder();
+    const first = await runIn(one.path, ONE);
+    const contents = contentsOfPlan((await runIn(one.path, ONE)).plan);
+    assert(contents.ok);
+    const file = join(one.path, "a.tar");
+    await exportResults(openStore(join(one.path, ".noiseline")), file, { contents: contents.value, tag: null });
+    const entries: TarEntry[] = [];
+    for await (const { name, read } of readTar((await Deno.open(file)).readable)) {
+      const content = await read();
+      if (!name.startsWith("results/")) {
+        entries.push({ name, content });
+        continue;
+      }
+      const manifest = JSON.parse(new TextDecoder().decode(content));
+      const forged = JSON.stringify({ ...manifest, outputs: change(manifest.outputs) });
+      entries.push({ name, content: new TextEncoder().encode(forged) });
+    }
+    // What no result names has no business in an archive.
+    Deno.writeFileSync(file, makeTar(what === "no port" ? entries.slice(0, 2) : entries));
+    const imported = await importResults(openStore(join(two.path, ".noiseline")), file);
+    assertEquals(imported.ok, what in OTHER_OUTPUTS, JSON.stringify(imported));
+    const second = await runIn(two.path, ONE);
+    assertEquals(endStates(second), "a: ran");
+    assertEquals(digestsOf(second), digestsOf(first));
+    assertEquals(endStates(await runIn(two.path, ONE)), "a: cached");
+  });
+}
