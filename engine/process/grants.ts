@@ -5,7 +5,6 @@ import { makeFolder, writeAtomically } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
-import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
 /** Where what users grant is kept: no project, archive or stage can write there. */
