@@ -20,6 +20,7 @@ export * from "./stage_api.ts";
 export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
+export type { ImageSet, Metric, MetricsToWrite } from "./schemas/metrics.ts";
 export type {
   ArtifactRecord,
   Difference,
@@ -71,6 +72,7 @@ export {
   type Written,
 } from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
+export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
 export { openSharedCache } from "./engine/cache/open_cache.ts";
 export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";

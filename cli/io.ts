@@ -1,6 +1,7 @@
 import process from "node:process";
 import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline/core";
 import { shown, styleFor } from "./format/style.ts";
+import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
@@ -32,7 +33,7 @@ export function printText(text: string): void {
 }
 
 function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  const bytes = new TextEncoder().encode(text);
+  const bytes = new TextEncoder().encode(asTyped(text));
   try {
     for (let offset = 0; offset < bytes.length;) offset += stream.writeSync(bytes.subarray(offset));
   } catch (error) {
@@ -58,7 +59,11 @@ export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): n
   throw new Exit(machine ? EXIT.failed : EXIT.invalid);
 }
 
+/** More tell no more, and would push the first out of sight. `--json` has them all. */
+const MAX_SHOWN = 50;
+
 export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
   const style = styleFor(process.stderr);
-  for (const diagnostic of diagnostics) printError(`${formatDiagnostic(diagnostic, style)}\n`);
+  for (const one of diagnostics.slice(0, MAX_SHOWN)) printError(`${formatDiagnostic(one, style)}\n`);
+  if (diagnostics.length > MAX_SHOWN) printError(`… and ${diagnostics.length - MAX_SHOWN} more\n`);
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, formatDiagnostic, importLate, suggestName } from "noiseline/core";
 import { COMMANDS } from "./commands.ts";
-import { EXIT, Exit, printError } from "./io.ts";
+import { EXIT, Exit, printError, printLine } from "./io.ts";
 import type { CliSettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
@@ -14,17 +14,22 @@ Examples:
 
 Exit codes: 0 done, 1 a stage failed, 2 invalid input, 130 interrupted and resumable.`;
 
+const OUTPUT = {
+  writeOut: (text: string) => printLine(text.trimEnd()),
+  writeErr: (text: string) => printError(text.trimEnd()),
+};
+
 /** Make the program with one command loaded, or with the names of all for its help. */
 async function makeProgram(name: string | undefined, settings: CliSettings) {
   const program = new Command().name("noiseline").version(VERSION).exitOverride().showHelpAfterError()
     .description("Cached, declarative pipelines for diffusion-model experiments.")
     .addHelpText("after", EXAMPLES).showSuggestionAfterError();
-  program.configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
+  program.configureOutput(OUTPUT);
   const entry = name === undefined ? undefined : COMMANDS[name];
   if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
     const command = (await entry.load()).makeCommand(settings);
     command.exitOverride().showSuggestionAfterError().showHelpAfterError(`  fix:    see \`${name} --help\``);
-    command.configureOutput({ writeErr: (text: string) => printError(text.trimEnd()) });
+    command.configureOutput(OUTPUT);
     program.addCommand(command);
   } else {
     for (const [known, { summary }] of Object.entries(COMMANDS)) program.command(known).summary(summary);

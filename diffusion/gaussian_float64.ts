@@ -13,16 +13,6 @@ export function normalKl(p: Gaussian, q: Gaussian): number {
   return 0.5 * (-1 + difference + Math.exp(-difference) + (p.mean - q.mean) ** 2 * Math.exp(-q.logVariance));
 }
 
-/** A sample of q(x_t | x_0), Ho et al. 2020 eq. 4. @param t integer in [0, T) */
-export function qSampleFloat64(x0: number, noise: number, { tables, t }: AtStep): number {
-  return entry(tables.sqrtAlphasCumprod, t) * x0 + entry(tables.sqrtOneMinusAlphasCumprod, t) * noise;
-}
-
-/** The x_0 that a noise prediction implies, not clipped. @param t integer in [0, T) */
-export function predictXstartFromEpsFloat64(xt: number, eps: number, { tables, t }: AtStep): number {
-  return entry(tables.sqrtRecipAlphasCumprod, t) * xt - entry(tables.sqrtRecipm1AlphasCumprod, t) * eps;
-}
-
 /** q(x_{t-1} | x_t, x_0), Ho et al. 2020 eq. 7, with the clipped log variance. @param t integer in [0, T) */
 export function qPosteriorFloat64(x0: number, xt: number, { tables, t }: AtStep): Gaussian {
   return {
@@ -37,7 +27,7 @@ export interface AtStep {
   readonly t: number;
 }
 
-function entry(table: Float64Array, t: number): number {
+export function entry(table: Float64Array, t: number): number {
   const value = table[t];
   if (value === undefined) throw new RangeError(`Timestep: got ${t}, wanted an integer in [0, ${table.length})`);
   return value;

@@ -31,6 +31,10 @@ export interface Stage {
   readonly choice?: StageChoice;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
+  /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
+  readonly workShape?: readonly number[] | undefined;
+  /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
+  readonly likeness?: string | undefined;
 }
 
 /** What a stage may turn out to be. Until that is known its first candidate stands for it. */

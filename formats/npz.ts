@@ -11,12 +11,21 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
   return zipSync(Object.fromEntries(files), { level: 0, mtime: EPOCH }) as Uint8Array<ArrayBuffer>;
 }
 
+/** A small file may say that it holds more than there is memory. */
+const MAX_ARRAY_BYTES = 2 ** 31;
+
+function fits(bytes: number): boolean {
+  if (bytes <= MAX_ARRAY_BYTES) return true;
+  throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${MAX_ARRAY_BYTES}` });
+}
+
 /** @throws FormatError when the bytes are no zip, or hold an array that `decodeNpy` does not read */
 export function decodeNpz(bytes: Uint8Array): Record<string, NpyArray> {
   let files: Record<string, Uint8Array>;
   try {
-    files = unzipSync(bytes, { filter: ({ name }) => name.endsWith(".npy") });
+    files = unzipSync(bytes, { filter: ({ name, originalSize }) => name.endsWith(".npy") && fits(originalSize) });
   } catch (error) {
+    if (error instanceof FormatError) throw error;
     const got = error instanceof Error ? error.message : String(error);
     throw new FormatError("npz file", { got, wanted: "a zip of npy files", cause: error });
   }

@@ -17,7 +17,7 @@ export interface Safetensors {
 /** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-const LENGTH_BYTES = 8;
+export const LENGTH_BYTES = 8;
 
 /**
  * Write a safetensors file (format of huggingface/safetensors): 8 bytes of little-endian header length, a JSON header
@@ -71,15 +71,25 @@ export function encodeSafetensors(file: {
  * or leave gaps.
  */
 export function decodeSafetensors(bytes: Uint8Array): Safetensors {
-  if (bytes.length < LENGTH_BYTES) {
-    throw new FormatError("safetensors file", {
-      got: `${bytes.length} bytes`,
-      wanted: "at least 8, the header's length",
-    });
+  const dataStart = LENGTH_BYTES + headerBytes(bytes, bytes.length);
+  const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
+  // A copy starts at an aligned address whatever the header's length was.
+  const copy = ({ begin, end }: HeaderEntry) => bytes.slice(dataStart + begin, dataStart + end);
+  const tensors = entries.map((entry) => [entry.name, decodeTensor(copy(entry), entry)] as const);
+  return { tensors: Object.fromEntries(tensors), metadata };
+}
+
+/**
+ * Length of the header.
+ *
+ * @param head the beginning of the file, at least its first 8 bytes @param size of the whole file
+ */
+export function headerBytes(head: Uint8Array, size: number): number {
+  if (size < LENGTH_BYTES) {
+    throw new FormatError("safetensors file", { got: `${size} bytes`, wanted: "at least 8, the header's length" });
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const declared = view.getBigUint64(0, true);
-  const available = bytes.length - LENGTH_BYTES;
+  const declared = new DataView(head.buffer, head.byteOffset, head.byteLength).getBigUint64(0, true);
+  const available = size - LENGTH_BYTES;
   if (declared > BigInt(MAX_HEADER_BYTES)) {
     throw new FormatError("safetensors header length", { got: `${declared}`, wanted: `at most ${MAX_HEADER_BYTES}` });
   }
@@ -89,17 +99,12 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
       wanted: `${declared}: the file is cut off`,
     });
   }
-  const dataStart = LENGTH_BYTES + Number(declared);
-  const { entries, metadata } = parseHeader(bytes.subarray(LENGTH_BYTES, dataStart), bytes.length - dataStart);
-  const tensors = entries.map((entry) => [entry.name, readTensor(bytes, dataStart, entry)] as const);
-  return { tensors: Object.fromEntries(tensors), metadata };
+  return Number(declared);
 }
 
-function readTensor(bytes: Uint8Array, dataStart: number, entry: HeaderEntry): SafetensorsTensor {
-  const { dtype, shape, begin, end } = entry;
-  // A copy starts at an aligned address whatever the header's length was.
-  const copy = bytes.slice(dataStart + begin, dataStart + end);
-  return { dtype, shape, data: new DTYPES[dtype].array(copy.buffer as ArrayBuffer) };
+/** The bytes of one tensor, which become its data. */
+export function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
+  return { dtype, shape, data: new DTYPES[dtype].array(bytes.buffer) };
 }
 
 function checkTensor(name: string, { dtype, shape, data }: SafetensorsTensor): void {

@@ -2,6 +2,7 @@ import { type Float64Matrix, matrix, type MatrixProducts, plainProducts } from "
 import { pivotedCholesky } from "./linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
+import { firstNotFinite } from "./vectors.ts";
 
 export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
 
@@ -62,7 +63,7 @@ function checkMoments({ mean, covariance }: Moments, size: number): void {
       `Moments: got ${mean.length} means and ${covariance.length} covariances, wanted ${size} and ${size * size}`,
     );
   }
-  if (!mean.every(Number.isFinite) || !covariance.every(Number.isFinite)) {
+  if (Math.max(firstNotFinite(mean), firstNotFinite(covariance)) >= 0) {
     throw new RangeError("Moments: got a number that is not finite");
   }
 }

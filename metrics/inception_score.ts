@@ -1,3 +1,5 @@
+import { meanAndDeviation } from "./spread.ts";
+
 /**
  * Inception score of Salimans et al. 2016 (arXiv 1606.03498): exp of the mean KL divergence of p(y | x) from the mean
  * p(y), by splits in order, as their code does.
@@ -17,9 +19,7 @@ export function inceptionScore(
     const [from, to] = [Math.floor(split * count / splits), Math.floor((split + 1) * count / splits)];
     return scoreOfSplit(logits.subarray(from * classes, to * classes), classes);
   });
-  const mean = scores.reduce((sum, score) => sum + score, 0) / splits;
-  const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / splits;
-  return { mean, deviation: Math.sqrt(variance) };
+  return meanAndDeviation(scores);
 }
 
 function scoreOfSplit(logits: Float32Array | Float64Array, classes: number): number {

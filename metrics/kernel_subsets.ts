@@ -1,5 +1,6 @@
 import { cubicKernel, kernelDistance } from "./kernel_distance.ts";
 import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { meanAndDeviation } from "./spread.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
 export interface SubsetOptions {
@@ -37,9 +38,7 @@ export async function kernelDistanceOfSubsets(
   const pairs = pairsWithin(real.count) + pairsWithin(fake.count) + real.count * fake.count;
   const ofSubsets = subsets * (2 * pairsWithin(size) + size ** 2);
   const values = await (pairs < ofSubsets ? distancesFromAllPairs : distancesOneByOne)(x, y, products, onProgress);
-  const mean = values.reduce((sum, value) => sum + value, 0) / subsets;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets;
-  return { mean, deviation: Math.sqrt(variance) };
+  return meanAndDeviation(values);
 }
 
 function pairsWithin(count: number): number {

@@ -7,7 +7,10 @@ export interface ManifoldFigures {
   readonly precision: number;
   /** Of the real ones, those within the ball of a fake one: their improved recall. */
   readonly recall: number;
-  /** Balls of real ones that a fake lies in, over k: Naeem et al. 2020. Can be above 1. */
+  /**
+   * Balls of real ones that a fake lies in, over k: Naeem et al. 2020. Can be above 1. A fake on the surface of a ball
+   * lies in it, here and in the other figures, as for Kynkäänniemi et al.; the code of Naeem et al. leaves it out.
+   */
   readonly density: number;
   /** Of the real ones, those with a fake within their ball: Naeem et al. 2020. */
   readonly coverage: number;

@@ -1,4 +1,5 @@
 import { type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { firstNotFinite } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */
 export interface FeatureStatistics {
@@ -49,7 +50,7 @@ export class StreamingStatistics {
     if (features.length % size !== 0) {
       throw new RangeError(`Features: got ${features.length} numbers, wanted a multiple of ${size}`);
     }
-    const bad = features.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNotFinite(features);
     if (bad >= 0) {
       throw new RangeError(
         `Feature ${bad % size} of vector ${Math.floor(bad / size)}: got ${features[bad]}, wanted a finite number`,

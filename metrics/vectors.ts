@@ -29,3 +29,12 @@ export function vectorsOf(data: Float32Array, dimension: number): FeatureVectors
 export function range(first: number, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => first + i);
 }
+
+/** Place of the first number that is NaN or infinite; -1 where there is none. */
+export function firstNotFinite(values: Float32Array | Float64Array): number {
+  for (let i = 0; i < values.length; i++) {
+    // Infinity less itself is NaN, too.
+    if (values[i]! - values[i]! !== 0) return i;
+  }
+  return -1;
+}

@@ -142,10 +142,7 @@ function qualifier({ timesteps, label }: Metric): string {
   return label === undefined ? "" : ` <small>label ${escapeHtml(String(label))}</small>`;
 }
 
-function spread({ deviation, interval }: Metric): string {
-  if (interval !== undefined) {
-    return ` <small>[${figure(interval.low)}, ${figure(interval.high)}] ${100 * interval.level}%</small>`;
-  }
+function spread({ deviation }: Metric): string {
   return deviation === undefined ? "" : ` <small>± ${figure(deviation)}</small>`;
 }
 

@@ -21,10 +21,10 @@ export const metricSchema = z.strictObject({
   count: z.int().min(1),
   /** Half-open range of timesteps [from, to) that the value is about; all of them when absent. */
   timesteps: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).optional(),
-  /** Standard deviation, of what the name says: over subsets or splits. */
+  /** Standard deviation, of what the note says: over subsets, splits or resamples. No interval that holds a truth. */
   deviation: z.number().min(0).optional(),
-  /** Where the truth lies, with so much confidence. */
-  interval: z.strictObject({ low: z.number(), high: z.number(), level: z.number() }).optional(),
+  /** Of older records, and shown nowhere: it held the truth less often than its level says. */
+  interval: z.looseObject({}).optional(),
   /** The label that the value is about; all images when absent. */
   label: z.union([z.int().min(0), z.string()]).optional(),
   /** Something that a reader must know before trusting the value. */
@@ -35,7 +35,7 @@ export const metricSchema = z.strictObject({
 export const metricsSchema = z.strictObject({
   format: z.literal(1),
   /** Seed of the draws that the values depend on; null when there are none. */
-  seed: z.int().nullable(),
+  seed: z.int().nullable().default(null),
   /** The network that was measured. */
   model: z.strictObject({
     digest: z.string(),
@@ -54,10 +54,11 @@ export const metricsSchema = z.strictObject({
     preprocessing: z.record(z.string(), z.unknown()).optional(),
   }).optional(),
   /** By role: `images`, or `real` and `fake`. */
-  images: z.record(z.string(), imageSetSchema),
+  images: z.record(z.string(), imageSetSchema).default({}),
   metrics: z.array(metricSchema).min(1),
 });
 
 export type ImageSet = z.output<typeof imageSetSchema>;
 export type Metric = z.output<typeof metricSchema>;
 export type Metrics = z.output<typeof metricsSchema>;
+export type MetricsToWrite = Omit<z.input<typeof metricsSchema>, "format">;

@@ -9,7 +9,7 @@ export const PORT_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 /** The id of a stage, or of one of a pipeline that is a stage: `outer/inner`. */
 export const STAGE_ID_PATTERN = /^[a-z][a-z0-9_-]*(?:\/[a-z][a-z0-9_-]*)*$/;
 
-const idError = (what: string) => () => `${what} must match [a-z][a-z0-9_-]* and have at most 64 characters`;
+const idError = () => "a name of [a-z][a-z0-9_-]*, at most 64 characters";
 
 const DURATION = /^(\d+(?:\.\d+)?)(s|m|h|d)$/;
 /** Timers count milliseconds in 31 bits. */
@@ -79,9 +79,9 @@ export const stageSchema = z.strictObject({
 });
 
 export const pipelineFileSchema = z.strictObject({
-  name: z.string().regex(ID_PATTERN, { error: idError("A pipeline name") }).max(64, {
-    error: idError("A pipeline name"),
-  }).describe("Names the folder of the outputs"),
+  name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe(
+    "Names the folder of the outputs",
+  ),
   description: z.string().optional(),
   seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(

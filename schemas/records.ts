@@ -128,8 +128,13 @@ export const timingSchema = z.strictObject({
   machine: z.string().nullable().default(null),
   /** Arithmetic of the whole stage, of which a run that continued at `fromStep` did the rest. */
   workGflop: z.number().nullable(),
+  /** What decides the pace of that, and what the stage had in common with those that take as long; see `Stage`. */
+  workShape: z.array(z.number()).readonly().nullable().default(null),
+  likeness: z.string().nullable().default(null),
   extent: z.int().nullable().default(null),
   fromStep: z.int().nullable().default(null),
+  /** Of the duration, what does not grow with the work, where reports of progress tell. */
+  overheadMs: z.number().nullable().default(null),
   durationMs: z.number(),
 });
 

@@ -188,6 +188,11 @@ export interface CheckResult {
   readonly facts?: Readonly<Record<string, Facts>>;
   /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */
   readonly workGflop?: number;
+  /**
+   * What decides how fast that is done, such as the width of a network and the size of a batch: work whose numbers are
+   * apart by a factor of two in all goes at about the same pace.
+   */
+  readonly workShape?: readonly number[];
 }
 
 /** Data that a kind takes from an npm package; its version and lock integrity enter the key. */

@@ -2,6 +2,11 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
  * this module is their way back into the engine.
  */
-export { serveStage } from "../engine/process/worker_host.ts";
+import { serveStage as serve } from "../engine/process/worker_host.ts";
+import { holdToTypes } from "./shared/check_artifact.ts";
+
 export { describeStage } from "../engine/process/describe_host.ts";
 export { describePipeline } from "../engine/process/pipeline_host.ts";
+
+export const serveStage: typeof serve = (load) =>
+  serve(async () => ({ default: holdToTypes((await load()).default as Parameters<typeof holdToTypes>[0]) }));

@@ -62,5 +62,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-const NAMES = "experiment stage metric value low high deviation count timesteps label seed chosen seeds";
+const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds";
 const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

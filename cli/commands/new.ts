@@ -4,6 +4,7 @@ import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { styleFor } from "../format/style.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
+import { shellWord } from "../program.ts";
 import type { ScaffoldProblem } from "../scaffold/failure.ts";
 import { checkName } from "../scaffold/names.ts";
 import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";
@@ -30,11 +31,6 @@ function refuse({ message, fix }: ScaffoldProblem, json: boolean): never {
   if (json) printJson({ ok: false, diagnostics: [{ severity: "error", message, fix }] });
   else printError(`${styleFor(process.stderr).error("error:")} ${message}\n  fix:    ${fix}`);
   throw new Exit(EXIT.invalid);
-}
-
-/** Quote a word for a shell where it needs it. */
-function shellWord(word: string): string {
-  return /^[\w./:=@%+~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Commands that a user would type next, each as its words. */
@@ -95,7 +91,10 @@ export function makeCommand(): AnyCommand {
   const command = new Command("new").summary("Write a new pipeline or custom stage to start from")
     .description("Write the files of a new pipeline, or of a custom stage with its test. Nothing is written over.")
     // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
-    .exitOverride().showSuggestionAfterError().configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
+    .exitOverride().showSuggestionAfterError().configureOutput({
+      writeOut: (text) => printLine(text.trimEnd()),
+      writeErr: (text) => printError(text.trimEnd()),
+    });
   command.command("stage").summary("A custom stage, its test, and a pipeline that uses it")
     .description("Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.")
     .argument("<name>", "its id and the name of its files: small letters, digits, _ and -")

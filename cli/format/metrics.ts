@@ -21,10 +21,8 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, low, high, deviation, count, seed, chosen, seeds }) => {
-      const spread = low === undefined
-        ? deviation === undefined ? "" : `± ${shortNumber(deviation)}`
-        : `[${shortNumber(low)}, ${shortNumber(high!)}]`;
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds }) => {
+      const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
       return [
         marked(experiment, chosen),
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),

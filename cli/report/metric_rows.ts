@@ -14,8 +14,6 @@ export interface MetricRow {
   readonly stage: string;
   readonly metric: string;
   readonly value: number;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
   /** Of what the metric says; in a mean over seeds, of the values of the seeds. */
   readonly deviation?: number | undefined;
   /** N, the images that it was computed from; left out in a mean over seeds. */
@@ -83,12 +81,10 @@ function common([first = "", ...others]: readonly string[]): string {
 
 function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
   return metrics.flatMap(({ title, record }: ReportMetrics) =>
-    record.metrics.map(({ name, value, count, timesteps, label, deviation, interval }) => ({
+    record.metrics.map(({ name, value, count, timesteps, label, deviation }) => ({
       stage: title,
       metric: name,
       value,
-      low: interval?.low,
-      high: interval?.high,
       deviation,
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,

@@ -1,5 +1,6 @@
-import { dirname, join, relative, sep } from "node:path";
-import { type NewFile, TOOLKIT } from "./templates.ts";
+import { join, relative, sep } from "node:path";
+import { isThere, nearestConfig, programIn, TOOLKIT } from "../program.ts";
+import type { NewFile } from "./templates.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
 /** Where new files are to lie, as far as it matters for what Deno makes of them. */
@@ -12,22 +13,6 @@ export interface Place {
   readonly flags: readonly string[];
   /** What stands for `noiseline` on the command line. */
   readonly program: readonly string[];
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function nearestConfig(folder: string): string | undefined {
-  for (let at = folder;; at = dirname(at)) {
-    for (const name of ["deno.json", "deno.jsonc"]) if (isThere(join(at, name))) return join(at, name);
-    if (dirname(at) === at) return undefined;
-  }
 }
 
 /**
@@ -60,12 +45,7 @@ export function findPlace(folder: string): Place {
     return { folder, settings: [settings], flags: [], program: ["deno", "task", "noiseline"] };
   }
   // Somebody's own settings are not ours to change.
-  return {
-    folder,
-    settings: [],
-    flags: [`--config=${clone}`],
-    program: ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")],
-  };
+  return { folder, settings: [], flags: [`--config=${clone}`], program: programIn(folder) };
 }
 
 /** Files that would be written over. */

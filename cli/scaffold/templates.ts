@@ -1,8 +1,5 @@
 import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
-
-/** The folder of the toolkit, whose pipelines serve as templates too. */
-export const TOOLKIT: string = fileURLToPath(new URL("../../", import.meta.url));
+import { TOOLKIT } from "../program.ts";
 
 export interface NewFile {
   /** Relative to the folder that the user chose. */

@@ -27,22 +27,23 @@ const PREDICTIONS: Readonly<Partial<Record<Objective, string>>> = {
   v: "v_prediction",
 };
 
+/** Why no scheduler samples from a network with this objective; undefined where one does. */
+export function objectiveProblem(objective: Objective): InterchangeProblem | undefined {
+  return PREDICTIONS[objective] !== undefined ? undefined : {
+    message: "no scheduler of diffusers samples from a network that predicts the mean of the next step",
+    got: `objective ${objective}`,
+    wanted: Object.keys(PREDICTIONS).join(", "),
+    fix: "train with one of these objectives",
+  };
+}
+
 /**
  * The chain as a scheduler config: by the library's own name where it has one, else by its betas. Its "sigmoid" is
  * another curve than ours.
  */
 export function toChainConfig({ spec, betas, objective }: Chain): Translated<ChainConfig> {
-  const prediction = PREDICTIONS[objective];
-  if (prediction === undefined) {
-    return {
-      problem: {
-        message: "no scheduler of diffusers samples from a network that predicts the mean of the next step",
-        got: `objective ${objective}`,
-        wanted: Object.keys(PREDICTIONS).join(", "),
-        fix: "train with one of these objectives",
-      },
-    };
-  }
+  const problem = objectiveProblem(objective);
+  if (problem !== undefined) return { problem };
   const { linearStart, linearEnd, timesteps, zeroTerminalSnr = false } = spec;
   const name = libraryName(spec);
   return {
@@ -52,7 +53,7 @@ export function toChainConfig({ spec, betas, objective }: Chain): Translated<Cha
       beta_end: linearEnd,
       beta_schedule: name ?? "linear",
       trained_betas: name === undefined ? [...betas] : null,
-      prediction_type: prediction,
+      prediction_type: PREDICTIONS[objective]!,
       rescale_betas_zero_snr: name !== undefined && zeroTerminalSnr,
     },
   };

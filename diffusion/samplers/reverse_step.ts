@@ -1,5 +1,3 @@
-import type { Recovery } from "../objective.ts";
-
 /**
  * One step of a reverse chain, from x_t to the next x, as numbers (float64):
  *
@@ -23,26 +21,4 @@ export interface ReverseStep {
   readonly extra: "none" | "noise" | "lastX0" | "lastX";
   /** With a learned variance: the range of its logarithm. `coefExtra` then multiplies the learned deviation. */
   readonly logVariances?: { readonly min: number; readonly max: number };
-}
-
-/** The images of one reverse step for one pixel, or all pixels of a batch one by one. */
-export interface ReverseStepHostInputs {
-  readonly x: Float64Array;
-  /** The network's prediction. */
-  readonly output: Float64Array;
-  /** Not read when `step.extra` is `none`. */
-  readonly extra: Float64Array;
-}
-
-/** The reference for `makeReverseStep`, elementwise in float64: the next x, and the clipped x0 it came from. */
-export function reverseStepHost(
-  step: ReverseStep,
-  recovery: Recovery,
-  { x, output, extra }: ReverseStepHostInputs,
-): { x: Float64Array; x0: Float64Array } {
-  const x0 = x.map((value, i) => Math.max(-1, Math.min(1, recovery.xt * value + recovery.output * output[i]!)));
-  const next = x.map((value, i) =>
-    step.coefX0 * x0[i]! + step.coefXt * value + (step.extra === "none" ? 0 : step.coefExtra * extra[i]!)
-  );
-  return { x: next, x0 };
 }

@@ -27,14 +27,3 @@ export function edmSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: E
     (_, i) => steps === 1 ? sigmaMax : (top + i / (steps - 1) * (bottom - top)) ** rho,
   );
 }
-
-/**
- * Noise level of the continuous variance-preserving chain, sqrt(exp(betaD t^2 / 2 + betaMin t) - 1) (Song et al. 2021;
- * Karras et al. 2022, table 1). Its defaults are the limit of the linear schedule of Ho et al. from 1e-4 to 0.02.
- *
- * @param t in [0, 1]
- */
-export function vpSigma(t: number, { betaD = 19.9, betaMin = 0.1 } = {}): number {
-  if (!(t >= 0 && t <= 1)) throw new RangeError(`Time of the VP chain: got ${t}, wanted 0 <= t <= 1`);
-  return Math.sqrt(Math.expm1(betaD * t ** 2 / 2 + betaMin * t));
-}

@@ -1,18 +1,3 @@
-import type { DiffusionTables } from "./tables.ts";
-
-/**
- * The weight of (eps - eps_theta)^2 in each term of the variational bound, b^2 / (2 s^2 a (1 - A)) (Ho et al. 2020,
- * eq. 12): float64 [T].
- *
- * @param variance s^2, the variance of the reverse step: the posterior's, or beta. The posterior's is 0 at t = 0, which
- * makes the weight infinite there; the bound has a likelihood in that place.
- */
-export function boundWeights(tables: DiffusionTables, variance: "fixedsmall" | "fixedlarge"): Float64Array {
-  const { betas, alphas, posteriorVariance, sqrtOneMinusAlphasCumprod } = tables;
-  const variances = variance === "fixedsmall" ? posteriorVariance : betas;
-  return betas.map((beta, t) => beta ** 2 / (2 * variances[t]! * alphas[t]! * sqrtOneMinusAlphasCumprod[t]! ** 2));
-}
-
 /** What a network predicts: the noise, the image, or v = sqrt(A) eps - sqrt(1 - A) x_0 (Salimans & Ho 2022). */
 export type PredictionTarget = "eps" | "x0" | "v";
 

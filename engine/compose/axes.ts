@@ -1,6 +1,7 @@
 import { showValue } from "../diagnostic/format.ts";
 import { compareCodeUnits } from "../fingerprint/encode.ts";
 import { isRecord } from "../load/tree.ts";
+import { MAX_STAGES } from "../source/budget.ts";
 import type { DocumentPath } from "../source/document.ts";
 
 /** One value of an axis, under the name that stands in ids and references. */
@@ -29,8 +30,6 @@ export type Parsed<T> = { readonly value: T } | { readonly problems: readonly Ma
 export const LABEL = String.raw`[A-Za-z0-9_+-]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?)?`;
 export const AXIS_NAME = String.raw`[A-Za-z_][A-Za-z0-9_]*`;
 const RESERVED = ["include", "exclude"];
-/** More children than anybody meant; each is a stage of its own. */
-export const MAX_CHILDREN = 20_000;
 
 /** Read a `matrix`: axes with their values, combinations to leave out and to add. @param at path of the matrix */
 export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combination[]> {
@@ -53,8 +52,8 @@ export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combinat
   }
   if (problems.length > 0) return { problems };
   const size = axes.reduce((product, [, values]) => product * values.length, axes.length === 0 ? 0 : 1);
-  if (size > MAX_CHILDREN) {
-    return wrong(at, "has too many combinations", "name fewer values", `${size}`, `at most ${MAX_CHILDREN}`);
+  if (size > MAX_STAGES) {
+    return wrong(at, "has too many combinations", "name fewer values", `${size}`, `at most ${MAX_STAGES}`);
   }
   const excluded = parseSelections(written["exclude"], axes, [...at, "exclude"]);
   const included = parseSelections(written["include"], axes, [...at, "include"], true);
@@ -65,8 +64,10 @@ export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combinat
     (combinations, [name, values]) => combinations.flatMap((one) => values.map((each) => ({ ...one, [name]: each }))),
     size === 0 ? [] : [{}],
   );
-  const kept = product.filter((one) => !excluded.value.some((selection) => agrees(one, selection)));
-  const added = included.value.filter((one) => !kept.some((other) => agrees(other, one)));
+  const isExcluded = oneOf(excluded.value);
+  const kept = product.filter((one) => !isExcluded(one));
+  const isKept = oneOf(kept);
+  const added = included.value.filter((one) => !isKept(one));
   const clash = clashOf([...product, ...included.value]);
   if (clash !== undefined) {
     return wrong(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
@@ -178,9 +179,11 @@ function parseSelections(
   return problems.length > 0 ? { problems } : { value: selections };
 }
 
-/** Whether the two have the same value wherever `selection` has one. */
-export function agrees(combination: Combination, selection: Combination): boolean {
-  return Object.entries(selection).every(([axis, { label }]) => valueOf(combination, axis)?.label === label);
+/** Whether a combination has all the values of one of these selections, which may name some axes only. */
+function oneOf(selections: readonly Combination[]): (one: Combination) => boolean {
+  const byAxes = Map.groupBy(selections, (one) => Object.keys(one).sort().join(" "));
+  const finders = [...byAxes.values()].map((group) => indexBy(group, Object.keys(group[0]!)));
+  return (one) => finders.some((find) => find(one).length > 0);
 }
 
 /** A value that is called like another one of its axis; ids could not tell them apart. */
@@ -222,20 +225,31 @@ export function valueOf(combination: Combination, axis: string): AxisValue | und
   return Object.hasOwn(combination, axis) ? combination[axis] : undefined;
 }
 
+/** Finds, in one step each, the combinations that have the same values as another on these axes. */
+export function indexBy(
+  combinations: readonly Combination[],
+  axes: readonly string[],
+): (like: Combination) => readonly Combination[] {
+  const keyOf = (one: Combination) => JSON.stringify(axes.map((axis) => valueOf(one, axis)?.label));
+  const byKey = Map.groupBy(combinations, keyOf);
+  return (like) => byKey.get(keyOf(like)) ?? [];
+}
+
+/** The axes that both have. All combinations of a side have the same axes. */
+export function sharedAxes(left: readonly Combination[], right: readonly Combination[]): string[] {
+  return Object.keys(left[0] ?? {}).filter((axis) => valueOf(right[0] ?? {}, axis) !== undefined);
+}
+
 /**
  * Combinations of both sides that have the same values on the axes that both have; undefined where there would be more
- * than anybody meant. All combinations of a side have the same axes.
+ * than anybody meant.
  */
 export function join(left: readonly Combination[], right: readonly Combination[]): Combination[] | undefined {
-  const shared = left.length === 0 || right.length === 0
-    ? []
-    : Object.keys(left[0]!).filter((axis) => valueOf(right[0]!, axis) !== undefined);
-  const keyOf = (one: Combination) => JSON.stringify(shared.map((axis) => one[axis]!.label));
-  const byKey = Map.groupBy(right, keyOf);
+  const find = indexBy(right, sharedAxes(left, right));
   const joined: Combination[] = [];
   for (const a of left) {
-    for (const b of byKey.get(keyOf(a)) ?? []) joined.push({ ...b, ...a });
-    if (joined.length > MAX_CHILDREN) return undefined;
+    for (const b of find(a)) joined.push({ ...b, ...a });
+    if (joined.length > MAX_STAGES) return undefined;
   }
   return joined;
 }

@@ -20,10 +20,11 @@ export function leaveOut(root: unknown): Pruned {
     if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});
   }
   if (leftOut.size === 0) return { value: root, leftOut };
-  for (let before = -1; before < leftOut.size;) {
-    before = leftOut.size;
-    for (const [id, entry] of Object.entries(stages)) {
-      const lost = leftOut.has(id) ? undefined : lostSource(entry, leftOut);
+  const readers = readersOf(stages);
+  // A map gives what is added while it is walked through.
+  for (const gone of leftOut.keys()) {
+    for (const id of readers.get(gone) ?? []) {
+      const lost = leftOut.has(id) ? undefined : lostSource(stages[id], leftOut);
       if (lost !== undefined) leftOut.set(id, { reads: lost });
     }
   }
@@ -47,6 +48,22 @@ function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | unde
   const reference = typeof text === "string" ? parseReference(text) : undefined;
   const id = reference === undefined ? undefined : stageIdOf(reference);
   return id !== undefined && gone.has(id) ? id : undefined;
+}
+
+/** The stages that read each stage. */
+function readersOf(stages: Entries): Map<string, string[]> {
+  const readers = new Map<string, string[]>();
+  for (const [id, entry] of Object.entries(stages)) {
+    for (const text of Object.values(inputsOf(entry)).flat()) {
+      const reference = typeof text === "string" ? parseReference(text) : undefined;
+      if (reference === undefined) continue;
+      const source = stageIdOf(reference);
+      const known = readers.get(source);
+      if (known === undefined) readers.set(source, [id]);
+      else known.push(id);
+    }
+  }
+  return readers;
 }
 
 /** A stage without which a port has nothing to read. */

@@ -3,16 +3,17 @@ import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
 import { parseReference } from "../load/reference.ts";
 import { isRecord } from "../load/tree.ts";
+import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import type { DocumentPath } from "../source/document.ts";
 import {
-  agrees,
   childSuffix,
   type Combination,
   compareCombinations,
+  indexBy,
   join,
-  MAX_CHILDREN,
   parseMatrix,
   project,
+  sharedAxes,
   valueOf,
 } from "./axes.ts";
 import { fillMatrix, matrixAxesIn } from "./fill.ts";
@@ -55,9 +56,9 @@ export function hasMatrix(root: unknown): boolean {
  * Put the children of every matrix in the place of its stage. A stage that reads a stage with children gets children
  * over the same axes, unless the port takes a list and gathers them; axes of the same name go together.
  */
-export function expandMatrices(root: unknown, isListPort: IsListPort): Expansion {
+export function expandMatrices(root: unknown, isListPort: IsListPort, budget: Budget): Expansion {
   if (!isRecord(root) || !isRecord(root["stages"])) return none(root);
-  return new Expander(root, root["stages"], isListPort).expand();
+  return new Expander(root, root["stages"], { isListPort, budget }).expand();
 }
 
 function none(value: unknown): Expansion {
@@ -68,17 +69,24 @@ class Expander {
   readonly #root: Entries;
   readonly #stages: Entries;
   readonly #isListPort: IsListPort;
+  readonly #budget: Budget;
   readonly #problems: PlacedProblem[] = [];
   readonly #interpolations: Interpolation[] = [];
   /** Stages that are reported otherwise, or could not be expanded: what follows from that is not worth a message. */
   readonly #skipped = new Set<string>();
   /** Children by stage; a stage without has one, of no axes. */
   readonly #combinations = new Map<string, readonly Combination[]>();
+  readonly #finders = new Map<string, (like: Combination) => readonly Combination[]>();
 
-  constructor(root: Entries, stages: Entries, isListPort: IsListPort) {
+  constructor(
+    root: Entries,
+    stages: Entries,
+    { isListPort, budget }: { readonly isListPort: IsListPort; readonly budget: Budget },
+  ) {
     this.#root = root;
     this.#stages = stages;
     this.#isListPort = isListPort;
+    this.#budget = budget;
   }
 
   expand(): Expansion {
@@ -94,8 +102,8 @@ class Expander {
       this.#skipped.add(id);
     }
     const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
-    if (total > MAX_CHILDREN) {
-      const got = { got: `${total}`, wanted: `at most ${MAX_CHILDREN}` };
+    if (total > MAX_STAGES) {
+      const got = { got: `${total}`, wanted: `at most ${MAX_STAGES}` };
       this.#report(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", got);
       for (const id of this.#combinations.keys()) {
         this.#combinations.set(id, [{}]);
@@ -116,8 +124,12 @@ class Expander {
             "rename the stage",
           );
         }
-        children.push([child, this.#child(id, child, entry, combination)]);
+        if (this.#budget.spent) break;
+        const made = this.#child(id, child, entry, combination);
+        children.push([child, made]);
         if (child === id) continue;
+        const refused = this.#budget.take(made);
+        if (refused !== undefined) this.#report(["stages", id], refused, "name fewer values, or gather fewer children");
         const family = families.get(id);
         if (family === undefined) families.set(id, [child]);
         else family.push(child);
@@ -163,6 +175,7 @@ class Expander {
     for (const { path, message, fix, ...more } of parsed.problems) {
       this.#report(path, `${path.join(".")} ${message}`, fix, more);
     }
+    for (const id of at.length > 1 ? [String(at[1])] : Object.keys(this.#stages)) this.#skipped.add(id);
     return [{}];
   }
 
@@ -235,7 +248,8 @@ class Expander {
       combinations = joined;
     }
     // Axes of the pipeline meet again here, perhaps in combinations that it leaves out.
-    const kept = combinations.filter((one) => shared.some((other) => meets(one, other)));
+    const find = indexBy(shared, sharedAxes(combinations, shared));
+    const kept = combinations.filter((one) => find(one).length > 0);
     if (kept.length > 0) return kept;
     return fail(
       ["stages", id],
@@ -246,10 +260,10 @@ class Expander {
 
   /** A value of a stage's own axis that what it reads has not, though it has the axis. */
   #lostValue(own: readonly Combination[], source: readonly Combination[], axes: ReadonlySet<string>) {
-    for (const one of own) {
-      for (const [axis, { label }] of Object.entries(one)) {
-        if (axes.has(axis) && !source.some((other) => valueOf(other, axis)?.label === label)) return { axis, label };
-      }
+    for (const axis of Object.keys(own[0]!).filter((one) => axes.has(one))) {
+      const labels = new Set(source.map((one) => valueOf(one, axis)?.label));
+      const lost = own.find((one) => !labels.has(one[axis]!.label));
+      if (lost !== undefined) return { axis, label: lost[axis]!.label };
     }
     return undefined;
   }
@@ -260,7 +274,7 @@ class Expander {
     { path, text }: { readonly path: DocumentPath; readonly text: string },
   ): readonly Combination[] {
     if (select === undefined) return source;
-    const chosen = source.filter((one) => selects(one, select));
+    const chosen = indexBy(source, Object.keys(select))(labelled(select));
     if (chosen.length > 0) return chosen;
     const axes = new Set(source.flatMap(Object.keys));
     for (const [axis, label] of Object.entries(select)) {
@@ -316,6 +330,15 @@ class Expander {
     };
   }
 
+  /** The children of a stage that have the wanted values, as far as it has the axes. */
+  #childrenFor(stage: string, source: readonly Combination[], wanted: Combination): readonly Combination[] {
+    const axes = sharedAxes(source, [wanted]);
+    const key = `${stage} ${axes.join(" ")}`;
+    const find = this.#finders.get(key) ?? indexBy(source, axes);
+    this.#finders.set(key, find);
+    return find(wanted);
+  }
+
   /** References of a stage, to the children that belong to this combination. @param path of them, within the stage */
   #bind(
     id: string,
@@ -329,7 +352,8 @@ class Expander {
       const source = reference && this.#combinations.get(reference.stage);
       if (reference === undefined || source === undefined) return [text];
       const { stage, select = {}, extent, port: output } = reference;
-      const mine = source.filter((one) => selects(one, select) && meets(one, withoutAxes(combination, select)));
+      const isThere = Object.keys(select).every((axis) => valueOf(source[0]!, axis) !== undefined);
+      const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
       const expanded = source.some((one) => Object.keys(one).length > 0);
       if (!expanded) return [text];
       if (mine.length === 0) {
@@ -358,12 +382,7 @@ function withoutAxes(combination: Combination, select: Readonly<Record<string, s
   return Object.fromEntries(Object.entries(combination).filter(([axis]) => select[axis] === undefined));
 }
 
-function selects(combination: Combination, select: Readonly<Record<string, string>>): boolean {
-  return Object.entries(select).every(([axis, label]) => valueOf(combination, axis)?.label === label);
-}
-
-/** Whether no axis of both has two values. */
-function meets(left: Combination, right: Combination): boolean {
-  const shared = Object.fromEntries(Object.entries(right).filter(([axis]) => valueOf(left, axis) !== undefined));
-  return agrees(left, shared);
+/** The values that a reference names, as a combination; of those only the names are known. */
+function labelled(select: Readonly<Record<string, string>>): Combination {
+  return Object.fromEntries(Object.entries(select).map(([axis, label]) => [axis, { label, value: label, path: [] }]));
 }

@@ -15,10 +15,16 @@ export interface Layer {
 
 /** Several layers that read as one document. A part is where the topmost layer that has it says it. */
 export function layeredDocument(value: unknown, layers: readonly Layer[]): SourceDocument {
-  const topmost = [...layers].reverse();
+  // Of thousands of inner pipelines, few lie where one looks; no part begins deeper than a stage.
+  const ranked = layers.map((layer, rank) => ({ ...layer, rank }));
+  const byPlace = Map.groupBy(ranked, ({ at = [] }) => at.join("\0"));
+  const around = (path: DocumentPath) => {
+    const places = [[], path.slice(0, 1), path.slice(0, 2)].slice(0, path.length + 1);
+    return places.flatMap((one) => byPlace.get(one.join("\0")) ?? []).sort((a, b) => b.rank - a.rank);
+  };
   const top = layers[0]!.document;
   const locate = (path: DocumentPath, target?: "key" | "value"): Span | undefined => {
-    for (const layer of topmost) {
+    for (const layer of around(path)) {
       const inner = pathWithin(layer, path);
       const span = inner && layer.document.locate(inner, target);
       if (span !== undefined) return span;
@@ -26,7 +32,7 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
     return undefined;
   };
   const origin = (path: DocumentPath): string | undefined => {
-    const found = topmost.flatMap((layer) => {
+    const found = around(path).flatMap((layer) => {
       const { document, label } = layer;
       const inner = pathWithin(layer, path);
       const span = inner && document.locate(inner);

@@ -1,9 +1,11 @@
 import { dirname, join, relative, resolve } from "node:path";
+import { pipelineFileSchema } from "../../schemas/pipeline_file.ts";
 import type { Diagnostic, Result } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { interpolate, type Interpolation, type PlacedProblem } from "../load/interpolate.ts";
 import { parseReference } from "../load/reference.ts";
 import { isRecord } from "../load/tree.ts";
+import type { Budget } from "../source/budget.ts";
 import type { DocumentPath, SourceDocument } from "../source/document.ts";
 import { matrixAxesIn } from "./fill.ts";
 import type { Layer } from "./layers.ts";
@@ -32,6 +34,7 @@ export interface IncludeOptions {
   readonly read: (file: string) => Promise<Result<SourceDocument>>;
   /** Whether a kind draws random numbers. */
   readonly isSeeded: (uses: string) => boolean;
+  readonly budget: Budget;
 }
 
 type Entries = Readonly<Record<string, unknown>>;
@@ -53,10 +56,11 @@ function usesPipelines(root: unknown): root is { stages: Entries } {
 
 /** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
 export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
-  const scope = new Scope(options, "", [resolve(options.file)]);
-  if (!usesPipelines(root)) return scope.included(root);
+  const found = new Findings();
+  if (!usesPipelines(root)) return { value: root, ...found };
+  const scope = new Scope(options, found, "", [resolve(options.file)]);
   const stages = await scope.include(root.stages, options.document, (root as Entries)["seed"]);
-  return scope.included({ ...root, stages });
+  return { value: { ...root, stages }, ...found };
 }
 
 /** What came of a stage that is a pipeline. */
@@ -66,39 +70,33 @@ interface Inner {
   readonly seed: unknown;
 }
 
+/** What is found on the way, in all files. */
+class Findings {
+  readonly layers: Layer[] = [];
+  readonly interpolations: Interpolation[] = [];
+  readonly problems: PlacedProblem[] = [];
+  readonly diagnostics: Diagnostic[] = [];
+  readonly groups = new Map<string, string[]>();
+  usesMatrix = false;
+}
+
 /** One file's stages. Ids and paths in here are those of the whole. */
 class Scope {
   readonly #options: IncludeOptions;
+  readonly #found: Findings;
   /** `outer/` for the stages of an inner pipeline. */
   readonly #prefix: string;
   readonly #chain: readonly string[];
   readonly #home: string;
-  readonly #layers: Layer[] = [];
-  readonly #interpolations: Interpolation[] = [];
-  readonly #problems: PlacedProblem[] = [];
-  readonly #diagnostics: Diagnostic[] = [];
-  readonly #groups = new Map<string, string[]>();
-  #usesMatrix = false;
   /** What may be read of each inner pipeline, by the id of its stage. */
   readonly #outputs = new Map<string, Readonly<Record<string, string>>>();
 
-  constructor(options: IncludeOptions, prefix: string, chain: readonly string[]) {
+  constructor(options: IncludeOptions, found: Findings, prefix: string, chain: readonly string[]) {
     this.#options = options;
+    this.#found = found;
     this.#prefix = prefix;
     this.#chain = chain;
     this.#home = dirname(resolve(options.file));
-  }
-
-  included(value: unknown): Included {
-    return {
-      value,
-      layers: this.#layers,
-      interpolations: this.#interpolations,
-      groups: this.#groups,
-      problems: this.#problems,
-      diagnostics: this.#diagnostics,
-      usesMatrix: this.#usesMatrix,
-    };
   }
 
   /** @param stages by their ids in the file */
@@ -117,7 +115,7 @@ class Scope {
   }
 
   #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
-    this.#problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+    this.#found.problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
   }
 
   async #read(
@@ -128,11 +126,13 @@ class Scope {
     const at = ["stages", id];
     const uses = entry["uses"] as string;
     this.#outputs.set(id, {});
-    this.#groups.set(id, []);
+    this.#found.groups.set(id, []);
     for (const key of Object.keys(entry)) {
       if (OWN_KEYS.includes(key)) continue;
       this.#report([...at, key], `"${key}" has no meaning for a pipeline that is a stage`, suggestName(key, OWN_KEYS));
     }
+    // What uses it says no more than once that it is too large, and goes no further.
+    if (this.#options.budget.spent) return undefined;
     const path = resolve(this.#home, uses);
     if (this.#chain.includes(path) || this.#chain.length > MAX_DEPTH) {
       const files = [...this.#chain, path].map((one) => relative(this.#home, one)).join(" -> ");
@@ -143,7 +143,7 @@ class Scope {
     if (!read.ok) {
       const span = document.locate(["stages", name, "uses"]);
       const related = span === undefined ? [] : [{ message: "used here", span }];
-      this.#diagnostics.push(
+      this.#found.diagnostics.push(
         ...read.diagnostics.map((one) => ({ ...one, related: [...one.related ?? [], ...related] })),
       );
       return undefined;
@@ -153,23 +153,30 @@ class Scope {
       this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
       return undefined;
     }
+    const refused = this.#options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
+    if (refused !== undefined) {
+      this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
+      return undefined;
+    }
+    const known = Object.keys(pipelineFileSchema.shape);
+    for (const key of Object.keys(inner).filter((one) => !known.includes(one))) {
+      this.#report([OUTSIDE, id, key], `unknown key "${key}" in ${uses}`, suggestName(key, known));
+    }
     const given = this.#checkGiven(at, entry, inner);
     const ownSeed = entry["seed"] ?? inner["seed"];
-    const filled = interpolate({ ...inner, vars: { ...asMap(inner["vars"]), ...given }, seed: ownSeed ?? seed });
+    const filled = interpolate(
+      { ...inner, vars: { ...asMap(inner["vars"]), ...given }, seed: ownSeed ?? seed },
+      this.#options.budget,
+    );
     const value = filled.value as Entries;
     this.#note(id, read.value, Object.keys(inner["stages"]));
-    this.#interpolations.push(...filled.interpolations.flatMap((one) => movedInterpolation(one, id, given)));
-    this.#problems.push(...filled.problems.map(({ path, problem }) => ({ path: moved(path, id) ?? at, problem })));
+    for (const one of filled.interpolations) this.#found.interpolations.push(...movedInterpolation(one, id, given));
+    for (const one of filled.problems) this.#found.problems.push({ ...one, path: moved(one.path, id) ?? at });
+    this.#found.usesMatrix ||= filled.usesMatrix;
 
-    const scope = new Scope(this.#options, `${id}/`, [...this.#chain, path]);
+    const scope = new Scope(this.#options, this.#found, `${id}/`, [...this.#chain, path]);
     const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);
-    this.#layers.push(...scope.#layers);
-    this.#interpolations.push(...scope.#interpolations);
-    this.#problems.push(...scope.#problems);
-    this.#diagnostics.push(...scope.#diagnostics);
-    this.#usesMatrix ||= filled.usesMatrix || scope.#usesMatrix;
-    for (const [group, members] of scope.#groups) this.#groups.set(group, members);
-    this.#groups.set(id, Object.keys(stages));
+    this.#found.groups.set(id, Object.keys(stages));
     const outputs = Object.entries(asMap(value["outputs"])).flatMap(([port, text]) =>
       scope.#rewireText(text, at).map((one) => [port, String(one)])
     );
@@ -200,9 +207,9 @@ class Scope {
 
   /** So that messages and origins find what stands in the inner file. */
   #note(id: string, document: SourceDocument, names: readonly string[]): void {
-    this.#layers.push({ document, prefix: [], at: [OUTSIDE, id] });
+    this.#found.layers.push({ document, prefix: [], at: [OUTSIDE, id] });
     for (const name of names) {
-      this.#layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
+      this.#found.layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
     }
   }
 
@@ -289,7 +296,7 @@ class Scope {
 
   #rewireNeed(text: unknown): readonly unknown[] {
     if (typeof text !== "string") return [text];
-    return this.#groups.get(this.#prefix + text) ?? [this.#prefix + text];
+    return this.#found.groups.get(this.#prefix + text) ?? [this.#prefix + text];
   }
 }
 

@@ -4,6 +4,7 @@ import type { ProgressUpdate } from "../../stages/contract.ts";
 export class RateMeter {
   readonly #now: () => number;
   #first: { readonly at: number; readonly done: number; readonly unit: string } | undefined;
+  #units = 0;
   #last: { readonly at: number; readonly update: ProgressUpdate } | undefined;
 
   constructor(now: () => number = () => performance.now()) {
@@ -12,7 +13,10 @@ export class RateMeter {
 
   note(update: ProgressUpdate): void {
     const at = this.#now();
-    if (this.#first?.unit !== update.unit) this.#first = { at, done: update.done, unit: update.unit };
+    if (this.#first?.unit !== update.unit) {
+      this.#first = { at, done: update.done, unit: update.unit };
+      this.#units++;
+    }
     this.#last = { at, update };
   }
 
@@ -25,5 +29,17 @@ export class RateMeter {
     if (!(seconds > 0) || !(rate > 0)) return {};
     const rounded = (value: number) => Number(value.toPrecision(4));
     return { [unit]: rounded(rate), ...(images === undefined ? {} : { image: rounded(rate * images) }) };
+  }
+
+  /**
+   * Of the whole time of a stage, what does not grow with its work: starting, loading, tracing. Undefined where its
+   * reports do not tell.
+   * @param from units that it did not have to do
+   */
+  overheadMs(durationMs: number, from: number): number | undefined {
+    if (this.#units !== 1 || this.#last!.update.done <= this.#first!.done) return undefined;
+    const { at, update: { done } } = this.#last!;
+    const eachMs = (at - this.#first!.at) / (done - this.#first!.done);
+    return Math.max(0, durationMs - eachMs * (done - from));
   }
 }

@@ -8,6 +8,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import type { Grants } from "../process/grants.ts";
 import { newRunId } from "../store/runs.ts";
+import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { findGpus, Slots } from "./slots.ts";
@@ -211,6 +212,7 @@ export class Scheduler {
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {
     const { state, message, fix, mine, manifest } = result;
     const view = this.#store.viewsOf(this.#pipeline.name).folderOf(id);
+    const log = this.#store.runs.logPath(this.#runId, id);
     return {
       type: "stage-finished",
       id,
@@ -220,7 +222,8 @@ export class Scheduler {
       ...(fix === undefined ? {} : { fix }),
       ...(mine === undefined ? {} : { mine }),
       ...(manifest === undefined ? {} : { view }),
-      ...(state === "failed" ? { log: this.#store.runs.logPath(this.#runId, id) } : {}),
+      // A stage that never came to say anything has none.
+      ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
     };
   }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { StageRun } from "../../stages/contract.ts";
 import type { Emit } from "../event/events.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
+import { externalPaths, withPaths } from "../fingerprint/externals.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -53,6 +53,11 @@ export class StageExecution {
     return this.#rates.get(stageId)?.perSecond() ?? {};
   }
 
+  /** See {@linkcode RateMeter.overheadMs}. */
+  overheadMs({ stage, fromStep = 0 }: PlannedStage, durationMs: number): number | undefined {
+    return this.#rates.get(stage.id)?.overheadMs(durationMs, fromStep);
+  }
+
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.#options;
@@ -75,7 +80,7 @@ export class StageExecution {
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
-      params: { ...stage.params, ...externalPaths(stage, pipeline.folder) },
+      params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
@@ -136,7 +141,7 @@ export class StageExecution {
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
     if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...outside.lent, ...grants.read ?? []]);
-    const params = { ...start.params, ...outside.params };
+    const params = withPaths({ kind: stage.kind, params: start.params }, outside.params);
     try {
       return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
         folder,

@@ -352,7 +352,8 @@ export class StageRunner {
     return serving;
   }
 
-  #recordTiming({ stage, fromStep, device }: PlannedStage, durationMs: number): void {
+  #recordTiming(planned: PlannedStage, durationMs: number): void {
+    const { stage, fromStep, device } = planned;
     this.#options.store.timings.add({
       pipeline: this.#options.pipeline.name,
       stage: stage.id,
@@ -360,8 +361,11 @@ export class StageRunner {
       numerics: device?.numerics ?? null,
       machine: machineClass(),
       workGflop: stage.workGflop ?? null,
+      workShape: stage.workShape ?? null,
+      likeness: stage.likeness ?? null,
       extent: stage.extent ?? null,
       fromStep: fromStep ?? null,
+      overheadMs: this.#execution.overheadMs(planned, durationMs) ?? null,
       durationMs,
     });
   }

@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
+import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Origins } from "../load/origin.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
+import { type DocumentPath, formatPath } from "../source/document.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
 import { artifactDigest } from "./keys.ts";
@@ -9,15 +12,51 @@ import { artifactDigest } from "./keys.ts";
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
 export type Externals = Readonly<Record<string, string>>;
 
-/** The paths that a stage reads from outside, by param. */
-export function externalPaths(stage: Stage, folder: string): Record<string, string> {
-  const paths: Record<string, string> = {};
-  for (const [name, meta] of Object.entries(stage.kind.roles)) {
-    const value = stage.params[name];
-    if (meta.role !== "external" || typeof value !== "string") continue;
-    paths[name] = isAbsolute(value) ? value : resolve(folder, value);
+/** A file or folder outside that a param of a stage names. */
+interface External {
+  /** The param, with the place within it where it has several: `data`, `data[0]`, `data["train"]`. */
+  readonly name: string;
+  readonly at: DocumentPath;
+  readonly path: string;
+}
+
+function nameOf(param: string, at: readonly (string | number)[]): string {
+  return param + at.map((part) => `[${JSON.stringify(part)}]`).join("");
+}
+
+function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: string): External[] {
+  const found: External[] = [];
+  for (const [param, meta] of Object.entries(kind.roles)) {
+    mapFiles(params[param], meta, (path, at) => {
+      found.push({
+        name: nameOf(param, at),
+        at: [param, ...at],
+        path: isAbsolute(path) ? path : resolve(folder, path),
+      });
+    });
   }
-  return paths;
+  return found;
+}
+
+/** The paths that a stage reads from outside, by param, or by the place within it. */
+export function externalPaths(stage: Pick<Stage, "kind" | "params">, folder: string): Record<string, string> {
+  return Object.fromEntries(externalsOf(stage, folder).map(({ name, path }) => [name, path]));
+}
+
+/** The params of a stage with these paths in the place of those that it has. @param paths see {@linkcode externalPaths} */
+export function withPaths(
+  { kind, params }: Pick<Stage, "kind" | "params">,
+  paths: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([param, value]) => {
+      const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
+      return [
+        param,
+        mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path),
+      ];
+    }),
+  );
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
@@ -52,9 +91,7 @@ export function contentDigest(path: string, digests: DigestCache): string {
 }
 
 /** A file or folder that could not be read. */
-export interface UnreadableExternal {
-  readonly name: string;
-  readonly path: string;
+export interface UnreadableExternal extends External {
   readonly message: string;
 }
 
@@ -75,11 +112,11 @@ export function digestStageExternals(
     // By digest, since variables may hold secrets and keys are kept in clear.
     externals[`env:${name}`] = value === undefined ? "unset" : createHash("sha256").update(value).digest("hex");
   }
-  for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
+  for (const one of externalsOf(stage, folder)) {
     try {
-      externals[name] = contentDigest(path, digests);
+      externals[one.name] = contentDigest(one.path, digests);
     } catch (error) {
-      unreadable.push({ name, path, message: (error as Error).message });
+      unreadable.push({ ...one, message: (error as Error).message });
     }
   }
   return { externals, unreadable };
@@ -98,19 +135,37 @@ export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outsi
   for (const stage of pipeline.stages.values()) {
     const own = digestStageExternals(stage, pipeline.folder, digests);
     externals.set(stage.id, own.externals);
-    for (const { name, path, message } of own.unreadable) {
-      const at = ["stages", stage.entry, "with", name];
-      const span = pipeline.origins.locate(at);
-      problems.push({
-        severity: "error",
-        code: "external",
-        message: `stage "${stage.id}": cannot read ${name}: ${message}`,
-        path: at.join("."),
-        got: path,
-        fix: "correct the path; it is relative to the pipeline file",
-        ...(span === undefined ? {} : { span }),
-      });
-    }
+    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, pipeline.origins)));
   }
   return { externals, problems };
+}
+
+function placeUnreadable(
+  stage: Stage,
+  { name, at: param, path, message }: UnreadableExternal,
+  origins: Origins,
+): Diagnostic {
+  const at = ["stages", stage.entry, "with", ...param];
+  const span = origins.locate(at);
+  return {
+    severity: "error",
+    code: "external",
+    message: `stage "${stage.id}": cannot read ${name}: ${message}`,
+    path: formatPath(at),
+    got: path,
+    fix: "correct the path; it is relative to the pipeline file",
+    ...(span === undefined ? {} : { span }),
+  };
+}
+
+/** Files that a stage is to read and that are not there, without a look into those that are. */
+export function missingExternals(stage: Stage, folder: string, origins: Origins): Diagnostic[] {
+  return externalsOf(stage, folder).flatMap((one) => {
+    try {
+      Deno.statSync(one.path);
+      return [];
+    } catch (error) {
+      return [placeUnreadable(stage, { ...one, message: (error as Error).message }, origins)];
+    }
+  });
 }

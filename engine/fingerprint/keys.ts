@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
+import { mapFiles } from "../../schemas/roles.ts";
 import { extentParam, type Kind } from "../kind.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
@@ -20,10 +21,12 @@ export type LocalIngredients = Omit<Ingredients, "inputs">;
 export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(params)) {
-    const meta = kind.roles[name];
-    if (meta?.role === "execution" || meta?.role === "external" || value === undefined) continue;
-    if (meta !== undefined && "legacy" in meta && encode(meta.legacy) === encode(value)) continue;
-    kept[name] = value;
+    const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
+    if (meta.role === "execution" || value === undefined) continue;
+    if ("legacy" in meta && encode(meta.legacy) === encode(value)) continue;
+    // A param that is a path has nothing left; of one that holds paths the rest stays, and where they stand.
+    if (meta.role === "external" && typeof value === "string" && meta.files === undefined) continue;
+    kept[name] = mapFiles(value, meta, () => null);
   }
   return kept;
 }

@@ -10,6 +10,8 @@ import { formatPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
 import { nodeIdOf, parseReference, type Reference, stageIdOf } from "./reference.ts";
 
+const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
+
 /** What binding needs to know of the other stages: their kinds, where those are known. */
 export type KindsById = ReadonlyMap<string, Kind | undefined>;
 
@@ -21,8 +23,17 @@ export interface Bound {
   readonly problems: readonly Diagnostic[];
 }
 
-/** Bind the inputs of one stage to outputs of others, checking names and artifact types. */
-export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: KindsById, origins: Origins): Bound {
+/**
+ * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
+ * only the references are checked.
+ */
+export function bindInputs(
+  id: string,
+  entry: StageEntry,
+  kind: Kind | undefined,
+  kinds: KindsById,
+  origins: Origins,
+): Bound {
   const problems: Diagnostic[] = [];
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
@@ -121,7 +132,7 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
   };
 
   const resolve = (path: DocumentPath, text: string, port: InputPort): Binding | undefined => {
-    const reference = find(path, text, "stage, stage.port, stage@extent.port or stage~axis=value.port");
+    const reference = find(path, text, WANTED);
     return reference && resolvePort(path, text, reference, port);
   };
 
@@ -139,6 +150,12 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
 
   for (const [name, value] of Object.entries(entry.inputs)) {
     const path = ["stages", id, "inputs", name];
+    const texts = typeof value === "string" ? [value] : value;
+    const placeOf = (index: number) => Array.isArray(value) ? [...path, index] : path;
+    if (kind === undefined) {
+      texts.forEach((text, index) => void find(placeOf(index), text, WANTED));
+      continue;
+    }
     const port = Object.hasOwn(kind.inputs, name) ? kind.inputs[name] : undefined;
     if (port === undefined) {
       const meant = didYouMean(name, Object.keys(kind.inputs));
@@ -160,16 +177,15 @@ export function bindInputs(id: string, entry: StageEntry, kind: Kind, kinds: Kin
       });
       continue;
     }
-    const texts = typeof value === "string" ? [value] : value;
-    const bound = texts.map((text, index) => resolve(Array.isArray(value) ? [...path, index] : path, text, port));
+    const bound = texts.map((text, index) => resolve(placeOf(index), text, port));
     inputs[name] = bound.filter((binding) => binding !== undefined);
   }
 
-  for (const [name, port] of Object.entries(kind.inputs)) {
+  for (const [name, port] of Object.entries(kind?.inputs ?? {})) {
     if (port.optional === true || Object.hasOwn(entry.inputs, name) || misspelt.has(name)) continue;
     report(["stages", id], "key", {
       code: "missing-input",
-      message: `stage "${id}" (${kind.name}) needs input "${name}"`,
+      message: `stage "${id}" (${kind!.name}) needs input "${name}"`,
       wanted: wantedText(port.type),
       fix: `add under inputs: ${name}: <stage>`,
     });

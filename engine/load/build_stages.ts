@@ -4,7 +4,7 @@ import { topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
 import { atExtent, familyOf, predecessorsOf, type Stage } from "../pipeline.ts";
 import { bindInputs } from "./bind.ts";
-import { type Continuation, continuedStage } from "./continuation.ts";
+import { type Continuation, CONTINUE, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "./origin.ts";
 import { pairProblems } from "./pairs.ts";
@@ -15,8 +15,10 @@ export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
   origins: Origins,
-  { reported, seed, continuations }: {
+  { reported, broken, seed, continuations }: {
     readonly reported: ReadonlySet<string>;
+    /** Parts of stages that were taken out of them, since they are reported already. */
+    readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
     readonly continuations: ReadonlyMap<string, Continuation>;
   },
@@ -24,20 +26,27 @@ export function buildStages(
   const stages = new Map<string, Stage>();
   const edges = new Map<string, string[]>();
   const problems: Diagnostic[] = [];
+  const add = (more: readonly Diagnostic[]) => more.forEach((one) => problems.push(one));
   const wanted: { stage: string; extent: number }[] = [];
 
   for (const [id, entry] of entries) {
     const kind = kinds.get(id);
-    if (kind === undefined || continuations.has(id)) continue;
+    if (continuations.has(id)) continue;
+    if (kind === undefined) {
+      if (entry.uses !== CONTINUE) add(bindInputs(id, entry, undefined, kinds, origins).problems);
+      continue;
+    }
     const outcome = kind.validate(entry.with);
-    if (!outcome.ok && !reported.has(id)) {
-      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
+    if (!outcome.ok && !reported.has(id) && broken.get(id)?.has("with") !== true) {
+      add(issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
     }
     if (outcome.ok) {
-      problems.push(...issuesToDiagnostics(roleIssues(kind, outcome.params), ["stages", id, "with"], origins));
+      add(issuesToDiagnostics(roleIssues(kind, outcome.params), ["stages", id, "with"], origins));
     }
     const bound = bindInputs(id, entry, kind, kinds, origins);
-    problems.push(...bound.problems, ...pairProblems(id, kind, bound.inputs, origins));
+    const isFollowUp = (one: Diagnostic) => one.code === "missing-input" && broken.get(id)?.has("inputs") === true;
+    add(bound.problems.filter((one) => !isFollowUp(one)));
+    add(pairProblems(id, kind, bound.inputs, origins));
     wanted.push(...bound.variants);
     if (entry.timeout !== undefined && kind.runs === "inline") problems.push(inlineTimeoutProblem(id, kind, origins));
     edges.set(id, predecessorsOf(bound));
@@ -65,13 +74,11 @@ export function buildStages(
     const bare = { ...continuation.kind, inputs: {} };
     const { needs, variants, problems: needProblems } = bindInputs(id, { ...entry, inputs: {} }, bare, kinds, origins);
     const { stage, problems: found } = continuedStage(id, entry, continuation, { entries, stages, origins, needs });
-    problems.push(...needProblems, ...found);
+    add([...needProblems, ...found]);
     wanted.push(...variants);
     edges.set(id, stage === undefined ? [] : predecessorsOf(stage));
     if (stage === undefined) continue;
-    problems.push(
-      ...issuesToDiagnostics(roleIssues(stage.kind, stage.params), ["stages", id, "with"], origins),
-    );
+    add(issuesToDiagnostics(roleIssues(stage.kind, stage.params), ["stages", id, "with"], origins));
     stages.set(id, stage);
   }
 
@@ -83,7 +90,7 @@ export function buildStages(
     const entry = entries.get(id)!;
     const outcome = base.kind.custom ? undefined : base.kind.validate({ ...entry.with, [name]: extent });
     if (outcome?.ok === false) {
-      problems.push(...issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
+      add(issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
       continue;
     }
     stages.set(variantId, atExtent(base, variantId, name, extent));
@@ -111,16 +118,13 @@ function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnos
   };
 }
 
-/** Extents count and externals are paths, whatever a custom stage's schema says. */
+/** Extents count, whatever a custom stage's schema says. */
 function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): ParamIssue[] {
   return Object.entries(kind.roles).flatMap(([name, { role }]): ParamIssue[] => {
     const input = params[name];
     const issue = (message: string) => [{ code: "custom", path: [name], message, input }];
     if (role === "extent" && !(Number.isSafeInteger(input) && (input as number) > 0)) {
       return issue("a positive whole number, since it is an extent");
-    }
-    if (role === "external" && input !== undefined && typeof input !== "string") {
-      return issue("one path, since it is an external file");
     }
     return [];
   });

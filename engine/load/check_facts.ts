@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
 import type { CheckProblem, Facts } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { encode } from "../fingerprint/encode.ts";
+import { extentParam } from "../kind.ts";
 import type { Stage } from "../pipeline.ts";
 import { formatPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
@@ -27,6 +30,29 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
   };
 }
 
+/** What forecasts go by. */
+export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape">>;
+
+/** A digest of what decides how long a stage takes, beside its extent and the machine. */
+function likenessOf(
+  { kind, params, inputs }: Stage,
+  { facts, work }: {
+    readonly facts: ReadonlyMap<string, Readonly<Record<string, Facts>>>;
+    readonly work: ReadonlyMap<string, Work>;
+  },
+): string {
+  const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
+  const read = Object.entries(inputs).map(([port, bindings]) => [
+    port,
+    bindings.map(({ stage, port: output }) => {
+      const known = facts.get(stage)?.[output];
+      // Facts with a count say how much there is to read; else what makes it stands for it.
+      return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
+    }),
+  ]);
+  return createHash("sha256").update(encode([kind.version, Object.fromEntries(own), read])).digest("hex").slice(0, 16);
+}
+
 /**
  * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
  * custom kinds state none, and kinds check only what they are told.
@@ -35,11 +61,13 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
 export function checkFacts(
   stages: Iterable<Stage>,
   origins: Origins,
-): { problems: Diagnostic[]; work: ReadonlyMap<string, number> } {
+): { problems: Diagnostic[]; work: ReadonlyMap<string, Work> } {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
-  const work = new Map<string, number>();
+  const work = new Map<string, Work>();
   const found: Diagnostic[] = [];
   for (const stage of stages) {
+    const likeness = likenessOf(stage, { facts, work });
+    work.set(stage.id, { likeness });
     if (stage.kind.check === undefined) continue;
     const inputs: Record<string, Facts | undefined> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
@@ -48,7 +76,7 @@ export function checkFacts(
     }
     const result = stage.kind.check(stage.params, inputs);
     if (result.facts !== undefined) facts.set(stage.id, result.facts);
-    if (result.workGflop !== undefined) work.set(stage.id, result.workGflop);
+    work.set(stage.id, { likeness, workGflop: result.workGflop, workShape: result.workShape });
     // A stage at another extent repeats what its entry already said.
     if (stage.id !== stage.entry) continue;
     found.push(...result.problems.map((problem) => placeProblem(stage, problem, origins)));

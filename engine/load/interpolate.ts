@@ -1,5 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
 import type { DocumentPath } from "../source/document.ts";
 import { getPath, isRecord } from "./tree.ts";
 
@@ -18,6 +19,8 @@ export interface PlacedProblem {
 }
 
 const MAX_TEXT = 100_000;
+/** Of vars that name each other; the stack holds some thousands. */
+const MAX_CHAIN = 500;
 /** With so much wrong, looking further takes time and tells nothing. */
 const MAX_PROBLEMS = 20;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
@@ -31,7 +34,7 @@ function refusal(message: string, fix: string): Omit<Diagnostic, "span" | "path"
  * within longer text it is written as text. `$${` stands for a plain `${`. There is no access to the environment:
  * a pipeline means the same on every machine.
  */
-export function interpolate(root: unknown): {
+export function interpolate(root: unknown, budget: Budget = new Budget()): {
   value: unknown;
   interpolations: Interpolation[];
   problems: PlacedProblem[];
@@ -45,7 +48,7 @@ export function interpolate(root: unknown): {
   let usesMatrix = false;
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
-    if (problems.length >= MAX_PROBLEMS) return undefined;
+    if (problems.length >= MAX_PROBLEMS || budget.spent) return undefined;
     const name = expression.trim();
     // Values of a matrix differ from child to child; each child fills in its own.
     if (name.startsWith("matrix.")) {
@@ -54,7 +57,8 @@ export function interpolate(root: unknown): {
     }
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
-      const key = `${JSON.stringify(path)} ${message}`;
+      // Of vars that nest each other, one is enough.
+      const key = message === TOO_DEEP ? message : `${JSON.stringify(path)} ${message}`;
       if (!reported.has(key)) problems.push({ path, problem: refusal(message, fix) });
       reported.add(key);
       return undefined;
@@ -68,6 +72,8 @@ export function interpolate(root: unknown): {
     if (stack.includes(name)) {
       return report(`interpolation cycle: ${[...stack, name].join(" -> ")}`, "give one of these vars a plain value");
     }
+    if (stack.length >= MAX_CHAIN) return report(`more than ${MAX_CHAIN} vars name each other`, "nest fewer vars");
+    if (path.length > MAX_DEPTH) return report(TOO_DEEP, "nest less");
     const found = getPath(root, parts);
     if (!found.found) {
       const vars = isRecord(root) && isRecord(root["vars"]) ? Object.keys(root["vars"]) : [];
@@ -75,11 +81,14 @@ export function interpolate(root: unknown): {
     }
     interpolations.push({ path, expression: name, from: parts });
     // Each var is resolved once: vars that name others twice would otherwise take exponential time.
-    if (resolved.has(name)) return resolved.get(name);
     const before = problems.length;
-    const value = replace(found.value, path, [...stack, name]);
-    if (problems.length === before) resolved.set(name, value);
-    return value;
+    const value = resolved.has(name) ? resolved.get(name) : replace(found.value, path, [...stack, name]);
+    if (problems.length > before) return value;
+    resolved.set(name, value);
+    // Shared parts cost nothing here; whoever walks through the result meets each of them as often as it is named.
+    if (path.length + measure(value).depth > MAX_DEPTH) return report(TOO_DEEP, "nest less");
+    const refused = budget.take(value);
+    return refused === undefined ? value : report(refused, "name fewer or smaller vars");
   };
 
   const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown => {

@@ -1,27 +1,17 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { didYouMean, listNames, suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { ParamIssue } from "../kind.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
+import { wantedBy } from "./schema_issues.ts";
 
-/** Zod's "Invalid input: expected number, received string" said in one word: what was wanted. */
-function wantedBy(issue: ParamIssue): string {
-  return issue.message
-    .replace(/^Invalid (input|option): /, "")
-    .replace(/, received .*$/, "")
-    .replace(/^expected /, "")
-    .replace(/^Too (?:small|big): expected \w+ to (?:be|have) /, "")
-    .replace(/^>=/, "at least ")
-    .replace(/^>/, "more than ")
-    .replace(/^<=/, "at most ")
-    .replace(/^</, "less than ")
-    .replace(/^Invalid input$/, "another value");
-}
-
-function fixFor(issue: ParamIssue): string {
-  if (issue.values !== undefined) return suggestName(String(issue.input), issue.values);
-  const wanted = wantedBy(issue);
+function fixFor({ code, input, message, values }: ParamIssue): string {
+  const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
+  if (near !== undefined) return `did you mean "${near}"?`;
+  // Of a union, the listed values are a part of what would do.
+  if (values !== undefined && code !== "invalid_union") return listNames(values);
+  const wanted = wantedBy(message);
   return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted} there`;
 }
 
@@ -69,7 +59,7 @@ export function issuesToDiagnostics(
       code: missing ? "missing-key" : "invalid-value",
       message: missing ? `${name || "the file"} is missing` : `${name || "the file"} is not valid`,
       path: name,
-      wanted: wantedBy(issue),
+      wanted: wantedBy(issue.message),
       ...(span === undefined ? {} : { span }),
       ...(missing ? { fix: `add ${issue.path.at(-1) ?? "it"}` } : { got: showValue(issue.input), fix: fixFor(issue) }),
       ...(indirect ? { origin } : {}),

@@ -1,12 +1,12 @@
 import { dirname, isAbsolute, resolve } from "node:path";
-import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../schemas/pipeline_file.ts";
+import { ID_PATTERN, type PipelineFile } from "../../schemas/pipeline_file.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { missingExternals } from "../fingerprint/externals.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type DocumentPath, formatPath } from "../source/document.ts";
 import { buildStages } from "./build_stages.ts";
-import { toParamIssues } from "./builtin_kind.ts";
 import { checkFacts } from "./check_facts.ts";
 import { findContinuations } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
@@ -14,6 +14,7 @@ import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import type { Origins } from "./origin.ts";
 import { type ResolvedDocument, resolveDocument } from "./resolve_document.ts";
 import { addSlots } from "./slots.ts";
+import { readStructure } from "./structure.ts";
 import { findNonFinite, getPath, isRecord } from "./tree.ts";
 
 /** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
@@ -36,22 +37,19 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   if (!document.ok) return document;
   const { value, origins, families, groups, leftOut, unresolved } = document.value;
   const problems: Diagnostic[] = [...document.value.problems];
+  const add = (more: readonly Diagnostic[]) => more.forEach((one) => problems.push(one));
 
-  const structure = pipelineFileSchema.safeParse(value ?? {}, { reportInput: true });
-  if (!structure.success) {
-    // A value that could not be resolved has been reported; its type error would only repeat it.
-    const issues = toParamIssues(structure.error, pipelineFileSchema);
-    const known = new Set(unresolved.map(formatPath));
-    problems.push(...issuesToDiagnostics(issues, [], origins).filter((one) => !known.has(one.path ?? "")));
-    return refuse(problems);
-  }
-  const parsed = structure.data;
-  problems.push(...inputProblems(parsed, origins));
-  // From the raw value: Zod leaves out keys such as __proto__.
+  const { parsed, issues, broken } = readStructure(value);
+  // A value that could not be resolved has been reported; its type error would only repeat it.
+  const known = new Set(unresolved.map(formatPath));
+  add(issuesToDiagnostics(issues, [], origins).filter((one) => !known.has(one.path ?? "")));
+  if (parsed === undefined) return refuse(onceEach(problems));
+  add(inputProblems(parsed, origins));
+  // From the raw value, of which nothing was taken out.
   const raw = getPath(value, ["stages"]).value;
-  problems.push(...idProblems(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, origins));
+  add(idProblems(isRecord(raw) ? Object.keys(raw) : [], { families, groups }, origins));
   const numbers = customNumberProblems(parsed, origins);
-  problems.push(...numbers.map(({ problem }) => problem));
+  add(numbers.map(({ problem }) => problem));
 
   const folder = dirname(resolve(file));
   const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
@@ -62,7 +60,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     resolveFile,
     origins,
   );
-  problems.push(...kindProblems);
+  add(kindProblems);
+  for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
   // Slots have the types of what is chosen from, which may itself go on with what is in a slot.
   addSlots(entries, kinds);
   let found = findContinuations(entries, kinds, origins);
@@ -73,13 +72,12 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
     found = findContinuations(entries, kinds, origins);
   }
   const { continuations } = found;
-  problems.push(...found.problems);
+  add(found.problems);
 
   // Params that have been reported once are not reported again as values of the wrong type.
-  const reported = new Set(unresolved.map((path) => String(path[1])));
-  for (const { id } of numbers) reported.add(id);
-  const built = buildStages(entries, kinds, origins, { reported, seed: parsed.seed, continuations });
-  problems.push(...built.problems);
+  const reported = new Set([...unresolved.map((path) => String(path[1])), ...numbers.map(({ id }) => id)]);
+  const built = buildStages(entries, kinds, origins, { reported, broken, seed: parsed.seed, continuations });
+  add(built.problems);
 
   const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
   const { order, rest } = topologicalOrder(edges);
@@ -87,26 +85,31 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const ordered = order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined);
   const { problems: checks, work } = checkFacts(ordered, origins);
-  problems.push(...checks.filter(({ severity }) => severity === "error"));
+  add(checks.filter(({ severity }) => severity === "error"));
   const warnings = checks.filter(({ severity }) => severity === "warning");
-  if (problems.length > 0) return refuse(onceEach([...problems, ...warnings]));
+  if (problems.length > 0) {
+    // Files that are not there would be found when keys are made, which is not reached.
+    const gone = ordered.flatMap((stage) => missingExternals(stage, folder, origins));
+    return refuse(onceEach([...problems, ...gone, ...warnings]));
+  }
 
-  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, workGflop: work.get(stage.id) }]));
+  const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
   const pipeline = { name, seed, file, folder, profiles, overrides, stages, families: together, leftOut, origins };
   return succeed(pipeline, onceEach(warnings));
 }
 
+const OUTER = /\b[a-z][a-z0-9_-]*\//g;
 const SELECTION = new RegExp(`~${AXIS_NAME}=${LABEL}`, "g");
 
-/** Children of one matrix have the same problem at the same place: it is said once. */
+/** Children of one matrix, and all uses of one inner pipeline, have the same problem at the same place: it is said once. */
 function onceEach(problems: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
-  return problems.filter(({ span, code, message, got, path }) => {
+  return problems.filter(({ span, code, message }) => {
     if (span === undefined) return true;
-    const plain = [message, path].map((text) => text?.replaceAll(SELECTION, ""));
-    const key = JSON.stringify([span.source.name, span.start, code, ...plain, got]);
+    const plain = message.replaceAll(SELECTION, "").replaceAll(OUTER, "");
+    const key = JSON.stringify([span.source.name, span.start, code, plain]);
     return !seen.has(key) && seen.add(key);
   });
 }
@@ -152,7 +155,12 @@ function idProblems(
     report(["stages", id], `"${id}" is too long for a folder name`, wanted, "name the values of its axes in a map");
   }
   if (ids.length === 0) {
-    report(["stages"], "the pipeline has no stages", "at least one stage", "add a stage; see pipelines/smoke.yaml");
+    report(
+      ["stages"],
+      "the pipeline has no stages",
+      "at least one stage",
+      "add a stage; `deno task new pipeline NAME` writes some",
+    );
   }
   return problems;
 }

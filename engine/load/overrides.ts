@@ -1,6 +1,7 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
-import { showValue } from "../diagnostic/format.ts";
+import { cutText, showValue } from "../diagnostic/format.ts";
+import { MAX_DEPTH } from "../source/budget.ts";
 import type { DocumentPath } from "../source/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { getPath, isRecord } from "./tree.ts";
@@ -18,9 +19,9 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
   return {
     severity: "error",
     code: "override",
-    message: `cannot apply --set ${text}: ${message}`,
+    message: `cannot apply --set ${cutText(text)}: ${message}`,
     fix,
-    ...(got === undefined ? {} : { got }),
+    ...(got === undefined ? {} : { got: cutText(got) }),
   };
 }
 
@@ -36,6 +37,7 @@ function placeOverride(text: string, dotted: string, root: Record<string, unknow
   const parts = dotted.split(".");
   const [first, ...rest] = parts as [string, ...string[]];
   if (parts.includes("__proto__")) return problem(text, "__proto__ is not a name", HOW, dotted);
+  if (parts.length > MAX_DEPTH) return problem(text, "the path is too long", HOW, `${parts.length} parts`);
   if (parts.some((part) => part === "")) return problem(text, "the path has an empty part", HOW, dotted);
   if (first === "seed") {
     return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);
@@ -57,6 +59,11 @@ function placeOverride(text: string, dotted: string, root: Record<string, unknow
   return ["stages", first, "with", ...rest];
 }
 
+/** Parts of a document may be shared, as aliases share them, so what is changed is a copy. */
+function copyOf(value: unknown): unknown {
+  return Array.isArray(value) ? [...value] : isRecord(value) ? { ...value } : value;
+}
+
 /** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
 function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
   let node: unknown = root;
@@ -66,10 +73,10 @@ function assign(root: Record<string, unknown>, path: DocumentPath, value: unknow
       const at = Number(part);
       if (!Number.isInteger(at) || at < 0 || at >= node.length) return `there is no item "${part}"`;
       if (last) node[at] = value;
-      else node = node[at];
+      else node = node[at] = copyOf(node[at]);
     } else if (isRecord(node)) {
       if (last) node[part] = value;
-      else node = Object.hasOwn(node, part) && node[part] !== null ? node[part] : (node[part] = {});
+      else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
     } else {
       return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
     }
@@ -92,20 +99,21 @@ function remove(root: Record<string, unknown>, path: DocumentPath): { readonly f
       if (index < Math.max(1, ownPart(path)) || known.length === 0) return { fix: "remove it" };
       return { fix: Array.isArray(holder) ? `its items are 0 to ${holder.length - 1}` : suggestName(`${part}`, known) };
     }
-    if (index < path.length - 1) holder = (holder as Record<string, unknown>)[part];
+    const parent = holder as Record<string, unknown>;
+    if (index < path.length - 1) holder = parent[part] = copyOf(parent[part]);
     else if (Array.isArray(holder)) holder.splice(Number(part), 1);
-    else delete (holder as Record<string, unknown>)[part];
+    else delete parent[part];
   }
   return undefined;
 }
 
-/** Apply `--set` options in order to a copy of the raw document. Whether a param exists is left to its kind's schema. */
+/** Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's schema. */
 export function applyOverrides(
   value: unknown,
   texts: readonly string[],
 ): { value: unknown; overrides: Override[]; problems: Diagnostic[] } {
   if (texts.length === 0 || !isRecord(value)) return { value, overrides: [], problems: [] };
-  const root = structuredClone(value);
+  const root = { ...value };
   const overrides: Override[] = [];
   const problems: Diagnostic[] = [];
   for (const text of texts) {

@@ -6,6 +6,7 @@ import { layeredDocument } from "../compose/layers.ts";
 import { includePipelines } from "../compose/subpipelines.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Kind } from "../kind.ts";
+import { Budget } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { parseYamlCached } from "../source/parse_cache.ts";
 import { readSource } from "../source/read_source.ts";
@@ -41,24 +42,36 @@ export interface ResolvedDocument {
 /** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
 export async function resolveDocument(file: string, options: DocumentOptions): Promise<Result<ResolvedDocument>> {
   const cacheFolder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
-  const document = await composeDocument(file, {
-    read: (path, name) => readDocument(path, name, cacheFolder),
-    profiles: options.profiles,
+  const budget = new Budget();
+  const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
+    const found = await readDocument(path, name, cacheFolder);
+    const message = found.ok ? budget.take(found.value.value) : undefined;
+    if (!found.ok || message === undefined) return found;
+    const span = found.value.whole;
+    const fix = "split the experiment into several pipelines";
+    return refuse([{
+      severity: "error",
+      code: "file-too-large",
+      message,
+      fix,
+      ...(span === undefined ? {} : { span }),
+    }]);
   });
+  const document = await composeDocument(file, { read, profiles: options.profiles });
   if (!document.ok) return document;
   const overridden = applyOverrides(document.value.value, options.overrides);
-  const replaced = interpolate(overridden.value);
+  const replaced = interpolate(overridden.value, budget);
   const folder = dirname(resolve(file));
   const included = await includePipelines(replaced.value, {
     file,
     document: document.value,
-    read: (inner) =>
-      composeDocument(inner, { read: (path, name) => readDocument(path, name, cacheFolder), profiles: [] }),
+    read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
     isSeeded: (uses) => isCustom(uses) || options.kinds[uses]?.seeded === true,
+    budget,
   });
   const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
-  const expanded: Expansion = expands
-    ? await expand(included.value, options.kinds, folder)
+  const expanded: Expansion = expands && !budget.spent
+    ? await expand(included.value, options.kinds, folder, budget)
     : { value: included.value, families: new Map(), interpolations: [], problems: [] };
   const pruned = leaveOut(expanded.value);
 
@@ -76,6 +89,8 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
     const span = origins.locate(path);
     problems.push({ ...problem, path: formatPath(path), ...(span === undefined ? {} : { span }) });
   }
+  // What is too large is not looked at further.
+  if (budget.spent) return refuse(problems);
   const broken = new Set(placed.map(({ path }) => formatPath(path)));
   // Values that inner pipelines were to be given are missing there too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
@@ -105,9 +120,19 @@ function conditionText(id: string, origins: Origins): string {
   return `its when is false (${places.join("; ")})`;
 }
 
-async function expand(root: unknown, kinds: BuiltinKinds, folder: string): Promise<Expansion> {
+async function expand(root: unknown, kinds: BuiltinKinds, folder: string, budget: Budget): Promise<Expansion> {
   const found = await lookUpKinds(root, kinds, folder);
-  return expandMatrices(spreadSeed(root, found.isSeeded), found.isListPort);
+  return expandMatrices(spreadSeed(root, found.isSeeded), found.isListPort, budget);
+}
+
+/** Many stages may be the same inner pipeline, and many files extend the same one. */
+function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path: string, name?: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (path, name = path) => {
+    const reading = known.get(path) ?? read(path, name);
+    known.set(path, reading);
+    return reading;
+  };
 }
 
 async function readDocument(file: string, name: string, cacheFolder: string): Promise<Result<SourceDocument>> {
@@ -123,7 +148,7 @@ async function readDocument(file: string, name: string, cacheFolder: string): Pr
       code: "missing-key",
       message: `${name} is empty`,
       wanted: "name and stages",
-      fix: "start from pipelines/smoke.yaml",
+      fix: "write one, or let `deno task new pipeline NAME` do so",
     }]);
   }
   return parseYamlCached(source.value, cacheFolder);

@@ -1,5 +1,4 @@
 import type { Timing } from "../../schemas/records.ts";
-import { parseStageId } from "../load/reference.ts";
 import type { Stage } from "../pipeline.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Plan, PlannedStage } from "./plan.ts";
@@ -22,8 +21,8 @@ interface Past {
 
 /** Of past runs, the newest few count: machines and code change, and one odd run among five does not move the median. */
 const RECENT = 5;
-/** Runs of another size within this factor scale well; much smaller ones are mostly overhead. */
-const SIMILAR = 4;
+/** By so much a forecast may be wrong; where the past does not tell as much, nothing is said. */
+const FACTOR = 2;
 /** So many past runs of one sort are looked at; sweeps have thousands, and each stage of a plan asks anew. */
 const MEMORY = 100;
 /** What a stage within the engine is for; it has no process to start. */
@@ -31,8 +30,8 @@ const INLINE_MS = 5;
 
 /**
  * Estimate how long each stage of a plan that is not there will take, from past runs on machines of this class and on
- * the same numerics: the median of the last few of the stage itself, else of its relatives in the pipeline (its
- * children in a matrix, itself at another extent), else the pace of the same kind, by its arithmetic.
+ * the same numerics: the median of the last few that differ from it in their extent at most and read as much, else of
+ * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded.
  */
 export function forecastPlan(
   plan: Plan,
@@ -51,7 +50,7 @@ export function forecastPlan(
     const twin = first.get(planned.recipeKey);
     if (twin === undefined) first.set(planned.recipeKey, id);
     const forecast: Forecast = twin === undefined
-      ? forecastStage(plan.pipeline.name, planned, amountOf(planned.stage, starts.get(id) ?? 0), history)
+      ? forecastStage(planned, amountOf(planned.stage, starts.get(id) ?? 0), history)
       : { known: true, durationMs: 0, basis: `the result of ${twin} serves` };
     forecasts.set(id, forecast);
   }
@@ -81,11 +80,10 @@ function amountOf({ extent, workGflop }: Pick<Stage, "extent" | "workGflop">, fr
 }
 
 interface History {
-  /** By pipeline, stage, kind and numerics. */
-  readonly own: ReadonlyMap<string, readonly Past[]>;
-  readonly relatives: ReadonlyMap<string, readonly Past[]>;
+  /** By likeness and numerics. */
+  readonly same: ReadonlyMap<string, readonly Past[]>;
+  /** By kind and numerics. */
   readonly kinds: ReadonlyMap<string, readonly Past[]>;
-  readonly anyKind: ReadonlyMap<string, readonly Past[]>;
 }
 
 function makeHistory(timings: readonly Timing[]): History {
@@ -99,90 +97,75 @@ function makeHistory(timings: readonly Timing[]): History {
   const by = (keyOf: (timing: Timing) => string) =>
     new Map([...Map.groupBy(all, ({ timing }) => keyOf(timing))].map(([key, pasts]) => [key, pasts.slice(-MEMORY)]));
   return {
-    own: by((one) => `${one.pipeline}/${one.stage} ${one.kind} ${one.numerics}`),
-    relatives: by((one) => `${one.pipeline}/${familyOf(one.stage)} ${one.kind} ${one.numerics}`),
+    same: by((one) => `${one.likeness} ${one.numerics}`),
     kinds: by((one) => `${one.kind} ${one.numerics}`),
-    anyKind: by((one) => String(one.numerics)),
   };
 }
 
-function familyOf(id: string): string {
-  return parseStageId(id).stage.replace(/@\d+$/, "");
-}
-
-function forecastStage(pipeline: string, { stage, device }: PlannedStage, amount: Amount, history: History): Forecast {
-  const { id, kind } = stage;
+function forecastStage({ stage, device }: PlannedStage, amount: Amount, history: History): Forecast {
+  const { kind, likeness, workShape } = stage;
   const numerics = device?.numerics ?? null;
-  const same = (pasts: readonly Past[] | undefined) => pasts?.filter((past) => past.amount.unit === amount.unit) ?? [];
-
-  const own = same(history.own.get(`${pipeline}/${id} ${kind.name} ${numerics}`));
-  if (own.length > 0) return fromRuns(own, amount, "its last run", (n) => `its last ${n} runs`);
-  const family = familyOf(id);
-  const relatives = same(history.relatives.get(`${pipeline}/${family} ${kind.name} ${numerics}`));
-  if (relatives.length > 0) {
-    return fromRuns(
-      relatives,
-      amount,
-      `the last run of another "${family}"`,
-      (n) => `the last ${n} runs of other "${family}"`,
-    );
-  }
-  const kinds = same(history.kinds.get(`${kind.name} ${numerics}`));
+  const kinds = history.kinds.get(`${kind.name} ${numerics}`) ?? [];
   if (kind.runs === "inline") {
-    if (kinds.length > 0) {
-      return fromRuns(
-        kinds,
-        amount,
-        `the last run of a ${kind.name} stage`,
-        (n) => `the last ${n} runs of ${kind.name} stages`,
-      );
-    }
-    return { known: true, durationMs: INLINE_MS, basis: "within the engine, as a rule milliseconds" };
+    const durationMs = kinds.length === 0
+      ? INLINE_MS
+      : median(kinds.slice(-RECENT).map(({ timing }) => timing.durationMs));
+    return { known: true, durationMs, basis: "within the engine, as a rule milliseconds" };
   }
-  if (amount.unit !== "GFLOP") return { known: false, basis: "no past run of the stage on such a machine" };
-  // Training and inference differ in rate, so runs of the same kind beat larger ones of another.
-  const like = kinds.length > 0 ? kinds : same(history.anyKind.get(String(numerics)));
-  if (like.length === 0) {
-    return {
-      known: false,
-      basis: "nothing like it has run on such a machine; pipelines/smoke.yaml gives a first figure",
-    };
+  const same = estimatesOf(likeness === undefined ? [] : history.same.get(`${likeness} ${numerics}`) ?? [], amount);
+  if (same.length > 0) {
+    const runs = same.length === 1 ? "the last run like it" : `the median of the last ${same.length} runs like it`;
+    const scaled = same.some(({ ratio }) => Math.abs(ratio - 1) > 0.01);
+    const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
+    return { known: true, durationMs: medianOf(same), basis: scaled ? `${runs}, scaled ${by}` : runs };
   }
-  const chosen = chooseRuns(like, amount);
-  const perUnit = medianPerUnit(chosen);
-  const rough = kinds.length > 0 ? "" : "roughly, ";
-  const whose = kinds.length > 0 ? kind.name : [...new Set(chosen.map(({ timing }) => timing.kind))].join(" and ");
-  return {
-    known: true,
-    durationMs: perUnit * amount.done,
-    basis: `${rough}${Math.round(amount.done)} GFLOP at the ${
-      Math.round(1_000 / perUnit)
-    } GFLOP/s of past ${whose} stages`,
-  };
+  if (amount.unit !== "GFLOP") return { known: false, basis: "nothing like it has run on such a machine" };
+  // Of another shape and another length at once, only what is known of the beginning keeps a forecast near.
+  const told = kinds.filter(({ timing }) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
+  const near = estimatesOf(told, amount);
+  if (near.length === 0) return { known: false, basis: `no ${kind.name} stage of its size has run on such a machine` };
+  const basis = `${Math.round(amount.done)} GFLOP, as past ${kind.name} stages of about its size`;
+  return { known: true, durationMs: medianOf(near), basis };
 }
 
-/** Of runs of about this size the last few, else of the largest the last few: small ones are mostly overhead. */
-function chooseRuns(pasts: readonly Past[], { done }: Amount): readonly Past[] {
-  const similar = pasts.filter(({ amount }) => amount.done * SIMILAR >= done && amount.done <= done * SIMILAR);
-  if (similar.length > 0) return similar.slice(-RECENT);
-  const largest = Math.max(...pasts.map(({ amount }) => amount.done));
-  return pasts.filter(({ amount }) => amount.done * 2 >= largest).slice(-RECENT);
+interface Estimate {
+  readonly durationMs: number;
+  /** Its work to that of the past run. */
+  readonly ratio: number;
 }
 
-function medianPerUnit(pasts: readonly Past[]): number {
-  const sorted = pasts.map(({ timing, amount }) => timing.durationMs / amount.done).sort((a, b) => a - b);
+/**
+ * What the last few past runs say of an amount of work. What does not grow with the work is known of runs whose reports
+ * of progress told; others say something only of runs that are at most twice as long, or half as long.
+ */
+function estimatesOf(pasts: readonly Past[], amount: Amount): Estimate[] {
+  return pasts.filter((past) => past.amount.unit === amount.unit).flatMap(
+    ({ timing, amount: { done } }): Estimate[] => {
+      const ratio = amount.done / done;
+      const { durationMs, overheadMs } = timing;
+      if (overheadMs === null && (ratio > FACTOR || ratio * FACTOR < 1)) return [];
+      const overhead = overheadMs ?? 0;
+      return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio }];
+    },
+  ).slice(-RECENT);
+}
+
+/** Whether work of these shapes goes at about the same pace. */
+function areNear(one: readonly number[] | undefined, other: readonly number[] | null): boolean {
+  if (one === undefined || other === null || one.length !== other.length) return false;
+  const apart = one.reduce((product, value, index) => {
+    const ratio = value / other[index]!;
+    return product * Math.max(ratio, 1 / ratio);
+  }, 1);
+  return apart <= FACTOR * (1 + 1e-9);
+}
+
+function medianOf(estimates: readonly Estimate[]): number {
+  return median(estimates.map(({ durationMs }) => durationMs));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function fromRuns(pasts: readonly Past[], amount: Amount, one: string, several: (count: number) => string): Forecast {
-  const chosen = chooseRuns(pasts, amount);
-  const count = chosen.length === 1 ? one : `the median of ${several(chosen.length)}`;
-  const scaled = chosen.some((past) => Math.abs(past.amount.done / amount.done - 1) > 0.01);
-  const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
-  return {
-    known: true,
-    durationMs: medianPerUnit(chosen) * amount.done,
-    basis: scaled ? `${count}, scaled ${by}` : count,
-  };
 }

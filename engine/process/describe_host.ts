@@ -3,11 +3,11 @@ import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
-import { rolesOf } from "../../schemas/roles.ts";
+import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
-import { validateParams } from "../load/builtin_kind.ts";
+import { validateParams } from "../load/schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
 const portName = z.string().regex(PORT_PATTERN);
@@ -31,7 +31,14 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
-  roles: z.record(z.string(), z.looseObject({})),
+  roles: z.record(
+    z.string(),
+    z.strictObject({
+      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
+      legacy: z.unknown().optional(),
+      files: z.array(z.array(z.string().nullable())).optional(),
+    }),
+  ),
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;
@@ -57,10 +64,9 @@ function describe(stage: StageDefinition): { description: StageDescription } | {
   if (stage.device === true && taken !== undefined) {
     return { error: `its params have "${taken}", which device: true gives it` };
   }
-  const parsed = stageDescriptionSchema.safeParse({
-    ...rest,
-    roles: rolesOf(allParams(stage)),
-  });
+  const { roles, problems } = readRoles(allParams(stage));
+  if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
+  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
   return parsed.success
     ? { description: parsed.data }
     : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };

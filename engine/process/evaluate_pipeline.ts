@@ -1,7 +1,9 @@
 import { pathToFileURL } from "node:url";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { cutText } from "../diagnostic/format.ts";
 import { noteModule } from "../load/read_log.ts";
 import { getPath } from "../load/tree.ts";
+import { findUnfit } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { digestCode } from "./code_digest.ts";
 import { askChild, whyUnloadable } from "./describe.ts";
@@ -17,9 +19,19 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   if ("error" in code) return failed(explainRefusal(code.error)?.message ?? code.error, "correct the file's imports");
   noteModule(file, code);
   const entry = pathToFileURL(file).href;
-  const asked = await askChild<{ pipeline: unknown }>({ entry, task: "describePipeline", question: {}, map: code.map });
+  const asked = await askChild<{ pipeline?: unknown; problem?: string }>({
+    entry,
+    task: "describePipeline",
+    question: {},
+    map: code.map,
+  });
   if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
-  const value = asked.answer.pipeline;
+  const { pipeline: value, problem } = asked.answer;
+  if (problem !== undefined) {
+    return failed(problem, "export default { name, stages } from it, of texts, numbers, lists and maps");
+  }
+  const unfit = findUnfit(value);
+  if (unfit !== undefined) return failed(`${cutText(formatPath(unfit.path))}: ${unfit.message}`, unfit.fix);
   // What was computed has no lines; its path says where to look.
   const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
   return succeed({ value, locate: () => undefined, origin, whole: undefined });

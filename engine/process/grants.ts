@@ -3,7 +3,6 @@ import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
-import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 

@@ -4,7 +4,7 @@ import type { NpmExternal } from "../../stages/contract.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { moduleFlags, type ModuleMap } from "./module_lock.ts";
-import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
+import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;
@@ -31,7 +31,9 @@ export async function installPackages(
   };
   const folder = await makeTemporaryFolder();
   try {
-    const problem = await cacheModule(entry, moduleFlags(folder, map), say, signal);
+    // What reads the outputs of a custom stage is loaded by its worker.
+    const flags = [...moduleFlags(folder, map), ...map === undefined ? [] : [WORKER_MODULE]];
+    const problem = await cacheModule(entry, flags, say, signal);
     if (problem === undefined) installed.add(entry);
     return problem;
   } finally {

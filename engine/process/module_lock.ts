@@ -80,7 +80,6 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
   if (map === undefined) return ["--frozen", `--config=${TOOLKIT_CONFIG}`, `--lock=${TOOLKIT_LOCK}`];
   const { lock, ...names } = map;
   const [namesFile, lockFile] = [join(folder, "import_map.json"), join(folder, "deno.lock")];
-  openRoot(folder);
   writeNew(namesFile, JSON.stringify(names));
   writeNew(lockFile, JSON.stringify(lock));
   return [

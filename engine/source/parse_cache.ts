@@ -11,7 +11,7 @@ import { parseYaml } from "./parse_yaml.ts";
 /** Parsing smaller files takes a few milliseconds. */
 const WORTH_CACHING = 50_000;
 /** Raised when the same text would give another value. */
-const FORMAT = 1;
+const FORMAT = 2;
 const PREFIX = "yaml-";
 /** Every edit of a large file leaves one parsed text behind; a few are kept for going back and forth. */
 const KEPT = 8;

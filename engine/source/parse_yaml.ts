@@ -1,12 +1,9 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from "yaml";
+import { type Document, isMap, isScalar, isSeq, Lexer, type Node, parseDocument, Parser, type YAMLMap } from "yaml";
 import type { Diagnostic, Result, SourceText, Span } from "../diagnostic/diagnostic.ts";
 import { refuse, succeed } from "../diagnostic/diagnostic.ts";
+import { MAX_VALUES, TOO_DEEP, TOO_LARGE } from "./budget.ts";
 import type { DocumentPath, SourceDocument } from "./document.ts";
-
-function spanOf(source: SourceText, node: { range?: [number, number, number] | null | undefined } | null): Span {
-  const [start, end] = node?.range ?? [0, 0];
-  return { source, start, end };
-}
+import { readNodes, spanOf } from "./read_nodes.ts";
 
 function findConflictMarkers(source: SourceText): Diagnostic[] {
   const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);
@@ -28,64 +25,6 @@ function syntaxFix(code: string): string {
   return "correct the YAML; values with special characters need quotes";
 }
 
-/**
- * Duplicate keys and aliases of what they stand in. The parser itself checks keys pairwise, which takes seconds at 10,000
- * stages; one set per map does not.
- */
-function findStructureProblems(source: SourceText, document: Document): Diagnostic[] {
-  const found: Diagnostic[] = [];
-  const open = new Set<unknown>();
-  const visit = (node: unknown): void => {
-    if (isAlias(node) && open.has(node.resolve(document))) {
-      found.push({
-        severity: "error",
-        code: "yaml-syntax",
-        message: "an alias stands inside what it repeats",
-        span: spanOf(source, node),
-        fix: "write the value out",
-      });
-      return;
-    }
-    open.add(node);
-    visitInside(node);
-    open.delete(node);
-  };
-  const visitInside = (node: unknown): void => {
-    if (isMap(node)) {
-      const seen = new Map<string, Node>();
-      for (const pair of node.items) {
-        const key = pair.key as Node;
-        const name = isScalar(key) ? String(key.value) : undefined;
-        if (name === undefined) {
-          found.push({
-            severity: "error",
-            code: "yaml-syntax",
-            message: "a key must be plain text",
-            span: spanOf(source, key),
-            fix: "write the key as a word or a quoted string",
-          });
-        } else if (seen.has(name)) {
-          found.push({
-            severity: "error",
-            code: "duplicate-key",
-            message: `duplicate key "${name}"`,
-            span: spanOf(source, key),
-            related: [{ message: "first written at", span: spanOf(source, seen.get(name)!) }],
-            fix: "rename or remove one of the two",
-          });
-        } else {
-          seen.set(name, key);
-        }
-        visit(pair.value);
-      }
-    } else if (isSeq(node)) {
-      for (const item of node.items) visit(item);
-    }
-  };
-  visit(document.contents);
-  return found;
-}
-
 const pairsOf = new WeakMap<YAMLMap, Map<string, YAMLMap["items"][number]>>();
 
 /** Maps of thousands of stages are asked for each of them, so each map is indexed once. */
@@ -98,24 +37,62 @@ function findPair(map: YAMLMap, key: string) {
   return pairs.get(key);
 }
 
+/** Where a text has more values than a pipeline may have. Lexing takes a tenth of the time of parsing. */
+function findSurplus(source: SourceText): Diagnostic[] {
+  // Each value takes two characters, with what sets it off from the next.
+  if (source.text.length < 2 * MAX_VALUES) return [];
+  let [values, offset] = [0, 0];
+  for (const lexeme of new Lexer().lex(source.text)) {
+    if (VALUE_MARKS.includes(lexeme[0]!) && ++values > MAX_VALUES) {
+      const span = { source, start: offset, end: offset + 1 };
+      return [{ severity: "error", code: "yaml-syntax", message: TOO_LARGE, span, fix: "write less" }];
+    }
+    // The lexer's own marks stand for nothing in the text.
+    if (!LEXER_MARKS.includes(lexeme)) offset += lexeme.length;
+  }
+  return [];
+}
+
+const LEXER_MARKS = ["\u0002", "\u0018", "\u001f"];
+/** Plain and quoted texts, lists and maps. */
+const VALUE_MARKS = ["\u001f", "[", "{", '"', "'"];
+
+function tooDeep(source: SourceText, offset: number): Diagnostic {
+  const start = Math.min(offset, source.text.length);
+  return {
+    severity: "error",
+    code: "yaml-syntax",
+    message: TOO_DEEP,
+    span: { source, start, end: start },
+    fix: "nest less",
+  };
+}
+
+/** Where the parser gave up on values within values. */
+function findOverflow(source: SourceText): number {
+  const parser = new Parser();
+  try {
+    for (const _ of parser.parse(source.text));
+  } catch {
+    return Math.max(0, parser.offset - 1);
+  }
+  return 0;
+}
+
 /** Parse YAML into a plain value whose parts can be located. All syntax errors come at once. */
 export function parseYaml(source: SourceText): Result<SourceDocument> {
-  const conflicts = findConflictMarkers(source);
-  if (conflicts.length > 0) return refuse(conflicts);
+  const early = [...findConflictMarkers(source), ...findSurplus(source)];
+  if (early.length > 0) return refuse(early);
   let document: Document.Parsed;
   try {
     document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return refuse([{
-      severity: "error",
-      code: "yaml-syntax",
-      message: "the values are nested too deeply",
-      span: { source, start: 0, end: 1 },
-      fix: "nest less",
-    }]);
+    return refuse([tooDeep(source, findOverflow(source))]);
   }
   if (document.errors.length > 0) {
+    const overflow = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
+    if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
     // One tab upsets the parser several times; the tab is what is to be mended.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
     return refuse((tabs.length > 0 ? tabs : document.errors).map((error) => ({
@@ -126,27 +103,20 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
       fix: syntaxFix(error.code),
     })));
   }
-  const problems = findStructureProblems(source, document);
-  if (problems.length > 0) return refuse(problems);
-
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    return refuse([{
-      severity: "error",
-      code: "yaml-syntax",
-      message: `cannot expand the YAML aliases: ${(error as Error).message}`,
-      span: { source, start: 0, end: 1 },
-      fix: "write repeated parts out, or use vars",
-    }]);
+  if (document.directives?.yaml.version === "1.1") {
+    const start = source.text.indexOf("%YAML");
+    const span = { source, start, end: start + "%YAML 1.1".length };
+    const message = "the file asks for YAML 1.1, in which yes, 010 and 1:30 mean other values";
+    return refuse([{ severity: "error", code: "yaml-syntax", message, span, fix: "remove the line" }]);
   }
+  const { value, problems, targets } = readNodes(source, document.contents);
+  if (problems.length > 0) return refuse(problems);
 
   const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
     let node: unknown = document.contents;
     let key: Node | undefined;
     for (const part of path) {
-      if (isAlias(node)) node = node.resolve(document);
+      node = targets.get(node) ?? node;
       if (isMap(node)) {
         const pair = findPair(node, String(part));
         if (pair === undefined) return undefined;

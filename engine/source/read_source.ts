@@ -25,7 +25,7 @@ export function readSource(path: string, name: string = path): Result<SourceText
   try {
     const info = Deno.statSync(path);
     if (info.isDirectory) {
-      return unreadable(name, "it is a folder", "name a pipeline file, such as pipelines/digits.yaml");
+      return unreadable(name, "it is a folder", "name a file in it");
     }
     if (!info.isFile) return unreadable(name, "it is not a regular file", "name a pipeline file");
     if (info.size > MAX_SOURCE_BYTES) return tooLarge(name, info.size);

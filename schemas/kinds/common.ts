@@ -15,10 +15,14 @@ export const DEVICES = [
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
-  execution(z.enum(DEVICES).default("auto").describe("Where to compute; never changes what is computed"));
+  execution(z.enum(DEVICES).default("auto").describe("Where to compute. In no key; devices round differently"));
 
 export const threadsParam = () =>
-  execution(z.int().min(1).max(1024).optional().describe("Threads of the engine; default: all cores"));
+  execution(
+    z.int().min(1).max(1024).optional().describe(
+      "Threads of the engine; default: all cores. In no key; another number may round differently",
+    ),
+  );
 
 /** The params of a custom stage that computes on a device. */
 export function withDeviceParams(params: z.ZodObject): z.ZodObject {

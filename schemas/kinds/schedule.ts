@@ -35,7 +35,7 @@ const COLLIDING: Readonly<Record<string, string>> = {
 
 function explainName(input: unknown): string {
   if (typeof input === "string" && Object.hasOwn(COLLIDING, input)) return COLLIDING[input]!;
-  const named = BETA_SCHEDULES.filter((name) => name.endsWith(`/${input}`));
+  const named = BETA_SCHEDULES.filter((name) => typeof input === "string" && name.endsWith(`/${input}`));
   if (named.length > 0) return `schedule names carry their family: write ${named.join(" or ")}`;
   return `expected one of ${BETA_SCHEDULES.join(", ")}`;
 }

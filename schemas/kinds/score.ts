@@ -8,7 +8,7 @@ export const scoreParams = z.strictObject({
   ),
   fd: z.boolean().default(true).describe("The Frechet distance; called FID for the 2015-12-05 Inception network alone"),
   bootstrap: z.int().min(0).max(10_000).default(0).describe(
-    "Resample both sets so often for a 95% interval of the Frechet distance; 0: none",
+    "Resample both sets so often, for the spread of the Frechet distance; 0: none",
   ),
   fdInfinity: z.boolean().default(false).describe("The Frechet distance, extrapolated to infinitely many images"),
   kid: z.strictObject({

@@ -3,16 +3,14 @@ import type { CheckProblem } from "../contract.ts";
 import type { ImageFacts } from "../shared/facts.ts";
 import { differentSize } from "../shared/same_size.ts";
 
-type Labelled = Omit<ImageFacts, "classes"> & { readonly classes?: number | null | undefined };
-
 /** Everything that keeps a classifier from learning; images that are not known are not checked. */
 export function checkClassifier(
   { batchSize }: Pick<ClassifierParams, "batchSize">,
-  { images, test }: { readonly images: Labelled | undefined; readonly test: Labelled | undefined },
+  { images, test }: { readonly images: ImageFacts | undefined; readonly test: ImageFacts | undefined },
 ): CheckProblem[] {
   const problems: CheckProblem[] = [];
   for (const [input, set] of [["images", images], ["test", test]] as const) {
-    if (set === undefined || set.classes) continue;
+    if (set?.classes !== null) continue;
     problems.push({
       severity: "error",
       input,

@@ -24,7 +24,7 @@ export const classifierKind = defineKind({
   check(params, inputs) {
     const [images, test] = [readImageFacts(inputs.images), readImageFacts(inputs.test)];
     const problems = checkClassifier(params, { images, test });
-    if (images?.classes === undefined) return { problems };
+    if (!images?.classes) return { problems };
     const { height, width, channels, classes } = images;
     return { problems, facts: { classifier: { height, width, channels, classes, dimension: 4 * params.base } } };
   },

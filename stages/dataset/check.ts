@@ -1,7 +1,8 @@
 import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
 import type { CheckProblem, CheckResult } from "../contract.ts";
+import { CLASS_NAMES } from "../shared/class_names.ts";
 import { misplacedParams, wrongDigests } from "./check_params.ts";
-import { CIFAR_CLASSES, CIFAR_FACTS } from "./cifar_facts.ts";
+import { CIFAR_CLASS_NAMES, CIFAR_FACTS } from "./cifar_facts.ts";
 import {
   DEFAULT_EMOJI_SIZE,
   DEFAULT_EMOJI_TEST_COUNT,
@@ -71,7 +72,7 @@ function checkCifar({ size, limit }: DatasetParams): CheckResult {
     wanted: String(side),
     fix: "remove size",
   })];
-  const image = { height: side, width: side, channels: 3, classes: CIFAR_CLASSES };
+  const image = { height: side, width: side, channels: 3, classes: CIFAR_CLASS_NAMES.length };
   return { problems, facts: officialSplit({ train: trainCount, test: testCount }, limit, image) };
 }
 
@@ -93,7 +94,7 @@ function checkEmoji(params: DatasetParams): CheckResult {
   };
 }
 
-function checkFolder({ path, size, channels = 3, limit, testCount }: DatasetParams): CheckResult {
+function checkFolder({ path, size, channels = 3, limit, testCount, labels }: DatasetParams): CheckResult {
   const problems: CheckProblem[] = [];
   const missing = (param: "path" | "size", fix: string) =>
     problems.push({ severity: "error", message: `source folder needs ${param}`, fix });
@@ -102,7 +103,7 @@ function checkFolder({ path, size, channels = 3, limit, testCount }: DatasetPara
   if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, limit));
   if (size === undefined) return { problems };
   // How many there are, and of how many classes, is known when the folder is read.
-  const image = { height: size, width: size, channels };
+  const image = { height: size, width: size, channels, ...(labels === "none" ? { classes: null } : {}) };
   return { problems, facts: { train: image, test: image } };
 }
 
@@ -118,8 +119,10 @@ const CHECKS: Readonly<Record<DatasetParams["source"], (params: DatasetParams) =
 /** Params that do not fit their source, and what the splits will be. */
 export function checkDataset(params: DatasetParams): CheckResult {
   const { problems, facts } = CHECKS[params.source](params);
+  const classNames = CLASS_NAMES[params.source];
+  const named = Object.entries(facts ?? {}).map(([split, own]) => [split, classNames ? { ...own, classNames } : own]);
   return {
     problems: [...misplacedParams(params), ...wrongDigests(params), ...problems],
-    ...(facts === undefined ? {} : { facts }),
+    ...(facts === undefined ? {} : { facts: Object.fromEntries(named) }),
   };
 }

@@ -2,7 +2,7 @@ import type { StageEnd } from "../contract.ts";
 import { writeImages } from "../shared/images.ts";
 import { type CifarSplit, readCifarSplit } from "./cifar.ts";
 import { readCifarArchive } from "./cifar_archive.ts";
-import { CIFAR_CLASSES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
+import { CIFAR_CLASS_NAMES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
 import type { DatasetContext } from "./context.ts";
 import { obtainFiles } from "./obtain.ts";
 
@@ -24,7 +24,13 @@ export async function write(context: DatasetContext): Promise<StageEnd | void> {
   for (const split of SPLITS) {
     const { side } = CIFAR_FACTS;
     const images = splits[split];
-    const info = { count: images.labels.length, height: side, width: side, channels: 3, classes: CIFAR_CLASSES };
+    const info = {
+      count: images.labels.length,
+      height: side,
+      width: side,
+      channels: 3,
+      classes: CIFAR_CLASS_NAMES.length,
+    };
     const source = { name: "cifar10", split };
     await writeImages(context.outputs[split], { info: { ...info, source }, ...images, picture: "preview.png" });
   }

@@ -2,6 +2,7 @@ import { evaluateParams } from "../../schemas/kinds/evaluate.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
+import { workShape } from "../shared/unet_work.ts";
 import { checkEvaluation } from "./check.ts";
 
 export const evaluateKind = defineKind({
@@ -30,6 +31,10 @@ export const evaluateKind = defineKind({
     if (images?.count === undefined || checkpoint?.forwardGflop === undefined) return { problems };
     const evaluations = 1 + (params.bound?.timesteps ?? 0);
     const count = Math.min(images.count, params.limit ?? images.count);
-    return { problems, workGflop: count * evaluations * checkpoint.forwardGflop };
+    return {
+      problems,
+      workGflop: count * evaluations * checkpoint.forwardGflop,
+      workShape: workShape(checkpoint, Math.min(params.batchSize, count)),
+    };
   },
 });

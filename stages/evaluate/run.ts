@@ -32,10 +32,9 @@ const run: Run = async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const images = await readImages(inputs.images);
   const { timesteps, images: trained, model } = checkpoint.config;
-  const { classes: _, ...facts } = images.info;
   const learnedVariance = learnsVariance(model);
   const [problem] = checkEvaluation(params, {
-    images: facts,
+    images: images.info,
     checkpoint: { ...trained, timesteps, learnedVariance },
   });
   if (problem !== undefined) return failedBy(problem);

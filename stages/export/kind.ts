@@ -1,5 +1,7 @@
 import { exportParams } from "../../schemas/kinds/export.ts";
 import { defineKind } from "../contract.ts";
+import { readCheckpointFacts } from "../shared/facts.ts";
+import { checkExport } from "./check.ts";
 
 export const exportKind = defineKind({
   kind: "export",
@@ -13,5 +15,8 @@ export const exportKind = defineKind({
   },
   outputs: {
     files: { type: "files", description: "The folder that the other library loads" },
+  },
+  check(_params, inputs) {
+    return { problems: checkExport(readCheckpointFacts(inputs.checkpoint) ?? {}) };
   },
 });

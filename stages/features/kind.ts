@@ -20,14 +20,15 @@ export const featuresKind = defineKind({
     features: { type: "features", description: "One vector for each image" },
   },
   permissions: { native: ["onnxruntime-node"] },
-  device: findStageDevice,
+  // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
+  device: (params) => findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params),
   downloads: graphDownloads,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const count = images?.count === undefined ? undefined : Math.min(images.count, params.limit ?? images.count);
     return {
       problems: checkFeatures(params, { images, classifier: inputs.classifier }),
-      facts: { features: { features: params.extractor, ...(count === undefined ? {} : { count }) } },
+      facts: { features: { ...images, features: params.extractor, ...(count === undefined ? {} : { count }) } },
     };
   },
 });

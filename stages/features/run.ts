@@ -21,8 +21,7 @@ type Context = Parameters<Run>[0];
 const run: Run = async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
-  const { classes: _, ...facts } = images.info;
-  const [problem] = checkFeatures(params, { images: facts, classifier: undefined });
+  const [problem] = checkFeatures(params, { images: images.info, classifier: undefined });
   if (problem !== undefined) return failedBy(problem);
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
@@ -94,7 +93,7 @@ async function extractAll(
   const { height, width, channels, classes } = images.info;
   const size = height * width * channels;
   const batchSize = Math.min(params.batchSize, images.info.count);
-  const writer = await openFeaturesWriter(outputs.features, {
+  using writer = await openFeaturesWriter(outputs.features, {
     extractor: extractor.info,
     count,
     logits: extractor.logits,
@@ -103,10 +102,7 @@ async function extractAll(
   });
   try {
     for (let first = 0; first < count; first += batchSize) {
-      if (stop.aborted) {
-        writer.abandon();
-        return { status: "interrupted", step: 0 };
-      }
+      if (stop.aborted) return { status: "interrupted", step: 0 };
       const last = Math.min(first + batchSize, count);
       const { features, logits } = await extractor.extract(images.pixels.subarray(first * size, last * size));
       await writer.add(features, logits);

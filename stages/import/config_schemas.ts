@@ -48,9 +48,9 @@ export const unet2dConfigSchema = z.preprocess(
 
 /**
  * `scheduler/scheduler_config.json`: what a DDPMScheduler or DDIMScheduler says of the chain. How to sample from it is
- * for a `sample` stage to say.
+ * for a `sample` stage to say; for an export it is kept as it is. What a file leaves out has the library's defaults.
  */
-export const schedulerConfigSchema = z.object({
+export const schedulerConfigSchema = z.looseObject({
   _class_name: z.enum(["DDPMScheduler", "DDIMScheduler"]),
   num_train_timesteps: size.default(1000),
   beta_start: z.number().positive().lt(1).default(1e-4),
@@ -60,6 +60,13 @@ export const schedulerConfigSchema = z.object({
   prediction_type: z.string().default("epsilon"),
   variance_type: z.string().default("fixed_small"),
   rescale_betas_zero_snr: z.boolean().default(false),
+  clip_sample: z.boolean().default(true),
+  clip_sample_range: z.number().default(1),
+  thresholding: z.boolean().default(false),
+  dynamic_thresholding_ratio: z.number().default(0.995),
+  sample_max_value: z.number().default(1),
+  timestep_spacing: z.string().default("leading"),
+  steps_offset: z.int().default(0),
 });
 
 /** What an export keeps in the weights' metadata. */

@@ -5,12 +5,14 @@ import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts
 import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
 import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
 import { learnsVariance } from "../../diffusion/model_output.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import { packParameters } from "../../diffusion/unet/pack.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
+import { checkPrediction } from "../shared/check_prediction.ts";
 import type { CheckpointToWrite } from "../shared/checkpoint.ts";
-import { DIFFUSERS_FILES, METADATA_KEY } from "../shared/diffusers_files.ts";
+import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
 import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
 
 /** Bytes of a file of the folder, undefined where there is none. */
@@ -37,9 +39,19 @@ export async function fromDiffusers(readFile: ReadFile): Promise<Translated<Chec
   const chain = fromChainConfig(scheduler.value, provenance?.schedule);
   if ("problem" in chain) return chain;
 
+  const { spec, betas, objective } = chain.value;
+  const [blind] = checkPrediction({ objective }, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
+  if (blind !== undefined) {
+    const fix = "none, unless scheduler_config.json is wrong: then correct prediction_type or rescale_betas_zero_snr";
+    return { problem: { ...blind, fix } };
+  }
+  const own = schedulerConfig(model.value, chain.value);
+  if ("problem" in own) return own;
+  const said = Object.entries(scheduler.value).filter(([name, value]) =>
+    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
+  );
   const params = packParameters(named.value, model.value);
   const { imageSize, inChannels } = model.value;
-  const { spec, betas, objective } = chain.value;
   return {
     value: {
       config: {
@@ -58,6 +70,7 @@ export async function fromDiffusers(readFile: ReadFile): Promise<Translated<Chec
         ema: provenance?.ema ?? { decay: 0, warmup: false },
         seed: provenance?.seed ?? 0,
         ...(objective === "eps" ? {} : { objective }),
+        ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
       },
       tables: makeTables(betas),
       params,

@@ -3,7 +3,7 @@ import { defineKind } from "../contract.ts";
 
 export const importKind = defineKind({
   kind: "import",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Read a network that another library trained: the layout of diffusers",

@@ -3,6 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
+import { workShape } from "../shared/unet_work.ts";
 import { checkInpainting } from "./check.ts";
 
 export const inpaintKind = defineKind({
@@ -27,8 +28,9 @@ export const inpaintKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const { height, width, channels, timesteps, forwardGflop } = checkpoint;
     const { count, repeats } = params;
-    const facts = { samples: { count, height, width, channels } };
+    const facts = { samples: { count, height, width, channels, classes: null } };
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
-    return { problems, facts, workGflop: count * repeats * evaluationsOf(params.sampler, timesteps) * forwardGflop };
+    const workGflop = count * repeats * evaluationsOf(params.sampler, timesteps) * forwardGflop;
+    return { problems, facts, workGflop, workShape: workShape(checkpoint, params.batchSize) };
   },
 });

@@ -27,9 +27,8 @@ const run: Run = async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const images = await readImages(inputs.images);
   const { images: size, timesteps, model } = checkpoint.config;
-  const { classes: _, ...facts } = images.info;
   const chain = { ...size, timesteps, learnedVariance: learnsVariance(model) };
-  const problem = checkInpainting(params, { checkpoint: chain, images: facts })
+  const problem = checkInpainting(params, { checkpoint: chain, images: images.info })
     .find(({ severity }) => severity === "error");
   if (problem !== undefined) return failedBy(problem);
 

@@ -3,6 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
+import { workShape } from "../shared/unet_work.ts";
 import { checkInterpolation } from "./check.ts";
 
 export const interpolateKind = defineKind({
@@ -27,10 +28,11 @@ export const interpolateKind = defineKind({
     if (checkpoint === undefined) return { problems };
     const { height, width, channels, timesteps, forwardGflop } = checkpoint;
     const count = params.pairs * params.points;
-    const facts = { samples: { count, height, width, channels } };
+    const facts = { samples: { count, height, width, channels, classes: null } };
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
     const share = Math.min(1, (params.timestep + 1) / timesteps);
     const steps = evaluationsOf(params.sampler, timesteps) * share;
-    return { problems, facts, workGflop: count * steps * forwardGflop };
+    const workGflop = count * steps * forwardGflop;
+    return { problems, facts, workGflop, workShape: workShape(checkpoint, params.batchSize) };
   },
 });

@@ -25,9 +25,8 @@ const run: Run = async (context) => {
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const ends = await readImages(inputs.images);
   const { images: size, timesteps, model } = checkpoint.config;
-  const { classes: _, ...facts } = ends.info;
   const chain = { ...size, timesteps, learnedVariance: learnsVariance(model) };
-  const problem = checkInterpolation(params, { checkpoint: chain, images: facts })
+  const problem = checkInterpolation(params, { checkpoint: chain, images: ends.info })
     .find(({ severity }) => severity === "error");
   if (problem !== undefined) return failedBy(problem);
 

@@ -5,7 +5,7 @@ import { checkNeighbours } from "./check.ts";
 
 export const neighboursKind = defineKind({
   kind: "neighbours",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "The training images nearest to samples: does the network draw, or remember?",

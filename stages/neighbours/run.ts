@@ -1,6 +1,7 @@
 import { imageGrid } from "../../formats/image_grid.ts";
 import { encodePng } from "../../formats/png.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/neighbours.ts";
+import { quantile } from "../../metrics/spread.ts";
 import type { Metric } from "../../schemas/metrics.ts";
 import type { RunOf } from "../contract.ts";
 import { failedBy } from "../shared/failed.ts";
@@ -79,10 +80,6 @@ export default run;
 /** Of each query to its nearest, sorted. */
 function rootMeanSquares({ squares }: Neighbours, { k, dimension }: { k: number; dimension: number }): Float64Array {
   return squares.filter((_, i) => i % k === 0).map((square) => Math.sqrt(square / dimension)).sort();
-}
-
-function quantile(sorted: Float64Array, share: number): number {
-  return sorted[Math.floor(share * (sorted.length - 1))]!;
 }
 
 /** A row for each sample: the sample, then the training images by distance. */

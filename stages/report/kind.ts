@@ -5,7 +5,7 @@ const list = { list: true, optional: true } as const;
 
 export const reportKind = defineKind({
   kind: "report",
-  version: 2,
+  version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "One HTML page of an experiment: curves, samples, scores, with all that is needed to trust them",

@@ -1,5 +1,6 @@
 import type { SampleParams } from "../../schemas/kinds/sample.ts";
 import type { CheckProblem } from "../contract.ts";
+import { checkLabelList } from "../shared/class_names.ts";
 import type { CheckpointFacts } from "../shared/facts.ts";
 
 type Drawn = Pick<SampleParams, "labels" | "guidance" | "trajectory" | "count" | "batchSize">;
@@ -7,11 +8,11 @@ type Drawn = Pick<SampleParams, "labels" | "guidance" | "trajectory" | "count" |
 /** Labels and guidance that the network knows nothing of, and more film than images. */
 export function checkDrawing(
   { labels, guidance, trajectory, count, batchSize }: Drawn,
-  { classes }: Pick<CheckpointFacts, "classes">,
+  { classes, classNames }: Pick<CheckpointFacts, "classes" | "classNames">,
 ): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const untold = (param: string, got: string) => {
-    if (classes !== undefined) return;
+    if (classes !== null) return;
     problems.push({
       severity: "error",
       param: [param],
@@ -23,20 +24,8 @@ export function checkDrawing(
   };
   if (labels !== undefined) untold("labels", JSON.stringify(labels));
   if (guidance !== 1) untold("guidance", `${guidance}`);
-  if (classes !== undefined && Array.isArray(labels)) {
-    const strange = labels.find((label) => label >= classes);
-    if (strange !== undefined) {
-      problems.push({
-        severity: "error",
-        param: ["labels"],
-        message: "the network of the checkpoint knows no such label",
-        got: `${strange}`,
-        wanted: `0 to ${classes - 1}`,
-        fix: "name labels of the images that it was trained on",
-      });
-    }
-  }
-  if (labels === "none" && guidance !== 1 && classes !== undefined) {
+  if (classes && Array.isArray(labels)) problems.push(...checkLabelList(labels, { classes, classNames }));
+  if (labels === "none" && guidance !== 1 && classes !== null) {
     problems.push({
       severity: "warning",
       param: ["guidance"],

@@ -4,6 +4,7 @@ import { readCheckpointFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { workShape } from "../shared/unet_work.ts";
 import { checkDrawing } from "./check.ts";
 
 export const sampleKind = defineKind({
@@ -25,7 +26,8 @@ export const sampleKind = defineKind({
     const { count, sampler, batchSize, guidance } = params;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
-    const { height, width, channels, timesteps, forwardGflop, classes } = checkpoint;
+    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const classes = params.labels === "none" ? null : checkpoint.classes;
     const asked = guidance === 1 ? 1 : 2;
     const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
     // The last batch is as large as the others.
@@ -33,7 +35,10 @@ export const sampleKind = defineKind({
     return {
       problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
       facts: { samples: { count, height, width, channels, ...(classes === undefined ? {} : { classes }) } },
-      ...(steps === undefined || forwardGflop === undefined ? {} : { workGflop: asked * drawn * steps * forwardGflop }),
+      ...(steps === undefined || forwardGflop === undefined ? {} : {
+        workGflop: asked * drawn * steps * forwardGflop,
+        workShape: workShape(checkpoint, batchSize),
+      }),
     };
   },
 });

@@ -1,17 +1,22 @@
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import type { SampleParams } from "../../schemas/kinds/sample.ts";
+import { labelNumber, type Labels as KnownLabels } from "../shared/class_names.ts";
 
 /** The label of an image by its index; undefined is none. */
 export type LabelOf = (image: number) => number | undefined;
 
-/** Labels as the params say, for a network that is told `classes` of them; undefined for one that is told none. */
-export function makeLabels({ labels = "cycle" }: Pick<SampleParams, "labels">, classes: number | undefined) {
+/** Labels as the params say, for a network that is told such labels; undefined for one that is told none. */
+export function makeLabels(
+  { labels = "cycle" }: Pick<SampleParams, "labels">,
+  { classes, classNames }: Partial<KnownLabels>,
+) {
   if (classes === undefined) return undefined;
+  const numbers = Array.isArray(labels) ? labels.map((label) => labelNumber(label, { classes, classNames })) : [];
   const labelOf: LabelOf = labels === "none"
     ? () => undefined
     : labels === "cycle"
     ? (image) => image % classes
-    : (image) => labels[image % labels.length];
+    : (image) => numbers[image % numbers.length];
   return {
     classes,
     labelOf,

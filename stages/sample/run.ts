@@ -1,6 +1,6 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { RunOf } from "../contract.ts";
-import { readCheckpoint } from "../shared/checkpoint.ts";
+import { readCheckpoint, toldLabels } from "../shared/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
 import { writeImages } from "../shared/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
@@ -16,11 +16,11 @@ const run: RunOf<typeof sampleKind> = async (context) => {
   const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const { images, timesteps, step, parameters, schedule, model: network } = checkpoint.config;
-  const { classes } = network;
+  const told = toldLabels(checkpoint.config);
   const chain = { timesteps, learnedVariance: learnsVariance(network) };
   const problem = [
     ...checkSampler(params.sampler, chain),
-    ...checkDrawing(params, classes === undefined ? {} : { classes }),
+    ...checkDrawing(params, { classes: null, ...told }),
   ].find(({ severity }) => severity === "error");
   if (problem !== undefined) return failedBy(problem);
 
@@ -32,7 +32,7 @@ const run: RunOf<typeof sampleKind> = async (context) => {
   if ("status" in drawn) return drawn;
   const { height, width, channels } = images;
   const { count, clip, clipQuantile, guidance, trajectory, files } = params;
-  const labels = makeLabels(params, classes);
+  const labels = makeLabels(params, told);
   const shown = labels !== undefined && params.labels !== "none" ? labels : undefined;
   const model = { digest: inputs.checkpoint.digest, weights: params.weights, step, parameters, schedule };
   // Absent is what older samples were: they must not change by a byte.

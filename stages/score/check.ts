@@ -1,11 +1,13 @@
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { CheckProblem } from "../contract.ts";
-import type { ImageFacts } from "../shared/facts.ts";
+import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
 import { differentSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
+export type SetFacts = Partial<ImageFacts>;
+
 /** Everything that keeps two sets of images from being compared; what is not known is not checked. */
-export function checkSets(sets: { readonly real: ImageFacts | undefined; readonly fake: ImageFacts | undefined }) {
+export function checkSets(sets: { readonly real: SetFacts | undefined; readonly fake: SetFacts | undefined }) {
   const problems: CheckProblem[] = [];
   for (const port of ["real", "fake"] as const) {
     const count = sets[port]?.count;
@@ -18,9 +20,25 @@ export function checkSets(sets: { readonly real: ImageFacts | undefined; readonl
       wanted: "at least 2",
     });
   }
-  if (sets.real !== undefined && sets.fake !== undefined) {
-    const problem = differentSize("fake", sets.fake, { name: "the real ones", size: sets.real });
+  const [real, fake] = [readImageFacts(sets.real), readImageFacts(sets.fake)];
+  if (real !== undefined && fake !== undefined) {
+    const problem = differentSize("fake", fake, { name: "the real ones", size: real });
     if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
+}
+
+/** Params that ask for nothing, or for what cannot be. */
+export function checkFigures(params: ScoreParams): CheckProblem[] {
+  const { fd, fdInfinity, perClass, bootstrap } = params;
+  const problems: CheckProblem[] = [];
+  if (!fd && !fdInfinity && !perClass && !params.kid && !params.manifold && !params.inceptionScore) {
+    const fix = "remove fd: false, or add kid: {} or another";
+    problems.push({ severity: "error", param: ["fd"], message: "no figure is asked for", fix });
+  }
+  if (bootstrap === 1) {
+    const message = "one resample has no spread";
+    problems.push({ severity: "error", param: ["bootstrap"], message, got: "1", wanted: "0, or 2 and more" });
   }
   return problems;
 }
@@ -72,6 +90,17 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       wanted: `at most ${least}`,
       fix: `use size: ${Math.min(1_000, least)}`,
     });
+  }
+  const tooFew = (param: string, message: string, most: number, got: number) => {
+    if (got <= most) return;
+    problems.push({ severity: "error", param: [param], message, got: `${got}`, wanted: `at most ${most}` });
+  };
+  if (params.manifold !== undefined) {
+    const { neighbours, limit } = params.manifold;
+    tooFew("manifold", "an image needs so many others of its set", Math.min(least, limit) - 1, neighbours);
+  }
+  if (params.inceptionScore !== undefined) {
+    tooFew("inceptionScore", "each split needs an image", fake.count, params.inceptionScore.splits);
   }
   if (params.inceptionScore !== undefined && fake.logits === undefined) {
     problems.push({

@@ -1,14 +1,15 @@
-import { bootstrapInterval } from "../../metrics/bootstrap.ts";
 import { extrapolationCounts, fitLine } from "../../metrics/extrapolate.ts";
 import { frechetDistance } from "../../metrics/frechet.ts";
 import { inceptionScore } from "../../metrics/inception_score.ts";
 import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
 import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
+import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureVectors, range } from "../../metrics/vectors.ts";
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { Metric } from "../../schemas/metrics.ts";
 import { randomStream } from "../../tensor/mod.ts";
+import { classNamesOf } from "../shared/class_names.ts";
 import { INCEPTION } from "../features/extractors.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 
@@ -24,8 +25,6 @@ interface Sets {
   readonly real: ScoredSet;
   readonly fake: ScoredSet;
 }
-
-const LEVEL = 0.95;
 
 /** A Frechet distance is the FID only over the network that the FID is defined by. */
 export function frechetName(extractor: string): string {
@@ -60,12 +59,13 @@ async function frechetFigure(
   const { dimension, name } = real.extractor;
   const count = Math.min(real.count, fake.count);
   // Fewer images than dimensions: the covariance is singular, and the distance mostly says how few images there are.
-  const note = count > dimension ? {} : {
-    note: `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
-      "values of the same numbers of images",
-  };
-  const metric: Metric = { name: frechetName(name), value, count, ...note };
-  if (params.bootstrap === 0) return metric;
+  const notes = count > dimension ? [] : [
+    `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
+    "values of the same numbers of images",
+  ];
+  const metric = { name: frechetName(name), value, count };
+  const noted = () => notes.length === 0 ? {} : { note: notes.join("; ") };
+  if (params.bootstrap === 0) return { ...metric, ...noted() };
   const draws = randomStream({ seed, stream: "score/bootstrap" });
   const replicates: number[] = [];
   for (let replicate = 0; replicate < params.bootstrap; replicate++) {
@@ -77,7 +77,8 @@ async function frechetFigure(
     replicates.push(await frechetDistance(...pair, products));
     onProgress("bootstrap", (replicate + 1) / params.bootstrap);
   }
-  return { ...metric, interval: { ...bootstrapInterval(value, replicates, { level: LEVEL }), level: LEVEL } };
+  notes.push(`the deviation is over ${params.bootstrap} resamples of both sets, and says nothing of the bias`);
+  return { ...metric, deviation: meanAndDeviation(replicates).deviation, ...noted() };
 }
 
 async function extrapolatedFigure(
@@ -153,6 +154,7 @@ async function manifoldMetrics(
 
 async function classFigures({ real, fake }: Sets, { products, onProgress }: ScoreOptions): Promise<Metric[]> {
   const labels = [...new Set(real.labels)].filter((label) => fake.labels!.includes(label)).sort((a, b) => a - b);
+  const names = classNamesOf(real.images?.source ?? {});
   const metrics: Metric[] = [];
   for (const [i, label] of labels.entries()) {
     const of = (all: Uint8Array) => range(0, all.length).filter((index) => all[index] === label);
@@ -163,7 +165,12 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
       await statisticsOf(fake.vectors!, b, products),
       products,
     );
-    metrics.push({ name: frechetName(real.extractor.name), value, count: Math.min(a.length, b.length), label });
+    metrics.push({
+      name: frechetName(real.extractor.name),
+      value,
+      count: Math.min(a.length, b.length),
+      label: names?.[label] ?? label,
+    });
     onProgress("perClass", (i + 1) / labels.length);
   }
   return metrics;

@@ -1,11 +1,12 @@
 import { scoreParams } from "../../schemas/kinds/score.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
 import { readImageFacts } from "../shared/facts.ts";
-import { checkSets } from "./check.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
+import { checkFigures, checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 4,
+  version: 5,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Distances between two sets of images, by their features",
@@ -18,9 +19,11 @@ export const scoreKind = defineKind({
     metrics: { type: "metrics", description: "The distances, each named for its features" },
   },
   seeded: true,
+  // Of the products of matrices: few rows are added in an order that their threads decide.
+  device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
   permissions: { native: ["onnxruntime-node"] },
-  check(_params, inputs): { problems: CheckProblem[] } {
+  check(params, inputs): { problems: CheckProblem[] } {
     const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
-    return { problems: checkSets({ real, fake }) };
+    return { problems: [...checkFigures(params), ...checkSets({ real, fake })] };
   },
 });

@@ -2,7 +2,7 @@ import type { RunOf } from "../contract.ts";
 import { failedBy } from "../shared/failed.ts";
 import { writeMetrics } from "../shared/metrics.ts";
 import { withProducts } from "../shared/products.ts";
-import { checkScored, checkSets } from "./check.ts";
+import { checkFigures, checkScored, checkSets, type SetFacts } from "./check.ts";
 import { scoreSets } from "./figures.ts";
 import type { scoreKind } from "./kind.ts";
 import { openSet, type ScoredSet } from "./sets.ts";
@@ -13,8 +13,8 @@ const PARTS = 100;
 const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, report }) => {
   const [real, fake] = [await openSet(inputs.real), await openSet(inputs.fake)];
   try {
-    const problem = [...checkSets({ real: sizeOf(real, inputs.real.type), fake: sizeOf(fake, inputs.fake.type) })]
-      .concat(checkScored(params, { real, fake }))
+    const problem = checkSets({ real: sizeOf(real, inputs.real.type), fake: sizeOf(fake, inputs.fake.type) })
+      .concat(checkFigures(params), checkScored(params, { real, fake }))
       .find(({ severity }) => severity === "error");
     if (problem !== undefined) return failedBy(problem);
 
@@ -24,11 +24,7 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
       return scoreSets({ real, fake }, { params, seed, products, onProgress });
     });
     if (metrics.length === 0) {
-      return {
-        status: "failed",
-        message: "no figure was asked for",
-        fix: "remove fd: false, or add kid: {} or another",
-      };
+      return { status: "failed", message: "no label has two images in both sets", fix: "use more images, or fd: true" };
     }
     const { name, dimension, sha256, preprocessing } = real.extractor;
     await writeMetrics(outputs.metrics, {
@@ -56,8 +52,8 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
 export default run;
 
 /** Images must be of one size; features of images of two sizes compare if their extractor takes both. */
-function sizeOf({ images, count }: ScoredSet, type: string) {
-  if (images === undefined || type === "features" || type === "statistics") return undefined;
+function sizeOf({ images, count }: ScoredSet, type: string): SetFacts {
+  if (images === undefined || type === "features" || type === "statistics") return { count };
   const { height, width, channels } = images;
   return { count, height, width, channels };
 }

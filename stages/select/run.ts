@@ -1,15 +1,14 @@
-import { metricsSchema } from "../../schemas/metrics.ts";
 import { type Selection, SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
 import type { OutputArtifact, RunOf } from "../contract.ts";
 import { jsonText } from "../shared/json_text.ts";
-import { METRICS_FILE } from "../shared/metrics.ts";
+import { readMetrics } from "../shared/metrics.ts";
 import type { selectKind } from "./kind.ts";
 
 const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs, report }) => {
   const { metric, goal, keep } = params;
   const ranking: { candidate: number; value: number }[] = [];
   for (const [candidate, artifact] of inputs.metrics.entries()) {
-    const { metrics } = metricsSchema.parse(JSON.parse(await artifact.readText(METRICS_FILE)));
+    const { metrics } = await readMetrics(artifact);
     const whole = metrics.filter(({ name, label, timesteps }) =>
       name === metric && label === undefined && timesteps === undefined
     );

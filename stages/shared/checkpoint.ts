@@ -1,14 +1,17 @@
 import { z } from "zod";
 import { type Objective, OBJECTIVES } from "../../diffusion/objective.ts";
-import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { packParameters, unpackParameters } from "../../diffusion/unet/pack.ts";
 import { countParameters, unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metrics } from "../../schemas/metrics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { checked, checkWeights, fileOf, readJson } from "./artifact_record.ts";
+import { classNamesOf, type Labels } from "./class_names.ts";
 import { jsonText } from "./json_text.ts";
-import { betasOf, encodeBetas, scheduleSpecSchema } from "./schedule_files.ts";
+import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule_files.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the betas, and `config.json`. */
 const CONFIG_FILE = "config.json";
@@ -23,8 +26,8 @@ const configSchema = z.strictObject({
     inChannels: size,
     outChannels: size,
     channels: size,
-    multipliers: z.array(size).readonly(),
-    blocks: size,
+    multipliers: z.array(size).max(32).readonly(),
+    blocks: size.max(1_000),
     attention: z.array(size).readonly(),
     /** Labels that the network is told. */
     classes: size.exactOptional(),
@@ -40,6 +43,8 @@ const configSchema = z.strictObject({
   seed: z.int().min(0),
   /** What the network predicts. Absent is eps: checkpoints of it must not change by a byte. */
   objective: z.enum(OBJECTIVES).exactOptional(),
+  /** Of an imported network: what its scheduler file says otherwise than an export would. */
+  scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
 export type CheckpointConfig = z.output<typeof configSchema>;
@@ -61,28 +66,43 @@ export interface StoredCheckpoint {
 }
 
 export async function writeCheckpoint(output: OutputArtifact, { config, tables, params, ema }: CheckpointToWrite) {
+  for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
   await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
   await output.write(BETAS_FILE, encodeBetas(tables));
   await output.write(WEIGHT_FILES.raw, encodeWeights(params, config.model));
   await output.write(WEIGHT_FILES.ema, encodeWeights(ema, config.model));
 }
 
-/** @throws FormatError, ZodError, RangeError or Error when the artifact's files are not those of `writeCheckpoint`. */
+/** @throws FormatError when the artifact's files are not those of `writeCheckpoint`, or weights are not finite */
 export async function readCheckpoint(artifact: InputArtifact, weights: WeightsName): Promise<StoredCheckpoint> {
-  const config = configSchema.parse(JSON.parse(await artifact.readText(CONFIG_FILE)));
-  const tables = makeTables(betasOf(await artifact.read(BETAS_FILE)));
-  const { tensors } = decodeSafetensors(await artifact.read(WEIGHT_FILES[weights]));
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const tables = tablesOf(BETAS_FILE, await artifact.read(fileOf(artifact, BETAS_FILE).path));
+  if (tables.timesteps !== config.timesteps) {
+    throw new FormatError(BETAS_FILE, { got: `${tables.timesteps} betas`, wanted: `${config.timesteps} timesteps` });
+  }
+  const file = WEIGHT_FILES[weights];
+  const { tensors } = decodeSafetensors(await artifact.read(fileOf(artifact, file).path));
   const named: Record<string, Float32Array> = {};
   for (const [name, { dtype, data }] of Object.entries(tensors)) {
-    if (!(data instanceof Float32Array)) throw new Error(`Weights, tensor ${name}: got ${dtype}, wanted F32`);
+    if (!(data instanceof Float32Array)) throw new FormatError(`${file}, ${name}`, { got: dtype, wanted: "F32" });
+    checkWeights(`${file}, ${name}`, data);
     named[name] = data;
   }
-  return { config, tables, params: packParameters(named, config.model) };
+  const params = checked(file, () => packParameters(named, config.model));
+  return { config, tables, params };
 }
 
 /** What the network of a checkpoint predicts. */
 export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objective">): Objective {
   return objective;
+}
+
+/** The labels that the network is told; no `classes` where it is told none. */
+export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
+  return {
+    ...(model.classes === undefined ? {} : { classes: model.classes }),
+    classNames: classNamesOf(images.source),
+  };
 }
 
 /** What a metrics record says about the network that was measured. */

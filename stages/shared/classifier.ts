@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { type ClassifierConfig, countClassifierParameters } from "../../metrics/features/classifier_network.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { checkWeights, fileOf, readJson } from "./artifact_record.ts";
 import { jsonText } from "./json_text.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
@@ -27,18 +29,20 @@ export interface StoredClassifier {
 }
 
 export async function writeClassifier(output: OutputArtifact, { config, params }: StoredClassifier): Promise<void> {
+  checkWeights(WEIGHTS_FILE, params);
   await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
   const tensors = { params: { dtype: "F32" as const, shape: [params.length], data: params } };
   await output.write(WEIGHTS_FILE, encodeSafetensors({ tensors }));
 }
 
-/** @throws FormatError, ZodError or Error when the artifact's files are not those of `writeClassifier`. */
+/** @throws FormatError when the artifact's files are not those of `writeClassifier`, or weights are not finite */
 export async function readClassifier(artifact: InputArtifact): Promise<StoredClassifier> {
-  const config = configSchema.parse(JSON.parse(await artifact.readText(CONFIG_FILE)));
-  const data = decodeSafetensors(await artifact.read(WEIGHTS_FILE)).tensors["params"]?.data;
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const data = decodeSafetensors(await artifact.read(fileOf(artifact, WEIGHTS_FILE).path)).tensors["params"]?.data;
   const wanted = countClassifierParameters(config.network as ClassifierConfig);
   if (!(data instanceof Float32Array) || data.length !== wanted) {
-    throw new Error(`${WEIGHTS_FILE}: got ${data?.length ?? "none"}, wanted ${wanted} F32 numbers`);
+    throw new FormatError(WEIGHTS_FILE, { got: `${data?.length ?? "none"}`, wanted: `${wanted} F32 numbers` });
   }
+  checkWeights(WEIGHTS_FILE, data);
   return { config, params: data as Float32Array<ArrayBuffer> };
 }

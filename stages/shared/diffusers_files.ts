@@ -1,3 +1,8 @@
+import { type Chain, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
+import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { learnsVariance } from "../../diffusion/model_output.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+
 /** Files of a `DDPMPipeline` of huggingface/diffusers, relative to its folder. */
 export const DIFFUSERS_FILES = {
   index: "model_index.json",
@@ -11,3 +16,24 @@ export const DIFFUSERS_FILES = {
  * other weights drops it, so that it cannot describe weights that it does not belong to.
  */
 export const METADATA_KEY = "noiseline";
+
+/** What an export says of the chain, and of how to sample from it, where no file says otherwise. */
+export function schedulerConfig(model: UnetConfig, chain: Chain): Translated<Readonly<Record<string, unknown>>> {
+  const config = toChainConfig(chain);
+  if ("problem" in config) return config;
+  return {
+    value: {
+      _class_name: "DDPMScheduler",
+      ...config.value,
+      // Ho et al.'s choice for CIFAR-10, and the default of ancestral sampling here.
+      variance_type: learnsVariance(model) ? "learned_range" : "fixed_large",
+      clip_sample: true,
+      clip_sample_range: 1,
+      thresholding: false,
+      dynamic_thresholding_ratio: 0.995,
+      sample_max_value: 1,
+      timestep_spacing: "trailing",
+      steps_offset: 0,
+    },
+  };
+}

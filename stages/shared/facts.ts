@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { Objective } from "../../diffusion/objective.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import type { Facts } from "../contract.ts";
 
 /**
@@ -13,7 +15,9 @@ const imageFactsSchema = z.object({
   height: size,
   width: size,
   channels: size,
-  classes: size.optional(),
+  /** Labels that they have; null where they have none, absent where only the run finds out. */
+  classes: size.nullish(),
+  classNames: z.array(z.string()).readonly().optional(),
 });
 
 const scheduleFactsSchema = z.object({
@@ -28,12 +32,17 @@ const checkpointFactsSchema = z.object({
   width: size,
   channels: size,
   timesteps: size.optional(),
-  /** Labels that the network is told; absent where it is told none. */
-  classes: size.optional(),
+  /** Labels that the network is told; null where it is told none, absent where only the run finds out. */
+  classes: size.nullish(),
+  classNames: z.array(z.string()).readonly().optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
   /** Arithmetic of one forward pass for one image. */
   forwardGflop: z.number().optional(),
+  network: z.custom<UnetConfig>().optional(),
+  objective: z.custom<Objective>().optional(),
+  /** Channels within the network, on average over its levels. */
+  meanChannels: z.number().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;

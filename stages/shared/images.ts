@@ -3,8 +3,12 @@ import { imageGrid } from "../../formats/image_grid.ts";
 import type { NpyArray } from "../../formats/npy.ts";
 import { encodeNpz } from "../../formats/npz.ts";
 import { encodePng } from "../../formats/png.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "../../formats/safetensors_file.ts";
+import type { HeaderEntry } from "../../formats/safetensors_header.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { fileOf, parseRecord, readJson } from "./artifact_record.ts";
 import { jsonText } from "./json_text.ts";
 
 /** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
@@ -56,7 +60,7 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   };
   if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
-  await output.write(INFO_FILE, jsonText(imagesInfoSchema.parse(info)));
+  await output.write(INFO_FILE, jsonText(parseRecord(INFO_FILE, info, imagesInfoSchema)));
   if (files.includes("npz")) await output.write("samples.npz", encodeNpz(npzArrays(images)));
   if (!canBePng(channels)) return;
   if (files.includes("png")) {
@@ -85,21 +89,40 @@ export function canBePng(channels: number): boolean {
   return channels === 1 || channels === 3;
 }
 
-/** @throws FormatError, ZodError or Error when the artifact's files are not those of `writeImages`. */
+/** @throws FormatError when the artifact's files are not those of `writeImages` */
 export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
-  const info = imagesInfoSchema.parse(JSON.parse(await artifact.readText(INFO_FILE)));
-  const { tensors } = decodeSafetensors(await artifact.read(TENSORS_FILE));
+  const { info, labels, pixels } = await openImages(artifact, (file, entry) => file.read(entry));
   const { count, height, width, channels } = info;
-  const shape = [count, height, width, channels] as const;
-  const pixels = bytesOf(tensors["images"], "images", shape);
-  const labels = tensors["labels"] === undefined ? undefined : bytesOf(tensors["labels"], "labels", [count]);
-  return { info, pixels, shape, labels };
+  return { info, pixels: pixels.data as StoredImages["pixels"], shape: [count, height, width, channels], labels };
 }
 
-function bytesOf(tensor: SafetensorsTensor | undefined, name: string, shape: readonly number[]) {
-  if (!(tensor?.data instanceof Uint8Array) || tensor.shape.join() !== shape.join()) {
-    const got = tensor === undefined ? "none" : `${tensor.dtype} [${tensor.shape}]`;
-    throw new Error(`${TENSORS_FILE}, tensor ${name}: got ${got}, wanted U8 [${shape}]`);
-  }
-  return tensor.data;
+/** Looks at all but the pixels, of which any are good. @throws FormatError as `readImages` does */
+export async function checkImages(artifact: InputArtifact): Promise<void> {
+  await openImages(artifact, () => undefined);
+}
+
+async function openImages<T>(artifact: InputArtifact, read: (file: SafetensorsFile, pixels: HeaderEntry) => T) {
+  const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const { count, height, width, channels, classes } = info;
+  using file = await openSafetensors(artifact.path(fileOf(artifact, TENSORS_FILE).path));
+  const find = (name: string) => file.entries.find((entry) => entry.name === name);
+  const bytes = (name: string, shape: readonly number[]): HeaderEntry => {
+    const entry = find(name);
+    if (entry?.dtype === "U8" && entry.shape.join() === shape.join()) return entry;
+    const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
+    throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${shape}]` });
+  };
+  const images = bytes("images", [count, height, width, channels]);
+  const labelled = classes !== null || find("labels") !== undefined;
+  const labels = labelled ? (await file.read(bytes("labels", [count]))).data as Uint8Array<ArrayBuffer> : undefined;
+  if (labels !== undefined) checkLabels(TENSORS_FILE, labels, classes);
+  return { info, labels, pixels: await read(file, images) };
+}
+
+/** @throws FormatError for a label that is none of its data set */
+export function checkLabels(file: string, labels: Uint8Array, classes: number | null): void {
+  const image = labels.findIndex((label) => label >= (classes ?? 0));
+  if (image < 0) return;
+  const wanted = classes === null ? "none, as classes is null" : `0 to ${classes - 1}`;
+  throw new FormatError(`${file}, label of image ${image}`, { got: `${labels[image]}`, wanted });
 }

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { BETA_SCHEDULES } from "../../schemas/kinds/schedule.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../diffusion/schedule/tables.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { InputArtifact } from "../contract.ts";
+import { checked, fileOf, readJson } from "./artifact_record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a picture of them for people. */
 export const SCHEDULE_FILE = "schedule.json";
@@ -45,10 +47,10 @@ export function encodeTables(tables: DiffusionTables): Uint8Array<ArrayBuffer> {
   return encodeSafetensors({ tensors });
 }
 
-/** @throws FormatError, ZodError or Error when the artifact's files are not those of kind `schedule`. */
+/** @throws FormatError when the artifact's files are not those of kind `schedule` */
 export async function readSchedule(artifact: InputArtifact): Promise<StoredSchedule> {
-  const { spec } = scheduleFileSchema.parse(JSON.parse(await artifact.readText(SCHEDULE_FILE)));
-  return { spec, tables: makeTables(betasOf(await artifact.read(TABLES_FILE))) };
+  const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
+  return { spec, tables: tablesOf(TABLES_FILE, await artifact.read(fileOf(artifact, TABLES_FILE).path)) };
 }
 
 /** Betas alone, F64 [T]: all other tables follow from them. */
@@ -57,11 +59,12 @@ export function encodeBetas(tables: DiffusionTables): Uint8Array<ArrayBuffer> {
   return encodeSafetensors({ tensors: { betas: { dtype: "F64", shape: [data.length], data } } });
 }
 
-/** The betas of a file of `encodeTables` or `encodeBetas`. */
-export function betasOf(bytes: Uint8Array): Float64Array {
+/** The tables of the betas in a file of `encodeTables` or `encodeBetas`. @throws FormatError where they are no betas */
+export function tablesOf(file: string, bytes: Uint8Array): DiffusionTables {
   const betas = decodeSafetensors(bytes).tensors["betas"];
   if (!(betas?.data instanceof Float64Array)) {
-    throw new Error(`Tensor betas of a schedule: got ${betas?.dtype ?? "none"}, wanted F64`);
+    throw new FormatError(`${file}, tensor betas`, { got: betas?.dtype ?? "none", wanted: "F64" });
   }
-  return betas.data;
+  const { data } = betas;
+  return checked(file, () => makeTables(data));
 }

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { decodeNpz, encodeNpz } from "../../formats/npz.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import { imageSetSchema } from "../../schemas/metrics.ts";
 import type { FeatureStatistics } from "../../metrics/statistics.ts";
 import type { InputArtifact, OutputArtifact } from "../contract.ts";
+import { fileOf, readJson } from "./artifact_record.ts";
 import { extractorSchema } from "./features_file.ts";
 import { jsonText } from "./json_text.ts";
 
@@ -33,19 +35,47 @@ export async function writeStatistics(output: OutputArtifact, { info, statistics
   await output.write(INFO_FILE, jsonText(infoSchema.parse(info)));
 }
 
-/** @throws FormatError, ZodError or RangeError when the artifact's files are not those of `writeStatistics`. */
+/** @throws FormatError when the artifact's files are not those of `writeStatistics` */
 export async function readStatistics(artifact: InputArtifact): Promise<StoredStatistics> {
-  const info = infoSchema.parse(JSON.parse(await artifact.readText(INFO_FILE)));
-  return { info, statistics: { count: info.count, ...momentsOf(await artifact.read(ARRAYS_FILE)) } };
+  const info = await readJson(artifact, INFO_FILE, infoSchema);
+  const moments = momentsOf(await artifact.read(fileOf(artifact, ARRAYS_FILE).path));
+  const { name, dimension } = info.extractor;
+  if (moments.mean.length !== dimension) {
+    const got = `${moments.mean.length} means`;
+    throw new FormatError(ARRAYS_FILE, { got, wanted: `${dimension}, as many as extractor "${name}" has features` });
+  }
+  return { info, statistics: { count: info.count, ...moments } };
 }
 
-/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError or RangeError where it is none */
+/** More than float32 features can have, and little enough for products of covariances. */
+const LARGEST = 1e100;
+const SYMMETRY = 1e-4;
+
+/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
   const { mu, sigma } = decodeNpz(bytes);
   const size = mu?.shape[0] ?? 0;
   if (mu === undefined || sigma === undefined || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
     const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
-    throw new RangeError(`Statistics: got ${got}, wanted mu [D] and sigma [D, D]`);
+    throw new FormatError("statistics", { got, wanted: "mu [D] and sigma [D, D]" });
   }
-  return { mean: Float64Array.from(mu.data), covariance: Float64Array.from(sigma.data) };
+  const [mean, covariance] = [Float64Array.from(mu.data), Float64Array.from(sigma.data)];
+  const refuse = (name: string, place: number, wanted: string) => {
+    const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
+    const row = Math.floor(place / columns);
+    throw new FormatError(`statistics, row ${row} of ${name}`, { got: `${values[place]}`, wanted });
+  };
+  const large = (values: Float64Array) => values.findIndex((value) => !(Math.abs(value) <= LARGEST));
+  if (large(mean) >= 0) refuse("mu", large(mean), "finite numbers, up to 1e100");
+  if (large(covariance) >= 0) refuse("sigma", large(covariance), "finite numbers, up to 1e100");
+  for (let i = 0; i < size; i++) {
+    if (covariance[i * size + i]! < 0) refuse("sigma", i * size + i, "variances of 0 and more");
+    for (let j = 0; j < i; j++) {
+      const [below, above] = [covariance[i * size + j]!, covariance[j * size + i]!];
+      // Programs that sum in float32 differ in its last digits.
+      const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
+      if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
+    }
+  }
+  return { mean, covariance };
 }

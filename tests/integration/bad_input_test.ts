@@ -1,3 +1,4 @@
+// Long because it is one table: every way to spoil a file, each beside its message.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
@@ -206,9 +207,50 @@ stages:
   b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]
   c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]
   d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]
+  e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]
+  f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]
+  g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]
   size: 8`,
     ),
-    errors: [["yaml-syntax", "1:1"]],
+    errors: [["yaml-syntax", "10:10"]],
+    says: ["1000000 values"],
+  },
+  {
+    name: "lists of vars that double",
+    file: swap(
+      "  size: 8",
+      `  v0: x
+${Array.from({ length: 29 }, (_, i) => `  v${i + 1}: ["\${vars.v${i}}", "\${vars.v${i}}"]`).join("\n")}
+  size: 8`,
+    ),
+    errors: [["interpolation", "22:9"]],
+    says: ["1000000 values"],
+  },
+  {
+    name: "a key that JavaScript would drop",
+    file: swap("{ images: digits.train,", "{ __proto__: x, images: digits.train,"),
+    errors: [["invalid-value", "15:15"]],
+    says: ['"__proto__" cannot be a key'],
+  },
+  {
+    name: "a value that a union does not have",
+    file:
+      `${GOOD}  sample: { uses: sample, inputs: { checkpoint: train }, with: { count: 4, sampler: { name: ddmi }, labels: cylce } }
+  other: { uses: sample, inputs: { checkpoint: train }, with: { count: 4, labels: { a: 1 } }, needs: 3 }
+`,
+    errors: [["invalid-value", "17:93"], ["invalid-value", "17:109"], ["invalid-value", "18:83"], [
+      "invalid-value",
+      "18:102",
+    ]],
+    says: ['did you mean "ddim"?', 'did you mean "cycle"?', 'one of "cycle"|"none", or array', "string, or array"],
+  },
+  {
+    name: "an export of what the other library cannot hold",
+    file: `${
+      GOOD.replace("steps: 4, b", "objective: mu, steps: 4, b")
+    }  out: { uses: export, inputs: { checkpoint: train }, with: { format: diffusers } }\n`,
+    errors: [["check", "17:46"], ["check", "17:46"]],
+    says: ["objective mu", "eps, x0, v"],
   },
 ];
 
@@ -335,6 +377,7 @@ stages:
       "invalid-value 10:45",
       "invalid-value 11:43",
       "invalid-value 12:48",
+      "external 13:42",
     ],
   );
   const messages: string[] = json.diagnostics.map(({ message }: { message: string }) => message);

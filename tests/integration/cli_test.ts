@@ -40,7 +40,7 @@ for (const [command, args] of Object.entries(COMMANDS)) {
     assertEquals([text.code, json.code, help.code], [0, 0, 0], text.stderr + json.stderr + help.stderr);
     if (command === "run") assert(json.events.length > 0);
     else assertEquals(typeof json.json, "object");
-    assertStringIncludes(help.stdout, `deno task ${command}`);
+    assertStringIncludes(help.stdout, `deno run -A ${CLONE}cli/main.ts ${command}`);
     for (const { stdout, stderr } of [text, json, help]) assert(!ESCAPE.test(stdout + stderr), stdout + stderr);
     assert(text.stdout.length > 0);
     const writes = ["run"].includes(command);
@@ -98,7 +98,7 @@ Deno.test("noiseline lists its commands when asked for help or for nothing", asy
   for (const name of Object.keys(COMMANDS)) assertMatch(help.stdout, new RegExp(`^  ${name} `, "m"));
   assertEquals(nothing.stdout, help.stdout);
   assertEquals(version.stdout.trim(), JSON.parse(Deno.readTextFileSync(`${CLONE}deno.json`)).version);
-  assertStringIncludes(word.stdout, "deno task run");
+  assertStringIncludes(word.stdout, `deno run -A ${CLONE}cli/main.ts run`);
 });
 
 Deno.test("validate colours its errors on a terminal and not when NO_COLOR is set", async (t) => {

@@ -193,3 +193,83 @@ stages:
   assertMatch(stderr, /log: \.noiseline\/runs\/.*\/logs\/bad\.log/);
   assert(!project.exists("outputs/demo/slow"));
 });
+
+Deno.test("run reads files that stand within params, by content, wherever the schema has them", async () => {
+  await using project = new Project();
+  const stage = (params: string) =>
+    `import { defineStage, execution, extent, externalFile } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Joins files",
+  params: z.strictObject({ ${params} }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "All of them" } },
+  async run({ params, outputs }) {
+    const paths = [params.one, ...params.list, ...Object.values(params.named).map(({ path }) => path)];
+    const texts = await Promise.all(paths.map((path) => path === undefined ? "none" : Deno.readTextFile(path)));
+    await outputs.out.write("text.txt", texts.join(" "));
+  },
+});
+`;
+  const file = "externalFile(z.string())";
+  project.write(
+    "join.ts",
+    stage(
+      `one: ${file}.optional(), list: z.array(${file}).default([]), named: z.record(z.string(), z.strictObject({ path: ${file} })).default({})`,
+    ),
+  );
+  project.write(
+    "p.yaml",
+    "name: demo\nstages:\n  join: { uses: ./join.ts, with: { list: [a.txt, b.txt], named: { x: { path: c.txt } } } }\n",
+  );
+  for (const name of ["a", "b", "c"]) project.write(`${name}.txt`, name);
+  const run = async () => finished((await project.cli(["run", "p.yaml", "--json"])).events)["join"];
+  assertEquals([(await run())?.state, project.read("outputs/demo/join/text.txt")], ["ran", "none a b c"]);
+  // Another place of the same content is no other input; other content is.
+  Deno.renameSync(project.path("b.txt"), project.path("d.txt"));
+  project.write("p.yaml", project.read("p.yaml").replace("b.txt", "d.txt"));
+  const { stages } = (await project.cli(["plan", "p.yaml", "--json"])).json;
+  assertEquals(stages[0].state, "cached");
+  project.write("c.txt", "C");
+  assertEquals([(await run())?.state, project.read("outputs/demo/join/text.txt")], ["ran", "none a b C"]);
+  project.remove("d.txt");
+  const gone = await project.cli(["run", "p.yaml", "--json"]);
+  assertEquals([gone.code, gone.json.diagnostics.length], [2, 1]);
+  assertStringIncludes(gone.json.diagnostics[0].message, "cannot read list[1]");
+  assertEquals(gone.json.diagnostics[0].line, 3);
+
+  project.write(
+    "join.ts",
+    stage(`one: z.array(extent(z.int())), list: z.array(z.string()), named: execution(${file})`),
+  );
+  const { code, json } = await project.cli(["run", "p.yaml", "--json"]);
+  assertEquals([code, json.diagnostics[0].code], [2, "kind-broken"]);
+  assertStringIncludes(json.diagnostics[0].message, 'param "one": extent(…) counts on a whole param');
+  assertStringIncludes(json.diagnostics[0].message, 'param "named": it cannot be external and execution');
+});
+
+Deno.test("run names the log of a stage that failed where there is one", async () => {
+  await using project = new Project();
+  const stage = (body: string) =>
+    `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Fails",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Nothing" } },
+  async run() {
+    ${body}
+    return { status: "failed", message: "no mood" };
+  },
+});
+`;
+  project.write("silent.ts", stage(""));
+  project.write("loud.ts", stage('console.log("hello");'));
+  project.write("p.yaml", "name: demo\nstages: { silent: { uses: ./silent.ts }, loud: { uses: ./loud.ts } }\n");
+  const { code, events } = await project.cli(["run", "p.yaml", "--keep-going", "--json"]);
+  assertEquals(code, 1, JSON.stringify(events));
+  const ends = finished(events);
+  assertEquals(ends["silent"].log, undefined);
+  assertStringIncludes(Deno.readTextFileSync(ends["loud"].log), "hello");
+});

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { encodePng } from "../../formats/png.ts";
+import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { Project } from "../support/project.ts";
 
 const YAML = `name: demo
@@ -58,4 +59,96 @@ Deno.test("run names every broken picture at once, and plan a folder that is not
   const gone = await project.cli(["plan", "p.yaml"]);
   assertEquals(gone.code, 2);
   assertStringIncludes(gone.stderr, "cannot read path");
+});
+
+/** A network that is told which of the folders an image lies in, and samples by names of folders. */
+const BY_CLASS = (labels: string) =>
+  `name: demo
+stages:
+  pictures:
+    uses: dataset
+    with: { source: folder, path: animals, size: 8, testCount: 2 }
+  noise:
+    uses: schedule
+    with: { betas: ldm/cosine, timesteps: 10 }
+  train:
+    uses: train
+    inputs: { images: pictures.train, schedule: noise }
+    with: { steps: 2, batchSize: 2, learningRate: 1e-3, labels: {}, model: { channels: 4, multipliers: [1], blocks: 1, attention: [] } }
+  classifier:
+    uses: classifier
+    inputs: { images: pictures.train, test: pictures.test }
+    with: { steps: 1, batchSize: 2, base: 2 }
+  sample:
+    uses: sample
+    inputs: { checkpoint: train }
+    with: { count: 8, batchSize: 8, labels: ${labels}, sampler: { name: ddim, steps: 2 } }
+  score:
+    uses: score
+    inputs: { real: pictures.train, fake: sample }
+    with: { fd: false, perClass: true }
+`;
+
+Deno.test("class folders teach a network their names, by which it then draws", async () => {
+  await using project = new Project();
+  // Names of one accent in two forms, with a space, in digits and from right to left; a folder without pictures is none.
+  const names = ["10", "2", "cafe\u0301", "pot plant", "\u05d7\u05ea\u05d5\u05dc"];
+  for (const [level, name] of names.entries()) {
+    for (const i of [0, 1, 2, 3]) project.write(`animals/${name}/${i}.png`, picture(40 * level + i));
+  }
+  project.write("animals/empty/.keep", "");
+  project.write("animals/notes/readme.txt", "no picture");
+  project.write("p.yaml", BY_CLASS('["caf\u00e9", pot plant, "2", 4]'));
+  const ran = await project.cli(["run", "p.yaml"]);
+  assertEquals(ran.code, 0, ran.stdout + ran.stderr);
+  const { labels } =
+    decodeSafetensors(Deno.readFileSync(project.path("outputs/demo/sample/images.safetensors"))).tensors;
+  assertEquals([...labels!.data], [2, 3, 1, 4, 2, 3, 1, 4]);
+  const { metrics } = JSON.parse(project.read("outputs/demo/score/metrics.json"));
+  assertEquals(metrics.map(({ label }: { label: string }) => label), names.slice(1));
+
+  // What only the folder can tell is told when it has been read.
+  const WRONG: Readonly<Record<string, readonly [string, RegExp, RegExp]>> = {
+    slip: ["[pot plan]", /knows no such label: got pot plan, wanted 0 to 4, or a name/, /did you mean "pot plant"\?/],
+    beyond: [
+      "[5]",
+      /knows no such label: got 5, wanted 0 to 4, or a name/,
+      /labels of the images that it was trained on/,
+    ],
+    double: ["[2]", /label 2 could be the one that is called "2", or number 2, "cafe\u0301"/, /in quotes/],
+  };
+  const stages = Object.entries(WRONG).map(([id, [labels]]) =>
+    `  ${id}: { uses: sample, inputs: { checkpoint: train }, with: { count: 1, labels: ${labels}, sampler: { name: ddim, steps: 2 } } }\n`
+  );
+  project.write("p.yaml", BY_CLASS("cycle") + stages.join(""));
+  const { code, events } = await project.cli(["run", "p.yaml", ...Object.keys(WRONG), "--keep-going", "--json"]);
+  assertEquals(code, 1);
+  const ends = Object.fromEntries(events.filter(({ type }) => type === "stage-finished").map((end) => [end.id, end]));
+  for (const [id, [, message, fix]] of Object.entries(WRONG)) {
+    assertMatch(ends[id].message, message);
+    assertMatch(ends[id].fix, fix);
+  }
+});
+
+Deno.test("a label that a known data set does not have is an error before anything runs, with the name that was meant", async () => {
+  await using project = new Project();
+  const yaml = (labels: string) =>
+    `name: demo
+stages:
+  clothes: { uses: dataset, with: { source: fashion-mnist, size: 8 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 10 } }
+  train:
+    uses: train
+    inputs: { images: clothes.train, schedule: noise }
+    with: { steps: 2, batchSize: 2, learningRate: 1e-3, labels: {}, model: { channels: 4, multipliers: [1], blocks: 1, attention: [] } }
+  sample: { uses: sample, inputs: { checkpoint: train }, with: { count: 4, labels: ${labels}, sampler: { name: ddim, steps: 2 } } }
+`;
+  project.write("p.yaml", yaml("[Ankle bot, Bag, 11]"));
+  const { code, stdout, stderr } = await project.cli(["validate", "p.yaml"]);
+  assertEquals(code, 2);
+  // Each at its place, all at once.
+  assertMatch(stdout + stderr, /p\.yaml:9:85: error.*did you mean "Ankle boot"\?.*p\.yaml:9:101: error.*got: {4}11/s);
+  project.write("p.yaml", yaml("[Ankle boot, Bag, 3]"));
+  const fine = await project.cli(["validate", "p.yaml"]);
+  assertEquals(fine.code, 0, fine.stderr);
 });

@@ -36,7 +36,7 @@ Deno.test("a device that is named but not there is refused before anything runs"
     const { code, stderr, stdout } = await project.cli([command, "p.yaml"], { env });
     assertEquals([code, stdout], [2, ""]);
     assertStringIncludes(stderr, 'p.yaml:10:15: error: stage "train": device "tensorflow" is not available: ');
-    assertMatch(stderr, /fix: +.*deno task setup:tensorflow/);
+    assertMatch(stderr, /fix: +.*deno run -A \S+cli\/main\.ts setup tensorflow/);
     assertStringIncludes(stderr, "1 error; nothing was run");
   }
   assertEquals(project.exists("outputs"), false);

@@ -3,7 +3,8 @@ import { fromBuiltin } from "../../engine/load/builtin_kind.ts";
 import { keyParams } from "../../engine/fingerprint/keys.ts";
 import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../stages/mod.ts";
 import { objectiveOf, readCheckpoint } from "../../stages/shared/checkpoint.ts";
-import { checkLoss, checkPrediction } from "../../stages/train/check.ts";
+import { checkPrediction } from "../../stages/shared/check_prediction.ts";
+import { checkLoss } from "../../stages/train/check.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { emaStep } from "../../diffusion/ema.ts";
-import { predictXstartFromEps, qPosteriorMean, qSample } from "../../diffusion/gaussian.ts";
+import { qSample } from "../../diffusion/gaussian.ts";
 import { simpleLossPerImage } from "../../diffusion/loss.ts";
 import { type AdamMoments, type AdamSettings, adamStep, clipFactor, globalNorm } from "../../diffusion/optimizer.ts";
 import { makeReverseStep } from "../../diffusion/samplers/make_reverse_step.ts";
@@ -14,6 +14,7 @@ import { unet } from "../../diffusion/unet/unet.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
 import type { Attributes } from "./fixtures.ts";
+import { predictXstartFromEps, qPosteriorMean } from "../support/diffusion_references.ts";
 
 type Inputs = Record<string, tf.Tensor>;
 

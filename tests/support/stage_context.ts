@@ -11,6 +11,7 @@ import type {
   StageProgress,
   StageRun,
 } from "../../stages/contract.ts";
+import { holdToTypes } from "../../stages/shared/check_artifact.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
@@ -81,7 +82,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     if (event.type === "progress") options.onReport?.(event.update);
   });
   const { inputs = {}, progress = context.progress } = options;
-  const end = await run({ ...context, inputs, progress }) ?? undefined;
+  const end = await holdToTypes(run)({ ...context, inputs, progress }) ?? undefined;
   const finished = end === undefined ? Object.entries(kind.outputs) : [];
   const artifacts = finished.map(([port, { type }]) =>
     [port, openInput(folderArtifact(outputs[port]!, type))] as const

@@ -90,6 +90,11 @@ export const EXCEPTIONS: readonly {
     to: /^engine\/process\/(context|folder_artifact)\.ts$/,
     why: "a stage gets the same context in a test as in a pipeline",
   },
+  {
+    from: "stages/shared/class_names.ts",
+    to: /^engine\/diagnostic\/did_you_mean\.ts$/,
+    why: "one way to suggest names",
+  },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

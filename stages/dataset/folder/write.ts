@@ -23,7 +23,11 @@ export async function write(context: DatasetContext): Promise<StageEnd | void> {
   if (refused !== undefined) return refused;
   const labels = wanted === "none" ? undefined : labelsOf(names);
   if (typeof labels === "string") {
-    return { status: "failed", message: labels, fix: "sort the images into sub-folders, or set labels: none" };
+    return {
+      status: "failed",
+      message: labels,
+      fix: "sort the images into at most 256 sub-folders, or set labels: none",
+    };
   }
   if (listing.others > 0) context.note(`${listing.others} files that are no images were left out`);
 

@@ -1,3 +1,4 @@
+import { firstNotFinite } from "../../../metrics/vectors.ts";
 import type { StageContext, StageEnd } from "../../contract.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { unitToBytes } from "../pixel_values.ts";
@@ -69,7 +70,7 @@ export async function drawImages(
       await save();
       return { status: "interrupted", step: done };
     }
-    const bad = batch.images.findIndex((value) => !Number.isFinite(value));
+    const bad = firstNotFinite(batch.images);
     if (bad >= 0) {
       const image = done + Math.floor(bad / pixels);
       const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;

@@ -1,6 +1,7 @@
 import { type Objective, targetMixture, x0Recovery } from "../../../diffusion/objective.ts";
-import { type ReverseStep, reverseStepHost } from "../../../diffusion/samplers/reverse_step.ts";
+import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import { reverseStepHost } from "../../support/diffusion_references.ts";
 
 export interface ExactOptions {
   readonly tables: DiffusionTables;

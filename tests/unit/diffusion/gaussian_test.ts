@@ -1,16 +1,16 @@
 import { assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { predictXstartFromEps, qPosteriorMean, qSample } from "../../../diffusion/gaussian.ts";
-import {
-  type Gaussian,
-  normalKl,
-  predictXstartFromEpsFloat64,
-  qPosteriorFloat64,
-  qSampleFloat64,
-} from "../../../diffusion/gaussian_float64.ts";
+import { qSample } from "../../../diffusion/gaussian.ts";
+import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+import {
+  predictXstartFromEps,
+  predictXstartFromEpsFloat64,
+  qPosteriorMean,
+  qSampleFloat64,
+} from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 

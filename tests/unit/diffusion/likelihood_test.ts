@@ -1,12 +1,13 @@
 import { assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { normalKl, qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { normalKl } from "../../../diffusion/gaussian_float64.ts";
 import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/likelihood.ts";
 import { boundTermFloat64, discretizedLogLikelihood } from "../../../diffusion/likelihood_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { priorKlBitsPerDim } from "../../../diffusion/schedule/prior.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+import { qSampleFloat64 } from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { boundTermFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { trainingLossPerImage } from "../../../diffusion/loss.ts";
 import { type LossOptions, lossTableNames, trainTables } from "../../../diffusion/loss_tables.ts";
@@ -10,6 +9,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
+import { qSampleFloat64 } from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 

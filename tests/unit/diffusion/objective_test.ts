@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { qPosteriorFloat64, qSampleFloat64 } from "../../../diffusion/gaussian_float64.ts";
+import { qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { lossWeights } from "../../../diffusion/loss_weighting.ts";
 import {
   epsRecovery,
@@ -9,9 +9,9 @@ import {
   x0Recovery,
 } from "../../../diffusion/objective.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { boundWeights } from "../../../diffusion/schedule/loss_weights.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+import { boundWeights, qSampleFloat64 } from "../../support/diffusion_references.ts";
 
 const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
 const TIMES = [0, 1, 99, 499, 998, 999];

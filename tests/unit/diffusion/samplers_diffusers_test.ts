@@ -1,10 +1,11 @@
 import { x0Recovery } from "../../../diffusion/objective.ts";
 import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
 import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
-import { type ReverseStep, reverseStepHost } from "../../../diffusion/samplers/reverse_step.ts";
+import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertClose } from "./assert_close.ts";
+import { reverseStepHost } from "../../support/diffusion_references.ts";
 
 /**
  * The full loops of huggingface/diffusers, tests/schedulers/test_scheduler_ddim.py: sample arange(768) / 768, model

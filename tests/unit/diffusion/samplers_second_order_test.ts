@@ -4,12 +4,13 @@ import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
 import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
 import { dpmSolverSteps } from "../../../diffusion/samplers/dpm_solver.ts";
 import { heunSteps, heunTimesteps } from "../../../diffusion/samplers/heun.ts";
-import { type ReverseStep, reverseStepHost } from "../../../diffusion/samplers/reverse_step.ts";
+import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import { spacedTimesteps } from "../../../diffusion/samplers/timestep_spacing.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { outputDeviation } from "./exact_chain.ts";
+import { reverseStepHost } from "../../support/diffusion_references.ts";
 
 const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
 const LAST = tables.timesteps - 1;

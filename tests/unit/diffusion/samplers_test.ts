@@ -3,10 +3,10 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
 import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
-import { reverseStepHost } from "../../../diffusion/samplers/reverse_step.ts";
 import { spacedTimesteps } from "../../../diffusion/samplers/timestep_spacing.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { outputDeviation } from "./exact_chain.ts";
+import { reverseStepHost } from "../../support/diffusion_references.ts";
 
 const tables = makeTables(makeBetas({ name: "ldm/sqrt_linear", timesteps: 1000 }));
 

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { edmSigmas, vpSigma } from "../../../diffusion/schedule/edm_sigmas.ts";
+import { edmSigmas } from "../../../diffusion/schedule/edm_sigmas.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+import { vpSigma } from "../../support/diffusion_references.ts";
 
 Deno.test("edmSigmas() gives the reference noise levels when there are 18", () => {
   // NVlabs/edm, generate.py (edm_sampler), in numpy float64; the ends are the paper's 80 and 0.002.

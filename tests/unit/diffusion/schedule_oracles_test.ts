@@ -3,9 +3,9 @@
 // huggingface/diffusers (rescale_zero_terminal_snr), printed with 12 significant digits. Index t is 0-based.
 import { assertEquals } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
-import { boundWeights } from "../../../diffusion/schedule/loss_weights.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../../../diffusion/schedule/tables.ts";
 import { assertClose, TWELVE_DIGITS } from "./assert_close.ts";
+import { boundWeights } from "../../support/diffusion_references.ts";
 
 const T = 1000;
 const HO_LINEAR: ScheduleSpec = { name: "ldm/sqrt_linear", timesteps: T };

@@ -1,8 +1,8 @@
 import { assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
-import { timestepFeaturesFloat64 } from "../../../diffusion/schedule/timestep_features.ts";
 import { timeEmbedding } from "../../../diffusion/unet/time_embedding.ts";
 import { assertAllClose, TWELVE_DIGITS } from "./assert_close.ts";
+import { timestepFeaturesFloat64 } from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 

@@ -9,13 +9,13 @@ import {
   reverseStepFeeds,
   reverseStepSignature,
 } from "../../../diffusion/samplers/make_reverse_step.ts";
-import { reverseStepHost } from "../../../diffusion/samplers/reverse_step.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../../diffusion/unet/pack.ts";
 import { countParameters } from "../../../diffusion/unet/parameters.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 import { PseudoRandom } from "./pseudo_random.ts";
+import { reverseStepHost } from "../../support/diffusion_references.ts";
 
 await tf.setBackend("cpu");
 

@@ -62,3 +62,12 @@ Deno.test("reading throws nothing but FormatError when bytes are cut, changed or
   assertThrows(() => decodeNpy(replaced("<f8", ">f8")), FormatError, ">f8");
   assertThrows(() => decodeNpz(Uint8Array.of(1, 2, 3)), FormatError);
 });
+
+Deno.test("decodeNpz() refuses an array that says it is larger than memory before it makes room for it", () => {
+  const bytes = encodeNpz({ mu: { shape: [1], data: Float64Array.of(1) } });
+  const view = new DataView(bytes.buffer);
+  // The size before compression, 24 bytes into the entry of the central directory, whose offset ends the file.
+  const entry = view.getUint32(bytes.length - 6, true);
+  view.setUint32(entry + 24, 2 ** 32 - 2, true);
+  assertThrows(() => decodeNpz(bytes), FormatError, "npz array: got 4294967294 bytes, wanted at most 2147483648");
+});

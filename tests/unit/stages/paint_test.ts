@@ -126,7 +126,8 @@ Deno.test("neighbours finds copies among samples, and none among images that are
     assertEquals([ofCopies, nearCopies], [0, 1]);
     assert(ofHeldOut! > 0);
     const [ofNew, same, nearNew] = await look(test);
-    assertEquals([ofNew, nearNew], [same, 0]);
+    // Of ten distances, the 5% quantile lies between the first and the second.
+    assertEquals([ofNew, nearNew], [same, 0.1]);
   });
 });
 

@@ -152,12 +152,14 @@ Deno.test("labels are refused where there are none, and labels that the network 
   const size = { height: 8, width: 8, channels: 1 };
   const model = { channels: 4, multipliers: [1], blocks: 1, attention: [] };
   const train = { steps: 1, batchSize: 2, model, labels: {} };
-  assertEquals(problems(trainKind, train, { images: { ...size, count: 9 } }), ["error labels"]);
+  assertEquals(problems(trainKind, train, { images: { ...size, count: 9, classes: null } }), ["error labels"]);
+  // Of a folder, only the run finds out whether it has labels.
+  assertEquals(problems(trainKind, train, { images: { ...size, count: 9 } }), []);
   assertEquals(problems(trainKind, train, { images: { ...size, count: 9, classes: 3 } }), []);
   const sample = (params: Record<string, unknown>, classes?: number) =>
-    problems(sampleKind, { count: 4, ...params }, { checkpoint: { ...size, ...(classes ? { classes } : {}) } });
+    problems(sampleKind, { count: 4, ...params }, { checkpoint: { ...size, classes: classes ?? null } });
   assertEquals(sample({ labels: "none", guidance: 2 }), ["error labels", "error guidance"]);
-  assertEquals(sample({ labels: [3] }, 3), ["error labels"]);
+  assertEquals(sample({ labels: [3, 2, 4, "cat"] }, 3), ["error labels.0", "error labels.2", "error labels.3"]);
   assertEquals(sample({ labels: "none", guidance: 2 }, 3), ["warning guidance"]);
   assertEquals(sample({ trajectory: { images: 5 } }), ["error trajectory.images"]);
   assertEquals(sample({ labels: [2], guidance: 2 }, 3), []);

@@ -1,10 +1,11 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { childSuffix, parseMatrix } from "../../../../engine/compose/axes.ts";
 import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../engine/graph/select.ts";
 import type { Pipeline } from "../../../../engine/pipeline.ts";
 import { loadGood, problemsOf } from "../support/load.ts";
+import { bad, good as goodFiles } from "./load_files.ts";
 import { planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -264,4 +265,49 @@ stages:
   assertEquals(await states("m", "u"), [restored, "cached"]);
   // Ordered by u first, then by v.
   assertEquals(await states("v", "u"), [restored, "run"]);
+});
+
+Deno.test("large matrices are read quickly: those that go together, leave much out, or gather too much", async () => {
+  const values = (count: number) => `[${Array.from({ length: count }, (_, i) => i).join(", ")}]`;
+  const zipped = `name: p
+matrix: { a: ${values(1_500)} }
+stages:
+  s: { uses: source, with: { text: "x\${matrix.a}" } }
+  m: { uses: mix, inputs: { one: s } }
+`;
+  const excluded = `name: p
+matrix:
+  a: ${values(80)}
+  b: ${values(80)}
+  exclude:
+${Array.from({ length: 6_000 }, (_, i) => `    - { a: ${i % 80}, b: ${Math.floor(i / 80)} }\n`).join("")}
+stages:
+  s: { uses: source, with: { text: "\${matrix.a} \${matrix.b}" } }
+`;
+  const gathering = `name: p
+stages:
+  s: { uses: source, matrix: { a: ${values(1_500)} }, with: { text: "x\${matrix.a}" } }
+  m: { uses: mix, matrix: { b: ${values(1_500)} }, inputs: { from: s }, with: { text: "x\${matrix.b}" } }
+`;
+  const started = performance.now();
+  assertEquals((await goodFiles({ "p.yaml": zipped })).stages.size, 3_000);
+  assertEquals((await goodFiles({ "p.yaml": excluded })).stages.size, 400);
+  const problems = await bad({ "p.yaml": gathering });
+  assertEquals(problems.map(({ message }) => message), ["the pipeline grows to more than 1000000 values"]);
+  // All pairs of children were compared before, which took minutes.
+  assert(performance.now() - started < 20_000);
+});
+
+Deno.test("a matrix that is refused is refused alone", async () => {
+  const yaml = 'name: p\nmatrix: { a: [{}] }\nstages:\n  s: { uses: source, with: { text: "${matrix.a}" } }\n';
+  assertEquals((await bad({ "p.yaml": yaml })).map(({ code }) => code), ["invalid-value"]);
+});
+
+Deno.test("a value of an axis that needs names and there is none of is refused", async () => {
+  const yaml = `name: p
+stages:
+  s: { uses: source, matrix: { a: [1, 2] }, with: { text: "x\${matrix.a}" } }
+  m: { uses: mix, needs: s~b=1 }
+`;
+  assertEquals((await bad({ "p.yaml": yaml })).length > 0, true);
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../engine/graph/select.ts";
 import { bad, good } from "./load_files.ts";
@@ -178,3 +178,29 @@ for (const [what, given, message, place] of REFUSED) {
     assertStringIncludes(text, place);
   });
 }
+
+Deno.test("pipelines that use each other many times are refused where they become too much", async () => {
+  const level = (next: string) =>
+    `name: p\nstages:\n${Array.from({ length: 10 }, (_, i) => `  x${i}: { uses: ${next} }\n`).join("")}`;
+  const files: Record<string, string> = {
+    "p.yaml": level("./a0.yaml"),
+    "a5.yaml": "name: p\nstages: { s: { uses: source } }\n",
+  };
+  for (let i = 0; i < 5; i++) files[`a${i}.yaml`] = level(`./a${i + 1}.yaml`);
+  const started = performance.now();
+  // Of the 10^6 stages it would come to, and of the 1.1 million that are pipelines, the first 20,000 are read.
+  const [problem, ...others] = await bad(files);
+  assertEquals([problem!.message, others], ["the pipeline grows to more than 20000 stages", []]);
+  assertStringIncludes(formatDiagnostic(problem!), "a4.yaml:");
+  assert(performance.now() - started < 10_000);
+});
+
+Deno.test("an inner file is read once, its unknown keys are told, and its problems are one message each", async () => {
+  const outer = `name: p\nstages:\n${Array.from({ length: 300 }, (_, i) => `  x${i}: { uses: ./in.yaml }\n`).join("")}`;
+  const inner = "name: p\nsed: 1\nstages: { s: { uses: source, with: { txet: 1 } } }\n";
+  const problems = await bad({ "p.yaml": outer, "in.yaml": inner });
+  assertEquals(problems.map(({ message, fix }) => `${message}, ${fix}`), [
+    'unknown key "sed" in ./in.yaml, did you mean "seed"?',
+    'unknown key "txet" in stages.x0/s.with, did you mean "text"?',
+  ]);
+});

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Diagnostic, SourceText } from "../../../../engine/diagnostic/diagnostic.ts";
 import { diagnosticToJson, formatDiagnostic, showValue } from "../../../../engine/diagnostic/format.ts";
 import { formatSpan, lineText, positionOf } from "../../../../engine/diagnostic/position.ts";
@@ -54,10 +54,24 @@ Deno.test("formatDiagnostic() keeps the caret in place after tabs and marks an e
   assertEquals(shown, "p.yaml:1:4: error: no\n  1 | a: b\n    |    ^");
 });
 
-Deno.test("formatDiagnostic() cuts long lines and leaves out a caret beyond the cut", () => {
-  const text = `a: ${"x".repeat(200)}END`;
-  const lines = formatDiagnostic(problem({ span: span(text, "END") })).split("\n");
-  assertEquals(lines, ["p.yaml:1:204: error: no", `  1 | a: ${"x".repeat(97)}…`]);
+Deno.test("formatDiagnostic() shows the place in a long line, with what stands around it", () => {
+  const text = `${"before ".repeat(99)}END ${"after ".repeat(99)}`;
+  const [, line, carets] = formatDiagnostic(problem({ span: span(text, "END") })).split("\n");
+  assertEquals(line!.length, "  1 | ".length + 102);
+  assertStringIncludes(line!, "before END after");
+  assertEquals(line!.slice(carets!.indexOf("^"), carets!.lastIndexOf("^") + 1), "END");
+  // A span that begins early and is long itself is shown from its beginning.
+  const wide = formatDiagnostic(problem({ span: span(`a: ${"x".repeat(900)}`, "x".repeat(900)) })).split("\n");
+  assertEquals(wide.slice(1), [`  1 | a: ${"x".repeat(97)}…`, `    |    ${"^".repeat(97)}`]);
+});
+
+Deno.test("formatDiagnostic() puts the caret right after wide, combining and written-out characters", () => {
+  for (
+    const [before, columns] of [["数字", 4], ["e\u0301", 1], ["😀", 2], ["\u202e", 6], ["\u0007", 6], ["é", 1]] as const
+  ) {
+    const [, line, carets] = formatDiagnostic(problem({ span: span(`${before}END`, "END") })).split("\n");
+    assertEquals(carets!.indexOf("^") - "    | ".length, columns, line);
+  }
 });
 
 Deno.test("formatDiagnostic() without a place is its message", () => {

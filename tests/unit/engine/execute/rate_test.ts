@@ -22,3 +22,19 @@ Deno.test("RateMeter starts anew when a stage turns to something else", () => {
   meter.note({ done: 4, total: 4, unit: "image" });
   assertEquals(meter.perSecond(), { image: 2 });
 });
+
+Deno.test("RateMeter tells what of a stage's time does not grow with its work, where its reports do", () => {
+  let now = 5_000;
+  const meter = new RateMeter(() => now);
+  assertEquals(meter.overheadMs(9_000, 0), undefined);
+  meter.note({ done: 31, total: 40, unit: "step" });
+  assertEquals(meter.overheadMs(9_000, 30), undefined);
+  now = 6_600;
+  meter.note({ done: 39, total: 40, unit: "step" });
+  // 8 steps in 1600 ms: the 9 since step 30 took 1800 of 9000 ms.
+  assertEquals(meter.overheadMs(9_000, 30), 7_200);
+  assertEquals(meter.overheadMs(1_000, 30), 0);
+  meter.note({ done: 0, total: 4, unit: "image" });
+  meter.note({ done: 4, total: 4, unit: "image" });
+  assertEquals(meter.overheadMs(9_000, 30), undefined);
+});

@@ -106,3 +106,20 @@ Deno.test("checkFacts() says a problem once, also where a stage is read at sever
   assert(!bad.ok);
   assertEquals(bad.diagnostics.filter(({ severity }) => severity === "error").length, 1);
 });
+
+Deno.test("stages are alike where their kind, their params but the extent, and what they read are", async () => {
+  const loaded = await load(`  m: { uses: made, with: { size: 8 } }
+  n: { uses: made, with: { size: 8 } }
+  o: { uses: made, with: { size: 9 } }
+  a: { uses: judge, inputs: { from: m }, with: { size: 8 } }
+  b: { uses: judge, inputs: { from: n }, with: { size: 8, steps: 7 }, seed: 3 }
+  c: { uses: silent, inputs: { from: o }, with: { size: 9 } }
+  d: { uses: silent, inputs: { from: a }, with: { size: 9 } }
+  e: { uses: silent, inputs: { from: b }, with: { size: 9 } }
+  f: { uses: silent, inputs: { from: c }, with: { size: 9 } }
+`);
+  assert(loaded.ok);
+  const like = (id: string) => loaded.value.stages.get(id)!.likeness;
+  assertEquals([like("m"), like("a"), like("d")], [like("n"), like("b"), like("e")]);
+  assertEquals(new Set(["m", "o", "a", "c", "d", "f"].map(like)).size, 6);
+});

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { interpolate } from "../../../../engine/load/interpolate.ts";
+import { Budget } from "../../../../engine/source/budget.ts";
 
 const good = (root: unknown) => {
   const { value, problems } = interpolate(root);
@@ -101,6 +102,45 @@ Deno.test("interpolate() refuses vars that double each other without doing the w
   assert(interpolate(tower(60, 2)).problems.length > 0);
   // Written out it would be 2^59 texts. The bound only tells refusing from trying.
   assert(performance.now() - started < 2_000);
+});
+
+/** Each var is a list of the one before it, `times` over. */
+function listTower(levels: number, times: number): Record<string, unknown> {
+  const vars: Record<string, unknown> = { v0: "x" };
+  for (let level = 1; level < levels; level++) vars[`v${level}`] = Array(times).fill(`\${vars.v${level - 1}}`);
+  return { vars, x: `\${vars.v${levels - 1}}` };
+}
+
+Deno.test("interpolate() refuses lists that repeat each other where they become too much", () => {
+  const started = performance.now();
+  const { problems } = interpolate(listTower(30, 2));
+  assertEquals(problems.map(({ path, problem }) => [path.slice(0, 2).join("."), problem.message]), [
+    // 2 + 4 + … + 2^18 values are less than a million, with another 2^19 they are more.
+    ["vars.v18", "the pipeline grows to more than 1000000 values"],
+  ]);
+  // Walking through the 2^29 values took 45 s before. The bound only tells refusing from trying.
+  assert(performance.now() - started < 2_000);
+});
+
+Deno.test("interpolate() refuses lists that nest each other too deeply, in whatever order they stand", () => {
+  const tower = listTower(20_000, 1);
+  const reversed = { ...tower, vars: Object.fromEntries(Object.entries(tower["vars"] as object).reverse()) };
+  for (const root of [tower, reversed]) assertStringIncludes(firstProblem(root).problem.message, "more than 100 deep");
+  assertStringIncludes(firstProblem(tower20000Texts()).problem.message, "500 vars name each other");
+});
+
+/** A chain of texts whose end stands first, so that nothing before it is known. */
+function tower20000Texts(): Record<string, unknown> {
+  const { vars } = tower(20_000, 1);
+  return { vars: Object.fromEntries(Object.entries(vars as object).reverse()) };
+}
+
+Deno.test("interpolate() counts what a budget was spent on before", () => {
+  const budget = new Budget();
+  const root = { vars: { list: Array(1_000).fill(1) }, x: Array(400).fill("${vars.list}") };
+  assertEquals(interpolate(root, budget).problems, []);
+  assertEquals(interpolate(root, budget).problems, []);
+  assertEquals(interpolate(root, budget).problems.length, 1);
 });
 
 Deno.test("interpolate() follows a long chain of vars", () => {

@@ -19,11 +19,36 @@ stages:
   assertEquals(await said(yaml), [
     "invalid-value name is not valid 1:7",
     'unknown-key unknown key "seeds" in the pipeline file 2:1',
+    'unknown-kind unknown kind "sorce" 4:14',
+    "invalid-value stages.b.with.text is not valid 5:36",
+    'unknown-key unknown key "txet" in stages.b.with 5:39',
   ]);
-  assertEquals(await said(yaml.replace("Bad", "bad").replace("seeds: 1\n", "")), [
-    'unknown-kind unknown kind "sorce" 3:14',
-    "invalid-value stages.b.with.text is not valid 4:36",
-    'unknown-key unknown key "txet" in stages.b.with 4:39',
+});
+
+Deno.test("loadPipeline() checks what is left of a stage of which a part is wrong, and reports nothing that follows from it", async () => {
+  const yaml = `name: p
+stages:
+  a: { uses: 3, inputs: { x: nowhere } }
+  b: 7
+  c: { uses: mix, inputs: { one: 3, two: a }, wiht: {} }
+  d: { uses: walk, inputs: { from: b }, with: 3, retries: 99 }
+  e: { uses: walk, inputs: { from: gone }, with: { steps: 0 } }
+  f: { uses: mxi, inputs: { one: gone }, needs: gone }
+  g: { uses: source, with: { file: gone.txt } }
+`;
+  assertEquals((await said(yaml)).map((one) => one.replace(/: No such file .*(?= 9:)/, "")), [
+    "invalid-value stages.a.uses is not valid 3:14",
+    "invalid-value stages.b is not valid 4:6",
+    "invalid-value stages.c.inputs.one is not valid 5:34",
+    'unknown-key unknown key "wiht" in stages.c 5:47',
+    "invalid-value stages.d.with is not valid 6:47",
+    "invalid-value stages.d.retries is not valid 6:59",
+    'unknown-stage there is no stage "gone" 7:36',
+    "invalid-value stages.e.with.steps is not valid 7:59",
+    'unknown-kind unknown kind "mxi" 8:14',
+    'unknown-stage there is no stage "gone" 8:34',
+    'unknown-stage there is no stage "gone" 8:49',
+    'external stage "g": cannot read file 9:36',
   ]);
 });
 

@@ -164,3 +164,19 @@ Deno.test("applyOverrides() never throws, whatever the texts", () => {
     numRuns: 1000,
   });
 });
+
+Deno.test("applyOverrides() changes no other place that shares the value, as places that an alias fills do", () => {
+  const shared = { steps: 1, list: [1, { a: 1 }] };
+  const root = { stages: { a: { uses: "x", with: shared }, b: { uses: "x", with: shared } } };
+  const { value } = applyOverrides(root, ["a.steps=2", "a.list.1.a=2", "~a.list.0"]);
+  const { a, b } = (value as typeof root).stages;
+  assertEquals(a.with as unknown, { steps: 2, list: [{ a: 2 }] });
+  assertEquals(b.with, { steps: 1, list: [1, { a: 1 }] });
+});
+
+Deno.test("applyOverrides() refuses a path of thousands of parts, and shows a part of it", () => {
+  const { message, got } = firstProblem(`train.${"a.".repeat(20_000)}b=1`);
+  assertStringIncludes(message, "the path is too long");
+  assert(message.length < 300);
+  assertEquals(got, "20002 parts");
+});

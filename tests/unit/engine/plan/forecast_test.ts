@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
 import { type Forecast, forecastPlan } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
 import type { Stage } from "../../../../engine/pipeline.ts";
@@ -17,6 +18,9 @@ interface Sketch {
   readonly state?: PlannedStage["state"];
   readonly fromStep?: number;
   readonly recipe?: string;
+  /** Default: the id, without an extent. */
+  readonly like?: string;
+  readonly shape?: readonly number[];
 }
 
 function makePlan(sketches: readonly Sketch[]): Plan {
@@ -28,6 +32,8 @@ function makePlan(sketches: readonly Sketch[]): Plan {
       kind,
       extent: one.extent,
       workGflop: one.work,
+      workShape: one.shape,
+      likeness: one.like ?? one.id.replace(/@\d+$/, ""),
       inputs: {},
       resources: {},
     } as unknown as Stage;
@@ -54,8 +60,11 @@ function timing(stage: string, durationMs: number, more: Partial<Timing> = {}): 
     numerics: null,
     machine: HERE,
     workGflop: null,
+    workShape: null,
+    likeness: stage.replace(/@\d+$/, ""),
     extent: null,
     fromStep: null,
+    overheadMs: null,
     durationMs,
     ...more,
   };
@@ -71,55 +80,72 @@ function assertForecast(actual: Forecast | undefined, durationMs: number, basis:
   assertEquals([actual?.known, actual?.basis, rounded], [true, basis, durationMs]);
 }
 
-Deno.test("the median of the stage's last five runs counts, so that one odd run does not", () => {
+Deno.test("the median of the last five runs that are alike counts, so that one odd run does not", () => {
   // The oldest is out of the five: 100 200 300 400 9000, whose median is 300.
   const timings = [5000, 100, 9000, 300, 200, 400].map((ms) => timing("a", ms));
-  assertForecast(forecast([{ id: "a" }], timings)["a"], 300, "the median of its last 5 runs");
-  assertForecast(forecast([{ id: "a" }], timings.slice(0, 1))["a"], 5000, "its last run");
+  assertForecast(forecast([{ id: "a" }], timings)["a"], 300, "the median of the last 5 runs like it");
+  assertForecast(forecast([{ id: "a" }], timings.slice(0, 1))["a"], 5000, "the last run like it");
   // Of an even number the middle two count: (100 + 300) / 2.
   assertForecast(
     forecast([{ id: "a" }], [timing("a", 300), timing("a", 100)])["a"],
     200,
-    "the median of its last 2 runs",
+    "the median of the last 2 runs like it",
+  );
+  // What a stage is called, and in which pipeline, changes no time.
+  assertForecast(
+    forecast([{ id: "b", like: "a" }], [timing("a", 300, { pipeline: "q" })])["b"],
+    300,
+    "the last run like it",
   );
 });
 
-Deno.test("times of other machines, numerics, kinds and pipelines are not those of the stage", () => {
+Deno.test("times of other machines, numerics and work are not those of the stage", () => {
   const others: Partial<Timing>[] = [
     { machine: "arm64/Another/4" },
     { machine: null },
     { numerics: "onnx-cpu/1/x86/8-threads" },
-    { kind: "sample" },
-    { pipeline: "q" },
+    { likeness: "other" },
+    { likeness: null },
+    { extent: 10 },
   ];
   for (const more of others) {
-    const basis = "no past run of the stage on such a machine";
+    const basis = "nothing like it has run on such a machine";
     assertEquals(forecast([{ id: "a" }], [timing("a", 100, more)])["a"], { known: false, basis }, JSON.stringify(more));
   }
 });
 
-Deno.test("a run of another size is scaled: by arithmetic where that is known, else by steps", () => {
-  // 1000 GFLOP took 500 ms; 3000 take 1500.
-  const byWork = forecast([{ id: "a", work: 3000, extent: 300 }], [timing("a", 500, { workGflop: 1000, extent: 100 })]);
-  assertForecast(byWork["a"], 1500, "its last run, scaled by arithmetic");
-  // 100 steps took 500 ms; 250 take 1250.
-  const bySteps = forecast([{ id: "a", extent: 250 }], [timing("a", 500, { extent: 100 })]);
-  assertForecast(bySteps["a"], 1250, "its last run, scaled by steps");
+Deno.test("a run of another extent is scaled, without what does not grow with the work", () => {
+  // 100 steps took 500 ms, 300 of which were the beginning: 2 ms each; 2500 take 5300.
+  const past = timing("a", 500, { extent: 100, overheadMs: 300 });
+  assertForecast(forecast([{ id: "a", extent: 2500 }], [past])["a"], 5300, "the last run like it, scaled by steps");
+  assertForecast(forecast([{ id: "a", extent: 10 }], [past])["a"], 320, "the last run like it, scaled by steps");
+  // The same by arithmetic: 1000 GFLOP took 200 ms, 3000 take 600.
+  const byWork = forecast([{ id: "a", work: 3000, extent: 300 }], [
+    timing("a", 500, { workGflop: 1000, extent: 100, overheadMs: 300 }),
+  ]);
+  assertForecast(byWork["a"], 900, "the last run like it, scaled by arithmetic");
+});
+
+Deno.test("a run that does not tell of its beginning is scaled to twice as much at most", () => {
+  const past = timing("a", 500, { extent: 100 });
+  assertForecast(forecast([{ id: "a", extent: 200 }], [past])["a"], 1000, "the last run like it, scaled by steps");
+  assertForecast(forecast([{ id: "a", extent: 50 }], [past])["a"], 250, "the last run like it, scaled by steps");
+  for (const extent of [201, 49]) assertEquals(forecast([{ id: "a", extent }], [past])["a"]!.known, false);
 });
 
 Deno.test("a stage that continues does the rest only, and a run that continued tells of its share", () => {
-  const whole = timing("a", 1000, { extent: 100 });
+  const whole = timing("a", 1000, { extent: 100, overheadMs: 0 });
   // 60 of 100 steps are done: 40 at 10 ms each.
   const resumed = forecast([{ id: "a", extent: 100, state: "resume", fromStep: 60 }], [whole]);
-  assertForecast(resumed["a"], 400, "its last run, scaled by steps");
+  assertForecast(resumed["a"], 400, "the last run like it, scaled by steps");
   // It did 100 steps, from 100 to 200, in 3000 ms: 30 ms each, for 200 steps 6000.
   const fromPart = forecast([{ id: "a", extent: 200 }], [timing("a", 3000, { extent: 200, fromStep: 100 })]);
-  assertForecast(fromPart["a"], 6000, "its last run, scaled by steps");
+  assertForecast(fromPart["a"], 6000, "the last run like it, scaled by steps");
   // 2000 GFLOP for 200 steps; from step 150 on a quarter of that, at 2 GFLOP per ms.
   const work = forecast([{ id: "a", work: 2000, extent: 200, state: "extend", fromStep: 150 }], [
     timing("a", 500, { workGflop: 1000, extent: 100 }),
   ]);
-  assertForecast(work["a"], 250, "its last run, scaled by arithmetic");
+  assertForecast(work["a"], 250, "the last run like it, scaled by arithmetic");
 });
 
 Deno.test("of stages at several extents the longer one does what the shorter leaves", () => {
@@ -128,54 +154,78 @@ Deno.test("of stages at several extents the longer one does what the shorter lea
     extent: 60,
     state: "cached",
   }] as const;
-  const all = forecast(plan, [timing("a", 1000, { extent: 100 })]);
-  assertForecast(all["a@30"], 300, 'the last run of another "a", scaled by steps');
+  const all = forecast(plan, [timing("a", 1000, { extent: 100, overheadMs: 0 })]);
+  assertForecast(all["a@30"], 300, "the last run like it, scaled by steps");
   // a@60 is there, but what it saved is not planned on: only what runs before it is.
-  assertForecast(all["a"], 700, "its last run, scaled by steps");
+  assertForecast(all["a"], 700, "the last run like it, scaled by steps");
   assertEquals(Object.keys(all).sort(), ["a", "a@30"]);
 });
 
-Deno.test("runs of about the size count before much smaller ones, which are mostly overhead", () => {
-  const timings = [
-    timing("a", 1000, { extent: 1000 }),
-    timing("a", 500, { extent: 10 }),
-    timing("a", 500, { extent: 10 }),
-    timing("a", 500, { extent: 10 }),
-  ];
-  assertForecast(forecast([{ id: "a", extent: 2000 }], timings)["a"], 2000, "its last run, scaled by steps");
-  // Nothing of the size: the largest, 1 ms a step.
-  assertForecast(forecast([{ id: "a", extent: 9000 }], timings)["a"], 9000, "its last run, scaled by steps");
-});
-
-Deno.test("a new child of a matrix takes after its siblings", () => {
-  const timings = [timing("a~lr=1", 100), timing("a~lr=2", 300), timing("b", 7)];
-  assertForecast(forecast([{ id: "a~lr=3" }], timings)["a~lr=3"], 200, 'the median of the last 2 runs of other "a"');
-});
-
-Deno.test("arithmetic has a pace per kind, and roughly one per numerics", () => {
+Deno.test("stages of a kind tell of each other where their work is of about the same shape, and else of nothing", () => {
   const device = { numerics: "n" };
-  const timings = [
-    timing("t", 1000, { ...device, workGflop: 4000, pipeline: "q" }),
-    timing("s", 1000, { ...device, workGflop: 8000, pipeline: "q", kind: "sample" }),
-  ];
-  const all = forecast([
-    { id: "train", numerics: "n", work: 2000 },
-    { id: "judge", kind: "evaluate", numerics: "n", work: 800 },
-    { id: "other", numerics: "m", work: 800 },
-    { id: "score", kind: "score", numerics: "n" },
-  ], timings);
-  assertForecast(all["train"], 500, "2000 GFLOP at the 4000 GFLOP/s of past train stages");
-  // No evaluate stage has run. Of both others, 0.25 and 0.125 ms per GFLOP, the median is 0.1875.
-  assertForecast(all["judge"], 150, "roughly, 800 GFLOP at the 5333 GFLOP/s of past train and sample stages");
-  assertEquals(all["other"]!.known, false);
-  assertEquals(all["score"]!.known, false);
+  const past = timing("t", 1500, {
+    ...device,
+    workGflop: 4000,
+    workShape: [1024, 16, 32],
+    overheadMs: 500,
+    pipeline: "q",
+  });
+  const near = (shape: readonly number[], more: Partial<Sketch> = {}) =>
+    forecast([{ id: "train", numerics: "n", work: 8000, shape, ...more }], [past])["train"]!;
+  const basis = "8000 GFLOP, as past train stages of about its size";
+  // 4000 GFLOP took a second beside the half at the beginning.
+  for (const shape of [[1024, 16, 32], [1024, 16, 64], [1024, 8, 32], [2048, 16, 32], [1280, 16, 24]]) {
+    assertForecast(near(shape), 2500, basis);
+  }
+  // Together they are apart by more than a factor of two, of another network, kind or device.
+  for (const shape of [[2048, 16, 64], [2049, 16, 32], [256, 16, 32], [1024, 16]]) {
+    assertEquals(near(shape).known, false, `${shape}`);
+  }
+  assertEquals(near([1024, 16, 32], { kind: "evaluate" }), {
+    known: false,
+    basis: "no evaluate stage of its size has run on such a machine",
+  });
+  assertEquals(near([1024, 16, 32], { numerics: "m" }).known, false);
+});
+
+Deno.test("what is said is right within a factor of two, whatever the machine is like and whatever ran before", () => {
+  // A stage takes a beginning, and then as long as its arithmetic at the pace of its shape; some do not tell of the beginning.
+  const shapes = fc.tuple(
+    fc.integer({ min: 4, max: 256 }),
+    fc.integer({ min: 4, max: 64 }),
+    fc.integer({ min: 1, max: 256 }),
+  );
+  const run = fc.record({ shape: shapes, work: fc.double({ min: 0.1, max: 1e6, noNaN: true }), tells: fc.boolean() });
+  const machine = fc.record({
+    overheadMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
+    // Pace grows at most as these numbers do, as it was measured.
+    exponents: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 }),
+  });
+  fc.assert(
+    fc.property(machine, fc.array(run, { maxLength: 12 }), run, ({ overheadMs, exponents }, pasts, next) => {
+      const truth = ({ shape, work }: typeof next) =>
+        overheadMs + work / shape.reduce((pace, one, i) => pace * one ** exponents[i]!, 0.001);
+      const timings = pasts.map((one, index) =>
+        timing(`t${index}`, truth(one), {
+          workGflop: one.work,
+          workShape: one.shape,
+          overheadMs: one.tells ? overheadMs : null,
+        })
+      );
+      const { known, ...said } = forecast([{ id: "next", work: next.work, shape: next.shape }], timings)["next"]!;
+      if (!known) return;
+      const ratio = (said as { durationMs: number }).durationMs / truth(next);
+      assert(ratio >= 0.499 && ratio <= 2.001, `${ratio}`);
+    }),
+  );
 });
 
 Deno.test("a stage within the engine takes milliseconds, or what others of its kind took", () => {
   const schedule = { id: "s", kind: "schedule", runs: "inline" } as const;
-  assertForecast(forecast([schedule], [])["s"], 5, "within the engine, as a rule milliseconds");
+  const basis = "within the engine, as a rule milliseconds";
+  assertForecast(forecast([schedule], [])["s"], 5, basis);
   const past = timing("other", 12, { kind: "schedule", pipeline: "q" });
-  assertForecast(forecast([schedule], [past])["s"], 12, "the last run of a schedule stage");
+  assertForecast(forecast([schedule], [past])["s"], 12, basis);
 });
 
 Deno.test("what is there needs no time, and of two stages with one recipe the second needs none", () => {

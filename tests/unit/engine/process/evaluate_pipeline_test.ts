@@ -37,3 +37,41 @@ for (
     assertEquals(await Deno.readTextFile(victim), "untouched");
   });
 }
+
+for (
+  const [what, value, told] of [
+    [
+      "a key that would be lost",
+      'JSON.parse(`{"stages": {"a": {"with": {"__proto__": 1}}}}`)',
+      /stages\.a\.with\.__proto__: "__proto__" cannot be/,
+    ],
+    [
+      "values that are nested too deeply",
+      'JSON.parse("[".repeat(2000) + "]".repeat(2000))',
+      /nested more than 100 deep/,
+    ],
+    [
+      "a value that holds itself",
+      "(() => { const a = {}; a.a = a; return a; })()",
+      /no plain data: Maximum call stack/,
+    ],
+    [
+      "a function for a value",
+      "({ name: 'p', stages: {}, vars: { f() {} } })",
+      /no plain data: Cannot encode a function/,
+    ],
+    ["nothing but a function", "() => ({})", /no plain data/],
+    ["a date", "({ name: 'p', stages: {}, vars: { d: new Date(0) } })", /no plain data: Cannot encode a Date/],
+    ["a getter that throws", "({ get name() { throw new Error('no mood'); } })", /no mood/],
+  ] as const
+) {
+  Deno.test(`a pipeline in TypeScript with ${what} is refused`, async () => {
+    await using folder = await makeTempFolder();
+    const file = join(folder.path, "p.ts");
+    await Deno.writeTextFile(file, `export default ${value};\n`);
+    const made = await evaluatePipeline(file, "p.ts");
+    assert(!made.ok);
+    assertMatch(made.diagnostics[0]!.message, told);
+    assert(made.diagnostics[0]!.message.length < 500);
+  });
+}

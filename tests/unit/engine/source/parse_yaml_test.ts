@@ -70,7 +70,9 @@ Deno.test("parseYaml() says what to do about tabs, conflict markers, aliases and
     ["a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> main\n", "merge-conflict", "resolve the conflict"],
     ["a: 1\n---\nb: 2\n", "yaml-syntax", "keep one document per file"],
     ['a: "x\n', "yaml-syntax", "correct the YAML"],
-    ["a: *nothing\n", "yaml-syntax", "write repeated parts out"],
+    ["a: *nothing\n", "yaml-syntax", "write the value out"],
+    ["a: &a { b: 1 }\nc: { <<: *a }\n", "invalid-value", "extends, profiles or vars"],
+    ["%YAML 1.1\n---\na: yes\n", "yaml-syntax", "remove the line"],
     ["? { a: 1 }\n: 2\n", "yaml-syntax", "write the key as a word"],
   ];
   for (const [text, code, fix] of fixes) {
@@ -100,10 +102,41 @@ for (const text of ["a: &a [*a]\n", "a: &a { b: *a }\n", "a: &a { b: [{ c: *a }]
   });
 }
 
-Deno.test("parseYaml() keeps a key called __proto__ a plain key", () => {
-  const { value } = parse("__proto__: { polluted: 1 }\n");
-  assertEquals(Object.keys(value as object), ["__proto__"]);
+Deno.test("parseYaml() refuses a key called __proto__ wherever it stands, with its place", () => {
+  const found = problems('__proto__: { polluted: 1 }\na: [{ "__proto__": 2 }]\n');
+  assertEquals(found.map(({ message, span }) => `${message} ${formatSpan(span!)}`), [
+    '"__proto__" cannot be a key p.yaml:1:1',
+    '"__proto__" cannot be a key p.yaml:2:7',
+  ]);
   assertEquals(({} as Record<string, unknown>)["polluted"], undefined);
+});
+
+Deno.test("parseYaml() reads as many aliases as a text has, in time that grows with the text", () => {
+  const started = performance.now();
+  const many = Array.from({ length: 15_000 }, () => "*a").join(", ");
+  assertEquals((parse(`a: &a [1]\nb: [${many}]\n`).value as { b: unknown[] }).b.length, 15_000);
+  const anchors = Array.from({ length: 5_000 }, (_, i) => `a${i}: &x [${i}]\nb${i}: *x\n`).join("");
+  // The nearest anchor before an alias counts.
+  assertEquals((parse(anchors).value as Record<string, unknown>)["b4321"], [4321]);
+  // Each alias took a look through the whole document before: 15 s for the first, 5 s for the second.
+  assert(performance.now() - started < 3_000);
+});
+
+Deno.test("parseYaml() refuses too many values and too much nesting where they become too much", () => {
+  const tower = Array.from({ length: 120 }, (_, i) => `a${i}: &a${i} [${i === 0 ? "x" : `*a${i - 1}`}]`).join("\n");
+  const places: [text: string, place: string, message: string][] = [
+    [`a: ${"[".repeat(300)}${"]".repeat(300)}\n`, "p.yaml:1:104", "nested"],
+    [`a: 1\nb: ${"[".repeat(30_000)}`, "p.yaml:2:", "nested"],
+    [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:3:", "nested"],
+    [`${tower}\n`, "p.yaml:100:", "nested"],
+    [`a: [${"1,".repeat(1_200_000)}1]\n`, "p.yaml:1:200000", "values"],
+  ];
+  for (const [text, place, message] of places) {
+    const found = problems(text);
+    assertEquals(found.length, 1);
+    assertStringIncludes(found[0]!.message, message);
+    assertStringIncludes(formatSpan(found[0]!.span!), place);
+  }
 });
 
 Deno.test("parseYaml() gives a value or diagnostics with places inside the text, whatever the text", () => {

@@ -1,0 +1,56 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder of the toolkit, whose pipelines serve as templates too. */
+export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
+
+export function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The settings that Deno takes in a folder. */
+export function nearestConfig(folder: string): string | undefined {
+  for (let at = folder;; at = dirname(at)) {
+    for (const name of ["deno.json", "deno.jsonc"]) if (isThere(join(at, name))) return join(at, name);
+    if (dirname(at) === at) return undefined;
+  }
+}
+
+/** Quote a word for a shell where it needs it. */
+export function shellWord(word: string): string {
+  return /^[\w./:=@%+~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** What stands for `noiseline` on the command line in a folder: a task of the clone, one that `new` wrote, or the program. */
+export function programIn(folder: string): readonly string[] {
+  const config = nearestConfig(folder);
+  if (config === join(TOOLKIT, "deno.json")) return ["deno", "task"];
+  let text = "";
+  try {
+    text = config === undefined ? "" : Deno.readTextFileSync(config);
+  } catch {
+    // What cannot be read has no task.
+  }
+  if (/"noiseline"\s*:\s*"deno run/.test(text)) return ["deno", "task", "noiseline"];
+  return ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")];
+}
+
+/** The clone's tasks, as messages and help name them everywhere. */
+const TASK = /\bdeno task (?!noiseline\b)([a-z]+)(?::([a-z]+))?/g;
+
+/** A text in which commands are what can be typed in the current folder. */
+export function asTyped(text: string): string {
+  if (!text.includes("deno task ")) return text;
+  const program = programIn(Deno.cwd()).map(shellWord).join(" ");
+  // Of a name that JSON would have to escape, the commands stay what they are in the clone.
+  if (program === "deno task" || /["\\]/.test(program)) return text;
+  return text.replaceAll(
+    TASK,
+    (_, command: string, part?: string) => [program, command, ...part === undefined ? [] : [part]].join(" "),
+  );
+}
