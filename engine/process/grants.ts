@@ -4,6 +4,7 @@ import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts"
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
+import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
 /** Where what users grant is kept: no project, archive or stage can write there. */

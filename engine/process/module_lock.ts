@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { openRoot } from "../store/roots.ts";
 import { writeNew } from "../store/files.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
 
