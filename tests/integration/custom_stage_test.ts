@@ -132,8 +132,8 @@ const MISBEHAVIOURS: Readonly<Record<string, RegExp | undefined>> = {
   shout: undefined,
   "shout-one-line": undefined,
   hang: /longer than its timeout of 2 s/,
-  traverse: /relative path without \. or \.\./,
-  absolute: /relative path without \. or \.\./,
+  traverse: /relative path .*without \. or \.\./,
+  absolute: /relative path .*without \. or \.\./,
   forge: /^forged$/,
 };
 
