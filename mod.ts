@@ -72,7 +72,6 @@ export {
   type Written,
 } from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
-export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
 export { openSharedCache } from "./engine/cache/open_cache.ts";
 export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";

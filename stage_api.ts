@@ -14,7 +14,7 @@ export {
   type StoredImages,
   writeImages,
 } from "./stages/shared/images.ts";
-export { writeMetrics } from "./stages/shared/metrics.ts";
+export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
 export { withDevice } from "./stages/shared/stage_device.ts";
 export type { Device } from "./tensor/device.ts";
 export { openDevice } from "./tensor/open.ts";

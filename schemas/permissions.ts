@@ -15,8 +15,11 @@ function isHost(text: string): boolean {
 
 const hostSchema = z.string().refine(isHost, { error: "one host, such as example.org, 127.0.0.1:8080 or [::1]:80" });
 
-const variableSchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, {
-  error: "the name of one environment variable, such as MY_TOKEN",
+/** Set for every stage, whatever the user's own values are, which are what a key would know. */
+const SET_BY_ENGINE = new Set(["DENO_DIR", "LANG", "LC_ALL", "TZ"]);
+
+const variableSchema = z.string().refine((name) => /^[A-Za-z_]\w{0,127}$/.test(name) && !SET_BY_ENGINE.has(name), {
+  error: "the name of one environment variable, such as MY_TOKEN; DENO_DIR, LANG, LC_ALL and TZ are set for stages",
 });
 
 const packageSchema = z.string().max(214).regex(/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/, {

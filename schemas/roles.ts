@@ -56,24 +56,16 @@ export function legacy<T extends z.ZodType>(schema: T, value: unknown): T {
 export type ParamRoles = Readonly<Record<string, ParamMeta>>;
 
 /** What Zod says of a schema that holds others; which of these it has depends on its type. */
-interface Def {
-  readonly type: string;
-  readonly innerType?: z.ZodType;
-  readonly getter?: () => z.ZodType;
-  readonly in?: z.ZodType;
-  readonly out?: z.ZodType;
-  readonly left?: z.ZodType;
-  readonly right?: z.ZodType;
-  readonly options?: readonly z.ZodType[];
-  readonly element?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly keyType?: z.ZodType;
-  readonly items?: readonly z.ZodType[];
-  readonly rest?: z.ZodType | null;
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly catchall?: z.ZodType;
-  readonly values?: readonly unknown[];
-}
+type Def =
+  & { readonly type: string; readonly getter?: () => z.ZodType; readonly values?: readonly unknown[] }
+  & Partial<
+    Record<
+      "innerType" | "in" | "out" | "left" | "right" | "element" | "keyType" | "valueType" | "rest" | "catchall",
+      z.ZodType
+    >
+  >
+  & Partial<Record<"options" | "items", readonly z.ZodType[]>>
+  & { readonly shape?: Readonly<Record<string, z.ZodType>> };
 
 const ANYTHING = ["any", "unknown", "custom", "transform", "lazy", "promise", "function"];
 const TEXTS = ["string", "enum", "template_literal", ...ANYTHING];

@@ -73,20 +73,28 @@ export async function fetchOfficial(folder: string, { gpu, work, say, host }: Of
 
 async function download(url: string, file: string, say: (line: string) => void): Promise<void> {
   const slow = new AbortController();
-  const timer = setTimeout(
-    () => slow.abort(new Error(`no answer in ${ANSWER_TIMEOUT_MS / 1000} s`)),
-    ANSWER_TIMEOUT_MS,
-  );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => slow.abort(new Error(`no answer in ${ANSWER_TIMEOUT_MS / 1000} s`)), ANSWER_TIMEOUT_MS);
+  };
+  wait();
   try {
     const response = await fetch(url, { signal: slow.signal });
-    clearTimeout(timer);
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
       throw new Error(`the server answers ${response.status} ${response.statusText}`);
     }
     const length = response.headers.get("content-length");
     say(`downloading ${url}${length === null ? "" : ` (${formatBytes(Number(length))})`}`);
-    await Deno.writeFile(file, response.body);
+    // What comes piece by piece is waited for piece by piece.
+    const watched = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (piece, out) => {
+        wait();
+        out.enqueue(piece);
+      },
+    });
+    await Deno.writeFile(file, response.body.pipeThrough(watched), { signal: slow.signal });
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     // Deno names the address again in the middle of its message.

@@ -213,6 +213,8 @@ export class Scheduler {
     const { state, message, fix, mine, manifest } = result;
     const view = this.#store.viewsOf(this.#pipeline.name).folderOf(id);
     const log = this.#store.runs.logPath(this.#runId, id);
+    // The last line of its log says why it ended, also where the stage itself said nothing.
+    if (state === "failed") this.#store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
     return {
       type: "stage-finished",
       id,
@@ -222,7 +224,7 @@ export class Scheduler {
       ...(fix === undefined ? {} : { fix }),
       ...(mine === undefined ? {} : { mine }),
       ...(manifest === undefined ? {} : { view }),
-      // A stage that never came to say anything has none.
+      // On a full disk there may be none.
       ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
     };
   }

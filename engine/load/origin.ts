@@ -1,3 +1,4 @@
+import { cutText } from "../diagnostic/format.ts";
 import { formatSpan } from "../diagnostic/position.ts";
 import type { Span } from "../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
@@ -69,7 +70,7 @@ export function makeOrigins(
     const place = placeOf(path) ?? (interpolation && placeOf(written(interpolation.path)));
     if (override !== undefined) {
       const over = place === undefined ? "" : `, overriding ${place}`;
-      chain.push(`--set ${override.text}${over}`);
+      chain.push(`--set ${cutText(override.text)}${over}`);
     } else if (place !== undefined) {
       chain.push(place);
     }

@@ -54,8 +54,8 @@ function* realPlaces(path: string, seen: Set<string>): Generator<string> {
 /** Modules that a stage imports from beyond its project: JSON and code are read without a permission. */
 function foreignModules({ entry, modules = {} }: Kind, project: string): string[] {
   const file = fileURLToPath(entry);
-  // Of a file the digest is known, of a package the version.
-  const places = Object.keys(modules).filter((name) => /^[0-9a-f]{64}$/.test(modules[name]!));
+  // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
+  const places = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
   return [file, ...places.map((name) => resolve(dirname(file), name))].map(realPath)
     .filter((path) => path !== realPath(file) && isOutside(path, project));
 }

@@ -2,7 +2,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 
 /** Errors of a machine that lacks something or fails, such as a full disk, and what they are called. */
 const MACHINE: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
+  ENOSPC: "No space left on the disk",
   EDQUOT: "the quota of the disk is used up",
   EIO: "the disk fails",
   EMFILE: "too many files are open",

@@ -38,8 +38,8 @@ const READERS: Partial<Record<InputArtifact["type"], Read>> = {
 };
 
 const FIXES: Partial<Record<InputArtifact["type"], string>> = {
-  images: 'write it with writeImages of "noiseline/data"',
-  samples: 'write it with writeImages of "noiseline/data"',
+  images: 'write it with writeImages of "noiseline"',
+  samples: 'write it with writeImages of "noiseline"',
   metrics: 'write it with writeMetrics of "noiseline"',
   log: 'write lines such as {"step":1,"loss":0.5} to log.jsonl',
 };

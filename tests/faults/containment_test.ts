@@ -83,7 +83,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "exit-3": /^its process ended with code 3 without finishing the stage$/,
   "never": /longer than its timeout of 3 s/,
   "return-odd": /^the stage returned what is no way to end: /,
-  "dot-name": /relative path without \. or \.\./,
+  "dot-name": /relative path .*without \. or \.\./,
   "break-name": /file name that cannot be kept: "two\\nlines"/,
   "escape-name": /file name that cannot be kept: "\\u001b\[2J"/,
   "turning-name": /file name that cannot be kept: "a\u202etxt\.exe"/,

@@ -1,3 +1,4 @@
+// Long because it is one table: every way to spoil a file, each beside its message.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CLONE } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";

@@ -97,6 +97,7 @@ const WIDE: Readonly<Record<string, string>> = {
   "all variables of a prefix": '{ env: ["SECRET*"] }',
   "two variables": '{ env: ["A,B"] }',
   "no variable, which is all": '{ env: [""] }',
+  "a variable that is set for stages": '{ env: ["TZ"] }',
   "all hosts": '{ net: ["*"] }',
   "two hosts": '{ net: ["a.example,127.0.0.1"] }',
   "no host, which is all": '{ net: [""] }',

@@ -54,8 +54,9 @@ Deno.test("nothing that a stage or a file says acts on a terminal, and its lines
   ]);
   project.write("q.yaml", 'name: demo\nstages:\n  "a\\u009b2J\\e[31m\\u202e\\nfix: b": { uses: nothing }\n');
   const refused = await project.cli(["validate", "q.yaml"]);
+  const refusedJson = await project.cli(["validate", "q.yaml", "--json"]);
   assertEquals(refused.code, 2);
-  for (const { stdout, stderr } of [ran, json, log, logJson, again, refused]) {
+  for (const { stdout, stderr } of [ran, json, log, logJson, again, refused, refusedJson]) {
     for (const text of [stdout, stderr]) assertHarmless(text.replaceAll("\r", "\u0001"), "piped");
   }
   assertStringIncludes(ran.stderr, "good: warning: a");
@@ -63,10 +64,12 @@ Deno.test("nothing that a stage or a file says acts on a terminal, and its lines
     assert(!/^[XY]/.test(line), `no line begins with a stage's text: ${line}`);
   }
   for (const line of refused.stderr.split("\n")) assert(!line.startsWith("fix"), `nor with a file's: ${line}`);
-  // JSON means what was said: the same text with its characters written out.
-  assertStringIncludes(json.events.find(({ type }) => type === "stage-note").message, "b\u202ec");
-  assertStringIncludes(logJson.json.lines.join("\n"), "b\u202ec");
+  for (const text of [json.events.find(({ type }) => type === "stage-note").message, logJson.json.lines.join("\n")]) {
+    assertStringIncludes(text, "b\\u202ec");
+  }
   assertStringIncludes(log.stdout, "b\\u202ec");
+  // JSON means what the file says: the same text with its characters written out.
+  assertStringIncludes(JSON.stringify(refusedJson.json), "\u202e");
 });
 
 Deno.test({

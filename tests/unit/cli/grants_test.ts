@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
 import { Grants } from "../../../engine/process/grants.ts";
-import { grantFlag, requestsOf } from "../../../engine/process/rights.ts";
+import type { Stage } from "../../../engine/pipeline.ts";
+import { grantFlag, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
 import { loadGood } from "../engine/support/load.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 
@@ -57,4 +59,23 @@ stages:
   other.add(request!);
   assertEquals(other.open([request!]), []);
   assertEquals(await Deno.readTextFile(place), '{"format":2,"from":"a later version"}');
+});
+
+Deno.test("a module from outside is asked for, also where it is called like a package that is there too", async () => {
+  await using folder = await makeTempFolder();
+  await using elsewhere = await makeTempFolder();
+  const outside = join(elsewhere.path, "secret.json");
+  await Deno.writeTextFile(outside, "{}");
+  await Deno.writeTextFile(join(folder.path, "deno.json"), "{}");
+  await Deno.symlink(outside, join(folder.path, "npm:package.json"));
+  const modules = {
+    "npm:package.json": `2.0.1, ${"0".repeat(64)}`,
+    "npm:other": "1.0.0",
+    "node:fs": "",
+    noiseline: "2",
+  };
+  const entry = pathToFileURL(join(folder.path, "stage.ts")).href;
+  const kind = { custom: true, permissions: {}, roles: {}, entry, modules };
+  const stage = { kind, params: {} } as unknown as Stage;
+  assertEquals(rightsOf(stage, folder.path, false), [`read=${Deno.realPathSync(outside)}`]);
 });

@@ -179,11 +179,11 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
     ["sweep (shared)", "final", "far", "7", "N 3"],
   ]);
   assertEquals((await say("metrics", file, "--csv")).trimEnd().split("\n"), [
-    "experiment,stage,metric,value,low,high,deviation,count,timesteps,label,seed,chosen,seeds",
-    "sweep value=1,draw,far,1,,,,3,,,0,,",
-    "sweep value=2,draw,far,2,,,,3,,,0,pick.best2,",
-    "sweep value=3,draw,far,3,,,,3,,,0,pick.best1,",
-    "sweep (shared),final,far,7,,,,3,,,0,,",
+    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,chosen,seeds",
+    "sweep value=1,draw,far,1,,3,,,0,,",
+    "sweep value=2,draw,far,2,,3,,,0,pick.best2,",
+    "sweep value=3,draw,far,3,,3,,,0,pick.best1,",
+    "sweep (shared),final,far,7,,3,,,0,,",
   ]);
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
@@ -215,7 +215,7 @@ stages:
   assertEquals(rows[1], ["seed=0 value=1", "0", "1", "1"]);
   assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4 ± 2.646"]);
   const csv = (await say("metrics", file, "--csv")).trimEnd().split("\n");
-  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,,,2.6457513110645907,,,,,,3");
+  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,,3");
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
   assertStringIncludes(await Deno.readTextFile(page), "4 ± 2.646");

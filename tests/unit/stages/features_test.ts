@@ -226,7 +226,7 @@ Deno.test("the checks refuse what does not fit before anything runs", () => {
 
 /** A copy of an artifact in which `change` has had a file to itself. */
 async function altered(artifact: InputArtifact, name: string, change: (bytes: Uint8Array) => Uint8Array) {
-  const folder = await Deno.makeTempDir({ dir: artifact.path("..") });
+  const folder = await Deno.makeTempDir({ dir: join(artifact.path(name), "../..") });
   for (const { path } of artifact.files) await Deno.copyFile(artifact.path(path), join(folder, path));
   await Deno.writeFile(join(folder, name), change(await artifact.read(name)));
   const path = (file: string) => join(folder, file);

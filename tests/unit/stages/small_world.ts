@@ -1,5 +1,6 @@
 import { datasetKind, scheduleKind, trainKind } from "../../../stages/mod.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
+import { openRoot } from "../../../engine/store/roots.ts";
 
 /** A dataset, a schedule and a network so small that a test can afford to train it. */
 export const SMALL_TRAINING = {
@@ -12,6 +13,7 @@ export const SMALL_TRAINING = {
 /** A folder that is removed when the test ends, passed or not. */
 export async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "noiseline-test-" });
+  openRoot(folder);
   try {
     await body(folder);
   } finally {
