@@ -6,7 +6,7 @@ import { RESULTS, VERSION } from "../cache/layout.ts";
 import { SharedCache } from "../cache/shared_cache.ts";
 import { Uploads } from "../cache/uploads.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { entriesOf } from "../store/reading.ts";
+import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import { unlessReadable } from "../store/trouble.ts";
@@ -123,9 +123,7 @@ function lookAt(folder: string) {
 }
 
 function keysIn(root: string): string[] {
-  return entriesOf(root).flatMap(({ name: shard }) =>
-    entriesOf(join(root, shard)).map(({ name }) => name).filter((name) => name.startsWith(shard))
-  ).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
+  return Array.from(entriesAt(2, root), ({ name }) => name).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
 }
 
 function optionsFor(name: string, warn: ClientOptions["warn"]): ClientOptions {

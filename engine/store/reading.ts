@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
 /** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
@@ -165,4 +166,13 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
 /** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
 export function entriesOf(folder: string): Deno.DirEntry[] {
   return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
+}
+
+/** What is so many folders deep in a folder, such as objects, which lie in folders by how their names begin. */
+export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEntry & { readonly path: string }> {
+  for (const entry of entriesOf(folder)) {
+    const path = join(folder, entry.name);
+    if (depth > 1) yield* entriesAt(depth - 1, path);
+    else yield { ...entry, path };
+  }
 }
