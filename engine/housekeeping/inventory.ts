@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
-import { entriesAt, entriesOf, readJsonLines, statIfThere } from "../store/reading.ts";
+import { entriesAt, entriesOf, readRecords, statIfThere } from "../store/reading.ts";
 import { runState } from "../store/liveness.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
@@ -140,9 +140,8 @@ function readShown(store: Store): Set<string> {
     if (!name.endsWith(".jsonl")) continue;
     const pipeline = name.slice(0, -".jsonl".length);
     const last = new Map<string, string>();
-    for (const line of readJsonLines(join(store.paths.views, name))) {
-      const parsed = viewRecordSchema.safeParse(line);
-      if (parsed.success) last.set(parsed.data.stage, parsed.data.resolvedKey);
+    for (const { stage, resolvedKey } of readRecords(join(store.paths.views, name), viewRecordSchema)) {
+      last.set(stage, resolvedKey);
     }
     for (const [stage, key] of last) {
       if (statIfThere(join(store.paths.outputs, pipeline, stage)) !== undefined) shown.add(key);

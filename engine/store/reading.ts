@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { z } from "zod";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
 /** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
@@ -112,6 +113,11 @@ export function readJsonLines(path: string): unknown[] {
     }
   }
   return values;
+}
+
+/** As {@linkcode readJsonLines}, with what is of another shape passed over too. */
+export function readRecords<T extends object>(path: string, schema: z.ZodType<T>): T[] {
+  return readJsonLines(path).flatMap((line) => schema.safeParse(line).data ?? []);
 }
 
 /** SHA-256 of a file, streamed. */
