@@ -215,14 +215,6 @@ export const tagRecordSchema = z.strictObject({
   results: z.record(z.string(), sha256Schema),
 });
 
-/** The first entry of an archive of results: what is in it. */
-export const archiveHeaderSchema = z.strictObject({
-  format: z.literal(1),
-  /** The tag to set when it is imported. */
-  tag: z.string().nullable(),
-  contents: tagRecordSchema,
-});
-
 const producedSchema = z.strictObject({
   /** Digests of the artifacts by port. */
   outputs: z.record(portSchema, sha256Schema),
@@ -246,7 +238,6 @@ export const differenceSchema = z.strictObject({
 export type RunNote = z.output<typeof runNoteSchema>;
 export type UsedLine = z.output<typeof usedLineSchema>;
 export type TagRecord = z.output<typeof tagRecordSchema>;
-export type ArchiveHeader = z.output<typeof archiveHeaderSchema>;
 export type Difference = z.output<typeof differenceSchema>;
 export type FileEntry = z.output<typeof fileEntrySchema>;
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;

@@ -74,7 +74,7 @@ function print(report: GcReport): void {
     [looseCount, "objects that belong to nothing", report.objects.bytes - freed],
     [report.progress.count, "folders of saved states", report.progress.bytes],
     [report.runs.count, "records of runs", report.runs.bytes],
-    [report.files.count, "downloads and parsed files", report.files.bytes],
+    [report.files.count, "downloads", report.files.bytes],
     [report.leftovers.count, "leftovers of killed processes", report.leftovers.bytes],
     [report.locks, "locks of nothing", 0],
   ];

@@ -1,46 +1,42 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand } from "../settings.ts";
+import { formatBytes } from "../format/bytes.ts";
 import { countOf } from "../format/count.ts";
-import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
-import { problem, storeFor } from "../operands.ts";
+import { EXIT, Exit, printDiagnostics, printError, printJson, printLine, refuseWith } from "../io.ts";
+import { storeFor } from "../operands.ts";
 
 const EXAMPLES = `
-Every hash in the archive is checked before anything is taken. Doing it again changes nothing. Outputs appear with the
-next \`run\` of the pipeline, which finds its results and computes nothing.
+Every hash is checked before a result is taken. Doing it again changes nothing. Outputs appear with the next \`run\` of the
+pipeline, which finds its results and computes nothing.
 
 Examples:
-  deno task import digits.tar
-  deno task import digits.tar --store /data/.noiseline`;
+  deno task import digits-results
+  deno task import digits-results --store /data/.noiseline`;
 
-/** `import FILE` */
+/** `import FOLDER` */
 export function makeCommand(): AnyCommand {
-  return new Command("import").summary("Take the results of an archive into the store")
-    .description("Take the results of an archive that `export` wrote into the store.")
-    .argument("<archive>", "a tar archive")
-    .option("-f, --force", "move a tag of the same name that is there")
+  return new Command("import").summary("Take the results of a folder into the store")
+    .description("Take all results of a folder that `export` or `run --cache` wrote into the store.")
+    .argument("<folder>", "a folder of results")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print what was taken as JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (archive, options) => {
+    .action(async (folder, options) => {
       const json = options.json ?? false;
-      try {
-        if (!Deno.statSync(archive).isFile) throw new Error("it is no plain file");
-      } catch (error) {
-        refuseWith([problem(`Cannot read ${archive}: ${(error as Error).message}`, "check the path")], json);
-      }
       const store = storeFor(options);
       const { importResults } = await import("noiseline/housekeeping");
-      const result = await importResults(store, archive, { replaceTag: options.force ?? false });
+      const result = await importResults(store, folder);
       if (!result.ok) refuseWith(result.diagnostics, json);
-      const { pipeline, tag, added, known, different } = result.value;
-      if (json) printJson({ store: store.root, ...result.value });
+      const { added, known, bytes, different, damaged } = result.value;
+      if (json) printJson({ store: store.root, folder, ...result.value });
       else {
-        const named = tag === null ? "" : `, tag ${tag}`;
-        printLine(`${pipeline}: ${countOf(added, "result")} added, ${known} there already${named}`);
-        for (const stage of different) {
-          printError(`"${stage}" has other bytes here for the same key; the store's own result stays`);
+        printLine(`${folder}: ${countOf(added, "result")} added (${formatBytes(bytes)}), ${known} there already`);
+        printDiagnostics(result.warnings);
+        for (const key of different) {
+          printError(`${key.slice(0, 12)} has other bytes here for the same key; the store's own result stays`);
         }
+        for (const key of damaged) printError(`${key.slice(0, 12)} is damaged or not whole, and was not taken`);
       }
-      if (different.length > 0) throw new Exit(EXIT.failed);
+      if (different.length + damaged.length > 0) throw new Exit(EXIT.failed);
     });
 }

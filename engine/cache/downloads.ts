@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
 import { locate } from "../store/trouble.ts";
+import { filesOf } from "../store/results.ts";
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 import type { CacheClient } from "./client.ts";
@@ -41,7 +42,7 @@ export class Downloads {
    * written.
    */
   async fetch(manifest: ResultManifest, store: Store, { note, warn }: DownloadNotes): Promise<boolean> {
-    const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
+    const files = filesOf(manifest);
     const wanted = new Map(files.filter((file) => !store.objects.verify(file)).map((file) => [file.sha256, file]));
     const count = countProgress([...wanted.values()].reduce((sum, { size }) => sum + size, 0), note);
     // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
@@ -100,7 +101,7 @@ export class Downloads {
 
   #report({ path, sha256 }: FileEntry, what: "damaged" | "missing", warn: (message: string) => void): void {
     this.#damaged.add(sha256);
-    warn(`${path} is ${what} in the shared cache (${sha256.slice(0, 12)}); making it here`);
+    warn(`${path} is ${what} in the shared cache (${sha256.slice(0, 12)})`);
   }
 }
 

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 
 /** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
-const VERSION = "v1";
+export const VERSION = "v1";
+
+/** Below it lie all manifests. */
+export const RESULTS = `${VERSION}/results`;
 
 /** Written twice, to see whether the first wins. */
 export const PROBE = `${VERSION}/probe`;
@@ -14,7 +17,7 @@ export function objectName(sha256: string): string {
 
 /** The manifest that makes a result exist; stored after its objects. */
 export function resultName(resolvedKey: string): string {
-  return `${VERSION}/results/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
+  return `${RESULTS}/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
 }
 
 /** The resolved key that a recipe leads to; stored after the manifest. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type UnsentLine, unsentLineSchema } from "../../schemas/records.ts";
 import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../store/files.ts";
-import { readJsonLines, statIfThere } from "../store/reading.ts";
+import { readRecords, statIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { isRunning } from "../store/is_running.ts";
 import { newRunId } from "../store/runs.ts";
@@ -40,7 +40,7 @@ export class Unsent {
         const pid = /^\d{8}T\d{9}-([0-9a-z]+)\.jsonl$/.exec(name)?.[1];
         if (pid === undefined || isRunning(parseInt(pid, 36))) continue;
         const path = join(this.#folder, name);
-        const lines = readLines(path);
+        const lines = readRecords(path, unsentLineSchema);
         lines.filter(({ place }) => place === this.#place).forEach(enter);
         replace(path, lines.filter(({ place }) => place !== this.#place));
       }
@@ -51,13 +51,6 @@ export class Unsent {
   settle(left: readonly Omit<UnsentLine, "place">[]): void {
     if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.#place, ...one }))));
   }
-}
-
-function readLines(path: string): UnsentLine[] {
-  return readJsonLines(path).flatMap((line) => {
-    const parsed = unsentLineSchema.safeParse(line);
-    return parsed.success ? [parsed.data] : [];
-  });
 }
 
 function replace(path: string, lines: readonly UnsentLine[]): void {

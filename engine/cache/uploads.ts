@@ -5,6 +5,7 @@ import {
   resultManifestSchema,
 } from "../../schemas/records.ts";
 import type { ObjectStore } from "../store/objects.ts";
+import { filesOf } from "../store/results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName, recipeName, resultName, seal, sha256Of, unseal } from "./layout.ts";
@@ -27,6 +28,8 @@ export interface UploadSummary {
   readonly failed: number;
   /** Keys of those of them that a later run may send. */
   readonly owed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
+  /** Why the first of them was not. */
+  readonly problem: Trouble | undefined;
 }
 
 /**
@@ -79,7 +82,7 @@ export class Uploads {
       const later = this.#owed.length > 0 ? "; a later run will try again" : "";
       this.#client.warn(`${results} not sent: ${message}${later}`, fix);
     }
-    return { sent: this.#sent, failed: this.#failed, owed: this.#owed };
+    return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
   }
 
   async #work(): Promise<void> {
@@ -114,9 +117,7 @@ export class Uploads {
     }
     if (prepared.value !== undefined && !this.#told) this.#warn(`the shared cache: ${prepared.value}`);
     this.#told = true;
-    const files = new Map(
-      Object.values(manifest.outputs).flatMap(({ files }) => files).map((one) => [one.sha256, one]),
-    );
+    const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
     const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
     const problem = problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
     if (problem !== undefined) return problem;

@@ -178,7 +178,10 @@ export class StageRunner {
     const { planner, store, cache, emit } = this.#options;
     const say = (level: "note" | "warn") => (message: string) =>
       emit({ type: "stage-note", id: stage.id, level, message });
-    const whole = await cache!.fetch(manifest!, store, { note: say("note"), warn: say("warn") });
+    const whole = await cache!.fetch(manifest!, store, {
+      note: say("note"),
+      warn: (message) => say("warn")(`${message}; making it here`),
+    });
     const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
     // The view may have been good all the while, with a store that had lost its objects.
     return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { indexLineSchema, type Timing, timingSchema, viewRecordSchema } from "../../schemas/records.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
-import { entriesOf, readJsonLines, statIfThere } from "../store/reading.ts";
+import { entriesOf, isThere, readJsonLines, readRecords, statIfThere } from "../store/reading.ts";
 import { lockNow } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 
@@ -19,7 +19,7 @@ export function compactFiles(store: Store): number {
   for (const { name } of entriesOf(store.paths.views)) {
     if (name.endsWith(".jsonl")) saved += compactViews(store, join(store.paths.views, name));
   }
-  saved += rewrite(store.paths.timings, keepNewest(readJsonLines(store.paths.timings)));
+  saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
   const known = new Set(store.results.keys());
   saved += rewrite(
     store.paths.differences,
@@ -33,10 +33,6 @@ export function compactFiles(store: Store): number {
 function compactDigests(path: string, field: "path" | "folder"): number {
   const pathOf = (line: unknown) => (line as Partial<Record<typeof field, string>> | null)?.[field];
   return rewrite(path, lastOf(readJsonLines(path), pathOf).filter((line) => isThere(pathOf(line)!)));
-}
-
-function isThere(path: string): boolean {
-  return statIfThere(path) !== undefined;
 }
 
 /** The last line for each key, in the order of those lines; lines without a key go. */
@@ -64,10 +60,9 @@ function rewrite(path: string, lines: readonly unknown[]): number {
 /** One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept. */
 function compactIndex(store: Store): number {
   const known = new Set(store.results.keys());
-  const lines = readJsonLines(store.paths.index).flatMap((line) => {
-    const parsed = indexLineSchema.safeParse(line);
-    return parsed.success && known.has(parsed.data.manifest.resolvedKey) ? [parsed.data] : [];
-  });
+  const lines = readRecords(store.paths.index, indexLineSchema).filter(({ manifest }) =>
+    known.has(manifest.resolvedKey)
+  );
   const saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
   store.results.forget();
   return saved;
@@ -76,8 +71,7 @@ function compactIndex(store: Store): number {
 function compactViews(store: Store, path: string): number {
   using _lock = lockNow(`${path}.lock`);
   const pipeline = basename(path, ".jsonl");
-  const records = readJsonLines(path).flatMap((line) => viewRecordSchema.safeParse(line).data ?? []);
-  const shown = lastOf(records, ({ stage }) => stage).filter(({ stage }) =>
+  const shown = lastOf(readRecords(path, viewRecordSchema), ({ stage }) => stage).filter(({ stage }) =>
     isThere(join(store.paths.outputs, pipeline, stage))
   );
   const saved = rewrite(path, shown);
@@ -85,8 +79,7 @@ function compactViews(store: Store, path: string): number {
   return saved;
 }
 
-function keepNewest(lines: readonly unknown[]): Timing[] {
-  const timings = lines.flatMap((line) => timingSchema.safeParse(line).data ?? []);
+function keepNewest(timings: readonly Timing[]): Timing[] {
   const byStage = Map.groupBy(
     timings,
     ({ pipeline, stage, kind, numerics }) => JSON.stringify([pipeline, stage, kind, numerics]),

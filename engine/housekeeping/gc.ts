@@ -43,7 +43,7 @@ export interface GcReport {
   readonly looseObjects: number;
   readonly progress: RemovedPart;
   readonly runs: RemovedPart;
-  /** Downloads and parsed texts. */
+  /** Downloads. */
   readonly files: RemovedPart;
   /** Temporary files of killed processes, what was set aside, manifests that cannot be read. */
   readonly leftovers: RemovedPart;
@@ -66,18 +66,27 @@ export interface GcReport {
 export async function collectGarbage(store: Store, options: GcOptions): Promise<Result<GcReport>> {
   const { dryRun, onWait, nowMs = Date.now(), ...rest } = options;
   const policy: GcPolicy = { ...GC_DEFAULTS, ...rest, nowMs };
-  if (dryRun || statIfThere(store.paths.locks) === undefined) return look(store, policy);
+  if (dryRun || statIfThere(store.paths.locks) === undefined) {
+    const looked = look(store, policy, false);
+    if (!looked.ok) return looked;
+    return succeed({
+      ...describe(looked.value),
+      dryRun: true,
+      failed: [],
+      busy: [],
+      locks: 0,
+      compactedBytes: undefined,
+    });
+  }
   try {
     using _alone = await store.guards.stopReliance(onWait);
     using unused = store.guards.tryUnused();
-    const looked = takeInventory(store, { unused: unused !== undefined });
-    if (looked.brokenTags.length > 0) return refuse(looked.brokenTags.map(tagProblem));
-    const garbage = chooseGarbage(looked.inventory, policy);
-    const leftovers = findAllLeftovers(store, looked, policy);
-    const left = removeAll(store, garbage, leftovers);
-    const removed = { ...describe(looked, garbage, leftovers), dryRun: false, ...left };
+    const looked = look(store, policy, unused !== undefined);
+    if (!looked.ok) return looked;
+    const left = removeAll(store, looked.value);
+    const removed = { ...describe(looked.value), dryRun: false, ...left };
     if (unused === undefined) return succeed({ ...removed, locks: 0, compactedBytes: undefined });
-    const locks = sweepLocks(store, remainingIdentities(looked, garbage));
+    const locks = sweepLocks(store, remainingIdentities(looked.value));
     return succeed({ ...removed, locks, compactedBytes: compactFiles(store) });
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
@@ -86,13 +95,17 @@ export async function collectGarbage(store: Store, options: GcOptions): Promise<
   }
 }
 
-function look(store: Store, policy: GcPolicy): Result<GcReport> {
-  const looked = takeInventory(store, { unused: false });
+/** What is there, and what of it may go. */
+interface Found extends Looked {
+  readonly garbage: Garbage;
+  readonly leftovers: readonly Leftover[];
+}
+
+function look(store: Store, policy: GcPolicy, unused: boolean): Result<Found> {
+  const looked = takeInventory(store, { unused });
   if (looked.brokenTags.length > 0) return refuse(looked.brokenTags.map(tagProblem));
   const garbage = chooseGarbage(looked.inventory, policy);
-  const leftovers = findAllLeftovers(store, looked, policy);
-  const report = describe(looked, garbage, leftovers);
-  return succeed({ ...report, dryRun: true, failed: [], busy: [], locks: 0, compactedBytes: undefined });
+  return succeed({ ...looked, garbage, leftovers: findAllLeftovers(store, looked, policy) });
 }
 
 function tagProblem(name: string) {
@@ -114,7 +127,7 @@ function findAllLeftovers(store: Store, { broken }: Looked, policy: GcPolicy): L
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
-function removeAll(store: Store, garbage: Garbage, leftovers: readonly Leftover[]) {
+function removeAll(store: Store, { garbage, leftovers }: Found) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
   const attempt = (path: string, remove: () => void) => {
@@ -154,13 +167,13 @@ function removeProgress(store: Store, folder: string): boolean {
   return true;
 }
 
-function remainingIdentities({ inventory }: Looked, garbage: Garbage): Set<string> {
+function remainingIdentities({ inventory, garbage }: Found): Set<string> {
   const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
-  const progress = inventory.progress.filter(({ folder }) => !garbage.progress.has(folder));
+  const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
   return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
 }
 
-function describe({ inventory, names, manifests }: Looked, garbage: Garbage, leftovers: readonly Leftover[]) {
+function describe({ inventory, names, manifests, garbage, leftovers }: Found) {
   const part = (removed: ReadonlyMap<string, Removal>): RemovedPart => ({
     count: removed.size,
     bytes: [...removed.values()].reduce((sum, { bytes }) => sum + bytes, 0),

@@ -1,8 +1,9 @@
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
-import { entriesOf, readJsonLines, statIfThere } from "../store/reading.ts";
+import { entriesAt, entriesOf, readRecords, statIfThere } from "../store/reading.ts";
 import { runState } from "../store/liveness.ts";
 import { savedSteps } from "../store/progress.ts";
+import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
 import type { Inventory, StoredFile, StoredProgress, StoredResult, StoredRun } from "./policy.ts";
 
@@ -85,7 +86,7 @@ function readResults(store: Store) {
       continue;
     }
     manifests.set(key, manifest);
-    const objects = Object.values(manifest.outputs).flatMap(({ files }) => files.map(({ sha256 }) => sha256));
+    const objects = filesOf(manifest).map(({ sha256 }) => sha256);
     const { identityKey, extent } = manifest;
     results.push({ key, identityKey, extent, publishedMs: info.mtime?.getTime() ?? 0, objects });
   }
@@ -94,27 +95,18 @@ function readResults(store: Store) {
 
 function readObjects(store: Store): Map<string, { bytes: number; changedMs: number }> {
   const objects = new Map<string, { bytes: number; changedMs: number }>();
-  for (const { name: shard } of entriesOf(store.paths.objects)) {
-    for (const { name, isFile } of entriesOf(join(store.paths.objects, shard))) {
-      if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
-      const info = statIfThere(join(store.paths.objects, shard, name));
-      if (info !== undefined) objects.set(name, { bytes: info.size, changedMs: changedMs(info) });
-    }
+  for (const { name, path, isFile } of entriesAt(2, store.paths.objects)) {
+    if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
+    const info = statIfThere(path);
+    if (info !== undefined) objects.set(name, { bytes: info.size, changedMs: changedMs(info) });
   }
   return objects;
 }
 
 function readProgress(store: Store): StoredProgress[] {
-  const found: StoredProgress[] = [];
-  for (const { name: shard } of entriesOf(store.progressRoot)) {
-    for (const { name: identityKey } of entriesOf(join(store.progressRoot, shard))) {
-      for (const { name: numerics } of entriesOf(join(store.progressRoot, shard, identityKey))) {
-        const folder = join(store.progressRoot, shard, identityKey, numerics);
-        found.push({ folder, identityKey, ...measure(folder), newestStep: savedSteps(folder)[0] });
-      }
-    }
-  }
-  return found;
+  return Array.from(entriesAt(3, store.progressRoot), ({ path }) => {
+    return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
+  });
 }
 
 function readRuns(store: Store, unused: boolean): StoredRun[] {
@@ -135,13 +127,10 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
   });
 }
 
-/** What a live run fetched or parsed a moment ago is not looked at: it may be half there. */
+/** What a live run fetched a moment ago is not looked at: it may be half there. */
 function readFiles(store: Store, live: boolean): StoredFile[] {
   if (live) return [];
-  const files = entriesOf(store.downloadsRoot).map(({ name }) => join(store.downloadsRoot, name));
-  const parsed = entriesOf(store.paths.cache).filter(({ name }) => name.startsWith("yaml-"));
-  for (const { name } of parsed) files.push(join(store.paths.cache, name));
-  return files.map((path) => ({ path, ...measure(path) }));
+  return Array.from(entriesAt(1, store.downloadsRoot), ({ path }) => ({ path, ...measure(path) }));
 }
 
 /** Results that a folder of outputs shows. A folder that the user removed shows nothing. */
@@ -151,9 +140,8 @@ function readShown(store: Store): Set<string> {
     if (!name.endsWith(".jsonl")) continue;
     const pipeline = name.slice(0, -".jsonl".length);
     const last = new Map<string, string>();
-    for (const line of readJsonLines(join(store.paths.views, name))) {
-      const parsed = viewRecordSchema.safeParse(line);
-      if (parsed.success) last.set(parsed.data.stage, parsed.data.resolvedKey);
+    for (const { stage, resolvedKey } of readRecords(join(store.paths.views, name), viewRecordSchema)) {
+      last.set(stage, resolvedKey);
     }
     for (const [stage, key] of last) {
       if (statIfThere(join(store.paths.outputs, pipeline, stage)) !== undefined) shown.add(key);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { isRunning } from "../store/is_running.ts";
-import { entriesOf, statIfThere } from "../store/reading.ts";
+import { entriesAt, entriesOf, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { changedMs, measure } from "./inventory.ts";
 
@@ -39,13 +39,9 @@ export function findLeftovers(
   };
   for (const folder of [store.root, store.paths.views, store.paths.cache, join(store.root, "tags")]) temporary(folder);
   for (const run of store.runs.ids()) temporary(store.runs.folderOf(run));
-  for (const { name: shard } of entriesOf(store.paths.results)) temporary(join(store.paths.results, shard));
+  for (const { path } of entriesAt(1, store.paths.results)) temporary(path);
   for (const root of [store.paths.objects, store.paths.results]) {
-    for (const { name: shard } of entriesOf(root)) {
-      for (const { name } of entriesOf(join(root, shard))) {
-        if (name.endsWith(".broken")) take(join(root, shard, name));
-      }
-    }
+    for (const { name, path } of entriesAt(2, root)) if (name.endsWith(".broken")) take(path);
   }
   for (const { name } of entriesOf(store.temporaryRoot)) {
     const pid = SCRATCH.exec(name)?.[1];

@@ -1,9 +1,8 @@
 /** Keeping a store in order. Apart from `mod.ts`, since only a few commands need it. */
-export { exportResults } from "./archive/export.ts";
-export { importResults } from "./archive/import.ts";
 export { contentsOfPlan, contentsOfRun, recordsOfPlan } from "./contents.ts";
 export { collectGarbage, GC_DEFAULTS, type GcReport } from "./gc.ts";
 export { describeRun, endsOf, type PastRun, pastRuns } from "./history.ts";
+export { exportResults, importResults } from "./move_results.ts";
 export { type Replay, replayStage } from "./replay.ts";
 export { type Fault, type VerifyReport, verifyStore } from "./verify.ts";
 export { TAG_NAME } from "../store/tags.ts";

@@ -9,12 +9,16 @@ export interface StoredResult {
   readonly objects: readonly string[];
 }
 
-/** Saved states of one stage within one numerics. */
-export interface StoredProgress {
-  readonly folder: string;
-  readonly identityKey: string;
+/** A file or folder that only saves time: a download, saved states. */
+export interface StoredFile {
+  readonly path: string;
   readonly bytes: number;
   readonly changedMs: number;
+}
+
+/** Saved states of one stage within one numerics. */
+export interface StoredProgress extends StoredFile {
+  readonly identityKey: string;
   /** Undefined where nothing is saved. */
   readonly newestStep: number | undefined;
 }
@@ -30,13 +34,6 @@ export interface StoredRun {
   readonly results: ReadonlySet<string>;
   /** Identity keys of the stages that worked in it. */
   readonly identities: ReadonlySet<string>;
-}
-
-/** A file that only saves time: a download, a parsed text. */
-export interface StoredFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly changedMs: number;
 }
 
 /** What is in a store, as plain data. */
@@ -99,7 +96,7 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
   const keptRuns = findKeptRuns(inventory, policy);
   const unfinished = findUnfinished(inventory, policy, keptRuns);
   const kept = findKept(inventory, keptRuns, unfinished);
-  return new Sweep(inventory, policy, kept, keptRuns, unfinished).garbage();
+  return new Sweep({ inventory, policy, kept, keptRuns, unfinished }).garbage();
 }
 
 /** Live runs, and the newest of each pipeline. Ids of runs sort by start. */
@@ -153,37 +150,34 @@ interface Candidate {
   readonly remove: (reason: GarbageReason) => void;
 }
 
+/** What has been decided before the sweep. */
+interface Decided {
+  readonly inventory: Inventory;
+  readonly policy: GcPolicy;
+  readonly kept: ReadonlyMap<string, Keeper>;
+  readonly keptRuns: ReadonlySet<StoredRun>;
+  readonly unfinished: ReadonlySet<string>;
+}
+
 class Sweep {
-  readonly #inventory: Inventory;
-  readonly #policy: GcPolicy;
-  readonly #kept: ReadonlyMap<string, Keeper>;
-  readonly #keptRuns: ReadonlySet<StoredRun>;
-  readonly #unfinished: ReadonlySet<string>;
-  readonly #results = new Map<string, Removal>();
-  readonly #objects = new Map<string, Removal>();
-  readonly #progress = new Map<string, Removal>();
-  readonly #runs = new Map<string, Removal>();
-  readonly #files = new Map<string, Removal>();
+  readonly #decided: Decided;
+  readonly #gone = {
+    results: new Map<string, Removal>(),
+    objects: new Map<string, Removal>(),
+    progress: new Map<string, Removal>(),
+    runs: new Map<string, Removal>(),
+    files: new Map<string, Removal>(),
+  };
   /** How many results that stay name an object. */
   readonly #references = new Map<string, number>();
   #bytes = 0;
 
-  constructor(
-    inventory: Inventory,
-    policy: GcPolicy,
-    kept: ReadonlyMap<string, Keeper>,
-    keptRuns: ReadonlySet<StoredRun>,
-    unfinished: ReadonlySet<string>,
-  ) {
-    this.#inventory = inventory;
-    this.#policy = policy;
-    this.#kept = kept;
-    this.#keptRuns = keptRuns;
-    this.#unfinished = unfinished;
+  constructor(decided: Decided) {
+    this.#decided = decided;
   }
 
   garbage(): Garbage {
-    const { objects, progress, runs, files, results } = this.#inventory;
+    const { objects, progress, runs, files, results } = this.#decided.inventory;
     for (const part of [objects.values(), progress, runs, files]) for (const { bytes } of part) this.#bytes += bytes;
     const bytesBefore = this.#bytes;
     for (const result of results) {
@@ -192,39 +186,30 @@ class Sweep {
       }
     }
     for (const [sha256, { changedMs }] of objects) {
-      const young = this.#policy.nowMs - changedMs <= this.#policy.graceMs;
+      const young = this.#decided.policy.nowMs - changedMs <= this.#decided.policy.graceMs;
       if (!this.#references.has(sha256) && !young) this.#dropObject(sha256, "belongs to nothing");
     }
     this.#dropRuns();
-    const candidates = [...this.#resultsByUse(), ...this.#progressByUse(), ...this.#filesByUse()]
+    const candidates = [...this.#resultsByUse(), ...this.#progressByUse(), ...this.#byUse(this.#gone.files, files)]
       .sort((a, b) => a.lastUsedMs - b.lastUsedMs || (a.id < b.id ? -1 : 1));
     for (const { lastUsedMs, remove } of candidates) {
       if (this.#isOld(lastUsedMs)) remove("age");
-      else if (this.#bytes > this.#policy.maxBytes) remove("size");
+      else if (this.#bytes > this.#decided.policy.maxBytes) remove("size");
       else break;
     }
-    return {
-      results: this.#results,
-      objects: this.#objects,
-      progress: this.#progress,
-      runs: this.#runs,
-      files: this.#files,
-      kept: this.#kept,
-      bytesBefore,
-      bytesAfter: this.#bytes,
-    };
+    return { ...this.#gone, kept: this.#decided.kept, bytesBefore, bytesAfter: this.#bytes };
   }
 
   #isOld(lastUsedMs: number): boolean {
-    return this.#policy.nowMs - lastUsedMs > this.#policy.olderThanMs;
+    return this.#decided.policy.nowMs - lastUsedMs > this.#decided.policy.olderThanMs;
   }
 
   /** Runs are small and say what happened, so only their age counts. */
   #dropRuns(): void {
-    for (const run of this.#inventory.runs) {
-      const needed = [...run.identities].some((identity) => this.#unfinished.has(identity));
-      if (this.#keptRuns.has(run) || needed || !this.#isOld(run.lastMs)) continue;
-      this.#take(this.#runs, run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
+    for (const run of this.#decided.inventory.runs) {
+      const needed = [...run.identities].some((identity) => this.#decided.unfinished.has(identity));
+      if (this.#decided.keptRuns.has(run) || needed || !this.#isOld(run.lastMs)) continue;
+      this.#take(this.#gone.runs, run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
     }
   }
 
@@ -235,48 +220,46 @@ class Sweep {
 
   #resultsByUse(): Candidate[] {
     const usedMs = new Map<string, number>();
-    for (const { results, lastMs } of this.#inventory.runs) {
+    for (const { results, lastMs } of this.#decided.inventory.runs) {
       for (const key of results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, lastMs));
     }
-    return this.#inventory.results.filter(({ key }) => !this.#kept.has(key)).map(({ key, publishedMs, objects }) => {
-      const lastUsedMs = Math.max(publishedMs, usedMs.get(key) ?? 0);
-      const remove = (reason: GarbageReason) => {
-        const before = this.#bytes;
-        for (const sha256 of new Set(objects)) {
-          const left = this.#references.get(sha256)! - 1;
-          this.#references.set(sha256, left);
-          // Young or not: nothing else can be on its way to them while nobody may publish.
-          if (left === 0) this.#dropObject(sha256, reason);
-        }
-        this.#results.set(key, { reason, bytes: before - this.#bytes, lastUsedMs });
-      };
-      return { id: key, lastUsedMs, remove };
-    });
+    return this.#decided.inventory.results.filter(({ key }) => !this.#decided.kept.has(key)).map(
+      ({ key, publishedMs, objects }) => {
+        const lastUsedMs = Math.max(publishedMs, usedMs.get(key) ?? 0);
+        const remove = (reason: GarbageReason) => {
+          const before = this.#bytes;
+          for (const sha256 of new Set(objects)) {
+            const left = this.#references.get(sha256)! - 1;
+            this.#references.set(sha256, left);
+            // Young or not: nothing else can be on its way to them while nobody may publish.
+            if (left === 0) this.#dropObject(sha256, reason);
+          }
+          this.#gone.results.set(key, { reason, bytes: before - this.#bytes, lastUsedMs });
+        };
+        return { id: key, lastUsedMs, remove };
+      },
+    );
   }
 
   #dropObject(sha256: string, reason: GarbageReason): void {
-    const object = this.#inventory.objects.get(sha256);
+    const object = this.#decided.inventory.objects.get(sha256);
     if (object === undefined) return;
-    this.#take(this.#objects, sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
+    this.#take(this.#gone.objects, sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
   }
 
   /** States of a result that stays are what a longer run would continue from. */
   #progressByUse(): Candidate[] {
-    const { results, progress } = this.#inventory;
-    const needed = new Set(this.#unfinished);
-    for (const { key, identityKey } of results) if (this.#kept.has(key)) needed.add(identityKey);
-    return progress.filter(({ identityKey }) => !needed.has(identityKey)).map(({ folder, bytes, changedMs }) => ({
-      id: folder,
-      lastUsedMs: changedMs,
-      remove: (reason) => this.#take(this.#progress, folder, { reason, bytes, lastUsedMs: changedMs }),
-    }));
+    const { results, progress } = this.#decided.inventory;
+    const needed = new Set(this.#decided.unfinished);
+    for (const { key, identityKey } of results) if (this.#decided.kept.has(key)) needed.add(identityKey);
+    return this.#byUse(this.#gone.progress, progress.filter(({ identityKey }) => !needed.has(identityKey)));
   }
 
-  #filesByUse(): Candidate[] {
-    return this.#inventory.files.map(({ path, bytes, changedMs }) => ({
+  #byUse(into: Map<string, Removal>, things: readonly StoredFile[]): Candidate[] {
+    return things.map(({ path, bytes, changedMs: lastUsedMs }) => ({
       id: path,
-      lastUsedMs: changedMs,
-      remove: (reason) => this.#take(this.#files, path, { reason, bytes, lastUsedMs: changedMs }),
+      lastUsedMs,
+      remove: (reason) => this.#take(into, path, { reason, bytes, lastUsedMs }),
     }));
   }
 }

@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { entriesOf, holds, statIfThere } from "../store/reading.ts";
+import { entriesAt, holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "../fingerprint/fits_key.ts";
@@ -114,10 +113,8 @@ function hasOtherBytes(store: Store, sha256: string): boolean {
 }
 
 function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {
-  for (const { name: shard } of entriesOf(store.paths.objects)) {
-    for (const { name } of entriesOf(join(store.paths.objects, shard))) {
-      const info = /^[0-9a-f]{64}$/.test(name) ? statIfThere(store.objects.pathOf(name)) : undefined;
-      if (info !== undefined) yield { sha256: name, size: info.size };
-    }
+  for (const { name } of entriesAt(2, store.paths.objects)) {
+    const info = /^[0-9a-f]{64}$/.test(name) ? statIfThere(store.objects.pathOf(name)) : undefined;
+    if (info !== undefined) yield { sha256: name, size: info.size };
   }
 }

@@ -26,14 +26,12 @@ export interface LoadOptions {
   readonly overrides?: readonly string[];
   /** `--profile` names, in order. */
   readonly profiles?: readonly string[];
-  /** Where parsed files are kept; default: in the store that belongs to the file. */
-  readonly cacheFolder?: string;
 }
 
 /** Read, resolve and check a pipeline. Either it may be planned, or every problem comes at once; nothing is written. */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
   const { overrides = [], profiles = [] } = options;
-  const document = await resolveDocument(file, { ...options, overrides, profiles, cacheFolder: options.cacheFolder });
+  const document = await resolveDocument(file, { ...options, overrides, profiles });
   if (!document.ok) return document;
   const { value, origins, families, groups, leftOut, unresolved } = document.value;
   const problems: Diagnostic[] = [...document.value.problems];

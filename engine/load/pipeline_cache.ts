@@ -89,9 +89,9 @@ export class PipelineCache {
     const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
       import.meta.resolve("./load_pipeline.ts"),
     );
-    const { overrides = [], profiles = [], loadKinds, cacheFolder = this.#folder } = this.#options;
+    const { overrides = [], profiles = [], loadKinds } = this.#options;
     const kinds = await loadKinds();
-    const load = () => loadPipeline(this.#file, { kinds, overrides, profiles, cacheFolder });
+    const load = () => loadPipeline(this.#file, { kinds, overrides, profiles });
     const { value: loaded, log } = await watchReads(load);
     if (!loaded.ok) return refuse(loaded.diagnostics);
     // Warnings point into the file and are said each time, so the file is read each time.

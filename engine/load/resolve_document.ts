@@ -1,4 +1,4 @@
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { composeDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
 import { expandMatrices, type Expansion, hasMatrix, type IsListPort, spreadSeed } from "../compose/expand.ts";
@@ -8,9 +8,8 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import type { Kind } from "../kind.ts";
 import { Budget } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
-import { parseYamlCached } from "../source/parse_cache.ts";
+import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { findStoreRoot } from "../store/store.ts";
 import { interpolate } from "./interpolate.ts";
 import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
 import { makeOrigins, type Origins } from "./origin.ts";
@@ -21,7 +20,6 @@ export interface DocumentOptions {
   readonly kinds: BuiltinKinds;
   readonly overrides: readonly string[];
   readonly profiles: readonly string[];
-  readonly cacheFolder: string | undefined;
 }
 
 /** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
@@ -41,10 +39,9 @@ export interface ResolvedDocument {
 
 /** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
 export async function resolveDocument(file: string, options: DocumentOptions): Promise<Result<ResolvedDocument>> {
-  const cacheFolder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
   const budget = new Budget();
   const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
-    const found = await readDocument(path, name, cacheFolder);
+    const found = await readDocument(path, name);
     const message = found.ok ? budget.take(found.value.value) : undefined;
     if (!found.ok || message === undefined) return found;
     const span = found.value.whole;
@@ -135,7 +132,7 @@ function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path
   };
 }
 
-async function readDocument(file: string, name: string, cacheFolder: string): Promise<Result<SourceDocument>> {
+async function readDocument(file: string, name: string): Promise<Result<SourceDocument>> {
   if (/\.[mc]?[jt]s$/.test(file)) {
     const { evaluatePipeline } = await import("../process/evaluate_pipeline.ts");
     return await evaluatePipeline(resolve(file), name);
@@ -151,7 +148,7 @@ async function readDocument(file: string, name: string, cacheFolder: string): Pr
       fix: "write one, or let `deno task new pipeline NAME` do so",
     }]);
   }
-  return parseYamlCached(source.value, cacheFolder);
+  return parseYaml(source.value);
 }
 
 interface KindLookup {

@@ -1,6 +1,6 @@
 import { type Difference, differenceSchema } from "../../schemas/records.ts";
 import { appendLine } from "./files.ts";
-import { readJsonLines } from "./reading.ts";
+import { readRecords } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
 /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
@@ -13,10 +13,7 @@ export class DifferenceStore {
 
   /** Oldest first. */
   all(): Difference[] {
-    return readJsonLines(this.#path).flatMap((line) => {
-      const parsed = differenceSchema.safeParse(line);
-      return parsed.success ? [parsed.data] : [];
-    });
+    return readRecords(this.#path, differenceSchema);
   }
 
   add(difference: Difference): void {

@@ -95,17 +95,6 @@ export function writeUnflushed(path: string, content: Uint8Array | string): void
   writeOpen(path, content).close();
 }
 
-/** Create or replace a file from parts as they come, for somebody to flush later. */
-export async function writeParts(path: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
-  begin("write", path);
-  using file = Deno.openSync(path, { write: true, createNew: true });
-  for await (const part of parts) {
-    locate(path, () => {
-      for (let at = 0; at < part.length;) at += file.writeSync(part.subarray(at));
-    });
-  }
-}
-
 function writeOpen(path: string, content: Uint8Array | string): Deno.FsFile {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   begin("write", path, { bytes });

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { z } from "zod";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
 /** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
@@ -113,6 +115,11 @@ export function readJsonLines(path: string): unknown[] {
   return values;
 }
 
+/** As {@linkcode readJsonLines}, with what is of another shape passed over too. */
+export function readRecords<T extends object>(path: string, schema: z.ZodType<T>): T[] {
+  return readJsonLines(path).flatMap((line) => schema.safeParse(line).data ?? []);
+}
+
 /** SHA-256 of a file, streamed. */
 export function hashFile(path: string): string {
   using file = openPlain(path);
@@ -165,4 +172,13 @@ export function statIfThere(path: string): Deno.FileInfo | undefined {
 /** What is directly in a folder: nothing where there is none, or where a run removes it at this moment. */
 export function entriesOf(folder: string): Deno.DirEntry[] {
   return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
+}
+
+/** What is so many folders deep in a folder, such as objects, which lie in folders by how their names begin. */
+export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEntry & { readonly path: string }> {
+  for (const entry of entriesOf(folder)) {
+    const path = join(folder, entry.name);
+    if (depth > 1) yield* entriesAt(depth - 1, path);
+    else yield { ...entry, path };
+  }
 }

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
+import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { factsAt, type FileFacts } from "./facts.ts";
 import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
 import { entriesOf, isThere, statIfThere } from "./reading.ts";
@@ -234,7 +234,12 @@ function grown(before: FileFacts | undefined, now: FileFacts | undefined, bytes:
   return { ...now, size: (before?.size ?? 0) + bytes };
 }
 
-function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
+export function filesOf({ outputs }: ResultManifest): FileEntry[] {
+  return Object.values(outputs).flatMap(({ files }) => files);
+}
+
+/** Whether two results of one key have the same bytes. */
+export function sameOutputs(a: ResultManifest, b: ResultManifest): boolean {
   const ports = Object.keys({ ...a.outputs, ...b.outputs });
   return a.resolvedKey === b.resolvedKey &&
     ports.every((port) => a.outputs[port]?.digest === b.outputs[port]?.digest);

@@ -10,7 +10,7 @@ import {
   usedLineSchema,
 } from "../../schemas/records.ts";
 import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
-import { entriesOf, readJsonLines } from "./reading.ts";
+import { entriesOf, readRecords } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { fileNameOf } from "../pipeline.ts";
 import { readRecord, recordText } from "./read_record.ts";
@@ -75,11 +75,9 @@ export class RunStore {
     for (const [id, stage] of Object.entries(this.read(runId)?.stages ?? {})) {
       if (stage.resolvedKey !== null) used.results[id] = stage.resolvedKey;
     }
-    for (const line of readJsonLines(join(this.folderOf(runId), "used.jsonl"))) {
-      const parsed = usedLineSchema.safeParse(line);
-      if (!parsed.success) continue;
-      Object.assign(used.results, parsed.data.results);
-      Object.assign(used.progress, parsed.data.progress);
+    for (const { results, progress } of readRecords(join(this.folderOf(runId), "used.jsonl"), usedLineSchema)) {
+      Object.assign(used.results, results);
+      Object.assign(used.progress, progress);
     }
     return used;
   }
@@ -108,8 +106,7 @@ export class RunStore {
   }
 
   notes(runId: string): RunNote[] {
-    const lines = readJsonLines(join(this.folderOf(runId), "stages.jsonl"));
-    return lines.flatMap((line) => runNoteSchema.safeParse(line).data ?? []);
+    return readRecords(join(this.folderOf(runId), "stages.jsonl"), runNoteSchema);
   }
 
   /** Where the folder itself could not be made, there is no record at all. */

@@ -1,6 +1,6 @@
 import { type Timing, timingSchema } from "../../schemas/records.ts";
 import { appendLine } from "./files.ts";
-import { readJsonLines } from "./reading.ts";
+import { readRecords } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
 /** How long stages took on this machine, oldest first. Losing it only loses forecasts. */
@@ -13,11 +13,7 @@ export class TimingStore {
   }
 
   all(): readonly Timing[] {
-    this.#known ??= readJsonLines(this.#path).flatMap((line) => {
-      const parsed = timingSchema.safeParse(line);
-      return parsed.success ? [parsed.data] : [];
-    });
-    return this.#known;
+    return this.#known ??= readRecords(this.#path, timingSchema);
   }
 
   add(timing: Timing): void {

@@ -10,7 +10,7 @@ stages:
   after: { uses: ./cook.ts, inputs: { from: walk } }
 `;
 
-/** Everything on disk below the project but caches of parsed files, with the times of the last change. */
+/** Everything on disk below the project but caches, with the times of the last change. */
 function picture(project: Project): string[] {
   return project.files(".").filter((name) => !name.startsWith(".noiseline/cache/")).map((name) => {
     const { size, mtime, ctime } = Deno.lstatSync(project.path(name));

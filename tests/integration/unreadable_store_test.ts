@@ -40,7 +40,7 @@ Deno.test({
     // What the index remembers would hide the manifest.
     project.remove(".noiseline/index.jsonl");
     project.remove("outputs");
-    assertEquals((await cli("export", "good", "-o", "a.tar")).code, 1);
+    assertEquals((await cli("export", "good", "-o", "results")).code, 1);
     assertEquals((await cli("report", "p.yaml")).code, 1);
     assertEquals((await cli("gc")).code, 0);
     const { code, said } = await cli("run", "p.yaml");
@@ -73,7 +73,7 @@ Deno.test({
     const { project, cli } = place;
     for (const closed of [".noiseline", ".noiseline/results"]) {
       Deno.chmodSync(project.path(closed), 0);
-      const wanted = [["verify"], ["gc"], ["run", "p.yaml", "--force-all"], ["export", "p.yaml", "-o", "a.tar"]];
+      const wanted = [["verify"], ["gc"], ["run", "p.yaml", "--force-all"], ["export", "p.yaml", "-o", "results"]];
       for (const args of closed === ".noiseline" ? wanted : wanted.slice(0, 2)) {
         const { code, said } = await cli(...args);
         assertEquals(code, 2, `${args.join(" ")}: ${said}`);

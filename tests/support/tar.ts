@@ -39,10 +39,3 @@ export function makeTar(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   }
   return archive;
 }
-
-/** The bytes in pieces of any length. */
-export function streamOf(bytes: Uint8Array, pieceBytes: number): ReadableStream<Uint8Array> {
-  return ReadableStream.from((function* () {
-    for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
-  })());
-}

@@ -38,7 +38,7 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
   await say("run", file, "--jobs", "1");
   const id = JSON.parse((await runCli("runs", file, "--json")).out)[0].runId;
   const shown: string[] = [];
-  const archive = join(folder, "a.tar");
+  const results = join(folder, "results");
   for (
     const args of [
       ["runs", file],
@@ -47,8 +47,8 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
       ["tag", "by-id", id, ...store],
       ["tag", "--list", ...store],
       ["tag", "--delete", "by-id", ...store],
-      ["export", "first", "-o", archive, ...store],
-      ["import", archive, "--store", join(folder, "other")],
+      ["export", "first", "-o", results, ...store],
+      ["import", results, "--store", join(folder, "other")],
       ["run", file, "--store", join(folder, "other")],
       ["verify", ...store],
       ["verify", file, "other"],
@@ -81,9 +81,9 @@ Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest
       [["tag", "../x", file], "cannot be the name of a tag"],
       [["tag", "x.yaml", file], "cannot be the name of a tag"],
       [["tag", "--delete", "frist", ...store], 'did you mean "first"'],
-      [["export", "frist", "-o", join(folder, "a.tar"), ...store], 'did you mean "first"'],
+      [["export", "frist", "-o", join(folder, "results"), ...store], 'did you mean "first"'],
       [["compare", "frist", ...store], 'did you mean "first"'],
-      [["import", join(folder, "none.tar"), ...store], "Cannot read"],
+      [["import", join(folder, "none"), ...store], "there is no such folder"],
       [["logs", file, "shedule"], 'did you mean "schedule"'],
       [["logs", file, "schedule", "--run", near], `did you mean "${id}"`],
       [["verify", file, "shedule"], 'did you mean "schedule"'],
@@ -149,7 +149,7 @@ Deno.test("housekeeping commands end with exit code 1 where what they need is no
     const args of [
       ["tag", "x", file],
       ["tag", "x", "--store", join(folder, "s")],
-      ["export", file, "-o", join(folder, "a.tar")],
+      ["export", file, "-o", join(folder, "results")],
       ["logs", file, "schedule"],
       ["verify", file, "schedule", "--resume"],
     ]

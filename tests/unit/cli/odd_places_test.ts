@@ -31,7 +31,7 @@ async function makeRan() {
 Deno.test("a place that cannot be used is one error that names it, with exit code 2", async () => {
   await using ran = await makeRan();
   const { folder, cli } = ran;
-  Deno.mkdirSync(join(folder, "dir"));
+  Deno.mkdirSync(join(folder, "dir/mine"), { recursive: true });
   Deno.symlinkSync(join(folder, "dir"), join(folder, "link"));
   if (hasProgram("mkfifo")) new Deno.Command("mkfifo", { args: [join(folder, "pipe")] }).outputSync();
   const pipes = hasProgram("mkfifo") ? [["export", "good", "-o", "@pipe"], ["import", "@pipe"]] : [];
@@ -45,7 +45,7 @@ Deno.test("a place that cannot be used is one error that names it, with exit cod
     "run @p.yaml",
     "status @p.yaml",
   ]
-    .concat("report @p.yaml", "metrics @p.yaml", "export @p.yaml -o @a.tar", "import @p.yaml", "compare good")
+    .concat("report @p.yaml", "metrics @p.yaml", "export @p.yaml -o @results", "import @p.yaml", "compare good")
     .flatMap((text) => ["@p.yaml", `@${LONG}`].map((store) => [...text.split(" "), "--store", store]));
   const inStore = [
     ["report", "@p.yaml", "-o", "@dir"],
@@ -57,10 +57,11 @@ Deno.test("a place that cannot be used is one error that names it, with exit cod
     ["export", "good", "-o", "@link"],
     ["export", "good", "-o", "/dev/null"],
     ["export", "good", "-o", `@${LONG}`],
-    ["export", "good", "-o", "@p.yaml/a.tar"],
-    ["export", LONG, "-o", "@a.tar"],
+    ["export", "good", "-o", "@p.yaml/results"],
+    ["export", LONG, "-o", "@results"],
     ["import", "@dir"],
     ["import", "/dev/zero"],
+    ["import", "@.noiseline"],
     ["import", `@${LONG}`],
     ["runs", LONG],
     ["compare", LONG],
@@ -77,7 +78,7 @@ Deno.test("a place that cannot be used is one error that names it, with exit cod
     assertEquals(said.match(/error: /g)?.length, 1, `${args.join(" ")}: ${said}`);
     assertStringIncludes(said, "fix:");
   }
-  assertEquals([...Deno.readDirSync(join(folder, "dir"))], []);
+  assertEquals(Array.from(Deno.readDirSync(join(folder, "dir")), ({ name }) => name), ["mine"]);
   assert(!Deno.lstatSync("/dev/null").isFile);
   const left = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.includes(".tmp"));
   assertEquals(left, []);

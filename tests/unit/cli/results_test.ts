@@ -1,6 +1,7 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { z } from "zod";
+import { listFiles } from "../../../engine/store/folders.ts";
 import { newRunId } from "../../../engine/store/runs.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
@@ -104,17 +105,22 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
     without: [],
   });
 
-  const archive = join(folder, "a.tar");
-  const exported = await tell("export", "early", "-o", archive, ...at);
-  const { size } = await Deno.stat(archive);
-  const { archive: to, tag, pipeline, results, bytes } = exported;
-  assertEquals([to, tag, pipeline, results, bytes], [archive, "early", "small", 2, size]);
-  const other = ["--store", join(folder, "other")];
-  const imported = await tell("import", archive, ...other);
-  assertEquals([imported.pipeline, imported.tag, imported.added, imported.known], ["small", "early", 2, 0]);
-  assertEquals(await tell("tag", "--list", ...other), [tags[0]]);
-  assertEquals(await tell("tag", "--delete", "early", ...other), { deleted: "early" });
-  assertEquals(await tell("tag", "--list", ...other), []);
+  assertEquals(await tell("tag", "--delete", "late", ...at), { deleted: "late" });
+  assertEquals(await tell("tag", "--list", ...at), [tags[0]]);
+  const results = join(folder, "results");
+  const { bytes, ...exported } = await tell("export", "early", "-o", results, ...at);
+  const objects = listFiles(join(results, "v1/objects")).files;
+  assertEquals(exported, { folder: results, pipeline: "small", results: 2, objects: objects.length });
+  assertEquals(bytes, objects.reduce((sum, name) => sum + Deno.statSync(join(results, "v1/objects", name)).size, 0));
+  const other = join(folder, "other");
+  assertEquals(await tell("import", results, "--store", other), {
+    ...{ store: other, folder: results, added: 2, known: 0, bytes, different: [], damaged: [] },
+  });
+  Deno.truncateSync(join(results, "v1/objects", objects[0]!));
+  const { code, out, error } = await runCli("import", results, "--store", join(folder, "third"));
+  assertEquals(code, 1);
+  assertMatch(out, /1 result added/);
+  assertMatch(error, /[0-9a-f]{12} is damaged or not whole, and was not taken/);
 });
 
 Deno.test("compare and metrics end with exit code 1 where there are no results yet, also as JSON", async () => {

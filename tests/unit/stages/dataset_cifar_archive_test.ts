@@ -1,8 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../stages/shared/images.ts";
 import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../support/cifar_archive.ts";
+import { makeTar } from "../../support/tar.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 
@@ -54,5 +56,41 @@ Deno.test("cifar10 says what is wrong with an archive", async () => {
     assertStringIncludes(await failure(folder, first), "lacks data_batch_2.bin, data_batch_3.bin");
     const wrong = small("data_batch_1.bin", makeBatch(1).fill(77, 0, 1));
     assertStringIncludes(await failure(folder, wrong), "label of record 0: got 77, wanted 0 to 9");
+  });
+});
+
+Deno.test("cifar10 takes of an archive what is a batch of its length, and lets go of what claims too much", async () => {
+  await withFolder(async (folder) => {
+    const name = "cifar-10-batches-bin/data_batch_1.bin";
+    const small = makeTar([{ name, content: new Uint8Array(1_000) }]);
+    const zip = (archive: Uint8Array) => new Uint8Array(gzipSync(archive, { level: 1 }));
+    /** The header says so; the bytes do not come. */
+    const claiming = (size: number, type = "0") => {
+      const archive = Uint8Array.from(small);
+      archive.set(new TextEncoder().encode(size.toString(8).padStart(11, "0")), 124);
+      archive[156] = type.charCodeAt(0);
+      archive.fill(0x20, 148, 156);
+      const sum = archive.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+      archive.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, "0")}\u0000 `), 148);
+      return archive;
+    };
+    assertStringIncludes(await failure(folder, zip(claiming(2 ** 33 - 1))), "unpacks to more than CIFAR-10 has");
+    // Entries of whatever name count, and what they come to.
+    const zeros = makeTar([{ name: "zeros", content: new Uint8Array(64 << 20) }]).subarray(0, -1_024);
+    const bomb = new Uint8Array(zeros.length + 2_560);
+    bomb.set(zeros);
+    bomb.set(claiming(200 << 20), zeros.length);
+    assertStringIncludes(await failure(folder, zip(bomb)), "unpacks to more than CIFAR-10 has");
+    assertStringIncludes(await failure(folder, zip(claiming(20_000))), "is no whole .tar.gz archive");
+    // A long name that is longer than any, and what is no file: a link, a folder, a device.
+    assertStringIncludes(await failure(folder, zip(claiming(16 << 20, "L"))), "is no whole .tar.gz archive");
+    for (const type of "12345") assertStringIncludes(await failure(folder, zip(claiming(1_000, type))), "archive");
+    const flipped = Uint8Array.from(small);
+    flipped[0]! ^= 1;
+    assertStringIncludes(await failure(folder, zip(flipped)), "is no whole .tar.gz archive");
+    assertStringIncludes(
+      await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))),
+      "no whole .tar.gz",
+    );
   });
 });

@@ -45,7 +45,7 @@ const anyInventory: fc.Arbitrary<Inventory> = fc.record({
       newestStep: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
     }),
     { maxLength: 4 },
-  ).map((all) => all.map((one, i) => ({ ...one, folder: `p${i}` }))),
+  ).map((all) => all.map((one, i) => ({ ...one, path: `p${i}` }))),
   runs: fc.array(
     fc.record({
       pipeline: fc.constantFrom("x", "y", undefined),
@@ -102,9 +102,9 @@ function removables(inventory: Inventory, policy: GcPolicy, garbage: Garbage) {
       lastUsedMs: lastUse(one),
       removal: garbage.results.get(one.key),
     })),
-    ...inventory.progress.filter(({ identityKey }) => !keepsProgress(identityKey)).map(({ folder, changedMs }) => ({
+    ...inventory.progress.filter(({ identityKey }) => !keepsProgress(identityKey)).map(({ path, changedMs }) => ({
       lastUsedMs: changedMs,
-      removal: garbage.progress.get(folder),
+      removal: garbage.progress.get(path),
     })),
     ...inventory.files.map(({ path, changedMs }) => ({ lastUsedMs: changedMs, removal: garbage.files.get(path) })),
   ];
@@ -127,8 +127,8 @@ Deno.test("gc never chooses what is kept", () => {
       assert(!garbage.results.has(one.key), one.key);
       for (const sha256 of one.objects) assert(!garbage.objects.has(sha256), sha256);
     }
-    for (const { folder, identityKey } of inventory.progress) {
-      if (keepsProgress(identityKey)) assert(!garbage.progress.has(folder), folder);
+    for (const { path, identityKey } of inventory.progress) {
+      if (keepsProgress(identityKey)) assert(!garbage.progress.has(path), path);
     }
     for (const run of inventory.runs) if (needsRun(run)) assert(!garbage.runs.has(run.id), run.id);
   });
@@ -173,7 +173,7 @@ Deno.test("gc counts the bytes that are left as they are", () => {
   check((inventory, _policy, garbage) => {
     const sum = (parts: Iterable<{ bytes: number }>) => [...parts].reduce((total, { bytes }) => total + bytes, 0);
     const left = sum([...inventory.objects].filter(([id]) => !garbage.objects.has(id)).map(([, one]) => one)) +
-      sum(inventory.progress.filter(({ folder }) => !garbage.progress.has(folder))) +
+      sum(inventory.progress.filter(({ path }) => !garbage.progress.has(path))) +
       sum(inventory.runs.filter(({ id }) => !garbage.runs.has(id))) +
       sum(inventory.files.filter(({ path }) => !garbage.files.has(path)));
     assertEquals(garbage.bytesAfter, left);

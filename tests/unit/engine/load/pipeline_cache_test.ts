@@ -264,11 +264,7 @@ Deno.test("whatever is edited, overridden, torn or taken back: read() is never a
             };
             const kept = await look(options).read();
             const file = join(folder, "p.yaml");
-            const full = await loadPipeline(file, {
-              kinds: TINY_KINDS,
-              ...options,
-              cacheFolder: join(folder, "cache"),
-            });
+            const full = await loadPipeline(file, { kinds: TINY_KINDS, ...options });
             assert(full.ok);
             if (kept !== undefined) assertEquals(essence(kept), essence(full.value));
             await loadAndKeep(look(options));
