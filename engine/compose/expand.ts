@@ -165,7 +165,7 @@ class Expander {
   }
 
   #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
-    this.#problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+    this.#problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   #parse(written: unknown, at: DocumentPath): readonly Combination[] {
@@ -305,7 +305,6 @@ class Expander {
       this.#problems.push({
         path: original,
         problem: {
-          severity: "error",
           code: "interpolation",
           message,
           fix: known.length === 0

@@ -115,7 +115,7 @@ class Scope {
   }
 
   #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
-    this.#found.problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+    this.#found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   async #read(

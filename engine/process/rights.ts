@@ -5,6 +5,7 @@ import { externalPaths } from "../fingerprint/externals.ts";
 import type { Kind } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import { diagnosticAt } from "../source/document.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** What one file of custom stages asks for beyond its inputs and outputs. */
@@ -114,15 +115,10 @@ export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "righ
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, { origins }: Pick<Pipeline, "origins">): Diagnostic {
   const { stage, rights } = request;
-  const path = ["stages", stage.entry, "uses"];
-  const span = origins.locate(path);
-  return {
-    severity: "error",
+  return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
     code: "not-granted",
     message: `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`,
-    path: path.join("."),
     got: rights.join(", "),
     fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
-    ...(span === undefined ? {} : { span }),
-  };
+  });
 }
