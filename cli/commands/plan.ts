@@ -1,4 +1,3 @@
-import { Command } from "@commander-js/extra-typings";
 import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import {
@@ -26,6 +25,7 @@ import {
   makePlanner,
   type Opened,
   openForCommand,
+  pipelineCommand,
   planNothingFor,
 } from "../load.ts";
 
@@ -38,12 +38,9 @@ Examples:
 
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("plan").summary("Show what would run, why, and about how long")
+  return pipelineCommand("plan").summary("Show what would run, why, and about how long")
     .description("Show what `run` would do, without doing it. Nothing is written.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("[stages...]", "plan only these stages and what they need")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
