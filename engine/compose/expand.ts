@@ -1,3 +1,4 @@
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
@@ -164,7 +165,7 @@ class Expander {
     }
   }
 
-  #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
+  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): void {
     this.#problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 

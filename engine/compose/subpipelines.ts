@@ -114,7 +114,7 @@ class Scope {
     }));
   }
 
-  #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
+  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): void {
     this.#found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
