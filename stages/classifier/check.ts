@@ -12,7 +12,6 @@ export function checkClassifier(
   for (const [input, set] of [["images", images], ["test", test]] as const) {
     if (set?.classes !== null) continue;
     problems.push({
-      severity: "error",
       input,
       message: "a classifier learns labels, and these images have none",
       got: "images without labels",
@@ -22,7 +21,6 @@ export function checkClassifier(
   }
   if (images?.count !== undefined && batchSize > images.count) {
     problems.push({
-      severity: "error",
       param: ["batchSize"],
       message: "a batch needs more images than there are",
       got: `batchSize ${batchSize}, ${images.count} images`,

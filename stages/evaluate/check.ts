@@ -15,7 +15,6 @@ export function checkEvaluation(
   const tooMany = (most: number, what: string) => {
     if (buckets <= most) return;
     problems.push({
-      severity: "error",
       param: ["buckets"],
       message: `more buckets than ${what}`,
       got: `${buckets}`,
@@ -41,7 +40,6 @@ function checkBound(
   const problems: CheckProblem[] = [];
   if (timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps))) {
     problems.push({
-      severity: "error",
       param: ["bound", "timesteps"],
       message: "the bound takes t = 0 and a part of the other timesteps, each at most once",
       got: `${wanted}`,
@@ -51,7 +49,6 @@ function checkBound(
   }
   if (variance === "learned" && !learnedVariance) {
     problems.push({
-      severity: "error",
       param: ["bound", "variance"],
       message: "the network of the checkpoint did not learn a variance",
       got: "learned",

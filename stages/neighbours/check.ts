@@ -22,7 +22,6 @@ export function checkNeighbours({ nearest }: Pick<NeighboursParams, "nearest">, 
   }
   if (training.count !== undefined && nearest > training.count) {
     problems.push({
-      severity: "error",
       param: ["nearest"],
       message: "there are not that many training images",
       got: `${nearest}`,

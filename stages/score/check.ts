@@ -13,7 +13,6 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
     const count = sets[port]?.count;
     if (count === undefined || count >= 2) continue;
     problems.push({
-      severity: "error",
       input: port,
       message: "a covariance needs at least two images",
       got: `${count}`,
@@ -34,11 +33,11 @@ export function checkFigures(params: ScoreParams): CheckProblem[] {
   const problems: CheckProblem[] = [];
   if (!fd && !fdInfinity && !perClass && !params.kid && !params.manifold && !params.inceptionScore) {
     const fix = "remove fd: false, or add kid: {} or another";
-    problems.push({ severity: "error", param: ["fd"], message: "no figure is asked for", fix });
+    problems.push({ param: ["fd"], message: "no figure is asked for", fix });
   }
   if (bootstrap === 1) {
     const message = "one resample has no spread";
-    problems.push({ severity: "error", param: ["bootstrap"], message, got: "1", wanted: "0, or 2 and more" });
+    problems.push({ param: ["bootstrap"], message, got: "1", wanted: "0, or 2 and more" });
   }
   return problems;
 }
@@ -51,7 +50,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     const say = ({ name, dimension, sha256 }: typeof a) =>
       `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
     problems.push({
-      severity: "error",
       input: "fake",
       message: "features of two extractors do not compare",
       got: say(b),
@@ -61,7 +59,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (a.sha256 !== null && b.sha256 !== null && JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)) {
     problems.push({
-      severity: "error",
       input: "fake",
       message: "images that were brought to the extractor's size and range in two ways do not compare",
       got: JSON.stringify(b.preprocessing),
@@ -74,7 +71,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   for (const name of vectors) {
     if (name === false || (real.vectors !== undefined && fake.vectors !== undefined)) continue;
     problems.push({
-      severity: "error",
       param: [name],
       message: `${name} needs the vectors of both sets, and statistics are all that is known of one`,
       fix: "give features in place of statistics",
@@ -83,7 +79,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   const least = Math.min(real.count, fake.count);
   if (params.kid !== undefined && params.kid.size > least) {
     problems.push({
-      severity: "error",
       param: ["kid", "size"],
       message: "a subset cannot hold more images than there are",
       got: `${params.kid.size} of ${least}`,
@@ -93,7 +88,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   const tooFew = (param: string, message: string, most: number, got: number) => {
     if (got <= most) return;
-    problems.push({ severity: "error", param: [param], message, got: `${got}`, wanted: `at most ${most}` });
+    problems.push({ param: [param], message, got: `${got}`, wanted: `at most ${most}` });
   };
   if (params.manifold !== undefined) {
     const { neighbours, limit } = params.manifold;
@@ -104,7 +99,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (params.inceptionScore !== undefined && fake.logits === undefined) {
     problems.push({
-      severity: "error",
       param: ["inceptionScore"],
       message: "the inception score needs logits, and the extractor of the fake images gives none",
       fix: "use features of extractor classifier, or of a graph with logits",
@@ -112,7 +106,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (params.perClass && (real.labels === undefined || fake.labels === undefined)) {
     problems.push({
-      severity: "error",
       param: ["perClass"],
       message: "both sets need labels",
       fix: "use images with labels; samples have them where the network was told labels",

@@ -16,7 +16,6 @@ export function differentSize(
   const [got, wanted] = [sizeText(images), sizeText(other.size)];
   if (got === wanted) return undefined;
   return {
-    severity: "error",
     input: port,
     message: `images of another size than ${other.name}`,
     got,

@@ -23,7 +23,6 @@ export function checkLabels(
 ): CheckProblem[] {
   if (labels === undefined || images?.classes !== null) return [];
   return [{
-    severity: "error",
     param: ["labels"],
     message: "the images have no labels to tell the network",
     got: "images without labels",
@@ -54,7 +53,6 @@ export function checkSchedules(
   const problems: CheckProblem[] = [];
   if (timesteps !== undefined && lossBuckets > timesteps) {
     problems.push({
-      severity: "error",
       param: ["lossBuckets"],
       message: "more buckets than timesteps to divide among them",
       got: `${lossBuckets}`,
@@ -64,7 +62,6 @@ export function checkSchedules(
   }
   if (decay !== undefined && decay.until <= warmupSteps) {
     problems.push({
-      severity: "error",
       param: ["learningRateDecay", "until"],
       message: "the decay of the learning rate must end after its warmup",
       got: `until ${decay.until}, warmupSteps ${warmupSteps}`,
@@ -86,7 +83,6 @@ export function checkTraining(
   const problems: CheckProblem[] = [];
   if (images.height !== images.width) {
     problems.push({
-      severity: "error",
       input: "images",
       message: "the network takes square images only",
       got: sizeText(images),
@@ -99,7 +95,6 @@ export function checkTraining(
   }
   if (batchSize % microBatches !== 0) {
     problems.push({
-      severity: "error",
       param: ["microBatches"],
       message: "micro-batches must be equal parts of a batch",
       got: `${microBatches} of a batch of ${batchSize}`,
@@ -109,7 +104,6 @@ export function checkTraining(
   }
   if (images.count !== undefined && batchSize > images.count) {
     problems.push({
-      severity: "error",
       param: ["batchSize"],
       message: "a batch needs more images than there are",
       got: `batchSize ${batchSize}, ${images.count} images`,
@@ -133,7 +127,6 @@ function fromUnet({ field, message }: UnetProblem, images: ImageSize): CheckProb
   const param = field === "imageSize" ? "multipliers" : field;
   const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message) ?? [];
   return {
-    severity: "error",
     param: ["model", param],
     message: `${about}: model.${param}`,
     ...(got === undefined || wanted === undefined ? { got: message } : { got, wanted }),

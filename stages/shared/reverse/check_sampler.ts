@@ -18,7 +18,6 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
     const { sigmaMin, sigmaMax } = sampler;
     if (sigmaMin !== undefined && sigmaMax !== undefined && sigmaMin >= sigmaMax) {
       problems.push({
-        severity: "error",
         param: ["sampler", "sigmaMin"],
         message: "the lowest noise level must be below the highest",
         got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
@@ -30,7 +29,6 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
   }
   if (timesteps !== undefined && sampler.steps !== undefined && sampler.steps > timesteps) {
     problems.push({
-      severity: "error",
       param: ["sampler", "steps"],
       message: "a sampler visits each timestep of the training schedule at most once",
       got: `${sampler.steps} steps`,
@@ -41,7 +39,6 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
   if (sampler.name !== "ancestral") return problems;
   if (sampler.variance === "learned" && !learnedVariance) {
     problems.push({
-      severity: "error",
       param: ["sampler", "variance"],
       message: "the network of the checkpoint did not learn a variance",
       got: "learned",

@@ -18,7 +18,6 @@ export function checkWalk(sampler: SamplerParams, { checkpoint, images }: WalkFa
   const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
   if (sampler.name === "dpmpp-2m" || sampler.name === "heun") {
     problems.push({
-      severity: "error",
       param: ["sampler", "name"],
       message: why,
       got: sampler.name,
