@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
 import type { CheckProblem, Facts } from "../contract.ts";
 import type { ImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 
 /** Params that belong to graphs. */
 const GRAPH_PARAMS = ["path", "url", "sha256", "preprocess", "output", "logits"] as const;
@@ -46,9 +46,6 @@ export function checkFeatures(
     }
   }
   const known = sizeSchema.safeParse(classifier).data;
-  if (extractor === "classifier" && images !== undefined && known !== undefined) {
-    const problem = differentSize("images", images, { name: "those of the classifier", size: known });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  if (extractor !== "classifier") return problems;
+  return problems.concat(checkSameSize("images", images, { name: "those of the classifier", size: known }));
 }

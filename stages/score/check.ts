@@ -1,7 +1,7 @@
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
 export type SetFacts = Partial<ImageFacts>;
@@ -20,11 +20,7 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
     });
   }
   const [real, fake] = [readImageFacts(sets.real), readImageFacts(sets.fake)];
-  if (real !== undefined && fake !== undefined) {
-    const problem = differentSize("fake", fake, { name: "the real ones", size: real });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  return problems.concat(checkSameSize("fake", fake, { name: "the real ones", size: real }));
 }
 
 /** Params that ask for nothing, or for what cannot be. */

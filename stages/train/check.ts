@@ -1,6 +1,7 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
 import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CheckProblem } from "../contract.ts";
+import { checkBatchSize } from "../shared/check_batch_size.ts";
 import { type ImageFacts, sizeText } from "../shared/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
@@ -102,16 +103,7 @@ export function checkTraining(
       fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,
     });
   }
-  if (images.count !== undefined && batchSize > images.count) {
-    problems.push({
-      param: ["batchSize"],
-      message: "a batch needs more images than there are",
-      got: `batchSize ${batchSize}, ${images.count} images`,
-      wanted: `batchSize at most ${images.count}`,
-      fix: `use batchSize: ${images.count} or less, or more images`,
-    });
-  }
-  return problems;
+  return problems.concat(checkBatchSize(batchSize, images.count));
 }
 
 /** The largest divisor of `whole` up to `limit`. */

@@ -37,17 +37,25 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
     });
   }
   if (sampler.name !== "ancestral") return problems;
-  if (sampler.variance === "learned" && !learnedVariance) {
-    problems.push({
-      param: ["sampler", "variance"],
-      message: "the network of the checkpoint did not learn a variance",
-      got: "learned",
-      wanted: "fixedsmall or fixedlarge",
-      fix: "use one of them, or train with variance: learned",
-    });
-  }
+  problems.push(...checkVariance(["sampler", "variance"], sampler.variance, learnedVariance));
   if (timesteps !== undefined) problems.push(...checkFixedLarge(sampler, timesteps));
   return problems;
+}
+
+/** Whether the network has the variance that is asked of it. */
+export function checkVariance(
+  param: readonly string[],
+  variance: string | undefined,
+  learned: boolean,
+): CheckProblem[] {
+  if (variance !== "learned" || learned) return [];
+  return [{
+    param,
+    message: "the network of the checkpoint did not learn a variance",
+    got: "learned",
+    wanted: "fixedsmall or fixedlarge",
+    fix: "use one of them, or train with variance: learned",
+  }];
 }
 
 /**
