@@ -1,14 +1,6 @@
 import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import {
-  CACHE_HELP,
-  CACHE_MODE_HELP,
-  CACHE_MODE_OPTION,
-  CACHE_OPTION,
-  type CacheArguments,
-  namesCache,
-  openCacheFor,
-} from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, type CacheArguments, namesCache, openCacheFor } from "../cache.ts";
 import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
@@ -45,8 +37,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

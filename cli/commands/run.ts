@@ -3,7 +3,7 @@ import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand, openForCommand, pipelineCommand } from "../load.ts";
@@ -33,8 +33,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

@@ -10,7 +10,7 @@ import {
   totalOf,
 } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { capacityOf, formatCost, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { explanationLines } from "../format/explanation.ts";
@@ -37,8 +37,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<stage>", "stage id")
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, id, options) => {
