@@ -1,5 +1,6 @@
 import type { CheckProblem, StageEnd } from "../contract.ts";
 
+/** Whether it keeps the stage from running, and is no mere warning. */
 export function isError({ severity }: CheckProblem): boolean {
   return severity !== "warning";
 }
