@@ -9,6 +9,7 @@ export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
+export { shellWord } from "./engine/diagnostic/shell_word.ts";
 export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { EARLIER_NOTE, findEarlier } from "./engine/execute/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/execute/nothing_to_do.ts";

@@ -1,11 +1,16 @@
+import { Option } from "@commander-js/extra-typings";
 import type { Diagnostic, SharedCache } from "noiseline";
 import { importLate } from "noiseline/core";
 import { refuseWith } from "./io.ts";
 
-export const CACHE_OPTION = "--cache <place>";
-export const CACHE_HELP = "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)";
-export const CACHE_MODE_OPTION = "--cache-mode <mode>";
-export const CACHE_MODE_HELP = "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)";
+export const CACHE_OPTION = new Option(
+  "--cache <place>",
+  "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)",
+);
+export const CACHE_MODE_OPTION = new Option(
+  "--cache-mode <mode>",
+  "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)",
+);
 
 export interface CacheArguments {
   readonly cache?: string | undefined;

@@ -101,26 +101,21 @@ export function rightsOfStages(
 ) {
   const requests = requestsOf(stages, pipeline.folder);
   if (requests.length === 0) return [];
-  const open = new Map(new Grants(pipeline.folder).open(requests).map((request) => [request.file, request]));
-  return requests.map((request) => ({ request, missing: open.get(request.file)?.rights ?? [] }));
+  const grants = new Grants(pipeline.folder);
+  return requests.map((request) => ({ ...request, missing: grants.open([request])[0]?.rights ?? [] }));
 }
 
 type ListedRights = ReturnType<typeof rightsOfStages>;
 
 export function rightsToJson(listed: ListedRights): unknown[] {
-  return listed.map(({ request: { stage, rights }, missing }) => ({
-    stage: stage.entry,
-    file: stage.kind.name,
-    rights,
-    missing,
-  }));
+  return listed.map(({ stage, rights, missing }) => ({ stage: stage.entry, file: stage.kind.name, rights, missing }));
 }
 
 /** Lines about what custom stages ask for; none where they ask for nothing. */
 export function formatRights(listed: ListedRights): string[] {
   if (listed.length === 0) return [];
   const style = styleFor();
-  const rows = listed.map(({ request, missing }) => {
+  const rows = listed.map(({ missing, ...request }) => {
     const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
     return [...rowOf(request), style.dim(state)];
   });

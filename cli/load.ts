@@ -1,3 +1,4 @@
+import { Command } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
 import {
   type Diagnostic,
@@ -100,4 +101,11 @@ export function makePlanner({ pipeline, store }: Loaded, options: PlanOptions, j
 /** Collects a repeatable option. */
 export function collect(value: string, before: string[]): string[] {
   return [...before, value];
+}
+
+/** A command about the pipeline in a file. */
+export function pipelineCommand(name: string) {
+  return new Command(name).argument("<file>", "pipeline file (.yaml or .ts)")
+    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
+    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[]);
 }

@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { shellWord } from "noiseline/core";
 
 /** The folder of the toolkit, whose pipelines serve as templates too. */
 export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
@@ -19,11 +20,6 @@ export function nearestConfig(folder: string): string | undefined {
     for (const name of ["deno.json", "deno.jsonc"]) if (isThere(join(at, name))) return join(at, name);
     if (dirname(at) === at) return undefined;
   }
-}
-
-/** Quote a word for a shell where it needs it. */
-export function shellWord(word: string): string {
-  return /^[\w./:=@%+~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** What stands for `noiseline` on the command line in a folder: a task of the clone, one that `new` wrote, or the program. */

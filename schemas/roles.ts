@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Def, defOf } from "./zod_def.ts";
 
 /**
  * What a stage param means to the cache.
@@ -55,139 +56,105 @@ export function legacy<T extends z.ZodType>(schema: T, value: unknown): T {
 /** Role and legacy value of each top-level param that has one. Params that are missing here are plain identity params. */
 export type ParamRoles = Readonly<Record<string, ParamMeta>>;
 
-/** What Zod says of a schema that holds others; which of these it has depends on its type. */
-type Def =
-  & { readonly type: string; readonly getter?: () => z.ZodType; readonly values?: readonly unknown[] }
-  & Partial<
-    Record<
-      "innerType" | "in" | "out" | "left" | "right" | "element" | "keyType" | "valueType" | "rest" | "catchall",
-      z.ZodType
-    >
-  >
-  & Partial<Record<"options" | "items", readonly z.ZodType[]>>
-  & { readonly shape?: Readonly<Record<string, z.ZodType>> };
-
 const ANYTHING = ["any", "unknown", "custom", "transform", "lazy", "promise", "function"];
 const TEXTS = ["string", "enum", "template_literal", ...ANYTHING];
 
+/** What a schema stands for: the param itself, whatever wraps it; a part or an alternative of it; or nothing of it. */
+type Scope = "whole" | "part" | "hidden";
+
+type Part = readonly [schema: z.ZodType | null | undefined, place: Place, scope: Scope];
+
+/** The schemas that one holds. What is transformed, and keys, do not come out as a part of the param. */
+function partsOf({ type, getter, options = [], items = [], shape = {}, ...def }: Def): Part[] {
+  const parts = (scope: Scope, place: Place, schemas: readonly Part[0][]) =>
+    schemas.map((schema): Part => [schema, place, scope]);
+  return [
+    ...parts("whole", [], [def.innerType, def.out, type === "lazy" ? getter?.() : undefined]),
+    ...parts("hidden", [], [def.in, def.keyType]),
+    ...parts("part", [], [def.left, def.right, ...options]),
+    ...parts("part", [null], [def.element, def.valueType, def.rest, def.catchall]),
+    ...[...Object.entries(items), ...Object.entries(shape)].flatMap(([key, one]) => parts("part", [key], [one])),
+  ];
+}
+
 /** The roles in one param, and why some of them cannot be kept. */
-class ParamReader {
-  role: ParamRole | undefined;
-  legacy: { readonly legacy?: unknown } = {};
-  readonly files: Place[] = [];
-  readonly problems: string[] = [];
-  readonly #name: string;
+function readParam(name: string, param: z.ZodType): { readonly meta: ParamMeta; readonly problems: Iterable<string> } {
+  let meta: ParamMeta = {};
+  const files: Place[] = [];
   /** Where other texts than paths may stand, and where anything may. */
-  readonly #texts: { readonly at: Place; readonly anything: boolean }[] = [];
-  readonly #open = new Set<z.ZodType>();
-  #recursive = false;
-  #hidden = false;
-  #marks = 0;
+  const texts: { readonly at: Place; readonly anything: boolean }[] = [];
+  const open = new Set<z.ZodType>();
+  let recursive = false;
+  const problems = new Set<string>();
+  const refuse = (message: string) => problems.add(`param "${name}": ${message}`);
 
-  constructor(name: string, schema: z.ZodType) {
-    this.#name = name;
-    this.#visit(schema, [], true);
-    for (const at of this.files) {
-      const clash = this.#texts.some((one) =>
-        (one.anything ? one.at.length <= at.length : one.at.length === at.length) &&
-        one.at.every((part, index) => part === null || at[index] === null || part === at[index])
-      );
-      if (clash) this.#refuse("a text there may be a path or not: give what is no path another type");
-    }
-    if (this.files.length > 0 && this.#recursive) this.#refuse("a file in a schema that holds itself cannot be found");
-    if (this.files.length > 0 && name.includes("[")) this.#refuse("a param with files needs a name without [");
-  }
-
-  #refuse(message: string): void {
-    const text = `param "${this.#name}": ${message}`;
-    if (!this.problems.includes(text)) this.problems.push(text);
-  }
-
-  /** @param whole whether this is the param itself, whatever wraps it, not a part or one of several alternatives */
-  #visit(schema: z.ZodType, at: Place, whole: boolean): void {
-    if (this.#open.has(schema)) {
-      this.#recursive = true;
+  const take = (role: ParamRole) => {
+    if (meta.role !== undefined && meta.role !== role) refuse(`it cannot be ${meta.role} and ${role}`);
+    meta = { ...meta, role };
+  };
+  const visit = (schema: z.ZodType, at: Place, scope: Scope): void => {
+    if (open.has(schema)) {
+      recursive = true;
       return;
     }
-    const def = schema._zod.def as unknown as Def;
+    const def = defOf(schema);
     const { roles = [], ...legacy } = paramMeta.get(schema) ?? {};
-    this.#take(roles, legacy, at, { whole, isText: TEXTS.includes(baseType(def)) });
-    this.#open.add(schema);
-    if (!roles.includes("external")) this.#visitParts(def, at, whole);
-    this.#open.delete(schema);
-  }
-
-  #take(
-    roles: readonly ParamRole[],
-    legacy: { readonly legacy?: unknown },
-    at: Place,
-    { whole, isText }: { readonly whole: boolean; readonly isText: boolean },
-  ): void {
-    this.#marks += roles.length + Object.keys(legacy).length;
-    for (const role of roles) {
-      if (role === "external" && !isText) this.#refuse("externalFile(…) belongs around the text that is the path");
-      if (role === "external") this.files.push(at);
-      else if (!whole) this.#refuse(`${role}(…) counts on a whole param, not on a part of it`);
-      if ((this.role ?? role) !== role) this.#refuse(`it cannot be ${this.role} and ${role}`);
-      this.role = role;
+    const marks = [...roles, ...Object.keys(legacy)];
+    if (scope === "hidden" && marks.length > 0) {
+      refuse("what is transformed, and keys of maps, can have no role");
     }
-    if (!("legacy" in legacy)) return;
-    if (whole) this.legacy = legacy;
-    else this.#refuse("legacy(…) counts on a whole param, not on a part of it");
-  }
-
-  /** What does not come out as a part of the param must have no roles. */
-  #visitHidden(schema: z.ZodType, at: Place): void {
-    const before = [this.#hidden, this.#marks] as const;
-    this.#hidden = true;
-    this.#visit(schema, at, false);
-    this.#hidden = before[0];
-    if (this.#marks > before[1]) this.#refuse("what is transformed, and keys of maps, can have no role");
-  }
-
-  #visitParts(def: Def, at: Place, whole: boolean): void {
+    for (const mark of scope === "part" ? marks : []) {
+      if (mark !== "external") refuse(`${mark}(…) counts on a whole param, not on a part of it`);
+    }
+    if (scope === "whole") meta = { ...meta, ...legacy };
+    roles.forEach(take);
     const isText = TEXTS.includes(def.type) || def.values?.some((one) => typeof one === "string") === true;
-    if (isText && !this.#hidden) this.#texts.push({ at, anything: ANYTHING.includes(def.type) });
-    if (def.innerType !== undefined) this.#visit(def.innerType, at, whole);
-    if (def.type === "lazy" && def.getter !== undefined) this.#visit(def.getter(), at, whole);
-    if (def.out !== undefined) this.#visit(def.out, at, whole);
-    for (const one of [def.in, def.keyType]) if (one !== undefined) this.#visitHidden(one, at);
-    for (const one of [def.left, def.right, ...def.options ?? []]) if (one !== undefined) this.#visit(one, at, false);
-    for (const one of [def.element, def.valueType, def.rest, def.catchall]) {
-      if (one !== undefined && one !== null) this.#visit(one, [...at, null], false);
+    if (roles.includes("external")) {
+      if (!TEXTS.includes(baseType(def))) refuse("externalFile(…) belongs around the text that is the path");
+      files.push(at);
+      return;
     }
-    for (const [key, one] of [...Object.entries(def.items ?? []), ...Object.entries(def.shape ?? {})]) {
-      this.#visit(one, [...at, key], false);
+    if (isText && scope !== "hidden") texts.push({ at, anything: ANYTHING.includes(def.type) });
+    open.add(schema);
+    for (const [part, place, inner] of partsOf(def)) {
+      if (part) visit(part, [...at, ...place], scope === "hidden" || inner === "whole" ? scope : inner);
     }
-    const unread = def.type === "map" || def.type === "set";
-    if (unread && this.role !== undefined) this.#refuse("a Map or Set cannot be a param");
+    open.delete(schema);
+    if ((def.type === "map" || def.type === "set") && meta.role !== undefined) refuse("a Map or Set cannot be a param");
+  };
+  visit(param, [], "whole");
+
+  for (const at of files) {
+    const clash = texts.some((one) =>
+      (one.anything ? one.at.length <= at.length : one.at.length === at.length) &&
+      one.at.every((part, index) => part === null || at[index] === null || part === at[index])
+    );
+    if (clash) refuse("a text there may be a path or not: give what is no path another type");
   }
+  if (files.length > 0 && recursive) refuse("a file in a schema that holds itself cannot be found");
+  if (files.length > 0 && name.includes("[")) refuse("a param with files needs a name without [");
+  const isPath = files.length === 1 && files[0]!.length === 0;
+  return { meta: files.length === 0 || isPath ? meta : { ...meta, files }, problems };
 }
 
 /** The type below optional, default and the like. */
 function baseType({ type, innerType, out }: Def): string {
   const inner = innerType ?? out;
-  return inner === undefined ? type : baseType(inner._zod.def as unknown as Def);
+  return inner === undefined ? type : baseType(defOf(inner));
 }
 
 /** Read the roles of a kind's params from its schema, and what keeps some from being kept. */
 export function readRoles(
   params: z.ZodObject,
 ): { readonly roles: ParamRoles; readonly problems: readonly string[] } {
-  const roles = new Map<string, ParamMeta>();
-  const problems: string[] = [];
-  for (const [name, schema] of Object.entries(params.shape)) {
-    const { role, legacy, files, problems: found } = new ParamReader(name, schema as z.ZodType);
-    problems.push(...found);
-    const isPath = files.length === 1 && files[0]!.length === 0;
-    if (role === undefined && !("legacy" in legacy)) continue;
-    roles.set(name, {
-      ...(role === undefined ? {} : { role }),
-      ...legacy,
-      ...(files.length === 0 || isPath ? {} : { files }),
-    });
-  }
-  const extents = [...roles].filter(([, { role }]) => role === "extent").map(([name]) => name);
+  const read = Object.entries(params.shape).map(([name, schema]) =>
+    [name, readParam(name, schema as z.ZodType)] as const
+  );
+  const problems = read.flatMap(([, param]) => [...param.problems]);
+  const roles = read.map(([name, { meta }]) => [name, meta] as const).filter(([, meta]) =>
+    Object.keys(meta).length > 0
+  );
+  const extents = roles.filter(([, { role }]) => role === "extent").map(([name]) => name);
   if (extents.length > 1) problems.push(`${extents.join(" and ")} cannot both be extents`);
   return { roles: Object.fromEntries(roles), problems };
 }

@@ -169,7 +169,8 @@ export type Facts = Readonly<Record<string, unknown>>;
 
 /** A problem that a kind finds in its params or in what its inputs will be, before anything runs. */
 export interface CheckProblem {
-  readonly severity: "error" | "warning";
+  /** An error where it does not say. */
+  readonly severity?: "error" | "warning";
   /** The param it is about, as a path below `with`, or the input port. */
   readonly param?: readonly (string | number)[];
   readonly input?: string;

@@ -1,8 +1,8 @@
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { type Pipeline, rankingsOf } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson, printLine } from "../io.ts";
-import { collect, loadForCommand } from "../load.ts";
+import { loadForCommand, pipelineCommand } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -12,11 +12,8 @@ Examples:
 
 /** `graph FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("graph").summary("Print the stages as a graph, for Mermaid or Graphviz")
+  return pipelineCommand("graph").summary("Print the stages as a graph, for Mermaid or Graphviz")
     .description("Print the stages and what they read, as a Mermaid flowchart or in the DOT language of Graphviz.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .addOption(
       new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"] as const)
         .default("mermaid" as const),

@@ -1,10 +1,10 @@
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { toCsv } from "../format/csv.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
 import type { MetricRow } from "../report/metric_rows.ts";
 import { problem } from "../operands.ts";
 import { failWith } from "../results.ts";
@@ -17,13 +17,10 @@ Examples:
 
 /** `metrics FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("metrics").summary("Print the metrics of a pipeline, or hand them to other programs")
+  return pipelineCommand("metrics").summary("Print the metrics of a pipeline, or hand them to other programs")
     .description(
       "Every metric that a pipeline's stages have produced, as a table, CSV, JSON, or TensorBoard event files.",
     )
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")

@@ -1,10 +1,9 @@
 import { Command } from "@commander-js/extra-typings";
-import { suggestName } from "noiseline";
+import { shellWord, suggestName } from "noiseline/core";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { styleFor } from "../format/style.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import { shellWord } from "../program.ts";
 import type { ScaffoldProblem } from "../scaffold/failure.ts";
 import { checkName } from "../scaffold/names.ts";
 import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";

@@ -1,15 +1,6 @@
-import { Command } from "@commander-js/extra-typings";
 import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import {
-  CACHE_HELP,
-  CACHE_MODE_HELP,
-  CACHE_MODE_OPTION,
-  CACHE_OPTION,
-  type CacheArguments,
-  namesCache,
-  openCacheFor,
-} from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, type CacheArguments, namesCache, openCacheFor } from "../cache.ts";
 import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
@@ -26,6 +17,7 @@ import {
   makePlanner,
   type Opened,
   openForCommand,
+  pipelineCommand,
   planNothingFor,
 } from "../load.ts";
 
@@ -38,18 +30,14 @@ Examples:
 
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("plan").summary("Show what would run, why, and about how long")
+  return pipelineCommand("plan").summary("Show what would run, why, and about how long")
     .description("Show what `run` would do, without doing it. Nothing is written.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("[stages...]", "plan only these stages and what they need")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

@@ -1,8 +1,7 @@
-import { Command } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
 import { problem } from "../operands.ts";
 import { failWith } from "../results.ts";
 
@@ -13,11 +12,8 @@ Examples:
 
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("report").summary("Make a page of a pipeline's results")
+  return pipelineCommand("report").summary("Make a page of a pipeline's results")
     .description("Write one HTML file with what a pipeline has produced so far. It opens from disk, without a network.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print where the page is as JSON")

@@ -1,13 +1,12 @@
-import { Command } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand, openForCommand } from "../load.ts";
+import { collect, loadForCommand, openForCommand, pipelineCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
@@ -23,12 +22,9 @@ Examples:
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("run").summary("Reach the declared state of a pipeline")
+  return pipelineCommand("run").summary("Reach the declared state of a pipeline")
     .description("Run the stages whose inputs changed, in dependency order. Running again does nothing.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("[stages...]", "reach only these stages and what they need")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
     .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect, [] as string[])
@@ -37,8 +33,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

@@ -1,9 +1,8 @@
-import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { listLeaves } from "../format/leaves.ts";
 import { styleFor } from "../format/style.ts";
 import { printJson, printLine } from "../io.ts";
-import { collect, loadForCommand } from "../load.ts";
+import { loadForCommand, pipelineCommand } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -12,11 +11,8 @@ Examples:
 
 /** `show FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("show").summary("Print the resolved pipeline with the origin of each value")
+  return pipelineCommand("show").summary("Print the resolved pipeline with the origin of each value")
     .description("Print every value after overrides, interpolation and defaults, and where it comes from.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--json", "print values and origins as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

@@ -1,4 +1,3 @@
-import { Command } from "@commander-js/extra-typings";
 import { join } from "node:path";
 import { findEarlier, findRuns, type Runs } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
@@ -10,7 +9,7 @@ import { phraseEarlier } from "../reporters/ending.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner, openForCommand, planNothingFor } from "../load.ts";
+import { loadForCommand, makePlanner, openForCommand, pipelineCommand, planNothingFor } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -19,11 +18,8 @@ Examples:
 
 /** `status FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("status").summary("Show what is there and what is running")
+  return pipelineCommand("status").summary("Show what is there and what is running")
     .description("Show the state of each stage, the last run, and the process to signal while one is on.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print the status as JSON")
     .addHelpText("after", EXAMPLES)

@@ -1,9 +1,8 @@
-import { Command } from "@commander-js/extra-typings";
 import { diagnosticToJson } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -12,11 +11,8 @@ Examples:
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("validate").summary("Check a pipeline file")
+  return pipelineCommand("validate").summary("Check a pipeline file")
     .description("Check a pipeline as `run` would, and say everything that is wrong with it.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

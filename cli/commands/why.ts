@@ -1,4 +1,3 @@
-import { Command } from "@commander-js/extra-typings";
 import {
   explainStages,
   type Explanation,
@@ -11,7 +10,7 @@ import {
   totalOf,
 } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_HELP, CACHE_MODE_HELP, CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
+import { CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { capacityOf, formatCost, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { explanationLines } from "../format/explanation.ts";
@@ -20,7 +19,7 @@ import { formatLive } from "../format/live.ts";
 import { formatState } from "../format/reasons.ts";
 import { type Style, styleFor } from "../format/style.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -31,18 +30,14 @@ Examples:
 
 /** `why FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("why").summary("Explain why a stage would run, value by value")
+  return pipelineCommand("why").summary("Explain why a stage would run, value by value")
     .description(
       "Compare a stage with its last result: what changed, where it is written, what follows, what it costs.",
     )
-    .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("<stage>", "stage id")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .option(CACHE_OPTION, CACHE_HELP)
-    .option(CACHE_MODE_OPTION, CACHE_MODE_HELP)
+    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, id, options) => {

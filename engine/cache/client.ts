@@ -1,7 +1,8 @@
+import { Buffer } from "node:buffer";
 import { delay } from "@std/async";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { Limit } from "../limit.ts";
-import { concatenate, MAX_RECORD_BYTES } from "../store/reading.ts";
+import { MAX_RECORD_BYTES } from "../store/reading.ts";
 import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
 
 /** How long to wait, in milliseconds. */
@@ -75,12 +76,7 @@ export class CacheClient {
   warn(message: string, fix?: string): void {
     if (this.#warned || this.stop.aborted) return;
     this.#warned = true;
-    this.#warn({
-      severity: "warning",
-      code: "cache",
-      message: `The shared cache ${this.name}: ${message}`,
-      ...(fix === undefined ? {} : { fix }),
-    });
+    this.#warn({ severity: "warning", code: "cache", message: `The shared cache ${this.name}: ${message}`, fix });
   }
 
   /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
@@ -97,7 +93,7 @@ export class CacheClient {
       left = MAX_SEALED_BYTES;
     };
     if (!await this.stream(name, take, restart)) return undefined;
-    return left < 0 ? new Uint8Array() : concatenate(chunks);
+    return left < 0 ? new Uint8Array() : Buffer.concat(chunks);
   }
 
   /**

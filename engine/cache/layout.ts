@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
+import { parseJson } from "../store/read_record.ts";
 
 /** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
 export const VERSION = "v1";
@@ -46,10 +47,6 @@ export function unseal<T extends z.ZodType>(content: Uint8Array, schema: T): Uns
   if (text === undefined || sum !== sha256Of(text) || rest.length !== 1 || rest[0] !== "") {
     return { problem: "damaged" };
   }
-  try {
-    const parsed = schema.safeParse(JSON.parse(text));
-    return parsed.success ? { record: parsed.data } : { problem: "foreign" };
-  } catch {
-    return { problem: "foreign" };
-  }
+  const record = parseJson(text, schema);
+  return record === undefined ? { problem: "foreign" } : { record };
 }

@@ -31,13 +31,8 @@ export async function openSharedCache(
   const settings = settleS3(location.value);
   if ("trouble" in settings) {
     const { message, fix } = settings.trouble;
-    return refuse([{
-      severity: "error",
-      code: "cache",
-      message: `Cannot use the shared cache: ${message}`,
-      got: place,
-      ...(fix === undefined ? {} : { fix }),
-    }]);
+    const unusable = `Cannot use the shared cache: ${message}`;
+    return refuse([{ severity: "error", code: "cache", message: unusable, got: place, fix }]);
   }
   const { S3Backend } = await import("./s3_backend.ts");
   return succeed(new SharedCache(new S3Backend(settings, location.value.prefix), mode, options));

@@ -1,3 +1,4 @@
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { showValue } from "../diagnostic/format.ts";
 import { compareCodeUnits } from "../fingerprint/encode.ts";
 import { isRecord } from "../load/tree.ts";
@@ -16,12 +17,9 @@ export interface AxisValue {
 export type Combination = Readonly<Record<string, AxisValue>>;
 
 /** A problem of a matrix and the path that it is about. */
-export interface MatrixProblem {
+export interface MatrixProblem extends Pick<Diagnostic, "message" | "got" | "wanted"> {
   readonly path: DocumentPath;
-  readonly message: string;
   readonly fix: string;
-  readonly got?: string;
-  readonly wanted?: string;
 }
 
 export type Parsed<T> = { readonly value: T } | { readonly problems: readonly MatrixProblem[] };
@@ -273,13 +271,5 @@ function wrong(
   got?: string,
   wanted?: string,
 ): { problems: MatrixProblem[] } {
-  return {
-    problems: [{
-      path,
-      message,
-      fix,
-      ...(got === undefined ? {} : { got }),
-      ...(wanted === undefined ? {} : { wanted }),
-    }],
-  };
+  return { problems: [{ path, message, fix, got, wanted }] };
 }

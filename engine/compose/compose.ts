@@ -3,8 +3,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import { isRecord } from "../load/tree.ts";
-import type { DocumentPath, SourceDocument } from "../source/document.ts";
-import { formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath, type SourceDocument } from "../source/document.ts";
 import { type Layer, layeredDocument } from "./layers.ts";
 import { mergeValues } from "./merge.ts";
 import { rebase } from "./rebase.ts";
@@ -58,14 +57,16 @@ export async function composeDocument(
         ? `more than ${MAX_FILES} files extend each other`
         : undefined;
       if (problem !== undefined) {
-        return refuse([placed(document.value, at, { message: problem, fix: "remove one of these" })]);
+        return refuse([
+          diagnosticAt(document.value, at, { code: "invalid-value", message: problem, fix: "remove one of these" }),
+        ]);
       }
       const under = await readStack(base, nameOf(name, written), [...chain, base]);
       if (!under.ok) return refuse(under.diagnostics.map((one) => extendedBy(one, document.value, at)));
       stack = stack === undefined ? under.value : over(stack, under.value.value, under.value.layers);
     }
     if (chain.length === 1 && bases.value.length > 0 && !Object.hasOwn(value, "name")) {
-      return refuse([placed(document.value, ["extends"], {
+      return refuse([diagnosticAt(document.value, ["extends"], {
         code: "missing-key",
         message: "name is missing: two pipelines of one name would share the folder of their outputs",
         fix: "add name, another than that of the file that it extends",
@@ -134,7 +135,8 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
 function profileProblems(profiles: unknown, document: SourceDocument): Diagnostic[] {
   if (profiles === undefined) return [];
   if (!isRecord(profiles)) {
-    return [placed(document, ["profiles"], {
+    return [diagnosticAt(document, ["profiles"], {
+      code: "invalid-value",
       message: "profiles is not valid",
       got: showValue(profiles),
       wanted: "a map of names to parts of a pipeline",
@@ -146,7 +148,8 @@ function profileProblems(profiles: unknown, document: SourceDocument): Diagnosti
     if (!isRecord(profile)) {
       const fix = "write what it changes, such as stages: { train: { with: { steps: 100 } } }";
       return [
-        placed(document, at, {
+        diagnosticAt(document, at, {
+          code: "invalid-value",
           message: `${at.join(".")} is not valid`,
           got: showValue(profile),
           wanted: "a map",
@@ -155,7 +158,7 @@ function profileProblems(profiles: unknown, document: SourceDocument): Diagnosti
       ];
     }
     return Object.keys(profile).filter((key) => !PROFILE_KEYS.includes(key)).map((key) =>
-      placed(document, [...at, key], {
+      diagnosticAt(document, [...at, key], {
         code: "unknown-key",
         message: `unknown key "${key}" in ${at.join(".")}`,
         fix: suggestName(key, PROFILE_KEYS),
@@ -174,7 +177,8 @@ function basesOf(document: SourceDocument): Result<{ written: string; at: Docume
     const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
     return succeed(list.map((each: string, index) => ({ written: each, at: place(index) })));
   }
-  return refuse([placed(document, ["extends"], {
+  return refuse([diagnosticAt(document, ["extends"], {
+    code: "invalid-value",
     message: "extends is not valid",
     got: showValue(wrong ?? written),
     wanted: "a path of a pipeline file, or a list of them",
@@ -188,22 +192,6 @@ function extendedBy(problem: Diagnostic, document: SourceDocument, at: DocumentP
   if (span === undefined) return problem;
   if (problem.span === undefined) return { ...problem, span };
   return { ...problem, related: [...problem.related ?? [], { message: "extended here", span }] };
-}
-
-function placed(
-  document: SourceDocument,
-  path: DocumentPath,
-  problem: Omit<Diagnostic, "severity" | "code" | "span" | "path"> & { readonly code?: Diagnostic["code"] },
-  target: "key" | "value" = "value",
-): Diagnostic {
-  const span = document.locate(path, target);
-  return {
-    severity: "error",
-    code: "invalid-value",
-    path: formatPath(path),
-    ...problem,
-    ...(span === undefined ? {} : { span }),
-  };
 }
 
 function nameOf(from: string, written: string): string {

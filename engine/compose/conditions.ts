@@ -23,7 +23,7 @@ export function leaveOut(root: unknown): Pruned {
   const readers = readersOf(stages);
   // A map gives what is added while it is walked through.
   for (const gone of leftOut.keys()) {
-    for (const id of readers.get(gone) ?? []) {
+    for (const { id } of readers.get(gone) ?? []) {
       const lost = leftOut.has(id) ? undefined : lostSource(stages[id], leftOut);
       if (lost !== undefined) leftOut.set(id, { reads: lost });
     }
@@ -44,26 +44,23 @@ function isFalse(condition: unknown): boolean {
   return Array.isArray(values) && !values.includes(value);
 }
 
-function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
+/** The stage that a reference names. */
+function stageIn(text: unknown): string | undefined {
   const reference = typeof text === "string" ? parseReference(text) : undefined;
-  const id = reference === undefined ? undefined : stageIdOf(reference);
+  return reference && stageIdOf(reference);
+}
+
+function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
+  const id = stageIn(text);
   return id !== undefined && gone.has(id) ? id : undefined;
 }
 
 /** The stages that read each stage. */
-function readersOf(stages: Entries): Map<string, string[]> {
-  const readers = new Map<string, string[]>();
-  for (const [id, entry] of Object.entries(stages)) {
-    for (const text of Object.values(inputsOf(entry)).flat()) {
-      const reference = typeof text === "string" ? parseReference(text) : undefined;
-      if (reference === undefined) continue;
-      const source = stageIdOf(reference);
-      const known = readers.get(source);
-      if (known === undefined) readers.set(source, [id]);
-      else known.push(id);
-    }
-  }
-  return readers;
+function readersOf(stages: Entries) {
+  const references = Object.entries(stages).flatMap(([id, entry]) =>
+    Object.values(inputsOf(entry)).flat().map((text) => ({ id, source: stageIn(text) }))
+  );
+  return Map.groupBy(references, ({ source }) => source);
 }
 
 /** A stage without which a port has nothing to read. */

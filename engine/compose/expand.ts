@@ -1,3 +1,4 @@
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
@@ -164,8 +165,8 @@ class Expander {
     }
   }
 
-  #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
-    this.#problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): void {
+    this.#problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   #parse(written: unknown, at: DocumentPath): readonly Combination[] {
@@ -305,7 +306,6 @@ class Expander {
       this.#problems.push({
         path: original,
         problem: {
-          severity: "error",
           code: "interpolation",
           message,
           fix: known.length === 0

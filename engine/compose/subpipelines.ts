@@ -114,8 +114,8 @@ class Scope {
     }));
   }
 
-  #report(path: DocumentPath, message: string, fix: string, more: { got?: string; wanted?: string } = {}): void {
-    this.#found.problems.push({ path, problem: { severity: "error", code: "invalid-value", message, fix, ...more } });
+  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): undefined {
+    return void this.#found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   async #read(
@@ -136,8 +136,7 @@ class Scope {
     const path = resolve(this.#home, uses);
     if (this.#chain.includes(path) || this.#chain.length > MAX_DEPTH) {
       const files = [...this.#chain, path].map((one) => relative(this.#home, one)).join(" -> ");
-      this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these");
-      return undefined;
+      return this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these");
     }
     const read = await this.#options.read(shownName(this.#options.file, uses));
     if (!read.ok) {
@@ -150,13 +149,11 @@ class Scope {
     }
     const inner = rebase(read.value.value, relative(this.#home, dirname(path)));
     if (!isRecord(inner) || !isRecord(inner["stages"])) {
-      this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
-      return undefined;
+      return this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
     }
     const refused = this.#options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
     if (refused !== undefined) {
-      this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
-      return undefined;
+      return this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
     }
     const known = Object.keys(pipelineFileSchema.shape);
     for (const key of Object.keys(inner).filter((one) => !known.includes(one))) {

@@ -2,8 +2,7 @@ import { dirname, relative, resolve } from "node:path";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { showValue } from "../diagnostic/format.ts";
 import { isRecord } from "../load/tree.ts";
-import type { DocumentPath, SourceDocument } from "../source/document.ts";
-import { formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath, type SourceDocument } from "../source/document.ts";
 import type { Layer } from "./layers.ts";
 import { mergeValues } from "./merge.ts";
 import { rebase } from "./rebase.ts";
@@ -52,15 +51,13 @@ export async function readVars(
 }
 
 function invalid(document: SourceDocument, at: DocumentPath, got: string): Diagnostic {
-  const span = document.locate(at) ?? document.whole;
-  return {
-    severity: "error",
+  const fix = "write vars: { size: 16 }, or vars: ./sizes.yaml with size: 16 in that file";
+  const problem = diagnosticAt(document, at, {
     code: "invalid-value",
     message: "vars are not valid",
-    path: formatPath(at),
     got,
     wanted: WANTED,
-    fix: "write vars: { size: 16 }, or vars: ./sizes.yaml with size: 16 in that file",
-    ...(span === undefined ? {} : { span }),
-  };
+    fix,
+  });
+  return { ...problem, span: problem.span ?? document.whole };
 }

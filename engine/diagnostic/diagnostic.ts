@@ -48,17 +48,20 @@ export interface Diagnostic {
   readonly code: DiagnosticCode;
   /** What is wrong, as a sentence without a final period. */
   readonly message: string;
-  readonly span?: Span;
+  readonly span?: Span | undefined;
   /** The path in the document, such as `stages.train.with.steps`. */
   readonly path?: string;
-  readonly got?: string;
-  readonly wanted?: string;
-  readonly fix?: string;
+  readonly got?: string | undefined;
+  readonly wanted?: string | undefined;
+  readonly fix?: string | undefined;
   /** Where a value that is not written at `span` itself came from, nearest first. */
-  readonly origin?: readonly string[];
+  readonly origin?: readonly string[] | undefined;
   /** Other places that belong to the problem, such as the first of two equal keys. */
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
+
+/** What is wrong at a place that is told apart from it; an error where it does not say. */
+export type Problem = Omit<Diagnostic, "severity" | "span" | "path"> & Partial<Pick<Diagnostic, "severity">>;
 
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { type Pipeline, predecessorsOf } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { removeQuietly, rename, writeUnflushed } from "../store/files.ts";
+import { removeQuietly, rename, writeNew } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
@@ -73,9 +73,10 @@ export class EarlierNote {
       const lines = found.slice(0, NAMED).map((id) => `  ${id}${this.#isKnown(id) ? "" : "  (no stage any more)"}`);
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
       const advice = "A run of the whole pipeline brings those of its stages up to date; the others may be removed.";
-      // Named as a view that is being made, so that it is swept like one after a kill.
+      // Named as a view that is being made, so that it is swept like one after a kill; and flushed, as what a power cut
+      // left of it would be taken for the user's.
       const fresh = join(dirname(this.#path), `.new-earlier-${Deno.pid}`);
-      writeUnflushed(fresh, [HEADING, "", ...lines, "", advice, ""].join("\n"));
+      writeNew(fresh, [HEADING, "", ...lines, "", advice, ""].join("\n"));
       rename(fresh, this.#path);
     });
   }

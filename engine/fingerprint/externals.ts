@@ -4,7 +4,7 @@ import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Origins } from "../load/origin.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
-import { type DocumentPath, formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath } from "../source/document.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
 import { artifactDigest } from "./keys.ts";
@@ -145,17 +145,12 @@ function placeUnreadable(
   { name, at: param, path, message }: UnreadableExternal,
   origins: Origins,
 ): Diagnostic {
-  const at = ["stages", stage.entry, "with", ...param];
-  const span = origins.locate(at);
-  return {
-    severity: "error",
+  return diagnosticAt(origins, ["stages", stage.entry, "with", ...param], {
     code: "external",
     message: `stage "${stage.id}": cannot read ${name}: ${message}`,
-    path: formatPath(at),
     got: path,
     fix: "correct the path; it is relative to the pipeline file",
-    ...(span === undefined ? {} : { span }),
-  };
+  });
 }
 
 /** Files that a stage is to read and that are not there, without a look into those that are. */

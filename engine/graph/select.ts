@@ -18,17 +18,13 @@ export function selectStages(
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
     const reason = leftOutReason(pipeline, name);
-    if (reason !== undefined) {
-      const message = `stage "${name}" is left out: ${reason}`;
-      problems.push({ severity: "error", code: "unknown-stage", message, fix: "change what its condition names" });
-      continue;
-    }
-    problems.push({
-      severity: "error",
-      code: "unknown-stage",
-      message: `pipeline "${pipeline.name}" has no stage "${name}"`,
-      fix: suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
-    });
+    const [message, fix] = reason === undefined
+      ? [
+        `pipeline "${pipeline.name}" has no stage "${name}"`,
+        suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
+      ]
+      : [`stage "${name}" is left out: ${reason}`, "change what its condition names"];
+    problems.push({ severity: "error", code: "unknown-stage", message, fix });
   }
   return { stages: [...stages], problems };
 }

@@ -1,12 +1,11 @@
 import { acceptsArtifact, wantedText } from "../../schemas/artifacts.ts";
 import type { StageEntry } from "../../schemas/pipeline_file.ts";
 import type { InputPort } from "../../stages/contract.ts";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Diagnostic, Problem } from "../diagnostic/diagnostic.ts";
 import { didYouMean, suggestName } from "../diagnostic/did_you_mean.ts";
 import { extentParam, type Kind } from "../kind.ts";
 import type { Binding } from "../pipeline.ts";
-import type { DocumentPath } from "../source/document.ts";
-import { formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
 import { nodeIdOf, parseReference, type Reference, stageIdOf } from "./reference.ts";
 
@@ -42,12 +41,8 @@ export function bindInputs(
   const report = (
     path: DocumentPath,
     target: "key" | "value",
-    problem: Omit<Diagnostic, "severity" | "span" | "path">,
-  ): undefined => {
-    const span = origins.locate(path, target);
-    problems.push({ severity: "error", path: formatPath(path), ...(span === undefined ? {} : { span }), ...problem });
-    return undefined;
-  };
+    problem: Problem,
+  ): undefined => void problems.push(diagnosticAt(origins, path, problem, target));
 
   const resolvePort = (
     path: DocumentPath,

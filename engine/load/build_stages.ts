@@ -3,6 +3,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { topologicalOrder } from "../graph/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../kind.ts";
 import { atExtent, familyOf, predecessorsOf, type Stage } from "../pipeline.ts";
+import { diagnosticAt } from "../source/document.ts";
 import { bindInputs } from "./bind.ts";
 import { type Continuation, CONTINUE, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
@@ -107,15 +108,13 @@ function inOrder(continuations: ReadonlyMap<string, Continuation>): [string, Con
 }
 
 function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
-  const span = origins.locate(["stages", id, "timeout"], "key");
-  return {
-    severity: "error",
-    code: "invalid-value",
-    message: `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`,
-    path: `stages.${id}.timeout`,
-    fix: "remove timeout",
-    ...(span === undefined ? {} : { span }),
-  };
+  const message = `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`;
+  return diagnosticAt(
+    origins,
+    ["stages", id, "timeout"],
+    { code: "invalid-value", message, fix: "remove timeout" },
+    "key",
+  );
 }
 
 /** Extents count, whatever a custom stage's schema says. */

@@ -15,25 +15,16 @@ function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
 
 /** A kind that comes with the toolkit, as the engine sees it. */
 export function fromBuiltin(builtin: BuiltinKind): Kind {
+  const { kind, version, params, locate: _, ...rest } = builtin;
   return {
-    name: builtin.kind,
-    version: `${builtin.kind}/${builtin.version}`,
+    seeded: false,
+    permissions: {},
+    resources: {},
+    ...rest,
+    name: kind,
+    version: `${kind}/${version}`,
     custom: false,
-    summary: builtin.summary,
-    inputs: builtin.inputs,
-    outputs: builtin.outputs,
-    seeded: builtin.seeded ?? false,
-    permissions: builtin.permissions ?? {},
-    resources: builtin.resources ?? {},
-    runs: builtin.runs,
-    entry: builtin.entry,
-    roles: rolesOf(builtin.params),
+    roles: rolesOf(params),
     validate: (raw) => validateBuiltin(builtin, raw),
-    ...(builtin.check === undefined ? {} : { check: builtin.check }),
-    ...(builtin.externals === undefined ? {} : { externals: builtin.externals }),
-    ...(builtin.downloads === undefined ? {} : { downloads: builtin.downloads }),
-    ...(builtin.slots === undefined ? {} : { slots: builtin.slots }),
-    ...(builtin.pairs === undefined ? {} : { pairs: builtin.pairs }),
-    ...(builtin.device === undefined ? {} : { device: builtin.device }),
   };
 }

@@ -4,8 +4,8 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { encode } from "../fingerprint/encode.ts";
 import { extentParam } from "../kind.ts";
 import type { Stage } from "../pipeline.ts";
-import { formatPath } from "../source/document.ts";
-import type { Origins } from "./origin.ts";
+import { diagnosticAt } from "../source/document.ts";
+import { indirectOrigin, type Origins } from "./origin.ts";
 
 /** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
@@ -14,20 +14,15 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
     : problem.param !== undefined
     ? ["stages", stage.entry, "with", ...problem.param]
     : ["stages", stage.entry];
-  const span = origins.locate(path, problem.param === undefined && problem.input === undefined ? "key" : "value");
-  const origin = problem.param === undefined ? [] : origins.explain(path);
-  const { severity, message, got, wanted, fix } = problem;
-  return {
-    severity,
-    code: "check",
-    message: `stage "${stage.id}": ${message}`,
-    path: formatPath(path),
-    ...(span === undefined ? {} : { span }),
-    ...(got === undefined ? {} : { got }),
-    ...(wanted === undefined ? {} : { wanted }),
-    ...(fix === undefined ? {} : { fix }),
-    ...(origin.length > 1 || origin[0]?.startsWith("--set") === true ? { origin } : {}),
-  };
+  const origin = problem.param === undefined ? undefined : indirectOrigin(origins, path);
+  const { message, param, input, ...rest } = problem;
+  const target = param === undefined && input === undefined ? "key" : "value";
+  return diagnosticAt(
+    origins,
+    path,
+    { ...rest, code: "check", message: `stage "${stage.id}": ${message}`, origin },
+    target,
+  );
 }
 
 /** What forecasts go by. */

@@ -3,7 +3,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { extentParam, type Kind } from "../kind.ts";
 import { atExtent, predecessorsOf, type Stage } from "../pipeline.ts";
-import { type DocumentPath, formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath } from "../source/document.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "./origin.ts";
 import { nodeIdOf, parseReference, type Reference, stageIdOf } from "./reference.ts";
@@ -21,7 +21,7 @@ export interface Continuation {
   readonly extent: string;
 }
 
-type Report = (path: DocumentPath, message: string, fix: string, got?: string, wanted?: string) => undefined;
+type Report = (path: DocumentPath, message: string, fix: string, got?: string) => undefined;
 
 /** Find what the stages of kind `continue` may become. Their kind is that of the candidates, which all have one. */
 export function findContinuations(
@@ -31,19 +31,8 @@ export function findContinuations(
 ): { readonly continuations: ReadonlyMap<string, Continuation>; readonly problems: readonly Diagnostic[] } {
   const continuations = new Map<string, Continuation>();
   const problems: Diagnostic[] = [];
-  const report: Report = (path, message, fix, got, wanted) => {
-    const span = origins.locate(path);
-    problems.push({
-      severity: "error",
-      code: "invalid-value",
-      message,
-      path: formatPath(path),
-      fix,
-      ...(got === undefined ? {} : { got }),
-      ...(wanted === undefined ? {} : { wanted }),
-      ...(span === undefined ? {} : { span }),
-    });
-  };
+  const report: Report = (path, message, fix, got) =>
+    void problems.push(diagnosticAt(origins, path, { code: "invalid-value", message, fix, got }));
   for (const [id, entry] of entries) {
     if (entry.uses !== CONTINUE) continue;
     const found = findOne(id, entry, { entries, kinds, report });

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Problem } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
 import type { DocumentPath } from "../source/document.ts";
@@ -15,7 +15,7 @@ export interface Interpolation {
 /** A problem whose place in the file the caller fills in. */
 export interface PlacedProblem {
   readonly path: DocumentPath;
-  readonly problem: Omit<Diagnostic, "span" | "path">;
+  readonly problem: Problem;
 }
 
 const MAX_TEXT = 100_000;
@@ -25,8 +25,8 @@ const MAX_CHAIN = 500;
 const MAX_PROBLEMS = 20;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 
-function refusal(message: string, fix: string): Omit<Diagnostic, "span" | "path"> {
-  return { severity: "error", code: "interpolation", message, fix };
+function refusal(message: string, fix: string): Problem {
+  return { code: "interpolation", message, fix };
 }
 
 /**

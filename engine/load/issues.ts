@@ -2,8 +2,8 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { didYouMean, listNames, suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { ParamIssue } from "../kind.ts";
-import { type DocumentPath, formatPath } from "../source/document.ts";
-import type { Origins } from "./origin.ts";
+import { diagnosticAt, type DocumentPath, formatPath } from "../source/document.ts";
+import { indirectOrigin, type Origins } from "./origin.ts";
 import { wantedBy } from "./schema_issues.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {
@@ -22,18 +22,14 @@ function unknownKeys(
 ): Diagnostic[] {
   return (issue.keys ?? []).map((key) => {
     const path = [...base, ...issue.path, key];
-    const span = origins.locate(path, "key");
     const origin = origins.explain(path);
-    return {
-      severity: "error",
+    return diagnosticAt(origins, path, {
       code: "unknown-key",
       message: `unknown key "${key}" in ${formatPath([...base, ...issue.path]) || "the pipeline file"}`,
-      path: formatPath(path),
       // Another alternative may know it, such as another sampler; naming it again would help nobody.
       fix: suggestName(key, (issue.known ?? []).filter((known) => known !== key)),
-      ...(span === undefined ? {} : { span }),
-      ...(origin[0]?.startsWith("--set") ? { origin } : {}),
-    };
+      origin: origin[0]?.startsWith("--set") ? origin : undefined,
+    }, "key");
   });
 }
 
@@ -49,20 +45,14 @@ export function issuesToDiagnostics(
   return issues.flatMap((issue): Diagnostic[] => {
     if (issue.code === "unrecognized_keys") return unknownKeys(issue, base, origins);
     const path = [...base, ...issue.path];
-    const span = origins.locate(path);
-    const origin = origins.explain(path);
     const missing = issue.input === undefined && issue.code !== "custom";
-    const name = formatPath(path);
-    const indirect = origin.length > 1 || origin[0]?.startsWith("--set") === true;
-    return [{
-      severity: "error",
+    const name = formatPath(path) || "the file";
+    return [diagnosticAt(origins, path, {
       code: missing ? "missing-key" : "invalid-value",
-      message: missing ? `${name || "the file"} is missing` : `${name || "the file"} is not valid`,
-      path: name,
+      message: missing ? `${name} is missing` : `${name} is not valid`,
       wanted: wantedBy(issue.message),
-      ...(span === undefined ? {} : { span }),
       ...(missing ? { fix: `add ${issue.path.at(-1) ?? "it"}` } : { got: showValue(issue.input), fix: fixFor(issue) }),
-      ...(indirect ? { origin } : {}),
-    }];
+      origin: indirectOrigin(origins, path),
+    })];
   });
 }

@@ -7,7 +7,7 @@ import { fromBuiltin } from "./builtin_kind.ts";
 import { CONTINUE } from "./continuation.ts";
 import type { CustomOutcome, CustomRequest } from "./custom_kind.ts";
 import type { Origins } from "./origin.ts";
-import { formatPath } from "../source/document.ts";
+import { diagnosticAt } from "../source/document.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
@@ -26,16 +26,7 @@ export async function resolveKinds(
   const problems: Diagnostic[] = [];
   const known = new Map<string, Kind>();
   const report = (id: string, code: Diagnostic["code"], message: string, fix: string) => {
-    const path = ["stages", id, "uses"];
-    const span = origins.locate(path);
-    problems.push({
-      severity: "error",
-      code,
-      message,
-      path: formatPath(path),
-      fix,
-      ...(span === undefined ? {} : { span }),
-    });
+    problems.push(diagnosticAt(origins, ["stages", id, "uses"], { code, message, fix }));
   };
 
   const custom = new Map<string, { file: string; written: string; params: unknown[] }>();

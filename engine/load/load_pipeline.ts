@@ -5,7 +5,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { missingExternals } from "../fingerprint/externals.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Pipeline } from "../pipeline.ts";
-import { type DocumentPath, formatPath } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath, formatPath } from "../source/document.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { findContinuations } from "./continuation.ts";
@@ -128,16 +128,7 @@ function idProblems(
   const ids = [...new Set(written)];
   const problems: Diagnostic[] = [];
   const report = (path: DocumentPath, message: string, wanted: string, fix: string) => {
-    const span = origins.locate(path, "key");
-    problems.push({
-      severity: "error",
-      code: "invalid-value",
-      message,
-      path: formatPath(path),
-      wanted,
-      fix,
-      ...(span === undefined ? {} : { span }),
-    });
+    problems.push(diagnosticAt(origins, path, { code: "invalid-value", message, wanted, fix }, "key"));
   };
   for (const id of ids) {
     if (!ID_PATTERN.test(ownPart(id)) || id.length > 64) {
@@ -167,15 +158,9 @@ function idProblems(
 function inputProblems({ inputs = {} }: PipelineFile, origins: Origins): Diagnostic[] {
   const names = Object.keys(inputs);
   if (names.length === 0) return [];
-  const span = origins.locate(["inputs"], "key");
-  return [{
-    severity: "error",
-    code: "missing-input",
-    message: `this pipeline has to be given ${names.join(", ")}`,
-    path: "inputs",
-    fix: "use it as a stage of another pipeline: uses: ./file.yaml, with inputs",
-    ...(span === undefined ? {} : { span }),
-  }];
+  const message = `this pipeline has to be given ${names.join(", ")}`;
+  const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
+  return [diagnosticAt(origins, ["inputs"], { code: "missing-input", message, fix }, "key")];
 }
 
 /** Params of custom stages travel as JSON, which has no NaN; built-in schemas refuse it by themselves. */
@@ -207,6 +192,6 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
       : `stages read each other in a cycle: ${cycle.join(" -> ")}`,
     related,
     fix: "remove one of these inputs",
-    ...(span === undefined ? {} : { span }),
+    span,
   };
 }

@@ -88,3 +88,9 @@ export function makeOrigins(
 
   return { locate, explain };
 }
+
+/** Where a value came from that is not written where it is used. */
+export function indirectOrigin(origins: Origins, path: DocumentPath): string[] | undefined {
+  const origin = origins.explain(path);
+  return origin.length > 1 || origin[0]?.startsWith("--set") === true ? origin : undefined;
+}

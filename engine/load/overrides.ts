@@ -21,7 +21,7 @@ function problem(text: string, message: string, fix: string, got?: string): Diag
     code: "override",
     message: `cannot apply --set ${cutText(text)}: ${message}`,
     fix,
-    ...(got === undefined ? {} : { got: cutText(got) }),
+    got: got && cutText(got),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Kind } from "../kind.ts";
 import type { Stage } from "../pipeline.ts";
-import { formatPath } from "../source/document.ts";
+import { diagnosticAt } from "../source/document.ts";
 import type { Origins } from "./origin.ts";
 import { parseStageId } from "./reference.ts";
 
@@ -11,23 +11,14 @@ export function pairProblems(id: string, kind: Kind, inputs: Stage["inputs"], or
     const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
     const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));
     if (a.length === b.length && odd < 0) return [];
-    const at = ["stages", id, "inputs", right];
-    const span = origins.locate(at);
     const [got, wanted] = a.length === b.length
       ? [`${b[odd]!.stage} for ${a[odd]!.stage}`, "the same children of a matrix in both"]
       : [`${b.length} for ${a.length}`, `one for each of ${left}`];
     const message = `${right} of stage "${id}" do not go with its ${left}`;
     const fix = `name stages over the same axes under ${left} and ${right}`;
-    return [{
-      severity: "error",
-      code: "bad-reference",
-      message,
-      path: formatPath(at),
-      got,
-      wanted,
-      fix,
-      ...(span === undefined ? {} : { span }),
-    }];
+    return [
+      diagnosticAt(origins, ["stages", id, "inputs", right], { code: "bad-reference", message, got, wanted, fix }),
+    ];
   });
 }
 

@@ -7,7 +7,7 @@ import { includePipelines } from "../compose/subpipelines.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Kind } from "../kind.ts";
 import { Budget } from "../source/budget.ts";
-import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
+import { diagnosticAt, type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
 import { interpolate } from "./interpolate.ts";
@@ -44,15 +44,8 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
     const found = await readDocument(path, name);
     const message = found.ok ? budget.take(found.value.value) : undefined;
     if (!found.ok || message === undefined) return found;
-    const span = found.value.whole;
     const fix = "split the experiment into several pipelines";
-    return refuse([{
-      severity: "error",
-      code: "file-too-large",
-      message,
-      fix,
-      ...(span === undefined ? {} : { span }),
-    }]);
+    return refuse([{ severity: "error", code: "file-too-large", message, fix, span: found.value.whole }]);
   });
   const document = await composeDocument(file, { read, profiles: options.profiles });
   if (!document.ok) return document;
@@ -82,10 +75,7 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   });
   const placed = [...replaced.problems, ...included.problems, ...expanded.problems];
   const problems: Diagnostic[] = [...overridden.problems, ...included.diagnostics];
-  for (const { path, problem } of placed) {
-    const span = origins.locate(path);
-    problems.push({ ...problem, path: formatPath(path), ...(span === undefined ? {} : { span }) });
-  }
+  for (const { path, problem } of placed) problems.push(diagnosticAt(origins, path, problem));
   // What is too large is not looked at further.
   if (budget.spent) return refuse(problems);
   const broken = new Set(placed.map(({ path }) => formatPath(path)));

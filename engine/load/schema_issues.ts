@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { defOf } from "../../schemas/zod_def.ts";
 import type { ParamIssue, ParamsOutcome } from "../kind.ts";
 
 /** With more than that, the first tell enough. */
@@ -61,31 +62,20 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
   return [{ code, path, message: wanted, input, ...(values.length === 0 ? {} : { values }) }];
 }
 
-/** Below defaults and other wrappers, the schema of a value; a record's or list's schema for each of its values. */
-function innerSchemas(schema: z.core.$ZodType): z.core.$ZodType[] {
-  const def = schema._zod.def as unknown as {
-    type: string;
-    innerType?: z.core.$ZodType;
-    in?: z.core.$ZodType;
-    options?: z.core.$ZodType[];
-  };
-  if (def.innerType !== undefined) return innerSchemas(def.innerType);
-  if (def.type === "pipe" && def.in !== undefined) return innerSchemas(def.in);
-  if (def.options !== undefined) return def.options.flatMap(innerSchemas);
-  return [schema];
+/** Below defaults and other wrappers, the schema of a value, or those of its alternatives. */
+function innerSchemas(schema: z.ZodType): z.ZodType[] {
+  const { type, innerType, in: from, options } = defOf(schema);
+  const inner = innerType ?? (type === "pipe" ? from : undefined);
+  return (inner === undefined ? options : [inner])?.flatMap(innerSchemas) ?? [schema];
 }
 
 /** The keys that a schema has at a path, over all alternatives of its unions. */
-function keysAt(schema: z.core.$ZodType, path: readonly (string | number)[]): string[] {
+function keysAt(schema: z.ZodType, path: readonly (string | number)[]): string[] {
   const [first, ...rest] = path;
   const found = innerSchemas(schema).flatMap((inner) => {
-    const { shape, valueType, element } = inner._zod.def as unknown as {
-      shape?: Record<string, z.core.$ZodType>;
-      valueType?: z.core.$ZodType;
-      element?: z.core.$ZodType;
-    };
-    if (first === undefined) return Object.keys(shape ?? {});
-    const next = shape?.[first] ?? valueType ?? element;
+    const { shape = {}, valueType, element } = defOf(inner);
+    if (first === undefined) return Object.keys(shape);
+    const next = shape[first] ?? valueType ?? element;
     return next === undefined ? [] : keysAt(next, rest);
   });
   return [...new Set(found)];

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../stages/contract.ts";
 import type { Kind } from "../kind.ts";
 import { writeNew } from "../store/files.ts";
+import { parseJson } from "../store/read_record.ts";
 import { streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
@@ -163,7 +164,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       const at = line.indexOf(prefix);
       if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
-      const message = parseMessage(line.slice(at + prefix.length));
+      const message = parseJson(line.slice(at + prefix.length), workerMessageSchema) as WorkerMessage | undefined;
       if (message === undefined) log.keep(line.slice(at + prefix.length));
       else if (message.type === "end") end(message.end);
       else if (message.type === "crash") end({ status: "crashed", message: message.message, stack: message.stack });
@@ -191,15 +192,6 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     options.stop.removeEventListener("abort", onStop);
     options.kill.removeEventListener("abort", onKill);
     await stdin.close().catch(() => {});
-  }
-}
-
-function parseMessage(text: string): WorkerMessage | undefined {
-  try {
-    const parsed = workerMessageSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data as WorkerMessage : undefined;
-  } catch {
-    return undefined;
   }
 }
 

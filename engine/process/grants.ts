@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
+import { parseJson } from "../store/read_record.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import { openRoot } from "../store/roots.ts";
@@ -69,11 +70,7 @@ export class Grants {
 
   /** Undefined where the file cannot be read or understood: it then grants nothing. */
   #read(): GrantsFile["grants"] | undefined {
-    try {
-      const text = readTextIfThere(this.#path);
-      return text === undefined ? [] : grantsFileSchema.safeParse(JSON.parse(text)).data?.grants;
-    } catch {
-      return undefined;
-    }
+    const text = readTextIfThere(this.#path);
+    return text === undefined ? [] : parseJson(text, grantsFileSchema)?.grants;
   }
 }

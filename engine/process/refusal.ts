@@ -1,4 +1,5 @@
-import { isAbsolute, relative } from "node:path";
+import { resolve } from "node:path";
+import { isWithin } from "../store/roots.ts";
 
 /** Where a stage's own things lie, so that a message can tell them from what is not its own. */
 export interface OwnFolders {
@@ -11,98 +12,69 @@ export interface Refusal {
   readonly fix: string;
 }
 
+/** Where nothing more can be said. */
+export const UNDECLARED_FIX =
+  "read only inputs, write only outputs, or declare the permission in the stage's definition";
+
 const NO_FOLDERS: OwnFolders = { inputs: [], outputs: [] };
 
-function isBelow(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way === "" || (!way.startsWith("..") && !isAbsolute(way));
-}
+type Explain = (what: string | undefined, folders: OwnFolders) => readonly [mayNot: string, fix: string];
 
-function explainRead(what: string): Refusal {
-  if (/^\/(proc|sys)\//.test(what)) {
-    const fix = "make it a param, as what differs by machine must not change a result; " +
-      "to compute on a device, set device: true in its definition and use withDevice";
-    return { message: `the stage may not read ${what}: it is none of its inputs`, fix };
-  }
-  return {
-    message: `the stage may not read ${what}: it is none of its inputs`,
-    fix:
-      "declare it: as an input that another stage makes, or as a param with externalFile(…), whose content is in the key",
-  };
-}
-
-function explainWrite(what: string, { inputs }: OwnFolders): Refusal {
-  if (inputs.some((folder) => isBelow(what, folder))) {
-    return {
-      message: `the stage may not write ${what}: inputs are read-only`,
-      fix: "write a changed copy with outputs.PORT.write(name, content)",
-    };
-  }
-  return {
-    message: `the stage may not write ${what}: it is outside its outputs`,
-    fix: "write with outputs.PORT.write(name, content), or below outputs.PORT.folder",
-  };
-}
+/** By the name of Deno's permission: what a stage may not do, and what to do instead. */
+const DENIED: Readonly<Record<string, Explain>> = {
+  read: (what = "all files") => [
+    `read ${what}: it is none of its inputs`,
+    /^\/(proc|sys)\//.test(what)
+      ? "make it a param, as what differs by machine must not change a result; " +
+        "to compute on a device, set device: true in its definition and use withDevice"
+      : "declare it: as an input that another stage makes, " +
+        "or as a param with externalFile(…), whose content is in the key",
+  ],
+  write: (what = "everywhere", { inputs }) =>
+    inputs.some((folder) => isWithin(resolve(what), folder))
+      ? [`write ${what}: inputs are read-only`, "write a changed copy with outputs.PORT.write(name, content)"]
+      : [
+        `write ${what}: it is outside its outputs`,
+        "write with outputs.PORT.write(name, content), or below outputs.PORT.folder",
+      ],
+  net: (what) =>
+    what?.startsWith("unix:") ? [`open sockets: ${what.slice(5)}`, "stages talk through their outputs alone"] : [
+      `use the network: ${what ?? "all of it"}`,
+      `declare permissions: { net: [${JSON.stringify(what ?? "host")}] } in its definition, ` +
+      "or fetch with a stage of kind dataset",
+    ],
+  env: (what) => [
+    `read ${what === undefined ? "all environment variables" : `the variable ${what}`}`,
+    `declare permissions: { env: [${JSON.stringify(what ?? "NAME")}] } in its definition, ` +
+    "whose value is then in the key, or make it a param",
+  ],
+  run: (what = "any") => [
+    `start programs: ${what}`,
+    "run it before the pipeline, and take what it made as a param with externalFile(…)",
+  ],
+  ffi: (what = "any") => [
+    `load native code: ${what}`,
+    'declare permissions: { native: ["package"] } in its definition, for an npm package that the toolkit knows',
+  ],
+  sys: (what = "any") => [
+    `ask for facts of this machine: ${what}`,
+    "make it a param; what differs by machine must not change a result",
+  ],
+  import: (what = "from the network") => [
+    `import ${what}`,
+    "import npm packages or files of your own, by names that are written out",
+  ],
+};
 
 function explain(permission: string, what: string | undefined, folders: OwnFolders): Refusal {
-  switch (permission) {
-    case "read":
-      return explainRead(what ?? "all files");
-    case "write":
-      return explainWrite(what ?? "everywhere", folders);
-    case "net":
-      if (what?.startsWith("unix:")) {
-        return {
-          message: `the stage may not open sockets: ${what.slice(5)}`,
-          fix: "stages talk through their outputs alone",
-        };
-      }
-      return {
-        message: `the stage may not use the network: ${what ?? "all of it"}`,
-        fix:
-          `declare permissions: { net: [${
-            what === undefined ? '"host"' : JSON.stringify(what)
-          }] } in its definition, ` +
-          "or fetch with a stage of kind dataset",
-      };
-    case "env":
-      return {
-        message: `the stage may not read ${what === undefined ? "all environment variables" : `the variable ${what}`}`,
-        fix:
-          `declare permissions: { env: [${
-            JSON.stringify(what ?? "NAME")
-          }] } in its definition, whose value is then in ` +
-          "the key, or make it a param",
-      };
-    case "run":
-      return {
-        message: `the stage may not start programs: ${what ?? "any"}`,
-        fix: "run it before the pipeline, and take what it made as a param with externalFile(…)",
-      };
-    case "ffi":
-      return {
-        message: `the stage may not load native code: ${what ?? "any"}`,
-        fix:
-          'declare permissions: { native: ["package"] } in its definition, for an npm package that the toolkit knows',
-      };
-    case "sys":
-      return {
-        message: `the stage may not ask for facts of this machine: ${what ?? "any"}`,
-        fix: "make it a param; what differs by machine must not change a result",
-      };
-    case "import":
-      return {
-        message: `the stage may not import ${what ?? "from the network"}`,
-        fix: "import npm packages or files of your own, by names that are written out",
-      };
-    default:
-      return {
-        message: `the stage tried to do what it did not declare: ${permission} access${
-          what === undefined ? "" : ` to ${what}`
-        }`,
-        fix: "read only inputs, write only outputs, or declare the permission in the stage's definition",
-      };
+  // The text may be the stage's own.
+  const denied = Object.hasOwn(DENIED, permission) ? DENIED[permission] : undefined;
+  if (denied === undefined) {
+    const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
+    return { message: `the stage tried to do what it did not declare: ${access}`, fix: UNDECLARED_FIX };
   }
+  const [mayNot, fix] = denied(what, folders);
+  return { message: `the stage may not ${mayNot}`, fix };
 }
 
 const UNCACHED =

@@ -1,10 +1,13 @@
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { shellWord } from "../diagnostic/shell_word.ts";
 import { externalPaths } from "../fingerprint/externals.ts";
 import type { Kind } from "../kind.ts";
 import type { Pipeline, Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import { diagnosticAt } from "../source/document.ts";
+import { isWithin } from "../store/roots.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** What one file of custom stages asks for beyond its inputs and outputs. */
@@ -24,11 +27,6 @@ function realPath(path: string): string {
     // What cannot be read is refused elsewhere.
     return path;
   }
-}
-
-function isOutside(path: string, folder: string): boolean {
-  const way = relative(folder, path);
-  return way.startsWith("..") || isAbsolute(way);
 }
 
 /** The folder that a pipeline belongs to as a whole: that of the nearest deno.json. */
@@ -57,7 +55,7 @@ function foreignModules({ entry, modules = {} }: Kind, project: string): string[
   // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
   const places = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
   return [file, ...places.map((name) => resolve(dirname(file), name))].map(realPath)
-    .filter((path) => path !== realPath(file) && isOutside(path, project));
+    .filter((path) => path !== realPath(file) && !isWithin(path, project));
 }
 
 /**
@@ -74,7 +72,7 @@ export function rightsOf({ kind, ...stage }: Stage, folder: string, native: bool
   const places = Object.values(externalPaths({ kind, ...stage }, folder)).flatMap((
     path,
   ) => [...realPlaces(path, seen)]);
-  const outside = places.filter((place) => isOutside(place, home));
+  const outside = places.filter((place) => !isWithin(place, home));
   return [
     ...new Set([
       ...net.map((host) => `net=${host}`),
@@ -82,7 +80,7 @@ export function rightsOf({ kind, ...stage }: Stage, folder: string, native: bool
       ...(packages.length > 0 || native ? ["native"] : []),
       ...foreignModules(kind, projectOf(folder)).map((path) => `read=${path}`),
       // A folder stands for what lies in it.
-      ...outside.filter((place) => !outside.some((one) => one !== place && !isOutside(place, one)))
+      ...outside.filter((place) => !outside.some((one) => one !== place && isWithin(place, one)))
         .map((place) => `read=${place}`),
     ]),
   ].sort();
@@ -107,22 +105,16 @@ export function requestsOf(
 
 /** What to give to a command, so that a stage may do what it asks for. */
 export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "rights">): string {
-  const text = `${stage.entry}:${rights.join(",")}`;
-  return `--grant ${/^[\w@%+=:,./~-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`}`;
+  return `--grant ${shellWord(`${stage.entry}:${rights.join(",")}`)}`;
 }
 
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, { origins }: Pick<Pipeline, "origins">): Diagnostic {
   const { stage, rights } = request;
-  const path = ["stages", stage.entry, "uses"];
-  const span = origins.locate(path);
-  return {
-    severity: "error",
+  return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
     code: "not-granted",
     message: `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`,
-    path: path.join("."),
     got: rights.join(", "),
     fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
-    ...(span === undefined ? {} : { span }),
-  };
+  });
 }

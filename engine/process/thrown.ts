@@ -1,7 +1,7 @@
 import { isMachineTrouble } from "../store/trouble.ts";
 import { MAX_TEXT } from "./lines.ts";
 import type { StageOutcome } from "./protocol.ts";
-import { explainRefusal, type OwnFolders } from "./refusal.ts";
+import { explainRefusal, type OwnFolders, UNDECLARED_FIX } from "./refusal.ts";
 
 /** Cut a text to what a message may hold. */
 export function cutText(text: string): string {
@@ -46,11 +46,7 @@ export function outcomeOfThrow(thrown: unknown, folders: OwnFolders): StageOutco
   if (refused !== undefined) return { status: "failed", message: cutText(refused.message), fix: cutText(refused.fix) };
   switch (kind) {
     case "refused":
-      return {
-        status: "failed",
-        message: `the stage may not do this: ${cutText(message)}`,
-        fix: "read only inputs, write only outputs, or declare the permission in the stage's definition",
-      };
+      return { status: "failed", message: `the stage may not do this: ${cutText(message)}`, fix: UNDECLARED_FIX };
     case "resources":
       return { status: "failed", message: `cannot write: ${cutText(message)}`, fix: "free some space, then run again" };
     case "bug":

@@ -1,4 +1,4 @@
-import type { Span } from "../diagnostic/diagnostic.ts";
+import type { Diagnostic, Problem, Span } from "../diagnostic/diagnostic.ts";
 
 export type DocumentPath = readonly (string | number)[];
 
@@ -21,4 +21,14 @@ export function formatPath(path: DocumentPath): string {
     else text += text === "" ? part : `.${part}`;
   }
   return text;
+}
+
+/** A problem with what is at a path of a document. */
+export function diagnosticAt(
+  document: Pick<SourceDocument, "locate">,
+  path: DocumentPath,
+  problem: Problem,
+  target: "key" | "value" = "value",
+): Diagnostic {
+  return { severity: "error", ...problem, path: formatPath(path), span: document.locate(path, target) };
 }

@@ -3,7 +3,7 @@ import type { Diagnostic, Result, SourceText, Span } from "../diagnostic/diagnos
 import { refuse, succeed } from "../diagnostic/diagnostic.ts";
 import { MAX_VALUES, TOO_DEEP, TOO_LARGE } from "./budget.ts";
 import type { DocumentPath, SourceDocument } from "./document.ts";
-import { readNodes, spanOf } from "./read_nodes.ts";
+import { readNodes, spanOf, syntaxError } from "./read_nodes.ts";
 
 function findConflictMarkers(source: SourceText): Diagnostic[] {
   const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);
@@ -45,7 +45,7 @@ function findSurplus(source: SourceText): Diagnostic[] {
   for (const lexeme of new Lexer().lex(source.text)) {
     if (VALUE_MARKS.includes(lexeme[0]!) && ++values > MAX_VALUES) {
       const span = { source, start: offset, end: offset + 1 };
-      return [{ severity: "error", code: "yaml-syntax", message: TOO_LARGE, span, fix: "write less" }];
+      return [syntaxError(span, TOO_LARGE, "write less")];
     }
     // The lexer's own marks stand for nothing in the text.
     if (!LEXER_MARKS.includes(lexeme)) offset += lexeme.length;
@@ -59,13 +59,7 @@ const VALUE_MARKS = ["\u001f", "[", "{", '"', "'"];
 
 function tooDeep(source: SourceText, offset: number): Diagnostic {
   const start = Math.min(offset, source.text.length);
-  return {
-    severity: "error",
-    code: "yaml-syntax",
-    message: TOO_DEEP,
-    span: { source, start, end: start },
-    fix: "nest less",
-  };
+  return syntaxError({ source, start, end: start }, TOO_DEEP, "nest less");
 }
 
 /** Where the parser gave up on values within values. */
@@ -95,19 +89,17 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
     // One tab upsets the parser several times; the tab is what is to be mended.
     const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
-    return refuse((tabs.length > 0 ? tabs : document.errors).map((error) => ({
-      severity: "error",
-      code: "yaml-syntax",
-      message: `not valid YAML: ${error.message.replace(/\.?$/, "")}`,
-      span: { source, start: error.pos[0], end: error.pos[1] },
-      fix: syntaxFix(error.code),
-    })));
+    return refuse(
+      (tabs.length > 0 ? tabs : document.errors).map(({ code, message, pos: [start, end] }) =>
+        syntaxError({ source, start, end }, `not valid YAML: ${message.replace(/\.?$/, "")}`, syntaxFix(code))
+      ),
+    );
   }
   if (document.directives?.yaml.version === "1.1") {
     const start = source.text.indexOf("%YAML");
     const span = { source, start, end: start + "%YAML 1.1".length };
     const message = "the file asks for YAML 1.1, in which yes, 010 and 1:30 mean other values";
-    return refuse([{ severity: "error", code: "yaml-syntax", message, span, fix: "remove the line" }]);
+    return refuse([syntaxError(span, message, "remove the line")]);
   }
   const { value, problems, targets } = readNodes(source, document.contents);
   if (problems.length > 0) return refuse(problems);

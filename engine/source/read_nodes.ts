@@ -7,6 +7,11 @@ export function spanOf(source: SourceText, node: { range?: [number, number, numb
   return { source, start, end };
 }
 
+/** An error of the text itself. */
+export function syntaxError(span: Span, message: string, fix: string): Diagnostic {
+  return { severity: "error", code: "yaml-syntax", message, span, fix };
+}
+
 /** What the nodes of a document say, and what of it cannot be taken. */
 export interface ReadNodes {
   readonly value: unknown;
@@ -33,7 +38,7 @@ export function readNodes(source: SourceText, contents: unknown): ReadNodes {
   let repeated = 0;
 
   const report = (node: Node, message: string, fix: string, more: Partial<Diagnostic> = {}): undefined => {
-    problems.push({ severity: "error", code: "yaml-syntax", message, span: spanOf(source, node), fix, ...more });
+    problems.push({ ...syntaxError(spanOf(source, node), message, fix), ...more });
   };
 
   const readAlias = (node: Alias, depth: number): unknown => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { writeAtomically } from "./files.ts";
-import { openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
+import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
 /** What the lines of a file are. */
@@ -300,12 +300,6 @@ function readRange(path: string, offset: number, length: number): Uint8Array {
   const file = unlessReadable(() => openPlain(path), undefined);
   if (file === undefined) return new Uint8Array();
   using open = file;
-  const bytes = new Uint8Array(length);
   open.seekSync(offset, Deno.SeekMode.Start);
-  let filled = 0;
-  for (let read: number | null = 1; filled < length && read !== null;) {
-    read = open.readSync(bytes.subarray(filled));
-    filled += read ?? 0;
-  }
-  return bytes.subarray(0, filled);
+  return fill(new Uint8Array(length), open);
 }

@@ -50,11 +50,10 @@ async function acquire(alone: boolean, ...[path, signal, onWait]: WaitOptions): 
   return { path, [Symbol.dispose]: () => file.close() };
 }
 
-/** Take a lock alone if nobody holds it now. */
-export function tryAlone(path: string): Lock | undefined {
+function openLock(path: string, take: (file: Deno.FsFile) => boolean): Lock | undefined {
   const file = openLockFile(path);
   try {
-    if (tryLock(file, path)) return { path, [Symbol.dispose]: () => file.close() };
+    if (take(file)) return { path, [Symbol.dispose]: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
@@ -63,16 +62,17 @@ export function tryAlone(path: string): Lock | undefined {
   return undefined;
 }
 
+/** Take a lock alone if nobody holds it now. */
+export function tryAlone(path: string): Lock | undefined {
+  return openLock(path, (file) => tryLock(file, path));
+}
+
 /** Take a lock that is only ever held for moments. Blocks this process until it is free. */
 export function lockNow(path: string): Disposable {
-  const file = openLockFile(path);
-  try {
+  return openLock(path, (file) => {
     if (!tryLock(file, path)) file.lockSync(true);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-  return { [Symbol.dispose]: () => file.close() };
+    return true;
+  })!;
 }
 
 function readHolder(path: string): string {

@@ -9,7 +9,11 @@ export function recordText<T extends z.ZodType>(path: string, schema: T, record:
 /** Read a record of one JSON file. One that is missing, torn or of another shape counts as absent. */
 export function readRecord<T extends z.ZodType>(path: string, schema: T): z.output<T> | undefined {
   const text = readTextIfThere(path);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseJson(text, schema);
+}
+
+/** What a text says; undefined where it is no JSON, or of another shape. */
+export function parseJson<T extends z.ZodType>(text: string, schema: T): z.output<T> | undefined {
   try {
     return schema.safeParse(JSON.parse(text)).data;
   } catch {

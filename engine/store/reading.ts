@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -28,6 +29,16 @@ export function openPlain(path: string): Deno.FsFile {
   return Deno.openSync(path, { read: true });
 }
 
+/** What a file still has, up to as many bytes as there is room for. */
+export function fill(bytes: Uint8Array<ArrayBuffer>, file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (let read: number | null = 1; length < bytes.length && read !== null;) {
+    read = file.readSync(bytes.subarray(length));
+    length += read ?? 0;
+  }
+  return bytes.subarray(0, length);
+}
+
 /** The content of a file; undefined where there is none, none that can be read, or one of more than `maxBytes`. */
 export function readIfThere(path: string, maxBytes: number = MAX_RECORD_BYTES): Uint8Array<ArrayBuffer> | undefined {
   return unlessReadable(() => {
@@ -35,13 +46,7 @@ export function readIfThere(path: string, maxBytes: number = MAX_RECORD_BYTES): 
     const { size } = file.statSync();
     if (size > maxBytes) return undefined;
     // Files of the system say that they have no bytes.
-    const bytes = new Uint8Array(size || 1 << 16);
-    let length = 0;
-    for (let read: number | null = 1; length < bytes.length && read !== null;) {
-      read = file.readSync(bytes.subarray(length));
-      length += read ?? 0;
-    }
-    return bytes.subarray(0, length);
+    return fill(new Uint8Array(size || 1 << 16), file);
   }, undefined);
 }
 
@@ -77,7 +82,7 @@ export function* readLines(path: string, from: number = 0): Generator<Line> {
     for (let end = part.indexOf(10); end >= 0; end = part.indexOf(10, start)) {
       const last = part.subarray(start, end);
       if (held + last.length <= MAX_RECORD_BYTES) {
-        yield { offset, bytes: begun.length === 0 ? last : concatenate([...begun, last]) };
+        yield { offset, bytes: begun.length === 0 ? last : Buffer.concat([...begun, last]) };
       }
       begun = [];
       held = 0;
@@ -88,17 +93,6 @@ export function* readLines(path: string, from: number = 0): Generator<Line> {
     if (held <= MAX_RECORD_BYTES) begun.push(part.slice(start));
     else begun = [];
   }
-}
-
-/** The bytes of all parts, in one piece. */
-export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. */

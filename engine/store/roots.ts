@@ -21,8 +21,13 @@ function isBelow(path: string, folder: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
+/** Whether a path is a folder's or of something in it. Both must be absolute and without `..`; no link is followed. */
+export function isWithin(path: string, folder: string): boolean {
+  return path === folder || isBelow(path, folder);
+}
+
 function rootOf(path: string): string | undefined {
-  for (const root of roots) if (path === root || isBelow(path, root)) return root;
+  for (const root of roots) if (isWithin(path, root)) return root;
   return undefined;
 }
 
@@ -53,7 +58,7 @@ export function assertInside(path: string): void {
 /** The same for a folder that may still have to be made, with those above its root. */
 export function assertFolder(path: string): void {
   const full = resolve(path);
-  if (![...roots].some((root) => root === full || isBelow(root, full))) assertInside(join(full, "any"));
+  if (![...roots].some((root) => isWithin(root, full))) assertInside(join(full, "any"));
 }
 
 /** A path below a folder. @throws RangeError for one that leads out of it: whoever read the name should have refused it */

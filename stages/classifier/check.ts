@@ -1,7 +1,8 @@
 import type { ClassifierParams } from "../../schemas/kinds/classifier.ts";
 import type { CheckProblem } from "../contract.ts";
 import type { ImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkBatchSize } from "../shared/check_batch_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 
 /** Everything that keeps a classifier from learning; images that are not known are not checked. */
 export function checkClassifier(
@@ -12,7 +13,6 @@ export function checkClassifier(
   for (const [input, set] of [["images", images], ["test", test]] as const) {
     if (set?.classes !== null) continue;
     problems.push({
-      severity: "error",
       input,
       message: "a classifier learns labels, and these images have none",
       got: "images without labels",
@@ -20,19 +20,6 @@ export function checkClassifier(
       fix: "use a data set with labels, or features of another extractor",
     });
   }
-  if (images?.count !== undefined && batchSize > images.count) {
-    problems.push({
-      severity: "error",
-      param: ["batchSize"],
-      message: "a batch needs more images than there are",
-      got: `batchSize ${batchSize}, ${images.count} images`,
-      wanted: `batchSize at most ${images.count}`,
-      fix: `use batchSize: ${images.count} or less`,
-    });
-  }
-  if (images !== undefined && test !== undefined) {
-    const problem = differentSize("test", test, { name: "those to learn from", size: images });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  const sameSize = checkSameSize("test", test, { name: "those to learn from", size: images });
+  return [...problems, ...checkBatchSize(batchSize, images?.count), ...sameSize];
 }

@@ -20,7 +20,7 @@ export const DEFAULT_TEST_COUNT = 1_000;
 const LARGEST_PADDED = 64;
 
 function error(param: keyof DatasetParams, rest: Omit<CheckProblem, "severity" | "param">): CheckProblem {
-  return { severity: "error", param: [param], ...rest };
+  return { param: [param], ...rest };
 }
 
 /** A test split must leave something of the `total` images. */
@@ -97,7 +97,7 @@ function checkEmoji(params: DatasetParams): CheckResult {
 function checkFolder({ path, size, channels = 3, limit, testCount, labels }: DatasetParams): CheckResult {
   const problems: CheckProblem[] = [];
   const missing = (param: "path" | "size", fix: string) =>
-    problems.push({ severity: "error", message: `source folder needs ${param}`, fix });
+    problems.push({ message: `source folder needs ${param}`, fix });
   if (path === undefined) missing("path", "set path to the folder of the images; it is relative to the pipeline file");
   if (size === undefined) missing("size", "set size to the side in pixels that every image is brought to");
   if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, limit));

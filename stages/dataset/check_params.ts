@@ -38,7 +38,6 @@ export function misplacedParams(params: DatasetParams): CheckProblem[] {
     name !== "source" && params[name] !== undefined
   ) as Param[];
   const problems: CheckProblem[] = set.filter((name) => !PARAMS[source].includes(name)).map((name) => ({
-    severity: "error",
     param: [name],
     message: `${name} does not go with source ${source}: ${whyMisplaced(name, source)}`,
     fix: `remove ${name}`,
@@ -47,7 +46,6 @@ export function misplacedParams(params: DatasetParams): CheckProblem[] {
   for (const name of ["url", "mirrors", "sha256"] as const) {
     if (params[name] === undefined) continue;
     problems.push({
-      severity: "error",
       param: [name],
       message: `${name} does not go with path: what lies at a path is not fetched`,
       fix: `remove ${name}, or path`,
@@ -60,7 +58,6 @@ export function misplacedParams(params: DatasetParams): CheckProblem[] {
 export function wrongDigests({ source, sha256 }: DatasetParams): CheckProblem[] {
   if (sha256 === undefined) return [];
   const problem = (rest: Pick<CheckProblem, "got" | "wanted" | "fix">): CheckProblem[] => [{
-    severity: "error",
     param: ["sha256"],
     message: `sha256 is not what source ${source} needs`,
     ...rest,

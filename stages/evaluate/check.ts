@@ -1,7 +1,8 @@
 import type { BoundParams, EvaluateParams } from "../../schemas/kinds/evaluate.ts";
 import type { CheckProblem } from "../contract.ts";
 import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkVariance } from "../shared/reverse/check_sampler.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 
 /** Everything that keeps these params from measuring; what is not known is not checked. */
 export function checkEvaluation(
@@ -15,7 +16,6 @@ export function checkEvaluation(
   const tooMany = (most: number, what: string) => {
     if (buckets <= most) return;
     problems.push({
-      severity: "error",
       param: ["buckets"],
       message: `more buckets than ${what}`,
       got: `${buckets}`,
@@ -27,11 +27,7 @@ export function checkEvaluation(
   if (images?.count !== undefined) tooMany(Math.min(...counts), "images to fill them");
   if (checkpoint?.timesteps !== undefined) tooMany(checkpoint.timesteps, "timesteps to divide among them");
   if (bound !== undefined && checkpoint !== undefined) problems.push(...checkBound(bound, checkpoint));
-  if (images !== undefined && checkpoint !== undefined) {
-    const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  return problems.concat(checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }));
 }
 
 function checkBound(
@@ -41,7 +37,6 @@ function checkBound(
   const problems: CheckProblem[] = [];
   if (timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps))) {
     problems.push({
-      severity: "error",
       param: ["bound", "timesteps"],
       message: "the bound takes t = 0 and a part of the other timesteps, each at most once",
       got: `${wanted}`,
@@ -49,15 +44,5 @@ function checkBound(
       fix: `use timesteps: ${Math.min(timesteps, 20)}`,
     });
   }
-  if (variance === "learned" && !learnedVariance) {
-    problems.push({
-      severity: "error",
-      param: ["bound", "variance"],
-      message: "the network of the checkpoint did not learn a variance",
-      got: "learned",
-      wanted: "fixedsmall or fixedlarge",
-      fix: "use one of them, or train with variance: learned",
-    });
-  }
-  return problems;
+  return problems.concat(checkVariance(["bound", "variance"], variance, learnedVariance));
 }

@@ -10,7 +10,5 @@ export function checkExport({ network, objective }: Pick<CheckpointFacts, "netwo
     unet !== undefined && "problem" in unet ? unet.problem : undefined,
     objective === undefined ? undefined : objectiveProblem(objective),
   ];
-  return found.flatMap((problem) =>
-    problem === undefined ? [] : [{ severity: "error", input: "checkpoint", ...problem }]
-  );
+  return found.flatMap((problem) => problem === undefined ? [] : [{ input: "checkpoint", ...problem }]);
 }

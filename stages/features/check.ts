@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
 import type { CheckProblem, Facts } from "../contract.ts";
 import type { ImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 
 /** Params that belong to graphs. */
 const GRAPH_PARAMS = ["path", "url", "sha256", "preprocess", "output", "logits"] as const;
@@ -19,7 +19,6 @@ export function checkFeatures(
   if (extractor === "onnx") {
     if ((path === undefined) === (url === undefined)) {
       problems.push({
-        severity: "error",
         param: ["extractor"],
         message: "extractor onnx needs a graph",
         got: path === undefined ? "neither path nor url" : "both path and url",
@@ -29,11 +28,10 @@ export function checkFeatures(
     }
     if (url !== undefined && sha256 === undefined) {
       const message = "what is fetched must be known by its content";
-      problems.push({ severity: "error", param: ["url"], message, wanted: "sha256", fix: "add sha256 of the file" });
+      problems.push({ param: ["url"], message, wanted: "sha256", fix: "add sha256 of the file" });
     }
     if (preprocess === undefined) {
       problems.push({
-        severity: "error",
         param: ["extractor"],
         message: "a graph does not say what images it takes",
         wanted: "preprocess",
@@ -44,13 +42,10 @@ export function checkFeatures(
     for (const name of GRAPH_PARAMS) {
       if (params[name] === undefined) continue;
       const message = `${name} is of extractor onnx`;
-      problems.push({ severity: "error", param: [name], message, fix: `remove ${name}, or use extractor: onnx` });
+      problems.push({ param: [name], message, fix: `remove ${name}, or use extractor: onnx` });
     }
   }
   const known = sizeSchema.safeParse(classifier).data;
-  if (extractor === "classifier" && images !== undefined && known !== undefined) {
-    const problem = differentSize("images", images, { name: "those of the classifier", size: known });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  if (extractor !== "classifier") return problems;
+  return problems.concat(checkSameSize("images", images, { name: "those of the classifier", size: known }));
 }

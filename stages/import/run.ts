@@ -7,7 +7,7 @@ import type { importKind } from "./kind.ts";
 
 const run: RunOf<typeof importKind> = async ({ params, outputs }) => {
   const imported = await fromDiffusers((name) => readIfThere(join(params.path, name)));
-  if ("problem" in imported) return failedBy({ severity: "error", ...imported.problem });
+  if ("problem" in imported) return failedBy(imported.problem);
   await writeCheckpoint(outputs.checkpoint, imported.value);
   return undefined;
 };

@@ -11,7 +11,6 @@ export function checkInpainting(
   const problems = checkWalk(sampler, { checkpoint, images }, why);
   if (images?.count !== undefined && count > images.count) {
     problems.push({
-      severity: "error",
       param: ["count"],
       message: "there are not that many images",
       got: `${count}`,

@@ -4,7 +4,7 @@ import { encodePng } from "../../formats/png.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
 import type { RunOf } from "../contract.ts";
 import { describeModel, readCheckpoint, type StoredCheckpoint } from "../shared/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
+import { failedBy, isError } from "../shared/failed.ts";
 import { canBePng, readImages, type StoredImages, writeImages } from "../shared/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 import { type BatchDrawer, drawImages } from "../shared/reverse/draw_images.ts";
@@ -29,7 +29,7 @@ const run: Run = async (context) => {
   const { images: size, timesteps, model } = checkpoint.config;
   const chain = { ...size, timesteps, learnedVariance: learnsVariance(model) };
   const problem = checkInpainting(params, { checkpoint: chain, images: images.info })
-    .find(({ severity }) => severity === "error");
+    .find(isError);
   if (problem !== undefined) return failedBy(problem);
 
   const { count, region, repeats, sampler, batchSize } = params;

@@ -19,7 +19,6 @@ export function checkInterpolation(
   const lowest = checkpoint?.timesteps === undefined ? 0 : lowestVisited(sampler, checkpoint.timesteps);
   if (timestep < lowest) {
     problems.push({
-      severity: "error",
       param: ["timestep"],
       message: "the sampler visits no timestep so low",
       got: `${timestep}`,
@@ -29,7 +28,6 @@ export function checkInterpolation(
   }
   if (checkpoint?.timesteps !== undefined && timestep >= checkpoint.timesteps) {
     problems.push({
-      severity: "error",
       param: ["timestep"],
       message: "the checkpoint's chain is not that long",
       got: `${timestep}`,
@@ -39,7 +37,6 @@ export function checkInterpolation(
   }
   if (images?.count !== undefined && 2 * pairs > images.count) {
     problems.push({
-      severity: "error",
       param: ["pairs"],
       message: "a pair is two images",
       got: `${pairs} pairs of ${images.count} images`,

@@ -1,7 +1,7 @@
 import type { NeighboursParams } from "../../schemas/kinds/neighbours.ts";
 import type { CheckProblem } from "../contract.ts";
 import type { ImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 
 export interface NeighbourSets {
   readonly samples: ImageFacts | undefined;
@@ -15,14 +15,10 @@ export function checkNeighbours({ nearest }: Pick<NeighboursParams, "nearest">, 
   if (training === undefined) return [];
   const problems: CheckProblem[] = [];
   for (const port of ["samples", "heldOut"] as const) {
-    const set = sets[port];
-    if (set === undefined) continue;
-    const problem = differentSize(port, set, { name: "the training images", size: training });
-    if (problem !== undefined) problems.push(problem);
+    problems.push(...checkSameSize(port, sets[port], { name: "the training images", size: training }));
   }
   if (training.count !== undefined && nearest > training.count) {
     problems.push({
-      severity: "error",
       param: ["nearest"],
       message: "there are not that many training images",
       got: `${nearest}`,

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { parseLog } from "../train/train_log.ts";
 import { describeSampler } from "../../report/sections.ts";
 import type { LogRow, Report } from "../../report/model.ts";
-import { metricsSchema } from "../../schemas/metrics.ts";
 import type { InputArtifact } from "../contract.ts";
+import { parseRecord, readJson } from "../shared/artifact_record.ts";
 import { imagesInfoSchema } from "../shared/images.ts";
-import { METRICS_FILE } from "../shared/metrics.ts";
+import { METRICS_FILE, readMetrics } from "../shared/metrics.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
@@ -38,15 +38,10 @@ export async function collectArtifacts(items: readonly Collected[]): Promise<Col
       await collectors[item.artifact.type]?.(item, content);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
-      const why = error instanceof z.ZodError ? issueOf(error) : (error as Error).message;
-      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be read: ${why}`);
+      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be read: ${(error as Error).message}`);
     }
   }
   return { ...content, unreadable };
-}
-
-function issueOf({ issues: [issue] }: z.ZodError): string {
-  return `${issue?.path.join(".") || "the record"}: ${issue?.message}`;
 }
 
 const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
@@ -57,13 +52,13 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     if (!has(artifact, "log.jsonl")) return;
     const lines = parseLog(await artifact.readText("log.jsonl"));
-    curves.push({ title, rows: lines.map((line): LogRow => logRowSchema.parse(JSON.parse(line))) });
+    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", JSON.parse(line), logRowSchema)) });
   },
   async schedule({ title, artifact }, { schedules }) {
     if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
   },
   async samples({ title, artifact }, { samples, films }) {
-    const info = imagesInfoSchema.parse(JSON.parse(await artifact.readText("images.json")));
+    const info = await readJson(artifact, "images.json", imagesInfoSchema);
     const { sampler, model, guidance, name, seed } = info.source as Record<string, unknown>;
     const { step, weights } = (model ?? {}) as { step?: number; weights?: string };
     const note = [
@@ -85,7 +80,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
   async metrics({ title, artifact }, { metrics, rates, neighbours }) {
     if (!has(artifact, METRICS_FILE)) return;
-    metrics.push({ title, record: metricsSchema.parse(JSON.parse(await artifact.readText(METRICS_FILE))) });
+    metrics.push({ title, record: await readMetrics(artifact) });
     const rate = "rate-distortion.svg";
     if (has(artifact, rate)) rates.push({ title: `${title}: rate and distortion`, svg: await artifact.readText(rate) });
     if (has(artifact, "neighbours.png")) {

@@ -14,7 +14,6 @@ export function checkDrawing(
   const untold = (param: string, got: string) => {
     if (classes !== null) return;
     problems.push({
-      severity: "error",
       param: [param],
       message: "the network of the checkpoint was told no labels",
       got,
@@ -36,7 +35,6 @@ export function checkDrawing(
   const most = Math.min(count, batchSize);
   if (trajectory !== undefined && trajectory.images > most) {
     problems.push({
-      severity: "error",
       param: ["trajectory", "images"],
       message: "a film shows images of the first batch",
       got: `${trajectory.images}`,

@@ -1,7 +1,7 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { RunOf } from "../contract.ts";
 import { readCheckpoint, toldLabels } from "../shared/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
+import { failedBy, isError } from "../shared/failed.ts";
 import { writeImages } from "../shared/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { drawImages } from "../shared/reverse/draw_images.ts";
@@ -21,7 +21,7 @@ const run: RunOf<typeof sampleKind> = async (context) => {
   const problem = [
     ...checkSampler(params.sampler, chain),
     ...checkDrawing(params, { classes: null, ...told }),
-  ].find(({ severity }) => severity === "error");
+  ].find(isError);
   if (problem !== undefined) return failedBy(problem);
 
   const plan = { ...params, pixels: images.height * images.width * images.channels };

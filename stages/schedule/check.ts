@@ -34,7 +34,6 @@ export function checkSchedule(params: ScheduleParams): CheckResult {
 
 function reversedEnds({ linearStart, linearEnd }: ScheduleParams): CheckProblem {
   return {
-    severity: "error",
     param: ["linearEnd"],
     message: "linearEnd must be above linearStart: noise grows along the chain",
     got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
@@ -49,7 +48,6 @@ function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   const largest = largestFiniteTimesteps(spec, Math.min(spec.timesteps, SEARCH_LIMIT_TIMESTEPS));
   const works = largest > 0;
   return {
-    severity: "error",
     param: ["timesteps"],
     message: `${spec.name} with ${spec.timesteps} timesteps leaves too little signal for 32-bit numbers: ` +
       `${entry.table} at t=${entry.t} is ${entry.value}`,

@@ -1,7 +1,7 @@
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
-import { differentSize } from "../shared/same_size.ts";
+import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
 export type SetFacts = Partial<ImageFacts>;
@@ -13,7 +13,6 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
     const count = sets[port]?.count;
     if (count === undefined || count >= 2) continue;
     problems.push({
-      severity: "error",
       input: port,
       message: "a covariance needs at least two images",
       got: `${count}`,
@@ -21,11 +20,7 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
     });
   }
   const [real, fake] = [readImageFacts(sets.real), readImageFacts(sets.fake)];
-  if (real !== undefined && fake !== undefined) {
-    const problem = differentSize("fake", fake, { name: "the real ones", size: real });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  return problems.concat(checkSameSize("fake", fake, { name: "the real ones", size: real }));
 }
 
 /** Params that ask for nothing, or for what cannot be. */
@@ -34,11 +29,11 @@ export function checkFigures(params: ScoreParams): CheckProblem[] {
   const problems: CheckProblem[] = [];
   if (!fd && !fdInfinity && !perClass && !params.kid && !params.manifold && !params.inceptionScore) {
     const fix = "remove fd: false, or add kid: {} or another";
-    problems.push({ severity: "error", param: ["fd"], message: "no figure is asked for", fix });
+    problems.push({ param: ["fd"], message: "no figure is asked for", fix });
   }
   if (bootstrap === 1) {
     const message = "one resample has no spread";
-    problems.push({ severity: "error", param: ["bootstrap"], message, got: "1", wanted: "0, or 2 and more" });
+    problems.push({ param: ["bootstrap"], message, got: "1", wanted: "0, or 2 and more" });
   }
   return problems;
 }
@@ -51,7 +46,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     const say = ({ name, dimension, sha256 }: typeof a) =>
       `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
     problems.push({
-      severity: "error",
       input: "fake",
       message: "features of two extractors do not compare",
       got: say(b),
@@ -61,7 +55,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (a.sha256 !== null && b.sha256 !== null && JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)) {
     problems.push({
-      severity: "error",
       input: "fake",
       message: "images that were brought to the extractor's size and range in two ways do not compare",
       got: JSON.stringify(b.preprocessing),
@@ -74,7 +67,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   for (const name of vectors) {
     if (name === false || (real.vectors !== undefined && fake.vectors !== undefined)) continue;
     problems.push({
-      severity: "error",
       param: [name],
       message: `${name} needs the vectors of both sets, and statistics are all that is known of one`,
       fix: "give features in place of statistics",
@@ -83,7 +75,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   const least = Math.min(real.count, fake.count);
   if (params.kid !== undefined && params.kid.size > least) {
     problems.push({
-      severity: "error",
       param: ["kid", "size"],
       message: "a subset cannot hold more images than there are",
       got: `${params.kid.size} of ${least}`,
@@ -93,7 +84,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   const tooFew = (param: string, message: string, most: number, got: number) => {
     if (got <= most) return;
-    problems.push({ severity: "error", param: [param], message, got: `${got}`, wanted: `at most ${most}` });
+    problems.push({ param: [param], message, got: `${got}`, wanted: `at most ${most}` });
   };
   if (params.manifold !== undefined) {
     const { neighbours, limit } = params.manifold;
@@ -104,7 +95,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (params.inceptionScore !== undefined && fake.logits === undefined) {
     problems.push({
-      severity: "error",
       param: ["inceptionScore"],
       message: "the inception score needs logits, and the extractor of the fake images gives none",
       fix: "use features of extractor classifier, or of a graph with logits",
@@ -112,7 +102,6 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   }
   if (params.perClass && (real.labels === undefined || fake.labels === undefined)) {
     problems.push({
-      severity: "error",
       param: ["perClass"],
       message: "both sets need labels",
       fix: "use images with labels; samples have them where the network was told labels",

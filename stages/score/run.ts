@@ -1,5 +1,5 @@
 import type { RunOf } from "../contract.ts";
-import { failedBy } from "../shared/failed.ts";
+import { failedBy, isError } from "../shared/failed.ts";
 import { writeMetrics } from "../shared/metrics.ts";
 import { withProducts } from "../shared/products.ts";
 import { checkFigures, checkScored, checkSets, type SetFacts } from "./check.ts";
@@ -15,7 +15,7 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
   try {
     const problem = checkSets({ real: sizeOf(real, inputs.real.type), fake: sizeOf(fake, inputs.fake.type) })
       .concat(checkFigures(params), checkScored(params, { real, fake }))
-      .find(({ severity }) => severity === "error");
+      .find(isError);
     if (problem !== undefined) return failedBy(problem);
 
     const metrics = await withProducts(params.threads, (products) => {

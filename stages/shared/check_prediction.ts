@@ -10,7 +10,6 @@ export function checkPrediction(
 ): (CheckProblem & InterchangeProblem)[] {
   if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
   return [{
-    severity: "error",
     input: "schedule",
     message:
       "a network that predicts the noise has no use of a schedule that ends in pure noise: the noise at its last " +

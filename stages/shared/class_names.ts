@@ -45,7 +45,7 @@ export function labelNumber(label: WrittenLabel, { classes, classNames = [] }: L
 export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): CheckProblem[] {
   const { classes, classNames = [] } = known;
   const problems = labels.map((label, place): CheckProblem | undefined => {
-    const common = { severity: "error", param: ["labels", place], got: `${label}` } as const;
+    const common = { param: ["labels", place], got: `${label}` } as const;
     const number = labelNumber(label, known);
     if (number === undefined) {
       const message = "the network of the checkpoint knows no such label";

@@ -7,20 +7,15 @@ interface Size {
   readonly channels: number;
 }
 
-/** A problem with input `port` if its images are not of the size of what `other` names. */
-export function differentSize(
+/** A problem with input `port` if its images are not of the size of what `other` names; what is not known is not checked. */
+export function checkSameSize(
   port: string,
-  images: Size,
-  other: { readonly name: string; readonly size: Size },
-): CheckProblem | undefined {
+  images: Size | undefined,
+  other: { readonly name: string; readonly size: Size | undefined },
+): CheckProblem[] {
+  if (images === undefined || other.size === undefined) return [];
   const [got, wanted] = [sizeText(images), sizeText(other.size)];
-  if (got === wanted) return undefined;
-  return {
-    severity: "error",
-    input: port,
-    message: `images of another size than ${other.name}`,
-    got,
-    wanted,
-    fix: "use images of the same size on both inputs",
-  };
+  if (got === wanted) return [];
+  const fix = "use images of the same size on both inputs";
+  return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
 }

@@ -18,7 +18,7 @@ export async function findStageDevice({ device: wanted, threads }: DeviceParams)
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
   return {
-    problem: { severity: "error", param: ["device"], message: `${message}: ${chosen.reason}`, fix: chosen.fix },
+    problem: { param: ["device"], message: `${message}: ${chosen.reason}`, fix: chosen.fix },
   };
 }
 

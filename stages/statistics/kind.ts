@@ -21,7 +21,6 @@ export const statisticsKind = defineKind({
     if (path === undefined || (extractor !== undefined && count !== undefined)) return { problems: [] };
     return {
       problems: [{
-        severity: "error",
         param: ["path"],
         message: "a file of mu and sigma does not say what made it, nor of how many images",
         wanted: "extractor and count",

@@ -1,6 +1,7 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
 import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { CheckProblem } from "../contract.ts";
+import { checkBatchSize } from "../shared/check_batch_size.ts";
 import { type ImageFacts, sizeText } from "../shared/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
@@ -23,7 +24,6 @@ export function checkLabels(
 ): CheckProblem[] {
   if (labels === undefined || images?.classes !== null) return [];
   return [{
-    severity: "error",
     param: ["labels"],
     message: "the images have no labels to tell the network",
     got: "images without labels",
@@ -54,7 +54,6 @@ export function checkSchedules(
   const problems: CheckProblem[] = [];
   if (timesteps !== undefined && lossBuckets > timesteps) {
     problems.push({
-      severity: "error",
       param: ["lossBuckets"],
       message: "more buckets than timesteps to divide among them",
       got: `${lossBuckets}`,
@@ -64,7 +63,6 @@ export function checkSchedules(
   }
   if (decay !== undefined && decay.until <= warmupSteps) {
     problems.push({
-      severity: "error",
       param: ["learningRateDecay", "until"],
       message: "the decay of the learning rate must end after its warmup",
       got: `until ${decay.until}, warmupSteps ${warmupSteps}`,
@@ -86,7 +84,6 @@ export function checkTraining(
   const problems: CheckProblem[] = [];
   if (images.height !== images.width) {
     problems.push({
-      severity: "error",
       input: "images",
       message: "the network takes square images only",
       got: sizeText(images),
@@ -99,7 +96,6 @@ export function checkTraining(
   }
   if (batchSize % microBatches !== 0) {
     problems.push({
-      severity: "error",
       param: ["microBatches"],
       message: "micro-batches must be equal parts of a batch",
       got: `${microBatches} of a batch of ${batchSize}`,
@@ -107,17 +103,7 @@ export function checkTraining(
       fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,
     });
   }
-  if (images.count !== undefined && batchSize > images.count) {
-    problems.push({
-      severity: "error",
-      param: ["batchSize"],
-      message: "a batch needs more images than there are",
-      got: `batchSize ${batchSize}, ${images.count} images`,
-      wanted: `batchSize at most ${images.count}`,
-      fix: `use batchSize: ${images.count} or less, or more images`,
-    });
-  }
-  return problems;
+  return problems.concat(checkBatchSize(batchSize, images.count));
 }
 
 /** The largest divisor of `whole` up to `limit`. */
@@ -133,7 +119,6 @@ function fromUnet({ field, message }: UnetProblem, images: ImageSize): CheckProb
   const param = field === "imageSize" ? "multipliers" : field;
   const [, got, wanted] = /^got (.*?), wanted (.*)$/s.exec(message) ?? [];
   return {
-    severity: "error",
     param: ["model", param],
     message: `${about}: model.${param}`,
     ...(got === undefined || wanted === undefined ? { got: message } : { got, wanted }),

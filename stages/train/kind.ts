@@ -2,6 +2,7 @@ import { trainParams } from "../../schemas/kinds/train.ts";
 import { defineKind } from "../contract.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
+import { isError } from "../shared/failed.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { TRAIN_WORK_FACTOR, workFacts, workShape } from "../shared/unet_work.ts";
 import { checkLabels, checkLoss, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
@@ -44,7 +45,7 @@ export const trainKind = defineKind({
     };
     const problems = [...unfit, ...checkLabels(params, images), ...checkTraining(params, images)];
     // Without a network that can be built there is no arithmetic to count.
-    if (problems.some(({ severity }) => severity === "error")) return { problems, facts: { checkpoint: known } };
+    if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
     const network = unetConfigFor(params, images);
     const work = workFacts(network);
     return {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import type { CompiledFunction, Device } from "../device.ts";
+import { compilingDevice } from "../compiling_device.ts";
+import type { Device } from "../device.ts";
 import { registerHostKeepMask } from "../random/kernels/host.ts";
 import { compileEager } from "./compile.ts";
 
@@ -15,27 +16,5 @@ export async function openEagerDevice({ name, numerics, backend }: EagerDeviceOp
   // Running goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   registerHostKeepMask(backend);
-  const compiled = new Set<CompiledFunction>();
-  let open = true;
-  return {
-    name,
-    numerics,
-    async compile(fn, inputs, { label = "function" } = {}) {
-      if (!open) throw new Error(`Cannot compile "${label}": device "${name}" has been disposed of`);
-      const made = compileEager(backend, fn, inputs, label);
-      compiled.add(made);
-      return {
-        ...made,
-        async dispose() {
-          compiled.delete(made);
-          await made.dispose();
-        },
-      };
-    },
-    async dispose() {
-      open = false;
-      await Promise.all([...compiled].map((each) => each.dispose()));
-      compiled.clear();
-    },
-  };
+  return compilingDevice({ name, numerics }, (fn, inputs, label) => compileEager(backend, fn, inputs, label));
 }

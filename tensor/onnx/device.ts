@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import type { CompiledFunction, Device, DeviceOptions, Signature } from "../device.ts";
+import { compilingDevice } from "../compiling_device.ts";
+import type { Device, DeviceOptions, Signature } from "../device.ts";
 import { onnxNumerics } from "../numerics.ts";
 import { trace } from "../trace/trace.ts";
 import { compileTraced } from "./compiled.ts";
@@ -24,29 +25,10 @@ export async function openOnnxDevice(options: OnnxDeviceOptions = {}): Promise<D
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   if (provider !== "cpu") await tryProvider(provider, name);
-  const compiled = new Set<CompiledFunction>();
-  let open = true;
-  return {
-    name,
-    numerics,
-    async compile(fn, inputs, { label = "function" } = {}) {
-      if (!open) throw new Error(`Cannot compile "${label}": device "${name}" has been disposed of`);
-      const session = compileTraced(trace(fn, inputs, label), inputs, { label, threads, provider });
-      compiled.add(session);
-      return {
-        ...session,
-        async dispose() {
-          compiled.delete(session);
-          await session.dispose();
-        },
-      };
-    },
-    async dispose() {
-      open = false;
-      await Promise.all([...compiled].map((session) => session.dispose()));
-      compiled.clear();
-    },
-  };
+  return compilingDevice(
+    { name, numerics },
+    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), inputs, { label, threads, provider }),
+  );
 }
 
 /** Whether a provider's own libraries and drivers load shows only when it computes something. */

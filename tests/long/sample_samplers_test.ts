@@ -115,7 +115,9 @@ Deno.test("a drawn batch hands each step the x and x0 of the step before it", as
 
 Deno.test("checkSampler() refuses what cannot give an image", () => {
   const check = (sampler: Record<string, unknown>, chain = { timesteps: 1000, learnedVariance: false }) =>
-    checkSampler(samplerParams.parse(sampler), chain).map(({ severity, param }) => `${severity} ${param!.join(".")}`);
+    checkSampler(samplerParams.parse(sampler), chain).map(({ severity = "error", param }) =>
+      `${severity} ${param!.join(".")}`
+    );
   assertEquals(check({ name: "ancestral" }), []);
   assertEquals(check({ name: "ancestral", steps: 1000 }), []);
   assertEquals(check({ name: "ancestral", steps: 100 }), ["warning sampler.variance"]);

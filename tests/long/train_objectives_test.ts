@@ -103,7 +103,9 @@ Deno.test("a schedule that ends in pure noise is refused for eps alone", () => {
 
 Deno.test("params of the loss that change nothing are warned of", () => {
   const warned = (params: Record<string, unknown>) =>
-    checkLoss(trainKind.params.parse({ steps: 1, ...params })).map(({ severity, param }) => `${severity} ${param}`);
+    checkLoss(trainKind.params.parse({ steps: 1, ...params })).map(({ severity = "error", param }) =>
+      `${severity} ${param}`
+    );
   assertEquals(warned({ variance: "fixedsmall", minSnrGamma: 4 }), ["warning variance", "warning minSnrGamma"]);
   assertEquals(warned({ variance: "fixedsmall", weighting: "vlb" }), []);
   assertEquals(warned({ minSnrGamma: 4, weighting: "min-snr", variance: "learned" }), []);

@@ -18,7 +18,6 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
     const { sigmaMin, sigmaMax } = sampler;
     if (sigmaMin !== undefined && sigmaMax !== undefined && sigmaMin >= sigmaMax) {
       problems.push({
-        severity: "error",
         param: ["sampler", "sigmaMin"],
         message: "the lowest noise level must be below the highest",
         got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
@@ -30,7 +29,6 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
   }
   if (timesteps !== undefined && sampler.steps !== undefined && sampler.steps > timesteps) {
     problems.push({
-      severity: "error",
       param: ["sampler", "steps"],
       message: "a sampler visits each timestep of the training schedule at most once",
       got: `${sampler.steps} steps`,
@@ -39,18 +37,25 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
     });
   }
   if (sampler.name !== "ancestral") return problems;
-  if (sampler.variance === "learned" && !learnedVariance) {
-    problems.push({
-      severity: "error",
-      param: ["sampler", "variance"],
-      message: "the network of the checkpoint did not learn a variance",
-      got: "learned",
-      wanted: "fixedsmall or fixedlarge",
-      fix: "use one of them, or train with variance: learned",
-    });
-  }
+  problems.push(...checkVariance(["sampler", "variance"], sampler.variance, learnedVariance));
   if (timesteps !== undefined) problems.push(...checkFixedLarge(sampler, timesteps));
   return problems;
+}
+
+/** Whether the network has the variance that is asked of it. */
+export function checkVariance(
+  param: readonly string[],
+  variance: string | undefined,
+  learned: boolean,
+): CheckProblem[] {
+  if (variance !== "learned" || learned) return [];
+  return [{
+    param,
+    message: "the network of the checkpoint did not learn a variance",
+    got: "learned",
+    wanted: "fixedsmall or fixedlarge",
+    fix: "use one of them, or train with variance: learned",
+  }];
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
 import type { CheckProblem } from "../../contract.ts";
 import type { CheckpointFacts, ImageFacts } from "../facts.ts";
-import { differentSize } from "../same_size.ts";
+import { checkSameSize } from "../same_size.ts";
 import { checkSampler } from "./check_sampler.ts";
 
 /** What a stage is given that walks from images of its input; what is not known is not checked. */
@@ -18,7 +18,6 @@ export function checkWalk(sampler: SamplerParams, { checkpoint, images }: WalkFa
   const problems = checkpoint === undefined ? [] : checkSampler(sampler, checkpoint);
   if (sampler.name === "dpmpp-2m" || sampler.name === "heun") {
     problems.push({
-      severity: "error",
       param: ["sampler", "name"],
       message: why,
       got: sampler.name,
@@ -26,9 +25,5 @@ export function checkWalk(sampler: SamplerParams, { checkpoint, images }: WalkFa
       fix: "use sampler: { name: ddim }",
     });
   }
-  if (checkpoint !== undefined && images !== undefined) {
-    const problem = differentSize("images", images, { name: "those of the checkpoint", size: checkpoint });
-    if (problem !== undefined) problems.push(problem);
-  }
-  return problems;
+  return problems.concat(checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }));
 }

@@ -146,7 +146,7 @@ Deno.test("sample writes films and files for other programs, also when it goes o
 Deno.test("labels are refused where there are none, and labels that the network does not know", () => {
   const problems = (kind: typeof trainKind | typeof sampleKind, params: unknown, inputs: Record<string, unknown>) =>
     // deno-lint-ignore no-explicit-any
-    kind.check!(kind.params.parse(params) as any, inputs as any).problems.map(({ severity, param }) =>
+    kind.check!(kind.params.parse(params) as any, inputs as any).problems.map(({ severity = "error", param }) =>
       `${severity} ${param?.join(".")}`
     );
   const size = { height: 8, width: 8, channels: 1 };

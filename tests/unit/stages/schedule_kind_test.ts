@@ -17,7 +17,11 @@ Deno.test("schedule's check refuses a T that 32-bit numbers cannot hold and name
   // ldm/sqrt at T = 1000 passes (A = 3.2e-44 is a subnormal); its signal halves every few steps, so 2000 cannot.
   assertEquals(check({ betas: "ldm/sqrt", timesteps: 1_000 }).problems, []);
   const [problem] = check({ betas: "ldm/sqrt", timesteps: 2_000 }).problems;
-  assertEquals([problem?.severity, problem?.param, problem?.got], ["error", ["timesteps"], "timesteps 2000"]);
+  assertEquals([problem?.severity ?? "error", problem?.param, problem?.got], [
+    "error",
+    ["timesteps"],
+    "timesteps 2000",
+  ]);
   const largest = Number(/^timesteps at most (\d+)$/.exec(problem?.wanted ?? "")?.[1]);
   assert(largest > 1_000 && largest < 2_000);
   assertStringIncludes(problem?.fix ?? "", `${largest}`);
@@ -27,7 +31,7 @@ Deno.test("schedule's check refuses a T that 32-bit numbers cannot hold and name
 
 Deno.test("schedule's check warns when x_T is not noise and names the smallest T that is", () => {
   const [problem] = check({ betas: "ldm/linear", timesteps: 1_000 }).problems;
-  assertEquals([problem?.severity, problem?.param], ["warning", ["timesteps"]]);
+  assertEquals([problem?.severity ?? "error", problem?.param], ["warning", ["timesteps"]]);
   // Prior KL of ldm/linear at T = 1000 for E[x^2] = 1, by numpy in float64: 5.29239358283e-04 bits per dimension.
   assertStringIncludes(problem?.message ?? "", "5.29e-4 bits");
   const smallest = Number(/which (\d+) timesteps reach/.exec(problem?.wanted ?? "")?.[1]);
@@ -44,7 +48,7 @@ Deno.test("schedule's check says so when no T makes x_T noise", () => {
 Deno.test("schedule's check wants linearEnd above linearStart where the schedule uses them", () => {
   const params = { timesteps: 1_000, linearStart: 0.02, linearEnd: 0.0001 };
   const [problem] = check({ betas: "ldm/sqrt_linear", ...params }).problems;
-  assertEquals([problem?.severity, problem?.param], ["error", ["linearEnd"]]);
+  assertEquals([problem?.severity ?? "error", problem?.param], ["error", ["linearEnd"]]);
   assertEquals(check({ betas: "ho/warmup50", ...params }).problems.length, 1);
   for (const betas of ["ldm/cosine", "ho/jsd", "sigmoid"]) assertEquals(check({ betas, ...params }).problems, []);
   // ho/const is linearEnd throughout, wherever linearStart is.
@@ -79,7 +83,7 @@ Deno.test("schedule's check accepts a terminal SNR of zero, which train refuses"
     images: { count: 10, height: 32, width: 32, channels: 1 },
     schedule: schedule.facts!["schedule"]!,
   }).problems;
-  assertEquals([problem?.severity, problem?.input, rest], ["error", "schedule", []]);
+  assertEquals([problem?.severity ?? "error", problem?.input, rest], ["error", "schedule", []]);
   assertStringIncludes(problem?.fix ?? "", "zeroTerminalSnr");
 });
 

@@ -59,7 +59,7 @@ Deno.test("train's check refuses a decay that ends within the warmup, and more b
     }),
     { schedule: { timesteps: 50, betas: "ldm/cosine" } },
   );
-  assertEquals(problems.map(({ severity, param }) => `${severity} ${param!.join(".")}`), [
+  assertEquals(problems.map(({ severity = "error", param }) => `${severity} ${param!.join(".")}`), [
     "error lossBuckets",
     "error learningRateDecay.until",
   ]);

@@ -1,0 +1,25 @@
+import type { z } from "zod";
+
+/** What Zod says of a schema that holds others; which of these it has depends on its type. */
+export interface Def {
+  readonly type: string;
+  readonly innerType?: z.ZodType;
+  readonly getter?: () => z.ZodType;
+  readonly in?: z.ZodType;
+  readonly out?: z.ZodType;
+  readonly left?: z.ZodType;
+  readonly right?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+  readonly element?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly keyType?: z.ZodType;
+  readonly items?: readonly z.ZodType[];
+  readonly rest?: z.ZodType | null;
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly catchall?: z.ZodType;
+  readonly values?: readonly unknown[];
+}
+
+export function defOf(schema: z.ZodType): Def {
+  return schema._zod.def as unknown as Def;
+}
