@@ -8,7 +8,7 @@ import { ignoreTrouble } from "../store/trouble.ts";
 import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
-/** Where what users grant is kept: no project, archive or stage can write there. */
+/** Where what users grant is kept: no project, cache or stage can write there. */
 function grantsPath(): string {
   const folder = Deno.env.get("XDG_CONFIG_HOME") ?? "";
   return join(isAbsolute(folder) ? folder : join(homedir(), ".config"), "noiseline", "grants.json");
