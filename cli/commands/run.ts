@@ -88,9 +88,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { status, stages } = result.value;
+        const { status, stages, runId } = result.value;
         const { runEnd } = await import("../report/run_end.ts");
-        const end = status === "done" ? await runEnd(pipeline, stages, store) : {};
+        // Where nothing ran there is nothing new to say.
+        const end = status === "done" && runId !== undefined ? await runEnd(pipeline, stages, store) : {};
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
       }

@@ -88,7 +88,10 @@ Deno.test("a drawn batch hands each step the x and x0 of the step before it", as
     blocks: 1,
     attention: [],
   };
-  const checkpoint = { config: { model, objective: "v" }, tables } as unknown as StoredCheckpoint;
+  const checkpoint = {
+    config: { model, objective: "v", images: { source: "none" } },
+    tables,
+  } as unknown as StoredCheckpoint;
   for (const sampler of [{ name: "dpmpp-2m", steps: 9 }, { name: "heun", steps: 5 }, { name: "ddim", steps: 9 }]) {
     const params = samplerParams.parse(sampler);
     const options = { device: hostDevice, sampler: params, batchSize: 2, seed: 3 };
