@@ -129,7 +129,7 @@ function readParam(name: string, param: z.ZodType): { readonly meta: ParamMeta; 
       (one.anything ? one.at.length <= at.length : one.at.length === at.length) &&
       one.at.every((part, index) => part === null || at[index] === null || part === at[index])
     );
-    if (clash) refuse("a text there may be a path or not: give what is no path another type");
+    if (clash) refuse("a text there may be a path or something else: let only paths be texts there");
   }
   if (files.length > 0 && recursive) refuse("a file in a schema that holds itself cannot be found");
   if (files.length > 0 && name.includes("[")) refuse("a param with files needs a name without [");

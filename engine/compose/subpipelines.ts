@@ -39,9 +39,9 @@ export interface IncludeOptions {
 
 type Entries = Readonly<Record<string, unknown>>;
 
+/** The names of more files' stages find no room in an id. */
+const MAX_FILES = 32;
 const OWN_KEYS = ["uses", "inputs", "with", "matrix", "needs", "seed", "when"];
-/** Deeper than anybody nests, and found out before files that use each other fill the memory. */
-const MAX_DEPTH = 8;
 /** Where parts of inner files lie that are no stages, so that origins can name them. */
 const OUTSIDE = "pipelines";
 
@@ -77,6 +77,8 @@ class Findings {
   readonly problems: PlacedProblem[] = [];
   readonly diagnostics: Diagnostic[] = [];
   readonly groups = new Map<string, string[]>();
+  /** Files that use what they may not, and what: said once, however often the file is used itself. */
+  readonly entangled = new Set<string>();
   usesMatrix = false;
 }
 
@@ -134,9 +136,15 @@ class Scope {
     // What uses it says no more than once that it is too large, and goes no further.
     if (this.#options.budget.spent) return undefined;
     const path = resolve(this.#home, uses);
-    if (this.#chain.includes(path) || this.#chain.length > MAX_DEPTH) {
-      const files = [...this.#chain, path].map((one) => relative(this.#home, one)).join(" -> ");
-      return this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these");
+    const again = this.#chain.indexOf(path);
+    if (again >= 0 || this.#chain.length >= MAX_FILES) {
+      const link = `${this.#chain.at(-1)} ${again >= 0 ? path : ""}`;
+      if (this.#found.entangled.has(link)) return undefined;
+      this.#found.entangled.add(link);
+      const files = [...this.#chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
+      return again >= 0
+        ? this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
+        : this.#report([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
     }
     const read = await this.#options.read(shownName(this.#options.file, uses));
     if (!read.ok) {

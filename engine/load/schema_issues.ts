@@ -46,6 +46,7 @@ function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[],
     return [{ code, path, message, input, keys: issue.keys, known: keysAt(schema, path) }];
   }
   if (code === "invalid_value") return [{ code, path, message, input, values: issue.values.map(String) }];
+  if (code === "invalid_key") return [{ code, path, message: issue.issues[0]?.message ?? message, input: path.at(-1) }];
   if (code !== "invalid_union") return [{ code, path, message, input }];
   if (!issue.inclusive && issue.discriminator !== undefined) {
     // The path is that of the key that tells the alternatives apart, the input what has the key.

@@ -46,7 +46,7 @@ export interface Code {
   readonly map: ModuleMap;
 }
 
-export type CodeDigest = Code | { readonly error: string };
+export type CodeDigest = Code | { readonly error: string; readonly fix?: string };
 
 function isToolkit(specifier: string): boolean {
   if (!specifier.startsWith("file:")) return false;
@@ -86,6 +86,14 @@ type Part = readonly [what: string, name: string, value: string];
 
 function packagePart(id: string): Part {
   return ["package", `npm:${packageName(id)}`, id.slice(packageName(id).length + 1)];
+}
+
+/** Why a module cannot be read. Deno gives the place of an error of syntax after a frame. */
+function explainModule(said: string, place: (url: string) => string): { error: string; fix?: string } {
+  const first = said.split("\n")[0]!;
+  const [, url, at] = /\n *at (file:\S+?)(:\d+:\d+)$/.exec(said) ?? [];
+  if (url === undefined) return { error: first };
+  return { error: `${place(url)}${at}: ${first}`, fix: "correct the code there" };
 }
 
 /** What an import gives by itself, where no settings say otherwise. */
@@ -128,7 +136,7 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
     // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
     if (/^(https?|jsr):/.test(specifier)) return { error: `Requires import access to "${specifier}"` };
     const module = modules.get(specifier);
-    if (module?.error !== undefined) return { error: module.error.split("\n")[0]! };
+    if (module?.error !== undefined) return explainModule(module.error, place);
     if (module?.npmPackage !== undefined) {
       named.set(`npm:${packageOf(specifier)}`, module.npmPackage);
       continue;

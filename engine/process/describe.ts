@@ -10,7 +10,7 @@ import { type CodeDigest, digestCode } from "./code_digest.ts";
 import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
 import { answerLines, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { lockedPackages, moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { moduleFlags, type ModuleMap, nativePackages } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
@@ -31,6 +31,9 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 /** Why a process gave no answer, in the order in which causes hide each other. */
 function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
+  if (said.includes("Top-level await promise never resolved")) {
+    return { error: "it waits for ever while it is loaded", fix: "remove the await outside of functions that never ends" };
+  }
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
@@ -143,7 +146,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if ("error" in code) {
     const refused = explainRefusal(code.error);
     return refused === undefined
-      ? { error: code.error, fix: "correct the stage's imports, or the deno.json above it" }
+      ? { fix: "correct the stage's imports, or the deno.json above it", ...code }
       : { error: refused.message, fix: refused.fix };
   }
   noteModule(request.file, code);
@@ -154,16 +157,15 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
     map: code.map,
   });
   if ("error" in asked) return { fix: "correct the stage file; it must load without side effects", ...asked };
-  const { description, error } = asked.answer;
-  if (description === undefined) {
-    return { error: error ?? "it gives no description", fix: "export default defineStage({ … }) from it" };
-  }
+  const { description, error = "it gives no description", fix = "export default defineStage({ … }) from it" } =
+    asked.answer;
+  if (description === undefined) return { error, fix };
   const native = description.permissions.native ?? [];
-  const packages = native.length === 0 ? undefined : lockedPackages();
-  const unknown = native.find((name) => !packages!.has(name));
+  const packages = native.length === 0 ? [] : nativePackages();
+  const unknown = native.find((name) => !packages.includes(name));
   if (unknown !== undefined) {
-    const error = `permissions.native: "${unknown}" is no package that the toolkit imports`;
-    return { error, fix: suggestName(unknown, [...packages!]) };
+    const error = `permissions.native: "${unknown}" is not a package with native code that the toolkit imports`;
+    return { error, fix: suggestName(unknown, packages) };
   }
   return { kind: makeKind(request, code, asked.answer, description) };
 }

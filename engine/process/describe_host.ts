@@ -5,12 +5,16 @@ import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
+import { cutText } from "../diagnostic/format.ts";
 import { encode } from "../fingerprint/encode.ts";
-import type { ParamsOutcome } from "../kind.ts";
-import { validateParams } from "../load/schema_issues.ts";
+import type { ParamIssue, ParamsOutcome } from "../kind.ts";
+import { validate, validateParams, wantedBy } from "../load/schema_issues.ts";
+import { formatPath } from "../source/document.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
-const portName = z.string().regex(PORT_PATTERN);
+const portName = z.string().regex(PORT_PATTERN, {
+  error: "a letter, then at most 63 letters, digits and _, as the name of a port",
+});
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 
@@ -46,6 +50,7 @@ export type StageDescription = z.output<typeof stageDescriptionSchema>;
 export interface DescribeAnswer {
   readonly description?: StageDescription;
   readonly error?: string;
+  readonly fix?: string;
   readonly outcomes: readonly ParamsOutcome[];
 }
 
@@ -54,7 +59,7 @@ function allParams({ params, device }: StageDefinition): z.ZodObject {
   return device === true ? withDeviceParams(params) : params;
 }
 
-function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
+function describe(stage: StageDefinition): Omit<DescribeAnswer, "outcomes"> {
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return { error: "its default export is not a stage" };
   }
@@ -62,14 +67,19 @@ function describe(stage: StageDefinition): { description: StageDescription } | {
   const { run: _run, params, ...rest } = stage;
   const taken = Object.keys(params.shape).find((name) => name === "device" || name === "threads");
   if (stage.device === true && taken !== undefined) {
-    return { error: `its params have "${taken}", which device: true gives it` };
+    return { error: `its params have "${taken}", which device: true gives it`, fix: "rename that param" };
   }
   const { roles, problems } = readRoles(allParams(stage));
-  if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
-  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
-  return parsed.success
-    ? { description: parsed.data }
-    : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };
+  if (problems.length > 0) return { error: problems.join("; "), fix: "correct its params" };
+  const parsed = validate(stageDescriptionSchema, { ...rest, roles });
+  if (parsed.ok) return { description: parsed.data };
+  return { error: parsed.issues.map(tellIssue).join("; "), fix: "correct its definition" };
+}
+
+function tellIssue({ path, message, input, keys }: ParamIssue): string {
+  const at = formatPath(path);
+  if (keys !== undefined) return `${at}: unknown key "${keys.join('", "')}"`;
+  return `${at}: got ${cutText(Deno.inspect(input, { depth: 1 }))}, wanted ${wantedBy(message)}`;
 }
 
 /** Params become part of keys and messages, so they must be plain data. */
@@ -90,7 +100,7 @@ export async function describeStage(load: LoadModule): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
   const described = describe(stage);
-  const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
+  const outcomes = described.description === undefined ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
   send({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);
 }

@@ -16,7 +16,9 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const unloadable = whyUnloadable(file);
   if (unloadable !== undefined) return failed(unloadable, "check the path");
   const code = await digestCode(file, false);
-  if ("error" in code) return failed(explainRefusal(code.error)?.message ?? code.error, "correct the file's imports");
+  if ("error" in code) {
+    return failed(explainRefusal(code.error)?.message ?? code.error, code.fix ?? "correct the file's imports");
+  }
   noteModule(file, code);
   const entry = pathToFileURL(file).href;
   const asked = await askChild<{ pipeline?: unknown; problem?: string }>({

@@ -7,6 +7,8 @@ interface LockedPackage {
   readonly dependencies?: readonly string[];
   readonly optionalDependencies?: readonly string[];
   readonly optionalPeers?: readonly string[];
+  /** Of packages with native code: what it is built for. */
+  readonly os?: readonly string[];
 }
 
 /** Deno's lock file, as far as it is about npm packages. */
@@ -90,8 +92,9 @@ export function moduleFlags(folder: string, map: ModuleMap | undefined): string[
   ];
 }
 
-/** Names of the npm packages that the toolkit itself imports, at the versions of its lock. */
-export function lockedPackages(): ReadonlySet<string> {
-  const { specifiers = {} } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
-  return new Set(Object.keys(specifiers).map((text) => packageName(text.replace(/^npm:/, ""))));
+/** Names of the npm packages with native code that the toolkit itself imports. */
+export function nativePackages(): string[] {
+  const { specifiers = {}, npm = {} } = JSON.parse(Deno.readTextFileSync(TOOLKIT_LOCK)) as Lock;
+  const named = Object.entries(specifiers).map(([text, version]) => [packageName(text.replace(/^npm:/, "")), version]);
+  return [...new Set(named.filter((id) => npm[id.join("@")]?.os !== undefined).map(([name]) => name!))];
 }

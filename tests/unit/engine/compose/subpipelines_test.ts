@@ -204,3 +204,27 @@ Deno.test("an inner file is read once, its unknown keys are told, and its proble
     'unknown key "txet" in stages.x0/s.with, did you mean "text"?',
   ]);
 });
+
+Deno.test("a chain of pipelines goes as deep as ids have room, and says where it ends", async () => {
+  const chain = (length: number) => {
+    const files: Record<string, string> = { "p.yaml": "name: p\nstages: { s: { uses: ./a1.yaml } }\n" };
+    for (let i = 1; i < length; i++) files[`a${i}.yaml`] = `name: p\nstages: { s: { uses: ./a${i + 1}.yaml } }\n`;
+    return { ...files, [`a${length - 1}.yaml`]: "name: p\nstages: { s: { uses: source } }\n" };
+  };
+  assertEquals([...(await good(chain(32))).stages.keys()], [Array(32).fill("s").join("/")]);
+  const [problem, ...others] = await bad(chain(33));
+  assertEquals([problem!.message, others], ["more than 32 pipelines stand within each other", []]);
+  assertStringIncludes(formatDiagnostic(problem!), "a31.yaml:2:");
+});
+
+Deno.test("pipelines that use each other are told once for each file that closes a circle", async () => {
+  const names = ["p", "a", "b", "c", "d"];
+  const stages = names.slice(1).map((name) =>
+    `  ${name}1: { uses: ./${name}.yaml }\n  ${name}2: { uses: ./${name}.yaml }\n`
+  );
+  const files = Object.fromEntries(names.map((name) => [`${name}.yaml`, `name: p\nstages:\n${stages.join("")}`]));
+  const messages = (await bad(files)).map(({ message }) => message);
+  // Of the four files each may use each, itself too.
+  assertEquals(messages.length, 16);
+  assertEquals(messages[0], "pipelines use each other: a.yaml -> a.yaml");
+});
