@@ -3,7 +3,8 @@ import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
-import { readRoles } from "../../schemas/roles.ts";
+import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
+import { type ParamRoles, readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
@@ -13,6 +14,7 @@ import { type LoadModule, openChannel } from "./worker_host.ts";
 const portName = z.string().regex(PORT_PATTERN);
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
+const paramRole = z.enum(["identity", "extent", "execution", "external"]);
 
 /** What a custom stage says of itself, as data. */
 export const stageDescriptionSchema = z.object({
@@ -31,10 +33,17 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
+  params: z.array(z.strictObject({
+    name: z.string(),
+    type: z.string(),
+    fallback: z.unknown(),
+    role: paramRole,
+    description: z.string(),
+  })).max(1_000),
   roles: z.record(
     z.string(),
     z.strictObject({
-      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
+      role: paramRole.optional(),
       legacy: z.unknown().optional(),
       files: z.array(z.array(z.string().nullable())).optional(),
     }),
@@ -54,7 +63,16 @@ function allParams({ params, device }: StageDefinition): z.ZodObject {
   return device === true ? withDeviceParams(params) : params;
 }
 
-function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
+/** Good to have: of a schema that JSON Schema has no words for nothing is said. */
+function listParams(stage: StageDefinition, roles: ParamRoles): ParamDescription[] {
+  try {
+    return describeParams(allParams(stage), roles);
+  } catch {
+    return [];
+  }
+}
+
+function describe(stage: StageDefinition, listed: boolean): { description: StageDescription } | { error: string } {
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return { error: "its default export is not a stage" };
   }
@@ -66,7 +84,7 @@ function describe(stage: StageDefinition): { description: StageDescription } | {
   }
   const { roles, problems } = readRoles(allParams(stage));
   if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
-  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
+  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles, params: listed ? listParams(stage, roles) : [] });
   return parsed.success
     ? { description: parsed.data }
     : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };
@@ -89,7 +107,7 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 export async function describeStage(load: LoadModule): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
-  const described = describe(stage);
+  const described = describe(stage, params.length === 0);
   const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
   send({ ...described, outcomes } satisfies DescribeAnswer);
   Deno.exit(0);

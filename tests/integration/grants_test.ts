@@ -58,6 +58,45 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
 });
 
+Deno.test("stages lists the params of a custom stage and all that it may ask for", async () => {
+  const stage = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Asks for much",
+  params: z.strictObject({
+    words: z.array(externalFile(z.string())).describe("Files of words"),
+    sigma: z.number().default(0.5).describe("How much"),
+    own: z.string().transform((text) => text.length).optional(),
+  }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "" } },
+  permissions: { native: ["onnxruntime-node"], net: ["a.example", "b.example:80"] },
+  device: true,
+  run: async () => {},
+});
+`;
+  await using project = new Project({ files: { "stage.ts": stage } });
+  const { stdout, stderr } = await project.cli(["stages", "./stage.ts"]);
+  const lines = stdout.split("\n").map((line) => line.trim().replace(/\s{2,}/g, "  "));
+  const found = (name: string) =>
+    lines.slice(lines.indexOf(name) + 1).slice(0, lines.slice(lines.indexOf(name)).indexOf("") - 1);
+  assertEquals(found("params").slice(0, 3), [
+    "words  string[]  [external] Files of words",
+    "sigma  number  = 0.5  How much",
+    "own  string",
+  ], stdout + stderr);
+  assertEquals(found("params").slice(3).map((line) => line.split(" ")[0]), ["device", "threads"]);
+  assertEquals(found("asks for"), [
+    "native  onnxruntime-node",
+    "net  a.example",
+    "net  b.example:80",
+    "device  native, unless the param device names wasm or webgpu",
+    "read  what words names outside the pipeline's folder",
+  ]);
+  const { json } = await project.cli(["stages", "./stage.ts", "--json"]);
+  assertEquals([json.device, json.params.length, json.rights.length], [true, 5, 3]);
+});
+
 Deno.test("a file outside the pipeline's folder has to be granted, also where a link hides it", async () => {
   await using project = new Project({ files: { "p/stage.ts": READER, "secret.txt": "secret ", "p/own.txt": "own " } });
   Deno.mkdirSync(project.path("p/folder"));

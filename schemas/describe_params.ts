@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ParamRole } from "noiseline";
+import type { ParamRole } from "./roles.ts";
 
 export interface ParamDescription {
   readonly name: string;
@@ -38,7 +38,7 @@ export function describeParams(
   params: z.ZodObject,
   roles: Readonly<Record<string, { readonly role?: ParamRole }>>,
 ): ParamDescription[] {
-  const schema = z.toJSONSchema(params, { io: "input" }) as JsonSchema;
+  const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
   return Object.entries(schema.properties ?? {}).map(([name, one]) => ({
     name,
     type: typeOf(one),
