@@ -51,7 +51,7 @@ const MAX_MODULE_BYTES = 16 << 20;
 export function whyUnloadable(file: string): string | undefined {
   try {
     const { isFile, size } = Deno.statSync(file);
-    if (!isFile) return "it is no regular file";
+    if (!isFile) return "it is not a regular file";
     return size > MAX_MODULE_BYTES ? `it is larger than ${MAX_MODULE_BYTES >> 20} MiB` : undefined;
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message;

@@ -14,7 +14,6 @@ import { type LoadModule, openChannel } from "./worker_host.ts";
 const portName = z.string().regex(PORT_PATTERN);
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
-const paramRole = z.enum(["identity", "extent", "execution", "external"]);
 
 /** What a custom stage says of itself, as data. */
 export const stageDescriptionSchema = z.object({
@@ -33,17 +32,11 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
-  params: z.array(z.strictObject({
-    name: z.string(),
-    type: z.string(),
-    fallback: z.unknown(),
-    role: paramRole,
-    description: z.string(),
-  })).max(1_000),
+  params: z.custom<readonly ParamDescription[]>(),
   roles: z.record(
     z.string(),
     z.strictObject({
-      role: paramRole.optional(),
+      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
       legacy: z.unknown().optional(),
       files: z.array(z.array(z.string().nullable())).optional(),
     }),

@@ -20,7 +20,8 @@ export interface RightsRequest {
   readonly rights: readonly string[];
 }
 
-function realPath(path: string): string {
+/** Where links lead; the path itself where that cannot be found. */
+export function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname } from "node:path";
 import type { Json } from "../support/cli_process.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
@@ -169,6 +170,7 @@ Deno.test("--grant says what is wrong with it", async () => {
     "b:native": /has no stage "b"/,
     "a:env=OTHER": /does not ask for env=OTHER[\s\S]*it asks for env=NOISELINE_TEST_WORD/,
     "a:native": /does not ask for native/,
+    "a:native,net=b.example,env=NOISELINE_TEST_WORD": /does not ask for native, net=b\.example\n/,
   };
   for (const [text, said] of Object.entries(wrong)) {
     const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", text]);
@@ -176,6 +178,18 @@ Deno.test("--grant says what is wrong with it", async () => {
     assertMatch(stderr, said);
   }
   assert(!project.exists(".config"));
+});
+
+Deno.test("what stands in the place of the list of grants is named once, and left as it is", async () => {
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  const path = project.path(".config/noiseline/grants.json");
+  Deno.mkdirSync(path, { recursive: true });
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"], { env: WORD });
+  assertEquals(code, 0, stderr);
+  const said = `${path} cannot be read as a list of grants: it grants nothing`;
+  assertEquals(stderr.split(said).length, 2, stderr);
+  assertStringIncludes((await project.cli(["validate", "p.yaml"])).stderr, said);
+  assertEquals(Array.from(Deno.readDirSync(dirname(path)), ({ name }) => name), ["grants.json"]);
 });
 
 Deno.test("a stage that comes to run because a result is damaged is asked for its rights too", async () => {
