@@ -25,7 +25,7 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { Grants } from "./engine/process/grants.ts";
-export { grantFlag, requestsOf, type RightsRequest } from "./engine/process/rights.ts";
+export { grantFlag, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";

@@ -18,6 +18,7 @@
 export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
 export * from "./stage_api.ts";
 export { type ParamRole, rolesOf } from "./schemas/roles.ts";
+export { describeParams, type ParamDescription } from "./schemas/describe_params.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
 export type { ImageSet, Metric, MetricsToWrite } from "./schemas/metrics.ts";

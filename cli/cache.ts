@@ -44,7 +44,7 @@ export async function openCacheFor(
     refuseWith([{
       severity: "error",
       code: "cache",
-      message: `Cannot use the shared cache: ${origin} is no mode`,
+      message: `Cannot use the shared cache: ${origin} is not a mode`,
       got: wanted,
       wanted: MODES.join(", "),
       fix: "take one of these",

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline/promises";
 import {
@@ -6,13 +7,14 @@ import {
   Grants,
   type Pipeline,
   type PlannedStage,
+  realPath,
   requestsOf,
   type RightsRequest,
   selectStages,
 } from "noiseline/core";
 import { styleFor } from "./format/style.ts";
 import { formatTable } from "./format/table.ts";
-import { printError } from "./io.ts";
+import { printDiagnostics, printError } from "./io.ts";
 import { problem } from "./operands.ts";
 
 export const GRANT_OPTION = "--grant <stage:rights>";
@@ -41,11 +43,11 @@ export async function parseGrants(
       return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
     }));
     const asked = requestsOf(stages, pipeline.folder);
-    const rights = new Set(asked.flatMap((request) => request.rights));
-    const { given, extra } = takeRights(text.slice(colon + 1), [...rights]);
-    if (extra !== undefined) {
-      const fix = rights.size === 0 ? "leave it out" : `it asks for ${[...rights].join(",")}`;
-      report(text, `the stage does not ask for ${extra}`, fix);
+    const rights = [...new Set(asked.flatMap((request) => request.rights))];
+    const { given, extra } = takeRights(text.slice(colon + 1), rights, pipeline.folder);
+    if (extra.length > 0) {
+      const fix = rights.length === 0 ? "leave it out" : `it asks for ${rights.join(",")}`;
+      report(text, `the stage does not ask for ${extra.join(", ")}`, fix);
       continue;
     }
     for (const request of asked) granted.push({ ...request, rights: given });
@@ -53,18 +55,29 @@ export async function parseGrants(
   return { granted, problems };
 }
 
-/** Split a list of rights, in whose paths there may be commas. */
-function takeRights(text: string, asked: readonly string[]): { given: string[]; extra: string | undefined } {
+/**
+ * Split a list of rights, in whose paths there may be commas. A path may be relative to the folder of the pipeline, whose
+ * file says it so, or to the folder of the command.
+ */
+function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
   const given: string[] = [];
+  const extra: string[] = [];
+  const find = (one: string) => {
+    const path = /^read=(.*)$/s.exec(one)?.[1];
+    const places = path === undefined ? [] : [folder, Deno.cwd()].map((at) => `read=${realPath(resolve(at, path))}`);
+    return [one, ...places].find((each) => asked.includes(each));
+  };
+  const parts = text.split(",");
   // The longest first, as one may begin with another and a comma.
-  const known = asked.toSorted((a, b) => b.length - a.length);
-  for (let rest = text; rest !== "";) {
-    const right = known.find((one) => `${rest},`.startsWith(`${one},`));
-    if (right === undefined) return { given, extra: rest.split(",")[0] };
-    given.push(right);
-    rest = rest.slice(right.length + 1);
+  for (let from = 0, to = parts.length; from < parts.length; to--) {
+    const right = find(parts.slice(from, to).join(","));
+    if (right === undefined && to > from + 1) continue;
+    if (right === undefined) extra.push(parts[from]!);
+    else given.push(right);
+    from = to;
+    to = parts.length + 1;
   }
-  return { given, extra: undefined };
+  return { given, extra };
 }
 
 /** Ask on the terminal, once for all; undefined where there is nobody to ask. */
@@ -102,6 +115,7 @@ export function rightsOfStages(
   const requests = requestsOf(stages, pipeline.folder);
   if (requests.length === 0) return [];
   const grants = new Grants(pipeline.folder);
+  printDiagnostics(grants.problems);
   return requests.map((request) => ({ ...request, missing: grants.open([request])[0]?.rights ?? [] }));
 }
 

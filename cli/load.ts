@@ -47,7 +47,7 @@ export function openStoreAt(root: string, json: boolean): Store {
   try {
     if (!Deno.statSync(root).isDirectory) {
       const fix = "give a folder with --store; it is made if it is not there";
-      const message = `Cannot keep a store at ${root}: it is no folder`;
+      const message = `Cannot keep a store at ${root}: it is not a folder`;
       refuseWith([{ severity: "error", code: "file-unreadable", message, fix }], json);
     }
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { ParamDescription } from "../schemas/describe_params.ts";
 import type { ParamRoles } from "../schemas/roles.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
 import type {
@@ -52,6 +53,8 @@ export interface Kind {
   /** Of a custom stage: what the names of modules stand for in its process. */
   readonly map?: () => ModuleMap;
   readonly roles: ParamRoles;
+  /** Of a custom stage that was asked about without params to check: those that it takes. */
+  readonly params?: readonly ParamDescription[];
   readonly validate: (raw: unknown) => ParamsOutcome;
   readonly check?: (
     params: Readonly<Record<string, unknown>>,

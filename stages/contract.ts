@@ -210,6 +210,8 @@ export interface DownloadExternal {
   /** Its name in the key. */
   readonly name: string;
   readonly sha256: string;
+  /** Its size where that is known, else the most that such a file can have. No more is taken of an address. */
+  readonly maxBytes: number;
   /** Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts alone. */
   readonly urls: readonly string[];
 }

@@ -55,11 +55,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
-      const { pipeline, store, warnings } = loaded;
+      const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);
+      const warnings = [...loaded.warnings, ...grants.problems];
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
 

@@ -1,8 +1,17 @@
 import { Command } from "@commander-js/extra-typings";
-import { resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, isCustom, type Kind, rolesOf, suggestName } from "noiseline";
+import { dirname, resolve } from "node:path";
+import {
+  type BuiltinKind,
+  describeCustomStages,
+  describeParams,
+  isCustom,
+  type Kind,
+  type ParamDescription,
+  rolesOf,
+  suggestName,
+} from "noiseline";
+import { rightsOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
-import { describeParams } from "../format/params.ts";
 import { formatTable } from "../format/table.ts";
 import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
 import { problem } from "../operands.ts";
@@ -61,13 +70,19 @@ async function printCustom(written: string, json: boolean): Promise<void> {
   if ("error" in outcome) {
     return refuseWith([problem(`cannot use ${written}: ${outcome.error}`, outcome.fix)], json);
   }
-  const { summary, inputs, outputs, seeded, permissions } = outcome.kind;
-  const { net = [], env = [], native = [] } = permissions;
-  if (json) return printJson({ file, summary, inputs, outputs, seeded, permissions });
+  const { summary, inputs, outputs, seeded, permissions, params = [], roles } = outcome.kind;
+  const rights = rightsOf({ kind: outcome.kind, params: {} }, dirname(file), false);
+  const device = outcome.kind.device !== undefined;
+  const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
+  if (json) return printJson({ file, summary, inputs, outputs, seeded, device, permissions, rights, params });
   printLine(`${written}: ${summary}`);
   printPorts(outcome.kind);
-  const rows = [["net", net], ["env", env], ["native", native]] as const;
-  printSection("asks for", rows.filter(([, names]) => names.length > 0).map(([name, all]) => [name, all.join(", ")]));
+  printParams(params);
+  printSection("asks for", [
+    ...rights.map((right) => right === "native" ? [right, permissions.native!.join(", ")] : right.split(/=(.*)/s)),
+    ...(device ? [["device", "native, unless the param device names wasm or webgpu"]] : []),
+    ...(files.length > 0 ? [["read", `what ${files.join(", ")} names outside the pipeline's folder`]] : []),
+  ]);
 }
 
 function printSection(title: string, rows: readonly (readonly string[])[]): void {
@@ -92,9 +107,13 @@ function printPorts(kind: Pick<Kind, "inputs" | "outputs">): void {
 function printKind(kind: BuiltinKind): void {
   printLine(`${kind.kind}: ${kind.summary}`);
   printPorts(kind);
+  printParams(describeParams(kind.params, rolesOf(kind.params)));
+}
+
+function printParams(params: readonly ParamDescription[]): void {
   printSection(
     "params",
-    describeParams(kind.params, rolesOf(kind.params)).map(({ name, type, fallback, role, description }) => [
+    params.map(({ name, type, fallback, role, description }) => [
       name,
       type,
       fallback === undefined ? "" : `= ${JSON.stringify(fallback)}`,

@@ -16,7 +16,7 @@ const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i;
 export function parseBytes(text: string): number {
   const [, amount, unit = "", binary] = SIZE.exec(text.trim()) ?? [];
   if (amount === undefined || (binary !== "" && unit === "")) {
-    throw new InvalidArgumentError(`"${text}" is no size such as 50G, 500M or 20GiB.`);
+    throw new InvalidArgumentError(`"${text}" is not a size such as 50G, 500M or 20GiB.`);
   }
   return Math.round(
     Number(amount) * (binary === "" ? 1000 : 1024) ** ["", "k", "m", "g", "t"].indexOf(unit.toLowerCase()),

@@ -19,6 +19,6 @@ const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_40
 export function parseAge(text: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
   if (text === "0") return 0;
-  if (amount === undefined) throw new InvalidArgumentError(`"${text}" is no time such as 12h, 30d or 2w.`);
+  if (amount === undefined) throw new InvalidArgumentError(`"${text}" is not a time such as 12h, 30d or 2w.`);
   return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
 }

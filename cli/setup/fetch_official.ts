@@ -7,6 +7,8 @@ import { runProgram } from "./programs.ts";
 
 /** An answer must begin within this time; the download itself may take as long as it takes. */
 const ANSWER_TIMEOUT_MS = 5_000;
+/** The largest so far has less than a quarter of this. */
+const MAX_ARCHIVE_BYTES = 2 ** 31;
 
 /** Platforms as the names of the downloads have them (tfjs-node's `scripts/deps-constants.js`). */
 const PLATFORMS: Readonly<Record<string, { readonly system: string; readonly arch: string }>> = {
@@ -87,10 +89,13 @@ async function download(url: string, file: string, say: (line: string) => void):
     }
     const length = response.headers.get("content-length");
     say(`downloading ${url}${length === null ? "" : ` (${formatBytes(Number(length))})`}`);
+    let left = MAX_ARCHIVE_BYTES;
     // What comes piece by piece is waited for piece by piece.
     const watched = new TransformStream<Uint8Array, Uint8Array>({
       transform: (piece, out) => {
         wait();
+        left -= piece.length;
+        if (left < 0) throw new Error(`more than ${formatBytes(MAX_ARCHIVE_BYTES)} came`);
         out.enqueue(piece);
       },
     });

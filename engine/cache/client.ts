@@ -27,6 +27,8 @@ const WRITES_AT_ONCE = 8;
 
 /** With the line that holds its checksum. */
 const MAX_SEALED_BYTES = MAX_RECORD_BYTES + 100;
+/** Larger records, or what passes for them, are read one at a time: each is held in memory as a whole. */
+const SMALL_BYTES = 1 << 20;
 
 /** Sending and receiving are given as long as such a slow line needs for a file, and some more. */
 const SLOWEST_BYTES_PER_MS = 50;
@@ -51,6 +53,7 @@ export class CacheClient {
   readonly #backend: CacheBackend;
   readonly #warn: ClientOptions["warn"];
   readonly #reading = new Limit(READS_AT_ONCE);
+  readonly #large = new Limit(1);
   readonly #writing = new Limit(WRITES_AT_ONCE);
   #warned = false;
   #reads = true;
@@ -81,8 +84,13 @@ export class CacheClient {
 
   /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
   async read(name: string): Promise<Uint8Array | undefined> {
+    const content = await this.#readUpTo(SMALL_BYTES, name);
+    return content?.length === 0 ? await this.#large.run(() => this.#readUpTo(MAX_SEALED_BYTES, name)) : content;
+  }
+
+  async #readUpTo(most: number, name: string): Promise<Uint8Array | undefined> {
     const chunks: Uint8Array[] = [];
-    let left = MAX_SEALED_BYTES;
+    let left = most;
     const take = (chunk: Uint8Array) => {
       chunks.push(chunk);
       left -= chunk.length;
@@ -90,7 +98,7 @@ export class CacheClient {
     };
     const restart = () => {
       chunks.splice(0);
-      left = MAX_SEALED_BYTES;
+      left = most;
     };
     if (!await this.stream(name, take, restart)) return undefined;
     return left < 0 ? new Uint8Array() : Buffer.concat(chunks);

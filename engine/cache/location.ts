@@ -43,7 +43,7 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   if (scheme === "file") return succeed({ kind: "folder", folder: resolve(fileURLToPath(url)) });
   if (scheme !== "s3") {
     const fix = "most object stores speak S3: s3://bucket/prefix?endpoint=https://host";
-    return refuse([problem(`"${scheme}" is no kind of cache`, fix)]);
+    return refuse([problem(`"${scheme}" is not a kind of cache`, fix)]);
   }
   const problems: Diagnostic[] = [];
   if (url.username !== "" || url.password !== "") {
@@ -55,12 +55,12 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   }
   for (const name of new Set(url.searchParams.keys())) {
     if (PARAMETERS.includes(name)) continue;
-    problems.push(problem(`"${name}" is no setting of an S3 address`, suggestName(name, PARAMETERS)));
+    problems.push(problem(`"${name}" is not a setting of an S3 address`, suggestName(name, PARAMETERS)));
   }
   const setting = (name: string): string | undefined => url.searchParams.get(name) || undefined;
   const endpoint = setting("endpoint");
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
-    problems.push(problem(`the endpoint ${endpoint} is no web address`, "write it with http:// or https://"));
+    problems.push(problem(`the endpoint ${endpoint} is not a web address`, "write it with http:// or https://"));
   }
   if (problems.length > 0) return refuse(problems);
   return succeed({

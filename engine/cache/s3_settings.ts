@@ -80,7 +80,7 @@ export function settleS3(location: S3Location, { env, read }: Surroundings = HER
   const endpoint = location.endpoint ?? env("AWS_ENDPOINT_URL_S3") ?? env("AWS_ENDPOINT_URL") ?? config["endpoint_url"];
   if (endpoint !== undefined && !isEndpoint(endpoint)) {
     const fix = "write it with http:// or https://";
-    return { trouble: { kind: "refused", message: `the endpoint ${endpoint} is no web address`, fix } };
+    return { trouble: { kind: "refused", message: `the endpoint ${endpoint} is not a web address`, fix } };
   }
   return { base: baseOf(location.bucket, endpoint, region), region, credentials };
 }

@@ -76,7 +76,7 @@ export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<s
 export function contentDigest(path: string, digests: DigestCache): string {
   const info = Deno.statSync(path);
   // A pipe or a device may have no end.
-  if (!info.isDirectory && !info.isFile) throw new Error("it is no regular file and no folder");
+  if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
   const files = [...filesBelow(path, "", new Set())];
   return digests.folderDigest(path, files, () =>

@@ -146,7 +146,7 @@ export function applyOverrides(
       problems.push(
         problem(
           text,
-          `"${path.slice(ownPart(path)).join(".")}" is no list`,
+          `"${path.slice(ownPart(path)).join(".")}" is not a list`,
           "write = in place of +=",
           showValue(list),
         ),

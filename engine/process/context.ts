@@ -115,7 +115,7 @@ export async function runStage(
     const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
     return {
       status: "failed",
-      message: `the stage returned what is no way to end: ${cutText(Deno.inspect(end))}`,
+      message: `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`,
       fix,
     };
   } catch (error) {

@@ -1,13 +1,18 @@
 import { pathToFileURL } from "node:url";
+import type { z } from "zod";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { DeviceFinding } from "../../stages/contract.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
-import type { Kind, ParamsOutcome } from "../kind.ts";
+import { cutText } from "../diagnostic/format.ts";
+import type { Kind, ParamIssue, ParamsOutcome } from "../kind.ts";
+import { validate, wantedBy } from "../load/schema_issues.ts";
+import { formatPath } from "../source/document.ts";
+import { parseJson } from "../store/read_record.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
-import type { DescribeAnswer, StageDescription } from "./describe_host.ts";
+import { describeAnswerSchema, type StageDescription, stageDescriptionSchema } from "./description.ts";
 import { answerLines, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { moduleFlags, type ModuleMap, nativePackages } from "./module_lock.ts";
@@ -32,7 +37,10 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (said.includes("Top-level await promise never resolved")) {
-    return { error: "it waits for ever while it is loaded", fix: "remove the await outside of functions that never ends" };
+    return {
+      error: "it waits for ever while it is loaded",
+      fix: "remove the await outside of functions that never ends",
+    };
   }
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
@@ -40,12 +48,14 @@ function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswe
   return { error: said === "" ? "it gives no answer: it must not end the process" : said };
 }
 
-interface Question {
+interface Question<A extends z.ZodType> {
   /** Address of the module that is asked about. */
   readonly entry: string;
   readonly task: Exclude<WorkerTask, "serveStage">;
   readonly question: Readonly<Record<string, unknown>>;
   readonly map: ModuleMap;
+  /** What the answer must be: the code that was loaded may have had a hand in it. */
+  readonly answer: A;
 }
 
 const MAX_MODULE_BYTES = 16 << 20;
@@ -54,7 +64,7 @@ const MAX_MODULE_BYTES = 16 << 20;
 export function whyUnloadable(file: string): string | undefined {
   try {
     const { isFile, size } = Deno.statSync(file);
-    if (!isFile) return "it is no regular file";
+    if (!isFile) return "it is not a regular file";
     return size > MAX_MODULE_BYTES ? `it is larger than ${MAX_MODULE_BYTES >> 20} MiB` : undefined;
   } catch (error) {
     return error instanceof Deno.errors.NotFound ? "no such file" : (error as Error).message;
@@ -65,7 +75,10 @@ export function whyUnloadable(file: string): string | undefined {
  * Run a generated entry in a child that may do nothing, and take the one message that it answers with.
  * @param fetched whether its packages were fetched for this already
  */
-export async function askChild<T>(asked: Question, fetched = false): Promise<{ answer: T } | Unanswered> {
+export async function askChild<A extends z.ZodType>(
+  asked: Question<A>,
+  fetched = false,
+): Promise<{ answer: z.output<A> } | Unanswered> {
   const { entry, task, question, map } = asked;
   const folder = await makeTemporaryFolder();
   try {
@@ -89,7 +102,10 @@ export async function askChild<T>(asked: Question, fetched = false): Promise<{ a
       for await (const one of streamLines(started.stderr)) if (!/^\s+at /.test(one)) log.keep(one);
     };
     await Promise.all([started.status, listen(), readLog()]);
-    if (line !== undefined) return { answer: JSON.parse(line.slice(prefix.length)) as T };
+    if (line !== undefined) {
+      const answer = parseJson(line.slice(prefix.length), asked.answer);
+      return answer === undefined ? { error: "it gives an answer that cannot be understood" } : { answer };
+    }
     const said = log.tail();
     if (fetched || !isUncached(said)) return explainSilence(said, bounds);
     const missing = await installPackages(entry, map, () => {});
@@ -105,14 +121,19 @@ async function findDevice(params: unknown): Promise<DeviceFinding> {
   return await findStageDevice(params);
 }
 
+function tellIssue({ path, message, input, keys }: ParamIssue): string {
+  const at = formatPath(path);
+  if (keys !== undefined) return `${at}: unknown key "${keys.join('", "')}"`;
+  return `${at}: got ${cutText(Deno.inspect(input, { depth: 1 }))}, wanted ${wantedBy(message)}`;
+}
+
 function makeKind(
   request: CustomRequest,
   code: Exclude<CodeDigest, { error: string }>,
-  answer: DescribeAnswer,
+  outcomes: readonly ParamsOutcome[],
   own: StageDescription,
 ): Kind {
-  const outcomes = new Map<string, ParamsOutcome>();
-  request.params.forEach((raw, index) => outcomes.set(JSON.stringify(raw), answer.outcomes[index]!));
+  const known = new Map(request.params.map((raw, index) => [JSON.stringify(raw), outcomes[index]!]));
   return {
     name: request.written,
     version: `code:${code.digest}`,
@@ -128,9 +149,10 @@ function makeKind(
     modules: code.modules,
     map: () => code.map,
     roles: own.roles as ParamRoles,
+    params: own.params,
     ...(own.device ? { device: findDevice } : {}),
     validate: (raw) => {
-      const outcome = outcomes.get(JSON.stringify(raw));
+      const outcome = known.get(JSON.stringify(raw));
       if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);
       return outcome;
     },
@@ -150,16 +172,22 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
       : { error: refused.message, fix: refused.fix };
   }
   noteModule(request.file, code);
-  const asked = await askChild<DescribeAnswer>({
+  const asked = await askChild({
     entry: pathToFileURL(request.file).href,
     task: "describeStage",
     question: { params: request.params },
     map: code.map,
+    answer: describeAnswerSchema,
   });
   if ("error" in asked) return { fix: "correct the stage file; it must load without side effects", ...asked };
-  const { description, error = "it gives no description", fix = "export default defineStage({ … }) from it" } =
-    asked.answer;
-  if (description === undefined) return { error, fix };
+  const { answer } = asked;
+  if ("error" in answer) return answer;
+  const described = validate(stageDescriptionSchema, answer.definition);
+  if (!described.ok) return { error: described.issues.map(tellIssue).join("; "), fix: "correct its definition" };
+  const description = described.data;
+  if (answer.outcomes.length !== request.params.length) {
+    return { error: "it says nothing of some params", fix: "correct the stage file" };
+  }
   const native = description.permissions.native ?? [];
   const packages = native.length === 0 ? [] : nativePackages();
   const unknown = native.find((name) => !packages.includes(name));
@@ -167,7 +195,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
     const error = `permissions.native: "${unknown}" is not a package with native code that the toolkit imports`;
     return { error, fix: suggestName(unknown, packages) };
   }
-  return { kind: makeKind(request, code, asked.answer, description) };
+  return { kind: makeKind(request, code, answer.outcomes, description) };
 }
 
 /**

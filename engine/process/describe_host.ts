@@ -1,85 +1,42 @@
 import { z } from "zod";
-import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
-import { permissionsSchema } from "../../schemas/permissions.ts";
-import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
-import { readRoles } from "../../schemas/roles.ts";
+import { type ParamRoles, readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
-import { cutText } from "../diagnostic/format.ts";
 import { encode } from "../fingerprint/encode.ts";
-import type { ParamIssue, ParamsOutcome } from "../kind.ts";
-import { validate, validateParams, wantedBy } from "../load/schema_issues.ts";
-import { formatPath } from "../source/document.ts";
+import type { ParamsOutcome } from "../kind.ts";
+import { validateParams } from "../load/schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
-
-const portName = z.string().regex(PORT_PATTERN, {
-  error: "a letter, then at most 63 letters, digits and _, as the name of a port",
-});
-const artifactType = z.enum(ARTIFACT_TYPES);
-const description = z.string().default("");
-
-/** What a custom stage says of itself, as data. */
-export const stageDescriptionSchema = z.object({
-  summary: z.string(),
-  inputs: z.record(
-    portName,
-    z.strictObject({
-      type: z.union([artifactType, z.array(artifactType).min(1)]),
-      description,
-      optional: z.boolean().optional(),
-      list: z.boolean().optional(),
-    }),
-  ),
-  outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
-  seeded: z.boolean().default(false),
-  device: z.boolean().default(false),
-  permissions: permissionsSchema.default({}),
-  resources: resourcesSchema.default({}),
-  roles: z.record(
-    z.string(),
-    z.strictObject({
-      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
-      legacy: z.unknown().optional(),
-      files: z.array(z.array(z.string().nullable())).optional(),
-    }),
-  ),
-});
-
-export type StageDescription = z.output<typeof stageDescriptionSchema>;
-
-export interface DescribeAnswer {
-  readonly description?: StageDescription;
-  readonly error?: string;
-  readonly fix?: string;
-  readonly outcomes: readonly ParamsOutcome[];
-}
 
 /** All params that a pipeline may give to a stage. */
 function allParams({ params, device }: StageDefinition): z.ZodObject {
   return device === true ? withDeviceParams(params) : params;
 }
 
-function describe(stage: StageDefinition): Omit<DescribeAnswer, "outcomes"> {
-  if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
-    return { error: "its default export is not a stage" };
+/** Good to have: of a schema that JSON Schema has no words for nothing is said. */
+function listParams(stage: StageDefinition, roles: ParamRoles): ParamDescription[] {
+  try {
+    return describeParams(allParams(stage), roles);
+  } catch {
+    return [];
   }
-  if (!(stage.params instanceof z.ZodObject)) return { error: "its params are not a Zod object" };
+}
+
+/** The definition as data, for the parent to look at, or why it is none. */
+function describe(stage: StageDefinition, listed: boolean): { definition: object } | { error: string; fix: string } {
+  const failed = (error: string, fix = "export default defineStage({ … }) from it") => ({ error, fix });
+  if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
+    return failed("its default export is not a stage");
+  }
+  if (!(stage.params instanceof z.ZodObject)) return failed("its params are not a Zod object");
   const { run: _run, params, ...rest } = stage;
   const taken = Object.keys(params.shape).find((name) => name === "device" || name === "threads");
   if (stage.device === true && taken !== undefined) {
-    return { error: `its params have "${taken}", which device: true gives it`, fix: "rename that param" };
+    return failed(`its params have "${taken}", which device: true gives it`, "rename that param");
   }
   const { roles, problems } = readRoles(allParams(stage));
-  if (problems.length > 0) return { error: problems.join("; "), fix: "correct its params" };
-  const parsed = validate(stageDescriptionSchema, { ...rest, roles });
-  if (parsed.ok) return { description: parsed.data };
-  return { error: parsed.issues.map(tellIssue).join("; "), fix: "correct its definition" };
-}
-
-function tellIssue({ path, message, input, keys }: ParamIssue): string {
-  const at = formatPath(path);
-  if (keys !== undefined) return `${at}: unknown key "${keys.join('", "')}"`;
-  return `${at}: got ${cutText(Deno.inspect(input, { depth: 1 }))}, wanted ${wantedBy(message)}`;
+  if (problems.length > 0) return failed(problems.join("; "), "correct its params");
+  return { definition: { ...rest, roles, params: listed ? listParams(stage, roles) : [] } };
 }
 
 /** Params become part of keys and messages, so they must be plain data. */
@@ -99,8 +56,11 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 export async function describeStage(load: LoadModule): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
-  const described = describe(stage);
-  const outcomes = described.description === undefined ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
-  send({ ...described, outcomes } satisfies DescribeAnswer);
+  const described = describe(stage, params.length === 0);
+  send(
+    "error" in described
+      ? described
+      : { ...described, outcomes: params.map((raw) => validatePlain(allParams(stage), raw)) },
+  );
   Deno.exit(0);
 }

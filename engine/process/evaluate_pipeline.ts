@@ -1,4 +1,5 @@
 import { pathToFileURL } from "node:url";
+import { z } from "zod";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { cutText } from "../diagnostic/format.ts";
 import { noteModule } from "../load/read_log.ts";
@@ -21,11 +22,12 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   }
   noteModule(file, code);
   const entry = pathToFileURL(file).href;
-  const asked = await askChild<{ pipeline?: unknown; problem?: string }>({
+  const asked = await askChild({
     entry,
     task: "describePipeline",
     question: {},
     map: code.map,
+    answer: z.strictObject({ pipeline: z.unknown().optional(), problem: z.string().optional() }),
   });
   if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
   const { pipeline: value, problem } = asked.answer;

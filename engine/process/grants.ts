@@ -1,10 +1,11 @@
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { parseJson } from "../store/read_record.ts";
-import { readTextIfThere } from "../store/reading.ts";
-import { ignoreTrouble } from "../store/trouble.ts";
+import { readTextIfThere, statIfThere } from "../store/reading.ts";
+import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
 import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
 
@@ -22,12 +23,19 @@ export class Grants {
   readonly #project: string;
   readonly #path: string;
   readonly #held = new Map<string, Set<string>>();
+  /** What is wrong with the file, which then grants nothing and is left as it is. */
+  readonly problems: readonly Diagnostic[];
 
   /** @param folder of the pipeline, wherever its store is */
   constructor(folder: string, path: string = grantsPath()) {
     this.#project = projectOf(folder);
     this.#path = path;
-    for (const { project, stage, rights } of this.#read() ?? []) {
+    const read = this.#read();
+    const message =
+      `${path} cannot be read as a list of grants: it grants nothing, and what you grant is not kept there`;
+    const fix = "mend or remove it";
+    this.problems = read === undefined ? [{ severity: "warning", code: "file-unreadable", message, fix }] : [];
+    for (const { project, stage, rights } of read ?? []) {
       if (project === this.#project) this.#hold(stage, rights);
     }
   }
@@ -71,6 +79,7 @@ export class Grants {
   /** Undefined where the file cannot be read or understood: it then grants nothing. */
   #read(): GrantsFile["grants"] | undefined {
     const text = readTextIfThere(this.#path);
-    return text === undefined ? [] : parseJson(text, grantsFileSchema)?.grants;
+    if (text !== undefined) return parseJson(text, grantsFileSchema)?.grants;
+    return unlessReadable(() => statIfThere(this.#path) === undefined, false) ? [] : undefined;
   }
 }

@@ -6,11 +6,11 @@ export async function describePipeline(load: LoadModule): Promise<void> {
   const { send } = openChannel();
   const pipeline = (await load()).default;
   try {
-    // JSON would leave out or change what is no plain data.
+    // JSON would leave out or change what is not plain data.
     encode(pipeline);
     send({ pipeline });
   } catch (error) {
-    send({ problem: `its default export is no plain data: ${(error as Error).message}` });
+    send({ problem: `its default export is not plain data: ${(error as Error).message}` });
   }
   Deno.exit(0);
 }

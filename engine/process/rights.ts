@@ -20,7 +20,8 @@ export interface RightsRequest {
   readonly rights: readonly string[];
 }
 
-function realPath(path: string): string {
+/** Where links lead; the path itself where that cannot be found. */
+export function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch {
@@ -64,12 +65,16 @@ function foreignModules({ entry, modules = {} }: Kind, project: string): string[
  * @param folder of the pipeline; what a stage reads below it needs no right
  * @param native whether the device that it computes on runs native code
  */
-export function rightsOf({ kind, ...stage }: Stage, folder: string, native: boolean): string[] {
+export function rightsOf(
+  { kind, params }: Pick<Stage, "kind" | "params">,
+  folder: string,
+  native: boolean,
+): string[] {
   if (!kind.custom) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
   const seen = new Set<string>();
-  const places = Object.values(externalPaths({ kind, ...stage }, folder)).flatMap((
+  const places = Object.values(externalPaths({ kind, params }, folder)).flatMap((
     path,
   ) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));

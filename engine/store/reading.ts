@@ -25,7 +25,7 @@ const CHUNK_BYTES = 1 << 20;
 
 /** Open a plain file for reading. Nothing else is opened: a pipe would wait for its writer, and a device has no end. */
 export function openPlain(path: string): Deno.FsFile {
-  if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is no plain file`);
+  if (!Deno.statSync(path).isFile) throw new Misplaced(`Cannot read ${path}: it is not a regular file`);
   return Deno.openSync(path, { read: true });
 }
 

@@ -21,7 +21,7 @@ const PLACE: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   ENOENT: "there is no such file or folder",
-  ENOTDIR: "a part of its path is no folder",
+  ENOTDIR: "a part of its path is not a folder",
   EISDIR: "it is a folder",
   EEXIST: "something else has its name",
   ENOTEMPTY: "a folder has its name",

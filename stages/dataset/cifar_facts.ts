@@ -13,6 +13,7 @@ export const CIFAR_TEST_FILES = ["test_batch.bin"];
 export const CIFAR_ARCHIVE: PublishedFile = {
   name: "cifar-10-binary.tar.gz",
   sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+  bytes: 170_052_171,
 };
 
 /** The page's address, and the one that it has been seen to redirect to. */

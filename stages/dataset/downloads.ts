@@ -3,6 +3,10 @@ import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
 import type { DownloadExternal } from "../contract.ts";
 import { CIFAR_ARCHIVE, CIFAR_HOMES } from "./cifar_facts.ts";
 import { IDX_SETS, isIdxSource } from "./idx/facts.ts";
+import type { PublishedFile } from "./published.ts";
+
+/** Of files that a user names by their digest; the published ones have less than 200 MB unpacked. */
+const MAX_OWN_BYTES = 256 << 20;
 
 /** Whether the params say anything about fetching. */
 function namesAddresses({ url, mirrors, sha256 }: DatasetParams): boolean {
@@ -22,16 +26,21 @@ export function downloadsOf(params: DatasetParams): DownloadExternal[] {
     const homes = CIFAR_HOMES.map((home) => fileAt(home, CIFAR_ARCHIVE.name));
     const urls = [...url === undefined ? homes : [url], ...mirrors];
     // Named like the param whose content it stands in for: the archive is the same data, however it came.
-    return [{ name: "path", sha256: typeof sha256 === "string" ? sha256 : CIFAR_ARCHIVE.sha256, urls }];
+    const own = typeof sha256 === "string" ? sha256 : undefined;
+    return [{ name: "path", urls, ...digestAndSize(CIFAR_ARCHIVE, own) }];
   }
   if (!isIdxSource(source)) return [];
   const { files, homes } = IDX_SETS[source];
   const folders = [...url === undefined ? homes : [url], ...mirrors];
-  return files.map(({ name, sha256: published }) => ({
-    name: `path/${name}`,
-    sha256: typeof sha256 === "object" ? sha256[name] ?? published : published,
-    urls: folders.map((folder) => fileAt(folder, name)),
+  return files.map((file) => ({
+    name: `path/${file.name}`,
+    urls: folders.map((folder) => fileAt(folder, file.name)),
+    ...digestAndSize(file, typeof sha256 === "object" ? sha256[file.name] : undefined),
   }));
+}
+
+function digestAndSize({ sha256, bytes }: PublishedFile, own = sha256): Pick<DownloadExternal, "sha256" | "maxBytes"> {
+  return { sha256: own, maxBytes: own === sha256 ? bytes : MAX_OWN_BYTES };
 }
 
 function isFolder(path: string): boolean {

@@ -2,4 +2,5 @@
 export interface PublishedFile {
   readonly name: string;
   readonly sha256: string;
+  readonly bytes: number;
 }

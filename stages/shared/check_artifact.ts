@@ -75,7 +75,7 @@ async function checkOutputs(
       if (!(error instanceof FormatError)) throw error;
       const { [type]: fix = "write the files of a built-in stage's artifact of this type, or declare type: files" } =
         FIXES;
-      return { status: "failed", message: `output "${port}" is no ${type}: ${error.message}`, fix };
+      return { status: "failed", message: `output "${port}" is not of type ${type}: ${error.message}`, fix };
     }
   }
   return undefined;

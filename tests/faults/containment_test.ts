@@ -82,7 +82,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "exit-0": /^its process ended without finishing the stage$/,
   "exit-3": /^its process ended with code 3 without finishing the stage$/,
   "never": /longer than its timeout of 3 s/,
-  "return-odd": /^the stage returned what is no way to end: /,
+  "return-odd": /^the stage returned something that is not a way to end: /,
   "dot-name": /relative path .*without \. or \.\./,
   "break-name": /file name that cannot be kept: "two\\nlines"/,
   "escape-name": /file name that cannot be kept: "\\u001b\[2J"/,

@@ -75,9 +75,9 @@ Deno.test("plan refuses at once what is no file of code, and soon what a stage i
   Deno.symlinkSync("/dev/zero", project.path("zero.ts"));
   Deno.openSync(project.path("large.ts"), { write: true, create: true }).truncateSync(1 << 30);
   const told = {
-    pipe: /it is no regular file/,
-    zero: /it is no regular file/,
-    folder: /it is no regular file/,
+    pipe: /it is not a regular file/,
+    zero: /it is not a regular file/,
+    folder: /it is not a regular file/,
     large: /it is larger than 16 MiB/,
     imports_pipe: /it took more than 20 s and was stopped/,
     imports_zero: /it took too much memory and was stopped/,

@@ -40,7 +40,11 @@ function npy(values: number[], shape: readonly number[]): string {
 /** Of each type: what is written, and what must be said of it. Undefined is published. */
 const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string>, RegExp | undefined]>> = {
   good_metrics: ["metrics", { "metrics.json": '{"format":1,"metrics":[{"name":"a","value":1,"count":2}]}' }, undefined],
-  empty_metrics: ["metrics", { "metrics.json": "{}" }, /^output "out" is no metrics: metrics\.json: got .*metrics/],
+  empty_metrics: [
+    "metrics",
+    { "metrics.json": "{}" },
+    /^output "out" is not of type metrics: metrics\.json: got .*metrics/,
+  ],
   huge_metric: [
     "metrics",
     { "metrics.json": '{"format":1,"metrics":[{"name":"a","value":1e999,"count":2}]}' },
@@ -50,13 +54,13 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
   no_json: [
     "images",
     { "images.json": "count: 1" },
-    /^output "out" is no images: images\.json: got text that is not JSON/,
+    /^output "out" is not of type images: images\.json: got text that is not JSON/,
   ],
   no_pixels: ["images", { "images.json": JSON.stringify(IMAGES) }, /images\.safetensors: got only images\.json/],
   cut_images: [
     "samples",
     { "images.json": JSON.stringify(IMAGES), "images.safetensors": btoa("cut") },
-    /^output "out" is no samples: safetensors file: got 3 bytes/,
+    /^output "out" is not of type samples: safetensors file: got 3 bytes/,
   ],
   good_features: [
     "features",

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname } from "node:path";
 import type { Json } from "../support/cli_process.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
@@ -56,6 +57,45 @@ Deno.test("what a custom stage asks for is listed, refused with the flag that gr
   project.write("other.ts", `${READER}// copied\n`);
   project.write("p.yaml", STAGE.replace("./stage.ts", "./other.ts"));
   assertEquals((await project.cli(["run", "p.yaml"], { env: WORD })).code, 2);
+});
+
+Deno.test("stages lists the params of a custom stage and all that it may ask for", async () => {
+  const stage = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Asks for much",
+  params: z.strictObject({
+    words: z.array(externalFile(z.string())).describe("Files of words"),
+    sigma: z.number().default(0.5).describe("How much"),
+    own: z.string().transform((text) => text.length).optional(),
+  }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "" } },
+  permissions: { native: ["onnxruntime-node"], net: ["a.example", "b.example:80"] },
+  device: true,
+  run: async () => {},
+});
+`;
+  await using project = new Project({ files: { "stage.ts": stage } });
+  const { stdout, stderr } = await project.cli(["stages", "./stage.ts"]);
+  const lines = stdout.split("\n").map((line) => line.trim().replace(/\s{2,}/g, "  "));
+  const found = (name: string) =>
+    lines.slice(lines.indexOf(name) + 1).slice(0, lines.slice(lines.indexOf(name)).indexOf("") - 1);
+  assertEquals(found("params").slice(0, 3), [
+    "words  string[]  [external] Files of words",
+    "sigma  number  = 0.5  How much",
+    "own  string",
+  ], stdout + stderr);
+  assertEquals(found("params").slice(3).map((line) => line.split(" ")[0]), ["device", "threads"]);
+  assertEquals(found("asks for"), [
+    "native  onnxruntime-node",
+    "net  a.example",
+    "net  b.example:80",
+    "device  native, unless the param device names wasm or webgpu",
+    "read  what words names outside the pipeline's folder",
+  ]);
+  const { json } = await project.cli(["stages", "./stage.ts", "--json"]);
+  assertEquals([json.device, json.params.length, json.rights.length], [true, 5, 3]);
 });
 
 Deno.test("a file outside the pipeline's folder has to be granted, also where a link hides it", async () => {
@@ -130,6 +170,7 @@ Deno.test("--grant says what is wrong with it", async () => {
     "b:native": /has no stage "b"/,
     "a:env=OTHER": /does not ask for env=OTHER[\s\S]*it asks for env=NOISELINE_TEST_WORD/,
     "a:native": /does not ask for native/,
+    "a:native,net=b.example,env=NOISELINE_TEST_WORD": /does not ask for native, net=b\.example\n/,
   };
   for (const [text, said] of Object.entries(wrong)) {
     const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", text]);
@@ -137,6 +178,18 @@ Deno.test("--grant says what is wrong with it", async () => {
     assertMatch(stderr, said);
   }
   assert(!project.exists(".config"));
+});
+
+Deno.test("what stands in the place of the list of grants is named once, and left as it is", async () => {
+  await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
+  const path = project.path(".config/noiseline/grants.json");
+  Deno.mkdirSync(path, { recursive: true });
+  const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"], { env: WORD });
+  assertEquals(code, 0, stderr);
+  const said = `${path} cannot be read as a list of grants: it grants nothing`;
+  assertEquals(stderr.split(said).length, 2, stderr);
+  assertStringIncludes((await project.cli(["validate", "p.yaml"])).stderr, said);
+  assertEquals(Array.from(Deno.readDirSync(dirname(path)), ({ name }) => name), ["grants.json"]);
 });
 
 Deno.test("a stage that comes to run because a result is damaged is asked for its rights too", async () => {

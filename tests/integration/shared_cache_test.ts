@@ -48,10 +48,10 @@ Deno.test("a cache or mode that cannot be is refused before anything runs, and o
   await using project = makeProject();
   const place = await project.cli(["run", "p.yaml", "--cache", "gs://bucket"]);
   assertEquals(place.code, 2);
-  assertStringIncludes(place.stderr, '"gs" is no kind of cache');
+  assertStringIncludes(place.stderr, '"gs" is not a kind of cache');
   const env = { NOISELINE_CACHE: "gs://bucket", NOISELINE_CACHE_MODE: "reed" };
   const mode = await project.cli(["plan", "p.yaml"], { env });
   assertEquals(mode.code, 2);
-  assertStringIncludes(mode.stderr, "NOISELINE_CACHE_MODE is no mode");
+  assertStringIncludes(mode.stderr, "NOISELINE_CACHE_MODE is not a mode");
   assertEquals((await project.cli(["plan", "p.yaml", "--cache-mode", "off"], { env })).code, 0);
 });

@@ -7,10 +7,8 @@ export interface DownloadOptions {
   readonly stop: AbortSignal;
   readonly report: (update: ProgressUpdate) => void;
   readonly warn: (message: string) => void;
-  /** A server that sends less than 64 kB in so long is given up. Default 30 s. */
+  /** A server that sends next to nothing for so long is given up. Default 30 s. */
   readonly stallMs?: number;
-  /** So much may come of a file whose length the server does not say. Default 64 GiB. */
-  readonly maxUnstatedBytes?: number;
   /** Wait before asking the same address again; doubled each time. Default 1 s. */
   readonly waitMs?: number;
 }
@@ -82,11 +80,11 @@ function nameOf({ urls }: DownloadExternal): string {
 
 async function fetchOne(
   url: string,
-  { sha256, urls }: DownloadExternal,
+  { sha256, maxBytes, urls }: DownloadExternal,
   path: string,
   options: DownloadOptions,
 ): Promise<"complete" | "stopped" | { readonly reason: string }> {
-  const { stop, report, stallMs = 30_000, waitMs = 1_000, maxUnstatedBytes = 64 * 2 ** 30 } = options;
+  const { stop, report, stallMs = 30_000, waitMs = 1_000 } = options;
   const part = `${path}.part`;
   const hosts = new Set(urls.map((one) => new URL(one).host));
   const onBytes = (bytes: number, total = bytes) =>
@@ -94,7 +92,7 @@ async function fetchOne(
   let reason = "";
   for (let tries = 0; tries < TRIES; tries++) {
     if (tries > 0) await sleep(waitMs * 2 ** (tries - 1), stop);
-    const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxUnstatedBytes });
+    const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
     if (outcome.status === "stopped") return "stopped";
     if (outcome.status === "failed") {
       reason = outcome.reason;

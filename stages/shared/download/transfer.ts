@@ -3,10 +3,10 @@ import { createHash, type Hash } from "node:crypto";
 export interface TransferOptions {
   /** Aborted when the user asks to stop. */
   readonly stop: AbortSignal;
-  /** A server that sends less than 64 kB in so long is given up. */
+  /** A server that sends next to nothing for so long is given up. */
   readonly stallMs: number;
-  /** So much may come of a file whose length the server does not say: it may have no end. */
-  readonly maxUnstatedBytes: number;
+  /** What comes may have no end: no more is kept. */
+  readonly maxBytes: number;
   /** Hosts, with ports, that redirects may lead to. */
   readonly hosts: ReadonlySet<string>;
   /** Bytes that are there, and how many there will be where the server says so. */
@@ -22,6 +22,8 @@ export type TransferOutcome =
 const MAX_REDIRECTS = 5;
 /** Less in the time of a stall is as good as nothing: a file could come for ever. */
 const LEAST_BYTES = 64 << 10;
+/** No file takes longer. */
+const MAX_DURATION_MS = 24 * 3_600_000;
 
 const CHUNK = 1 << 20;
 
@@ -46,7 +48,9 @@ export async function transfer(url: string, part: string, options: TransferOptio
   using file = await Deno.open(part, { read: true, write: true, create: true });
   const hash = await hashRest(file);
   const had = (await file.stat()).size;
-  const stall = new Stall(options.stallMs);
+  const { maxBytes, stallMs } = options;
+  const least = Math.max(LEAST_BYTES, Math.ceil(maxBytes * stallMs / MAX_DURATION_MS));
+  const stall = new Stall(stallMs, least);
   const signal = AbortSignal.any([options.stop, stall.signal]);
   try {
     const response = await open(url, had, signal, options.hosts);
@@ -56,11 +60,24 @@ export async function transfer(url: string, part: string, options: TransferOptio
       return { status: "complete", sha256: hash.digest("hex"), resumed: true };
     }
     const resumed = response.status === 206;
+    const length = Number(response.headers.get("content-length") ?? NaN);
+    const total = Number.isNaN(length) ? undefined : length + (resumed ? had : 0);
+    if (total !== undefined && total > maxBytes) {
+      await response.body?.cancel();
+      throw new NetworkFailure(`it says that it has ${total} bytes, and ${maxBytes} are the most`, false);
+    }
     if (!resumed) await file.truncate(0);
     const start = resumed ? had : 0;
     await file.seek(start, Deno.SeekMode.Start);
     const digest = resumed ? hash : createHash("sha256");
-    await receive(response, start, { stall, ...options }, async (chunk) => {
+    let left = maxBytes - start;
+    await receive(response, start, { total, stall, ...options }, async (chunk) => {
+      left -= chunk.length;
+      if (left < 0) {
+        // Nobody could go on from here.
+        await file.truncate(0);
+        throw new NetworkFailure(`more than ${maxBytes} bytes came`, false);
+      }
       digest.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
     });
@@ -69,7 +86,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
   } catch (error) {
     if (options.stop.aborted) return { status: "stopped" };
     if (stall.signal.aborted) {
-      const reason = `next to nothing came for ${options.stallMs / 1000} s`;
+      const reason = `less than ${Math.ceil(least / 1000)} kB came in ${stallMs / 1000} s`;
       return { status: "failed", reason, again: true };
     }
     if (!(error instanceof NetworkFailure)) throw error;
@@ -135,26 +152,25 @@ function startOf(response: Response): number | undefined {
 async function receive(
   response: Response,
   start: number,
-  { stall, onBytes, maxUnstatedBytes }: Pick<TransferOptions, "onBytes" | "maxUnstatedBytes"> & {
+  { total, stall, onBytes }: Pick<TransferOptions, "onBytes"> & {
+    readonly total: number | undefined;
     readonly stall: Stall;
   },
   write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<void> {
-  const length = response.headers.get("content-length");
-  const total = length === null ? undefined : start + Number(length);
   const reader = (response.body ?? ReadableStream.from<Uint8Array>([])).getReader();
   let done = start;
-  for (;;) {
-    onBytes(done, total);
-    const result = await onNetwork(() => reader.read());
-    if (result.done) break;
-    stall.note(result.value.length);
-    await write(result.value);
-    done += result.value.length;
-    if (total === undefined && done > maxUnstatedBytes) {
-      await reader.cancel();
-      throw new NetworkFailure(`${done} bytes came of a file whose length it does not say, and no end`, false);
+  try {
+    for (;;) {
+      onBytes(done, total);
+      const result = await onNetwork(() => reader.read());
+      if (result.done) break;
+      stall.note(result.value.length);
+      await write(result.value);
+      done += result.value.length;
     }
+  } finally {
+    reader.cancel().catch(() => {});
   }
   if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
 }
@@ -180,11 +196,13 @@ function explain(error: unknown): string {
 class Stall {
   readonly #controller = new AbortController();
   readonly #afterMs: number;
+  readonly #least: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #came = 0;
 
-  constructor(afterMs: number) {
+  constructor(afterMs: number, least: number) {
     this.#afterMs = afterMs;
+    this.#least = least;
     this.#reset();
   }
 
@@ -194,7 +212,7 @@ class Stall {
 
   note(bytes: number): void {
     this.#came += bytes;
-    if (this.#came >= LEAST_BYTES) this.#reset();
+    if (this.#came >= this.#least) this.#reset();
   }
 
   #reset(): void {

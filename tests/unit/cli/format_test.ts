@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
 import { parseCount } from "../../../cli/format/count.ts";
 import { formatDuration } from "../../../cli/format/duration.ts";
-import { describeParams } from "../../../cli/format/params.ts";
+import { describeParams } from "../../../schemas/describe_params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
 import { styleFor } from "../../../cli/format/style.ts";
 import { formatTable } from "../../../cli/format/table.ts";

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { join } from "node:path";
+import { assertEquals, assertMatch } from "@std/assert";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
 import { Grants } from "../../../engine/process/grants.ts";
@@ -53,12 +53,51 @@ stages:
   assertEquals(new Grants(pipeline.folder, place).open([request!]), []);
   assertEquals(new Grants("/", place).open([request!]).length, 1);
 
+  // As the pipeline's file writes the path, and as it is called from here.
+  const name = file.slice(folder.path.length + 1);
+  for (const path of [`../${name}`, relative(Deno.cwd(), file), file]) {
+    const { granted, problems } = await parseGrants([`a:native,read=${path},env=A`], pipeline);
+    assertEquals(problems, []);
+    assertEquals(granted[0]!.rights, ["native", `read=${Deno.realPathSync(file)}`, "env=A"]);
+  }
+  const { problems: [unasked] } = await parseGrants(["a:env=B,native,read=../p"], pipeline);
+  assertMatch(unasked!.message, /the stage does not ask for env=B, read=\.\.\/p$/);
+
   await Deno.writeTextFile(place, '{"format":2,"from":"a later version"}');
   const other = new Grants(pipeline.folder, place);
   assertEquals(other.open([request!]), [request!]);
   other.add(request!);
   assertEquals(other.open([request!]), []);
   assertEquals(await Deno.readTextFile(place), '{"format":2,"from":"a later version"}');
+});
+
+const BROKEN: Readonly<Record<string, (path: string) => void>> = {
+  "no JSON": (path) => Deno.writeTextFileSync(path, '{"format":1,'),
+  "too large": (path) => {
+    using file = Deno.openSync(path, { write: true, create: true });
+    file.truncateSync((64 << 20) + 1);
+  },
+  "a folder": (path) => Deno.mkdirSync(path),
+  "a loop": (path) => Deno.symlinkSync(path, path),
+};
+
+Deno.test("what stands in the place of the list of grants and cannot be read is left as it is", async () => {
+  for (const [what, put] of Object.entries(BROKEN)) {
+    await using folder = await makeTempFolder();
+    const place = join(folder.path, "grants.json");
+    put(place);
+    const facts = () => JSON.stringify([Deno.lstatSync(place).ino, Deno.lstatSync(place).size]);
+    const before = facts();
+    const grants = new Grants(folder.path, place);
+    assertEquals(grants.problems.map(({ severity }) => severity), ["warning"], what);
+    const request = { file: join(folder.path, "stage.ts"), rights: ["native"], stage: {} as Stage };
+    grants.add(request);
+    assertEquals(grants.open([request]), []);
+    assertEquals(facts(), before, what);
+    assertEquals(Array.from(Deno.readDirSync(folder.path), ({ name }) => name), ["grants.json"], what);
+  }
+  await using folder = await makeTempFolder();
+  assertEquals(new Grants(folder.path, join(folder.path, "none/grants.json")).problems, []);
 });
 
 Deno.test("a module from outside is asked for, also where it is called like a package that is there too", async () => {

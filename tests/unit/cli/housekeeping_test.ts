@@ -89,8 +89,8 @@ Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest
       [["verify", file, "shedule"], 'did you mean "schedule"'],
       [["verify", "--resume"], "--resume needs a pipeline and a stage"],
       [["gc", join(folder, "none.yaml")], "Cannot read"],
-      [["gc", file, "--older-than", "soon"], "is no time"],
-      [["gc", file, "--max-size", "50X"], "is no size"],
+      [["gc", file, "--older-than", "soon"], "is not a time"],
+      [["gc", file, "--max-size", "50X"], "is not a size"],
       [["gc", file, "--yes", "--dry-run"], "cannot be used with"],
       [["graph", file, "--format", "png"], "Allowed choices are mermaid, dot"],
     ] as const

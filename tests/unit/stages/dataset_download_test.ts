@@ -16,14 +16,17 @@ interface Try {
   readonly updates: readonly ProgressUpdate[];
 }
 
-async function fetchTo(folder: string, urls: readonly string[], stop = new AbortController().signal): Promise<Try> {
+async function fetchTo(
+  folder: string,
+  urls: readonly string[],
+  { stop = new AbortController().signal, maxBytes = BYTES.length } = {},
+): Promise<Try> {
   const warnings: string[] = [];
   const updates: ProgressUpdate[] = [];
-  const got = await download({ name: "path", sha256: SHA256, urls }, folder, {
+  const got = await download({ name: "path", sha256: SHA256, maxBytes, urls }, folder, {
     stop,
     stallMs: 300,
     waitMs: 10,
-    maxUnstatedBytes: 2 << 20,
     report: (update) => updates.push(update),
     warn: (message) => warnings.push(message),
   });
@@ -106,44 +109,76 @@ withServer("download() gives up a server that falls silent and takes the next", 
   const good = server.serve("/good", { bytes: BYTES });
   const outcome = await fetchTo(folder, [slow, good]);
   await assertFetched(folder, outcome);
-  assertEquals(outcome.warnings, [`cannot fetch ${slow}: next to nothing came for 0.3 s`]);
+  assertEquals(outcome.warnings, [`cannot fetch ${slow}: less than 66 kB came in 0.3 s`]);
   // Three tries at the slow one, each with what the one before had brought; the mirror gives the rest.
   assertEquals(server.seen.at(-1), { path: "/good", range: "bytes=150000-" });
 });
 
 /** A server that answers everything with a body that it makes bit by bit, and tells no length. */
-async function withBody(body: () => ReadableStream<Uint8Array<ArrayBuffer>>, use: (url: string) => Promise<void>) {
+async function withBody(
+  body: () => ReadableStream<Uint8Array<ArrayBuffer>>,
+  use: (url: string) => Promise<void>,
+  headers: Record<string, string> = {},
+) {
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {}, onError: () => new Response(null) };
-  await using server = Deno.serve(options, () => new Response(body()));
+  await using server = Deno.serve(options, () => new Response(body(), { headers }));
   await use(`http://127.0.0.1:${server.addr.port}/file`);
 }
 
-Deno.test("download() gives up a server that sends drop by drop, though no drop is late", () =>
-  withFolder((folder) => {
-    const drops = () =>
-      new ReadableStream<Uint8Array<ArrayBuffer>>({
-        pull: async (controller) => {
-          await new Promise((resolve) => setTimeout(resolve, 20));
-          controller.enqueue(new Uint8Array(1));
-        },
-      });
-    return withBody(drops, async (url) => {
-      assertStringIncludes(messageOf(await fetchTo(folder, [url])), "next to nothing came for 0.3 s");
-    });
-  }));
+/** Bytes without an end, so many every few milliseconds. */
+function endless(bytes: number, everyMs = 0) {
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull: async (controller) => {
+      if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
+      controller.enqueue(new Uint8Array(bytes));
+    },
+  });
+}
 
-Deno.test("download() gives up a file of no stated length that does not end", () =>
-  withFolder((folder) => {
-    const endless = () =>
-      new ReadableStream<Uint8Array<ArrayBuffer>>({
-        pull: (controller) => controller.enqueue(new Uint8Array(1 << 16)),
-      });
-    return withBody(endless, async (url) => {
-      const message = messageOf(await fetchTo(folder, [url]));
-      assertStringIncludes(message, "bytes came of a file whose length it does not say, and no end");
-      // A part that leads nowhere must not be gone on with.
-      assert(Deno.statSync(join(folder, `${SHA256}.part`)).size < 4 << 20);
-    });
+Deno.test("download() gives up a server that sends drop by drop, though no drop is late", () =>
+  withFolder((folder) =>
+    withBody(() => endless(1, 20), async (url) => {
+      assertStringIncludes(messageOf(await fetchTo(folder, [url])), "less than 66 kB came in 0.3 s");
+    })
+  ));
+
+Deno.test("download() gives up a pace at which the file would take more than a day", () =>
+  withFolder((folder) =>
+    // 64 GiB in a day are 239 kB in 0.3 s; what comes is about 100 kB.
+    withBody(() => endless(1 << 16, 200), async (url) => {
+      assertStringIncludes(
+        messageOf(await fetchTo(folder, [url], { maxBytes: 2 ** 36 })),
+        "less than 239 kB came in 0.3 s",
+      );
+    })
+  ));
+
+Deno.test("download() lets go of what is longer than the file, and goes on with another address", () =>
+  withFolder((folder) =>
+    withBody(() => endless(1 << 16), async (url) => {
+      await using server = new FileServer();
+      const good = server.serve("/good", { bytes: BYTES });
+      const outcome = await fetchTo(folder, [url, good]);
+      await assertFetched(folder, outcome);
+      assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes came`]);
+      // A part that leads nowhere is not gone on with.
+      assertEquals(server.seen, [{ path: "/good", range: null }]);
+    })
+  ));
+
+Deno.test("download() reads nothing of what says that it is longer than the file, and keeps the part that is there", () =>
+  withFolder(async (folder) => {
+    await using server = new FileServer();
+    const half = server.serve("/half", { bytes: BYTES, after: 40_000, then: "hang" });
+    const good = server.serve("/good", { bytes: BYTES });
+    await withBody(() => endless(1 << 16), async (url) => {
+      const outcome = await fetchTo(folder, [half, url, good]);
+      await assertFetched(folder, outcome);
+      assertEquals(outcome.warnings.slice(1), [
+        `cannot fetch ${url}: it says that it has 10000000000000 bytes, and 300000 are the most`,
+      ]);
+      assertEquals(server.seen.at(-1)?.range, "bytes=120000-");
+    }, { "content-length": "10000000000000" });
   }));
 
 withServer("download() names every address and why it did not give the file", async (folder, server) => {
@@ -190,7 +225,7 @@ withServer("download() stops when asked to, and the next run continues", async (
   const url = server.serve("/file", { bytes: BYTES, after: 120_000, then: "hang" }, { bytes: BYTES });
   const stop = new AbortController();
   setTimeout(() => stop.abort(), 150);
-  assertEquals((await fetchTo(folder, [url], stop.signal)).got, { end: { status: "interrupted", step: 0 } });
+  assertEquals((await fetchTo(folder, [url], { stop: stop.signal })).got, { end: { status: "interrupted", step: 0 } });
   await assertFetched(folder, await fetchTo(folder, [url]));
   assertEquals(server.seen.map(({ range }) => range), [null, "bytes=120000-"]);
 });

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
+import type { CacheBackend } from "../../../../engine/cache/backend.ts";
+import { CacheClient } from "../../../../engine/cache/client.ts";
 import { S3Backend } from "../../../../engine/cache/s3_backend.ts";
 import { MAX_RECORD_BYTES } from "../../../../engine/store/reading.ts";
 import { hasProgram } from "../../../support/proc.ts";
@@ -52,12 +54,13 @@ Deno.test("a link in a shared folder leads no write and no sweep out of it", asy
 });
 
 /** A body without an end, and how much of it was asked for. */
-function endless(chunk: Uint8Array<ArrayBuffer>, everyMs = 0) {
+function endless(chunk: Uint8Array<ArrayBuffer>, everyMs = 0, onChunk = () => {}) {
   const seen = { bytes: 0, cancelled: false };
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull: async (controller) => {
       if (everyMs > 0) await new Promise((resolve) => setTimeout(resolve, everyMs));
       seen.bytes += chunk.length;
+      onChunk();
       controller.enqueue(chunk);
     },
     cancel: () => void (seen.cancelled = true),
@@ -72,19 +75,45 @@ for (
     await using lab = await Lab.open();
     const first = await lab.run("one", ONE);
     const whole = lab.backend;
-    const { seen, body } = endless(new Uint8Array(1 << 20));
+    const opened: ReturnType<typeof endless>["seen"][] = [];
     lab.backend = {
       ...whole,
-      open: async (name, signal) => name.includes(part) ? { value: body } : await whole.open(name, signal),
+      open: async (name, signal) => {
+        if (!name.includes(part)) return await whole.open(name, signal);
+        const { seen, body } = endless(new Uint8Array(1 << 20));
+        opened.push(seen);
+        return { value: body };
+      },
     };
     const second = await lab.run("two", ONE, { mode: "read" });
     assertEquals(endStates(second), "a: ran");
     assertEquals(digestsOf(second), digestsOf(first));
     // Some more may stand ready before anybody asks for it.
-    assert(seen.cancelled && seen.bytes <= most + (3 << 20), `${seen.bytes} bytes`);
+    assert(opened.length > 0 && opened.every(({ cancelled }) => cancelled));
+    for (const { bytes } of opened) assert(bytes <= most + (3 << 20), `${bytes} bytes`);
     assertStringIncludes([...lab.warnings, ...second.notes].join("\n"), "damaged");
   });
 }
+
+Deno.test("of records that a shared cache sends without end one at a time is held in memory", async () => {
+  const chunk = new Uint8Array(1 << 20);
+  const opened: ReturnType<typeof endless>["seen"][] = [];
+  let held = 0;
+  const open = () => {
+    const { seen, body } = endless(chunk, 0, () => {
+      const bytes = opened.filter(({ cancelled }) => !cancelled).reduce((sum, { bytes }) => sum + bytes, 0);
+      held = Math.max(held, bytes);
+    });
+    opened.push(seen);
+    return Promise.resolve({ value: body });
+  };
+  const stop = new AbortController();
+  const client = new CacheClient({ open } as unknown as CacheBackend, { name: "", warn: () => {}, stop: stop.signal });
+  const contents = await Promise.all([1, 2, 3, 4].map((name) => client.read(`${name}`)));
+  assertEquals(contents.map((content) => content?.length), [0, 0, 0, 0]);
+  // The rest is what each may have had before it turned out to be large.
+  assert(held > MAX_RECORD_BYTES && held < MAX_RECORD_BYTES + (16 << 20), `${held} bytes`);
+});
 
 Deno.test("a file that a shared cache sends drop by drop is given up, though no drop is late", async () => {
   await using lab = await Lab.open();

@@ -40,12 +40,12 @@ Deno.test("parseCacheLocation() reads buckets with prefix and settings", () => {
 
 Deno.test("parseCacheLocation() names everything that is wrong with an address, and never shows its password", () => {
   assertStringIncludes(problemsOf("")[0]!, "empty");
-  assertStringIncludes(problemsOf("gs://bucket")[0]!, '"gs" is no kind of cache');
+  assertStringIncludes(problemsOf("gs://bucket")[0]!, '"gs" is not a kind of cache');
   const all = problemsOf("s3://key:secret@bucket?endpont=http://h&endpoint=h");
   assertEquals(all.length, 3);
   assertStringIncludes(all[0]!, "credentials");
   assertStringIncludes(all[1]!, 'did you mean "endpoint"?');
-  assertStringIncludes(all[2]!, "endpoint h is no web address");
+  assertStringIncludes(all[2]!, "endpoint h is not a web address");
   const parsed = parse("s3://key:secret@bucket");
   assertEquals(parsed.ok, false);
   assertEquals(JSON.stringify(parsed).includes("secret"), false);

@@ -53,15 +53,15 @@ for (
     [
       "a value that holds itself",
       "(() => { const a = {}; a.a = a; return a; })()",
-      /no plain data: Maximum call stack/,
+      /not plain data: Maximum call stack/,
     ],
     [
       "a function for a value",
       "({ name: 'p', stages: {}, vars: { f() {} } })",
-      /no plain data: Cannot encode a function/,
+      /not plain data: Cannot encode a function/,
     ],
-    ["nothing but a function", "() => ({})", /no plain data/],
-    ["a date", "({ name: 'p', stages: {}, vars: { d: new Date(0) } })", /no plain data: Cannot encode a Date/],
+    ["nothing but a function", "() => ({})", /not plain data/],
+    ["a date", "({ name: 'p', stages: {}, vars: { d: new Date(0) } })", /not plain data: Cannot encode a Date/],
     ["a getter that throws", "({ get name() { throw new Error('no mood'); } })", /no mood/],
   ] as const
 ) {

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import type { ParamRole } from "noiseline";
+import type { ParamRole } from "./roles.ts";
 
 export interface ParamDescription {
   readonly name: string;
   readonly type: string;
-  readonly fallback: unknown;
+  readonly fallback?: unknown;
   readonly role: ParamRole;
   readonly description: string;
 }
@@ -38,7 +38,7 @@ export function describeParams(
   params: z.ZodObject,
   roles: Readonly<Record<string, { readonly role?: ParamRole }>>,
 ): ParamDescription[] {
-  const schema = z.toJSONSchema(params, { io: "input" }) as JsonSchema;
+  const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
   return Object.entries(schema.properties ?? {}).map(([name, one]) => ({
     name,
     type: typeOf(one),

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { permissionsSchema } from "../../schemas/permissions.ts";
+import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
+
+const portName = z.string().regex(PORT_PATTERN, {
+  error: "a letter, then at most 63 letters, digits and _, as the name of a port",
+});
+const artifactType = z.enum(ARTIFACT_TYPES);
+const description = z.string().default("");
+
+/**
+ * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
+ * found good, the stage's code may have changed on the way.
+ */
+export const stageDescriptionSchema = z.object({
+  summary: z.string(),
+  inputs: z.record(
+    portName,
+    z.strictObject({
+      type: z.union([artifactType, z.array(artifactType).min(1)]),
+      description,
+      optional: z.boolean().optional(),
+      list: z.boolean().optional(),
+    }),
+  ),
+  outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
+  seeded: z.boolean().default(false),
+  device: z.boolean().default(false),
+  permissions: permissionsSchema.default({}),
+  resources: resourcesSchema.default({}),
+  roles: z.record(
+    z.string(),
+    z.strictObject({
+      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
+      legacy: z.unknown().optional(),
+      files: z.array(z.array(z.string().nullable())).optional(),
+    }),
+  ),
+  /** For people who ask what a stage takes; empty where params were given. */
+  params: z.array(z.strictObject({
+    name: z.string(),
+    type: z.string(),
+    fallback: z.unknown().optional(),
+    role: z.enum(["identity", "extent", "execution", "external"]),
+    description: z.string(),
+  })).default([]),
+});
+
+export type StageDescription = z.output<typeof stageDescriptionSchema>;
+
+const issueSchema = z.strictObject({
+  code: z.string(),
+  path: z.array(z.union([z.string(), z.number()])),
+  message: z.string(),
+  input: z.unknown().optional(),
+  keys: z.array(z.string()).exactOptional(),
+  known: z.array(z.string()).exactOptional(),
+  values: z.array(z.string()).exactOptional(),
+});
+
+/** What the process that loads a custom stage answers. */
+export const describeAnswerSchema = z.union([
+  z.strictObject({ error: z.string(), fix: z.string() }),
+  z.strictObject({
+    /** Still to be held to {@linkcode stageDescriptionSchema}. */
+    definition: z.record(z.string(), z.unknown()),
+    /** Of each of the params that it was asked about. */
+    outcomes: z.array(z.union([
+      z.strictObject({ ok: z.literal(true), params: z.record(z.string(), z.unknown()) }),
+      z.strictObject({ ok: z.literal(false), issues: z.array(issueSchema) }),
+    ])),
+  }),
+]);
