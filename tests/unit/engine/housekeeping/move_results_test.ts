@@ -21,9 +21,10 @@ stages:
 
 async function ranIn(folder: string, yaml = YAML): Promise<{ store: Store; contents: TagRecord }> {
   await runIn(folder, yaml);
-  const contents = contentsOfPlan((await runIn(folder, yaml)).plan);
+  const store = openStore(join(folder, ".noiseline"));
+  const contents = contentsOfPlan((await runIn(folder, yaml)).plan, store);
   assert(contents.ok);
-  return { store: openStore(join(folder, ".noiseline")), contents: contents.value };
+  return { store, contents: contents.value };
 }
 
 /** A folder of results, and the keys of its three stages. */
