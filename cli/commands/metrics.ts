@@ -56,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (rows.length > 0) return;
       if (json) throw new Exit(EXIT.failed);
       failWith([
-        problem(`no stage of "${loaded.pipeline.name}" has metrics yet`, "run a stage that has metrics as an output"),
+        problem(`no stage of "${loaded.pipeline.name}" has metrics`, "run one that writes metrics, such as evaluate"),
       ], json);
     });
 }

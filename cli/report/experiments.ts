@@ -113,9 +113,9 @@ export function withoutResults(experiments: readonly Experiment[], contents: rea
   const bySource = Map.groupBy(experiments, ({ source }) => source);
   const lines = [...bySource].flatMap(([source, own]) =>
     own.every(({ made }) => made.size === 0)
-      ? [`"${source}" has no results yet`]
+      ? [`"${source}" has no results`]
       : own.filter(({ missing }) => missing.length > 0).map((one) =>
-        `"${nameOf(one)}" has no result yet of ${one.missing.join(", ")}`
+        `"${nameOf(one)}" has no result of ${one.missing.join(", ")}`
       )
   );
   return [

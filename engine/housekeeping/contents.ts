@@ -7,33 +7,29 @@ import type { Store } from "../store/store.ts";
 /** The results of a pipeline as they are now, to be tagged or exported. */
 export function contentsOfPlan(plan: Plan, store: Store): Result<TagRecord> {
   const { pipeline, stages } = plan;
-  const chosen = [...stages];
   const { damaged, absent } = missingOfPlan(plan, store);
   const problems = [
-    problemOf(`pipeline "${pipeline.name}" has no results yet of`, absent, "run it first"),
-    problemOf(`pipeline "${pipeline.name}" has damaged results of`, damaged, "run it again, which makes them anew"),
-  ].filter((one) => one !== undefined);
+    ...problemOf(`pipeline "${pipeline.name}" has no results yet of`, absent, "run it first"),
+    ...problemOf(`pipeline "${pipeline.name}" has damaged results of`, damaged, "run it again, which makes them anew"),
+  ];
   if (problems.length > 0) return refuse(problems);
   return succeed({
     format: 1,
     pipeline: pipeline.name,
     overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
-    results: Object.fromEntries(chosen.map(([id, { manifest }]) => [id, manifest!.resolvedKey])),
+    results: Object.fromEntries([...stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey])),
   });
 }
 
-function problemOf(what: string, ids: readonly string[], fix: string): Diagnostic | undefined {
-  if (ids.length === 0) return undefined;
+function problemOf(what: string, ids: readonly string[], fix: string): Diagnostic[] {
+  if (ids.length === 0) return [];
   const shown = ids.slice(0, 5).map((id) => `"${id}"`).join(", ");
   const more = ids.length > 5 ? ` and ${ids.length - 5} more` : "";
-  return { severity: "error", code: "check", message: `${what} ${shown}${more}`, fix };
+  return [{ severity: "error", code: "check", message: `${what} ${shown}${more}`, fix }];
 }
 
 /** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
-export function missingOfPlan(
-  { stages }: Plan,
-  store: Store,
-): { readonly damaged: readonly string[]; readonly absent: readonly string[] } {
+export function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
   const missing = [...stages].filter(([, { manifest }]) => manifest === undefined);
   const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
   // What only reads a damaged result is served again once that is there.

@@ -15,17 +15,14 @@ export function readRecord<T extends z.ZodType>(path: string, schema: T): z.outp
 /** A name that Zod passes over without a word, and how any may be spelled. */
 const MAY_HIDE = /__proto__|\\u/;
 
+function refuseHidden(name: string, value: unknown): unknown {
+  if (name === "__proto__") throw new SyntaxError("__proto__ is not a name");
+  return value;
+}
+
 /** What a text of JSON says. @throws SyntaxError also for a name that would be dropped unseen */
 export function parseStrictly(text: string): unknown {
-  return JSON.parse(
-    text,
-    MAY_HIDE.test(text)
-      ? (name, value) => {
-        if (name === "__proto__") throw new SyntaxError("__proto__ is not a name");
-        return value;
-      }
-      : undefined,
-  );
+  return JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined);
 }
 
 /** What a text says; undefined where it is no JSON, or of another shape. */

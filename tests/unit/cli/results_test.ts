@@ -137,7 +137,7 @@ Deno.test("compare and metrics end with exit code 1 where there are no results y
   const metrics = await runCli("metrics", file, "--json");
   assertEquals([metrics.code, JSON.parse(metrics.out)], [
     1,
-    { pipeline: "small", metrics: [], without: ['"small" has no results yet'] },
+    { pipeline: "small", metrics: [], without: ['"small" has no results'] },
   ]);
 });
 
@@ -159,9 +159,9 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
   const half = await runCli("metrics", file);
   assertEquals([half.code, half.out], [0, "sweep value=2  draw  far  2    N 3\n"]);
   assertEquals(half.error.trimEnd().split("\n"), [
-    '"sweep value=1" has no result yet of draw',
-    '"sweep value=3" has no result yet of draw',
-    '"sweep (shared)" has no result yet of pick, final',
+    '"sweep value=1" has no result of draw',
+    '"sweep value=3" has no result of draw',
+    '"sweep (shared)" has no result of pick, final',
   ]);
   assertEquals((await runCli("run", file)).code, 0);
 
@@ -333,5 +333,5 @@ Deno.test("compare names pipelines without results and results that were removed
   await Deno.remove(join(store.paths.results, judged.resolvedKey.slice(0, 2), `${judged.resolvedKey}.json`));
   const gone = await runCli("compare", ids.first, ids.second, "--store", store.root);
   assertEquals(gone.code, 0, gone.error);
-  assertStringIncludes(gone.error, `"${ids.first}" has no result yet of judge`);
+  assertStringIncludes(gone.error, `"${ids.first}" has no result of judge`);
 });
