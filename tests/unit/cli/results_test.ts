@@ -305,6 +305,12 @@ Deno.test("export, tag and report call a damaged result damaged, and a run makes
   }
   assertEquals((await runCli("run", file)).code, 0);
   assertEquals((await runCli(...exported)).code, 0);
+  // A page of what is sound names what is not.
+  const last = store.results.byResolved(store.runs.used(run!).results["last"]!)!;
+  await Deno.remove(store.objects.pathOf(last.outputs["metrics"]!.files[0]!.sha256));
+  const page = await runCli("report", file);
+  assertEquals(page.code, 0);
+  assertMatch(page.error, /left out: the result of "last" is damaged; `.*run \S+p\.yaml` makes it again/);
 });
 
 Deno.test("compare names pipelines without results and results that were removed or cannot be read", async () => {
