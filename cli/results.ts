@@ -22,7 +22,7 @@ export async function contentsFor(
     // Not all that the command was given: its --force means something else.
     const { set = [], profile = [], store } = options;
     const loaded = await loadForCommand(settings, { file: what, set, profile, store, json });
-    const contents = contentsOfPlan(await makePlanner(loaded, {}, json).plan());
+    const contents = contentsOfPlan(await makePlanner(loaded, {}, json).plan(), loaded.store);
     return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics, json) };
   }
   const store = storeFor(options);

@@ -55,9 +55,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) { for (const line of without) printError(line); }
       if (rows.length > 0) return;
       if (json) throw new Exit(EXIT.failed);
-      failWith([problem(`no stage of ${loaded.pipeline.name} has metrics yet`, "run one that measures")], json);
+      failWith([
+        problem(`no stage of "${loaded.pipeline.name}" has metrics`, "run one that writes metrics, such as evaluate"),
+      ], json);
     });
 }
 
-const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds";
+const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds seedsOf";
 const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

@@ -1,8 +1,8 @@
 import { dirname, join, resolve } from "node:path";
+import { shellWord } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
 import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
-import { problem } from "../operands.ts";
 import { failWith } from "../results.ts";
 
 const EXAMPLES = `
@@ -26,20 +26,22 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = await makePlanner(loaded, {}, json).plan();
       const { pipelineReport } = await import("../report/pipeline_report.ts");
       const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
+      const { contentsOfPlan, missingOfPlan } = await import("noiseline/housekeeping");
       const { report, missing, unreadable } = await pipelineReport(pipeline, plan, store);
-      if (missing.length === plan.stages.size) {
-        failWith([problem(`no stage of ${pipeline.name} has a result yet`, `deno task run ${file}`)], json);
-      }
+      const contents = contentsOfPlan(plan, store);
+      if (!contents.ok && missing.length === plan.stages.size) failWith(contents.diagnostics, json);
+      const again = `\`deno task run ${shellWord(file)}\` makes it again`;
+      const damaged = missingOfPlan(plan, store).damaged.map((id) => `the result of "${id}" is damaged; ${again}`);
       const path = options.output === undefined
         ? join(dirname(store.root), "outputs", pipeline.name, "report.html")
         : resolve(options.output);
       await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, renderReport(report, PLOT_LIBRARY));
-      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable });
+      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable: [...damaged, ...unreadable] });
       else {
         printLine(path);
         if (missing.length > 0) printLine(`  without results so far: ${missing.join(", ")}`);
-        for (const what of unreadable) printError(`left out: ${what}`);
+        for (const what of [...damaged, ...unreadable]) printError(`left out: ${what}`);
       }
     });
 }

@@ -51,7 +51,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const ran = runs.last?.stages[id];
         const now = runs.stages.get(id);
         if (now !== undefined) return [id, "running", formatLive(now)];
-        return [id, formatState(planned), ran?.state !== "ran" ? "" : formatDuration(ran.durationMs)];
+        // Bringing back what is there takes no work; a time beside it would be read as a forecast.
+        const isTold = ran?.state === "ran" && planned.state !== "restore";
+        return [id, formatState(planned), isTold ? formatDuration(ran.durationMs) : ""];
       });
       for (const line of formatTable(rows)) printLine(line);
       for (const run of runs.running) {

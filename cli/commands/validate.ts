@@ -1,5 +1,6 @@
 import { diagnosticToJson } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
+import { countOf } from "../format/count.ts";
 import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
 import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
@@ -32,10 +33,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         return;
       }
       printDiagnostics(warnings);
-      const said = warnings.length === 0
-        ? ""
-        : `, ${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"}`;
-      printLine(`${file}: valid (${pipeline.stages.size} stages${said})`);
+      const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
+      printLine(`${file}: valid (${countOf(pipeline.stages.size, "stage")}${said})`);
       for (const line of formatRights(rights)) printLine(line);
     });
 }

@@ -16,12 +16,17 @@ export function marked(name: string, chosen: string | undefined): string {
   return chosen === undefined ? name : `${name} (${chosen})`;
 }
 
+/** Of a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` where the network was the same. */
+export function phraseMean({ seeds, seedsOf }: Pick<MetricRow, "seeds" | "seedsOf">): string {
+  return `mean of ${seeds} seeds${seedsOf === undefined ? "" : ` of ${seedsOf}`}`;
+}
+
 /** Figures as lines of a table. */
 export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds }) => {
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds, seedsOf }) => {
       const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
       return [
         marked(experiment, chosen),
@@ -30,7 +35,7 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
         metric,
         shortNumber(value),
         spread,
-        seeds === undefined ? `N ${count}` : `mean of ${seeds} seeds`,
+        seeds === undefined ? `N ${count}` : phraseMean({ seeds, seedsOf }),
       ];
     }),
   );

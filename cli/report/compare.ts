@@ -1,5 +1,5 @@
 import { type Collection, escapeHtml, type Page, type Section, sectionsOf, table, thinned } from "noiseline/report";
-import { isWhole, marked, shortNumber } from "../format/metrics.ts";
+import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/reasons.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
@@ -79,7 +79,7 @@ export function sheetOf({ names, seeds, chosen, metrics, params, overSeeds }: Co
     ...columns.map(({ values }) => show(values[i])),
   ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
-    `${name}, mean of ${Math.max(...figures.map(({ seeds = 0 }) => seeds))} seeds`,
+    `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
     ...columns.map((column) => {
       const one = figures.find((row) => columnOf(row) === column.name);
       return one === undefined ? "" : `${shortNumber(one.value)} ± ${shortNumber(one.deviation!)}`;

@@ -64,7 +64,10 @@ export function experimentsOf(
       for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
         const before = makers.get(digest) ?? [];
         if (before.length === 0) unknown.push(digest);
-        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
+        const within = before.map(({ one }) => one).filter((one) => isWithin(one.select, select));
+        // A slot holds what another stage made; where that one is here too, being chosen changes nothing of it.
+        const makersHere = within.filter(({ manifest }) => !isSelection(manifest.outputs));
+        for (const one of makersHere.length > 0 ? makersHere : within) made.add(one);
       }
     }
     return {
@@ -110,9 +113,9 @@ export function withoutResults(experiments: readonly Experiment[], contents: rea
   const bySource = Map.groupBy(experiments, ({ source }) => source);
   const lines = [...bySource].flatMap(([source, own]) =>
     own.every(({ made }) => made.size === 0)
-      ? [`${source} has no results yet`]
+      ? [`"${source}" has no results`]
       : own.filter(({ missing }) => missing.length > 0).map((one) =>
-        `${nameOf(one)} has no result of ${one.missing.join(", ")}`
+        `"${nameOf(one)}" has no result of ${one.missing.join(", ")}`
       )
   );
   return [

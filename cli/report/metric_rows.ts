@@ -29,6 +29,8 @@ export interface MetricRow {
   readonly chosen?: string | undefined;
   /** Of a mean over seeds: over how many. */
   readonly seeds?: number | undefined;
+  /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
+  readonly seedsOf?: string | undefined;
 }
 
 export interface Figures {
@@ -53,7 +55,7 @@ export async function figuresOf(
     const chosen = experiments[i]!.chosen.join(" ") || undefined;
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], chosen }));
   });
-  const means = seedGroups(experiments).flatMap((members) => {
+  const means = seedGroups(experiments).flatMap(({ members, of }) => {
     const experiment = common(members.map((i) => names[i]!));
     const figures = Map.groupBy(
       members.flatMap((i) => own[i]!),
@@ -61,7 +63,7 @@ export async function figuresOf(
     );
     // A name that one record has twice cannot be told apart.
     return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
-      .map((rows) => meanOf(experiment, rows));
+      .map((rows) => ({ ...meanOf(experiment, rows), seedsOf: of }));
   });
   return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
 }

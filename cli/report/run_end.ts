@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Pipeline, predecessorsOf, type ResultManifest, type Store } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
+import { isThere } from "../program.ts";
 import { experimentsOf, isSelection } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
@@ -8,7 +9,7 @@ import { figuresOf, type MetricRow } from "./metric_rows.ts";
 export interface RunEnd {
   /** Whole figures of the last stages that have any. */
   readonly scores: readonly MetricRow[];
-  /** The page of the last stage that makes one. */
+  /** The page of the last stage that makes one, else the one that `report` wrote. */
   readonly page: string | undefined;
 }
 
@@ -32,5 +33,6 @@ export async function runEnd(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  return { scores: own.flat().filter(isWhole), page };
+  const written = join(store.paths.outputs, pipeline.name, "report.html");
+  return { scores: own.flat().filter(isWhole), page: page ?? (isThere(written) ? written : undefined) };
 }

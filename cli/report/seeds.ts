@@ -13,8 +13,10 @@ export function seedsOf(experiments: readonly Experiment[]): (number | undefined
   });
 }
 
-/** Experiments, by their places, that differ in their seeds alone. */
-export function seedGroups(experiments: readonly Experiment[]): number[][] {
+/** Experiments, by their places, that differ in their seeds alone, and their stages that do where others do not. */
+export function seedGroups(
+  experiments: readonly Experiment[],
+): { readonly members: readonly number[]; readonly of: string | undefined }[] {
   const groups = Map.groupBy(experiments.keys(), (i) => {
     const said = ({ kind, version, params, externals }: Ingredients) => [kind, version, params, externals];
     return JSON.stringify([textOf(experiments[i]!, said), experiments[i]!.unknown]);
@@ -22,7 +24,12 @@ export function seedGroups(experiments: readonly Experiment[]): number[][] {
   // The same seeds twice, as of a run and its tag, are one experiment.
   const distinct = (members: number[]) => Map.groupBy(members, (i) => textOf(experiments[i]!, ({ seed }) => seed));
   return [...groups.values()].map((members) => [...distinct(members).values()].map(([first]) => first!))
-    .filter(({ length }) => length > 1);
+    .filter(({ length }) => length > 1).map((members) => {
+      const made = members.map((i) => experiments[i]!.made);
+      const seeded = [...made[0]!].filter(([, { seed }]) => seed !== null).map(([stage]) => stage);
+      const of = seeded.filter((stage) => new Set(made.map((one) => one.get(stage)!.seed)).size > 1);
+      return { members, of: of.length < seeded.length ? of.join(" ") : undefined };
+    });
 }
 
 /** In the order of the stages' names: a run notes its results as they come. */

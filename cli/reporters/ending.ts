@@ -1,4 +1,5 @@
-import { EARLIER_NOTE, type EngineEvent, type RunFinished } from "noiseline/core";
+import { join } from "node:path";
+import { EARLIER_NOTE, type EngineEvent, type RunFinished, shellWord } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import type { RunEnd } from "../report/run_end.ts";
@@ -24,8 +25,12 @@ export function linesOfRunFinished(event: RunToldOf): string[] {
   if (earlier.length > 0) lines.push(`${phraseEarlier(earlier, outputs)} (${EARLIER_NOTE})`);
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
-  if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
-  else if (scores.length > 0) lines.push(`page: \`report ${file}\` makes one`);
+  const command = `\`deno task report ${shellWord(file)}\``;
+  if (page !== undefined) {
+    // What `report` wrote shows what was there then.
+    const anew = page === join(outputs, "report.html") ? ` (${command} makes it anew)` : "";
+    lines.push(`page: ${shortPath(page)}${anew}`);
+  } else if (scores.length > 0) lines.push(`page: ${command} makes one`);
   return lines;
 }
 

@@ -39,7 +39,7 @@ export function seal(record: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\n${sha256Of(text)}\n`);
 }
 
-/** A record that was read: as it should be, damaged on its way, or whole but of another version of noiseline. */
+/** A record that was read: as it should be, damaged on its way, or whole but not as this version writes them. */
 export type Unsealed<T> = { readonly record: T } | { readonly problem: "damaged" | "foreign" };
 
 export function unseal<T extends z.ZodType>(content: Uint8Array, schema: T): Unsealed<z.output<T>> {

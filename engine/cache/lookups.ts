@@ -9,10 +9,18 @@ export interface Lookup {
   readonly recipeKey: string;
   /** Known once all inputs are; then the recipe has nothing to add. */
   readonly resolvedKey: string | undefined;
+  /** Whether a record has the outputs of the stage. */
+  readonly fits?: (manifest: ResultManifest) => boolean;
 }
 
 /** An answer of "not there" holds this long: another machine may finish the stage while this one waits or works. */
 const STALE_MS = 30_000;
+
+const PROBLEMS = {
+  damaged: "is damaged",
+  foreign: "is not a record as this version of noiseline writes them",
+  misfit: "does not have the outputs that the stage has",
+};
 
 /** Manifests in a shared cache that were asked for. Only they are read here; objects are another matter. */
 export class Lookups {
@@ -48,9 +56,10 @@ export class Lookups {
   /** Ask for many stages at once. @returns whether any result was found that was not known */
   async find(lookups: readonly Lookup[]): Promise<boolean> {
     const before = this.#found.size;
-    await Promise.all(lookups.map(async ({ stage, recipeKey, resolvedKey }) => {
+    await Promise.all(lookups.map(async (lookup) => {
+      const { stage, recipeKey, resolvedKey } = lookup;
       const key = resolvedKey ?? await this.#follow(stage, recipeKey);
-      if (key !== undefined && !this.#found.has(key) && this.#isDue(key)) await this.#ask(stage, key);
+      if (key !== undefined && !this.#found.has(key) && this.#isDue(key)) await this.#ask(lookup, key);
     }));
     return this.#found.size > before;
   }
@@ -66,14 +75,16 @@ export class Lookups {
     return this.#recipes.get(recipeKey);
   }
 
-  async #ask(stage: string, resolvedKey: string): Promise<void> {
+  async #ask({ stage, fits }: Lookup, resolvedKey: string): Promise<void> {
     const content = await this.#client.read(resultName(resolvedKey));
     if (content === undefined) return;
     const unsealed = unseal(content, resultManifestSchema);
     if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
     // What is made from a record whose digests are not those of its files would have the key of something else.
-    else if (fitsItsKey(unsealed.record, resolvedKey)) this.#found.set(resolvedKey, unsealed.record);
-    else this.#report(stage, resolvedKey, resultName(resolvedKey), "damaged");
+    else if (!fitsItsKey(unsealed.record, resolvedKey)) {
+      this.#report(stage, resolvedKey, resultName(resolvedKey), "damaged");
+    } else if (fits?.(unsealed.record) === false) this.#report(stage, resolvedKey, resultName(resolvedKey), "misfit");
+    else this.#found.set(resolvedKey, unsealed.record);
   }
 
   #isDue(key: string): boolean {
@@ -83,9 +94,8 @@ export class Lookups {
     return true;
   }
 
-  #report(stage: string, key: string, name: string, problem: "damaged" | "foreign"): void {
+  #report(stage: string, key: string, name: string, problem: keyof typeof PROBLEMS): void {
     this.#asked.set(key, Infinity);
-    const what = problem === "damaged" ? "is damaged" : "was written by another version of noiseline";
-    this.#onDamage(stage, `${name} in the shared cache ${what}; it counts as absent`);
+    this.#onDamage(stage, `${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
   }
 }

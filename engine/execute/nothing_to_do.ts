@@ -51,7 +51,7 @@ export async function findNothing(
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
   record?.keep(manifestsOf(plan.stages));
-  return { pipeline: name, stages: plan.stages.size, earlier: targets.length === 0 ? note.renew() : [] };
+  return { pipeline: name, stages: plan.stages.size, earlier: note.renew() };
 }
 
 /** Let the next run know that there is nothing to do, if this one reached all stages. */

@@ -1,32 +1,43 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
-import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Plan } from "../plan/plan.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 
-/**
- * The results of a pipeline as they are now, to be tagged or exported.
- * @param only stages to take; all when empty
- */
-export function contentsOfPlan({ pipeline, stages }: Plan, only: readonly string[] = []): Result<TagRecord> {
-  const chosen = [...stages].filter(([id]) => only.length === 0 || only.includes(id));
-  const missing = chosen.filter(([, { manifest }]) => manifest === undefined).map(([id]) => id);
-  if (missing.length > 0) {
-    const shown = missing.slice(0, 5).map((id) => `"${id}"`).join(", ");
-    const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
-    return refuse([{
-      severity: "error",
-      code: "check",
-      message: `pipeline "${pipeline.name}" has no results yet of ${shown}${more}`,
-      fix: "run it first",
-    }]);
-  }
+/** The results of a pipeline as they are now, to be tagged or exported. */
+export function contentsOfPlan(plan: Plan, store: Store): Result<TagRecord> {
+  const { pipeline, stages } = plan;
+  const { damaged, absent } = missingOfPlan(plan, store);
+  const problems = [
+    ...problemOf(`pipeline "${pipeline.name}" has no results yet of`, absent, "run it first"),
+    ...problemOf(`pipeline "${pipeline.name}" has damaged results of`, damaged, "run it again, which makes them anew"),
+  ];
+  if (problems.length > 0) return refuse(problems);
   return succeed({
     format: 1,
     pipeline: pipeline.name,
     overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
-    results: Object.fromEntries(chosen.map(([id, { manifest }]) => [id, manifest!.resolvedKey])),
+    results: Object.fromEntries([...stages].map(([id, { manifest }]) => [id, manifest!.resolvedKey])),
   });
+}
+
+function problemOf(what: string, ids: readonly string[], fix: string): Diagnostic[] {
+  if (ids.length === 0) return [];
+  const shown = ids.slice(0, 5).map((id) => `"${id}"`).join(", ");
+  const more = ids.length > 5 ? ` and ${ids.length - 5} more` : "";
+  return [{ severity: "error", code: "check", message: `${what} ${shown}${more}`, fix }];
+}
+
+/** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
+export function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
+  const missing = [...stages].filter(([, { manifest }]) => manifest === undefined);
+  const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
+  // What only reads a damaged result is served again once that is there.
+  const own = recorded.filter(([, { keys }]) => keys !== undefined);
+  return {
+    damaged: (own.length > 0 ? own : recorded).map(([id]) => id),
+    absent: missing.filter((one) => !recorded.includes(one)).map(([id]) => id),
+  };
 }
 
 /**
@@ -37,13 +48,17 @@ export function contentsOfPlan({ pipeline, stages }: Plan, only: readonly string
  */
 export function recordsOfPlan({ stages }: Plan, store: Store, only: readonly string[] = []): Set<string> {
   const recorded = new Set<string>();
-  for (const [id, { manifest, keys, recipeKey }] of stages) {
-    if (only.length > 0 && !only.includes(id)) continue;
-    const key = manifest?.resolvedKey ?? keys?.resolvedKey ?? store.results.byRecipe(recipeKey)?.resolvedKey;
-    // A stage that never ran has no record; one that cannot be read is there all the same.
-    if (key !== undefined && isThere(store.results.manifestPath(key))) recorded.add(key);
+  for (const [id, planned] of stages) {
+    const key = only.length > 0 && !only.includes(id) ? undefined : recordedKey(planned, store);
+    if (key !== undefined) recorded.add(key);
   }
   return recorded;
+}
+
+function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store): string | undefined {
+  const key = manifest?.resolvedKey ?? keys?.resolvedKey ?? store.results.byRecipe(recipeKey)?.resolvedKey;
+  // A stage that never ran has no record; one that cannot be read is there all the same.
+  return key !== undefined && isThere(store.results.manifestPath(key)) ? key : undefined;
 }
 
 /** The results that a run made or found, as far as they are still there. */

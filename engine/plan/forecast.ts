@@ -119,11 +119,13 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
     const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
     return { known: true, durationMs: medianOf(same), basis: scaled ? `${runs}, scaled ${by}` : runs };
   }
-  if (amount.unit !== "GFLOP") return { known: false, basis: "nothing like it has run on such a machine" };
+  if (amount.unit !== "GFLOP") return { known: false, basis: "nothing like it has run on a machine like this" };
   // Of another shape and another length at once, only what is known of the beginning keeps a forecast near.
   const told = kinds.filter(({ timing }) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
   const near = estimatesOf(told, amount);
-  if (near.length === 0) return { known: false, basis: `no ${kind.name} stage of its size has run on such a machine` };
+  if (near.length === 0) {
+    return { known: false, basis: `no ${kind.name} stage of its size has run on a machine like this` };
+  }
   const basis = `${Math.round(amount.done)} GFLOP, as past ${kind.name} stages of about its size`;
   return { known: true, durationMs: medianOf(near), basis };
 }

@@ -122,6 +122,7 @@ export class Planner {
       stage: stage.id,
       recipeKey,
       resolvedKey: keys?.resolvedKey,
+      fits: (manifest) => hasPortsOf(stage, manifest),
     })));
   }
 

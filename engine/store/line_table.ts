@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { writeAtomically } from "./files.ts";
+import { parseStrictly } from "./read_record.ts";
 import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
@@ -208,7 +209,7 @@ export class LineTable<T> {
   #parse(bytes: Uint8Array): T | undefined {
     if (bytes.length === 0) return undefined;
     try {
-      return this.#kind.parse(JSON.parse(decoder.decode(bytes)));
+      return this.#kind.parse(parseStrictly(decoder.decode(bytes)));
     } catch {
       // A crash tore this line; what it would have said counts as never said.
       return undefined;

@@ -12,10 +12,23 @@ export function readRecord<T extends z.ZodType>(path: string, schema: T): z.outp
   return text === undefined ? undefined : parseJson(text, schema);
 }
 
+/** A name that Zod passes over without a word, and how any may be spelled. */
+const MAY_HIDE = /__proto__|\\u/;
+
+function refuseHidden(name: string, value: unknown): unknown {
+  if (name === "__proto__") throw new SyntaxError("__proto__ is not a name");
+  return value;
+}
+
+/** What a text of JSON says. @throws SyntaxError also for a name that would be dropped unseen */
+export function parseStrictly(text: string): unknown {
+  return JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined);
+}
+
 /** What a text says; undefined where it is no JSON, or of another shape. */
 export function parseJson<T extends z.ZodType>(text: string, schema: T): z.output<T> | undefined {
   try {
-    return schema.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(parseStrictly(text)).data;
   } catch {
     return undefined;
   }

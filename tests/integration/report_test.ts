@@ -26,7 +26,7 @@ Deno.test("report and compare make pages of a pipeline's results, of its matrix 
   await using project = new Project({ files: { "p.yaml": PIPELINE } });
   const early = await project.cli(["report", "p.yaml"]);
   assertEquals(early.code, 1);
-  assertStringIncludes(early.stderr, "no stage of demo has a result yet");
+  assertStringIncludes(early.stderr, `pipeline "demo" has no results yet of "images"`);
 
   const ran = await project.cli(["run", "p.yaml"]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);

@@ -151,8 +151,21 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   assertEquals(lines.slice(-3), [
     "  p  s  m11  11    N 1",
     "  … and 2 more, which `metrics` shows",
-    "page: `report p.yaml` makes one",
+    "page: `deno task report p.yaml` makes one",
   ]);
+  const page = { ...event, scores, page: "outputs/p/report.html" };
+  assertEquals(
+    linesOfRunFinished(page).at(-1),
+    "page: outputs/p/report.html (`deno task report p.yaml` makes it anew)",
+  );
+  assertEquals(
+    linesOfRunFinished({ ...page, page: "outputs/p/s/report.html" }).at(-1),
+    "page: outputs/p/s/report.html",
+  );
+  assertEquals(
+    linesOfRunFinished({ ...event, scores, file: "a b.yaml" }).at(-1),
+    "page: `deno task report 'a b.yaml'` makes one",
+  );
 });
 
 Deno.test("Pace counts from where a resumed stage began", () => {

@@ -5,6 +5,7 @@ import { listFiles } from "../../../engine/store/folders.ts";
 import { newRunId } from "../../../engine/store/runs.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
+import type { MetricRow } from "../../../cli/report/metric_rows.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 
@@ -136,7 +137,7 @@ Deno.test("compare and metrics end with exit code 1 where there are no results y
   const metrics = await runCli("metrics", file, "--json");
   assertEquals([metrics.code, JSON.parse(metrics.out)], [
     1,
-    { pipeline: "small", metrics: [], without: ["small has no results yet"] },
+    { pipeline: "small", metrics: [], without: ['"small" has no results'] },
   ]);
 });
 
@@ -158,9 +159,9 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
   const half = await runCli("metrics", file);
   assertEquals([half.code, half.out], [0, "sweep value=2  draw  far  2    N 3\n"]);
   assertEquals(half.error.trimEnd().split("\n"), [
-    "sweep value=1 has no result of draw",
-    "sweep value=3 has no result of draw",
-    "sweep (shared) has no result of pick, final",
+    '"sweep value=1" has no result of draw',
+    '"sweep value=3" has no result of draw',
+    '"sweep (shared)" has no result of pick, final',
   ]);
   assertEquals((await runCli("run", file)).code, 0);
 
@@ -179,11 +180,11 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
     ["sweep (shared)", "final", "far", "7", "N 3"],
   ]);
   assertEquals((await say("metrics", file, "--csv")).trimEnd().split("\n"), [
-    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,chosen,seeds",
-    "sweep value=1,draw,far,1,,3,,,0,,",
-    "sweep value=2,draw,far,2,,3,,,0,pick.best2,",
-    "sweep value=3,draw,far,3,,3,,,0,pick.best1,",
-    "sweep (shared),final,far,7,,3,,,0,,",
+    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,chosen,seeds,seedsOf",
+    "sweep value=1,draw,far,1,,3,,,0,,,",
+    "sweep value=2,draw,far,2,,3,,,0,pick.best2,,",
+    "sweep value=3,draw,far,3,,3,,,0,pick.best1,,",
+    "sweep (shared),final,far,7,,3,,,0,,,",
   ]);
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
@@ -215,7 +216,7 @@ stages:
   assertEquals(rows[1], ["seed=0 value=1", "0", "1", "1"]);
   assertEquals(rows.at(-1), ["value=2, mean of 3 seeds", "4 ± 2.646"]);
   const csv = (await say("metrics", file, "--csv")).trimEnd().split("\n");
-  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,,3");
+  assertEquals(csv.at(-1), "seeds value=2,draw,far,4,2.6457513110645907,,,,,,3,");
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
   assertStringIncludes(await Deno.readTextFile(page), "4 ± 2.646");
@@ -232,6 +233,84 @@ stages:
   assertEquals(runs.seeds, [3, 4, 0]);
   assertEquals(runs.overSeeds.length, 1);
   assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
+});
+
+Deno.test("the chosen one has its mean over seeds too, and a mean says which stages had other seeds", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(
+    file,
+    `name: seeds
+matrix: { seed: [0, 1] }
+seed: "\${matrix.seed}"
+stages:
+  draw: { uses: draw, matrix: { value: [1, 2] }, with: { value: "\${matrix.value}" } }
+  again: { uses: draw, with: { value: 10 }, inputs: { from: draw } }
+  pick:
+    uses: select
+    inputs: { candidates: [draw], metrics: [again] }
+    with: { metric: far, goal: highest }
+`,
+  );
+  assertEquals((await runCli("run", file)).code, 0);
+  const compared = await tell("compare", file);
+  assertEquals(compared.chosen, [[], [], [], ["pick.best1"]], "one seed of one value");
+  const named = compared.overSeeds.filter(({ stage }: { stage: string }) => stage === "again");
+  assertEquals(named.map(({ experiment, seeds }: MetricRow) => [experiment, seeds]), [["value=1", 2], ["value=2", 2]]);
+
+  // Only the second stage is drawn anew here.
+  const once = join(folder.path, "q.yaml");
+  await Deno.writeTextFile(
+    once,
+    `name: once
+stages:
+  draw: { uses: draw }
+  again: { uses: draw, matrix: { seed: [3, 4] }, seed: "\${matrix.seed}", inputs: { from: draw } }
+`,
+  );
+  assertEquals((await runCli("run", once)).code, 0);
+  assertEquals((await tell("compare", once)).overSeeds.map(({ seedsOf }: MetricRow) => seedsOf), ["again"]);
+  assertStringIncludes(await say("compare", once), "mean of 2 seeds of again");
+  assertStringIncludes(await say("metrics", once), "mean of 2 seeds of again");
+});
+
+Deno.test("export, tag and report call a damaged result damaged, and a run makes it again", async () => {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(
+    file,
+    "name: chain\nstages:\n  draw: { uses: draw }\n  last: { uses: draw, inputs: { from: draw } }\n",
+  );
+  const exported = ["export", file, "-o", join(folder.path, "out")];
+  const never = await runCli(...exported);
+  assertStringIncludes(never.error, 'pipeline "chain" has no results yet of "draw", "last"');
+  assertEquals((await runCli("run", file)).code, 0);
+  const store = openStore(join(folder.path, ".noiseline"));
+  const [run] = store.runs.ids();
+  const result = store.results.byResolved(store.runs.used(run!).results["draw"]!)!;
+  const object = store.objects.pathOf(result.outputs["metrics"]!.files[0]!.sha256);
+  const damage: Record<string, () => unknown> = {
+    "too long": () => Deno.chmodSync(object, 0o644) ?? Deno.writeTextFileSync(object, "and more", { append: true }),
+    "a folder": () => Deno.removeSync(object) ?? Deno.mkdirSync(object),
+    "gone": () => Deno.removeSync(object, { recursive: true }),
+  };
+  for (const [what, act] of Object.entries(damage)) {
+    act();
+    for (const args of [exported, ["tag", "now", file], ["report", file]]) {
+      const { code, error } = await runCli(...args);
+      assertEquals(code, 1, what);
+      assertStringIncludes(error, 'pipeline "chain" has damaged results of "draw"\n');
+      assertStringIncludes(error, "run it again, which makes them anew");
+    }
+  }
+  assertEquals((await runCli("run", file)).code, 0);
+  assertEquals((await runCli(...exported)).code, 0);
+  // A page of what is sound names what is not.
+  const last = store.results.byResolved(store.runs.used(run!).results["last"]!)!;
+  await Deno.remove(store.objects.pathOf(last.outputs["metrics"]!.files[0]!.sha256));
+  const page = await runCli("report", file);
+  assertEquals(page.code, 0);
+  assertMatch(page.error, /left out: the result of "last" is damaged; `.*run \S+p\.yaml` makes it again/);
 });
 
 Deno.test("compare names pipelines without results and results that were removed or cannot be read", async () => {
@@ -260,5 +339,5 @@ Deno.test("compare names pipelines without results and results that were removed
   await Deno.remove(join(store.paths.results, judged.resolvedKey.slice(0, 2), `${judged.resolvedKey}.json`));
   const gone = await runCli("compare", ids.first, ids.second, "--store", store.root);
   assertEquals(gone.code, 0, gone.error);
-  assertStringIncludes(gone.error, `${ids.first} has no result of judge`);
+  assertStringIncludes(gone.error, `"${ids.first}" has no result of judge`);
 });

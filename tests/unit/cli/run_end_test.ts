@@ -83,6 +83,31 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
   assertEquals(place.note(), undefined);
   await place.run();
   assertEquals(place.note(), undefined);
+
+  // What a run of other settings shows is named too where the run has nothing to do itself.
+  await place.run("--set", "first.value=9");
+  const nothing = await place.run("other");
+  assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
+  assertEquals(place.note(), ["first", "second", "third", "page"]);
+  assertStringIncludes(nothing[1]!, "small has folders of another configuration: first, ");
+});
+
+Deno.test("status gives a result that is only brought back no time", async () => {
+  await using place = await makePlace();
+  await place.run();
+  await Deno.remove(join(place.shown, "first"), { recursive: true });
+  const rows = (await runCli("status", place.file)).out.split("\n").map((line) => line.trimEnd().split(/ {2,}/));
+  assertEquals(rows.find(([id]) => id === "first"), ["first", "restore"]);
+  assertEquals(rows.find(([id]) => id === "second")?.length, 3);
+});
+
+Deno.test("a run names the page that `report` wrote before, and how to make it anew", async () => {
+  await using place = await makePlace(YAML.replace(/ {2}page.*\n/, ""));
+  assertStringIncludes((await place.run()).at(-1)!, "makes one");
+  assertEquals((await runCli("report", place.file)).code, 0);
+  const last = (await place.run("--set", "first.value=9")).at(-1)!;
+  assertStringIncludes(last, join(place.shown, "report.html"));
+  assertStringIncludes(last, "makes it anew");
 });
 
 Deno.test("a run that fails leaves a note, and the next that finds nothing to do takes it away", async () => {

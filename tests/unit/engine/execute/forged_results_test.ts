@@ -31,6 +31,7 @@ const OTHER_OUTPUTS: Readonly<Record<string, (outputs: Outputs) => Outputs>> = {
 /** Outputs that no record may have. */
 const BAD_OUTPUTS: Readonly<Record<string, (outputs: Outputs) => Outputs>> = {
   "a port that leads out": ({ out }) => ({ "../../../evil": out!, out: out! }),
+  "a port that Zod passes over": ({ out }) => ({ out: out!, ["__proto__"]: out! }),
   "an absolute port": ({ out }) => ({ "/tmp/evil": out!, out: out! }),
   "a file that leads out": ({ out }) => ({ out: { ...out!, files: [{ ...out!.files[0]!, path: "../../evil" }] } }),
   "a file that is a folder too": ({ out }) => {
@@ -62,7 +63,7 @@ for (const [what, change] of Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }
 
 /** What is the same whatever way a record comes is tried once for each way. */
 const SOME = Object.entries({ ...OTHER_OUTPUTS, ...BAD_OUTPUTS }).filter(([what]) =>
-  ["a port too many", "no port", "a port that leads out"].includes(what)
+  ["a port too many", "no port", "a port that leads out", "a port that Zod passes over"].includes(what)
 );
 
 for (const [what, change] of SOME) {
@@ -77,6 +78,8 @@ for (const [what, change] of SOME) {
     const second = await lab.run("two", TWO);
     assertEquals(endStates(second), "a: ran, b: restored");
     assertEquals(digestsOf(second), digestsOf(first));
+    const named = what in OTHER_OUTPUTS ? "does not have the outputs that the stage has" : "is not a record as this";
+    assertStringIncludes(lab.warnings.join("\n"), named);
     assertEquals(Array.from(Deno.readDirSync(join(lab.cacheFolder, "..")), ({ name }) => name).sort(), [
       "cache",
       "one",
@@ -108,10 +111,11 @@ for (const [what, change] of SOME) {
     await using one = await makeTempFolder();
     await using two = await makeTempFolder();
     const first = await runIn(one.path, ONE);
-    const contents = contentsOfPlan((await runIn(one.path, ONE)).plan);
+    const store = openStore(join(one.path, ".noiseline"));
+    const contents = contentsOfPlan((await runIn(one.path, ONE)).plan, store);
     assert(contents.ok);
     const all = join(one.path, "all");
-    await exportResults(openStore(join(one.path, ".noiseline")), all, contents.value);
+    await exportResults(store, all, contents.value);
     const { manifest } = first.stages.get("a")!;
     const forged = seal({ ...manifest!, outputs: change(manifest!.outputs) });
     Deno.writeFileSync(join(all, resultName(manifest!.resolvedKey)), forged);

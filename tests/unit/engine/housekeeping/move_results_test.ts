@@ -21,9 +21,10 @@ stages:
 
 async function ranIn(folder: string, yaml = YAML): Promise<{ store: Store; contents: TagRecord }> {
   await runIn(folder, yaml);
-  const contents = contentsOfPlan((await runIn(folder, yaml)).plan);
+  const store = openStore(join(folder, ".noiseline"));
+  const contents = contentsOfPlan((await runIn(folder, yaml)).plan, store);
   assert(contents.ok);
-  return { store: openStore(join(folder, ".noiseline")), contents: contents.value };
+  return { store, contents: contents.value };
 }
 
 /** A folder of results, and the keys of its three stages. */
@@ -207,15 +208,15 @@ const WRONG: Readonly<Record<string, { make: (parts: Parts) => void; says: strin
   },
   "has a manifest with a path that leads out": {
     make: forge((text) => text.replace('"path":"value.txt"', '"path":"../value.txt"')),
-    says: "another version",
+    says: "is not a record as this version",
   },
   "has a manifest with a port that leads out": {
     make: forge((text) => text.replace('"outputs":{"out"', '"outputs":{"../../x"')),
-    says: "another version",
+    says: "is not a record as this version",
   },
   "has a manifest of another version": {
     make: forge((text) => text.replace('"format":1', '"format":9')),
-    says: "another version",
+    says: "is not a record as this version",
   },
 };
 

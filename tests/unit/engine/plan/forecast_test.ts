@@ -109,7 +109,7 @@ Deno.test("times of other machines, numerics and work are not those of the stage
     { extent: 10 },
   ];
   for (const more of others) {
-    const basis = "nothing like it has run on such a machine";
+    const basis = "nothing like it has run on a machine like this";
     assertEquals(forecast([{ id: "a" }], [timing("a", 100, more)])["a"], { known: false, basis }, JSON.stringify(more));
   }
 });
@@ -183,7 +183,7 @@ Deno.test("stages of a kind tell of each other where their work is of about the 
   }
   assertEquals(near([1024, 16, 32], { kind: "evaluate" }), {
     known: false,
-    basis: "no evaluate stage of its size has run on such a machine",
+    basis: "no evaluate stage of its size has run on a machine like this",
   });
   assertEquals(near([1024, 16, 32], { numerics: "m" }).known, false);
 });
