@@ -50,7 +50,10 @@ export async function parseGrants(
       report(text, `the stage does not ask for ${extra.join(", ")}`, fix);
       continue;
     }
-    for (const request of asked) granted.push({ ...request, rights: given });
+    // The name of several stages gives to each what that one asks for.
+    for (const request of asked) {
+      granted.push({ ...request, rights: given.filter((right) => request.rights.includes(right)) });
+    }
   }
   return { granted, problems };
 }

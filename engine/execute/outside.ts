@@ -42,13 +42,13 @@ function hostOf(url: string): string {
  * Copy a file or folder of the user's for code that is not trusted, where it is not too large.
  * @returns where the copy lies
  */
-function copyExternal(path: string, place: string): string | undefined {
+function copyExternal(path: string, place: string, name: string): string | undefined {
   const info = Deno.statSync(path);
   const files = info.isDirectory
     ? [...filesBelow(path, "", new Set())].map((file) => ({ path: file.path, size: file.facts.size }))
     : [{ path: "", size: info.size }];
   if (isLentWhole(files)) return undefined;
-  const copy = join(place, basename(resolve(path)));
+  const copy = join(place, name);
   makeFolder(info.isDirectory ? copy : place);
   for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
   for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
@@ -79,10 +79,12 @@ export async function openOutside(
   for (const [name, path] of Object.entries(externalPaths(stage, folders.pipeline))) {
     // Names of params are the stage's choice, and no part of a path.
     const place = join(folders.scratch, "external", String(readable.length));
-    const copy = stage.kind.custom ? copyExternal(path, place) : undefined;
-    readable.push(copy ?? path);
-    if (copy === undefined) lent.push(path);
-    else params[name] = copy;
+    // A link may be turned elsewhere while the stage runs.
+    const real = stage.kind.custom ? Deno.realPathSync(path) : path;
+    const copy = stage.kind.custom ? copyExternal(real, place, basename(resolve(path))) : undefined;
+    readable.push(copy ?? real);
+    if (copy === undefined) lent.push(real);
+    if (stage.kind.custom) params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
       return { message: `${name} changed after the run was planned`, fix: "run again" };
     }

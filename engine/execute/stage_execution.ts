@@ -15,6 +15,7 @@ import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../pr
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
+import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { LiveProgress } from "./live_progress.ts";
 import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
@@ -67,7 +68,7 @@ export class StageExecution {
       const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
         const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
         // A stage in this process reads the objects where they are; a contained one may see nothing else.
-        const place = stage.kind.runs === "inline" ? null : join(folder, "in", port, String(index));
+        const place = stage.kind.runs === "inline" ? null : inside(folder, "in", port, String(index));
         if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
         return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
       });
@@ -75,7 +76,7 @@ export class StageExecution {
     }
     const outputs: Record<string, string> = {};
     for (const port of Object.keys(stage.kind.outputs)) {
-      outputs[port] = join(folder, "out", port);
+      outputs[port] = inside(folder, "out", port);
       this.#scratch.ensure(outputs[port]);
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);

@@ -7,7 +7,6 @@ import { cutText } from "../diagnostic/format.ts";
 import type { Kind, ParamIssue, ParamsOutcome } from "../kind.ts";
 import { validate, wantedBy } from "../load/schema_issues.ts";
 import { formatPath } from "../source/document.ts";
-import { parseJson } from "../store/read_record.ts";
 import type { CustomOutcome, CustomRequest } from "../load/custom_kind.ts";
 import { noteModule } from "../load/read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
@@ -103,8 +102,8 @@ export async function askChild<A extends z.ZodType>(
     };
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) {
-      const answer = parseJson(line.slice(prefix.length), asked.answer);
-      return answer === undefined ? { error: "it gives an answer that cannot be understood" } : { answer };
+      const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
+      return answer.success ? { answer: answer.data } : { error: "it gives an answer that cannot be understood" };
     }
     const said = log.tail();
     if (fetched || !isUncached(said)) return explainSilence(said, bounds);

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
@@ -9,6 +10,7 @@ import { type DocumentPath, formatPath, type SourceDocument } from "../source/do
 import { digestCode } from "./code_digest.ts";
 import { askChild, whyUnloadable } from "./describe.ts";
 import { explainRefusal } from "./refusal.ts";
+import { beyondProject, projectOf } from "./rights.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
@@ -21,6 +23,10 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
     return failed(explainRefusal(code.error)?.message ?? code.error, code.fix ?? "correct the file's imports");
   }
   noteModule(file, code);
+  const foreign = beyondProject(code.files, projectOf(dirname(file)));
+  if (foreign.length > 0) {
+    return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");
+  }
   const entry = pathToFileURL(file).href;
   const asked = await askChild({
     entry,

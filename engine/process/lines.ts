@@ -5,7 +5,7 @@ const MAX_LINE = 1 << 20;
 export const MAX_TEXT = 8 << 10;
 
 /** Pipeline files are refused above 5 MB; what stages answer about their params is of that size too. */
-const MAX_ANSWER = 256 << 20;
+const MAX_ANSWER = 64 << 20;
 
 /** Messages begin with this, so a line that is too long is never cut within one's mark. */
 const MARK = "\u001e";

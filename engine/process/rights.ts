@@ -8,6 +8,7 @@ import type { Pipeline, Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { diagnosticAt } from "../source/document.ts";
 import { isWithin } from "../store/roots.ts";
+import { readTextIfThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
 
 /** What one file of custom stages asks for beyond its inputs and outputs. */
@@ -30,9 +31,14 @@ export function realPath(path: string): string {
   }
 }
 
-/** The folder that a pipeline belongs to as a whole: that of the nearest deno.json. */
+/** The folder that a pipeline belongs to as a whole: that of the nearest deno.json, or of the workspace above it. */
 export function projectOf(folder: string): string {
-  return realPath(dirname(findStoreRoot(folder)));
+  let project = dirname(findStoreRoot(folder));
+  for (let at = project; dirname(at) !== at; at = dirname(at)) {
+    const texts = ["deno.json", "deno.jsonc"].map((name) => readTextIfThere(join(at, name)) ?? "");
+    if (texts.some((text) => /"workspace"\s*:/.test(text))) project = at;
+  }
+  return realPath(project);
 }
 
 /** Where a file, or all that lies in a folder, really is: a link may lead anywhere, and a stage reads through it. */
@@ -55,8 +61,13 @@ function foreignModules({ entry, modules = {} }: Kind, project: string): string[
   const file = fileURLToPath(entry);
   // Of a file the digest is known, of a package the version; whoever calls a file like a package has both.
   const places = Object.keys(modules).filter((name) => /[0-9a-f]{64}/.test(modules[name]!));
-  return [file, ...places.map((name) => resolve(dirname(file), name))].map(realPath)
-    .filter((path) => path !== realPath(file) && !isWithin(path, project));
+  return beyondProject([file, ...places.map((name) => resolve(dirname(file), name))], project);
+}
+
+/** Modules outside a project, as they really lie, but for the first, which was named by the user. */
+export function beyondProject([entry, ...files]: readonly string[], project: string): string[] {
+  const own = realPath(entry!);
+  return files.map(realPath).filter((path) => path !== own && !isWithin(path, project));
 }
 
 /**

@@ -60,13 +60,15 @@ export function packageFolder(name: string): string | undefined {
 }
 
 /**
- * What a child that runs code has of this process's environment: what finds programs, folders and certificates, and what
- * libraries of devices are set by. All else could reach a result that no key knows of.
+ * What a child has of this process's environment: what finds programs, folders, registries and certificates, and what
+ * libraries of devices are set by. All else could reach a result that no key knows of, or a server: an `.npmrc` beside a
+ * stage may send any variable that the child has to an address of its own.
  */
 const KEPT_VARIABLES = new RegExp(
   `^(${
     [
       "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
+      "NPM_CONFIG_REGISTRY",
       "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
       "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
     ].join("|")
@@ -81,8 +83,6 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Set for the child. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Whether the child only loads modules and runs no code of theirs: registries may need any variable. */
-  readonly loads?: boolean;
 }
 
 /**
@@ -91,7 +91,7 @@ export interface SpawnOptions {
  */
 export function spawnDeno(args: readonly string[], options: SpawnOptions = {}): Deno.ChildProcess {
   const [program, ...rest] = [...parentDeathGuard(), Deno.execPath(), ...args];
-  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => options.loads || KEPT_VARIABLES.test(name));
+  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => KEPT_VARIABLES.test(name));
   return new Deno.Command(program!, {
     args: rest,
     stdin: "piped",
@@ -163,7 +163,7 @@ export async function loadModules(
   args: readonly string[],
   { timeoutMs, signal, cwd, onLine }: LoadOptions,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  const child = spawnDeno(args, { loads: true, ...(cwd === undefined ? {} : { cwd }) });
+  const child = spawnDeno(args, cwd === undefined ? {} : { cwd });
   using bounds = new BoundedChild(child, { timeoutMs, memory: LOADING_MEMORY });
   const stop = () => killGroup(child);
   signal?.addEventListener("abort", stop);

@@ -10,6 +10,9 @@ import { inside, openRoot } from "./roots.ts";
 const KEPT = 2;
 const MANIFEST = "manifest.json";
 const STATE = /^step-(\d+)$/;
+/** A stage may write to its progress by itself: what it leaves must cost those who look at it little. */
+const LOOKED_AT = 64;
+const MAX_MANIFEST_BYTES = 2 ** 20;
 
 /** Where the progress of one identity within one numerics lives. */
 export function progressFolder(root: string, identityKey: string, numerics: string | undefined): string {
@@ -28,7 +31,9 @@ export function savedSteps(folder: string): number[] {
 }
 
 function readManifest(folder: string, step: number): ProgressManifest | undefined {
-  const manifest = readRecord(join(folder, `step-${step}`, MANIFEST), progressManifestSchema);
+  const path = join(folder, `step-${step}`, MANIFEST);
+  if ((statIfThere(path)?.size ?? 0) > MAX_MANIFEST_BYTES) return undefined;
+  const manifest = readRecord(path, progressManifestSchema);
   return manifest?.step === step ? manifest : undefined;
 }
 
@@ -41,8 +46,7 @@ function isWhole(folder: string, manifest: ProgressManifest): boolean {
 
 /** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
 export function newestSavedStep(folder: string, limit: number): number | undefined {
-  return savedSteps(folder).find((step) => {
-    if (step > limit) return false;
+  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).find((step) => {
     const manifest = readManifest(folder, step);
     return manifest !== undefined && isWhole(folder, manifest);
   });
@@ -78,7 +82,7 @@ export interface SavedFacts {
 
 /** The whole states of a stage that a run may continue from, newest first. */
 export function listSaved(folder: string, limit: number): SavedFacts[] {
-  return savedSteps(folder).filter((step) => step <= limit).flatMap((step) => {
+  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
     const manifest = readManifest(folder, step);
     if (manifest === undefined || !isWhole(folder, manifest)) return [];
     const sizeBytes = manifest.files.reduce((sum, { size }) => sum + size, 0);

@@ -132,6 +132,88 @@ Deno.test("a module from beyond the project has to be granted, since importing i
   assertEquals((await validate("./link.json")).diagnostics[0].code, "kind-broken");
 });
 
+/** Puts something in the place of what the stage's process has found to be its definition. */
+const forging = (change: string) =>
+  `${READER}
+Object.defineProperty(Object.prototype, "toJSON", {
+  configurable: true,
+  value() {
+    if (!Object.hasOwn(this, "outcomes")) return this;
+    delete Object.prototype.toJSON;
+    const answer = this;
+    ${change}
+    return answer;
+  },
+});
+`;
+
+/** What is put there, by what it would be good for. */
+const FORGED: Readonly<Record<string, string>> = {
+  "an output above its folder": 'answer.definition.outputs["../../../../.."] = { type: "files", description: "" };',
+  "a permission for all hosts": 'answer.definition.permissions = { net: ["*"] };',
+  "a permission for all variables of a prefix": 'answer.definition.permissions = { env: ["SECRET*"] };',
+  "no inputs": "answer.definition.inputs = null;",
+  "no definition": "answer.definition = null;",
+  "memory that is none": 'answer.definition.resources = { memory: "zz" };',
+  "an outcome without params": "answer.outcomes = [{ ok: true, params: null }];",
+  "no outcomes": "answer.outcomes = [];",
+};
+
+Deno.test("a stage cannot write its own description past what the engine takes for one", async () => {
+  const files = Object.values(FORGED).map((text, index) => [`s${index}.ts`, forging(text)] as const);
+  await using project = new Project({ files: Object.fromEntries(files) });
+  const stages = files.map(([file], index) => `  s${index}: { uses: ./${file} }\n`);
+  project.write("p.yaml", `name: demo\nstages:\n${stages.join("")}`);
+  const { code, json, stderr } = await project.cli(["validate", "p.yaml", "--json"]);
+  assertEquals(code, 2, stderr);
+  const codes = new Map(json.diagnostics.map(({ path, code }: Record<string, string>) => [path, code]));
+  Object.keys(FORGED).forEach((what, index) => assertEquals(codes.get(`stages.s${index}.uses`), "kind-broken", what));
+});
+
+Deno.test("a name of several stages grants to each file what that file asks for", async () => {
+  const other = READER.replace('env: ["NOISELINE_TEST_WORD"]', 'net: ["a.example"]');
+  await using project = new Project({ files: { "one.ts": READER, "two.ts": other } });
+  project.write("inner.yaml", "name: inner\nstages:\n  one: { uses: ./one.ts }\n  two: { uses: ./two.ts }\n");
+  project.write("p.yaml", "name: demo\nstages:\n  sub: { uses: ./inner.yaml }\n");
+  await project.cli(["run", "p.yaml", "--grant", "sub:env=NOISELINE_TEST_WORD,net=a.example"], { env: WORD });
+  const { grants } = JSON.parse(project.read(".config/noiseline/grants.json"));
+  assertEquals(grants.map(({ stage, rights }: Json) => [stage, rights]), [
+    ["one.ts", ["env=NOISELINE_TEST_WORD"]],
+    ["two.ts", ["net=a.example"]],
+  ]);
+});
+
+Deno.test("a pipeline in TypeScript imports nothing from outside its project", async () => {
+  await using outside = new Project({ files: { "secret.json": '{ "word": 1 }' } });
+  const secret = Deno.realPathSync(outside.path("secret.json"));
+  const text = `import secret from "file://${secret}" with { type: "json" };
+export default { name: "demo", stages: { a: { uses: "schedule", with: { betas: "ldm/cosine", timesteps: secret.word } } } };
+`;
+  await using project = new Project({ files: { "p.ts": text } });
+  const { code, stderr } = await project.cli(["validate", "p.ts"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, `it imports ${secret}, which is outside its project`);
+});
+
+Deno.test("a registry that a project names is told no variable of the user's", async () => {
+  const seen: string[] = [];
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, ({ headers }) => {
+    seen.push(headers.get("authorization") ?? "");
+    return new Response("no", { status: 404 });
+  });
+  const host = `127.0.0.1:${server.addr.port}`;
+  await using project = new Project({
+    files: {
+      ".npmrc": `registry=http://${host}/\n//${host}/:_authToken=\${NOISELINE_TEST_WORD}\n`,
+      "stage.ts": `import "npm:noiseline-no-such-package@1.0.0";\n${READER}`,
+      "p.yaml": STAGE,
+    },
+  });
+  assertEquals((await project.cli(["validate", "p.yaml"], { env: WORD })).code, 2);
+  assert(seen.length > 0, "the registry of the project was not asked");
+  assertEquals(seen.filter((text) => text.includes("seen")), []);
+});
+
 /** Ways to declare more than one name in a name. */
 const WIDE: Readonly<Record<string, string>> = {
   "all variables of a prefix": '{ env: ["SECRET*"] }',
