@@ -84,7 +84,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined, plan.stages.size === pipeline.stages.size ? note.renew() : []);
+    return finish("done", undefined, note.renew());
   }
 
   const closed = findClosedStore(plan, store);

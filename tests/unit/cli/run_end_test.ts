@@ -85,11 +85,16 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
   assertEquals(place.note(), undefined);
 
   // What a run of other settings shows is named too where the run has nothing to do itself.
-  await place.run("--set", "first.value=9");
-  const nothing = await place.run("other");
-  assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
-  assertEquals(place.note(), ["first", "second", "third", "page"]);
-  assertStringIncludes(nothing[1]!, "small has folders of another configuration: first, ");
+  // The second time the pipeline is not kept, and loaded anew.
+  for (const text of [YAML, `# new\n${YAML}`]) {
+    await place.run("--set", "first.value=9");
+    assertEquals(place.note(), undefined);
+    await place.write(text);
+    const nothing = await place.run("other");
+    assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
+    assertEquals(place.note(), ["first", "second", "third", "page"]);
+    assertStringIncludes(nothing[1]!, "small has folders of another configuration: first, ");
+  }
 });
 
 Deno.test("status gives a result that is only brought back no time", async () => {
