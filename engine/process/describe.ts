@@ -32,7 +32,10 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (said.includes("Top-level await promise never resolved")) {
-    return { error: "it waits for ever while it is loaded", fix: "remove the await outside of functions that never ends" };
+    return {
+      error: "it waits for ever while it is loaded",
+      fix: "remove the await outside of functions that never ends",
+    };
   }
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);

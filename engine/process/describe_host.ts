@@ -4,11 +4,12 @@ import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { readRoles } from "../../schemas/roles.ts";
+import { wantedBy } from "../../schemas/zod_def.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { cutText } from "../diagnostic/format.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamIssue, ParamsOutcome } from "../kind.ts";
-import { validate, validateParams, wantedBy } from "../load/schema_issues.ts";
+import { validate, validateParams } from "../load/schema_issues.ts";
 import { formatPath } from "../source/document.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
