@@ -26,7 +26,10 @@ function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map(String).join(" | ");
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices !== undefined) return choices.map(typeOf).join(" | ");
-  if (schema.type === "array") return `${schema.items === undefined ? "any" : typeOf(schema.items)}[]`;
+  if (schema.type === "array") {
+    const item = schema.items === undefined ? "any" : typeOf(schema.items);
+    return item.includes(" | ") ? `(${item})[]` : `${item}[]`;
+  }
   if (schema.type === "object" && schema.properties !== undefined) {
     return `{ ${Object.keys(schema.properties).join(", ")} }`;
   }

@@ -23,3 +23,28 @@ export interface Def {
 export function defOf(schema: z.ZodType): Def {
   return schema._zod.def as unknown as Def;
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  int: "a whole number",
+  number: "a number",
+  object: "a map",
+  record: "a map",
+  string: "a text",
+};
+
+/** Zod's "Invalid input: expected number, received string" said in few words: what was wanted. */
+export function wantedBy(message: string): string {
+  const wanted = message
+    .replace(/^Invalid (input|option): /, "")
+    .replace(/, received .*$/, "")
+    .replace(/^expected /, "")
+    .replace(/^Too (?:small|big): expected \w+ to (?:be|have) /, "")
+    .replace(/^>=/, "at least ")
+    .replace(/^>/, "more than ")
+    .replace(/^<=/, "at most ")
+    .replace(/^</, "less than ")
+    .replace(/^Invalid input$/, "another value");
+  return Object.hasOwn(TYPES, wanted) ? TYPES[wanted]! : wanted;
+}

@@ -28,6 +28,8 @@ export interface Expansion {
   readonly families: ReadonlyMap<string, readonly string[]>;
   readonly interpolations: readonly Interpolation[];
   readonly problems: readonly PlacedProblem[];
+  /** Paths without a value in stages that could not be expanded. */
+  readonly unresolved: readonly DocumentPath[];
 }
 
 type Entries = Readonly<Record<string, unknown>>;
@@ -63,7 +65,7 @@ export function expandMatrices(root: unknown, isListPort: IsListPort, budget: Bu
 }
 
 function none(value: unknown): Expansion {
-  return { value, families: new Map(), interpolations: [], problems: [] };
+  return { value, families: new Map(), interpolations: [], problems: [], unresolved: [] };
 }
 
 class Expander {
@@ -73,6 +75,7 @@ class Expander {
   readonly #budget: Budget;
   readonly #problems: PlacedProblem[] = [];
   readonly #interpolations: Interpolation[] = [];
+  readonly #unresolved: DocumentPath[] = [];
   /** Stages that are reported otherwise, or could not be expanded: what follows from that is not worth a message. */
   readonly #skipped = new Set<string>();
   /** Children by stage; a stage without has one, of no axes. */
@@ -112,6 +115,8 @@ class Expander {
       }
     }
 
+    if (this.#problems.length === 0) this.#findUnused(shared);
+
     const children: [string, unknown][] = [];
     const families = new Map<string, string[]>();
     for (const [id, entry] of Object.entries(this.#stages)) {
@@ -142,6 +147,7 @@ class Expander {
       families,
       interpolations: this.#interpolations,
       problems: this.#problems,
+      unresolved: this.#unresolved,
     };
   }
 
@@ -162,6 +168,17 @@ class Expander {
         );
         this.#skipped.add(id);
       }
+    }
+  }
+
+  /** Axes of the pipeline that make no stage differ. */
+  #findUnused(shared: readonly Combination[]): void {
+    const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
+    for (const axis of Object.keys(shared[0]!).filter((one) => !used.has(one))) {
+      const message = `matrix.${axis} makes no difference to any stage`;
+      const fix = `write \${matrix.${axis}} where its values belong, or remove it`;
+      const problem = { severity: "warning", code: "invalid-value", message, fix } as const;
+      this.#problems.push({ path: ["matrix", axis], problem });
     }
   }
 
@@ -299,6 +316,7 @@ class Expander {
     const { matrix: _, inputs, needs, ...rest } = entry;
     const filled = fillMatrix(rest, combination, ["stages", child]);
     this.#interpolations.push(...filled.interpolations);
+    if (this.#skipped.has(id)) this.#unresolved.push(...filled.unknown.map(({ path }) => path));
     for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
       const known = Object.keys(combination);
       const original = ["stages", id, ...path.slice(2)];

@@ -34,7 +34,7 @@ export function failedBy({ message, fix }: Diagnostic): StageResult {
 
 /**
  * What a run makes of the way in which a stage's code ended.
- * @param kept whether the states that it saved stay
+ * @param kept whether there are states that it goes on from
  */
 export function toResult(
   outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,

@@ -7,6 +7,7 @@ import type { Pipeline, Stage } from "../pipeline.ts";
 import { diagnosticAt, type DocumentPath } from "../source/document.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
+import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
@@ -95,6 +96,10 @@ export interface UnreadableExternal extends External {
   readonly message: string;
 }
 
+function unreadableBy(one: External, error: unknown): UnreadableExternal {
+  return { ...one, path: placeOf(error) ?? one.path, message: reasonOf(error) };
+}
+
 /** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
 export function digestStageExternals(
   stage: Stage,
@@ -116,7 +121,7 @@ export function digestStageExternals(
     try {
       externals[one.name] = contentDigest(one.path, digests);
     } catch (error) {
-      unreadable.push({ ...one, message: (error as Error).message });
+      unreadable.push(unreadableBy(one, error));
     }
   }
   return { externals, unreadable };
@@ -160,7 +165,7 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
       Deno.statSync(one.path);
       return [];
     } catch (error) {
-      return [placeUnreadable(stage, { ...one, message: (error as Error).message }, origins)];
+      return [placeUnreadable(stage, unreadableBy(one, error), origins)];
     }
   });
 }

@@ -1,10 +1,10 @@
+import { wantedBy } from "../../schemas/zod_def.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { didYouMean, listNames, suggestName } from "../diagnostic/did_you_mean.ts";
 import { showValue } from "../diagnostic/format.ts";
 import type { ParamIssue } from "../kind.ts";
 import { diagnosticAt, type DocumentPath, formatPath } from "../source/document.ts";
 import { indirectOrigin, type Origins } from "./origin.ts";
-import { wantedBy } from "./schema_issues.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
@@ -12,7 +12,7 @@ function fixFor({ code, input, message, values }: ParamIssue): string {
   // Of a union, the listed values are a part of what would do.
   if (values !== undefined && code !== "invalid_union") return listNames(values);
   const wanted = wantedBy(message);
-  return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted} there`;
+  return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted}`;
 }
 
 function unknownKeys(

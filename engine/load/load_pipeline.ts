@@ -34,7 +34,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const document = await resolveDocument(file, { ...options, overrides, profiles });
   if (!document.ok) return document;
   const { value, origins, families, groups, leftOut, unresolved } = document.value;
-  const problems: Diagnostic[] = [...document.value.problems];
+  const problems = document.value.problems.filter(({ severity }) => severity === "error");
+  const doubts = document.value.problems.filter(({ severity }) => severity === "warning");
   const add = (more: readonly Diagnostic[]) => more.forEach((one) => problems.push(one));
 
   const { parsed, issues, broken } = readStructure(value);
@@ -84,7 +85,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const ordered = order.map((id) => built.stages.get(id)).filter((stage) => stage !== undefined);
   const { problems: checks, work } = checkFacts(ordered, origins);
   add(checks.filter(({ severity }) => severity === "error"));
-  const warnings = checks.filter(({ severity }) => severity === "warning");
+  const warnings = [...doubts, ...checks.filter(({ severity }) => severity === "warning")];
   if (problems.length > 0) {
     // Files that are not there would be found when keys are made, which is not reached.
     const gone = ordered.flatMap((stage) => missingExternals(stage, folder, origins));

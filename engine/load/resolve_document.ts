@@ -62,7 +62,7 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
   const expanded: Expansion = expands && !budget.spent
     ? await expand(included.value, options.kinds, folder, budget)
-    : { value: included.value, families: new Map(), interpolations: [], problems: [] };
+    : { value: included.value, families: new Map(), interpolations: [], problems: [], unresolved: [] };
   const pruned = leaveOut(expanded.value);
 
   const whole = included.layers.length === 0
@@ -78,10 +78,11 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   for (const { path, problem } of placed) problems.push(diagnosticAt(origins, path, problem));
   // What is too large is not looked at further.
   if (budget.spent) return refuse(problems);
-  const broken = new Set(placed.map(({ path }) => formatPath(path)));
+  const wrong = placed.filter(({ problem }) => problem.severity !== "warning").map(({ path }) => path);
+  const broken = new Set(wrong.map(formatPath));
   // Values that inner pipelines were to be given are missing there too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
-  const unresolved = [...placed.map(({ path }) => path), ...missing].flatMap((path) => {
+  const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
     const [root, id, ...rest] = path;
     const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
     return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []];

@@ -1,23 +1,9 @@
 import type { z } from "zod";
-import { defOf } from "../../schemas/zod_def.ts";
+import { defOf, wantedBy } from "../../schemas/zod_def.ts";
 import type { ParamIssue, ParamsOutcome } from "../kind.ts";
 
 /** With more than that, the first tell enough. */
 const MAX_ISSUES = 100;
-
-/** Zod's "Invalid input: expected number, received string" said in one word: what was wanted. */
-export function wantedBy(message: string): string {
-  return message
-    .replace(/^Invalid (input|option): /, "")
-    .replace(/, received .*$/, "")
-    .replace(/^expected /, "")
-    .replace(/^Too (?:small|big): expected \w+ to (?:be|have) /, "")
-    .replace(/^>=/, "at least ")
-    .replace(/^>/, "more than ")
-    .replace(/^<=/, "at most ")
-    .replace(/^</, "less than ")
-    .replace(/^Invalid input$/, "another value");
-}
 
 /** Validate a value: what the schema makes of it, or Zod's issues as plain data. */
 export function validate<S extends z.ZodType>(

@@ -89,11 +89,11 @@ function packagePart(id: string): Part {
 }
 
 /** Why a module cannot be read. Deno gives the place of an error of syntax after a frame. */
-function explainModule(said: string, place: (url: string) => string): { error: string; fix?: string } {
+function explainModule(said: string, folder: string): { error: string; fix?: string } {
   const first = said.split("\n")[0]!;
   const [, url, at] = /\n *at (file:\S+?)(:\d+:\d+)$/.exec(said) ?? [];
   if (url === undefined) return { error: first };
-  return { error: `${place(url)}${at}: ${first}`, fix: "correct the code there" };
+  return { error: `${relative(folder, fileURLToPath(url))}${at}: ${first}`, fix: "correct the code there" };
 }
 
 /** What an import gives by itself, where no settings say otherwise. */
@@ -136,7 +136,7 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
     // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
     if (/^(https?|jsr):/.test(specifier)) return { error: `Requires import access to "${specifier}"` };
     const module = modules.get(specifier);
-    if (module?.error !== undefined) return explainModule(module.error, place);
+    if (module?.error !== undefined) return explainModule(module.error, dirname(file));
     if (module?.npmPackage !== undefined) {
       named.set(`npm:${packageOf(specifier)}`, module.npmPackage);
       continue;

@@ -80,6 +80,11 @@ export function locate<T>(path: string, work: () => T): T {
   }
 }
 
+/** The path that an error of the system names. */
+export function placeOf(error: unknown): string | undefined {
+  return /\(os error \d+\)[^']*'(.*)'$/s.exec((error as Error).message)?.[1];
+}
+
 /** In words, what an error of the machine or of a place means. */
 export function reasonOf(error: unknown): string {
   return MACHINE[codeOf(error)] ?? (PLACE[codeOf(error)] || (error as Error).message);
@@ -90,7 +95,7 @@ export function explainTrouble(error: unknown): Diagnostic | undefined {
   if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
   const { message } = error as Error;
   const machine = isMachineTrouble(error);
-  const path = /\(os error \d+\)[^']*'(.*)'$/s.exec(message)?.[1];
+  const path = placeOf(error);
   return {
     severity: "error",
     code: machine ? "machine" : "file-unreadable",

@@ -54,7 +54,10 @@ export const sampleParams = z.strictObject({
     0.995,
   ),
   // Without defaults, here and below: older samples have none of these, and keep their keys.
-  labels: z.union([z.enum(["cycle", "none"]), z.array(label).min(1).max(10_000)]).optional().describe(
+  labels: z.union([
+    z.enum(["cycle", "none"]),
+    z.array(label, { error: "a list of class numbers or names" }).min(1).max(10_000),
+  ]).optional().describe(
     "For networks that were told labels: each label in turn (cycle, the default), those of a list in turn, by number " +
       "or name, or none",
   ),

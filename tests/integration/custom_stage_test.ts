@@ -154,6 +154,8 @@ Deno.test("run fails only the stages that end badly and says how when it keeps g
   }
   assertEquals(ends["refuse"].fix, "wait a week");
   assertEquals(ends["exit"].fix, "remove Deno.exit from it");
+  // It saves nothing from which it could go on.
+  assertEquals(ends["hang"].fix, "raise timeout of hang");
   assertEquals(ends["after"], undefined);
   // Retries are for processes that are lost; what ended by its own fault, or was stopped, would end so again.
   const started = outcome.events.filter(({ type }) => type === "stage-started").map(({ id }) => id);
@@ -235,7 +237,11 @@ export default defineStage({
   project.remove("d.txt");
   const gone = await project.cli(["run", "p.yaml", "--json"]);
   assertEquals([gone.code, gone.json.diagnostics.length], [2, 1]);
-  assertStringIncludes(gone.json.diagnostics[0].message, "cannot read list[1]");
+  assertEquals(
+    gone.json.diagnostics[0].message,
+    'stage "join": cannot read list[1]: there is no such file or folder',
+  );
+  assertEquals(gone.json.diagnostics[0].got, project.path("d.txt"));
   assertEquals(gone.json.diagnostics[0].line, 3);
 
   project.write(

@@ -55,6 +55,7 @@ Deno.test("describeParams() says type, default, role and description of each par
     list: z.array(z.int()).optional(),
     model: z.strictObject({ width: z.int(), depth: z.int() }),
     how: z.union([z.literal("x"), z.number()]),
+    either: z.array(z.union([z.int(), z.string()])).optional(),
   });
   const shown = describeParams(params, rolesOf(params)).map(({ name, type, fallback, role, description }) =>
     [name, type, fallback, role, description].join("|")
@@ -65,6 +66,7 @@ Deno.test("describeParams() says type, default, role and description of each par
     "list|integer[]||identity|",
     "model|{ width, depth }||identity|",
     'how|"x" | number||identity|',
+    "either|(integer | string)[]||identity|",
   ]);
 });
 

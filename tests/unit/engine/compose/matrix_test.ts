@@ -5,7 +5,7 @@ import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../engine/graph/select.ts";
 import type { Pipeline } from "../../../../engine/pipeline.ts";
 import { loadGood, problemsOf } from "../support/load.ts";
-import { bad, good as goodFiles } from "./load_files.ts";
+import { bad, good as goodFiles, loadFiles } from "./load_files.ts";
 import { planIn, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
@@ -301,6 +301,36 @@ stages:
 Deno.test("a matrix that is refused is refused alone", async () => {
   const yaml = 'name: p\nmatrix: { a: [{}] }\nstages:\n  s: { uses: source, with: { text: "${matrix.a}" } }\n';
   assertEquals((await bad({ "p.yaml": yaml })).map(({ code }) => code), ["invalid-value"]);
+});
+
+Deno.test("what a stage that could not be expanded lacks for want of its axis is not told", async () => {
+  const yaml = `name: p
+stages:
+  s: { uses: walk, matrix: { a: [] }, with: { steps: "\${matrix.a}" } }
+`;
+  assertEquals((await bad({ "p.yaml": yaml })).map(({ message }) => message), ["stages.s.matrix.a has no values"]);
+});
+
+Deno.test("an axis of the pipeline that makes no stage differ is a warning", async () => {
+  const yaml = `name: p
+matrix: { a: [1, 2], foo: [1, 2], seed: [0, 1] }
+seed: "\${matrix.seed}"
+stages:
+  s: { uses: source, with: { text: "\${matrix.a}x" } }
+`;
+  const loaded = await loadFiles({ "p.yaml": yaml });
+  if (!loaded.ok) throw new Error(loaded.diagnostics.map((one) => formatDiagnostic(one)).join("\n"));
+  assertEquals(loaded.warnings.map(({ severity, message, span }) => [severity, message, span?.start]), [
+    ["warning", "matrix.foo makes no difference to any stage", yaml.indexOf("[1, 2], seed")],
+    ["warning", "matrix.seed makes no difference to any stage", yaml.indexOf("[0, 1]")],
+  ]);
+  const used = await loadFiles({
+    "p.yaml": yaml.replace("foo: [1, 2], seed: [0, 1]", "foo: [1, 2]").replace(/seed.*\n/, "").replace(
+      "}x",
+      "}${matrix.foo}",
+    ),
+  });
+  assertEquals(used.ok && used.warnings, []);
 });
 
 Deno.test("a value of an axis that needs names and there is none of is refused", async () => {
