@@ -125,7 +125,7 @@ function makeKind(
     modules: code.modules,
     map: () => code.map,
     roles: own.roles as ParamRoles,
-    params: own.params,
+    params: answer.params,
     ...(own.device ? { device: findDevice } : {}),
     validate: (raw) => {
       const outcome = outcomes.get(JSON.stringify(raw));

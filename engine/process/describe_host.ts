@@ -4,7 +4,7 @@ import { withDeviceParams } from "../../schemas/kinds/common.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import { type ParamRoles, readRoles } from "../../schemas/roles.ts";
+import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
@@ -32,7 +32,6 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
-  params: z.custom<readonly ParamDescription[]>(),
   roles: z.record(
     z.string(),
     z.strictObject({
@@ -49,6 +48,8 @@ export interface DescribeAnswer {
   readonly description?: StageDescription;
   readonly error?: string;
   readonly outcomes: readonly ParamsOutcome[];
+  /** Where no params were given to check. */
+  readonly params: readonly ParamDescription[];
 }
 
 /** All params that a pipeline may give to a stage. */
@@ -57,15 +58,15 @@ function allParams({ params, device }: StageDefinition): z.ZodObject {
 }
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
-function listParams(stage: StageDefinition, roles: ParamRoles): ParamDescription[] {
+function listParams(params: z.ZodObject): ParamDescription[] {
   try {
-    return describeParams(allParams(stage), roles);
+    return describeParams(params);
   } catch {
     return [];
   }
 }
 
-function describe(stage: StageDefinition, listed: boolean): { description: StageDescription } | { error: string } {
+function describe(stage: StageDefinition): { description: StageDescription } | { error: string } {
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return { error: "its default export is not a stage" };
   }
@@ -77,7 +78,7 @@ function describe(stage: StageDefinition, listed: boolean): { description: Stage
   }
   const { roles, problems } = readRoles(allParams(stage));
   if (problems.length > 0) return { error: `its params cannot be told apart: ${problems.join("; ")}` };
-  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles, params: listed ? listParams(stage, roles) : [] });
+  const parsed = stageDescriptionSchema.safeParse({ ...rest, roles });
   return parsed.success
     ? { description: parsed.data }
     : { error: `its definition is not valid: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}` };
@@ -100,8 +101,9 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 export async function describeStage(load: LoadModule): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
-  const described = describe(stage, params.length === 0);
+  const described = describe(stage);
   const outcomes = "error" in described ? [] : params.map((raw) => validatePlain(allParams(stage), raw));
-  send({ ...described, outcomes } satisfies DescribeAnswer);
+  const listed = "error" in described || params.length > 0 ? [] : listParams(allParams(stage));
+  send({ ...described, outcomes, params: listed } satisfies DescribeAnswer);
   Deno.exit(0);
 }
