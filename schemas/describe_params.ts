@@ -34,7 +34,7 @@ function typeOf(schema: JsonSchema): string {
 }
 
 /** The params of a kind as a person or a program reads them. */
-export function describeParams(params: z.ZodObject): ParamDescription[] {
+export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
   const roles = rolesOf(params);
   const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
   return Object.entries(schema.properties ?? {}).map(([name, one]) => ({

@@ -58,7 +58,7 @@ function allParams({ params, device }: StageDefinition): z.ZodObject {
 }
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
-function listParams(params: z.ZodObject): ParamDescription[] {
+function listParams(params: z.ZodObject): readonly ParamDescription[] {
   try {
     return describeParams(params);
   } catch {

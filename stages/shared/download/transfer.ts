@@ -64,7 +64,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
     const total = Number.isNaN(length) ? undefined : length + (resumed ? had : 0);
     if (total !== undefined && total > maxBytes) {
       await response.body?.cancel();
-      throw new NetworkFailure(`it says that it has ${total} bytes, and ${maxBytes} are the most`, false);
+      throw new NetworkFailure(`it says that it is ${total} bytes long, and at most ${maxBytes} were expected`, false);
     }
     if (!resumed) await file.truncate(0);
     let done = resumed ? had : 0;
