@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ParamRole } from "./roles.ts";
+import { type ParamRole, rolesOf } from "./roles.ts";
 
 export interface ParamDescription {
   readonly name: string;
@@ -37,10 +37,8 @@ function typeOf(schema: JsonSchema): string {
 }
 
 /** The params of a kind as a person or a program reads them. */
-export function describeParams(
-  params: z.ZodObject,
-  roles: Readonly<Record<string, { readonly role?: ParamRole }>>,
-): ParamDescription[] {
+export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
+  const roles = rolesOf(params);
   const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
   return Object.entries(schema.properties ?? {}).map(([name, one]) => ({
     name,

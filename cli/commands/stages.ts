@@ -1,15 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
-import {
-  type BuiltinKind,
-  describeCustomStages,
-  describeParams,
-  isCustom,
-  type Kind,
-  type ParamDescription,
-  rolesOf,
-  suggestName,
-} from "noiseline";
+import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind, suggestName } from "noiseline";
 import { rightsOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
@@ -47,7 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         throw new Exit(EXIT.invalid);
       }
       if (options.json) printJson(toJson(kind));
-      else printKind(kind);
+      else printKind(name, kind, describeParams(kind.params));
     });
 }
 
@@ -59,7 +50,7 @@ function toJson({ kind, summary, version, inputs, outputs, seeded, params }: Bui
     inputs,
     outputs,
     seeded: seeded ?? false,
-    params: describeParams(params, rolesOf(params)),
+    params: describeParams(params),
   };
 }
 
@@ -75,9 +66,7 @@ async function printCustom(written: string, json: boolean): Promise<void> {
   const device = outcome.kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
   if (json) return printJson({ file, summary, inputs, outputs, seeded, device, permissions, rights, params });
-  printLine(`${written}: ${summary}`);
-  printPorts(outcome.kind);
-  printParams(params);
+  printKind(written, outcome.kind, params);
   printSection("asks for", [
     ...rights.map((right) => right === "native" ? [right, permissions.native!.join(", ")] : right.split(/=(.*)/s)),
     ...(device ? [["device", "native, unless the param device names wasm or webgpu"]] : []),
@@ -91,7 +80,12 @@ function printSection(title: string, rows: readonly (readonly string[])[]): void
   for (const line of formatTable(rows.map((row) => [`  ${row[0]}`, ...row.slice(1)]))) printLine(line);
 }
 
-function printPorts(kind: Pick<Kind, "inputs" | "outputs">): void {
+function printKind(
+  name: string,
+  kind: Pick<Kind, "summary" | "inputs" | "outputs">,
+  params: ReturnType<typeof describeParams>,
+): void {
+  printLine(`${name}: ${kind.summary}`);
   printSection(
     "inputs",
     Object.entries(kind.inputs).map(([name, { type, optional, list, description }]) => [
@@ -102,15 +96,6 @@ function printPorts(kind: Pick<Kind, "inputs" | "outputs">): void {
   );
   const outputs = Object.entries(kind.outputs);
   printSection("outputs", outputs.map(([name, { type, description }]) => [name, type, description]));
-}
-
-function printKind(kind: BuiltinKind): void {
-  printLine(`${kind.kind}: ${kind.summary}`);
-  printPorts(kind);
-  printParams(describeParams(kind.params, rolesOf(kind.params)));
-}
-
-function printParams(params: readonly ParamDescription[]): void {
   printSection(
     "params",
     params.map(({ name, type, fallback, role, description }) => [

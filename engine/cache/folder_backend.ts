@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join, relative, sep } from "node:path";
 import { FolderMaker } from "../store/folders.ts";
+import { Misplaced, placeOf, reasonOf } from "../store/trouble.ts";
 import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
 
 /** Temporary files this much older than a new one belong to processes that are gone. */
@@ -85,7 +86,7 @@ export class FolderBackend implements CacheBackend {
       at = join(at, names.shift()!);
       await makeOne(at);
       if ((await Deno.lstat(at)).isDirectory) continue;
-      throw Object.assign(new Error(`${at} is a link or a file, and has to be a folder`), { code: "ENOTDIR" });
+      throw new Misplaced(`${at} is a link or a file, and has to be a folder`);
     }
   }
 
@@ -154,9 +155,12 @@ function explain(error: unknown, root: string) {
     return trouble("unreachable", `the folder ${root} is not there`, fix).trouble;
   }
   const code = (error as { code?: string }).code ?? "";
-  const { message } = error as Error;
+  const place = placeOf(error);
+  const message = place === undefined ? reasonOf(error) : `${place}: ${reasonOf(error)}`;
   if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message).trouble;
-  if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP"].includes(code)) return trouble("refused", message).trouble;
+  if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code)) {
+    return trouble("refused", message).trouble;
+  }
   // ESTALE, EIO and the like: the server is away for a while, or forgot what was open.
   return trouble("busy", message).trouble;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
 import { withDeviceParams } from "../../schemas/kinds/common.ts";
-import { type ParamRoles, readRoles } from "../../schemas/roles.ts";
+import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../stages/contract.ts";
 import { encode } from "../fingerprint/encode.ts";
 import type { ParamsOutcome } from "../kind.ts";
@@ -14,9 +14,9 @@ function allParams({ params, device }: StageDefinition): z.ZodObject {
 }
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
-function listParams(stage: StageDefinition, roles: ParamRoles): ParamDescription[] {
+function listParams(params: z.ZodObject): readonly ParamDescription[] {
   try {
-    return describeParams(allParams(stage), roles);
+    return describeParams(params);
   } catch {
     return [];
   }
@@ -36,7 +36,7 @@ function describe(stage: StageDefinition, listed: boolean): { definition: object
   }
   const { roles, problems } = readRoles(allParams(stage));
   if (problems.length > 0) return failed(problems.join("; "), "correct its params");
-  return { definition: { ...rest, roles, params: listed ? listParams(stage, roles) : [] } };
+  return { definition: { ...rest, roles, params: listed ? listParams(allParams(stage)) : [] } };
 }
 
 /** Params become part of keys and messages, so they must be plain data. */

@@ -76,16 +76,13 @@ export function beyondProject([entry, ...files]: readonly string[], project: str
  * @param folder of the pipeline; what a stage reads below it needs no right
  * @param native whether the device that it computes on runs native code
  */
-export function rightsOf(
-  { kind, params }: Pick<Stage, "kind" | "params">,
-  folder: string,
-  native: boolean,
-): string[] {
+export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, native: boolean): string[] {
+  const { kind } = stage;
   if (!kind.custom) return [];
   const { net = [], env = [], native: packages = [] } = kind.permissions;
   const home = realPath(folder);
   const seen = new Set<string>();
-  const places = Object.values(externalPaths({ kind, params }, folder)).flatMap((
+  const places = Object.values(externalPaths(stage, folder)).flatMap((
     path,
   ) => [...realPlaces(path, seen)]);
   const outside = places.filter((place) => !isWithin(place, home));

@@ -80,14 +80,14 @@ export function locate<T>(path: string, work: () => T): T {
   }
 }
 
-/** The path that an error of the system names. */
-export function placeOf(error: unknown): string | undefined {
-  return /\(os error \d+\)[^']*'(.*)'$/s.exec((error as Error).message)?.[1];
-}
-
 /** In words, what an error of the machine or of a place means. */
 export function reasonOf(error: unknown): string {
   return MACHINE[codeOf(error)] ?? (PLACE[codeOf(error)] || (error as Error).message);
+}
+
+/** The path that an error of the system names; the second of two, as that is where something is in the way. */
+export function placeOf(error: unknown): string | undefined {
+  return /\(os error \d+\)[^']*'(?:.*' -> ')?(.*)'$/s.exec((error as Error).message)?.[1];
 }
 
 /** What is wrong with the machine or a place, as users are told; undefined for every other error. */
@@ -102,6 +102,8 @@ export function explainTrouble(error: unknown): Diagnostic | undefined {
     message: path === undefined ? message : `Cannot use ${path}: ${reasonOf(error)}`,
     fix: machine
       ? "free some space or mend the disk, then run the same command again"
-      : "mend what is there, or name another place",
+      : ["EACCES", "EPERM"].includes(codeOf(error))
+      ? "change its permissions, or name another place"
+      : "put right what is there, or name another place",
   };
 }

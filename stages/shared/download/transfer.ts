@@ -64,23 +64,26 @@ export async function transfer(url: string, part: string, options: TransferOptio
     const total = Number.isNaN(length) ? undefined : length + (resumed ? had : 0);
     if (total !== undefined && total > maxBytes) {
       await response.body?.cancel();
-      throw new NetworkFailure(`it says that it has ${total} bytes, and ${maxBytes} are the most`, false);
+      throw new NetworkFailure(`it says that it is ${total} bytes long, and at most ${maxBytes} were expected`, false);
     }
     if (!resumed) await file.truncate(0);
-    const start = resumed ? had : 0;
-    await file.seek(start, Deno.SeekMode.Start);
+    let done = resumed ? had : 0;
+    await file.seek(done, Deno.SeekMode.Start);
     const digest = resumed ? hash : createHash("sha256");
-    let left = maxBytes - start;
-    await receive(response, start, { total, stall, ...options }, async (chunk) => {
-      left -= chunk.length;
-      if (left < 0) {
+    options.onBytes(done, total);
+    for await (const chunk of chunksOf(response)) {
+      stall.note(chunk.length);
+      done += chunk.length;
+      if (done > maxBytes) {
         // Nobody could go on from here.
         await file.truncate(0);
         throw new NetworkFailure(`more than ${maxBytes} bytes came`, false);
       }
       digest.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
-    });
+      options.onBytes(done, total);
+    }
+    if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
     await file.syncData();
     return { status: "complete", sha256: digest.digest("hex"), resumed };
   } catch (error) {
@@ -121,14 +124,12 @@ async function open(
 ): Promise<Response> {
   let address = url;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const response = await onNetwork(() =>
-      fetch(address, {
-        redirect: "manual",
-        signal,
-        // Without this, a server may compress on the way, and ranges would count compressed bytes.
-        headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
-      })
-    );
+    const response = await fetch(address, {
+      redirect: "manual",
+      signal,
+      // Without this, a server may compress on the way, and ranges would count compressed bytes.
+      headers: { "accept-encoding": "identity", ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
+    }).catch((error) => Promise.reject(failureOf(error)));
     const { status } = response;
     if (status === 200 || (status === 416 && from > 0)) return response;
     if (status === 206 && startOf(response) === from) return response;
@@ -149,40 +150,18 @@ function startOf(response: Response): number | undefined {
   return start === undefined ? undefined : Number(start);
 }
 
-async function receive(
-  response: Response,
-  start: number,
-  { total, stall, onBytes }: Pick<TransferOptions, "onBytes"> & {
-    readonly total: number | undefined;
-    readonly stall: Stall;
-  },
-  write: (chunk: Uint8Array) => Promise<void>,
-): Promise<void> {
-  const reader = (response.body ?? ReadableStream.from<Uint8Array>([])).getReader();
-  let done = start;
+/** What comes; whoever wants no more of it ends the connection. */
+async function* chunksOf({ body }: Response): AsyncGenerator<Uint8Array> {
   try {
-    for (;;) {
-      onBytes(done, total);
-      const result = await onNetwork(() => reader.read());
-      if (result.done) break;
-      stall.note(result.value.length);
-      await write(result.value);
-      done += result.value.length;
-    }
-  } finally {
-    reader.cancel().catch(() => {});
+    yield* body ?? [];
+  } catch (error) {
+    throw failureOf(error);
   }
-  if (total !== undefined && done < total) throw new NetworkFailure(`it ended after ${done} of ${total} bytes`, true);
 }
 
 /** Deno reports all that goes wrong on the network as a TypeError or an error of the connection. */
-async function onNetwork<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) throw error;
-    throw new NetworkFailure(explain(error), true);
-  }
+function failureOf(error: unknown): unknown {
+  return error instanceof Deno.errors.NotCapable ? error : new NetworkFailure(explain(error), true);
 }
 
 /** The cause says what went wrong, where there is one; the address in it is in the message already. */

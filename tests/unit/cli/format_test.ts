@@ -8,7 +8,7 @@ import { styleFor } from "../../../cli/format/style.ts";
 import { formatTable } from "../../../cli/format/table.ts";
 import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
 import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
-import { execution, extent, type PlannedStage, rolesOf } from "noiseline";
+import { execution, extent, type PlannedStage } from "noiseline";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 
@@ -57,7 +57,7 @@ Deno.test("describeParams() says type, default, role and description of each par
     how: z.union([z.literal("x"), z.number()]),
     either: z.array(z.union([z.int(), z.string()])).optional(),
   });
-  const shown = describeParams(params, rolesOf(params)).map(({ name, type, fallback, role, description }) =>
+  const shown = describeParams(params).map(({ name, type, fallback, role, description }) =>
     [name, type, fallback, role, description].join("|")
   );
   assertEquals(shown, [
