@@ -1,3 +1,4 @@
+// Long because the children of a matrix, what reads them and what gathers them are decided in one walk.
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";

@@ -1,7 +1,7 @@
 import type { Unet2dTensor } from "../../../diffusion/interchange/unet2d_tensors.ts";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 
-/** Networks that tools/diffusers/check.py saved and ran with the real library, diffusers 0.42.1. */
+/** Networks that tests/peers/diffusers/check.py saved and ran with the real library, diffusers 0.42.1. */
 export const FIXTURES = ["levels", "flipped", "labels"] as const;
 export type Fixture = typeof FIXTURES[number];
 
@@ -18,7 +18,7 @@ export function fixturePrediction(fixture: Fixture) {
   return { x: array("x"), t: array("t"), output: array("output"), betas: array("betas") };
 }
 
-/** The weights that the library had: `formula_weights` of tools/diffusers/check.py. */
+/** The weights that the library had: `formula_weights` of tests/peers/diffusers/check.py. */
 export function formulaWeights(shapes: Readonly<Record<string, readonly number[]>>): Record<string, Unet2dTensor> {
   const names = Object.keys(shapes).sort();
   return Object.fromEntries(names.map((name, index) => {

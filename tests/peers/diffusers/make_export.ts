@@ -3,24 +3,24 @@
  * Write networks of random weights in the layout of diffusers, each with an input and what noiseline predicts for it,
  * for `check.py check` to load with the real library.
  *
- *     deno run -A tools/diffusers/make_export.ts FOLDER
- *     python tools/diffusers/check.py check FOLDER/*
+ *     deno run -A tests/peers/diffusers/make_export.ts FOLDER
+ *     python tests/peers/diffusers/check.py check FOLDER/*
  *
  * @module
  */
 import { dirname, join } from "node:path";
-import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
-import type { Objective } from "../../diffusion/objective.ts";
-import { makeBetas } from "../../diffusion/schedule/betas.ts";
-import type { ScheduleName } from "../../diffusion/schedule/names.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
-import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { packParameters } from "../../diffusion/unet/pack.ts";
-import { sizeOf, unetParameterSpecs } from "../../diffusion/unet/parameters.ts";
-import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { toDiffusers } from "../../stages/export/diffusers.ts";
-import type { StoredCheckpoint } from "../../stages/shared/checkpoint.ts";
-import { type Device, openDevice, randomStream } from "../../tensor/mod.ts";
+import { makeModelOutput, modelOutputSignature, oneHotLabels } from "../../../diffusion/model_output.ts";
+import type { Objective } from "../../../diffusion/objective.ts";
+import { makeBetas } from "../../../diffusion/schedule/betas.ts";
+import type { ScheduleName } from "../../../diffusion/schedule/names.ts";
+import { makeTables } from "../../../diffusion/schedule/tables.ts";
+import type { UnetConfig } from "../../../diffusion/unet/config.ts";
+import { packParameters } from "../../../diffusion/unet/pack.ts";
+import { sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
+import { encodeSafetensors } from "../../../formats/safetensors.ts";
+import { toDiffusers } from "../../../stages/export/diffusers.ts";
+import type { StoredCheckpoint } from "../../../stages/shared/checkpoint.ts";
+import { type Device, openDevice, randomStream } from "../../../tensor/mod.ts";
 
 interface Case {
   readonly model: UnetConfig;

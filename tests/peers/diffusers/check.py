@@ -1,7 +1,7 @@
 """Hold the interchange with diffusers to the real library.
 
-    python tools/diffusers/check.py make tests/golden/diffusers    write the fixtures of the default tests
-    python tools/diffusers/check.py check FOLDER...                load exports of tools/diffusers/make_export.ts
+    python tests/peers/diffusers/check.py make tests/golden/diffusers    write the fixtures of the default tests
+    python tests/peers/diffusers/check.py check FOLDER...                load exports of tests/peers/diffusers/make_export.ts
 
 Needs torch, diffusers and safetensors. Fixtures hold no weights, which would be megabytes: group normalisation with 32
 groups needs 128 channels. Weights are a formula of name and position instead, `formula_weights`, that
