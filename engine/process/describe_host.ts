@@ -13,9 +13,7 @@ import { validate, validateParams } from "../load/schema_issues.ts";
 import { formatPath } from "../source/document.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
-const portName = z.string().regex(PORT_PATTERN, {
-  error: "a letter, then at most 63 letters, digits and _, as the name of a port",
-});
+const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 

@@ -7,7 +7,6 @@ import { findUnfit } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { digestCode } from "./code_digest.ts";
 import { askChild, whyUnloadable } from "./describe.ts";
-import { explainRefusal } from "./refusal.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
@@ -16,9 +15,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const unloadable = whyUnloadable(file);
   if (unloadable !== undefined) return failed(unloadable, "check the path");
   const code = await digestCode(file, false);
-  if ("error" in code) {
-    return failed(explainRefusal(code.error)?.message ?? code.error, code.fix ?? "correct the file's imports");
-  }
+  if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
   noteModule(file, code);
   const entry = pathToFileURL(file).href;
   const asked = await askChild<{ pipeline?: unknown; problem?: string }>({
