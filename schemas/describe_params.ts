@@ -26,10 +26,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map(String).join(" | ");
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices !== undefined) return choices.map(typeOf).join(" | ");
-  if (schema.type === "array") {
-    const item = schema.items === undefined ? "any" : typeOf(schema.items);
-    return item.includes(" | ") ? `(${item})[]` : `${item}[]`;
-  }
+  if (schema.type === "array") return `${typeOf(schema.items ?? {})}[]`.replace(/^(.* \| .*)\[\]$/, "($1)[]");
   if (schema.type === "object" && schema.properties !== undefined) {
     return `{ ${Object.keys(schema.properties).join(", ")} }`;
   }

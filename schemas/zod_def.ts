@@ -24,19 +24,9 @@ export function defOf(schema: z.ZodType): Def {
   return schema._zod.def as unknown as Def;
 }
 
-const TYPES: Readonly<Record<string, string>> = {
-  array: "a list",
-  boolean: "true or false",
-  int: "a whole number",
-  number: "a number",
-  object: "a map",
-  record: "a map",
-  string: "a text",
-};
-
 /** Zod's "Invalid input: expected number, received string" said in few words: what was wanted. */
 export function wantedBy(message: string): string {
-  const wanted = message
+  return message
     .replace(/^Invalid (input|option): /, "")
     .replace(/, received .*$/, "")
     .replace(/^expected /, "")
@@ -45,6 +35,11 @@ export function wantedBy(message: string): string {
     .replace(/^>/, "more than ")
     .replace(/^<=/, "at most ")
     .replace(/^</, "less than ")
-    .replace(/^Invalid input$/, "another value");
-  return Object.hasOwn(TYPES, wanted) ? TYPES[wanted]! : wanted;
+    .replace(/^Invalid input$/, "another value")
+    .replace(/^(object|record)$/, "a map")
+    .replace(/^array$/, "a list")
+    .replace(/^string$/, "a text")
+    .replace(/^int$/, "a whole number")
+    .replace(/^number$/, "a number")
+    .replace(/^boolean$/, "true or false");
 }

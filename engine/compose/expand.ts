@@ -1,5 +1,4 @@
-// Long because the children of a matrix, what reads them and what gathers them are decided in one walk.
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Problem } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { findCycle, topologicalOrder } from "../graph/order.ts";
 import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
@@ -116,7 +115,11 @@ class Expander {
       }
     }
 
-    if (this.#problems.length === 0) this.#findUnused(shared);
+    const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
+    for (const axis of this.#problems.length > 0 ? [] : Object.keys(shared[0]!).filter((one) => !used.has(one))) {
+      const fix = `write \${matrix.${axis}} where its values belong, or remove it`;
+      this.#report(["matrix", axis], `matrix.${axis} makes no difference to any stage`, fix, { severity: "warning" });
+    }
 
     const children: [string, unknown][] = [];
     const families = new Map<string, string[]>();
@@ -172,18 +175,7 @@ class Expander {
     }
   }
 
-  /** Axes of the pipeline that make no stage differ. */
-  #findUnused(shared: readonly Combination[]): void {
-    const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
-    for (const axis of Object.keys(shared[0]!).filter((one) => !used.has(one))) {
-      const message = `matrix.${axis} makes no difference to any stage`;
-      const fix = `write \${matrix.${axis}} where its values belong, or remove it`;
-      const problem = { severity: "warning", code: "invalid-value", message, fix } as const;
-      this.#problems.push({ path: ["matrix", axis], problem });
-    }
-  }
-
-  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): void {
+  #report(path: DocumentPath, message: string, fix: string, more: Partial<Problem> = {}): void {
     this.#problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 

@@ -138,7 +138,7 @@ class Scope {
     const path = resolve(this.#home, uses);
     const again = this.#chain.indexOf(path);
     if (again >= 0 || this.#chain.length >= MAX_FILES) {
-      const link = `${this.#chain.at(-1)} ${again >= 0 ? path : ""}`;
+      const link = `${this.#chain.at(-1)} -> ${path}`;
       if (this.#found.entangled.has(link)) return undefined;
       this.#found.entangled.add(link);
       const files = [...this.#chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");

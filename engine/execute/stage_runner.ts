@@ -289,10 +289,8 @@ export class StageRunner {
         emit({ type: "stage-note", id: stage.id, level: "warn", message });
       }
       if (outcome.status === "lost") return { lost: outcome.message };
-      if (outcome.status !== "complete") {
-        const kept = !unsaved && statesIn(start.progressFolder).size > 0;
-        return { ...toResult(outcome, planned, kept), ...on };
-      }
+      const kept = !unsaved && statesIn(start.progressFolder).size > 0;
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
       if (moved !== undefined) {
         return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
       }

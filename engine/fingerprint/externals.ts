@@ -93,11 +93,7 @@ export function contentDigest(path: string, digests: DigestCache): string {
 
 /** A file or folder that could not be read. */
 export interface UnreadableExternal extends External {
-  readonly message: string;
-}
-
-function unreadableBy(one: External, error: unknown): UnreadableExternal {
-  return { ...one, path: placeOf(error) ?? one.path, message: reasonOf(error) };
+  readonly error: unknown;
 }
 
 /** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
@@ -121,7 +117,7 @@ export function digestStageExternals(
     try {
       externals[one.name] = contentDigest(one.path, digests);
     } catch (error) {
-      unreadable.push(unreadableBy(one, error));
+      unreadable.push({ ...one, error });
     }
   }
   return { externals, unreadable };
@@ -147,13 +143,13 @@ export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outsi
 
 function placeUnreadable(
   stage: Stage,
-  { name, at: param, path, message }: UnreadableExternal,
+  { name, at: param, path, error }: UnreadableExternal,
   origins: Origins,
 ): Diagnostic {
   return diagnosticAt(origins, ["stages", stage.entry, "with", ...param], {
     code: "external",
-    message: `stage "${stage.id}": cannot read ${name}: ${message}`,
-    got: path,
+    message: `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`,
+    got: placeOf(error) ?? path,
     fix: "correct the path; it is relative to the pipeline file",
   });
 }
@@ -165,7 +161,7 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
       Deno.statSync(one.path);
       return [];
     } catch (error) {
-      return [placeUnreadable(stage, unreadableBy(one, error), origins)];
+      return [placeUnreadable(stage, { ...one, error }, origins)];
     }
   });
 }

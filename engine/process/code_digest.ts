@@ -6,6 +6,7 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
 import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
+import { explainRefusal } from "./refusal.ts";
 import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
 import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
 
@@ -88,9 +89,11 @@ function packagePart(id: string): Part {
   return ["package", `npm:${packageName(id)}`, id.slice(packageName(id).length + 1)];
 }
 
-/** Why a module cannot be read. Deno gives the place of an error of syntax after a frame. */
+/** Why a module cannot be loaded. Deno gives the place of an error of syntax after a frame. */
 function explainModule(said: string, folder: string): { error: string; fix?: string } {
   const first = said.split("\n")[0]!;
+  const refused = explainRefusal(first);
+  if (refused !== undefined) return { error: refused.message, fix: refused.fix };
   const [, url, at] = /\n *at (file:\S+?)(:\d+:\d+)$/.exec(said) ?? [];
   if (url === undefined) return { error: first };
   return { error: `${relative(folder, fileURLToPath(url))}${at}: ${first}`, fix: "correct the code there" };
@@ -112,7 +115,7 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
   const root = pathToFileURL(file).href;
   const settings = findSettings(file);
   const asked = await askDeno(file, settings);
-  if ("error" in asked) return asked;
+  if ("error" in asked) return explainModule(asked.error, dirname(file));
   const { info } = asked;
   const names = toolkitNames(stage);
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
@@ -134,7 +137,9 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
       continue;
     }
     // No worker may load them: what an address gives is another's to change, and may be gone tomorrow.
-    if (/^(https?|jsr):/.test(specifier)) return { error: `Requires import access to "${specifier}"` };
+    if (/^(https?|jsr):/.test(specifier)) {
+      return explainModule(`Requires import access to "${specifier}"`, dirname(file));
+    }
     const module = modules.get(specifier);
     if (module?.error !== undefined) return explainModule(module.error, dirname(file));
     if (module?.npmPackage !== undefined) {

@@ -36,12 +36,6 @@ type Unanswered = { readonly error: string; readonly fix?: string };
 /** Why a process gave no answer, in the order in which causes hide each other. */
 function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
-  if (said.includes("Top-level await promise never resolved")) {
-    return {
-      error: "it waits for ever while it is loaded",
-      fix: "remove the await outside of functions that never ends",
-    };
-  }
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
@@ -165,12 +159,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
     return { error: unloadable, fix: "correct the path; it is relative to the pipeline file" };
   }
   const code = await digestCode(request.file);
-  if ("error" in code) {
-    const refused = explainRefusal(code.error);
-    return refused === undefined
-      ? { fix: "correct the stage's imports, or the deno.json above it", ...code }
-      : { error: refused.message, fix: refused.fix };
-  }
+  if ("error" in code) return { fix: "correct the stage's imports, or the deno.json above it", ...code };
   noteModule(request.file, code);
   const asked = await askChild({
     entry: pathToFileURL(request.file).href,

@@ -3,9 +3,7 @@ import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
-const portName = z.string().regex(PORT_PATTERN, {
-  error: "a letter, then at most 63 letters, digits and _, as the name of a port",
-});
+const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
 

@@ -9,7 +9,6 @@ import { findUnfit } from "../source/budget.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../source/document.ts";
 import { digestCode } from "./code_digest.ts";
 import { askChild, whyUnloadable } from "./describe.ts";
-import { explainRefusal } from "./refusal.ts";
 import { beyondProject, projectOf } from "./rights.ts";
 
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
@@ -19,9 +18,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
   const unloadable = whyUnloadable(file);
   if (unloadable !== undefined) return failed(unloadable, "check the path");
   const code = await digestCode(file, false);
-  if ("error" in code) {
-    return failed(explainRefusal(code.error)?.message ?? code.error, code.fix ?? "correct the file's imports");
-  }
+  if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
   noteModule(file, code);
   const foreign = beyondProject(code.files, projectOf(dirname(file)));
   if (foreign.length > 0) {

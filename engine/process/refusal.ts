@@ -93,6 +93,7 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
     "write plain files",
   ],
   [/Unstable API '([^']+)'/, (what) => `the stage may not use ${what}, which is unstable`, "leave it out"],
+  [/Top-level await promise never resolved/, () => "the code waits for what never comes", "await only what ends"],
   [
     /Import "([^"]+)" not a dependency/,
     (what) => `the code imports "${what}", and nothing says what that is`,

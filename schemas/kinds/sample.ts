@@ -5,6 +5,7 @@ import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.t
 const spacing = () => z.enum(["leading", "trailing"]).default("trailing").describe("Which timesteps the walk visits");
 
 const label = z.union([z.int().min(0).max(255), z.string().min(1).max(255)]);
+const labels = z.array(label, { error: "a list of class numbers or names" }).min(1).max(10_000);
 
 /** How to walk back from x_T to x_0. */
 export const samplerParams = z.discriminatedUnion("name", [
@@ -54,10 +55,7 @@ export const sampleParams = z.strictObject({
     0.995,
   ),
   // Without defaults, here and below: older samples have none of these, and keep their keys.
-  labels: z.union([
-    z.enum(["cycle", "none"]),
-    z.array(label, { error: "a list of class numbers or names" }).min(1).max(10_000),
-  ]).optional().describe(
+  labels: z.union([z.enum(["cycle", "none"]), labels]).optional().describe(
     "For networks that were told labels: each label in turn (cycle, the default), those of a list in turn, by number " +
       "or name, or none",
   ),

@@ -29,19 +29,13 @@ export async function readJson<S extends z.ZodType>(
 
 /** @throws FormatError that says all that is wrong with a record */
 export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
-  const parsed = schema.safeParse(value, { reportInput: true });
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { issues } = parsed.error;
-  const told = issues.slice(0, 5).map(({ path, input, message }) => ({
-    place: path.length === 0 ? "" : `${path.join(".")}: `,
-    input: input === undefined ? "nothing" : JSON.stringify(input).slice(0, 80),
-    wanted: wantedBy(message),
-  }));
-  throw new FormatError(name, {
-    got: told.map(({ place, input }) => `${place}${input}`).join("; "),
-    wanted: told.map(({ place, wanted }) => `${place}${wanted}`).join("; ") +
-      (issues.length > 5 ? `; and ${issues.length - 5} more` : ""),
-  });
+  const places = parsed.error.issues.map(({ path, message }) =>
+    `${path.join(".") || "all of it"}: not ${wantedBy(message)}`
+  );
+  const more = places.length > 5 ? [`and ${places.length - 5} more`] : [];
+  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "what belongs in it" });
 }
 
 /** @throws FormatError when an artifact has no such file */

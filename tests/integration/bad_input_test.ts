@@ -242,7 +242,12 @@ ${Array.from({ length: 29 }, (_, i) => `  v${i + 1}: ["\${vars.v${i}}", "\${vars
       "invalid-value",
       "18:102",
     ]],
-    says: ['did you mean "ddim"?', 'did you mean "cycle"?', 'one of "cycle"|"none", or array', "string, or array"],
+    says: [
+      'did you mean "ddim"?',
+      'did you mean "cycle"?',
+      'one of "cycle"|"none", or a list of class numbers or names',
+      "a text, or a list",
+    ],
   },
   {
     name: "an export of what the other library cannot hold",

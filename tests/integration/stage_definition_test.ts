@@ -14,8 +14,8 @@ const BROKEN: Readonly<Record<string, readonly [code: string, error: string, fix
   imported: ['import "./syntax.ts";\n', "syntax.ts:2:11: SyntaxError: Expression expected", "correct the code there"],
   waits: [
     "await new Promise(() => {});\nexport default 1;\n",
-    "it waits for ever while it is loaded",
-    "remove the await outside of functions that never ends",
+    "while it was loaded: the code waits for what never comes",
+    "await only what ends",
   ],
   permission: [
     define(`${OUT}, permissions: { native: ["./lib.so", "ok"], net: "a.example" }`),
@@ -30,7 +30,7 @@ const BROKEN: Readonly<Record<string, readonly [code: string, error: string, fix
   ],
   port: [
     define('outputs: { "A B": { type: "files", description: "" }, ok: { type: "files", description: "", tpye: 1 } }'),
-    'outputs.A B: got "A B", wanted a letter, then at most 63 letters, digits and _, as the name of a port; ' +
+    'outputs.A B: got "A B", wanted a letter, then up to 63 letters, digits or _; ' +
     'outputs.ok: unknown key "tpye"',
     "correct its definition",
   ],
