@@ -80,10 +80,10 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
   log_of_words: [
     "log",
     { "log.jsonl": '{"step":1,"loss":2}\nsecond\n' },
-    /is no log: JSON line 2: got "second", wanted a JSON value/,
+    /is not of type log: JSON line 2: got "second", wanted a JSON value/,
   ],
   good_log: ["log", { "log.jsonl": '{"step":1,"loss":2}\n' }, undefined],
-  ranking: ["selection", { "selection.json": '{"format":1}' }, /is no selection: selection\.json: got metric/],
+  ranking: ["selection", { "selection.json": '{"format":1}' }, /is not of type selection: selection\.json: got metric/],
   any_files: ["files", { "metrics.json": "{" }, undefined],
 };
 
