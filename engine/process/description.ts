@@ -6,6 +6,7 @@ import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
+const role = z.enum(["identity", "extent", "execution", "external"]);
 
 /**
  * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
@@ -30,7 +31,7 @@ export const stageDescriptionSchema = z.object({
   roles: z.record(
     z.string(),
     z.strictObject({
-      role: z.enum(["identity", "extent", "execution", "external"]).optional(),
+      role: role.optional(),
       legacy: z.unknown().optional(),
       files: z.array(z.array(z.string().nullable())).optional(),
     }),
@@ -40,7 +41,7 @@ export const stageDescriptionSchema = z.object({
     name: z.string(),
     type: z.string(),
     fallback: z.unknown().optional(),
-    role: z.enum(["identity", "extent", "execution", "external"]),
+    role,
     description: z.string(),
   })).default([]),
 });
