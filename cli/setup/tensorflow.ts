@@ -1,13 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { formatBytes } from "@std/fmt";
-import { isRunning, tensorflowInstallation } from "noiseline";
+import { computeOn, describeDevices, isRunning, tensorflowInstallation, tryDevice } from "noiseline";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
 import { fetchOfficial } from "./fetch_official.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
-import { runProgram } from "./programs.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
 
@@ -53,6 +51,7 @@ export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions
     try {
       await make({ ...installation, folder: staging }, say);
       publish(staging, installation, say);
+      await sayDevice(gpu, say);
       return;
     } catch (error) {
       if (!(error instanceof SetupFailure) || index === sources.length - 1) throw error;
@@ -65,11 +64,10 @@ export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions
 
 async function make(staged: Installation, say: (line: string) => void): Promise<void> {
   const { folder, gpu, source } = staged;
-  const { TFJS_NODE_VERSION } = tensorflowInstallation;
   if (source === "wheel") await requireForWheel(gpu, dirname(folder));
   const work = join(folder, "work");
-  say(`fetching tfjs-node${gpu ? "-gpu" : ""} ${TFJS_NODE_VERSION} from npm`);
-  const { headers } = await layOutTfjsNode(folder, work, gpu);
+  const { headers } = layOutTfjsNode(folder);
+  mkdirSync(work);
   if (source === "official") {
     await fetchOfficial(folder, { gpu, work, say, host: Deno.env.get("TFJS_NODE_CDN_STORAGE") });
   } else {
@@ -101,36 +99,22 @@ async function requireForWheel(gpu: boolean, cache: string): Promise<void> {
   );
 }
 
-/** Load the addon and compute a gradient, in a process of its own. */
+/** Let it compute, on the processor where there is no card to be had: an addon that does not fit its library shows it. */
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
-  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-  const { TRY_OUT_MODULE } = tensorflowInstallation;
-  const output = await runProgram(
-    Deno.execPath(),
-    ["run", "-A", "--quiet", `--config=${config}`, TRY_OUT_MODULE, JSON.stringify(staged)],
-    {
-      purpose: `load TensorFlow ${staged.tensorflow}`,
-      fix: 'use device "onnx", which needs no setup; report what it says',
-    },
+  const trouble = await computeOn({ name: "tensorflow", numerics: "tensorflow" }, { installation: staged });
+  if (trouble === undefined) return;
+  throw new SetupFailure(
+    `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
+    'use device "onnx", which needs no setup; report what it says',
   );
-  const { version, usesGpu, gradient } = JSON.parse(output) as TryOutResult;
-  if (version !== staged.tensorflow || gradient.join() !== "4,4,4,4") {
-    throw new SetupFailure(
-      `Cannot use what was set up: got TensorFlow ${version} and a gradient of ${gradient}, wanted ` +
-        `${staged.tensorflow} and 4,4,4,4`,
-      "report this",
-    );
-  }
-  if (staged.gpu && !usesGpu) {
-    say("it works, but finds no GPU here: device tensorflow-gpu opens only where there is one");
-  }
 }
 
-interface TryOutResult {
-  readonly version: string;
-  readonly usesGpu: boolean;
-  readonly gradient: readonly number[];
+/** Say what came of it: the device as it is from now on. */
+async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
+  const device = (await describeDevices()).find(({ name }) => name === (gpu ? "tensorflow-gpu" : "tensorflow"))!;
+  const { reason, fix } = device.available ? await tryDevice(device, { again: true }) ?? device : device;
+  say(`device ${device.name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {

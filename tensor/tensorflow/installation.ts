@@ -55,9 +55,6 @@ export function findInstallation(gpu: boolean): Installation | undefined {
   return candidates.find(({ folder }) => existsSync(addonFile(folder)));
 }
 
-/** A program that opens the installation of its first argument (its JSON), computes something, and prints the result. */
-export const TRY_OUT_MODULE: string = import.meta.resolve("./try_out.ts");
-
 export function packageFolderOf(folder: string): string {
   return join(folder, "package");
 }

@@ -58,7 +58,7 @@ interface Binding {
   readonly TF_Version: string;
 }
 
-function requireBackend({ folder, gpu }: Installation): { binding: Binding; backend: NodeBackend } {
+function requireBackend({ folder, gpu, tensorflow }: Installation): { binding: Binding; backend: NodeBackend } {
   const root = packageFolderOf(folder);
   const require = createRequire(join(root, "package.json"));
   const key = Symbol.for(TFJS_HANDOVER);
@@ -71,6 +71,9 @@ function requireBackend({ folder, gpu }: Installation): { binding: Binding; back
     };
     if (existsSync(preloadFile(folder))) require(preloadFile(folder));
     const binding = require(addonFile(folder)) as Binding;
+    if (binding.TF_Version !== tensorflow) {
+      throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
+    }
     const name = gpu ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
     return { binding, backend: new NodeJSKernelBackend(binding, name) };
   } catch (error) {
