@@ -17,7 +17,7 @@ stages:
 `;
 
 /** Say what the machine has, and count from nought how often it is looked at. */
-function equip(devices: Record<string, { numerics: string }>): void {
+function equip(devices: typeof machine.devices): void {
   machine.devices = devices;
   machine.looks = 0;
 }
@@ -48,6 +48,17 @@ Deno.test("a run says once what it computes on, and its record keeps that", asyn
   assertEquals(stages["b"]!.device, { name: "fast", reason: "told so" });
   assertEquals([stages["b"]!.numerics, stages["a"]!.numerics, stages["a"]!.device], ["fast/1", null, null]);
   assertEquals(run.stages.get("b")!.manifest!.numerics, "fast/1");
+});
+
+Deno.test("what the user should know of a device is a warning, once in a run, and the run goes on", async () => {
+  await using folder = await makeTempFolder();
+  const warning = { message: "a card is here and idle", fix: "set it up" };
+  equip({ fast: { numerics: "fast/1", warning } });
+  const run = await runIn(folder.path, yaml() + "  c: { uses: compute, inputs: { from: a }, with: { text: c } }\n");
+  assertEquals(endStates(run), "a: ran, b: ran, c: ran");
+  assertEquals(run.events.filter(({ type }) => type === "warning"), [
+    { type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } },
+  ]);
 });
 
 Deno.test("a device that is not there is refused before anything runs, once and where it is written", async () => {
