@@ -4,18 +4,14 @@ import { formatBytes } from "@std/fmt";
 import { computeOn, describeDevices, isRunning, tensorflowInstallation, tryDevice } from "noiseline";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
-import { fetchOfficial } from "./fetch_official.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
 
 type Installation = ReturnType<typeof tensorflowInstallation.installationFor>;
-type Source = Installation["source"];
 
 export interface SetupOptions {
   readonly gpu: boolean;
-  /** Sources to try, in this order. */
-  readonly sources: readonly Source[];
   /** Make it again if it is there. */
   readonly force: boolean;
   readonly say: (line: string) => void;
@@ -26,12 +22,12 @@ const STAGING = ".staging-";
 /**
  * Make device `tensorflow` or `tensorflow-gpu` usable on this machine, in the user's cache. Nothing is seen of it before
  * it has computed something, and a setup that is interrupted leaves nothing that counts.
- * @throws SetupFailure of the last source when none works.
+ * @throws SetupFailure
  */
-export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions): Promise<void> {
+export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promise<void> {
   const { findInstallation, installationFor, tensorflowCache } = tensorflowInstallation;
   const present = findInstallation(gpu);
-  if (present !== undefined && sources.includes(present.source) && !force) {
+  if (present !== undefined && !force) {
     say(`already set up: TensorFlow ${present.tensorflow} in ${present.folder}`);
     return;
   }
@@ -45,44 +41,32 @@ export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions
     );
   }
   sweep(cache);
-  for (const [index, source] of sources.entries()) {
-    const installation = installationFor(gpu, source);
-    const staging = join(cache, `${STAGING}${Deno.pid}-${basename(installation.folder)}`);
-    try {
-      await make({ ...installation, folder: staging }, say);
-      publish(staging, installation, say);
-      await sayDevice(gpu, say);
-      return;
-    } catch (error) {
-      if (!(error instanceof SetupFailure) || index === sources.length - 1) throw error;
-      say(`${error.message}; trying the next way`);
-    } finally {
-      rmSync(staging, { recursive: true, force: true });
-    }
+  const installation = installationFor(gpu);
+  const staging = join(cache, `${STAGING}${Deno.pid}-${basename(installation.folder)}`);
+  try {
+    await make({ ...installation, folder: staging }, say);
+    publish(staging, installation, say);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
   }
+  await sayDevice(gpu, say);
 }
 
 async function make(staged: Installation, say: (line: string) => void): Promise<void> {
-  const { folder, gpu, source } = staged;
-  if (source === "wheel") await requireForWheel(gpu, dirname(folder));
-  const work = join(folder, "work");
+  const { folder, gpu } = staged;
+  await requireForBuild(gpu, dirname(folder));
+  const [work, site] = [join(folder, "work"), join(folder, "site")];
   const { headers } = layOutTfjsNode(folder);
-  mkdirSync(work);
-  if (source === "official") {
-    await fetchOfficial(folder, { gpu, work, say, host: Deno.env.get("TFJS_NODE_CDN_STORAGE") });
-  } else {
-    const site = join(folder, "site");
-    await fetchWheels(wheelSet(gpu), { site, work, say });
-    say("building the addon");
-    await buildAddon(folder, site, headers);
-    rmSync(join(site, "tensorflow", "include"), { recursive: true });
-  }
+  await fetchWheels(wheelSet(gpu), { site, work, say });
+  say("building the addon");
+  await buildAddon(folder, site, headers);
+  rmSync(join(site, "tensorflow", "include"), { recursive: true });
   rmSync(work, { recursive: true });
   await tryOut(staged, say);
 }
 
 /** All that building needs, before anything is downloaded. */
-async function requireForWheel(gpu: boolean, cache: string): Promise<void> {
+async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
   requireWheelPlatform();
   await requirePip();
   await requireCompiler();
@@ -118,9 +102,9 @@ async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<voi
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {
-  const { TFJS_NODE_VERSION, installationFor } = tensorflowInstallation;
-  const { folder, gpu, tensorflow, source } = installation;
-  const record = { tfjsNode: TFJS_NODE_VERSION, tensorflow, gpu, source, at: new Date().toISOString() };
+  const { folder, gpu, tensorflow } = installation;
+  const tfjsNode = tensorflowInstallation.TFJS_NODE_VERSION;
+  const record = { tfjsNode, tensorflow, gpu, at: new Date().toISOString() };
   writeFileSync(join(staging, "setup.json"), `${JSON.stringify(record, null, 2)}\n`);
   // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
   const old = `${staging}-old`;
@@ -132,9 +116,6 @@ function publish(staging: string, installation: Installation, say: (line: string
     throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
   }
   rmSync(old, { recursive: true, force: true });
-  // Of two, the device would take the newer one, whichever was asked for last.
-  const other = installationFor(gpu, source === "wheel" ? "official" : "wheel");
-  rmSync(other.folder, { recursive: true, force: true });
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);
 }
 

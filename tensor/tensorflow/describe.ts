@@ -46,8 +46,8 @@ function troubleWithDriver({ driver }: NvidiaCard, installation?: Installation):
     const fix = `install NVIDIA's driver, ${OLDEST_DRIVER} or newer, then: ${setupCommand(true)}`;
     return { reason: "it has no driver", fix };
   }
-  // What the package downloads itself is built for CUDA 11.2. Where the version cannot be told, trying shows it.
-  if (installation?.source === "official" || !(parseInt(driver) < OLDEST_DRIVER)) return undefined;
+  // Where the version cannot be told, trying shows it.
+  if (!(parseInt(driver) < OLDEST_DRIVER)) return undefined;
   const then = installation === undefined ? `, then: ${setupCommand(true)}` : "";
   const fix = `install NVIDIA's driver ${OLDEST_DRIVER} or newer${then}`;
   return { reason: `its driver, ${driver}, is too old for CUDA 12`, fix };

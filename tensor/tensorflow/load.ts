@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs";
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";
@@ -69,7 +68,7 @@ function requireBackend({ folder, gpu, tensorflow }: Installation): { binding: B
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as {
       NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
     };
-    if (existsSync(preloadFile(folder))) require(preloadFile(folder));
+    require(preloadFile(folder));
     const binding = require(addonFile(folder)) as Binding;
     if (binding.TF_Version !== tensorflow) {
       throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
