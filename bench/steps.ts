@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { formatTable } from "../cli/format/table.ts";
 import type { ContenderCommand } from "./support/contender.ts";
-import { median, ourContender, raceSteps, torchContender } from "./support/race_steps.ts";
+import { median } from "./support/measure.ts";
+import { ourContender, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
 const { values, positionals } = parseArgs({

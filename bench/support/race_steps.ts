@@ -1,4 +1,5 @@
 import { type Contender, type ContenderCommand, startContender } from "./contender.ts";
+import { median } from "./measure.ts";
 import type { StepRequest } from "./steps_protocol.ts";
 
 const WARM_UP_STEPS = 2;
@@ -34,14 +35,15 @@ export async function raceSteps(
 ): Promise<MeasuredSteps[]> {
   const running: { contender: Contender; steps: number; medians: number[]; firstSeconds: number | undefined }[] = [];
   for (const command of commands) {
-    const contender = startContender(command);
+    let contender: Contender | undefined;
     try {
+      contender = startContender(command);
       const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
       const steps = Math.max(1, Math.min(maxSteps, Math.round(turnSeconds / seconds.at(-1)!)));
       running.push({ contender, steps, medians: [], firstSeconds });
     } catch (error) {
       onSkip(command.name, (error as Error).message.slice(0, 200));
-      await contender.stop();
+      await contender?.stop();
     }
   }
   for (let round = 0; round < rounds; round++) {
@@ -57,12 +59,6 @@ export async function raceSteps(
   await onEnd?.();
   for (const { contender } of running) await contender.stop();
   return measured;
-}
-
-export function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 const SERVER = new URL("./step_server.ts", import.meta.url).pathname;

@@ -17,8 +17,8 @@ import { parseArgs } from "node:util";
 import { BUILTIN_KINDS, describeDevices, loadPipeline, tryDevice } from "noiseline";
 import { TextLineStream } from "../../bench/support/lines.ts";
 import { printTable } from "../../bench/support/markdown.ts";
-import { firstLine } from "../../bench/support/measure.ts";
-import { type MeasuredSteps, median, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
+import { firstLine, median } from "../../bench/support/measure.ts";
+import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
 import type { BenchModel } from "../../bench/support/steps_protocol.ts";
 import { printError, printJson } from "../../cli/io.ts";
 import { measureApart } from "../parity/measure.ts";
@@ -63,19 +63,16 @@ async function findDevices(): Promise<DeviceName[]> {
   for (const device of (await describeDevices()).filter(({ name }) => wanted.includes(name))) {
     const isCard = rehearse || device.card === true;
     const trouble = device.available && isCard ? await tryDevice(device, { again: true }) : device;
-    const fix = trouble?.fix === undefined ? "" : `; ${trouble.fix}`;
     if (trouble === undefined) found.push(device.name);
-    add({
-      check: "device",
-      on: device.name,
-      result: trouble === undefined ? device.reason : `none: ${trouble.reason}${fix}`,
-    });
+    const why = [trouble?.reason, trouble?.fix].filter(Boolean).join("; ");
+    const result = trouble === undefined ? `${device.reason} (${device.numerics})` : `none: ${why}`;
+    add({ check: "device", on: device.name, result });
   }
   return found;
 }
 
 async function checkParity(on: DeviceName): Promise<void> {
-  const check = "parity with PyTorch in float64";
+  const check = "parity, in float32";
   const measured = await measureApart(on);
   if ("absent" in measured) return add({ check, on, result: measured.absent, failed: true });
   const { worst, problems, seconds } = measured;
@@ -89,20 +86,13 @@ async function checkParity(on: DeviceName): Promise<void> {
 }
 
 /** The network that a pipeline trains, as far as a step of it is concerned. */
-async function networkOf(
-  name: string,
-  image: Pick<BenchModel, "imageSize" | "inChannels">,
-  profiles: readonly string[],
-) {
+async function networkOf(name: string, imageSize: number, inChannels: number, profiles: readonly string[] = []) {
   const loaded = await loadPipeline(join(ROOT, "pipelines", `${name}.yaml`), { kinds: BUILTIN_KINDS, profiles });
   if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
-  const { model, batchSize: declared } = loaded.value.stages.get("train")!.params as {
-    readonly model: Omit<BenchModel, keyof typeof image>;
-    readonly batchSize: number;
-  };
-  const batchSize = rehearse ? SMALL_BATCH : declared;
-  const check = `${name}.yaml, ${model.channels} channels x ${model.multipliers}, batch ${batchSize}`;
-  return { check, model: { ...model, ...image }, batch: batchSize };
+  const { model, batchSize } = loaded.value.stages.get("train")!.params as { model: BenchModel; batchSize: number };
+  const batch = rehearse ? SMALL_BATCH : batchSize;
+  const check = `${name}.yaml, ${model.channels} channels x ${model.multipliers}, batch ${batch}`;
+  return { check, model: { ...model, imageSize, inChannels }, batch };
 }
 
 /** Megabytes in use on the card that is taken where nothing else is said. */
@@ -215,8 +205,8 @@ if (devices.length === 0) {
 }
 for (const device of devices) await checkParity(device);
 const networks = [
-  await networkOf("cifar", { imageSize: 32, inChannels: 3 }, rehearse ? ["small"] : []),
-  await networkOf("digits", { imageSize: 16, inChannels: 1 }, []),
+  await networkOf("cifar", 32, 3, rehearse ? ["small"] : []),
+  await networkOf("digits", 16, 1),
 ];
 for (const network of networks) await checkSteps(network, devices);
 for (const device of devices) await checkResume(device);

@@ -10,7 +10,13 @@
 import { fileURLToPath } from "node:url";
 import { printTable } from "../../bench/support/markdown.ts";
 import { compare, describeError, isWrong } from "../../tests/parity/compare.ts";
-import { openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "../../tests/parity/devices.ts";
+import {
+  FLOAT32,
+  openParityDevice,
+  PARITY_DEVICES,
+  type ParityDeviceName,
+  whyAbsent,
+} from "../../tests/parity/devices.ts";
 import { FIXTURE_GROUPS, loadCases, type ParityCase } from "../../tests/parity/fixtures.ts";
 import { runCase } from "../../tests/parity/run_case.ts";
 
@@ -54,7 +60,7 @@ const ANSWER = "measurement: ";
 /** Each device in a process of its own, because not all engines bear one another. */
 export async function measureApart(name: ParityDeviceName): Promise<Measurement> {
   const args = ["run", "-A", "--quiet", fileURLToPath(import.meta.url), "--child", name];
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, stderr: "piped" }).output();
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: FLOAT32, stderr: "piped" }).output();
   const answer = new TextDecoder().decode(stdout).split("\n").find((line) => line.startsWith(ANSWER));
   if (answer === undefined) {
     throw new Error(
