@@ -5,7 +5,9 @@ export interface Report {
   readonly title: string;
   /** A line under it. */
   readonly subtitle: string;
-  /** The stages as a graph; left out in reports that are artifacts, which may not know names, clocks or devices. */
+  /** What is missing, and why. */
+  readonly notes: readonly string[];
+  /** The stages as a graph. */
   readonly stages: readonly ReportStage[];
   readonly curves: readonly ReportCurve[];
   readonly samples: readonly ReportPicture[];

@@ -6,10 +6,14 @@ import { escapeHtml, scriptJson } from "./text.ts";
 
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
 export function renderReport(report: Report, plots: PlotLibrary): string {
-  const { title, subtitle, curves } = report;
+  const { title, subtitle, notes, curves } = report;
   const shown = curves.map((curve) => ({ ...curve, rows: thinned(curve.rows) }));
-  return renderPage({ title, subtitle, sections: sectionsOf(report), data: { curves: shown, overlays: [] } }, plots);
+  const data = { curves: shown, overlays: [] };
+  return renderPage({ title, subtitle, notes, sections: sectionsOf(report), data }, plots);
 }
+
+/** Notes beyond these are counted. */
+const MOST_NOTES = 20;
 
 /** Points of a curve beyond which a screen shows no more. */
 const MOST_POINTS = 2_000;
@@ -23,16 +27,20 @@ export function thinned<T>(rows: readonly T[]): T[] {
 export interface Page {
   readonly title: string;
   readonly subtitle: string;
+  /** What is missing, and why. */
+  readonly notes: readonly string[];
   readonly sections: readonly Section[];
   /** For the script. */
   readonly data: unknown;
 }
 
-export function renderPage({ title, subtitle, sections, data }: Page, { script, style }: PlotLibrary): string {
+export function renderPage({ title, subtitle, notes, sections, data }: Page, { script, style }: PlotLibrary): string {
   const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
   const bodies = sections.map(({ id, title, html }) =>
     `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${html}</section>`
   );
+  const lines = notes.slice(0, MOST_NOTES).map((note) => `<li>${escapeHtml(note)}</li>`);
+  if (notes.length > MOST_NOTES) lines.push(`<li>… and ${notes.length - MOST_NOTES} more</li>`);
   return [
     "<!doctype html>",
     '<html lang="en"><head><meta charset="utf-8">',
@@ -42,7 +50,9 @@ export function renderPage({ title, subtitle, sections, data }: Page, { script, 
     `script-src 'unsafe-inline'">`,
     `<title>${escapeHtml(title)}</title>`,
     `<style>${style}</style><style>${STYLE}</style></head><body>`,
-    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p></header>`,
+    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p>${
+      lines.length > 0 ? `<ul class="notes">${lines.join("")}</ul>` : ""
+    }</header>`,
     `<nav aria-label="Sections">${links}</nav>`,
     `<main>${bodies.join("\n")}</main>`,
     `<script type="application/json" id="data">${scriptJson(data)}</script>`,

@@ -8,6 +8,7 @@ import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand, openForCommand, pipelineCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
+import { PAGE } from "../program.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
 
@@ -45,10 +46,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const nothing = !quick || given.force.length > 0
         ? undefined
         : await findNothing(opened.cache, opened.store, targets);
-      if (nothing !== undefined) {
+      const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
+      if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
         const outputs = join(opened.store.paths.outputs, nothing.pipeline);
-        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs });
+        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs, page: known });
         return;
       }
 
@@ -89,10 +91,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { status, stages, runId } = result.value;
         const { runEnd } = await import("../report/run_end.ts");
-        // Where nothing ran there is nothing new to say.
-        const end = status === "done" && runId !== undefined ? await runEnd(pipeline, stages, store) : {};
+        const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
       }

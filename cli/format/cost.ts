@@ -7,7 +7,7 @@ export function capacityOf(jobs: number | undefined): Capacity {
   return { jobs: jobs ?? cpus, cpus, gpus: findGpus().length };
 }
 
-/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for report` */
+/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
   const slots = `with ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
   const all = `${formatDuration(ifAllMs)} if all that may run does`;

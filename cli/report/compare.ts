@@ -112,8 +112,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
     {
       id: "metrics",
       title: "Metrics",
-      html: (metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] }))) +
-        without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
+      html: metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] })),
     },
     {
       id: "params",
@@ -128,6 +127,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
   return {
     title: "Comparison",
     subtitle: `${names.length} experiments`,
+    notes: without,
     sections: all.filter(({ html }) => html !== ""),
     data: { curves: [], overlays },
   };
@@ -163,6 +163,6 @@ function sideBySide(names: readonly string[], contents: readonly Collection[]): 
       note: `${names[i]}; ${picture.note}`,
     }))
   );
-  const sections = sectionsOf({ title: "", subtitle: "", stages: [], ...none, samples });
+  const sections = sectionsOf({ title: "", subtitle: "", notes: [], stages: [], ...none, samples });
   return sections.find(({ id }) => id === "samples")?.html ?? "";
 }
