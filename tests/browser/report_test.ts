@@ -21,6 +21,7 @@ const picture = (shade: number) =>
 const REPORT: Report = {
   title: "browser",
   subtitle: "test",
+  notes: [],
   stages: [
     { id: "train", kind: "train", state: "cached", reads: [], durationMs: 1000, params: [] },
     {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { compareWithPlan, finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
 import { FaultProject } from "../support/faults/project.ts";
 import type { Verdict } from "../support/faults/reference.ts";
@@ -23,9 +23,9 @@ Deno.test("run executes each stage once in total when two runs start at the same
   const ran = both.flatMap(({ events }) => compareWithPlan(plan, events, false).ran).sort();
   assertEquals(ran, ["a", "b", "c", "d", "noise"]);
   for (const id of ["a", "b", "c", "d"]) assertEquals(project.executions(id), 1, id);
-  assertEquals(project.list("outputs/demo"), ["a", "b", "c", "d", "noise"]);
+  assertEquals(project.shown(), ["a", "b", "c", "d", "noise"]);
   assertEquals(project.list(".noiseline/tmp"), []);
-  assertEquals((await project.cli(["run", "p.yaml"])).stdout, "demo: nothing to do (5 stages cached)\n");
+  assertMatch((await project.cli(["run", "p.yaml"])).stdout, /^demo: nothing to do \(5 stages cached\)\npage: .*\n$/);
 });
 
 /** Pipelines that share their first two stages with all, one with a neighbour, and have one to themselves. */
@@ -118,7 +118,7 @@ Deno.test("run reaches only what it is asked for when stages are named", async (
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": WIDE } });
   const some = await runAndCheckPlan(project, ["p.yaml", "c"], { runOnly: ["--jobs", "1"] });
   assertEquals(some.ran, ["a", "c"]);
-  assertEquals(project.list("outputs/demo"), ["a", "c"]);
+  assertEquals(project.shown(), ["a", "c"]);
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["b", "d", "noise"]);
   // A target whose result is there needs nothing of what made it.
   project.remove("outputs");

@@ -56,7 +56,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assertStringIncludes(stopping.reason, signal);
     assertStringIncludes(stopping.reason, "once more to stop now");
     assertEquals(events.at(-1).status, "interrupted");
-    assertEquals(project.list("outputs/demo"), []);
+    assertEquals(project.shown(), []);
     assertEquals(project.list(".noiseline/results"), []);
     await continueAndCompare(project);
   });

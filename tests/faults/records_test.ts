@@ -39,7 +39,7 @@ async function damageAndRun(project: Project, names: RegExp, apply: Damage, what
   for (const name of found) apply(project, `.noiseline/${name}`);
   const { ran } = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(ran, [], what);
-  assertEquals(project.list("outputs/demo"), ["noise", "other"], what);
+  assertEquals(project.shown(), ["noise", "other"], what);
 }
 
 /** A store with a record of each sort in it. */
@@ -108,7 +108,7 @@ Deno.test("run loses no later record when a line was torn by a kill", async () =
   const changed = ["p.yaml", "--set", "noise.timesteps=60"];
   assertEquals((await runAndCheckPlan(project, changed)).ran, ["noise"]);
   assertEquals((await runAndCheckPlan(project, changed)).ended, {});
-  assertEquals(project.list("outputs/demo"), ["noise", "other"]);
+  assertEquals(project.shown(), ["noise", "other"]);
 });
 
 Deno.test("run goes back to the state before when the newest saved state is broken", async () => {

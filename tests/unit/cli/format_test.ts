@@ -150,23 +150,10 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
   assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
-  assertEquals(lines.slice(-3), [
-    "  p  s  m11  11    N 1",
-    "  … and 2 more, which `metrics` shows",
-    "page: `deno task report p.yaml` makes one",
-  ]);
-  const page = { ...event, scores, page: "outputs/p/report.html" };
+  assertEquals(lines.slice(-2), ["  p  s  m11  11    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
-    linesOfRunFinished(page).at(-1),
-    "page: outputs/p/report.html (`deno task report p.yaml` makes it anew)",
-  );
-  assertEquals(
-    linesOfRunFinished({ ...page, page: "outputs/p/s/report.html" }).at(-1),
-    "page: outputs/p/s/report.html",
-  );
-  assertEquals(
-    linesOfRunFinished({ ...event, scores, file: "a b.yaml" }).at(-1),
-    "page: `deno task report 'a b.yaml'` makes one",
+    linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
+    "page: outputs/p/report.html",
   );
 });
 

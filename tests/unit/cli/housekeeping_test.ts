@@ -1,11 +1,27 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { z } from "zod";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { openStore } from "../../../engine/store/store.ts";
+import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
-import { runCli } from "./capture.ts";
+import { runCliWith } from "./capture.ts";
+
+/** A figure of a schedule. */
+const judgeKind = defineKind({
+  kind: "judge",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./judge_run.ts"),
+  summary: "A figure",
+  params: z.strictObject({ value: z.number().default(1) }),
+  inputs: { of: { type: "schedule", description: "Its schedule" } },
+  outputs: { metrics: { type: "metrics", description: "The figure" } },
+});
+
+const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
 
 const YAML = `name: small
 stages:
@@ -117,7 +133,7 @@ for (
     await Deno.writeTextFile(
       file,
       "name: chain\nstages:\n  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 9 } }\n" +
-        "  report: { uses: report, inputs: { schedules: [schedule] } }\n",
+        "  judge: { uses: judge, inputs: { of: schedule } }\n",
     );
     assertEquals((await runCli("run", file)).code, 0);
     const plan = JSON.parse((await runCli("plan", file, "--json")).out);
@@ -134,7 +150,7 @@ for (
       assertEquals(code, 1);
       for (const name of lost) assertStringIncludes(out, name);
     }
-    assertEquals((await runCli("verify", file, "report")).code, 1);
+    assertEquals((await runCli("verify", file, "judge")).code, 1);
     assertEquals((await runCli("run", file)).code, 0);
     assertEquals((await runCli("verify", file)).code, 0);
     // A stage that never ran has nothing that could be damaged.

@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
+import { collectArtifacts } from "../../../report/collect.ts";
 import { drawDag } from "../../../report/dag.ts";
 import type { Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
@@ -10,6 +11,7 @@ const PLOTS = { script: "var uPlot = 1; // </script>", style: ".u{}" };
 const NOTHING: Report = {
   title: "t",
   subtitle: "s",
+  notes: [],
   stages: [],
   curves: [],
   samples: [],
@@ -62,6 +64,7 @@ Deno.test("nothing that is shown can break out of its place, and nothing is fetc
     ...NOTHING,
     title: evil,
     subtitle: evil,
+    notes: [evil],
     stages: [stage("a", [], { kind: evil, state: "ran", params: [{ path: evil, value: evil, origin: [evil] }] })],
     curves: [{ title: evil, rows: [{ step: 1, loss: 1, gradNorm: 1, learningRate: 1 }] }],
     samples: [{ title: evil, note: evil, bytes: PNG }],
@@ -74,6 +77,33 @@ Deno.test("nothing that is shown can break out of its place, and nothing is fetc
   assertEquals(page.split("</script>").length - 1, 3);
   assertEquals([...page.matchAll(/(?:src|href)="(?!data:|#)[^"]*"/g)].map(([text]) => text), []);
   assertStringIncludes(page, "default-src 'none'");
+});
+
+Deno.test("a page says what is missing, and counts what is more than anybody reads", () => {
+  assert(!renderReport(NOTHING, PLOTS).includes("<li>"));
+  const page = renderReport({ ...NOTHING, notes: Array.from({ length: 30 }, (_, i) => `no result of <${i}>`) }, PLOTS);
+  assertStringIncludes(page, "<li>no result of &lt;19&gt;</li><li>… and 10 more</li>");
+});
+
+Deno.test("collectArtifacts() leaves out what takes the most where a page has no room for all, and names it", async () => {
+  const schedule = (title: string, size: number) => {
+    const files = [{ path: "schedule.svg", size, sha256: "" }, {
+      path: "schedule.safetensors",
+      size: 1 << 30,
+      sha256: "",
+    }];
+    return { title, artifact: { type: "schedule" as const, files, read: () => fail(), readText: async () => title } };
+  };
+  const items = [schedule("a", 2 << 20), schedule("b", 1 << 20), schedule("c", 1 << 20)];
+  const shown = async (mostBytes?: number) => {
+    const { schedules, unreadable } = await collectArtifacts(items, mostBytes);
+    return [schedules.map(({ svg }) => svg).join(""), ...unreadable];
+  };
+  assertEquals(await shown(), ["abc"]);
+  assertEquals(await shown(3 << 20), [
+    "bc",
+    "a: its schedule cannot be shown: a page has room for 3 MB of pictures and figures",
+  ]);
 });
 
 Deno.test("scores carry what they depend on", () => {
