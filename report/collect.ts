@@ -30,7 +30,8 @@ export async function collectArtifacts(
   mostBytes: number = Number.MAX_SAFE_INTEGER,
 ): Promise<Collection> {
   const unreadable: string[] = [];
-  const tooLarge = findTooLarge(items, mostBytes);
+  let room = mostBytes;
+  const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
   const content: Sections = {
     curves: [],
     samples: [],
@@ -42,7 +43,7 @@ export async function collectArtifacts(
   };
   for (const item of items) {
     try {
-      if (tooLarge.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB of pictures and figures`);
+      if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
       await collectors[item.artifact.type]?.(item, content);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
@@ -52,17 +53,13 @@ export async function collectArtifacts(
   return { ...content, unreadable };
 }
 
-function findTooLarge(items: readonly Collected[], mostBytes: number): ReadonlySet<Collected> {
-  const sizes = items.filter(({ artifact }) => artifact.type in collectors).map((item) => {
-    const shown = item.artifact.files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path));
-    return { item, bytes: shown.reduce((sum, { size }) => sum + size, 0) };
-  });
-  sizes.sort((a, b) => a.bytes - b.bytes);
-  let room = mostBytes;
-  return new Set(sizes.filter(({ bytes }) => (room -= bytes) < 0).map(({ item }) => item));
-}
-
 const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
+
+/** Bytes of what a page shows. */
+function sizeOf({ artifact: { type, files } }: Collected): number {
+  const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path)) : [];
+  return shown.reduce((sum, { size }) => sum + size, 0);
+}
 
 type Collector = (item: Collected, content: Sections) => Promise<void>;
 

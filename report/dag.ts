@@ -1,7 +1,7 @@
 import type { ReportStage } from "./model.ts";
-import { duration, escapeHtml } from "./text.ts";
+import { escapeHtml } from "./text.ts";
 
-const BOX = { width: 190, height: 58, gapX: 46, gapY: 16, margin: 8 };
+const BOX = { width: 214, height: 58, gapX: 46, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
 const MOST_DRAWN = 60;
 /** Characters that fit in a box. */
@@ -51,9 +51,10 @@ function place(stages: readonly ReportStage[]): Map<string, Placed> {
 }
 
 function drawBox({ stage, x, y }: Placed): string {
-  const { id, kind, state, durationMs } = stage;
-  const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
-  const time = durationMs === undefined ? "" : ` · ${duration(durationMs)}`;
+  const { id, kind, state, duration } = stage;
+  // The end is what tells the children of a matrix apart.
+  const title = id.length > TITLE_LENGTH ? `${id.slice(0, 7)}…${id.slice(8 - TITLE_LENGTH)}` : id;
+  const time = duration === undefined ? "" : ` · ${duration}`;
   return `<g transform="translate(${x} ${y})"><title>${escapeHtml(id)}</title>` +
     `<rect class="box ${escapeHtml(state)}" width="${BOX.width}" height="${BOX.height}" rx="8"/>` +
     `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +

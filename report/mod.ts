@@ -2,8 +2,7 @@
 export type { Page } from "./page.ts";
 export type { Report, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
 export { renderPage, renderReport, thinned } from "./page.ts";
-export { PLOT_LIBRARY } from "./plot_library.ts";
-export { type Section, sectionsOf, table } from "./sections.ts";
+export { pictures, type Section, table } from "./sections.ts";
 export { dataUri, escapeHtml, figure } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

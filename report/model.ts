@@ -25,7 +25,8 @@ export interface ReportStage {
   readonly state: string;
   /** What it reads, by stage. */
   readonly reads: readonly string[];
-  readonly durationMs?: number | undefined;
+  /** How long it took, in words. */
+  readonly duration?: string | undefined;
   /** What it was computed on. */
   readonly numerics?: string | undefined;
   readonly params: readonly ReportParam[];
@@ -68,10 +69,4 @@ export interface ReportDrawing {
 export interface ReportMetrics {
   readonly title: string;
   readonly record: Metrics;
-}
-
-/** The plotting library, uPlot, as text: a page that opens from disk carries all that it needs. */
-export interface PlotLibrary {
-  readonly script: string;
-  readonly style: string;
 }

@@ -1,15 +1,18 @@
-import type { PlotLibrary, Report } from "./model.ts";
+// 1.6.32 (MIT), 50 kB: a page that opens from disk carries all that it needs.
+import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
+import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import type { Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
 import { type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
 import { escapeHtml, scriptJson } from "./text.ts";
 
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
-export function renderReport(report: Report, plots: PlotLibrary): string {
+export function renderReport(report: Report): string {
   const { title, subtitle, notes, curves } = report;
   const shown = curves.map((curve) => ({ ...curve, rows: thinned(curve.rows) }));
   const data = { curves: shown, overlays: [] };
-  return renderPage({ title, subtitle, notes, sections: sectionsOf(report), data }, plots);
+  return renderPage({ title, subtitle, notes, sections: sectionsOf(report), data });
 }
 
 /** Notes beyond these are counted. */
@@ -34,7 +37,7 @@ export interface Page {
   readonly data: unknown;
 }
 
-export function renderPage({ title, subtitle, notes, sections, data }: Page, { script, style }: PlotLibrary): string {
+export function renderPage({ title, subtitle, notes, sections, data }: Page): string {
   const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
   const bodies = sections.map(({ id, title, html }) =>
     `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${html}</section>`
@@ -49,14 +52,14 @@ export function renderPage({ title, subtitle, notes, sections, data }: Page, { s
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; ` +
     `script-src 'unsafe-inline'">`,
     `<title>${escapeHtml(title)}</title>`,
-    `<style>${style}</style><style>${STYLE}</style></head><body>`,
+    `<style>${plotStyle}</style><style>${STYLE}</style></head><body>`,
     `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p>${
       lines.length > 0 ? `<ul class="notes">${lines.join("")}</ul>` : ""
     }</header>`,
     `<nav aria-label="Sections">${links}</nav>`,
     `<main>${bodies.join("\n")}</main>`,
     `<script type="application/json" id="data">${scriptJson(data)}</script>`,
-    `<script>${script.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
+    `<script>${plotScript.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
     "</body></html>",
     "",
   ].join("\n");

@@ -26,7 +26,9 @@ export const SCRIPT = `
       return mean / share;
     });
   };
-  const axis = () => ({ stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
+  // The library's own numbers have three decimals at most.
+  const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
+  const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   const charts = [];
   // As many side by side as are at least 300 pixels wide, and no wider than the page.
   const widthIn = (holder) => {

@@ -1,7 +1,7 @@
 import type { Metric } from "../schemas/metrics.ts";
 import { drawDag } from "./dag.ts";
 import type { Report, ReportDrawing, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
-import { dataUri, duration, escapeHtml, figure } from "./text.ts";
+import { dataUri, escapeHtml, figure } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -35,15 +35,15 @@ function isLikelihood({ metrics }: ReportMetrics["record"]): boolean {
 
 function pipeline(stages: readonly ReportStage[]): string {
   if (stages.length === 0) return "";
-  const rows = stages.map(({ id, kind, state, durationMs, numerics }) => [
+  const rows = stages.map(({ id, kind, state, duration = "", numerics }) => [
     `<code>${escapeHtml(id)}</code>`,
     escapeHtml(kind),
     `<span class="state ${escapeHtml(state)}">${escapeHtml(state)}</span>`,
-    durationMs === undefined ? "" : duration(durationMs),
+    escapeHtml(duration),
     escapeHtml(numerics ?? ""),
   ]);
   return `<div class="scroll">${drawDag(stages)}</div>${
-    table(["stage", "kind", "state", "time of its last run", "computed on"], rows)
+    table(["stage", "kind", "state", "time", "computed on"], rows)
   }`;
 }
 
@@ -89,7 +89,7 @@ function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
 }
 
 /** A frame for each group, with a slider where it has several pictures. */
-function pictures(all: readonly ReportPicture[]): string {
+export function pictures(all: readonly ReportPicture[]): string {
   return grouped(all).map((group) => {
     const frames = group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0));
     const first = frames.at(-1)!;
@@ -123,16 +123,23 @@ function likelihood({ metrics, rates }: Report): string {
   return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + drawings(rates);
 }
 
+/** A table for each record; one for those of a matrix's children that depend on the same. */
 function metricsTables(all: readonly ReportMetrics[]): string {
-  return all.map(({ title, record }) => {
-    const rows = record.metrics.map((metric) => [
-      escapeHtml(metric.name) + qualifier(metric),
-      `<b>${figure(metric.value)}</b>${spread(metric)}`,
-      metric.count.toLocaleString("en"),
-      escapeHtml(metric.note ?? ""),
-    ]);
-    return `<h3>${escapeHtml(title)}</h3><p class="provenance">${provenance(record)}</p>${
-      table(["metric", "value", "N", "note"], rows)
+  const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([title.split("~")[0], provenance(record)]));
+  return [...alike.values()].map((group) => {
+    const several = group.length > 1;
+    const figures = group.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, metric })));
+    const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
+      .map(({ title, metric }) => [
+        escapeHtml(metric.name) + qualifier(metric),
+        ...(several ? [`<code>${escapeHtml(title)}</code>`] : []),
+        `<b>${figure(metric.value)}</b>${spread(metric)}`,
+        metric.count.toLocaleString("en"),
+        escapeHtml(metric.note ?? ""),
+      ]);
+    const title = several ? group[0]!.title.split("~")[0]! : group[0]!.title;
+    return `<h3>${escapeHtml(title)}</h3><p class="provenance">${provenance(group[0]!.record)}</p>${
+      table(["metric", ...(several ? ["stage"] : []), "value", "N", "note"], rows)
     }`;
   }).join("");
 }

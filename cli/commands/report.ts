@@ -31,9 +31,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
       const contents = contentsOfPlan({ pipeline, stages, problems: [] }, store);
       if (!contents.ok && missing.length === stages.size) failWith(contents.diagnostics, json);
-      const path = options.output === undefined
-        ? store.viewsOf(pipeline.name).write(PAGE, html)
-        : await writeTo(resolve(options.output), html);
+      const path = resolve(options.output ?? store.viewsOf(pipeline.name).write(PAGE, html));
+      if (options.output !== undefined) {
+        await Deno.mkdir(dirname(path), { recursive: true });
+        await Deno.writeTextFile(path, html);
+      }
       if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable: leftOut });
       else {
         printLine(path);
@@ -41,10 +43,4 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         for (const what of leftOut) printError(`left out: ${what}`);
       }
     });
-}
-
-async function writeTo(path: string, text: string): Promise<string> {
-  await Deno.mkdir(dirname(path), { recursive: true });
-  await Deno.writeTextFile(path, text);
-  return path;
 }

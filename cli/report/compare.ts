@@ -1,4 +1,4 @@
-import { type Collection, escapeHtml, type Page, type Section, sectionsOf, table, thinned } from "noiseline/report";
+import { type Collection, escapeHtml, type Page, pictures, type Section, table, thinned } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/reasons.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
@@ -155,14 +155,11 @@ function overlayHtml(titles: readonly string[]): string {
 
 /** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
 function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
-  const none = { curves: [], films: [], schedules: [], rates: [], metrics: [], neighbours: [] };
-  const samples = contents.flatMap((content, i) =>
+  return pictures(contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
       note: `${names[i]}; ${picture.note}`,
     }))
-  );
-  const sections = sectionsOf({ title: "", subtitle: "", notes: [], stages: [], ...none, samples });
-  return sections.find(({ id }) => id === "samples")?.html ?? "";
+  ));
 }

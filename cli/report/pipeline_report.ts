@@ -1,6 +1,6 @@
-import { type Pipeline, type Plan, rankingsOf, type RunRecord, type Store } from "noiseline";
-import { missingOfPlan } from "noiseline/housekeeping";
-import { collectArtifacts, type Collected, PLOT_LIBRARY, renderReport, type ReportStage } from "noiseline/report";
+import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
+import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
+import { formatDuration } from "../format/duration.ts";
 import { listLeaves } from "../format/leaves.ts";
 import { artifactsOf } from "./experiments.ts";
 
@@ -8,46 +8,41 @@ import { artifactsOf } from "./experiments.ts";
 const MOST_BYTES = 32 << 20;
 
 /** How stages end that leave no result. */
-const NO_RESULT: ReadonlySet<string> = new Set(["failed", "interrupted", "blocked"]);
+const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted", "blocked"]);
 
 /** What a pipeline's results and runs say, as a page. */
 export interface PipelinePage {
   readonly html: string;
-  /** Stages without a result, or with a damaged one. */
+  /** Stages without a result. */
   readonly missing: readonly string[];
   /** What is damaged, cannot be read or takes too much room. */
   readonly leftOut: readonly string[];
 }
 
 /** @param stages the plan of the whole pipeline */
-export async function pipelinePage(
-  pipeline: Pipeline,
-  stages: Plan["stages"],
-  store: Store,
-): Promise<PipelinePage> {
+export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store): Promise<PipelinePage> {
   const last = store.runs.newestFirst().find((run) => run.pipeline === pipeline.name);
-  const runs = new Map<string, RunRecord | undefined>();
-  const recordOf = (runId: string) => {
-    if (!runs.has(runId)) runs.set(runId, store.runs.read(runId));
-    return runs.get(runId);
-  };
+  const runIds = new Set([...stages.values()].flatMap(({ manifest }) => manifest?.runId ?? []));
+  // Of the runs that computed them, not of those that found them cached, under whatever names.
+  const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
+    .filter(({ state }) => state === "ran");
+  const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
   const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
   const items: Collected[] = [];
   const missing: string[] = [];
   const notes: string[] = [];
-  const { damaged } = missingOfPlan({ pipeline, stages, problems: [] }, store);
+  const leftOut: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest, continues }] of stages) {
-    const lastEnd = last?.stages[id];
-    const ended = manifest === undefined && NO_RESULT.has(lastEnd?.state ?? "") ? lastEnd : undefined;
+  for (const [id, { stage, state, manifest, continues, reasons }] of stages) {
+    const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
+    const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
-    else missing.push(id);
-    if (manifest === undefined && !damaged.includes(id)) {
-      notes.push([`no result of "${id}"`, ended?.state, ended?.message].filter(Boolean).join(": "));
+    else {
+      missing.push(id);
+      if (reasons.some(({ code }) => code === "output-missing")) {
+        leftOut.push(`the result of "${id}" is damaged; run it again`);
+      } else notes.push([`no result of "${id}"`, ended?.state, ended?.message].filter(Boolean).join(": "));
     }
-    // The run that computed it, not those that found it cached, under whatever name.
-    const computed = manifest && Object.values(recordOf(manifest.runId)?.stages ?? {})
-      .find((one) => one.state === "ran" && one.resolvedKey === manifest.resolvedKey);
     // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
     const own = leaves.get(stage.entry) ?? [];
     const declared = pipeline.stages.get(id)!;
@@ -60,7 +55,7 @@ export async function pipelinePage(
       kind: stage.kind.name,
       state: ended?.state ?? state,
       reads: [...new Set([...Object.values(stage.inputs).flat().map((one) => one.stage), ...rankingsOf(declared)])],
-      durationMs: computed?.durationMs,
+      duration: time === undefined ? undefined : formatDuration(time),
       numerics: manifest?.numerics ?? undefined,
       params: declared.id === declared.entry
         ? own.map(({ within, value, origin }) => ({ path: within, value: says(within, value), origin }))
@@ -73,10 +68,7 @@ export async function pipelinePage(
     last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
   ].filter((part) => part !== undefined).join(" · ");
   const { unreadable, ...content } = await collectArtifacts(items, MOST_BYTES);
-  const leftOut = [
-    ...damaged.map((id) => `the result of "${id}" is damaged; the next run makes it again`),
-    ...unreadable,
-  ];
+  leftOut.push(...unreadable);
   const report = { title: pipeline.name, subtitle, notes: [...notes, ...leftOut], stages: described, ...content };
-  return { html: renderReport(report, PLOT_LIBRARY), missing, leftOut };
+  return { html: renderReport(report), missing, leftOut };
 }

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import { factsAt, factsOf, type FileFacts } from "./facts.ts";
-import { appendLine, copyFile, makeFolder, moveInto, removeQuietly, rename, setMode, writeNew } from "./files.ts";
+import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
 import { entriesOf, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
@@ -103,16 +103,9 @@ export class ViewStore {
    */
   write(name: string, content: string): string {
     const path = inside(this.#folder, name);
-    const fresh = join(this.#folder, `.new-${name}-${Deno.pid}`);
-    try {
-      makeFolder(this.#folder);
-      writeNew(fresh, content);
-      moveInto(fresh, path);
-      return path;
-    } catch (error) {
-      removeQuietly(fresh);
-      throw error;
-    }
+    makeFolder(this.#folder);
+    writeAtomically(path, content, join(this.#folder, `.new-${name}-${Deno.pid}`));
+    return path;
   }
 
   /** Such a file that was written after the last of the stages was shown. */

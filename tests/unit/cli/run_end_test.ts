@@ -81,7 +81,7 @@ Deno.test("the page is that of what is shown: written by what shows something el
   await using place = await makePlace();
   await place.run("second");
   const some = Deno.readTextFileSync(place.page);
-  for (const id of ["third", "other", "pick"]) assertStringIncludes(some, `<li>no result of &quot;${id}&quot;</li>`);
+  for (const id of ["third", "other", "pick"]) assertStringIncludes(some, `<li>no result of &#34;${id}&#34;</li>`);
   await place.run();
   const whole = Deno.readTextFileSync(place.page);
   assert(!whole.includes("no result"));
@@ -94,7 +94,7 @@ Deno.test("the page is that of what is shown: written by what shows something el
   // One that fails later has, and names what it lacks.
   const failed = await runCli("run", place.file, "--keep-going", "--set", "third.value=9", "--set", "pick.metric=none");
   assertEquals([failed.code, failed.out.trimEnd().split("\n").at(-1)], [1, `page: ${place.page}`]);
-  assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &quot;pick&quot;: failed: .*none/);
+  assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);
   // What was lost comes back, although nothing else is to be done.
   await place.run();
   await Deno.remove(place.page);
