@@ -7,21 +7,22 @@ const MOST_DRAWN = 60;
 /** Characters that fit in a box. */
 const TITLE_LENGTH = 24;
 
+/** A stage, or all children of a matrix. */
 interface Placed {
-  readonly stage: ReportStage;
+  readonly stages: readonly ReportStage[];
   readonly x: number;
   readonly y: number;
 }
 
 /** The stages as an SVG: each in the column after the last that it reads. Empty for very many. */
 export function drawDag(stages: readonly ReportStage[]): string {
-  if (stages.length === 0 || stages.length > MOST_DRAWN) return "";
   const placed = place(stages);
   const all = [...placed.values()];
+  if (all.length === 0 || all.length > MOST_DRAWN) return "";
   const width = Math.max(...all.map(({ x }) => x)) + BOX.width + BOX.margin;
   const height = Math.max(...all.map(({ y }) => y)) + BOX.height + BOX.margin;
-  const edges = all.flatMap(({ stage, x, y }) =>
-    stage.reads.map((id) => placed.get(id)).filter((from) => from !== undefined).map((from) => {
+  const edges = all.flatMap(({ stages, x, y }) =>
+    readBy(stages).map((id) => placed.get(id)).filter((from) => from !== undefined).map((from) => {
       const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
       const [x2, y2] = [x, y + BOX.height / 2];
       const bend = (x2 - x1) / 2;
@@ -34,29 +35,37 @@ export function drawDag(stages: readonly ReportStage[]): string {
     }</svg>`;
 }
 
+/** What the children of a matrix have in common. */
+function entryOf(id: string): string {
+  return id.split("~")[0]!;
+}
+
+function readBy(stages: readonly ReportStage[]): string[] {
+  return [...new Set(stages.flatMap(({ reads }) => reads.map(entryOf)))];
+}
+
 function place(stages: readonly ReportStage[]): Map<string, Placed> {
-  const columns = new Map<string, number>();
   const rows: number[] = [];
   const placed = new Map<string, Placed>();
   // In dependency order: what a stage reads has its column already.
-  for (const stage of stages) {
-    const column = Math.max(-1, ...stage.reads.map((id) => columns.get(id) ?? -1)) + 1;
-    columns.set(stage.id, column);
-    const row = rows[column] ?? 0;
-    rows[column] = row + 1;
-    const x = BOX.margin + column * (BOX.width + BOX.gapX);
-    placed.set(stage.id, { stage, x, y: BOX.margin + row * (BOX.height + BOX.gapY) });
+  for (const [id, children] of Map.groupBy(stages, ({ id }) => entryOf(id))) {
+    const x = Math.max(BOX.margin, ...readBy(children).map((one) => (placed.get(one)?.x ?? 0) + BOX.width + BOX.gapX));
+    const row = rows[x] ?? 0;
+    rows[x] = row + 1;
+    placed.set(id, { stages: children, x, y: BOX.margin + row * (BOX.height + BOX.gapY) });
   }
   return placed;
 }
 
-function drawBox({ stage, x, y }: Placed): string {
-  const { id, kind, state, duration } = stage;
-  // The end is what tells the children of a matrix apart.
-  const title = id.length > TITLE_LENGTH ? `${id.slice(0, 7)}…${id.slice(8 - TITLE_LENGTH)}` : id;
-  const time = duration === undefined ? "" : ` · ${duration}`;
+function drawBox({ stages, x, y }: Placed): string {
+  const [{ id: first, kind, duration }] = stages as [ReportStage];
+  const id = stages.length > 1 ? entryOf(first) : first;
+  const states = [...new Set(stages.map(({ state }) => state))];
+  const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
+  const more = stages.length > 1 ? `${stages.length} stages` : duration;
+  const facts = [kind, states.join(", "), more].filter((fact) => fact !== undefined).join(" · ");
   return `<g transform="translate(${x} ${y})"><title>${escapeHtml(id)}</title>` +
-    `<rect class="box ${escapeHtml(state)}" width="${BOX.width}" height="${BOX.height}" rx="8"/>` +
+    `<rect class="box ${escapeHtml(states.join(" "))}" width="${BOX.width}" height="${BOX.height}" rx="8"/>` +
     `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +
-    `<text x="12" y="43" class="facts">${escapeHtml(`${kind} · ${state}${time}`)}</text></g>`;
+    `<text x="12" y="43" class="facts">${escapeHtml(facts)}</text></g>`;
 }

@@ -152,6 +152,17 @@ Deno.test("drawDag() puts each stage after what it reads, and leaves very many t
   const columns = [...svg.matchAll(/translate\((\d+) (\d+)\)/g)].map(([, x, y]) => `${x} ${y}`);
   assertEquals(columns, ["8 8", "268 8", "528 8", "8 82"]);
   assertEquals(svg.split('class="edge"').length - 1, 3);
+  const sweep = drawDag([
+    stage("a"),
+    stage("b~x=1", ["a"]),
+    stage("b~x=2", ["a"], { state: "failed" }),
+    stage("c", ["b~x=2"]),
+  ]);
+  assertEquals(
+    sweep.match(/class="(?:box|edge)[^"]*"/g)?.join(" ").replaceAll(/class=|"/g, ""),
+    "edge edge box cached box cached failed box cached",
+  );
+  assertStringIncludes(sweep, "source · cached, failed · 2 stages");
   assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))), "");
 });
 
