@@ -1,11 +1,11 @@
 import type { ReportStage } from "./model.ts";
 import { escapeHtml } from "./text.ts";
 
-const BOX = { width: 214, height: 58, gapX: 46, gapY: 16, margin: 8 };
+const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
 const MOST_DRAWN = 60;
 /** Characters that fit in a box. */
-const TITLE_LENGTH = 24;
+const TITLE_LENGTH = 20;
 
 /** A stage, or all children of a matrix. */
 interface Placed {
@@ -64,8 +64,10 @@ function drawBox({ stages, x, y }: Placed): string {
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
   const more = stages.length > 1 ? `${stages.length} stages` : duration;
   const facts = [kind, states.join(", "), more].filter((fact) => fact !== undefined).join(" · ");
-  return `<g transform="translate(${x} ${y})"><title>${escapeHtml(id)}</title>` +
-    `<rect class="box ${escapeHtml(states.join(" "))}" width="${BOX.width}" height="${BOX.height}" rx="8"/>` +
+  return `<svg x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"><title>${escapeHtml(id)}</title>` +
+    `<rect class="box ${escapeHtml(states.join(" "))}" x="1" y="1" width="${BOX.width - 2}" height="${
+      BOX.height - 2
+    }" rx="8"/>` +
     `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +
-    `<text x="12" y="43" class="facts">${escapeHtml(facts)}</text></g>`;
+    `<text x="12" y="43" class="facts">${escapeHtml(facts)}</text></svg>`;
 }

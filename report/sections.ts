@@ -123,10 +123,10 @@ function likelihood({ metrics, rates }: Report): string {
   return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + drawings(rates);
 }
 
-/** A table for each record; one for those of a matrix's children that depend on the same. */
+/** A table for each record, the last first; one for those of a matrix's children that depend on the same. */
 function metricsTables(all: readonly ReportMetrics[]): string {
   const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([title.split("~")[0], provenance(record)]));
-  return [...alike.values()].map((group) => {
+  return [...alike.values()].reverse().map((group) => {
     const several = group.length > 1;
     const figures = group.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, metric })));
     const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()

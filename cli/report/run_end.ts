@@ -1,13 +1,5 @@
-import {
-  type Diagnostic,
-  explainTrouble,
-  type Pipeline,
-  Planner,
-  predecessorsOf,
-  type ResultManifest,
-  type RunSummary,
-  type Store,
-} from "noiseline";
+import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "noiseline";
+import { explainTrouble, Planner, predecessorsOf } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { experimentsOf, isSelection } from "./experiments.ts";

@@ -149,8 +149,8 @@ Deno.test("pictures of equal steps differ in more than the step, and share no sl
 
 Deno.test("drawDag() puts each stage after what it reads, and leaves very many to the table", () => {
   const svg = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
-  const columns = [...svg.matchAll(/translate\((\d+) (\d+)\)/g)].map(([, x, y]) => `${x} ${y}`);
-  assertEquals(columns, ["8 8", "268 8", "528 8", "8 82"]);
+  const columns = [...svg.matchAll(/<svg x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
+  assertEquals(columns, ["8 8", "224 8", "440 8", "8 82"]);
   assertEquals(svg.split('class="edge"').length - 1, 3);
   const sweep = drawDag([
     stage("a"),
