@@ -62,12 +62,11 @@ function drawBox({ stages, x, y }: Placed): string {
   const id = stages.length > 1 ? entryOf(first) : first;
   const states = [...new Set(stages.map(({ state }) => state))];
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
-  const more = stages.length > 1 ? `${stages.length} stages` : duration;
-  const facts = [kind, states.join(", "), more].filter((fact) => fact !== undefined).join(" · ");
+  const facts = (stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, duration ?? []]).flat();
   return `<svg x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"><title>${escapeHtml(id)}</title>` +
     `<rect class="box ${escapeHtml(states.join(" "))}" x="1" y="1" width="${BOX.width - 2}" height="${
       BOX.height - 2
     }" rx="8"/>` +
     `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +
-    `<text x="12" y="43" class="facts">${escapeHtml(facts)}</text></svg>`;
+    `<text x="12" y="43" class="facts">${escapeHtml(facts.join(" · "))}</text></svg>`;
 }

@@ -8,7 +8,7 @@ import { artifactsOf } from "./experiments.ts";
 const MOST_BYTES = 32 << 20;
 
 /** How stages end that leave no result. */
-const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted", "blocked"]);
+const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted"]);
 
 /** What a pipeline's results and runs say, as a page. */
 export interface PipelinePage {
@@ -41,7 +41,9 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       missing.push(id);
       if (reasons.some(({ code }) => code === "output-missing")) {
         leftOut.push(`the result of "${id}" is damaged; run it again`);
-      } else notes.push([`no result of "${id}"`, ended?.state, ended?.message].filter(Boolean).join(": "));
+      } else {notes.push(
+          [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": "),
+        );}
     }
     // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
     const own = leaves.get(stage.entry) ?? [];

@@ -162,7 +162,7 @@ Deno.test("drawDag() puts each stage after what it reads, and leaves very many t
     sweep.match(/class="(?:box|edge)[^"]*"/g)?.join(" ").replaceAll(/class=|"/g, ""),
     "edge edge box cached box cached failed box cached",
   );
-  assertStringIncludes(sweep, "source · cached, failed · 2 stages");
+  assertStringIncludes(sweep, "2 stages · cached · failed");
   assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))), "");
 });
 
