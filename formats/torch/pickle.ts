@@ -116,7 +116,9 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
   if (cursor.uint(2) !== 0x0280) refuse("another protocol", "2, as torch.save writes unless it is told otherwise");
   for (let count = 0; count < MAX_OPCODES; count++) {
     const opcode = String.fromCharCode(cursor.uint(1));
-    if (opcode === ".") return groups.length === 1 && groups[0]!.length === 1 ? pop()[0] : refuse("a rest", "one value");
+    if (opcode === ".") {
+      return groups.length === 1 && groups[0]!.length === 1 ? pop()[0] : refuse("a rest", "one value");
+    }
     (opcodes[opcode] ?? (() => refuse(`opcode ${describe(opcode)}`, "those of plain data")))();
   }
   return refuse(`more than ${MAX_OPCODES} opcodes`, "a smaller state dict");
