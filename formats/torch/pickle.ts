@@ -36,51 +36,42 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
     throw new FormatError(`torch file, pickle at byte ${start}, up to byte ${cursor.at}`, { got, wanted });
   };
   const push = (value: unknown) => void groups.at(-1)!.push(value);
-  const pop = (count = 1): unknown[] => {
+  const pop = (count: number) => {
     const group = groups.at(-1)!;
     return group.length < count ? refuse("too few values", `${count}`) : group.splice(group.length - count);
   };
   const popGroup = () => groups.length > 1 ? groups.pop()! : refuse("the end of a group", "its beginning first");
-  const text = (length: number) =>
-    length <= MAX_TEXT_BYTES ? cursor.text(length) : refuse(`a text of ${length} bytes`, `at most ${MAX_TEXT_BYTES}`);
-  const line = () => {
-    const length = cursor.bytes.subarray(cursor.at, cursor.at + MAX_TEXT_BYTES).indexOf(0x0a);
-    return length < 0 ? refuse("a line without an end", "a name") : text(length + 1).slice(0, -1);
+  const top = <T>(type: new () => T): T => {
+    const value = groups.at(-1)!.at(-1);
+    return value instanceof type ? value : refuse(describe(value), `a ${type.name}`);
   };
+  const atMost = (length: number, limit: number) => length <= limit ? length : refuse(`${length} bytes`, `${limit}`);
+  const text = (length: number) => cursor.text(atMost(length, MAX_TEXT_BYTES));
+  const line = () => text(cursor.bytes.subarray(cursor.at).indexOf(0x0a) + 1).slice(0, -1);
   const integer = (length: number) => {
-    if (length > MAX_INTEGER_BYTES) refuse(`an integer of ${length} bytes`, `at most ${MAX_INTEGER_BYTES}`);
-    const value = cursor.uint(length);
-    push(value < 256 ** length / 2 ? value : value - 256 ** length);
+    const value = cursor.uint(atMost(length, MAX_INTEGER_BYTES));
+    return value < 256 ** length / 2 ? value : value - 256 ** length;
   };
   const put = (index: number) => {
     // Picklers count upward, and each number takes more than a byte.
-    if (index > cursor.at - start) refuse(`memo ${index}`, "one that follows the last");
-    const [value] = pop();
-    push(value);
-    memo.set(index, value);
+    if (index > cursor.at - start) refuse(`memo ${index}`, "the number after the last");
+    memo.set(index, groups.at(-1)!.at(-1));
   };
-  const get = (index: number) => push(memo.has(index) ? memo.get(index) : refuse(`memo ${index}`, "one that is set"));
-  const append = (items: readonly unknown[]) => {
-    const list = groups.at(-1)!.at(-1);
-    if (!(list instanceof PickleList)) return refuse(describe(list), "a list");
-    for (const item of items) list.items.push(item);
-  };
+  const get = (index: number) => memo.has(index) ? push(memo.get(index)) : refuse(`memo ${index}`, "one that is set");
+  const append = (items: readonly unknown[]) => items.forEach((item) => top(PickleList).items.push(item));
   const setItems = (items: readonly unknown[]) => {
-    const dict = groups.at(-1)!.at(-1);
-    if (!(dict instanceof Map) || items.length % 2 !== 0) return refuse(describe(dict), "a dict, keys and values");
-    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    if (items.length % 2 !== 0) refuse("a key without a value", "pairs");
+    for (let i = 0; i < items.length; i += 2) top(Map<unknown, unknown>).set(items[i], items[i + 1]);
   };
-  const global = (name: string) => {
-    if (!globals.has(name)) refuse(`global ${describe(name)}`, `one of ${[...globals.keys()].join(", ")}`);
-    push(globals.get(name));
-  };
-  const call = ([called, args]: readonly unknown[]) => {
-    if (typeof called !== "function" || !Array.isArray(args)) return refuse(`a call of ${describe(called)}`, "none");
-    push(called(args));
-  };
+  const global = (name: string) =>
+    globals.has(name) ? push(globals.get(name)) : refuse(`global ${describe(name)}`, [...globals.keys()].join(", "));
+  const call = ([called, args]: readonly unknown[]) =>
+    typeof called === "function" && Array.isArray(args)
+      ? push(called(args))
+      : refuse("another call", "one of a global");
   const build = ([state]: readonly unknown[]) => {
-    if (state instanceof Map && state.size === 1 && state.has("_metadata")) return setItems([]);
-    refuse("an object with a state", "an OrderedDict with _metadata");
+    const known = state instanceof Map && state.size === 1 && state.has("_metadata");
+    if (!known || !top(Map)) refuse("an object with a state", "a dict with _metadata");
   };
   const opcodes: Readonly<Record<string, () => void>> = {
     N: () => push(null),
@@ -88,8 +79,8 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
     "\x89": () => push(false),
     K: () => push(cursor.uint(1)),
     M: () => push(cursor.uint(2)),
-    J: () => integer(4),
-    "\x8a": () => integer(cursor.uint(1)),
+    J: () => push(integer(4)),
+    "\x8a": () => push(integer(cursor.uint(1))),
     X: () => push(text(cursor.uint(4))),
     U: () => push(text(cursor.uint(1))), // written by Python 2
     "(": () => void groups.push([]),
@@ -99,7 +90,7 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
     "\x87": () => push(pop(3)),
     t: () => push(popGroup()),
     "]": () => push(new PickleList()),
-    a: () => append(pop()),
+    a: () => append(pop(1)),
     e: () => append(popGroup()),
     "}": () => push(new Map()),
     s: () => setItems(pop(2)),
@@ -109,15 +100,15 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
     h: () => get(cursor.uint(1)),
     j: () => get(cursor.uint(4)),
     c: () => global(`${line()} ${line()}`),
-    Q: () => push(persistent(pop()[0])),
+    Q: () => push(persistent(pop(1)[0])),
     R: () => call(pop(2)),
-    b: () => build(pop()),
+    b: () => build(pop(1)),
   };
   if (cursor.uint(2) !== 0x0280) refuse("another protocol", "2, as torch.save writes unless it is told otherwise");
   for (let count = 0; count < MAX_OPCODES; count++) {
     const opcode = String.fromCharCode(cursor.uint(1));
     if (opcode === ".") {
-      return groups.length === 1 && groups[0]!.length === 1 ? pop()[0] : refuse("a rest", "one value");
+      return groups.length === 1 && groups[0]!.length === 1 ? pop(1)[0] : refuse("a rest", "one value");
     }
     (opcodes[opcode] ?? (() => refuse(`opcode ${describe(opcode)}`, "those of plain data")))();
   }
@@ -127,8 +118,7 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
 /** For messages; does not look inside. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  if (value === null) return "None";
   if (value instanceof Map) return "a dict";
-  if (value instanceof PickleList || Array.isArray(value)) return "a list or tuple";
-  return typeof value === "object" || typeof value === "function" ? "an object of torch" : String(value);
+  if (value instanceof PickleList || Array.isArray(value)) return "a list";
+  return value !== null && /object|function/.test(typeof value) ? "an object" : String(value ?? "None");
 }
