@@ -14,8 +14,8 @@ export class PickleList {
   readonly items: unknown[] = [];
 }
 
-/** Enough for 40,000 tensors. One byte can make an object of hundreds. */
-const MAX_OPCODES = 1_000_000;
+/** Enough for 20,000 tensors. One byte can make an object of hundreds. */
+const MAX_OPCODES = 500_000;
 const MAX_TEXT_BYTES = 65_536;
 /** More than any size in memory, and exact in a number. */
 const MAX_INTEGER_BYTES = 6;
@@ -43,13 +43,14 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
   const popGroup = () => groups.length > 1 ? groups.pop()! : refuse("the end of a group", "its beginning first");
   const top = <T>(type: new () => T): T => {
     const value = groups.at(-1)!.at(-1);
-    return value instanceof type ? value : refuse(describe(value), `a ${type.name}`);
+    return value instanceof type ? value : refuse(describe(value), type === PickleList ? "a list" : "a dict");
   };
-  const atMost = (length: number, limit: number) => length <= limit ? length : refuse(`${length} bytes`, `${limit}`);
-  const text = (length: number) => cursor.text(atMost(length, MAX_TEXT_BYTES));
+  const within = (limit: number, length: number) =>
+    length <= limit ? length : refuse(`${length} bytes`, `at most ${limit}`);
+  const text = (length: number) => cursor.text(within(MAX_TEXT_BYTES, length));
   const line = () => text(cursor.bytes.subarray(cursor.at).indexOf(0x0a) + 1).slice(0, -1);
   const integer = (length: number) => {
-    const value = cursor.uint(atMost(length, MAX_INTEGER_BYTES));
+    const value = cursor.uint(within(MAX_INTEGER_BYTES, length));
     return value < 256 ** length / 2 ? value : value - 256 ** length;
   };
   const put = (index: number) => {
@@ -104,7 +105,8 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
     R: () => call(pop(2)),
     b: () => build(pop(1)),
   };
-  if (cursor.uint(2) !== 0x0280) refuse("another protocol", "2, as torch.save writes unless it is told otherwise");
+  const [proto, protocol] = cursor.take(2);
+  if (proto !== 0x80 || protocol !== 2) refuse(`protocol ${protocol}`, "2, as torch.save writes by default");
   for (let count = 0; count < MAX_OPCODES; count++) {
     const opcode = String.fromCharCode(cursor.uint(1));
     if (opcode === ".") {

@@ -16,13 +16,8 @@ class StorageType {
   constructor(readonly dtype: SafetensorsDType) {}
 }
 
-const STORAGE_TYPES = new Map<string, unknown>([
-  ["torch FloatStorage", new StorageType("F32")],
-  ["torch DoubleStorage", new StorageType("F64")],
-  ["torch IntStorage", new StorageType("I32")],
-  ["torch LongStorage", new StorageType("I64")],
-  ["torch ByteStorage", new StorageType("U8")],
-]);
+/** torch's names of the dtypes that are read. */
+const STORAGES: Record<string, SafetensorsDType> = { Float: "F32", Double: "F64", Int: "I32", Long: "I64", Byte: "U8" };
 
 /** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
@@ -31,13 +26,13 @@ class Storage {
 }
 
 type Sizes = readonly number[];
+type Values = readonly unknown[];
+type Storages = Map<string, Storage>;
 
 /** Offset and strides count numbers. */
 class View {
   constructor(readonly storage: Storage, readonly offset: number, readonly shape: Sizes, readonly strides: Sizes) {}
 }
-
-type Storages = Map<string, Storage>;
 
 /**
  * Read what `torch.save(module.state_dict(), path)` wrote, as a zip or in the legacy format (torch/serialization.py).
@@ -101,9 +96,9 @@ function readLegacy(bytes: Uint8Array): unknown {
     if (length !== storage.length) refuse("storage in a torch file", `${length} numbers`, `${storage.length}`);
     fill(storage, cursor.take(length * DTYPES[storage.dtype].bytes));
   }
-  if (storages.size > 0 || cursor.at < bytes.length) {
-    const got = `${storages.size} storages without numbers, ${bytes.length - cursor.at} bytes left over`;
-    refuse("torch file", got, "none");
+  const left = bytes.length - cursor.at;
+  if (storages.size + left > 0) {
+    refuse("torch file's end", `${storages.size} storages and ${left} bytes to come`, "none");
   }
   return root;
 }
@@ -120,16 +115,16 @@ function fill(storage: Storage, bytes: Uint8Array): void {
 function torchWorld(storages: Storages): PickleWorld {
   return {
     globals: new Map<string, unknown>([
-      ...STORAGE_TYPES,
       ["collections OrderedDict", orderedDict],
+      ["torch._utils _rebuild_tensor", (args: Values) => rebuildTensor([...args, false, new Map()])], // before 0.4
       ["torch._utils _rebuild_tensor_v2", rebuildTensor],
-      ["torch._utils _rebuild_parameter", ([tensor]: readonly unknown[]) => tensor],
+      ["torch._utils _rebuild_parameter", ([tensor]: Values) => tensor],
+      ...Object.entries(STORAGES).map(([name, dtype]) => [`torch ${name}Storage`, new StorageType(dtype)] as const),
     ]),
     persistent(id) {
       const [kind, type, key, device, length, view] = Array.isArray(id) ? id : [];
-      const plain = kind === "storage" && typeof key === "string" && typeof device === "string" &&
-        (view ?? null) === null;
-      if (!plain || !(type instanceof StorageType) || !isSize(length)) {
+      const texts = kind === "storage" && typeof key === "string" && typeof device === "string";
+      if (!texts || !(type instanceof StorageType) || !isSize(length) || (view ?? null) !== null) {
         return refuse("persistent id in a torch file", describe(id), "type, key, device and length of a storage");
       }
       const storage = storages.get(key) ?? new Storage(type.dtype, length);
@@ -142,7 +137,7 @@ function torchWorld(storages: Storages): PickleWorld {
   };
 }
 
-function orderedDict([list, ...rest]: readonly unknown[]): Map<unknown, unknown> {
+function orderedDict([list, ...rest]: Values): Map<unknown, unknown> {
   // Python 2 gives a list of pairs. It is emptied, for many calls could name one long list.
   const pairs = list instanceof PickleList ? list.items.splice(0) : list === undefined ? [] : [null];
   const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : null);
@@ -150,12 +145,16 @@ function orderedDict([list, ...rest]: readonly unknown[]): Map<unknown, unknown>
   return new Map(entries as [unknown, unknown][]);
 }
 
-function rebuildTensor([storage, offset, shape, strides, , hooks, ...rest]: readonly unknown[]): View {
+function rebuildTensor([storage, offset, shape, strides, , hooks, ...rest]: Values): View {
   const plain = hooks instanceof Map && hooks.size === 0 && rest.length === 0;
-  if (!plain || !(storage instanceof Storage) || !isSize(offset) || !isSizes(shape) || !isSizes(strides)) {
-    return refuse("tensor in a torch file", "other arguments", "storage, offset, shape, strides and no hooks");
+  const sizes = isSize(offset) && isSizes(shape) && isSizes(strides) && shape.length === strides.length;
+  if (!plain || !sizes || !(storage instanceof Storage)) {
+    return refuse(
+      "tensor in a torch file",
+      "other arguments",
+      "storage, offset, shape, a stride per axis and no hooks",
+    );
   }
-  if (shape.length !== strides.length) refuse("tensor in a torch file", `${strides.length} strides`, `${shape.length}`);
   return new View(storage, offset, shape, strides);
 }
 

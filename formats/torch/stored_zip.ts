@@ -52,6 +52,6 @@ export function openStoredZip(bytes: Uint8Array): ReadonlyMap<string, () => Uint
 function readFields(cursor: ByteCursor, { signature, fields }: typeof LOCAL): number[] {
   const values = fields.map((size) => cursor.uint(size));
   if (values[0] === signature) return values;
-  const [got, wanted] = [values[0]!, signature].map((value) => `signature ${value.toString(16)}`);
-  throw new FormatError(`zip, before byte ${cursor.at}`, { got: got!, wanted: wanted! });
+  const wanted = `0x${signature.toString(16)}: the file is cut off or damaged`;
+  throw new FormatError(`zip, up to byte ${cursor.at}`, { got: `mark 0x${values[0]!.toString(16)}`, wanted });
 }
