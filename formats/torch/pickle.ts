@@ -1,15 +1,7 @@
 import { FormatError } from "../format_error.ts";
 import type { ByteCursor } from "./byte_cursor.ts";
 
-/** What a pickle may have from outside itself. */
-export interface PickleWorld {
-  /** By `module name`. A pickle may call what is a function here; it gets a tuple. */
-  readonly globals: ReadonlyMap<string, unknown>;
-  /** What stands for an object that is kept outside the pickle. */
-  persistent(id: unknown): unknown;
-}
-
-/** A list of Python's; its tuples are arrays here, its dicts Maps, its None is null. */
+/** A list of Python's; its tuples are arrays here, its dicts Maps with names as keys, its None is null. */
 export class PickleList {
   readonly items: unknown[] = [];
 }
@@ -21,13 +13,19 @@ const MAX_TEXT_BYTES = 65_536;
 const MAX_INTEGER_BYTES = 6;
 
 /**
- * Read a pickle of protocol 2 (opcodes: Python's Lib/pickletools.py) to its end. Only what plain data and calls of
- * `world.globals` take is known. Nothing is imported, and no object is given a state but `_metadata`, which torch adds to
- * an OrderedDict and which is dropped.
+ * Read a pickle of protocol 2 (opcodes: Python's Lib/pickletools.py) to its end. Only plain data and calls of `globals` are
+ * known. Nothing is imported, and no object is given a state but `_metadata`, which torch adds to an OrderedDict and
+ * which is dropped.
  *
+ * @param globals by `module name`; what is a function here may be called, and gets a tuple
+ * @param persistent what stands for an object that is kept outside the pickle, by the pickle's id of it
  * @throws FormatError for other opcodes and globals, for what no pickler writes, and for a pickle that is cut off
  */
-export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWorld): unknown {
+export function readPickle(
+  cursor: ByteCursor,
+  globals: ReadonlyMap<string, unknown>,
+  persistent: (id: unknown) => unknown,
+): unknown {
   const start = cursor.at;
   const memo = new Map<number, unknown>();
   // A mark begins a group of values; what follows it cannot reach below.
@@ -62,14 +60,22 @@ export function readPickle(cursor: ByteCursor, { globals, persistent }: PickleWo
   const append = (items: readonly unknown[]) => items.forEach((item) => top(PickleList).items.push(item));
   const setItems = (items: readonly unknown[]) => {
     if (items.length % 2 !== 0) refuse("a key without a value", "pairs");
-    for (let i = 0; i < items.length; i += 2) top(Map<unknown, unknown>).set(items[i], items[i + 1]);
+    const dict = top(Map<unknown, unknown>);
+    for (let i = 0; i < items.length; i += 2) {
+      dict.set(
+        typeof items[i] === "string" ? items[i] : refuse(`${describe(items[i])} as a key`, "a name"),
+        items[i + 1],
+      );
+    }
   };
-  const global = (name: string) =>
-    globals.has(name) ? push(globals.get(name)) : refuse(`global ${describe(name)}`, [...globals.keys()].join(", "));
-  const call = ([called, args]: readonly unknown[]) =>
-    typeof called === "function" && Array.isArray(args)
-      ? push(called(args))
-      : refuse("another call", "one of a global");
+  const global = (name: string) => {
+    if (!globals.has(name)) refuse(`global ${describe(name)}`, `one of ${[...globals.keys()].join(", ")}`);
+    push(globals.get(name));
+  };
+  const call = ([called, args]: readonly unknown[]) => {
+    if (typeof called !== "function" || !Array.isArray(args)) return refuse("a call of no function", "one of torch's");
+    push(called(args));
+  };
   const build = ([state]: readonly unknown[]) => {
     const known = state instanceof Map && state.size === 1 && state.has("_metadata");
     if (!known || !top(Map)) refuse("an object with a state", "a dict with _metadata");

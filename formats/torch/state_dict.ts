@@ -2,7 +2,7 @@ import { FormatError } from "../format_error.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "../safetensors_dtype.ts";
 import { ByteCursor } from "./byte_cursor.ts";
-import { describe, PickleList, type PickleWorld, readPickle } from "./pickle.ts";
+import { describe, PickleList, readPickle } from "./pickle.ts";
 import { openStoredZip } from "./stored_zip.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
@@ -16,8 +16,18 @@ class StorageType {
   constructor(readonly dtype: SafetensorsDType) {}
 }
 
-/** torch's names of the dtypes that are read. */
-const STORAGES: Record<string, SafetensorsDType> = { Float: "F32", Double: "F64", Int: "I32", Long: "I64", Byte: "U8" };
+/** All that the pickle of a state dict names (torch/_utils.py). */
+const GLOBALS = new Map<string, unknown>([
+  ["collections OrderedDict", orderedDict],
+  ["torch._utils _rebuild_tensor", (args: Values) => rebuildTensor([...args, false, new Map()])], // before 0.4
+  ["torch._utils _rebuild_tensor_v2", rebuildTensor],
+  ["torch._utils _rebuild_parameter", ([tensor]: Values) => tensor],
+  ["torch FloatStorage", new StorageType("F32")],
+  ["torch DoubleStorage", new StorageType("F64")],
+  ["torch IntStorage", new StorageType("I32")],
+  ["torch LongStorage", new StorageType("I64")],
+  ["torch ByteStorage", new StorageType("U8")],
+]);
 
 /** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
@@ -52,9 +62,7 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
   let room = bytes.length;
   for (const [name, view] of root) {
     const what = `state dict, ${describe(name)}`;
-    if (typeof name !== "string" || !(view instanceof View)) {
-      return refuse(what, describe(view), "a tensor with a name");
-    }
+    if (!(view instanceof View)) return refuse(what, describe(view), "a tensor");
     const { count, inOrder } = layOut(what, view);
     const { dtype, data } = view.storage;
     if (!inOrder) room -= count * DTYPES[dtype].bytes;
@@ -75,7 +83,7 @@ function readZip(bytes: Uint8Array): unknown {
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
   const storages: Storages = new Map();
-  const root = readPickle(new ByteCursor(read("data.pkl")), torchWorld(storages));
+  const root = readPickle(new ByteCursor(read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
   for (const [key, storage] of storages) fill(storage, read(`data/${key}`));
   return root;
 }
@@ -84,22 +92,20 @@ function readZip(bytes: Uint8Array): unknown {
 function readLegacy(bytes: Uint8Array): unknown {
   const cursor = new ByteCursor(bytes, LEGACY.length);
   const storages: Storages = new Map();
-  const [protocol, machine, root, keys] = Array.from({ length: 4 }, () => readPickle(cursor, torchWorld(storages)));
+  const read = () => readPickle(cursor, GLOBALS, (id) => findStorage(storages, id));
+  const [protocol, machine, root, keys] = [read(), read(), read(), read()];
   if (protocol !== LEGACY_PROTOCOL || !(machine instanceof Map) || machine.get("little_endian") !== true) {
     refuse("torch file", `protocol ${describe(protocol)}`, `${LEGACY_PROTOCOL}, little_endian`);
   }
   for (const key of keys instanceof PickleList ? keys.items : []) {
-    const storage = storages.get(key as string) ??
-      refuse("torch file", `storage ${describe(key)}`, "each tensor's, once");
+    const storage = storages.get(key as string) ?? refuse("torch file", `storage ${describe(key)}`, "a tensor's, once");
     storages.delete(key as string);
     const length = cursor.uint(8);
     if (length !== storage.length) refuse("storage in a torch file", `${length} numbers`, `${storage.length}`);
     fill(storage, cursor.take(length * DTYPES[storage.dtype].bytes));
   }
   const left = bytes.length - cursor.at;
-  if (storages.size + left > 0) {
-    refuse("torch file's end", `${storages.size} storages and ${left} bytes to come`, "none");
-  }
+  if (storages.size + left > 0) refuse("torch file's end", `${storages.size} storages, ${left} bytes more`, "no more");
   return root;
 }
 
@@ -111,37 +117,28 @@ function fill(storage: Storage, bytes: Uint8Array): void {
   storage.data = new array(new Uint8Array(bytes).buffer);
 }
 
-/** All that the pickle of a state dict names (torch/_utils.py). */
-function torchWorld(storages: Storages): PickleWorld {
-  return {
-    globals: new Map<string, unknown>([
-      ["collections OrderedDict", orderedDict],
-      ["torch._utils _rebuild_tensor", (args: Values) => rebuildTensor([...args, false, new Map()])], // before 0.4
-      ["torch._utils _rebuild_tensor_v2", rebuildTensor],
-      ["torch._utils _rebuild_parameter", ([tensor]: Values) => tensor],
-      ...Object.entries(STORAGES).map(([name, dtype]) => [`torch ${name}Storage`, new StorageType(dtype)] as const),
-    ]),
-    persistent(id) {
-      const [kind, type, key, device, length, view] = Array.isArray(id) ? id : [];
-      const texts = kind === "storage" && typeof key === "string" && typeof device === "string";
-      if (!texts || !(type instanceof StorageType) || !isSize(length) || (view ?? null) !== null) {
-        return refuse("persistent id in a torch file", describe(id), "type, key, device and length of a storage");
-      }
-      const storage = storages.get(key) ?? new Storage(type.dtype, length);
-      if (storage.dtype !== type.dtype || storage.length !== length) {
-        refuse(`storage ${describe(key)}`, `${length} ${type.dtype}`, `${storage.length} ${storage.dtype}, as before`);
-      }
-      storages.set(key, storage);
-      return storage;
-    },
-  };
+/** The storage of ("storage", type, key, device, length), to be filled; legacy files may say a view, None. */
+function findStorage(storages: Storages, id: unknown): Storage {
+  const [kind, type, key, device, length, view] = Array.isArray(id) ? id : [];
+  const texts = kind === "storage" && typeof key === "string" && typeof device === "string";
+  if (!texts || !(type instanceof StorageType) || !isSize(length) || (view ?? null) !== null) {
+    return refuse("persistent id in a torch file", describe(id), "type, key, device and length of a storage");
+  }
+  const storage = storages.get(key) ?? new Storage(type.dtype, length);
+  if (storage.dtype !== type.dtype || storage.length !== length) {
+    refuse(`storage ${describe(key)}`, `${length} ${type.dtype}`, `${storage.length} ${storage.dtype}, as before`);
+  }
+  storages.set(key, storage);
+  return storage;
 }
 
 function orderedDict([list, ...rest]: Values): Map<unknown, unknown> {
   // Python 2 gives a list of pairs. It is emptied, for many calls could name one long list.
   const pairs = list instanceof PickleList ? list.items.splice(0) : list === undefined ? [] : [null];
-  const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : null);
-  if (rest.length > 0 || entries.includes(null)) refuse("OrderedDict in a torch file", "others", "a list of pairs");
+  const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : [null]);
+  if (rest.length > 0 || entries.some(([key]) => typeof key !== "string")) {
+    refuse("OrderedDict in a torch file", "other arguments", "a list of names and values");
+  }
   return new Map(entries as [unknown, unknown][]);
 }
 
@@ -149,11 +146,7 @@ function rebuildTensor([storage, offset, shape, strides, , hooks, ...rest]: Valu
   const plain = hooks instanceof Map && hooks.size === 0 && rest.length === 0;
   const sizes = isSize(offset) && isSizes(shape) && isSizes(strides) && shape.length === strides.length;
   if (!plain || !sizes || !(storage instanceof Storage)) {
-    return refuse(
-      "tensor in a torch file",
-      "other arguments",
-      "storage, offset, shape, a stride per axis and no hooks",
-    );
+    return refuse("tensor in a torch file", "other arguments", "storage, offset, shape, strides and no hooks");
   }
   return new View(storage, offset, shape, strides);
 }

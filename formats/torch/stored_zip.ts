@@ -21,7 +21,7 @@ export function openStoredZip(bytes: Uint8Array): ReadonlyMap<string, () => Uint
   const directory = new ByteCursor(new ByteCursor(bytes, start).take(length!));
   const files = new Map<string, () => Uint8Array>();
   let total = 0;
-  while (directory.at < length!) {
+  while (files.size < count!) {
     const fields = readFields(directory, ENTRY);
     const [, , , , method, , , crc, packed, size, nameBytes, extraBytes, commentBytes, , , , offset] = fields;
     const name = directory.text(nameBytes!);
