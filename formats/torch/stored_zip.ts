@@ -42,11 +42,9 @@ export function openStoredZip(bytes: Uint8Array): ReadonlyMap<string, () => Uint
     });
   }
   // Files that share bytes could make a small zip hold more than there is memory.
-  if (files.size === count && total <= start!) return files;
-  throw new FormatError("zip", {
-    got: `${files.size} files of ${total} bytes`,
-    wanted: `${count} of at most ${start}`,
-  });
+  if (directory.at === length && total <= start!) return files;
+  const got = `${count} files of ${total} bytes, ${length! - directory.at} bytes of directory more`;
+  throw new FormatError("zip", { got, wanted: `at most ${start} bytes, and no more` });
 }
 
 function readFields(cursor: ByteCursor, { signature, fields }: typeof LOCAL): number[] {

@@ -258,6 +258,14 @@ Deno.test("a zip whose directory lies about a file is refused", () => {
   ) assertThrows(() => readTorchStateDict(withEntry(1, field, size, value)), FormatError, message);
 });
 
+Deno.test("a zip with more or fewer files than its end says is refused", () => {
+  for (const [count, message] of [[1, "bytes of directory more"], [3, "cut off"], [65535, "cut off"]] as const) {
+    const bytes = zip(dict({ weight: WEIGHT }));
+    new DataView(bytes.buffer).setUint16(bytes.length - 12, count, true);
+    assertThrows(() => readTorchStateDict(bytes), FormatError, message);
+  }
+});
+
 Deno.test("a zip with two files of one name, or files that share bytes, is refused", () => {
   const bytes = zip(dict({ weight: WEIGHT }), { "data/0": latin1(TWO), "data/1": latin1(TWO) });
   const twice = bytes.slice();
