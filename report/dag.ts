@@ -1,5 +1,5 @@
 import type { ReportStage } from "./model.ts";
-import { escapeHtml } from "./text.ts";
+import { entryOf, escapeHtml } from "./text.ts";
 
 const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
@@ -33,11 +33,6 @@ export function drawDag(stages: readonly ReportStage[]): string {
     `aria-label="Stages and what they read; the table below says the same">${edges.join("")}${
       all.map(drawBox).join("")
     }</svg>`;
-}
-
-/** What the children of a matrix have in common. */
-function entryOf(id: string): string {
-  return id.split("~")[0]!;
 }
 
 function readBy(stages: readonly ReportStage[]): string[] {

@@ -52,6 +52,12 @@ export interface ReportCurve {
   readonly rows: readonly LogRow[];
 }
 
+/** Logs whose charts are one. */
+export interface CurveGroup {
+  readonly title: string;
+  readonly runs: readonly { readonly label: string; readonly rows: readonly LogRow[] }[];
+}
+
 export interface ReportPicture {
   readonly title: string;
   readonly note: string;

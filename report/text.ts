@@ -3,6 +3,11 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** Of a stage's name, what the children of a matrix have in common. */
+export function entryOf(id: string): string {
+  return id.split("~")[0]!;
+}
+
 /** JSON that is safe within a script element. */
 export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
 import { collectArtifacts } from "../../../report/collect.ts";
 import { drawDag } from "../../../report/dag.ts";
-import type { Report } from "../../../report/model.ts";
+import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { sectionsOf } from "../../../report/sections.ts";
 import { escapeHtml, figure, scriptJson } from "../../../report/text.ts";
@@ -103,6 +103,34 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
     "bc",
     "a: its schedule cannot be shown: a page has room for 3 MB",
   ]);
+});
+
+Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
+  const metric = (value: number) => record([{ name: "FD", value, count: 4 }]);
+  const rows = Array.from({ length: 5_000 }, (_, i) => ({ step: i + 1, loss: 1, gradNorm: 1, learningRate: 1 }));
+  const report = {
+    ...NOTHING,
+    curves: ["train~a=1", "train~a=2", "other"].map((title) => ({ title, rows })),
+    metrics: [
+      { title: "score~a=1", record: metric(1) },
+      { title: "score~a=2", record: metric(2) },
+      { title: "score~a=3", record: { ...metric(3), seed: 4 } },
+    ],
+  };
+  const html = sectionsOf(report).map((section) => section.html).join("");
+  // The last comes first.
+  assertEquals([...html.matchAll(/<h3>(.*?)<\/h3>/g)].map(([, title]) => title), [
+    "score~a=3",
+    "score",
+    "train",
+    "other",
+  ]);
+  assertMatch(html, /<td><code>score~a=1<\/code><\/td><td><b>1<\/b>.*<code>score~a=2<\/code><\/td><td><b>2<\/b>/);
+  const [, data] = /id="data">(.*?)<\/script>/.exec(renderReport(report))!;
+  const groups: CurveGroup[] = JSON.parse(data!);
+  assertEquals(groups.map(({ runs }) => runs.map(({ label }) => label)), [["train~a=1", "train~a=2"], ["other"]]);
+  const kept = groups[0]!.runs[0]!.rows.map(({ step }) => step);
+  assert(kept.length <= 2_001 && kept.at(-1) === 5_000);
 });
 
 Deno.test("scores carry what they depend on", () => {
