@@ -61,7 +61,7 @@ Deno.test("run fails cleanly and works later when the disk is full", async (t) =
         const end = full.outcome.events.find(({ id, state }) => id === "fill" && state === "failed");
         assertMatch(end.message, /cannot write.*No space left/);
         assertStringIncludes(end.fix, "free some space");
-        assertEquals(project.list("small/outputs/demo"), ["noise"]);
+        assertEquals(project.shown("small/outputs/demo"), ["noise"]);
         assertEquals(project.list("small/store/tmp"), []);
 
         project.remove("small/ballast");

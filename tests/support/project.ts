@@ -63,8 +63,8 @@ export class Project implements AsyncDisposable {
   }
 
   /** What is below the folder of a pipeline's outputs beside its page: mostly its stages. */
-  shown(pipeline = "demo"): string[] {
-    return this.list(`outputs/${pipeline}`).filter((name) => name !== "report.html");
+  shown(outputs = "outputs/demo"): string[] {
+    return this.list(outputs).filter((name) => name !== "report.html");
   }
 
   /** All files below a folder, as sorted relative paths. */
