@@ -83,6 +83,8 @@ export interface StageProgress {
   latest(): Promise<SavedState | undefined>;
   /** Save a state. It counts only once it is complete on disk; the newest two are kept. */
   save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /** Whether so much time has passed since the last save, or without one since the stage began. */
+  isDue(everySeconds: number): boolean;
 }
 
 /** How far a stage has come; shown to the user. */

@@ -24,6 +24,10 @@ export const threadsParam = () =>
     ),
   );
 
+/** A kill costs so much work at most: a unit of work, such as a step or a batch of samples, is finished first. */
+export const saveEverySecondsParam = () =>
+  execution(z.number().min(0).max(86_400).default(600).describe("Most seconds between saves for resuming"));
+
 /** The params of a custom stage that computes on a device. */
 export function withDeviceParams(params: z.ZodObject): z.ZodObject {
   return params.safeExtend({ device: deviceParam(), threads: threadsParam() });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.ts";
+import { deviceParam, positiveInt, saveEverySecondsParam, threadsParam, weightsParam } from "./common.ts";
 import { samplerParams } from "./sample.ts";
 
 /** Params of kind `interpolate`. */
@@ -12,6 +12,7 @@ export const interpolateParams = z.strictObject({
   sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64),
+  saveEverySeconds: saveEverySecondsParam(),
   device: deviceParam(),
   threads: threadsParam(),
 });

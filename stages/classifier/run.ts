@@ -9,6 +9,7 @@ import { type Device, randomStream } from "../../tensor/mod.ts";
 import type { RunOf, SavedState, StageEnd } from "../contract.ts";
 import { writeClassifier } from "../shared/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
+import { isDueForSaving } from "../shared/due_for_saving.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -63,7 +64,7 @@ interface Subject {
 }
 
 async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
-  const { params: { batchSize, steps, learningRate, checkpointEvery }, progress, seed, stop } = context;
+  const { params: { batchSize, steps, learningRate }, progress, seed, stop } = context;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
@@ -107,7 +108,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
     }
     context.report({ done: step, total: steps, unit: "step", figures: { loss: loss.toFixed(3) } });
     await yieldToMessages();
-    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0) continue;
+    if (step !== steps && !stop.aborted && !isDueForSaving(step, context)) continue;
     const vectors = await bound.read() as Vectors;
     await progress.save(step, encodeState(vectors));
     if (step === steps) return vectors;

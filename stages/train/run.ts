@@ -4,6 +4,7 @@ import { countParameters } from "../../diffusion/unet/parameters.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
 import { writeCheckpoint } from "../shared/checkpoint.ts";
+import { isDueForSaving } from "../shared/due_for_saving.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -50,7 +51,7 @@ async function train(
   schedule: StoredSchedule,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const { steps, checkpointEvery } = params;
+  const { steps } = params;
   const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
@@ -76,7 +77,7 @@ async function train(
       context.report({ done: step, total: steps, unit: "step", images: params.batchSize, figures });
       await yieldToMessages();
       const done = step === steps;
-      if (!done && !stop.aborted && step % checkpointEvery !== 0) continue;
+      if (!done && !stop.aborted && !isDueForSaving(step, context)) continue;
       const state = await result.state();
       await progress.save(step, encodeState(state));
       lastSaved = step;

@@ -29,9 +29,9 @@ export async function decodeSavedImages(
 }
 
 /**
- * Whether so many finished images should be saved. A save writes all of them again, so saves thin out as they grow:
- * all of them together write a few times the final size, and a kill loses at most an eighth of the work.
+ * Whether so many finished images should be saved, whatever the time. A save writes all of them again, so these thin out
+ * as they grow: all of them together write a few times the final size, and a kill loses at most an eighth of the work.
  */
-export function isDueForSaving(done: number, lastSaved: number): boolean {
+export function hasGrownEnough(done: number, lastSaved: number): boolean {
   return done - lastSaved >= done / 8;
 }
