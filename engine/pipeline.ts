@@ -1,5 +1,6 @@
 import type { ArtifactType } from "../schemas/artifacts.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
+import type { Probe } from "../stages/contract.ts";
 import type { Kind } from "./kind.ts";
 import type { Origins } from "./load/origin.ts";
 
@@ -33,6 +34,7 @@ export interface Stage {
   readonly workGflop: number | undefined;
   /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
   readonly workShape?: readonly number[] | undefined;
+  readonly probe?: Probe | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
 }
