@@ -68,6 +68,11 @@ export interface Pipeline {
   readonly origins: Origins;
 }
 
+/** How many graphics cards a stage wants. */
+export function cardsOf({ gpu = 0 }: Resources): number {
+  return gpu === "required" ? 1 : gpu;
+}
+
 /** The stages that must be done before a stage can run. */
 export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs">): string[] {
   return [...Object.values(inputs).flat().map(({ stage }) => stage), ...needs];

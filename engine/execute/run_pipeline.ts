@@ -11,9 +11,13 @@ import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { EarlierNote } from "./earlier.ts";
+import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
+import { findGpus } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
+
+const NEVER = new AbortController().signal;
 
 export interface RunSummary {
   readonly status: RunStatus;
@@ -91,6 +95,14 @@ export async function runPipeline(
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (options.agree !== undefined) {
+    const cpus = navigator.hardwareConcurrency;
+    const { jobs = cpus, gpus = findGpus(), stop = NEVER, kill = NEVER } = options;
+    const capacity = { jobs, cpus, gpus: gpus.length };
+    const say = (message: string) => emit({ type: "note", message });
+    const refused = await options.agree(await foresee(plan, store, { capacity, say, stop, kill }));
+    if (refused.length > 0 && !isStopped()) return refuse(refused);
+  }
   using inUse = new DisposableStack();
   const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
   const marked = await lockStore(store, mark);

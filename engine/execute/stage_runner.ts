@@ -371,6 +371,7 @@ export class StageRunner {
       fromStep: fromStep ?? null,
       overheadMs: this.#execution.overheadMs(planned, durationMs) ?? null,
       durationMs,
+      probe: false,
     });
   }
 }

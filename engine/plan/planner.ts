@@ -378,7 +378,7 @@ export class Planner {
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.#store.results.byIdentity(identityKey).some((one) =>
-      one.extent !== null && one.extent <= step
+      one.extent === step
     );
     return { state: finished ? "extend" : "resume", fromStep: step };
   }
