@@ -1,4 +1,13 @@
-import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
+import {
+  findRuns,
+  type Forecast,
+  forecastPlan,
+  lookAhead,
+  mayWork,
+  type PlannedStage,
+  type Runs,
+  totalOf,
+} from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_MODE_OPTION, CACHE_OPTION, type CacheArguments, namesCache, openCacheFor } from "../cache.ts";
 import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
@@ -9,6 +18,7 @@ import { formatForecast, formatReasons, formatState } from "../format/reasons.ts
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
+import { describeOutlook } from "../outlook.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
 import {
   collect,
@@ -50,6 +60,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const forecasts = forecastPlan(plan, opened.store);
       const capacity = capacityOf(options.jobs);
       const total = totalOf(plan, forecasts, capacity);
+      const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
       const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
@@ -63,6 +74,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           }),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: totalToJson(total, capacity),
+          long: outlook.long,
+          cardless: outlook.cardless,
           rights: rightsToJson(rights),
         });
         return;
@@ -70,6 +83,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       for (const [id, reason] of pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
       printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
       printLine(summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
+      for (const line of describeOutlook(outlook, pipeline)) printLine(line);
       for (const line of formatRights(rights)) printLine(line);
     });
 }

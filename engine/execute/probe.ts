@@ -34,13 +34,16 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
   while (true) {
     const forecasts = forecastPlan(plan, store);
     const outlook = lookAhead(plan, forecasts, options.capacity);
-    const next = options.stop.aborted || outlook.long !== undefined ? undefined : largestUnknown(plan, forecasts, tried);
+    const next = options.stop.aborted || outlook.long !== undefined
+      ? undefined
+      : largestUnknown(plan, forecasts, tried);
     if (next === undefined) return outlook;
     tried.add(next.name);
     const { stages } = next;
     options.say(`trying a few steps of ${stages[0]!.stage.id}, since nothing like it has run here`);
     const took = await measure(stages[0]!, options);
-    if (took !== undefined) keep(took, stages, { pipeline: plan.pipeline, store });
+    if (took === undefined) options.say("that failed; how long it takes is not known");
+    else keep(took, stages, { pipeline: plan.pipeline, store });
   }
 }
 
@@ -99,8 +102,8 @@ async function measure({ stage, device }: PlannedStage, { say, stop, kill }: Pro
     };
     const { status } = await runInChild({ ...stage.kind, entry }, start, {
       folder,
-      readable: [],
-      writable: [],
+      readable: [start.progressFolder],
+      writable: [start.progressFolder],
       hosts: [],
       grants: await device!.grants(),
       timeoutMs: PROBE_MS,
