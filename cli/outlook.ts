@@ -1,4 +1,4 @@
-import { type Diagnostic, findGpus, type LongWork, type Outlook, type Pipeline, type PlannedStage } from "noiseline";
+import { type Diagnostic, findGpus, type LongWork, type Outlook, type Pipeline } from "noiseline";
 import { askYes, canAsk } from "./ask.ts";
 import { formatDuration } from "./format/duration.ts";
 import { printError } from "./io.ts";

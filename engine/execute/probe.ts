@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { encode } from "../fingerprint/encode.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type Forecast, forecastPlan } from "../plan/forecast.ts";
-import { lookAhead, type Outlook } from "../plan/outlook.ts";
-import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
+import { askedAbout, lookAhead, type Outlook } from "../plan/outlook.ts";
+import type { Plan, PlannedStage } from "../plan/plan.ts";
 import type { Capacity } from "../plan/total.ts";
 import { runInChild } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
@@ -42,8 +42,8 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
     const { stages } = next;
     options.say(`trying a few steps of ${stages[0]!.stage.id}, since nothing like it has run here`);
     const took = await measure(stages[0]!, options);
-    if (took === undefined) options.say("that failed; how long it takes is not known");
-    else keep(took, stages, { pipeline: plan.pipeline, store });
+    if (took !== undefined) keep(took, stages, { pipeline: plan.pipeline, store });
+    else if (!options.stop.aborted) options.say("that failed; how long it takes is not known");
   }
 }
 
@@ -53,15 +53,13 @@ interface Alike {
   readonly stages: readonly PlannedStage[];
 }
 
-/** What is computed on a card is asked about by nobody, so it needs no probe. */
 function largestUnknown(
   plan: Plan,
   forecasts: ReadonlyMap<string, Forecast>,
   tried: ReadonlySet<string>,
 ): Alike | undefined {
-  const unknown = [...plan.stages.values()].filter((planned) =>
-    mayWork(planned) && planned.stage.probe !== undefined && planned.device?.card === false &&
-    forecasts.get(planned.stage.id)?.known === false
+  const unknown = askedAbout(plan).filter(({ stage, device }) =>
+    stage.probe !== undefined && device !== undefined && forecasts.get(stage.id)?.known === false
   );
   const groups = Map.groupBy(
     unknown,
@@ -110,7 +108,8 @@ async function measure({ stage, device }: PlannedStage, { say, stop, kill }: Pro
       memoryLimit: undefined,
       env: {},
       stop,
-      kill,
+      // It has nothing to save.
+      kill: AbortSignal.any([stop, kill]),
       emit: (event) => {
         if (event.type !== "progress") return;
         rate.note(event.update);

@@ -1,6 +1,6 @@
 import { cardsOf, predecessorsOf } from "../pipeline.ts";
 import type { Forecast } from "./forecast.ts";
-import { mayWork, type Plan } from "./plan.ts";
+import { mayWork, type Plan, type PlannedStage } from "./plan.ts";
 import { type Capacity, totalOf } from "./total.ts";
 
 const HOUR_MS = 3_600_000;
@@ -21,19 +21,23 @@ export interface Outlook {
   readonly cardless: LongWork | undefined;
 }
 
+/** The stages that compute for whoever starts the run to agree to: not those on a card, and not work that goes on. */
+export function askedAbout(plan: Plan): PlannedStage[] {
+  const agreed = new Set<string>();
+  return [...plan.stages].flatMap(([id, planned]) => {
+    // Whoever let a stage run until it saved has agreed to it and to what reads it.
+    if (planned.state === "resume" || predecessorsOf(planned.stage).some((one) => agreed.has(one))) agreed.add(id);
+    return agreed.has(id) || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
+  });
+}
+
 /** What the forecasts of a plan mean for whoever starts it. */
 export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity): Outlook {
-  const agreed = new Set<string>();
-  const [open, cardless]: [string[], string[]] = [[], []];
-  for (const [id, planned] of plan.stages) {
-    const { stage, device } = planned;
-    // Whoever let a stage run until it saved has agreed to it and to what reads it.
-    if (planned.state === "resume" || predecessorsOf(stage).some((one) => agreed.has(one))) agreed.add(id);
-    if (!mayWork(planned) || device?.card === true) continue;
-    if (!agreed.has(id)) open.push(id);
-    if (device !== undefined && cardsOf(stage.resources) > 0) cardless.push(id);
-  }
-  const longerThan = (limitMs: number, ids: readonly string[]): LongWork | undefined => {
+  const cardless = [...plan.stages.values()].filter((planned) =>
+    mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
+  );
+  const longerThan = (limitMs: number, all: readonly PlannedStage[]): LongWork | undefined => {
+    const ids = all.map(({ stage }) => stage.id);
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
     if (totalMs <= limitMs) return undefined;
     const known = ids.flatMap((id) => {
@@ -43,5 +47,5 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
     const stages = known.filter(({ durationMs }) => durationMs > totalMs / 100);
     return { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) };
   };
-  return { long: longerThan(24 * HOUR_MS, open), cardless: longerThan(HOUR_MS, cardless) };
+  return { long: longerThan(24 * HOUR_MS, askedAbout(plan)), cardless: longerThan(HOUR_MS, cardless) };
 }
