@@ -56,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
-      const { agreeFor } = await import("../outlook.ts");
+      const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
@@ -76,11 +76,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const cache = await openCacheFor(options, { warn, stop: signals.stop });
       const askForGrants = questionFor(json, signals.stop);
       const say = (message: string) => emit({ type: "note", message });
-      const agree = options.yes ? undefined : agreeFor(pipeline, { json, say, stop: signals.stop });
       const result = await runPipeline(pipeline, store, {
         grants,
         ...(askForGrants === undefined ? {} : { askForGrants }),
-        ...(agree === undefined ? {} : { agree }),
+        ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         cache,
         targets: loaded.targets,
         force,

@@ -14,10 +14,8 @@ import { EarlierNote } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
-import { findGpus } from "./slots.ts";
+import { capacityOf } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
-
-const NEVER = new AbortController().signal;
 
 export interface RunSummary {
   readonly status: RunStatus;
@@ -96,11 +94,9 @@ export async function runPipeline(
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
   if (options.agree !== undefined) {
-    const cpus = navigator.hardwareConcurrency;
-    const { jobs = cpus, gpus = findGpus(), stop = NEVER, kill = NEVER } = options;
-    const capacity = { jobs, cpus, gpus: gpus.length };
     const say = (message: string) => emit({ type: "note", message });
-    const refused = await options.agree(await foresee(plan, store, { capacity, say, stop, kill }));
+    const { agree, stop = new AbortController().signal } = options;
+    const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
     if (refused.length > 0 && !isStopped()) return refuse(refused);
   }
   using inUse = new DisposableStack();

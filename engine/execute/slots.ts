@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../pipeline.ts";
+import type { Capacity } from "../plan/total.ts";
 import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
 import { openRoot } from "../store/roots.ts";
 
@@ -32,6 +33,12 @@ export function findGpus(): string[] {
   } catch {
     return [];
   }
+}
+
+/** What a run has at hand. */
+export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
+  const cpus = navigator.hardwareConcurrency;
+  return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
 }
 
 function defaultLockFolder(): string {

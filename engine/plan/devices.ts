@@ -39,7 +39,6 @@ export class StageDevices {
       code: "device",
       message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
       got: `device ${name}: ${reason}`,
-      wanted: "tensorflow-gpu, or webgpu on a real adapter",
       fix: "set up the card (deno task doctor tells how), or write gpu: 1 to compute without one",
     });
   }

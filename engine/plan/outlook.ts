@@ -36,16 +36,12 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
   const cardless = [...plan.stages.values()].filter((planned) =>
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
-  const longerThan = (limitMs: number, all: readonly PlannedStage[]): LongWork | undefined => {
-    const ids = all.map(({ stage }) => stage.id);
+  const longerThan = (limitMs: number, planned: readonly PlannedStage[]): LongWork | undefined => {
+    const ids = planned.map(({ stage }) => stage.id);
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
-    if (totalMs <= limitMs) return undefined;
-    const known = ids.flatMap((id) => {
-      const forecast = forecasts.get(id)!;
-      return forecast.known ? [{ id, durationMs: forecast.durationMs }] : [];
-    });
-    const stages = known.filter(({ durationMs }) => durationMs > totalMs / 100);
-    return { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) };
+    const stages = ids.map((id) => ({ id, durationMs: 0, ...forecasts.get(id) }))
+      .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
+    return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
   };
   return { long: longerThan(24 * HOUR_MS, askedAbout(plan)), cardless: longerThan(HOUR_MS, cardless) };
 }

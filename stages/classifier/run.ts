@@ -9,7 +9,6 @@ import { type Device, randomStream } from "../../tensor/mod.ts";
 import type { RunOf, SavedState, StageEnd } from "../contract.ts";
 import { writeClassifier } from "../shared/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
-import { isDueForSaving } from "../shared/due_for_saving.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -64,7 +63,8 @@ interface Subject {
 }
 
 async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
-  const { params: { batchSize, steps, learningRate }, progress, seed, stop } = context;
+  const { params, progress, seed, stop } = context;
+  const { batchSize, steps, learningRate, checkpointEvery = Infinity, saveEverySeconds } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
@@ -108,7 +108,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
     }
     context.report({ done: step, total: steps, unit: "step", figures: { loss: loss.toFixed(3) } });
     await yieldToMessages();
-    if (step !== steps && !stop.aborted && !isDueForSaving(step, context)) continue;
+    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
     const vectors = await bound.read() as Vectors;
     await progress.save(step, encodeState(vectors));
     if (step === steps) return vectors;

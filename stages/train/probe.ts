@@ -17,12 +17,8 @@ const run: StageRun = async (context) => {
   const { imageSize, inChannels, outChannels, classes } = network;
   const variance = outChannels > inChannels ? "learned" : "fixedlarge";
   const params = trainParams.parse({ steps: STEPS, batchSize: count, variance });
-  const shape = [count, imageSize, imageSize, inChannels] as const;
-  const images = {
-    shape,
-    pixels: new Uint8Array(shape.reduce((product, one) => product * one, 1)),
-    labels: new Uint8Array(count),
-  };
+  const pixels = new Uint8Array(count * imageSize ** 2 * inChannels);
+  const images = { shape: [count, imageSize, imageSize, inChannels] as const, pixels, labels: new Uint8Array(count) };
   const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
   const told = classes === undefined ? {} : { classes };
   await withDevice(context, async (device) => {

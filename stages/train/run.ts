@@ -4,7 +4,6 @@ import { countParameters } from "../../diffusion/unet/parameters.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
 import { writeCheckpoint } from "../shared/checkpoint.ts";
-import { isDueForSaving } from "../shared/due_for_saving.ts";
 import { failedBy } from "../shared/failed.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -51,7 +50,7 @@ async function train(
   schedule: StoredSchedule,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const { steps } = params;
+  const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;
   const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
@@ -77,7 +76,7 @@ async function train(
       context.report({ done: step, total: steps, unit: "step", images: params.batchSize, figures });
       await yieldToMessages();
       const done = step === steps;
-      if (!done && !stop.aborted && !isDueForSaving(step, context)) continue;
+      if (!done && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
       const state = await result.state();
       await progress.save(step, encodeState(state));
       lastSaved = step;

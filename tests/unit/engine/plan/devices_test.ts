@@ -79,7 +79,6 @@ Deno.test("a stage that requires a card is refused before anything runs where it
   8 |     resources: { gpu: required }
     |                       ^^^^^^^^
   got:    device fast: told so
-  wanted: tensorflow-gpu, or webgpu on a real adapter
   fix:    set up the card (deno task doctor tells how), or write gpu: 1 to compute without one`].map((one) =>
       one.replace("p.yaml", join(folder.path, "p.yaml"))
     ),
