@@ -53,6 +53,10 @@ function probeName({ stage, device }: PlannedStage): string {
   return JSON.stringify([stage.probe, device!.numerics]);
 }
 
+/** What a probe reads, writes and goes on from. */
+const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, downloads: null };
+const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: () => {} };
+
 /** @returns undefined where it failed: then the run itself tells why */
 async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOptions) {
   const { entry, params, stepGflop } = stage.probe!;
@@ -63,13 +67,16 @@ async function measure({ stage, device }: PlannedStage, { say, stop }: ProbeOpti
   const rate = new RateMeter();
   let steps = 0;
   const started = performance.now();
-  const { status } = await runInChild({ ...stage.kind, entry }, {
-    ...{ params: { ...params, threads: stage.params["threads"] }, seed: 0, device: { name, numerics } },
-    ...{ inputs: {}, outputs: {}, progressFolder, progressLimit: 0, packages: {}, downloads: null },
-  }, {
-    ...{ folder, readable: [progressFolder], writable: [progressFolder], hosts: [], grants: await grants(), env: {} },
+  const start = { ...NOTHING, params: { ...params, threads: stage.params["threads"] }, progressFolder };
+  const { status } = await runInChild({ ...stage.kind, entry }, { ...start, device: { name, numerics } }, {
+    ...BARE,
+    folder,
+    readable: [progressFolder],
+    writable: [progressFolder],
+    grants: await grants(),
+    stop,
     // It has nothing to save.
-    ...{ timeoutMs: PROBE_MS, memoryLimit: undefined, stop, kill: stop, log: () => {} },
+    kill: stop,
     emit: (event) => {
       if (event.type !== "progress") return;
       rate.note(event.update);
