@@ -23,7 +23,7 @@ export type { Binding, Pipeline, Stage } from "./engine/pipeline.ts";
 export { mayWork } from "./engine/plan/plan.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
-export { lookAhead, type LongWork, type Outlook } from "./engine/plan/outlook.ts";
+export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { Grants } from "./engine/process/grants.ts";

@@ -104,7 +104,7 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export type { ResultFacts } from "./engine/plan/result_facts.ts";
-export { lookAhead, type LongWork, type Outlook } from "./engine/plan/outlook.ts";
+export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
