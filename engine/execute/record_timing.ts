@@ -7,22 +7,13 @@ import type { Store } from "../store/store.ts";
 /** Keep how long a stage took, or a little of its work. */
 export function recordTiming(
   store: Store,
-  pipeline: Pipeline,
-  { stage, fromStep, device }: PlannedStage,
+  { name: pipeline }: Pipeline,
+  planned: PlannedStage,
   took: Pick<Timing, "durationMs" | "overheadMs"> & Partial<Timing>,
 ): void {
-  store.timings.add({
-    pipeline: pipeline.name,
-    stage: stage.id,
-    kind: stage.kind.name,
-    numerics: device?.numerics ?? null,
-    machine: machineClass(),
-    workGflop: stage.workGflop ?? null,
-    workShape: stage.workShape ?? null,
-    likeness: stage.likeness ?? null,
-    extent: stage.extent ?? null,
-    fromStep: fromStep ?? null,
-    probe: false,
-    ...took,
-  });
+  const { stage, fromStep = null, device } = planned;
+  const { id, kind, workGflop = null, workShape = null, likeness = null, extent = null } = stage;
+  const what = { pipeline, stage: id, kind: kind.name, workGflop, workShape, likeness, extent, fromStep };
+  const numerics = device?.numerics ?? null;
+  store.timings.add({ ...what, numerics, machine: machineClass(), probe: false, ...took });
 }

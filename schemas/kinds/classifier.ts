@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution } from "../roles.ts";
-import { deviceParam, positiveInt, saveEverySecondsParam, threadsParam } from "./common.ts";
+import { longRunningParams, positiveInt } from "./common.ts";
 
 /** Params of kind `classifier`. */
 export const classifierParams = z.strictObject({
@@ -11,9 +11,7 @@ export const classifierParams = z.strictObject({
   checkpointEvery: execution(
     positiveInt(10_000_000).optional().describe("Also save for resuming after so many steps; default: by time alone"),
   ),
-  saveEverySeconds: saveEverySecondsParam(),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type ClassifierParams = z.output<typeof classifierParams>;

@@ -15,9 +15,14 @@ export const threadsParam = () =>
     ),
   );
 
-/** A kill costs so much work at most: a unit of work, such as a step or a batch of samples, is finished first. */
-export const saveEverySecondsParam = () =>
-  execution(z.number().min(0).max(86_400).default(600).describe("Most seconds between saves for resuming"));
+/** How a kind runs that computes for long. A kill costs so much work at most, once a step or batch of it is finished. */
+export const longRunningParams = () => ({
+  saveEverySeconds: execution(
+    z.number().min(0).max(86_400).default(600).describe("Most seconds between saves for resuming"),
+  ),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
 
 /** The params of a custom stage that computes on a device. */
 export function withDeviceParams(params: z.ZodObject): z.ZodObject {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, extent, legacy } from "../roles.ts";
-import { deviceParam, positiveInt, saveEverySecondsParam, threadsParam } from "./common.ts";
+import { longRunningParams, positiveInt } from "./common.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
 export const modelParams = z.strictObject({
@@ -98,9 +98,7 @@ export const trainParams = z.strictObject({
   checkpointEvery: execution(
     positiveInt(100_000_000).optional().describe("Also save for resuming after so many steps; default: by time alone"),
   ),
-  saveEverySeconds: saveEverySecondsParam(),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type ModelParams = z.output<typeof modelParams>;
