@@ -137,6 +137,8 @@ export const timingSchema = z.strictObject({
   /** Of the duration, what does not grow with the work, where reports of progress tell. */
   overheadMs: z.number().nullable().default(null),
   durationMs: z.number(),
+  /** Of a probe: a little of the work of the stage, done to make a forecast. */
+  probe: z.boolean().default(false),
 });
 
 /** How far a stage is that runs, for whoever looks on from another process. */

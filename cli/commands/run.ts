@@ -32,6 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("-y, --yes", "start also what takes more than a day on this machine, without a question")
     .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
@@ -57,6 +58,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
+      const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
@@ -75,9 +77,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const cache = await openCacheFor(options, { warn, stop: signals.stop });
       const askForGrants = questionFor(json, signals.stop);
+      const say = (message: string) => emit({ type: "note", message });
       const result = await runPipeline(pipeline, store, {
         grants,
         ...(askForGrants === undefined ? {} : { askForGrants }),
+        ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         cache,
         targets: loaded.targets,
         force,

@@ -1,8 +1,10 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { findGpus } from "../../engine/execute/slots.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metrics } from "../../schemas/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";
+import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz", "--set", "train.steps=3"];
@@ -36,4 +38,20 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the score"
     "sample may-run",
     "score may-run",
   ]);
+});
+
+Deno.test("cifar.yaml as it is says what it takes before it fetches anything, and starts with --yes", async () => {
+  if (skipUnless(findGpus().length === 0, "there is a card that may do it in days")) return;
+  await using project = newProject();
+  const refused = await project.cli(["run", "cifar.yaml"]);
+  assertEquals([refused.code, refused.stdout], [2, ""], refused.stderr);
+  // 3.8e18 FLOP take a processor of 10 to 1000 GFLOP/s months to years.
+  assertMatch(refused.stderr, /takes at least about ([\d.]+ years|\d+d \d+h) on this machine \(.*train /);
+  assertStringIncludes(refused.stderr, "make it smaller with --profile small; or");
+  assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
+
+  const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
+  await using running = project.start(["run", "cifar.yaml", ...options, "--json"]);
+  await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
+  running.signal("SIGKILL");
 });

@@ -25,6 +25,8 @@ Deno.test("formatDuration() takes the largest units that matter, and rounds over
     [2 * H + 10 * M, "2h 10m"],
     [47 * H + 59.6 * M, "2d 0h"],
     [3 * D + 4.4 * H, "3d 4h"],
+    [730 * D, "730d 0h"],
+    [1000 * D, "2.7 years"],
   ];
   for (const [ms, text] of wanted) assertEquals(formatDuration(ms), text, String(ms));
 });
