@@ -93,8 +93,9 @@ function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | u
     severity: "warning",
     param: ["timesteps"],
     message: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
-    got: `timesteps ${spec.timesteps}, whose x_T keeps ${priorKlBitsPerDim(tables).toExponential(2)} bits per ` +
-      "dimension of the image: little enough",
+    got:
+      `timesteps ${spec.timesteps}, though its x_T keeps only ${priorKlBitsPerDim(tables).toExponential(2)} bits per ` +
+      "dimension of the image",
     wanted: `timesteps above ${LONGER_THAN}`,
     fix: "use timesteps: 1250; a longer chain costs no time unless all of it is sampled",
   };
