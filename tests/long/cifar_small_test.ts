@@ -33,7 +33,7 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the page",
   // Both were drawn from the training on its way.
   for (const at of [20, 40]) {
     assert(figuresOf(project, `early-score~at=${at}`).includes("FD-classifier"));
-    const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/checkpoint.json`));
+    const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/config.json`));
     assertEquals(step, at);
   }
   assertStringIncludes((await project.cli(["plan", "cifar.yaml", ...OPTIONS])).stdout, "nothing to do");
