@@ -16,7 +16,7 @@ import { toScheduleSpec } from "../shared/schedule_spec.ts";
 /** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
 const MAX_PRIOR_BITS_PER_DIM = 1e-4;
 /** "T must be > 1000, so that x_T is normal": the rule for the schedules of latent diffusion. See docs/schedules.md. */
-const LONGER_THAN = 1_000;
+const shortestByRule = ({ name }: ScheduleSpec): number => name.startsWith("ldm/") ? 1_001 : 1;
 
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
 export function checkSchedule(params: ScheduleParams): CheckResult {
@@ -63,7 +63,7 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   const bits = priorKlBitsPerDim(tables);
   if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
   const normal = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
-  const smallest = normal && Math.max(normal, hasRule(spec) ? LONGER_THAN + 1 : 1);
+  const smallest = normal && Math.max(normal, shortestByRule(spec));
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [
     ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),
@@ -83,12 +83,8 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   };
 }
 
-function hasRule({ name }: ScheduleSpec): boolean {
-  return name.startsWith("ldm/");
-}
-
 function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
-  if (!hasRule(spec) || spec.timesteps > LONGER_THAN) return undefined;
+  if (spec.timesteps >= shortestByRule(spec)) return undefined;
   return {
     severity: "warning",
     param: ["timesteps"],
@@ -96,7 +92,7 @@ function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | u
     got:
       `timesteps ${spec.timesteps}, though its x_T keeps only ${priorKlBitsPerDim(tables).toExponential(2)} bits per ` +
       "dimension of the image",
-    wanted: `timesteps above ${LONGER_THAN}`,
+    wanted: "timesteps above 1000",
     fix: "use timesteps: 1250; a longer chain costs no time unless all of it is sampled",
   };
 }
