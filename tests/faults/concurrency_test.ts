@@ -12,7 +12,7 @@ stages:
   b: { uses: ./cook.ts, with: { text: b } }
   c: { uses: ./cook.ts, inputs: { from: [a] } }
   d: { uses: ./cook.ts, inputs: { from: [b, c] } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
 `;
 
 Deno.test("run executes each stage once in total when two runs start at the same time", async () => {
@@ -105,7 +105,7 @@ Deno.test("run stops waiting for another run when it is interrupted itself", asy
 Deno.test("run starts no second stage when --jobs is 1 and another stage is at work", async () => {
   const file = "name: demo\nstages:\n  walk: { uses: ./walk.ts, with: { steps: 6, holdAt: 3 } }\n";
   await using project = new Project({ stages: ["walk"] });
-  project.write("p.yaml", `${file}  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }\n`);
+  project.write("p.yaml", `${file}  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }\n`);
   await using running = project.start(["run", "p.yaml", "--jobs", "1", "--json"]);
   await running.event(({ type, step }) => type === "stage-saved" && step === 3);
   running.signal("SIGINT");

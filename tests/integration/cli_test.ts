@@ -5,7 +5,7 @@ import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
 `;
 
 /** Every command with arguments that make it succeed. */

