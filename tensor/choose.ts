@@ -52,7 +52,7 @@ async function takeNamed(
   name: ConcreteDeviceName,
   { describe = (name, options) => IMPLEMENTATIONS[name].describe(options), tryOut, ...options }: ChooseOptions,
 ): Promise<ChosenDevice | NoDevice> {
-  const found = await tried(await describe(name, options), tryOut);
+  const found = await asTried(await describe(name, options), tryOut);
   const { available, reason, numerics, fix, card = false } = found;
   if (available) return { available, name, numerics: numerics ?? name, reason, card };
   return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists what this machine has" };
@@ -66,7 +66,7 @@ async function chooseBest(
     const looked = await describe(name, options);
     // A processor that plays a graphics card is slower than one that does not.
     const played = name === "webgpu" && looked.available && looked.card !== true;
-    const found = played ? looked : await tried(looked, tryOut);
+    const found = played ? looked : await asTried(looked, tryOut);
     const { available, reason, numerics, card = false } = found;
     if (available && !played) {
       const better = passedOver.length === 0 ? "" : `; better, but not here: ${list(passedOver)}`;
@@ -88,7 +88,7 @@ function list(devices: readonly DeviceDescription[]): string {
 }
 
 /** A device as it was described, or as one that is not available where it does not compute. */
-async function tried(device: DeviceDescription, tryOut: TryOut | undefined): Promise<DeviceDescription> {
+export async function asTried(device: DeviceDescription, tryOut: TryOut | undefined): Promise<DeviceDescription> {
   const trouble = device.available ? await tryOut?.(device) : undefined;
   return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
 }

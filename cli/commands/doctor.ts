@@ -2,15 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
-import {
-  chooseDevice,
-  describeDevices,
-  type DeviceDescription,
-  findGpus,
-  packageFolder,
-  parentDeathGuard,
-  tryDevice,
-} from "noiseline";
+import { chooseDevice, examineDevices, findGpus, packageFolder, parentDeathGuard, tryDevice } from "noiseline";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
@@ -36,7 +28,7 @@ export function makeCommand(): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (options) => {
       const findings = examine();
-      const devices = await Promise.all((await describeDevices()).map(tryAgain));
+      const devices = await examineDevices();
       const auto = await chooseDevice("auto", { tryOut: tryDevice });
       if (options.json) {
         printJson({ findings, devices, auto });
@@ -56,12 +48,6 @@ export function makeCommand(): AnyCommand {
         printLine(`${mark(false)}  ${[auto.warning.message, auto.warning.fix].filter(Boolean).join("; ")}`);
       }
     });
-}
-
-/** Whoever asks wants to know how it is now, so what came of it before does not count. */
-async function tryAgain(device: DeviceDescription): Promise<DeviceDescription> {
-  const trouble = device.available ? await tryDevice(device, { again: true }) : undefined;
-  return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
 }
 
 function examine(): Finding[] {

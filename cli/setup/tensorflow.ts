@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { computeOn, describeDevices, isRunning, tensorflowInstallation, tryDevice } from "noiseline";
+import { computeOn, examineDevices, isRunning, tensorflowInstallation } from "noiseline";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
@@ -96,9 +96,9 @@ async function tryOut(staged: Installation, say: (line: string) => void): Promis
 
 /** Say what came of it: the device as it is from now on. */
 async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
-  const device = (await describeDevices()).find(({ name }) => name === (gpu ? "tensorflow-gpu" : "tensorflow"))!;
-  const { reason, fix } = device.available ? await tryDevice(device, { again: true }) ?? device : device;
-  say(`device ${device.name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
+  for (const { name, reason, fix } of await examineDevices([gpu ? "tensorflow-gpu" : "tensorflow"])) {
+    say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
+  }
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {

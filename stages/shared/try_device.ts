@@ -9,7 +9,9 @@ import { readIfThere } from "../../engine/store/reading.ts";
 import { openRoot } from "../../engine/store/roots.ts";
 import { ignoreTrouble } from "../../engine/store/trouble.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
-import type { DeviceDescription, DeviceTrouble } from "../../tensor/devices.ts";
+import { asTried } from "../../tensor/choose.ts";
+import { DEVICE_NAMES, type DeviceDescription, type DeviceTrouble } from "../../tensor/devices.ts";
+import { describeDevices } from "../../tensor/implementations.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/tensorflow/gpus.ts";
 import type { Installation } from "../../tensor/tensorflow/installation.ts";
@@ -54,6 +56,12 @@ export function tryDevice(device: DeviceDescription, options: TryOptions = {}): 
 
 function defaultFolder(): string {
   return join(Deno.env.get("XDG_CACHE_HOME") || join(homedir(), ".cache"), "noiseline", "devices");
+}
+
+/** Devices as they are now: whoever asks does not want to know what came of trying them before. */
+export async function examineDevices(wanted: readonly string[] = DEVICE_NAMES): Promise<DeviceDescription[]> {
+  const devices = (await describeDevices()).filter(({ name }) => wanted.includes(name));
+  return await Promise.all(devices.map((one) => asTried(one, (device) => tryDevice(device, { again: true }))));
 }
 
 async function judge(

@@ -14,7 +14,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUILTIN_KINDS, describeDevices, loadPipeline, tryDevice } from "noiseline";
+import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline";
 import { TextLineStream } from "../../bench/support/lines.ts";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
@@ -58,17 +58,14 @@ function add(row: Row): void {
 }
 
 async function findDevices(): Promise<DeviceName[]> {
-  const wanted = rehearse ? ["tensorflow", "webgpu"] : ["tensorflow-gpu", "webgpu"];
-  const found: DeviceName[] = [];
-  for (const device of (await describeDevices()).filter(({ name }) => wanted.includes(name))) {
-    const isCard = rehearse || device.card === true;
-    const trouble = device.available && isCard ? await tryDevice(device, { again: true }) : device;
-    if (trouble === undefined) found.push(device.name);
-    const why = [trouble?.reason, trouble?.fix].filter(Boolean).join("; ");
-    const result = trouble === undefined ? `${device.reason} (${device.numerics})` : `none: ${why}`;
-    add({ check: "device", on: device.name, result });
+  const seen = await examineDevices([rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
+  const found = seen.filter(({ available, card }) => available && (rehearse || card === true));
+  for (const device of seen) {
+    const { name: on, reason, numerics, fix } = device;
+    const why = fix === undefined ? reason : `${reason}; ${fix}`;
+    add({ check: "device", on, result: found.includes(device) ? `${reason} (${numerics})` : `none: ${why}` });
   }
-  return found;
+  return found.map(({ name }) => name);
 }
 
 async function checkParity(on: DeviceName): Promise<void> {
