@@ -86,7 +86,8 @@ async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
 /** Let it compute, on the processor where there is no card to be had: an addon that does not fit its library shows it. */
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
-  const trouble = await computeOn({ name: "tensorflow", numerics: "tensorflow" }, { installation: staged });
+  const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
+  const trouble = await computeOn(device, { installation: staged });
   if (trouble === undefined) return;
   throw new SetupFailure(
     `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
