@@ -13,6 +13,7 @@ interface Conv {
   readonly kernel: readonly [number, number];
   readonly stride: 1 | 2;
   readonly pad: "same" | "valid";
+  readonly averaged?: boolean;
 }
 
 /** Windows of 3x3; padding counts in neither kind. */
@@ -42,7 +43,7 @@ const valid = (conv: string, side: number, stride: 1 | 2 = 1): Conv => ({
   stride,
   pad: "valid",
 });
-const average: Pool = { pool: "average", stride: 1, pad: "same" };
+const averaged = (conv: string): Conv => ({ ...same(conv, 1), averaged: true });
 const max: Pool = { pool: "max", stride: 1, pad: "same" };
 const halve: Pool = { pool: "max", stride: 2, pad: "valid" };
 
@@ -52,7 +53,7 @@ const blockA = (fork: string): Fork => ({
     [same("branch1x1", 1)],
     [same("branch5x5_1", 1), same("branch5x5_2", 5)],
     [same("branch3x3dbl_1", 1), same("branch3x3dbl_2", 3), same("branch3x3dbl_3", 3)],
-    [average, same("branch_pool", 1)],
+    [averaged("branch_pool")],
   ],
 });
 
@@ -68,11 +69,11 @@ const blockC = (fork: string): Fork => ({
       same("branch7x7dbl_4", 7, 1),
       same("branch7x7dbl_5", 1, 7),
     ],
-    [average, same("branch_pool", 1)],
+    [averaged("branch_pool")],
   ],
 });
 
-const blockE = (fork: string, pool: Pool): Fork => {
+const blockE = (fork: string, pool: readonly Step[]): Fork => {
   const cross = (name: string): Fork => ({
     fork: "",
     branches: [[same(`${name}a`, 1, 3)], [same(`${name}b`, 3, 1)]],
@@ -83,7 +84,7 @@ const blockE = (fork: string, pool: Pool): Fork => {
       [same("branch1x1", 1)],
       [same("branch3x3_1", 1), cross("branch3x3_2")],
       [same("branch3x3dbl_1", 1), same("branch3x3dbl_2", 3), cross("branch3x3dbl_3")],
-      [pool, same("branch_pool", 1)],
+      pool,
     ],
   };
 };
@@ -124,8 +125,8 @@ const NETWORK: readonly Step[] = [
       [halve],
     ],
   },
-  blockE("Mixed_7b", average),
-  blockE("Mixed_7c", max),
+  blockE("Mixed_7b", [averaged("branch_pool")]),
+  blockE("Mixed_7c", [max, same("branch_pool", 1)]),
 ];
 
 function run(steps: readonly Step[], prefix: string, params: NamedTensors, input: tf.Tensor4D): tf.Tensor4D {
@@ -139,7 +140,8 @@ function run(steps: readonly Step[], prefix: string, params: NamedTensors, input
     } else {
       const name = prefix + step.conv;
       const sum = tf.conv2d(x, params[`${name}.kernel`] as tf.Tensor4D, step.stride, step.pad);
-      x = tf.relu(tf.add(sum, params[`${name}.bias`]!));
+      const biased = tf.add(sum, params[`${name}.bias`]!) as tf.Tensor4D;
+      x = tf.relu(step.averaged ? tf.avgPool(biased, 3, 1, "same") : biased);
     }
   }
   return x;
