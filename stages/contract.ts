@@ -46,6 +46,8 @@ export interface StageDevice {
   readonly numerics: string;
   /** What the device is and, where it was chosen, why no better one. */
   readonly reason: string;
+  /** Whether it computes on a real graphics card: `tensorflow-gpu`, or `webgpu` on an adapter that is no software. */
+  readonly card: boolean;
   /** Whether native code computes there, which no permission contains. */
   readonly native: boolean;
   /** Asked for once the stage's packages are installed. */

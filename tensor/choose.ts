@@ -1,11 +1,8 @@
-import { describeDevice, type DescribeOptions } from "./describe.ts";
 import type { ConcreteDeviceName, DeviceDescription, DeviceName } from "./devices.ts";
+import { type DescribeOptions, IMPLEMENTATIONS } from "./implementations.ts";
 
-/**
- * What `auto` takes, best first. `onnx-webgpu` is not among them: TF.js' own WebGPU backend is the better use of the same
- * hardware.
- */
-export const AUTO_ORDER = ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+/** What `auto` takes, best first. */
+export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 /** A device that can be opened here, and why it is this one. */
 export interface ChosenDevice {
@@ -14,6 +11,8 @@ export interface ChosenDevice {
   readonly numerics: string;
   /** What the device is; for `auto`, also why no better one. */
   readonly reason: string;
+  /** It computes on a real graphics card. */
+  readonly card: boolean;
 }
 
 export interface NoDevice {
@@ -39,20 +38,21 @@ export async function chooseDevice(name: DeviceName, options: ChooseOptions = {}
 
 async function takeNamed(
   name: ConcreteDeviceName,
-  { describe = describeDevice, ...options }: ChooseOptions,
+  { describe = (name, options) => IMPLEMENTATIONS[name].describe(options), ...options }: ChooseOptions,
 ): Promise<ChosenDevice | NoDevice> {
-  const { available, reason, numerics, fix } = await describe(name, options);
-  if (available) return { available, name, numerics: numerics ?? name, reason };
+  const { available, reason, numerics, fix, card = false } = await describe(name, options);
+  if (available) return { available, name, numerics: numerics ?? name, reason, card };
   return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists what this machine has" };
 }
 
 async function chooseBest({ describe = describeForAuto, ...options }: ChooseOptions): Promise<ChosenDevice | NoDevice> {
   const passedOver: string[] = [];
   for (const name of AUTO_ORDER) {
-    const { available, reason, numerics, software } = await describe(name, options);
-    if (available && software !== true) {
+    const { available, reason, numerics, card = false } = await describe(name, options);
+    // A processor that plays a graphics card is slower than one that does not.
+    if (available && (card || name !== "webgpu")) {
       const better = passedOver.length === 0 ? "" : `; better, but not here: ${passedOver.join("; ")}`;
-      return { available, name, numerics: numerics ?? name, reason: `${reason}${better}` };
+      return { available, name, numerics: numerics ?? name, reason: `${reason}${better}`, card };
     }
     passedOver.push(`${name} (${reason})`);
   }
@@ -68,5 +68,5 @@ async function describeForAuto(name: ConcreteDeviceName, options: DescribeOption
   if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
     return { name, available: false, reason: "no graphics processor", numerics: undefined };
   }
-  return await describeDevice(name, options);
+  return await IMPLEMENTATIONS[name].describe(options);
 }

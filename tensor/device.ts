@@ -36,7 +36,9 @@ export interface CompiledFunction {
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
   /**
    * Hand the values of some inputs over to the device, which keeps them where it computes: weights and optimizer state
-   * of a training loop, weights of a sampler. The arrays are the device's from then on: it may read them at each run and
+   * of a training loop, weights of a sampler. On `tensorflow-gpu` and `webgpu` they stay in the card's memory, so that
+   * a run moves its other inputs there and its other outputs back, and nothing else; `onnx` computes on the arrays
+   * themselves; `tensorflow` and `wasm` have copies. The arrays are the device's from then on: it may read them at each run and
    * write to them, so nobody else may write to them, and no other binding that does may be given them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;

@@ -1,14 +1,5 @@
 /** What a pipeline or a command line may name. `auto` is the best device that is available. */
-export const DEVICE_NAMES = [
-  "auto",
-  "tensorflow-gpu",
-  "onnx-cuda",
-  "webgpu",
-  "onnx",
-  "onnx-webgpu",
-  "tensorflow",
-  "wasm",
-] as const;
+export const DEVICE_NAMES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 export type DeviceName = typeof DEVICE_NAMES[number];
 
@@ -24,8 +15,8 @@ export interface DeviceDescription {
   readonly numerics: string | undefined;
   /** How to make it available, where that is one command or setting. */
   readonly fix?: string;
-  /** The processor plays a graphics processor: good for tests, and no choice of `auto`. */
-  readonly software?: boolean;
+  /** It computes on a real graphics card, which a `webgpu` that the processor plays does not. */
+  readonly card?: boolean;
 }
 
 /** Folders and variables that a process with few permissions needs for a device. Paths are absolute. */

@@ -14,9 +14,9 @@ export type {
 } from "./device.ts";
 export { AUTO_ORDER, chooseDevice } from "./choose.ts";
 export type { ChosenDevice, NoDevice } from "./choose.ts";
-export { describeDevices, grantsFor } from "./describe.ts";
 export { DEVICE_NAMES } from "./devices.ts";
 export type { ConcreteDeviceName, DeviceDescription, DeviceName, Grants } from "./devices.ts";
+export { describeDevices } from "./implementations.ts";
 export { onnxNumerics } from "./numerics.ts";
 export { onnxPackageFolder } from "./onnx/package.ts";
 export { openDevice } from "./open.ts";

@@ -2,16 +2,7 @@ import { z } from "zod";
 import { execution } from "../roles.ts";
 
 /** As in `tensor/devices.ts`, which this layer does not see; a test holds them together. */
-export const DEVICES = [
-  "auto",
-  "tensorflow-gpu",
-  "onnx-cuda",
-  "webgpu",
-  "onnx",
-  "onnx-webgpu",
-  "tensorflow",
-  "wasm",
-] as const;
+export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>

@@ -12,9 +12,9 @@ export async function findStageDevice({ device: wanted, threads }: DeviceParams)
   const { chooseDevice } = await import("../../tensor/choose.ts");
   const chosen = await chooseDevice(wanted, threads === undefined ? {} : { threads });
   if (chosen.available) {
-    const { name, numerics, reason } = chosen;
+    const { name, numerics, reason, card } = chosen;
     const native = name !== "wasm" && name !== "webgpu";
-    return { device: { name, numerics, reason, native, grants: () => grantsOf(name) } };
+    return { device: { name, numerics, reason, card, native, grants: () => grantsOf(name) } };
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
   return {
@@ -23,8 +23,8 @@ export async function findStageDevice({ device: wanted, threads }: DeviceParams)
 }
 
 async function grantsOf(name: ConcreteDeviceName): Promise<DeviceGrants> {
-  const { grantsFor } = await import("../../tensor/describe.ts");
-  return await grantsFor(name);
+  const { IMPLEMENTATIONS } = await import("../../tensor/implementations.ts");
+  return await IMPLEMENTATIONS[name].grants();
 }
 
 /**

@@ -19,10 +19,10 @@ export interface OnnxGraph {
 /** @throws Error when ONNX Runtime cannot load the model, or it has another number of inputs than one */
 export async function openOnnxGraph(
   model: Uint8Array,
-  { threads, provider = "cpu" }: { readonly threads: number; readonly provider?: "cpu" | "cuda" | "webgpu" },
+  { threads }: { readonly threads: number },
 ): Promise<OnnxGraph> {
   const session = await ort.InferenceSession.create(model, {
-    executionProviders: [provider],
+    executionProviders: ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,

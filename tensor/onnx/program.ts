@@ -5,11 +5,10 @@ import type { TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
-import { rewrite } from "./passes/rewrite.ts";
 import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
-import { openSession, type Session, type SessionOptions, stopsCopying } from "./session.ts";
+import { openSession, type Session, type SessionOptions } from "./session.ts";
 import { inputSignature, signatureOf, specOf } from "./specs.ts";
 
 /** A traced function in ONNX Runtime. */
@@ -42,13 +41,8 @@ export async function openProgram(
     const value = values[input.name];
     return value === undefined ? [] : [[input, value] as const];
   }));
-  const { provider = "cpu" } = options;
-  const biased = fuseBias(graph, viewed.outputs);
-  const fused = provider === "cpu" ? fuseContrib(graph, biased) : biased;
-  // What is given at a run crosses to a GPU each time; constants stay there.
-  const prepared = provider === "cpu"
-    ? await computeOnce(graph, viewed.inputs, fused, known, options)
-    : { outputs: withConstants(graph, fused, known), held: new Map() };
+  const fused = fuseContrib(graph, fuseBias(graph, viewed.outputs));
+  const prepared = await computeOnce(graph, viewed.inputs, fused, known, options);
 
   const free = viewed.inputs.filter((input) => !known.has(input));
   const held = byName(prepared.held);
@@ -92,15 +86,6 @@ async function computeOnce(
   return { outputs: split.outputs, held: new Map([...amongLive(known, split.outputs.values()), ...results]) };
 }
 
-function withConstants(
-  graph: Graph,
-  outputs: ReadonlyMap<string, Value>,
-  known: InputArrays,
-): ReadonlyMap<string, Value> {
-  const constants = [...known].map(([input, data]) => [input, graph.constant(input.type, input.shape, data)] as const);
-  return rewrite(graph, outputs, new Map(constants));
-}
-
 function amongLive(known: InputArrays, outputs: Iterable<Value>): InputArrays {
   const live = new Set(liveValues(outputs));
   return new Map([...known].filter(([input]) => live.has(input)));
@@ -115,6 +100,5 @@ function openGraph(
   outputs: ReadonlyMap<string, Value>,
   options: SessionOptions,
 ): Promise<Session> {
-  const model = serializeModel(inputs, outputs, { noTensor: stopsCopying(options.provider) });
-  return openSession(model, inputSignature(inputs), signatureOf(outputs), options);
+  return openSession(serializeModel(inputs, outputs), inputSignature(inputs), signatureOf(outputs), options);
 }

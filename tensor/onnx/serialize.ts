@@ -29,14 +29,10 @@ export const INPUT_PREFIX = "in:";
 export const OUTPUT_PREFIX = "out:";
 
 /**
- * An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart.
- * @param options.noTensor whether an output comes first that is no tensor: see `no_copies.ts`
+ * An ONNX ModelProto. Graph inputs and outputs carry the names given, after a prefix that keeps them apart; an output
+ * comes first that is no tensor (see `no_copies.ts`).
  */
-export function serializeModel(
-  inputs: readonly InputValue[],
-  outputs: ReadonlyMap<string, Value>,
-  { noTensor = false }: { readonly noTensor?: boolean } = {},
-): Uint8Array {
+export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyMap<string, Value>): Uint8Array {
   const names = new Map<Value, string>();
   const copies: [Value, string][] = [];
   for (const [name, value] of outputs) {
@@ -65,7 +61,7 @@ export function serializeModel(
   }
   for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
   const results = [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value));
-  if (noTensor) nodes.push(NO_TENSOR_NODE);
+  nodes.push(NO_TENSOR_NODE);
   const model = {
     irVersion: IR_VERSION,
     opsetImport: [{ domain: "", version: OPSET_VERSION }, { domain: CONTRIB.domain, version: CONTRIB.version }],
@@ -75,7 +71,7 @@ export function serializeModel(
       node: nodes,
       initializer: initializers,
       input: inputs.map((value) => valueInfo(nameOf(value), value)),
-      output: noTensor ? [NO_TENSOR_OUTPUT, ...results] : results,
+      output: [NO_TENSOR_OUTPUT, ...results],
     },
   };
   return onnx.ModelProto.encode(model).finish();

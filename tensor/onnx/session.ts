@@ -6,13 +6,9 @@ import { INPUT_PREFIX, OUTPUT_PREFIX } from "./serialize.ts";
 /** ONNX Runtime throws its errors too; printing them as well would break in on whoever handles them. */
 const FATAL = 4;
 
-/** Where ONNX Runtime computes; what a provider has no kernel for runs on the CPU. */
-export type Provider = "cpu" | "cuda" | "webgpu";
-
 export interface SessionOptions {
   readonly label: string;
   readonly threads: number;
-  readonly provider?: Provider;
 }
 
 /** A model that is loaded into ONNX Runtime. */
@@ -22,28 +18,23 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** Whether models for a provider have an output that is no tensor. Tried on the CPU alone. */
-export function stopsCopying(provider: Provider = "cpu"): boolean {
-  return provider === "cpu";
-}
-
 /**
- * Load a model whose inputs and outputs are those of the signatures, with the two prefixes before their names, and the
- * output that is no tensor where `stopsCopying` says so.
+ * Load a model whose inputs and outputs are those of the signatures, with the two prefixes before their names, and with
+ * an output that is no tensor.
  */
 export async function openSession(
   model: Uint8Array,
   inputs: Signature,
   outputs: Signature,
-  { label, threads, provider = "cpu" }: SessionOptions,
+  { label, threads }: SessionOptions,
 ): Promise<Session> {
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
       ort.InferenceSession.create(model, {
-        executionProviders: [provider],
-        // What the larger optimizations would find for the CPU is in the graph already: see `passes/fuse_contrib.ts`.
-        graphOptimizationLevel: provider === "cpu" ? "basic" : "all",
+        executionProviders: ["cpu"],
+        // What the larger optimizations would find is in the graph already: see `passes/fuse_contrib.ts`.
+        graphOptimizationLevel: "basic",
         executionMode: "sequential",
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -52,14 +43,10 @@ export async function openSession(
         logSeverityLevel: FATAL,
       }),
   );
-  const inPlace = stopsCopying(provider);
   return {
     async run(feeds, results) {
       const [read, written] = [tensorsOf(feeds, inputs, INPUT_PREFIX), tensorsOf(results, outputs, OUTPUT_PREFIX)];
-      await explain<unknown>(
-        `Cannot run "${label}"`,
-        () => inPlace ? runWithoutCopies(session, read, written) : session.run(read, written),
-      );
+      await explain(`Cannot run "${label}"`, () => runWithoutCopies(session, read, written));
     },
     release: () => session.release(),
   };

@@ -20,7 +20,7 @@ export function describeTensorflow(gpu: boolean, threads?: number): DeviceDescri
   }
   const engine = `TensorFlow ${installation.tensorflow}`;
   const reason = `${engine} on the ${gpu ? "GPU" : "CPU"}, op by op`;
-  return { name, available: true, reason, numerics: tensorflowNumerics(installation, threads) };
+  return { name, available: true, reason, numerics: tensorflowNumerics(installation, threads), card: gpu };
 }
 
 /** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */

@@ -2,11 +2,11 @@ import type { DeviceDescription } from "../devices.ts";
 import { ADAPTER_FIX, adapterName, isSoftware, requestAdapter, webgpuNumerics } from "./adapter.ts";
 
 /** What device `webgpu` is on this machine. It asks for an adapter, which loads the driver, but no TF.js. */
-export async function describeWebgpu(): Promise<DeviceDescription & { readonly software: boolean }> {
+export async function describeWebgpu(): Promise<DeviceDescription> {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {
     const reason = adapter.missing;
-    return { name: "webgpu", available: false, reason, fix: ADAPTER_FIX, numerics: undefined, software: false };
+    return { name: "webgpu", available: false, reason, fix: ADAPTER_FIX, numerics: undefined };
   }
   const software = isSoftware(adapter.info);
   const what = software ? "a processor that plays a graphics processor" : "WebGPU";
@@ -15,6 +15,6 @@ export async function describeWebgpu(): Promise<DeviceDescription & { readonly s
     available: true,
     reason: `TF.js on ${adapterName(adapter.info)}, ${what}`,
     numerics: webgpuNumerics(adapter.info),
-    software,
+    card: !software,
   };
 }

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
-import { describeDevice } from "../../tensor/describe.ts";
 import type { Device } from "../../tensor/device.ts";
 import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager/device.ts";
+import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 
 /** TF.js's own `cpu` backend as a device: what other tests compare with, so it is held to the same answers. */
@@ -18,9 +18,8 @@ export const PARITY_DEVICES: readonly ParityDeviceName[] = [
 /** Why a device cannot be opened here, or undefined when it can. */
 export async function whyAbsent(name: ParityDeviceName): Promise<string | undefined> {
   if (name === TFJS_CPU) return undefined;
-  const { available, reason } = await describeDevice(name);
-  if (!available) return reason;
-  return name === "onnx-webgpu" ? await whyNoAdapter() : undefined;
+  const { available, reason } = await IMPLEMENTATIONS[name].describe({});
+  return available ? undefined : reason;
 }
 
 /** Whether a device is absent, which then stands in the output as a step that is left out. */
@@ -30,24 +29,9 @@ export async function skipAbsent(t: Deno.TestContext, name: ParityDeviceName): P
   return absent !== undefined;
 }
 
-/**
- * ONNX Runtime brings its own WebGPU, which may refuse an adapter that Deno's takes, and says so when it is opened.
- * Every other failure is one of the device and is thrown.
- */
-async function whyNoAdapter(): Promise<string | undefined> {
-  try {
-    await (await openDevice("onnx-webgpu")).dispose();
-    return undefined;
-  } catch (error) {
-    const refused = /Failed to get a WebGPU adapter: ([^\n]*)/.exec(String(error));
-    if (refused === null) throw error;
-    return `ONNX Runtime's WebGPU refuses the adapters of this machine: ${refused[1]}`;
-  }
-}
-
 /** Whether a device is a graphics processor played by the processor. */
 export async function isSoftware(name: ParityDeviceName): Promise<boolean> {
-  return name !== TFJS_CPU && (await describeDevice(name)).software === true;
+  return name === "webgpu" && (await IMPLEMENTATIONS[name].describe({})).card === false;
 }
 
 /**

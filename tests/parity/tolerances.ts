@@ -49,7 +49,7 @@ const SUMMED_BACKWARDS = ["tile", "gather", "upsample"];
 const ROOTED = ["div", "sqrt", "rsqrt"];
 const TRANSCENDENTAL = ["exp", "log", "sin", "cos", "tanh", "sigmoid", "silu", "softmax", "timeEmbedding"];
 
-const GPUS: readonly ConcreteDeviceName[] = ["webgpu", "onnx-webgpu", "onnx-cuda", "tensorflow-gpu"];
+const GPUS: readonly ConcreteDeviceName[] = ["webgpu", "tensorflow-gpu"];
 
 /** What an output of an operation may be off on a device. */
 export function ruleFor(op: string, { terms }: ExpectedOutput, device: string): Rule {

@@ -10,7 +10,7 @@ function machineWith(present: Partial<Record<ConcreteDeviceName, Partial<DeviceD
     looked.push(name);
     const found = present[name];
     if (found === undefined) return { name, available: false, reason: `no ${name} here`, numerics: undefined };
-    return { name, available: true, reason: `a ${name}`, numerics: `${name}/1`, ...found };
+    return { name, available: true, reason: `a ${name}`, numerics: `${name}/1`, card: name === "webgpu", ...found };
   };
   return { describe, looked };
 }
@@ -25,7 +25,7 @@ Deno.test("auto takes the best device that is there", async () => {
   for (let first = 0; first < AUTO_ORDER.length; first++) {
     assertEquals(await takenBy(...AUTO_ORDER.slice(first)), AUTO_ORDER[first]);
   }
-  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx", "tensorflow", "wasm"]);
+  assertEquals(AUTO_ORDER, ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"]);
 });
 
 Deno.test("auto says what better devices lack and looks at no worse ones", async () => {
@@ -34,10 +34,10 @@ Deno.test("auto says what better devices lack and looks at no worse ones", async
     available: true,
     name: "onnx",
     numerics: "onnx/1",
-    reason: "a onnx; better, but not here: tensorflow-gpu (no tensorflow-gpu here); onnx-cuda (no onnx-cuda here); " +
-      "webgpu (no webgpu here)",
+    reason: "a onnx; better, but not here: tensorflow-gpu (no tensorflow-gpu here); webgpu (no webgpu here)",
+    card: false,
   });
-  assertEquals(looked, ["tensorflow-gpu", "onnx-cuda", "webgpu", "onnx"]);
+  assertEquals(looked, ["tensorflow-gpu", "webgpu", "onnx"]);
 });
 
 Deno.test("auto says nothing of others when the best is there", async () => {
@@ -46,22 +46,22 @@ Deno.test("auto says nothing of others when the best is there", async () => {
   assertEquals([chosen.reason, looked], ["a tensorflow-gpu", ["tensorflow-gpu"]]);
 });
 
-Deno.test("auto never takes a processor that plays a graphics processor, nor ONNX Runtime's own WebGPU", async () => {
-  const { describe } = machineWith({ webgpu: { software: true }, "onnx-webgpu": {}, wasm: {} });
+Deno.test("auto never takes a processor that plays a graphics card", async () => {
+  const { describe } = machineWith({ webgpu: { card: false }, wasm: {} });
   const chosen = await chooseDevice("auto", { describe });
   assert(chosen.available);
   assertEquals(chosen.name, "wasm");
   assert(chosen.reason.includes("webgpu (a webgpu)"), chosen.reason);
-  assertEquals(await takenBy("onnx-webgpu"), undefined);
 });
 
 Deno.test("a device that is named is taken or refused, whatever else there is", async () => {
-  const { describe, looked } = machineWith({ "tensorflow-gpu": {}, webgpu: { software: true } });
+  const { describe, looked } = machineWith({ "tensorflow-gpu": {}, webgpu: { card: false } });
   assertEquals(await chooseDevice("webgpu", { describe }), {
     available: true,
     name: "webgpu",
     numerics: "webgpu/1",
     reason: "a webgpu",
+    card: false,
   });
   assertEquals(await chooseDevice("wasm", { describe }), {
     available: false,

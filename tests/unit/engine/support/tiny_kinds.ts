@@ -87,7 +87,7 @@ export const computeKind = defineKind({
     machine.looks++;
     const found = machine.devices[name];
     if (found !== undefined) {
-      return { device: { name, ...found, reason: "told so", native: false, grants: async () => ({}) } };
+      return { device: { name, ...found, reason: "told so", card: false, native: false, grants: async () => ({}) } };
     }
     const message = `device "${name}" is not available: unplugged`;
     return { problem: { severity: "error", param: ["device"], message, fix: "plug it in" } };
