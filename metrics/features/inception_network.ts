@@ -1,182 +1,210 @@
 import * as tf from "@tensorflow/tfjs";
-import type { NamedTensors } from "../../tensor/device.ts";
+import type { HostTensors, NamedTensors, Signature } from "../../tensor/device.ts";
+import { type Centres, resizeMatrix } from "./resize.ts";
 
 /**
- * The Inception v3 of 2015-12-05 whose features the FID is defined by, as pytorch-fid and torch-fidelity have it: not
- * torchvision's, since its average pools leave the padding out, its last block has a max pool, and it knows 1008
- * classes. Szegedy et al. 2015 (arXiv 1512.00567); layers are named as in pytorch-fid's weights.
+ * The Inception v3 of 2015-12-05 that the FID is defined by. Szegedy et al. 2015 (arXiv 1512.00567), but with 1008
+ * classes, average pools that leave out the padding, and a max pool in the last block. Layers have the names that
+ * pytorch-fid gives them (src/pytorch_fid/inception.py); torch-fidelity has the same network.
  */
 
-/** A convolution without bias, batch norm and ReLU. `linear`: the ReLU comes after the average pool that follows. */
-interface Conv {
-  readonly conv: string;
-  readonly kernel: readonly [number, number];
-  readonly stride: 1 | 2;
-  readonly pad: "same" | "valid";
-  readonly averaged?: boolean;
-}
+/**
+ * A convolution with its batch norm and ReLU, as its name and kernel, or `max`, a pool of 3x3. Images keep their size,
+ * but with `valid` lose the border and with `halved` also every other pixel. Or branches of one input, whose channels
+ * are joined, under the name that comes before those of their layers.
+ */
+type Step = string | readonly [block: string, branches: readonly (readonly Step[])[]];
 
-/** Windows of 3x3; padding counts in neither kind. */
-interface Pool {
-  readonly pool: "average" | "max";
-  readonly stride: 1 | 2;
-  readonly pad: "same" | "valid";
-}
-
-/** Branches of one input, whose channels are joined in this order. */
-interface Fork {
-  readonly fork: string;
-  readonly branches: readonly (readonly Step[])[];
-}
-
-type Step = Conv | Pool | Fork;
-
-const same = (conv: string, height: number, width = height): Conv => ({
-  conv,
-  kernel: [height, width],
-  stride: 1,
-  pad: "same",
-});
-const valid = (conv: string, side: number, stride: 1 | 2 = 1): Conv => ({
-  conv,
-  kernel: [side, side],
-  stride,
-  pad: "valid",
-});
-const averaged = (conv: string): Conv => ({ ...same(conv, 1), averaged: true });
-const max: Pool = { pool: "max", stride: 1, pad: "same" };
-const halve: Pool = { pool: "max", stride: 2, pad: "valid" };
-
-const blockA = (fork: string): Fork => ({
-  fork,
-  branches: [
-    [same("branch1x1", 1)],
-    [same("branch5x5_1", 1), same("branch5x5_2", 5)],
-    [same("branch3x3dbl_1", 1), same("branch3x3dbl_2", 3), same("branch3x3dbl_3", 3)],
-    [averaged("branch_pool")],
-  ],
-});
-
-const blockC = (fork: string): Fork => ({
-  fork,
-  branches: [
-    [same("branch1x1", 1)],
-    [same("branch7x7_1", 1), same("branch7x7_2", 1, 7), same("branch7x7_3", 7, 1)],
-    [
-      same("branch7x7dbl_1", 1),
-      same("branch7x7dbl_2", 7, 1),
-      same("branch7x7dbl_3", 1, 7),
-      same("branch7x7dbl_4", 7, 1),
-      same("branch7x7dbl_5", 1, 7),
-    ],
-    [averaged("branch_pool")],
-  ],
-});
-
-const blockE = (fork: string, pool: readonly Step[]): Fork => {
-  const cross = (name: string): Fork => ({
-    fork: "",
-    branches: [[same(`${name}a`, 1, 3)], [same(`${name}b`, 3, 1)]],
-  });
-  return {
-    fork,
-    branches: [
-      [same("branch1x1", 1)],
-      [same("branch3x3_1", 1), cross("branch3x3_2")],
-      [same("branch3x3dbl_1", 1), same("branch3x3dbl_2", 3), cross("branch3x3dbl_3")],
-      pool,
-    ],
-  };
-};
-
+const A: readonly Step[][] = [
+  ["branch1x1 1x1"],
+  ["branch5x5_1 1x1", "branch5x5_2 5x5"],
+  ["branch3x3dbl_1 1x1", "branch3x3dbl_2 3x3", "branch3x3dbl_3 3x3"],
+  ["branch_pool 1x1 averaged"],
+];
+const B: readonly Step[][] = [
+  ["branch3x3 3x3 halved"],
+  ["branch3x3dbl_1 1x1", "branch3x3dbl_2 3x3", "branch3x3dbl_3 3x3 halved"],
+  ["max halved"],
+];
+const C: readonly Step[][] = [
+  ["branch1x1 1x1"],
+  ["branch7x7_1 1x1", "branch7x7_2 1x7", "branch7x7_3 7x1"],
+  ["branch7x7dbl_1 1x1", "branch7x7dbl_2 7x1", "branch7x7dbl_3 1x7", "branch7x7dbl_4 7x1", "branch7x7dbl_5 1x7"],
+  ["branch_pool 1x1 averaged"],
+];
+const D: readonly Step[][] = [
+  ["branch3x3_1 1x1", "branch3x3_2 3x3 halved"],
+  ["branch7x7x3_1 1x1", "branch7x7x3_2 1x7", "branch7x7x3_3 7x1", "branch7x7x3_4 3x3 halved"],
+  ["max halved"],
+];
+const E = (...pool: Step[]): readonly Step[][] => [
+  ["branch1x1 1x1"],
+  ["branch3x3_1 1x1", ["", [["branch3x3_2a 1x3"], ["branch3x3_2b 3x1"]]]],
+  ["branch3x3dbl_1 1x1", "branch3x3dbl_2 3x3", ["", [["branch3x3dbl_3a 1x3"], ["branch3x3dbl_3b 3x1"]]]],
+  pool,
+];
 const NETWORK: readonly Step[] = [
-  valid("Conv2d_1a_3x3", 3, 2),
-  valid("Conv2d_2a_3x3", 3),
-  same("Conv2d_2b_3x3", 3),
-  halve,
-  valid("Conv2d_3b_1x1", 1),
-  valid("Conv2d_4a_3x3", 3),
-  halve,
-  blockA("Mixed_5b"),
-  blockA("Mixed_5c"),
-  blockA("Mixed_5d"),
-  {
-    fork: "Mixed_6a",
-    branches: [
-      [valid("branch3x3", 3, 2)],
-      [same("branch3x3dbl_1", 1), same("branch3x3dbl_2", 3), valid("branch3x3dbl_3", 3, 2)],
-      [halve],
-    ],
-  },
-  blockC("Mixed_6b"),
-  blockC("Mixed_6c"),
-  blockC("Mixed_6d"),
-  blockC("Mixed_6e"),
-  {
-    fork: "Mixed_7a",
-    branches: [
-      [same("branch3x3_1", 1), valid("branch3x3_2", 3, 2)],
-      [
-        same("branch7x7x3_1", 1),
-        same("branch7x7x3_2", 1, 7),
-        same("branch7x7x3_3", 7, 1),
-        valid("branch7x7x3_4", 3, 2),
-      ],
-      [halve],
-    ],
-  },
-  blockE("Mixed_7b", [averaged("branch_pool")]),
-  blockE("Mixed_7c", [max, same("branch_pool", 1)]),
+  ...["Conv2d_1a_3x3 3x3 halved", "Conv2d_2a_3x3 3x3 valid", "Conv2d_2b_3x3 3x3", "max halved"],
+  ...["Conv2d_3b_1x1 1x1", "Conv2d_4a_3x3 3x3 valid", "max halved"],
+  ...[["Mixed_5b.", A], ["Mixed_5c.", A], ["Mixed_5d.", A], ["Mixed_6a.", B]] as const,
+  ...[["Mixed_6b.", C], ["Mixed_6c.", C], ["Mixed_6d.", C], ["Mixed_6e.", C], ["Mixed_7a.", D]] as const,
+  ["Mixed_7b.", E("branch_pool 1x1 averaged")],
+  ["Mixed_7c.", E("max", "branch_pool 1x1")],
 ];
 
-function run(steps: readonly Step[], prefix: string, params: NamedTensors, input: tf.Tensor4D): tf.Tensor4D {
-  let x = input;
-  for (const step of steps) {
-    if ("fork" in step) {
-      const inner = step.fork === "" ? prefix : `${prefix}${step.fork}.`;
-      x = tf.concat(step.branches.map((branch) => run(branch, inner, params, x)), 3);
-    } else if ("pool" in step) {
-      x = (step.pool === "max" ? tf.maxPool : tf.avgPool)(x, 3, step.stride, step.pad);
-    } else {
-      const name = prefix + step.conv;
-      const sum = tf.conv2d(x, params[`${name}.kernel`] as tf.Tensor4D, step.stride, step.pad);
-      const biased = tf.add(sum, params[`${name}.bias`]!) as tf.Tensor4D;
-      x = tf.relu(step.averaged ? tf.avgPool(biased, 3, 1, "same") : biased);
-    }
-  }
-  return x;
+/** Height and width of the images that it takes. */
+const SIDE = 299;
+const COLOURS = 3;
+/** Of the batch norms, which have it from TensorFlow. */
+const EPSILON = 1e-3;
+
+/** How images come to the size and range of the network: these two give other features. */
+export const RESIZES = {
+  /** TensorFlow 1's bilinear kernel, then (x - 128) / 128: TTUR, torch-fidelity, EDM. */
+  tensorflow: { centres: "corner", scale: 1 / 128, shift: -1 },
+  /** PyTorch's bilinear kernel, then 2 x / 255 - 1. */
+  "pytorch-fid": { centres: "half-pixel", scale: 2 / 255, shift: -1 },
+} as const satisfies Record<string, { centres: Centres; scale: number; shift: number }>;
+
+export type Resize = keyof typeof RESIZES;
+
+interface Layer {
+  readonly name: string;
+  readonly kernel: string;
+  readonly stride: 1 | 2;
+  readonly pad: "same" | "valid";
+  readonly averaged: boolean;
 }
 
-export function inception(params: NamedTensors, x: tf.Tensor): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
-  const features = tf.mean(run(NETWORK, "", params, x as tf.Tensor4D), [1, 2]) as tf.Tensor2D;
-  return { features, logits: tf.matMul(features, params["fc.kernel"] as tf.Tensor2D) };
+interface Visitor<T> {
+  conv(x: T, layer: Layer): T;
+  max(x: T, layer: Layer): T;
+  join(parts: T[]): T;
 }
 
-export function foldInception(state: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>) {
-  const out: Record<string, { shape: number[]; data: Float32Array<ArrayBuffer> }> = {};
-  for (const [name, { shape, data }] of state) {
-    if (name === "fc.weight") {
-      const [o, i] = shape as [number, number];
-      const t = new Float32Array(o * i);
-      for (let a = 0; a < o; a++) for (let b = 0; b < i; b++) t[b * o + a] = data[a * i + b]!;
-      out["fc.kernel"] = { shape: [i, o], data: t };
+function walk<T>(steps: readonly Step[], prefix: string, input: T, visitor: Visitor<T>): T {
+  return steps.reduce((x, step) => {
+    if (typeof step !== "string") {
+      const [block, branches] = step;
+      return visitor.join(branches.map((branch) => walk(branch, prefix + block, x, visitor)));
     }
-    if (!name.endsWith(".conv.weight")) continue;
-    const base = name.slice(0, -".conv.weight".length);
-    const get = (n: string) => state.get(`${base}.bn.${n}`)!.data;
-    const [g, b, m, v] = [get("weight"), get("bias"), get("running_mean"), get("running_var")];
-    const [O, I, H, W] = shape as [number, number, number, number];
-    const kernel = new Float32Array(data.length);
-    const bias = new Float32Array(O);
-    for (let o = 0; o < O; o++) {
-      const s = g[o]! / Math.sqrt(v[o]! + 1e-3);
-      bias[o] = b[o]! - m[o]! * s;
-      for (let i = 0; i < I; i++) {
-        for (let k = 0; k < H * W; k++) kernel[(k * I + i) * O + o] = s * data[(o * I + i) * H * W + k]!;
-      }
+    const [name, kernel = "", ...rest] = step.split(" ");
+    const words = [kernel, ...rest];
+    const halved = words.includes("halved");
+    const layer: Layer = {
+      name: prefix + name,
+      kernel,
+      stride: halved ? 2 : 1,
+      pad: halved || words.includes("valid") ? "valid" : "same",
+      averaged: words.includes("averaged"),
+    };
+    return name === "max" ? visitor.max(x, layer) : visitor.conv(x, layer);
+  }, input);
+}
+
+/** Tensors of a state dict of PyTorch. */
+export type StateDict = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<unknown> }>;
+
+export interface InceptionParameters {
+  readonly signature: Signature;
+  readonly tensors: HostTensors;
+  /** Length of a feature vector, 2048 with the published weights. */
+  readonly dimension: number;
+  /** Numbers of logits, 1008 with the published weights. */
+  readonly classes: number;
+}
+
+/**
+ * The parameters of {@linkcode inception}: convolutions as [kH, kW, in, out], with their batch norms in them.
+ * @param state weights by pytorch-fid's names; how many channels a layer has, they say
+ * @throws RangeError for a tensor that is missing or of a shape that does not fit
+ */
+export function inceptionParameters(state: StateDict): InceptionParameters {
+  const signature: Record<string, Signature[string]> = {};
+  const tensors: HostTensors = {};
+  const add = (name: string, shape: readonly number[], data: Float32Array<ArrayBuffer>) => {
+    signature[name] = { shape, dtype: "float32" };
+    tensors[name] = data;
+  };
+  const take = (name: string, ...wanted: (number | "any")[]) => {
+    const { shape, data } = state.get(name) ?? { shape: undefined, data: [] };
+    const fits = shape?.length === wanted.length && wanted.every((size, i) => size === "any" || size === shape[i]);
+    if (fits && data instanceof Float32Array) return { shape: shape as readonly number[], data };
+    const got = shape === undefined ? "none" : `${data.constructor.name} [${shape}]`;
+    throw new RangeError(`weights of Inception, ${name}: got ${got}, wanted float32 [${wanted}]`);
+  };
+  const conv = (inputs: number, { name, kernel }: Layer): number => {
+    const [height, width] = kernel.split("x").map(Number) as [number, number];
+    const { shape: [outputs], data } = take(`${name}.conv.weight`, "any", inputs, height, width);
+    const norm = (part: string) => take(`${name}.bn.${part}`, outputs!).data;
+    const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(norm);
+    const factors = Float64Array.from(gamma!, (factor, o) => factor / Math.sqrt(variance![o]! + EPSILON));
+    const taps = height * width;
+    const folded = new Float32Array(data.length);
+    for (let i = 0; i < data.length; i++) {
+      const [tap, from, to] = [i % taps, Math.floor(i / taps) % inputs, Math.floor(i / (taps * inputs))];
+      folded[(tap * inputs + from) * outputs! + to] = factors[to]! * data[i]!;
     }
-    out[`${base}.kernel`] = { shape: [H, W, I, O], data: kernel };
-    out[`${base}.bias`] = { shape: [O], data: bias };
+    add(`${name}.kernel`, [height, width, inputs, outputs!], folded);
+    add(`${name}.bias`, [outputs!], Float32Array.from(beta!, (shift, o) => shift - factors[o]! * mean![o]!));
+    return outputs!;
+  };
+  const join = (parts: number[]) => parts.reduce((sum, part) => sum + part);
+  const dimension = walk<number>(NETWORK, "", COLOURS, { conv, max: (channels) => channels, join });
+  const fc = take("fc.weight", "any", dimension);
+  add("fc.weight", fc.shape, Float32Array.from(fc.data));
+  return { signature, tensors, dimension, classes: fc.shape[0]! };
+}
+
+/** More parameters of {@linkcode inception}, for images of one size: what resizes their rows and columns. */
+export function resizeParameters(
+  { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
+  resize: Resize,
+): Pick<InceptionParameters, "signature" | "tensors"> {
+  const { centres } = RESIZES[resize];
+  const across = resizeMatrix(width, SIDE, centres);
+  // Of interleaved channels each to its own; grey becomes three equal ones.
+  const columns = new Float32Array(width * channels * SIDE * COLOURS);
+  for (let i = 0; i < SIDE * COLOURS; i++) {
+    const [pixel, colour] = [Math.floor(i / COLOURS), channels === 1 ? 0 : i % COLOURS];
+    for (let x = 0; x < width; x++) columns[(x * channels + colour) * SIDE * COLOURS + i] = across[pixel * width + x]!;
   }
-  return out;
+  return {
+    tensors: { "resize.rows": resizeMatrix(height, SIDE, centres), "resize.columns": columns },
+    signature: {
+      "resize.rows": { shape: [SIDE, height], dtype: "float32" },
+      "resize.columns": { shape: [width * channels, SIDE * COLOURS], dtype: "float32" },
+    },
+  };
+}
+
+/**
+ * @param params of `inceptionParameters` and `resizeParameters`
+ * @param images [N, H, W, C], bytes 0 to 255
+ * @returns `features` [N, 2048], the mean over the last pixels (pool_3); `logits` [N, 1008] without their bias, as the
+ * Inception Score takes them (Salimans et al. 2016's code; torch-fidelity)
+ */
+export function inception(
+  params: NamedTensors,
+  images: tf.Tensor,
+  resize: Resize,
+): { readonly features: tf.Tensor; readonly logits: tf.Tensor } {
+  const [count, height, width, channels] = images.shape as [number, number, number, number];
+  const { scale, shift } = RESIZES[resize];
+  // Resizing and this commute: the shares of each new pixel sum to 1.
+  const ranged = tf.add(tf.mul(tf.reshape(images, [count * height, width * channels]), scale), shift);
+  const wide = tf.reshape(tf.matMul(ranged, params["resize.columns"]!), [count, height, SIDE * COLOURS]);
+  const input = tf.reshape(tf.matMul(params["resize.rows"]!, wide), [count, SIDE, SIDE, COLOURS]) as tf.Tensor4D;
+  const last = walk<tf.Tensor4D>(NETWORK, "", input, {
+    conv(x, { name, stride, pad, averaged }) {
+      const product = tf.conv2d(x, params[`${name}.kernel`] as tf.Tensor4D, stride, pad);
+      const sum = tf.add(product, params[`${name}.bias`]!) as tf.Tensor4D;
+      // The network averages first. A mean of 1x1 convolutions is the convolution of the mean, over fewer channels.
+      return tf.relu(averaged ? tf.avgPool(sum, 3, 1, "same") : sum);
+    },
+    max: (x, { stride, pad }) => tf.maxPool(x, 3, stride, pad),
+    join: (parts) => tf.concat(parts, 3),
+  });
+  const features = tf.mean(last, [1, 2]) as tf.Tensor2D;
+  return { features, logits: tf.matMul(features, params["fc.weight"] as tf.Tensor2D, false, true) };
 }

@@ -1,8 +1,15 @@
+import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import {
   type ClassifierConfig,
   classifierDimension,
   initClassifier,
 } from "../../metrics/features/classifier_network.ts";
+import {
+  inception,
+  inceptionParameters,
+  type Resize,
+  resizeParameters,
+} from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
@@ -10,6 +17,7 @@ import type { StoredClassifier } from "../shared/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
 import type { ExtractorInfo } from "../shared/features_file.ts";
 import type { ImagesInfo } from "../shared/images.ts";
+import { inceptionName } from "../shared/inception.ts";
 import { preprocess } from "./preprocess.ts";
 
 export interface Extractor {
@@ -25,9 +33,6 @@ type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
 
 /** Width of the first layer of the untrained network. */
 const RANDOM_BASE = 16;
-/** Made by tools/fid/export_inception.py from the published weights, whose hash it checks. */
-export const INCEPTION = "inception-2015-12-05";
-const EXTRACTOR_KEY = "noiseline.extractor";
 
 export function pixelExtractor(size: Size): Extractor {
   const dimension = pixelFeatureDimension(size);
@@ -88,6 +93,48 @@ export async function classifierExtractor(
   };
 }
 
+/** @throws FormatError or RangeError for a file that does not hold the network's weights */
+export async function inceptionExtractor(
+  weights: Uint8Array,
+  { sha256, resize = "tensorflow", size, device, batchSize }: {
+    readonly sha256: string;
+    readonly resize: Resize | undefined;
+    readonly size: Size;
+    readonly device: Device;
+    readonly batchSize: number;
+  },
+): Promise<Extractor> {
+  const { height, width, channels } = size;
+  const { signature, tensors, dimension, classes } = inceptionParameters(readTorchStateDict(weights));
+  const resizing = resizeParameters(size, resize);
+  const compiled = await device.compile(
+    ({ images, ...params }) => ({ ...inception(params, images!, resize) }),
+    {
+      ...signature,
+      ...resizing.signature,
+      images: { shape: [batchSize, height, width, channels], dtype: "float32" },
+    },
+    { label: "inception" },
+  );
+  const bound = await compiled.bind({ ...tensors, ...resizing.tensors });
+  const images = new Float32Array(batchSize * height * width * channels);
+  const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
+  return {
+    info: { name: inceptionName(sha256), sha256, dimension, preprocessing: { resize } },
+    logits: classes,
+    async extract(bytes) {
+      const count = bytes.length / (height * width * channels);
+      images.set(bytes);
+      await bound.run({ images }, results);
+      return {
+        features: results.features.subarray(0, count * dimension),
+        logits: results.logits.subarray(0, count * classes),
+      };
+    },
+    release: () => compiled.dispose(),
+  };
+}
+
 /** @throws Error when the graph cannot be loaded or lacks an output */
 export async function onnxExtractor(
   model: Uint8Array,
@@ -126,7 +173,7 @@ export async function onnxExtractor(
   const tried = await run(new Uint8Array(size.height * size.width * size.channels));
   return {
     info: {
-      name: graph.metadata[EXTRACTOR_KEY] ?? name,
+      name,
       sha256,
       dimension: tried.features.width,
       preprocessing: { ...options, output },

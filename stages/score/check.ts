@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
@@ -5,6 +6,22 @@ import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
 export type SetFacts = Partial<ImageFacts>;
+
+/** What is known of features before they exist; facts that say nothing of it are of images, or of another's stage. */
+const featureFacts = z.object({ extractor: z.string(), resize: z.string().optional() });
+
+interface Compared {
+  readonly name: string;
+  readonly resize?: unknown;
+}
+
+/** Features over one network compare only if the images were brought to its size in the same way. */
+function checkResize(a: Compared, b: Compared): CheckProblem[] {
+  if (a.name !== b.name || a.resize === undefined || b.resize === undefined || a.resize === b.resize) return [];
+  const message = "features of images that were resized in two ways do not compare";
+  const [got, wanted] = [`resize ${b.resize}`, `${a.resize}, as the real ones`];
+  return [{ input: "fake", message, got, wanted, fix: "give both the same resize" }];
+}
 
 /** Everything that keeps two sets of images from being compared; what is not known is not checked. */
 export function checkSets(sets: { readonly real: SetFacts | undefined; readonly fake: SetFacts | undefined }) {
@@ -19,6 +36,8 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
       wanted: "at least 2",
     });
   }
+  const [a, b] = [featureFacts.safeParse(sets.real).data, featureFacts.safeParse(sets.fake).data];
+  if (a && b) problems.push(...checkResize({ ...a, name: a.extractor }, { ...b, name: b.extractor }));
   const [real, fake] = [readImageFacts(sets.real), readImageFacts(sets.fake)];
   return problems.concat(checkSameSize("fake", fake, { name: "the real ones", size: real }));
 }
@@ -53,7 +72,16 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       fix: "make both with the same extractor",
     });
   }
-  if (a.sha256 !== null && b.sha256 !== null && JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)) {
+  const ways = [a, b].map(({ name, preprocessing }) => ({ name, resize: preprocessing["resize"] })) as [
+    Compared,
+    Compared,
+  ];
+  const resized = checkResize(...ways);
+  problems.push(...resized);
+  if (
+    resized.length === 0 && a.sha256 !== null && b.sha256 !== null &&
+    JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)
+  ) {
     problems.push({
       input: "fake",
       message: "images that were brought to the extractor's size and range in two ways do not compare",
