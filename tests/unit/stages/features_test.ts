@@ -115,8 +115,17 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
 
     assertEquals((await score(folder, features, features))[0]!.name, "FD-my-net");
     await Deno.writeFile(path, tinyGraph({ "noiseline.extractor": "inception-2015-12-05" }));
-    const inception = await featuresOf(folder, test, params);
-    assertEquals((await score(folder, inception, inception))[0]!.name, "FID");
+    const claimed = await featuresOf(folder, test, params);
+    assertEquals((await score(folder, claimed, claimed))[0]!.name, "FD-my-net");
+    // Nor does a name make it the FID, whoever gives it.
+    const posing = join(folder, "inception-2015-12-05.onnx");
+    await Deno.writeFile(posing, tinyGraph());
+    const posed = await featuresOf(folder, test, { ...params, path: posing });
+    const given = await runStage(folder, statisticsKind, { params: {}, inputs: { features: posed } });
+    const file = { path: given.outputs["statistics"]!.path("statistics.npz"), count: 9, resize: "tensorflow" };
+    const word = await runStage(folder, statisticsKind, { params: { ...file, extractor: "inception-2015-12-05" } });
+    const sets = [posed, word.outputs["statistics"]!] as const;
+    assertEquals((await score(folder, ...sets))[0]!.name, "FD-inception-2015-12-05");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
