@@ -15,10 +15,10 @@ export const preprocessingParams = z.strictObject({
 
 /** Params of kind `features`. */
 export const featuresParams = z.strictObject({
-  extractor: z.enum(["classifier", "inception-2015-12-05", "onnx", "pixels", "random-conv"]).default("classifier")
+  extractor: z.enum(["classifier", "inception-2015-12-05", "onnx", "pixels"]).default("classifier")
     .describe(
       "classifier: of a classifier stage. inception-2015-12-05: the network of FID, KID and Inception Score, whose weights " +
-        "are fetched. onnx: any graph, such as DINOv2. pixels and random-conv are for tests",
+        "are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check",
     ),
   path: externalFile(
     z.string().min(1).optional().describe(

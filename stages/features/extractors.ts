@@ -1,9 +1,5 @@
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
-import {
-  type ClassifierConfig,
-  classifierDimension,
-  initClassifier,
-} from "../../metrics/features/classifier_network.ts";
+import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
 import {
   inception,
   inceptionParameters,
@@ -12,7 +8,7 @@ import {
 } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import type { Device } from "../../tensor/mod.ts";
 import type { StoredClassifier } from "../shared/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
 import type { ExtractorInfo } from "../shared/features_file.ts";
@@ -31,9 +27,6 @@ export interface Extractor {
 
 type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
 
-/** Width of the first layer of the untrained network. */
-const RANDOM_BASE = 16;
-
 export function pixelExtractor(size: Size): Extractor {
   const dimension = pixelFeatureDimension(size);
   return {
@@ -50,26 +43,6 @@ export function pixelExtractor(size: Size): Extractor {
       const count = bytes.length / (height * width * channels);
       return { features: pixelFeatures({ count, height, width, channels, data: bytes }) };
     },
-    release: () => Promise.resolve(),
-  };
-}
-
-/** Convolutions that have learned nothing, from a seed of their own: the same for every experiment. */
-export async function randomExtractor(size: Size, device: Device, batchSize: number): Promise<Extractor> {
-  const { height, width, channels } = size;
-  const network: ClassifierConfig = { height, width, channels, classes: 1, base: RANDOM_BASE };
-  const stream = randomStream({ seed: 0, stream: "features/random-conv" });
-  const params = initClassifier(network, (place, count) => stream.uniform(place, count));
-  const extract = await openClassifier({ network, params }, { device, batchSize });
-  return {
-    info: {
-      name: "random-conv",
-      sha256: null,
-      dimension: classifierDimension(network),
-      preprocessing: { range: [-1, 1] },
-    },
-    logits: null,
-    extract: async (bytes) => ({ features: (await extract(bytes)).features }),
     release: () => Promise.resolve(),
   };
 }

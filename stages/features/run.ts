@@ -20,7 +20,6 @@ import {
   inceptionExtractor,
   onnxExtractor,
   pixelExtractor,
-  randomExtractor,
 } from "./extractors.ts";
 import type { featuresKind } from "./kind.ts";
 
@@ -57,7 +56,6 @@ async function embedded(
   device: Device,
 ): Promise<Extractor | { readonly end: StageEnd }> {
   const batchSize = Math.min(params.batchSize, images.info.count);
-  if (params.extractor === "random-conv") return await randomExtractor(images.info, device, batchSize);
   if (inputs.classifier === undefined) {
     const message = "extractor classifier needs the input of that name";
     return { end: { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" } };
@@ -107,13 +105,13 @@ async function readFile(
   context: Context,
 ): Promise<{ readonly bytes: Uint8Array; readonly sha256: string } | { readonly end: StageEnd }> {
   const [file] = extractorDownloads(context.params);
-  const { path } = context.params;
-  const got = await readNamedFile(context, { path, file, maxBytes: file?.maxBytes ?? MAX_FILE_BYTES });
+  const got = await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
   if ("end" in got) return got;
   const sha256 = createHash("sha256").update(got.bytes).digest("hex");
   // The engine has looked at a file at a path; it may have changed since.
   if (file === undefined || sha256 === file.sha256) return { ...got, sha256 };
-  const message = `${path} is not the file that it must be: got SHA-256 ${sha256}, wanted ${file.sha256}`;
+  const message =
+    `${context.params.path} is not the file that it must be: got SHA-256 ${sha256}, wanted ${file.sha256}`;
   return { end: { status: "failed", message, fix: "name the right file, or set sha256 to say that another is meant" } };
 }
 

@@ -22,6 +22,6 @@ export const scoreKind = defineKind({
   device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs): { problems: CheckProblem[] } {
-    return { problems: [...checkFigures(params), ...checkSets({ real: inputs.real, fake: inputs.fake })] };
+    return { problems: [...checkFigures(params), ...checkSets(inputs)] };
   },
 });

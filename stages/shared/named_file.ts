@@ -31,26 +31,18 @@ export function namedDownloads(
   return [{ name: "path", sha256, maxBytes, urls: path === undefined ? [url!] : [] }];
 }
 
-/** The bytes of a file that params name or a kind fetches, or how the stage ends without them. */
+/** The bytes of a file that lies at a path or is fetched, or how the stage ends without them. */
 export async function readNamedFile(
-  { downloads, stop, report, warn }: Pick<StageContext, "downloads" | "stop" | "report" | "warn">,
-  { path, file, maxBytes }: {
-    readonly path: string | undefined;
-    readonly file: DownloadExternal | undefined;
-    readonly maxBytes: number;
+  { params: { path }, downloads, ...options }: Pick<StageContext, "downloads" | "stop" | "report" | "warn"> & {
+    readonly params: NamedFile;
   },
+  file: DownloadExternal | undefined,
+  maxBytes: number,
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer> } | { readonly end: StageEnd }> {
-  let place = path;
-  if (place === undefined) {
-    if (downloads === undefined) throw new Error("Cannot happen: a stage that fetches files has a folder for them");
-    const got = await download(file!, downloads, { stop, report, warn });
-    if ("end" in got) return got;
-    place = got.path;
-  }
-  const { size } = await Deno.stat(place);
-  if (size > maxBytes) {
-    const message = `${place} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
-    return { end: { status: "failed", message, fix: "correct path" } };
-  }
-  return { bytes: await Deno.readFile(place) };
+  const got = path === undefined ? await download(file!, downloads!, options) : { path };
+  if ("end" in got) return got;
+  const { size } = await Deno.stat(got.path);
+  if (size <= maxBytes) return { bytes: await Deno.readFile(got.path) };
+  const message = `${got.path} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
+  return { end: { status: "failed", message, fix: "correct path" } };
 }

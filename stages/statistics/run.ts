@@ -54,9 +54,10 @@ async function fromFeatures(
 }
 
 async function fromFile(context: Context): Promise<StageEnd | undefined> {
-  const { params: { path, extractor, resize, count, ...params }, outputs } = context;
-  const [file] = namedDownloads({ path, ...params }, MAX_STATISTICS_BYTES);
-  const got = await readNamedFile(context, { path, file, maxBytes: MAX_STATISTICS_BYTES });
+  const { params, outputs } = context;
+  const { extractor, resize, count } = params;
+  const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
+  const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
   if ("end" in got) return got.end;
   try {
     const { mean, covariance } = momentsOf(got.bytes);

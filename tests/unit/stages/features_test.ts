@@ -76,10 +76,12 @@ Deno.test("classifier learns, says how well on held-out images, and goes on afte
 Deno.test("features do not depend on the batches, and are read back row by row", async () => {
   await withFolder(async (folder) => {
     const { train } = await smallImages(folder, { limit: 60, testCount: 10 });
-    for (const extractor of ["pixels", "random-conv"]) {
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    for (const params of [{}, { extractor: "onnx", path, preprocess: { size: 8 } }]) {
       const [whole, parts] = [
-        await featuresOf(folder, train, { extractor, batchSize: 50 }),
-        await featuresOf(folder, train, { extractor, batchSize: 7 }),
+        await featuresOf(folder, train, { ...params, batchSize: 50 }),
+        await featuresOf(folder, train, { ...params, batchSize: 7 }),
       ];
       const [a, b] = [whole, parts].map((artifact) => artifact.read("features.npy"));
       const [first, second] = [decodeNpy(await a!), decodeNpy(await b!)];
@@ -196,13 +198,15 @@ Deno.test("score gives every figure that is asked for, with what is needed to tr
 Deno.test("score refuses features of two extractors, and figures that the sets cannot give", async () => {
   await withFolder(async (folder) => {
     const { train, test } = await smallImages(folder, { limit: 60, testCount: 20 });
-    const [pixels, random] = [
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    const [pixels, other] = [
       await featuresOf(folder, train),
-      await featuresOf(folder, test, { extractor: "random-conv" }),
+      await featuresOf(folder, test, { extractor: "onnx", path, preprocess: { size: 8 } }),
     ];
     const run = (real: InputArtifact, fake: InputArtifact, params = {}) =>
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
-    assertStringIncludes(await run(pixels, random), "features of two extractors do not compare: got random-conv (64)");
+    assertStringIncludes(await run(pixels, other), "features of two extractors do not compare: got my-net (3, ");
     assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
     assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure is asked for");
