@@ -1,6 +1,4 @@
 import { resolve } from "node:path";
-import process from "node:process";
-import { createInterface } from "node:readline/promises";
 import {
   type Diagnostic,
   grantFlag,
@@ -12,6 +10,7 @@ import {
   type RightsRequest,
   selectStages,
 } from "noiseline/core";
+import { askYes, canAsk } from "./ask.ts";
 import { styleFor } from "./format/style.ts";
 import { formatTable } from "./format/table.ts";
 import { printDiagnostics, printError } from "./io.ts";
@@ -88,21 +87,11 @@ export function questionFor(
   json: boolean,
   stop: AbortSignal,
 ): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
-  if (json || process.stdin.isTTY !== true || process.stderr.isTTY !== true) return undefined;
+  if (json || !canAsk()) return undefined;
   return async (requests) => {
     printError("Custom stages ask for more than their inputs and outputs:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
-    const lines = createInterface({ input: process.stdin, output: process.stderr });
-    // Ctrl-C is a no.
-    lines.on("SIGINT", () => lines.close());
-    const closed = new Promise<string>((resolve) => lines.on("close", () => resolve("")));
-    try {
-      const question = lines.question("Do you trust their code with this? It is remembered. [y/N] ", { signal: stop });
-      const answer = await Promise.race([question.catch(() => ""), closed]);
-      return /^y(es)?$/i.test(answer.trim());
-    } finally {
-      lines.close();
-    }
+    return await askYes("Do you trust their code with this? It is remembered.", stop);
   };
 }
 

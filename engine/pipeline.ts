@@ -1,5 +1,6 @@
 import type { ArtifactType } from "../schemas/artifacts.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
+import type { Probe } from "../stages/contract.ts";
 import type { Kind } from "./kind.ts";
 import type { Origins } from "./load/origin.ts";
 
@@ -33,6 +34,7 @@ export interface Stage {
   readonly workGflop: number | undefined;
   /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
   readonly workShape?: readonly number[] | undefined;
+  readonly probe?: Probe | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
 }
@@ -57,6 +59,8 @@ export interface Pipeline {
   readonly folder: string;
   readonly overrides: readonly string[];
   readonly profiles: readonly string[];
+  /** Names of the profiles that the file has. */
+  readonly knownProfiles: readonly string[];
   /** In an order in which every stage comes after those that it reads. */
   readonly stages: ReadonlyMap<string, Stage>;
   /** Children of a matrix, and the stages of a pipeline that is a stage, by the id that the file gives them together. */
@@ -64,6 +68,11 @@ export interface Pipeline {
   /** Stages of the file that are not there, each with why. */
   readonly leftOut: ReadonlyMap<string, string>;
   readonly origins: Origins;
+}
+
+/** How many graphics cards a stage wants. */
+export function cardsOf({ gpu = 0 }: Resources): number {
+  return gpu === "required" ? 1 : gpu;
 }
 
 /** The stages that must be done before a stage can run. */

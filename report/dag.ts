@@ -1,27 +1,28 @@
 import type { ReportStage } from "./model.ts";
-import { duration, escapeHtml } from "./text.ts";
+import { entryOf, escapeHtml } from "./text.ts";
 
-const BOX = { width: 190, height: 58, gapX: 46, gapY: 16, margin: 8 };
+const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
 const MOST_DRAWN = 60;
 /** Characters that fit in a box. */
-const TITLE_LENGTH = 24;
+const TITLE_LENGTH = 20;
 
+/** A stage, or all children of a matrix. */
 interface Placed {
-  readonly stage: ReportStage;
+  readonly stages: readonly ReportStage[];
   readonly x: number;
   readonly y: number;
 }
 
 /** The stages as an SVG: each in the column after the last that it reads. Empty for very many. */
 export function drawDag(stages: readonly ReportStage[]): string {
-  if (stages.length === 0 || stages.length > MOST_DRAWN) return "";
   const placed = place(stages);
   const all = [...placed.values()];
+  if (all.length === 0 || all.length > MOST_DRAWN) return "";
   const width = Math.max(...all.map(({ x }) => x)) + BOX.width + BOX.margin;
   const height = Math.max(...all.map(({ y }) => y)) + BOX.height + BOX.margin;
-  const edges = all.flatMap(({ stage, x, y }) =>
-    stage.reads.map((id) => placed.get(id)).filter((from) => from !== undefined).map((from) => {
+  const edges = all.flatMap(({ stages, x, y }) =>
+    readBy(stages).map((id) => placed.get(id)).filter((from) => from !== undefined).map((from) => {
       const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
       const [x2, y2] = [x, y + BOX.height / 2];
       const bend = (x2 - x1) / 2;
@@ -34,28 +35,33 @@ export function drawDag(stages: readonly ReportStage[]): string {
     }</svg>`;
 }
 
+function readBy(stages: readonly ReportStage[]): string[] {
+  return [...new Set(stages.flatMap(({ reads }) => reads.map(entryOf)))];
+}
+
 function place(stages: readonly ReportStage[]): Map<string, Placed> {
-  const columns = new Map<string, number>();
   const rows: number[] = [];
   const placed = new Map<string, Placed>();
   // In dependency order: what a stage reads has its column already.
-  for (const stage of stages) {
-    const column = Math.max(-1, ...stage.reads.map((id) => columns.get(id) ?? -1)) + 1;
-    columns.set(stage.id, column);
-    const row = rows[column] ?? 0;
-    rows[column] = row + 1;
-    const x = BOX.margin + column * (BOX.width + BOX.gapX);
-    placed.set(stage.id, { stage, x, y: BOX.margin + row * (BOX.height + BOX.gapY) });
+  for (const [id, children] of Map.groupBy(stages, ({ id }) => entryOf(id))) {
+    const x = Math.max(BOX.margin, ...readBy(children).map((one) => (placed.get(one)?.x ?? 0) + BOX.width + BOX.gapX));
+    const row = rows[x] ?? 0;
+    rows[x] = row + 1;
+    placed.set(id, { stages: children, x, y: BOX.margin + row * (BOX.height + BOX.gapY) });
   }
   return placed;
 }
 
-function drawBox({ stage, x, y }: Placed): string {
-  const { id, kind, state, durationMs } = stage;
+function drawBox({ stages, x, y }: Placed): string {
+  const [{ id: first, kind, duration }] = stages as [ReportStage];
+  const id = stages.length > 1 ? entryOf(first) : first;
+  const states = [...new Set(stages.map(({ state }) => state))];
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
-  const time = durationMs === undefined ? "" : ` · ${duration(durationMs)}`;
-  return `<g transform="translate(${x} ${y})"><title>${escapeHtml(id)}</title>` +
-    `<rect class="box ${escapeHtml(state)}" width="${BOX.width}" height="${BOX.height}" rx="8"/>` +
+  const facts = (stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, duration ?? []]).flat();
+  return `<svg x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"><title>${escapeHtml(id)}</title>` +
+    `<rect class="box ${escapeHtml(states.join(" "))}" x="1" y="1" width="${BOX.width - 2}" height="${
+      BOX.height - 2
+    }" rx="8"/>` +
     `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +
-    `<text x="12" y="43" class="facts">${escapeHtml(`${kind} · ${state}${time}`)}</text></g>`;
+    `<text x="12" y="43" class="facts">${escapeHtml(facts.join(" · "))}</text></svg>`;
 }

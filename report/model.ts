@@ -5,7 +5,9 @@ export interface Report {
   readonly title: string;
   /** A line under it. */
   readonly subtitle: string;
-  /** The stages as a graph; left out in reports that are artifacts, which may not know names, clocks or devices. */
+  /** What is missing, and why. */
+  readonly notes: readonly string[];
+  /** The stages as a graph. */
   readonly stages: readonly ReportStage[];
   readonly curves: readonly ReportCurve[];
   readonly samples: readonly ReportPicture[];
@@ -23,7 +25,8 @@ export interface ReportStage {
   readonly state: string;
   /** What it reads, by stage. */
   readonly reads: readonly string[];
-  readonly durationMs?: number | undefined;
+  /** How long it took, in words. */
+  readonly duration?: string | undefined;
   /** What it was computed on. */
   readonly numerics?: string | undefined;
   readonly params: readonly ReportParam[];
@@ -49,6 +52,12 @@ export interface ReportCurve {
   readonly rows: readonly LogRow[];
 }
 
+/** Logs whose charts are one. */
+export interface CurveGroup {
+  readonly title: string;
+  readonly runs: readonly { readonly label: string; readonly rows: readonly LogRow[] }[];
+}
+
 export interface ReportPicture {
   readonly title: string;
   readonly note: string;
@@ -66,10 +75,4 @@ export interface ReportDrawing {
 export interface ReportMetrics {
   readonly title: string;
   readonly record: Metrics;
-}
-
-/** The plotting library, uPlot, as text: a page that opens from disk carries all that it needs. */
-export interface PlotLibrary {
-  readonly script: string;
-  readonly style: string;
 }

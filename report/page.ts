@@ -1,38 +1,53 @@
-import type { PlotLibrary, Report } from "./model.ts";
+// 1.6.32 (MIT), 50 kB: a page that opens from disk carries all that it needs.
+import plotScript from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
+import plotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import type { CurveGroup, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
-import { type Section, sectionsOf } from "./sections.ts";
+import { groupCurves, type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
 import { escapeHtml, scriptJson } from "./text.ts";
 
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
-export function renderReport(report: Report, plots: PlotLibrary): string {
-  const { title, subtitle, curves } = report;
-  const shown = curves.map((curve) => ({ ...curve, rows: thinned(curve.rows) }));
-  return renderPage({ title, subtitle, sections: sectionsOf(report), data: { curves: shown, overlays: [] } }, plots);
+export function renderReport(report: Report): string {
+  return renderPage({ ...report, sections: sectionsOf(report), curves: groupCurves(report.curves) });
 }
 
-/** Points of a curve beyond which a screen shows no more. */
-const MOST_POINTS = 2_000;
+/** Notes beyond these are counted. */
+const MOST_NOTES = 20;
 
-/** Every so many of some rows, the last one among them. */
-export function thinned<T>(rows: readonly T[]): T[] {
-  const every = Math.ceil(rows.length / MOST_POINTS);
-  return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
+/** Points of all curves of a page beyond which it becomes slow, and of one beyond which a screen shows no more. */
+const MOST_POINTS = { all: 40_000, one: 2_000 };
+
+/** What the script draws of groups of logs: every so many rows of each, the last one among them. */
+function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
+  const count = groups.reduce((sum, { runs }) => sum + runs.length, 0);
+  const most = Math.min(MOST_POINTS.one, Math.ceil(MOST_POINTS.all / count));
+  const pick = <T>(rows: readonly T[]) => {
+    const every = Math.ceil(rows.length / most);
+    return rows.filter((_, i) => i % every === 0 || i === rows.length - 1);
+  };
+  return groups.map(({ title, runs }) => ({
+    title,
+    runs: runs.map(({ label, rows }) => ({ label, rows: pick(rows) })),
+  }));
 }
 
 export interface Page {
   readonly title: string;
   readonly subtitle: string;
+  /** What is missing, and why. */
+  readonly notes: readonly string[];
   readonly sections: readonly Section[];
-  /** For the script. */
-  readonly data: unknown;
+  readonly curves: readonly CurveGroup[];
 }
 
-export function renderPage({ title, subtitle, sections, data }: Page, { script, style }: PlotLibrary): string {
+export function renderPage({ title, subtitle, notes, sections, curves }: Page): string {
   const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
   const bodies = sections.map(({ id, title, html }) =>
     `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${html}</section>`
   );
+  const lines = notes.slice(0, MOST_NOTES).map((note) => `<li>${escapeHtml(note)}</li>`);
+  if (notes.length > MOST_NOTES) lines.push(`<li>… and ${notes.length - MOST_NOTES} more</li>`);
   return [
     "<!doctype html>",
     '<html lang="en"><head><meta charset="utf-8">',
@@ -41,12 +56,14 @@ export function renderPage({ title, subtitle, sections, data }: Page, { script, 
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; ` +
     `script-src 'unsafe-inline'">`,
     `<title>${escapeHtml(title)}</title>`,
-    `<style>${style}</style><style>${STYLE}</style></head><body>`,
-    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p></header>`,
+    `<style>${plotStyle}</style><style>${STYLE}</style></head><body>`,
+    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p>${
+      lines.length > 0 ? `<ul class="notes">${lines.join("")}</ul>` : ""
+    }</header>`,
     `<nav aria-label="Sections">${links}</nav>`,
     `<main>${bodies.join("\n")}</main>`,
-    `<script type="application/json" id="data">${scriptJson(data)}</script>`,
-    `<script>${script.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
+    `<script type="application/json" id="data">${scriptJson(thinned(curves))}</script>`,
+    `<script>${plotScript.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
     "</body></html>",
     "",
   ].join("\n");

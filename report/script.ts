@@ -26,57 +26,56 @@ export const SCRIPT = `
       return mean / share;
     });
   };
-  const axis = () => ({ stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
+  // The library's own numbers have three decimals at most.
+  const values = (_, ticks) => ticks.map((tick) => tick === null ? null : String(Number(tick.toPrecision(4))));
+  const axis = () => ({ values, stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") } });
   const charts = [];
   // As many side by side as are at least 300 pixels wide, and no wider than the page.
   const widthIn = (holder) => {
     const columns = Math.max(1, Math.min(3, Math.floor((holder.clientWidth + 16) / 316)));
     return Math.max(220, Math.floor((holder.clientWidth + 16) / columns) - 16);
   };
-  const chart = (holder, { title, x, series, log, xLabel, width = widthIn(holder) }) => {
+  const chart = (holder, { title, x, series, log }) => {
     const element = document.createElement("div");
     holder.append(element);
-    const made = new uPlot({
+    charts.push(new uPlot({
       title,
-      width,
+      width: widthIn(holder),
       height: 260,
       scales: { x: { time: false }, y: { distr: log ? 3 : 1 } },
-      axes: [{ ...axis(), label: xLabel, labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
-      series: [{ label: xLabel }, ...series.map(({ label, color, width }) => ({ label, stroke: css(color), width: width ?? 1.5 }))],
-    }, [x, ...series.map(({ values }) => values)], element);
-    charts.push({ made, element });
+      axes: [{ ...axis(), label: "step", labelSize: 22, size: 40 }, { ...axis(), size: 62 }],
+      series: [{ label: "step" }, ...series.map(({ label, color, width }) => ({ label, stroke: css(color), width }))],
+    }, [x, ...series.map(({ values }) => values)], element));
   };
 
   const smoothing = document.getElementById("smoothing");
   const logScale = document.getElementById("log");
-  const positive = (values) => values.map((value) => value > 0 ? value : null);
+  const colors = ["--blue", "--orange", "--green", "--soft", "--text"];
+  // One log with its own noise, several without it, one over the other.
+  const figures = (holder, runs, { title, name, noisy }) => {
+    const x = [...new Set(runs.flatMap(({ rows }) => rows.map(({ step }) => step)))].sort((a, b) => a - b);
+    const log = noisy && logScale.checked;
+    const series = runs.flatMap(({ label, rows }, i) => {
+      const at = (values) => {
+        const found = new Map(rows.map(({ step }, k) => [step, log && values[k] <= 0 ? null : values[k]]));
+        return x.map((step) => found.get(step) ?? null);
+      };
+      const own = rows.map((row) => row[name]);
+      const raw = { label: noisy ? "each step" : title, values: at(own), color: "--line", width: 1.5 };
+      const line = { label: "smoothed", values: at(smooth(own, Number(smoothing.value))), color: colors[i % 5], width: 2 };
+      if (runs.length > 1) return [{ ...line, label, ...(noisy ? {} : { values: raw.values }) }];
+      return noisy ? [raw, line] : [{ ...raw, color: colors[i % 5], width: 2 }];
+    });
+    chart(holder, { title, x, series, log });
+  };
   const draw = () => {
-    for (const { made } of charts.splice(0)) made.destroy();
+    for (const made of charts.splice(0)) made.destroy();
     for (const holder of document.querySelectorAll("[data-curve]")) {
       holder.replaceChildren();
-      const { rows } = data.curves[holder.dataset.curve];
-      const x = rows.map((row) => row.step);
-      const log = logScale.checked;
-      const column = (name) => log ? positive(rows.map((row) => row[name])) : rows.map((row) => row[name]);
-      const both = (name, color) => [
-        { label: "each step", values: column(name), color: "--line" },
-        { label: "smoothed", values: smooth(rows.map((row) => row[name]), Number(smoothing.value)), color, width: 2 },
-      ];
-      chart(holder, { title: "loss", x, xLabel: "step", log, series: both("loss", "--blue") });
-      chart(holder, { title: "gradient norm", x, xLabel: "step", log, series: both("gradNorm", "--orange") });
-      chart(holder, { title: "learning rate", x, xLabel: "step", log: false,
-        series: [{ label: "learning rate", values: rows.map((row) => row.learningRate), color: "--green", width: 2 }] });
-    }
-    for (const holder of document.querySelectorAll("[data-overlay]")) {
-      holder.replaceChildren();
-      const { title, runs } = data.overlays[holder.dataset.overlay];
-      const x = [...new Set(runs.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
-      const colors = ["--blue", "--orange", "--green", "--soft", "--text"];
-      const series = runs.map(({ label, steps, values }, i) => {
-        const at = new Map(steps.map((step, k) => [step, smooth(values, Number(smoothing.value))[k]]));
-        return { label, values: x.map((step) => at.get(step) ?? null), color: colors[i % colors.length], width: 2 };
-      });
-      chart(holder, { title, x, xLabel: "step", log: logScale.checked, series, width: Math.min(900, holder.clientWidth) });
+      const { runs } = data[holder.dataset.curve];
+      figures(holder, runs, { title: "loss", name: "loss", noisy: true });
+      figures(holder, runs, { title: "gradient norm", name: "gradNorm", noisy: true });
+      figures(holder, runs, { title: "learning rate", name: "learningRate", noisy: false });
     }
   };
   if (smoothing !== null) {

@@ -1,7 +1,15 @@
 import type { Metric } from "../schemas/metrics.ts";
 import { drawDag } from "./dag.ts";
-import type { Report, ReportDrawing, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
-import { dataUri, duration, escapeHtml, figure } from "./text.ts";
+import type {
+  CurveGroup,
+  Report,
+  ReportCurve,
+  ReportDrawing,
+  ReportMetrics,
+  ReportPicture,
+  ReportStage,
+} from "./model.ts";
+import { dataUri, entryOf, escapeHtml, figure } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -18,7 +26,7 @@ export function sectionsOf(report: Report): Section[] {
       html: metricsTables(report.metrics.filter(({ record }) => !isLikelihood(record))),
     },
     { id: "samples", title: "Samples", html: pictures(report.samples) },
-    { id: "training", title: "Training", html: curves(report) },
+    { id: "training", title: "Training", html: curvesHtml(groupCurves(report.curves)) },
     { id: "films", title: "From noise to image", html: pictures(report.films) },
     { id: "likelihood", title: "Loss and likelihood", html: likelihood(report) },
     { id: "neighbours", title: "Nearest training images", html: pictures(report.neighbours) },
@@ -35,15 +43,15 @@ function isLikelihood({ metrics }: ReportMetrics["record"]): boolean {
 
 function pipeline(stages: readonly ReportStage[]): string {
   if (stages.length === 0) return "";
-  const rows = stages.map(({ id, kind, state, durationMs, numerics }) => [
+  const rows = stages.map(({ id, kind, state, duration = "", numerics }) => [
     `<code>${escapeHtml(id)}</code>`,
     escapeHtml(kind),
     `<span class="state ${escapeHtml(state)}">${escapeHtml(state)}</span>`,
-    durationMs === undefined ? "" : duration(durationMs),
+    escapeHtml(duration),
     escapeHtml(numerics ?? ""),
   ]);
   return `<div class="scroll">${drawDag(stages)}</div>${
-    table(["stage", "kind", "state", "time of its last run", "computed on"], rows)
+    table(["stage", "kind", "state", "time", "computed on"], rows)
   }`;
 }
 
@@ -60,19 +68,31 @@ function params(stages: readonly ReportStage[]): string {
   }).join("");
 }
 
-function curves({ curves }: Report): string {
-  if (curves.length === 0) return "";
+/** The logs of the children of a matrix, in one group. */
+export function groupCurves(curves: readonly ReportCurve[]): CurveGroup[] {
+  return [...Map.groupBy(curves, ({ title }) => entryOf(title))].map(([entry, group]) => ({
+    title: group.length > 1 ? entry : group[0]!.title,
+    runs: group.map(({ title, rows }) => ({ label: title, rows })),
+  }));
+}
+
+/** Places for the charts, in the order of the page's data. */
+export function curvesHtml(groups: readonly CurveGroup[]): string {
+  if (groups.length === 0) return "";
   // Filled by the script, which alone can draw them; the rows are in the page's data.
   return `<div class="controls"><label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" ` +
     `value="0.9"></label><label><input id="log" type="checkbox" checked> log scale</label></div>` +
-    curves.map(({ title, rows }, i) => {
-      const last = rows.at(-1);
-      const words = last === undefined
-        ? "no steps"
-        : `${rows.length} points, the last at step ${last.step}: loss ${figure(last.loss)}, gradient norm ${
-          figure(last.gradNorm)
-        }, learning rate ${figure(last.learningRate)}`;
-      return `<h3>${escapeHtml(title)}</h3><p>${words}</p><div class="charts" data-curve="${i}"></div>`;
+    groups.map(({ title, runs }, i) => {
+      const words = runs.map(({ label, rows }) => {
+        const last = rows.at(-1);
+        const said = last === undefined
+          ? "no steps"
+          : `${rows.length} points, the last at step ${last.step}: loss ${figure(last.loss)}, gradient norm ${
+            figure(last.gradNorm)
+          }, learning rate ${figure(last.learningRate)}`;
+        return `<p>${escapeHtml(runs.length > 1 ? `${label}: ` : "")}${said}</p>`;
+      });
+      return `<h3>${escapeHtml(title)}</h3>${words.join("")}<div class="charts" data-curve="${i}"></div>`;
     }).join("");
 }
 
@@ -89,7 +109,7 @@ function grouped(all: readonly ReportPicture[]): ReportPicture[][] {
 }
 
 /** A frame for each group, with a slider where it has several pictures. */
-function pictures(all: readonly ReportPicture[]): string {
+export function pictures(all: readonly ReportPicture[]): string {
   return grouped(all).map((group) => {
     const frames = group.toSorted((a, b) => (a.step ?? 0) - (b.step ?? 0));
     const first = frames.at(-1)!;
@@ -123,16 +143,23 @@ function likelihood({ metrics, rates }: Report): string {
   return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + drawings(rates);
 }
 
+/** A table for each record, the last first; one for those of a matrix's children that depend on the same. */
 function metricsTables(all: readonly ReportMetrics[]): string {
-  return all.map(({ title, record }) => {
-    const rows = record.metrics.map((metric) => [
-      escapeHtml(metric.name) + qualifier(metric),
-      `<b>${figure(metric.value)}</b>${spread(metric)}`,
-      metric.count.toLocaleString("en"),
-      escapeHtml(metric.note ?? ""),
-    ]);
-    return `<h3>${escapeHtml(title)}</h3><p class="provenance">${provenance(record)}</p>${
-      table(["metric", "value", "N", "note"], rows)
+  const alike = Map.groupBy(all, ({ title, record }) => JSON.stringify([entryOf(title), provenance(record)]));
+  return [...alike.values()].reverse().map((group) => {
+    const several = group.length > 1;
+    const figures = group.flatMap(({ title, record }) => record.metrics.map((metric) => ({ title, metric })));
+    const rows = [...Map.groupBy(figures, ({ metric }) => metric.name + qualifier(metric)).values()].flat()
+      .map(({ title, metric }) => [
+        escapeHtml(metric.name) + qualifier(metric),
+        ...(several ? [`<code>${escapeHtml(title)}</code>`] : []),
+        `<b>${figure(metric.value)}</b>${spread(metric)}`,
+        metric.count.toLocaleString("en"),
+        escapeHtml(metric.note ?? ""),
+      ]);
+    const title = several ? entryOf(group[0]!.title) : group[0]!.title;
+    return `<h3>${escapeHtml(title)}</h3><p class="provenance">${provenance(group[0]!.record)}</p>${
+      table(["metric", ...(several ? ["stage"] : []), "value", "N", "note"], rows)
     }`;
   }).join("");
 }

@@ -10,9 +10,11 @@ export const ARTIFACT_TYPES = [
   "selection",
   "metrics",
   "log",
-  "report",
   "files",
 ] as const;
+
+/** Types that are not made any more, of results that stores still hold. */
+export const FORMER_ARTIFACT_TYPES = ["report"] as const;
 
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 

@@ -25,7 +25,11 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
 
 export const resourcesSchema = z.strictObject({
   cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
-  gpu: z.int().min(0).max(64).optional().describe("GPU slots that the stage takes while it runs"),
+  gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
+    error: () => "a number of cards from 0 to 64, or required",
+  }).optional().describe(
+    "Graphics cards that the stage takes while it runs, where there are any; required: one, and an error without it",
+  ),
   memory: z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, {
     error: () => "an amount of memory above 0, such as 500MB or 2GiB",
   }).optional().describe("Stop the stage if its process takes more memory; 500MB, 2GiB and the like"),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ARTIFACT_TYPES } from "./artifacts.ts";
+import { ARTIFACT_TYPES, type ArtifactType, FORMER_ARTIFACT_TYPES } from "./artifacts.ts";
 import { ID_PATTERN, PORT_PATTERN } from "./pipeline_file.ts";
 
 /** Every record that the store writes. A record that does not parse counts as absent, never as an answer. */
@@ -50,7 +50,8 @@ function fitTogether(files: readonly { readonly path: string }[]): boolean {
 }
 
 export const artifactRecordSchema = z.strictObject({
-  type: z.enum(ARTIFACT_TYPES),
+  /** No stage reads those of former types, so nothing else need know of them. */
+  type: z.enum([...ARTIFACT_TYPES, ...FORMER_ARTIFACT_TYPES]) as unknown as z.ZodType<ArtifactType>,
   /** SHA-256 of the canonical file list: the identity of the content. */
   digest: sha256Schema,
   files: z.array(fileEntrySchema).refine(fitTogether, { error: "names that one folder can hold" }),
@@ -136,6 +137,8 @@ export const timingSchema = z.strictObject({
   /** Of the duration, what does not grow with the work, where reports of progress tell. */
   overheadMs: z.number().nullable().default(null),
   durationMs: z.number(),
+  /** Of a probe: a little of the work of the stage, done to make a forecast. */
+  probe: z.boolean().default(false),
 });
 
 /** How far a stage is that runs, for whoever looks on from another process. */

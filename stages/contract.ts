@@ -85,6 +85,8 @@ export interface StageProgress {
   latest(): Promise<SavedState | undefined>;
   /** Save a state. It counts only once it is complete on disk; the newest two are kept. */
   save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /** Whether so much time has passed since the last save, or without one since the stage began. */
+  isDue(everySeconds: number): boolean;
 }
 
 /** How far a stage has come; shown to the user. */
@@ -196,6 +198,17 @@ export interface CheckResult {
    * apart by a factor of two in all goes at about the same pace.
    */
   readonly workShape?: readonly number[];
+  /** How to find out how fast this machine does such work, where no past run tells. */
+  readonly probe?: Probe;
+}
+
+/** A little of the work of a stage, alike for all stages with equal work. */
+export interface Probe {
+  /** Module URL. Its default export is a `StageRun` that reports each of a few steps, and reads and writes nothing. */
+  readonly entry: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Arithmetic of one step, in GFLOP. */
+  readonly stepGflop: number;
 }
 
 /** Data that a kind takes from an npm package; its version and lock integrity enter the key. */

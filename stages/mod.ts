@@ -9,7 +9,6 @@ import { importKind } from "./import/kind.ts";
 import { inpaintKind } from "./inpaint/kind.ts";
 import { interpolateKind } from "./interpolate/kind.ts";
 import { neighboursKind } from "./neighbours/kind.ts";
-import { reportKind } from "./report/kind.ts";
 import { sampleKind } from "./sample/kind.ts";
 import { scheduleKind } from "./schedule/kind.ts";
 import { scoreKind } from "./score/kind.ts";
@@ -27,7 +26,6 @@ export {
   inpaintKind,
   interpolateKind,
   neighboursKind,
-  reportKind,
   sampleKind,
   scheduleKind,
   scoreKind,
@@ -50,7 +48,6 @@ const kinds = [
   statisticsKind,
   scoreKind,
   selectKind,
-  reportKind,
   exportKind,
   importKind,
 ];

@@ -53,9 +53,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const { comparison, contents } = await compareExperiments(experiments);
       if (options.output !== undefined) {
-        const { PLOT_LIBRARY, renderPage } = await import("noiseline/report");
+        const { renderPage } = await import("noiseline/report");
         await Deno.mkdir(dirname(options.output), { recursive: true });
-        await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents), PLOT_LIBRARY));
+        await Deno.writeTextFile(options.output, renderPage(comparisonPage(comparison, contents)));
       }
       if (json) printJson(comparison);
       else {

@@ -1,7 +1,8 @@
-import { findRuns, type Forecast, forecastPlan, mayWork, type PlannedStage, type Runs, totalOf } from "noiseline/core";
+import { capacityOf, findRuns, type Forecast, forecastPlan, lookAhead, mayWork, totalOf } from "noiseline/core";
+import type { PlannedStage, Runs } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_MODE_OPTION, CACHE_OPTION, type CacheArguments, namesCache, openCacheFor } from "../cache.ts";
-import { capacityOf, formatTotal, totalToJson } from "../format/cost.ts";
+import { formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { formatLive, liveToJson } from "../format/live.ts";
 import { plannedToJson } from "../format/plan_json.ts";
@@ -9,6 +10,7 @@ import { formatForecast, formatReasons, formatState } from "../format/reasons.ts
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
+import { describeOutlook } from "../outlook.ts";
 import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
 import {
   collect,
@@ -48,8 +50,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const plan = nothing ?? await planInFull(settings, given, opened);
       const { pipeline, stages } = plan;
       const forecasts = forecastPlan(plan, opened.store);
-      const capacity = capacityOf(options.jobs);
+      const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity);
+      const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
       const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
@@ -63,6 +66,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           }),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: totalToJson(total, capacity),
+          ...outlook,
           rights: rightsToJson(rights),
         });
         return;
@@ -70,6 +74,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       for (const [id, reason] of pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
       printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
       printLine(summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
+      const { notes, problems } = describeOutlook(outlook, pipeline);
+      for (const note of notes) printLine(note);
+      for (const { message, fix } of problems) printLine(`run will ask: ${message}; ${fix}`);
       for (const line of formatRights(rights)) printLine(line);
     });
 }

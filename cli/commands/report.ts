@@ -1,8 +1,8 @@
-import { dirname, join, resolve } from "node:path";
-import { shellWord } from "noiseline/core";
+import { dirname, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
 import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
+import { PAGE } from "../program.ts";
 import { failWith } from "../results.ts";
 
 const EXAMPLES = `
@@ -13,7 +13,9 @@ Examples:
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("report").summary("Make a page of a pipeline's results")
-    .description("Write one HTML file with what a pipeline has produced so far. It opens from disk, without a network.")
+    .description(
+      "Write one HTML file with what a pipeline has produced so far, as each run does. It opens from disk, without a network.",
+    )
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .option("--json", "print where the page is as JSON")
@@ -23,25 +25,22 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
       if (!json) printDiagnostics(warnings);
-      const plan = await makePlanner(loaded, {}, json).plan();
-      const { pipelineReport } = await import("../report/pipeline_report.ts");
-      const { renderReport, PLOT_LIBRARY } = await import("noiseline/report");
-      const { contentsOfPlan, missingOfPlan } = await import("noiseline/housekeeping");
-      const { report, missing, unreadable } = await pipelineReport(pipeline, plan, store);
-      const contents = contentsOfPlan(plan, store);
-      if (!contents.ok && missing.length === plan.stages.size) failWith(contents.diagnostics, json);
-      const again = `\`deno task run ${shellWord(file)}\` makes it again`;
-      const damaged = missingOfPlan(plan, store).damaged.map((id) => `the result of "${id}" is damaged; ${again}`);
-      const path = options.output === undefined
-        ? join(dirname(store.root), "outputs", pipeline.name, "report.html")
-        : resolve(options.output);
-      await Deno.mkdir(dirname(path), { recursive: true });
-      await Deno.writeTextFile(path, renderReport(report, PLOT_LIBRARY));
-      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable: [...damaged, ...unreadable] });
+      const stages = makePlanner(loaded, {}, json).survey();
+      const { pipelinePage } = await import("../report/pipeline_report.ts");
+      const { contentsOfPlan } = await import("noiseline/housekeeping");
+      const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
+      const contents = contentsOfPlan({ pipeline, stages, problems: [] }, store);
+      if (!contents.ok && missing.length === stages.size) failWith(contents.diagnostics, json);
+      const path = resolve(options.output ?? store.viewsOf(pipeline.name).write(PAGE, html));
+      if (options.output !== undefined) {
+        await Deno.mkdir(dirname(path), { recursive: true });
+        await Deno.writeTextFile(path, html);
+      }
+      if (json) printJson({ pipeline: pipeline.name, path, missing, unreadable: leftOut });
       else {
         printLine(path);
         if (missing.length > 0) printLine(`  without results so far: ${missing.join(", ")}`);
-        for (const what of [...damaged, ...unreadable]) printError(`left out: ${what}`);
+        for (const what of leftOut) printError(`left out: ${what}`);
       }
     });
 }

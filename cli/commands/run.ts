@@ -8,6 +8,7 @@ import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { collect, loadForCommand, openForCommand, pipelineCommand } from "../load.ts";
 import { listenForStop } from "../signals.ts";
+import { PAGE } from "../program.ts";
 import { VERSIONS } from "../version.ts";
 import { parseCount } from "../format/count.ts";
 
@@ -31,6 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("-y, --yes", "start also what takes more than a day on this machine, without a question")
     .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
     .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
     .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
@@ -45,16 +47,18 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const nothing = !quick || given.force.length > 0
         ? undefined
         : await findNothing(opened.cache, opened.store, targets);
-      if (nothing !== undefined) {
+      const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
+      if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
         const outputs = join(opened.store.paths.outputs, nothing.pipeline);
-        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs });
+        reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs, page: known });
         return;
       }
 
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
+      const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant, pipeline);
       if (problems.length > 0) refuseWith(problems, json);
@@ -73,9 +77,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
       const cache = await openCacheFor(options, { warn, stop: signals.stop });
       const askForGrants = questionFor(json, signals.stop);
+      const say = (message: string) => emit({ type: "note", message });
       const result = await runPipeline(pipeline, store, {
         grants,
         ...(askForGrants === undefined ? {} : { askForGrants }),
+        ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         cache,
         targets: loaded.targets,
         force,
@@ -89,10 +95,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { status, stages, runId } = result.value;
         const { runEnd } = await import("../report/run_end.ts");
-        // Where nothing ran there is nothing new to say.
-        const end = status === "done" && runId !== undefined ? await runEnd(pipeline, stages, store) : {};
+        const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
       }

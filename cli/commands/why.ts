@@ -1,4 +1,5 @@
 import {
+  capacityOf,
   explainStages,
   type Explanation,
   findFollowers,
@@ -11,7 +12,7 @@ import {
 } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
-import { capacityOf, formatCost, formatTotal, totalToJson } from "../format/cost.ts";
+import { formatCost, formatTotal, totalToJson } from "../format/cost.ts";
 import { parseCount } from "../format/count.ts";
 import { explanationLines } from "../format/explanation.ts";
 import { explanationToJson } from "../format/explanation_json.ts";
@@ -52,7 +53,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const before = findPending(plan, targets);
       const followers = findFollowers(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];
-      const capacity = capacityOf(options.jobs);
+      const capacity = capacityOf(options);
       const total = totalOf(plan, forecasts, capacity, involved);
       if (json) {
         printJson({

@@ -1,13 +1,7 @@
-import { type Capacity, findGpus, type Forecast, type Total } from "noiseline";
+import type { Capacity, Forecast, Total } from "noiseline";
 import { formatDuration } from "./duration.ts";
 
-/** What `run` would have at hand. */
-export function capacityOf(jobs: number | undefined): Capacity {
-  const cpus = navigator.hardwareConcurrency;
-  return { jobs: jobs ?? cpus, cpus, gpus: findGpus().length };
-}
-
-/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for report` */
+/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
   const slots = `with ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
   const all = `${formatDuration(ifAllMs)} if all that may run does`;

@@ -1,4 +1,4 @@
-import { type Collection, escapeHtml, type Page, type Section, sectionsOf, table, thinned } from "noiseline/report";
+import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Section, table } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/reasons.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
@@ -96,15 +96,11 @@ function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly 
 /** The comparison as a page: tables, curves over each other, pictures side by side. */
 export function comparisonPage(comparison: Comparison, contents: readonly Collection[]): Page {
   const { names, metrics, params, without } = comparison;
-  const curves = [...new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)))];
-  const overlays = curves.map((title) => ({
-    title: `${title}: loss`,
+  const titles = new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)));
+  const curves = [...titles].map((title) => ({
+    title,
     runs: contents.flatMap((content, i) =>
-      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({
-        label: names[i]!,
-        steps: thinned(rows).map(({ step }) => step),
-        values: thinned(rows).map(({ loss }) => loss),
-      }))
+      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
     ),
   }));
   const samples = sideBySide(names, contents);
@@ -112,8 +108,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
     {
       id: "metrics",
       title: "Metrics",
-      html: (metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] }))) +
-        without.map((line) => `<p>${escapeHtml(line)}</p>`).join(""),
+      html: metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] })),
     },
     {
       id: "params",
@@ -122,14 +117,15 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
         ? "<p>None: the same experiment.</p>"
         : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
     },
-    { id: "curves", title: "Training", html: overlayHtml(overlays.map(({ title }) => title)) },
+    { id: "curves", title: "Training", html: curvesHtml(curves) },
     { id: "samples", title: "Samples", html: samples },
   ];
   return {
     title: "Comparison",
     subtitle: `${names.length} experiments`,
+    notes: without,
     sections: all.filter(({ html }) => html !== ""),
-    data: { curves: [], overlays },
+    curves,
   };
 }
 
@@ -144,25 +140,13 @@ function upright(rows: readonly (readonly string[])[]): string {
   return table(header!, body);
 }
 
-function overlayHtml(titles: readonly string[]): string {
-  if (titles.length === 0) return "";
-  return `<div class="controls"><label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" ` +
-    `value="0.9"></label><label><input id="log" type="checkbox" checked> log scale</label></div>` +
-    titles.map((title, i) => `<div class="charts" data-overlay="${i}" aria-label="${escapeHtml(title)}"></div>`).join(
-      "",
-    );
-}
-
 /** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
 function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
-  const none = { curves: [], films: [], schedules: [], rates: [], metrics: [], neighbours: [] };
-  const samples = contents.flatMap((content, i) =>
+  return pictures(contents.flatMap((content, i) =>
     content.samples.map((picture) => ({
       ...picture,
       title: `${names[i]}: ${picture.title}`,
       note: `${names[i]}; ${picture.note}`,
     }))
-  );
-  const sections = sectionsOf({ title: "", subtitle: "", stages: [], ...none, samples });
-  return sections.find(({ id }) => id === "samples")?.html ?? "";
+  ));
 }

@@ -1,24 +1,50 @@
 import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
-import { collectArtifacts, type Collected, type Report, type ReportStage } from "noiseline/report";
+import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
+import { formatDuration } from "../format/duration.ts";
 import { listLeaves } from "../format/leaves.ts";
 import { artifactsOf } from "./experiments.ts";
 
-/** What a pipeline's results and runs say, as a page shows it. */
-export async function pipelineReport(
-  pipeline: Pipeline,
-  { stages }: Plan,
-  store: Store,
-): Promise<{ readonly report: Report; readonly missing: readonly string[]; readonly unreadable: readonly string[] }> {
-  const runs = [...store.runs.newestFirst()].filter((run) => run.pipeline === pipeline.name);
+/** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
+const MOST_BYTES = 32 << 20;
+
+/** How stages end that leave no result. */
+const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted"]);
+
+/** What a pipeline's results and runs say, as a page. */
+export interface PipelinePage {
+  readonly html: string;
+  /** Stages without a result. */
+  readonly missing: readonly string[];
+  /** What is damaged, cannot be read or takes too much room. */
+  readonly leftOut: readonly string[];
+}
+
+/** @param stages the plan of the whole pipeline */
+export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store): Promise<PipelinePage> {
+  const last = store.runs.newestFirst().find((run) => run.pipeline === pipeline.name);
+  const runIds = new Set([...stages.values()].flatMap(({ manifest }) => manifest?.runId ?? []));
+  // Of the runs that computed them, not of those that found them cached, under whatever names.
+  const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
+    .filter(({ state }) => state === "ran");
+  const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
   const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
   const items: Collected[] = [];
   const missing: string[] = [];
+  const notes: string[] = [];
+  const leftOut: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest, continues }] of stages) {
-    if (manifest === undefined) missing.push(id);
-    else items.push(...artifactsOf(id, manifest, store));
-    // The run that computed it, not those that found it cached.
-    const computed = runs.find((run) => run.stages[id]?.state === "ran")?.stages[id];
+  for (const [id, { stage, state, manifest, continues, reasons }] of stages) {
+    const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
+    const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
+    if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
+    else {
+      missing.push(id);
+      if (reasons.some(({ code }) => code === "output-missing")) {
+        leftOut.push(`the result of "${id}" is damaged; run it again`);
+      } else {notes.push(
+          [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": "),
+        );}
+    }
     // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
     const own = leaves.get(stage.entry) ?? [];
     const declared = pipeline.stages.get(id)!;
@@ -29,21 +55,22 @@ export async function pipelineReport(
     described.push({
       id,
       kind: stage.kind.name,
-      state,
+      state: ended?.state ?? state,
       reads: [...new Set([...Object.values(stage.inputs).flat().map((one) => one.stage), ...rankingsOf(declared)])],
-      durationMs: computed?.durationMs,
+      duration: time === undefined ? undefined : formatDuration(time),
       numerics: manifest?.numerics ?? undefined,
       params: declared.id === declared.entry
         ? own.map(({ within, value, origin }) => ({ path: within, value: says(within, value), origin }))
         : [],
     });
   }
-  const [last] = runs;
   const subtitle = [
     pipeline.file,
     `seed ${pipeline.seed}`,
     last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
   ].filter((part) => part !== undefined).join(" · ");
-  const { unreadable, ...content } = await collectArtifacts(items);
-  return { report: { title: pipeline.name, subtitle, stages: described, ...content }, missing, unreadable };
+  const { unreadable, ...content } = await collectArtifacts(items, MOST_BYTES);
+  leftOut.push(...unreadable);
+  const report = { title: pipeline.name, subtitle, notes: [...notes, ...leftOut], stages: described, ...content };
+  return { html: renderReport(report), missing, leftOut };
 }

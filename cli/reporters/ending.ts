@@ -1,12 +1,11 @@
-import { join } from "node:path";
-import { EARLIER_NOTE, type EngineEvent, type RunFinished, shellWord } from "noiseline/core";
+import { EARLIER_NOTE, type EngineEvent, type RunFinished } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import type { RunEnd } from "../report/run_end.ts";
 import { shortPath } from "./phrases.ts";
 
-/** How a run ended, with what it came to where it is done. */
-export interface RunToldOf extends RunFinished, Partial<RunEnd> {
+/** How a run ended, and what it came to. */
+export interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder of the stages' folders. */
   readonly outputs: string;
@@ -20,17 +19,12 @@ const MOST_SCORES = 12;
 
 /** The last lines of a run. */
 export function linesOfRunFinished(event: RunToldOf): string[] {
-  const { scores = [], page, earlier, outputs, file } = event;
+  const { scores = [], page, earlier, outputs } = event;
   const lines = [phraseRunFinished(event)];
   if (earlier.length > 0) lines.push(`${phraseEarlier(earlier, outputs)} (${EARLIER_NOTE})`);
   lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
   if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
-  const command = `\`deno task report ${shellWord(file)}\``;
-  if (page !== undefined) {
-    // What `report` wrote shows what was there then.
-    const anew = page === join(outputs, "report.html") ? ` (${command} makes it anew)` : "";
-    lines.push(`page: ${shortPath(page)}${anew}`);
-  } else if (scores.length > 0) lines.push(`page: ${command} makes one`);
+  if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
   return lines;
 }
 

@@ -125,6 +125,7 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
   const composed: SourceDocument = {
     ...document,
     value: result,
+    profiles: Object.keys(known),
     get whole() {
       return top!.document.whole ?? rest[0]?.document.whole;
     },

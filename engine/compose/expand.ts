@@ -155,7 +155,7 @@ class Expander {
     };
   }
 
-  /** Values of axes are for stages; elsewhere there is no child whose value could be taken. */
+  /** Values of axes are for stages; elsewhere there is no child whose value could be taken. In a reference: its extent. */
   #checkPlaces(): void {
     const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
     for (const key of ["name", "description"]) {
@@ -164,7 +164,8 @@ class Expander {
     for (const [id, entry] of Object.entries(this.#stages)) {
       const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
       for (const [port, written] of Object.entries(inputs)) {
-        if (matrixAxesIn(written).size === 0) continue;
+        const texts = [written].flat().map((text) => typeof text === "string" ? withoutExtent(text) : text);
+        if (matrixAxesIn(texts).size === 0) continue;
         this.#report(
           ["stages", id, "inputs", port],
           message,
@@ -201,7 +202,7 @@ class Expander {
     return Object.entries(inputs).flatMap(([port, written]) => {
       const list = this.#isListPort(id, port) ?? Array.isArray(written);
       return (Array.isArray(written) ? written : [written]).flatMap((text, index) => {
-        const reference = typeof text === "string" ? parseReference(text) : undefined;
+        const reference = typeof text === "string" ? parseReference(withoutExtent(text)) : undefined;
         const path = ["stages", id, "inputs", port, ...(Array.isArray(written) ? [index] : [])];
         return reference === undefined ? [] : [{ ...reference, port, text: text as string, list, path }];
       });
@@ -306,8 +307,9 @@ class Expander {
 
   #child(id: string, child: string, entry: unknown, combination: Combination): unknown {
     if (!isRecord(entry)) return entry;
-    const { matrix: _, inputs, needs, ...rest } = entry;
+    const { matrix: _, needs, ...rest } = entry;
     const filled = fillMatrix(rest, combination, ["stages", child]);
+    const { inputs, ...others } = filled.value as Entries;
     this.#interpolations.push(...filled.interpolations);
     if (this.#skipped.has(id)) this.#unresolved.push(...filled.unknown.map(({ path }) => path));
     for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
@@ -335,7 +337,7 @@ class Expander {
       : inputs;
     const waited = this.#bind(id, needs, combination, { list: true, path: ["needs"] });
     return {
-      ...(filled.value as Entries),
+      ...others,
       ...(inputs === undefined ? {} : { inputs: bound }),
       ...(needs === undefined ? {} : { needs: waited }),
     };
@@ -387,6 +389,11 @@ class Expander {
     });
     return Array.isArray(written) || gathered ? texts : texts[0];
   }
+}
+
+/** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */
+function withoutExtent(reference: string): string {
+  return reference.replace(/@\$\{matrix\.\w+\}/, "");
 }
 
 function withoutAxes(combination: Combination, select: Readonly<Record<string, string>>): Combination {

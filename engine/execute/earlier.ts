@@ -1,11 +1,12 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Pipeline, predecessorsOf } from "../pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { removeQuietly, rename, writeNew } from "../store/files.ts";
+import { removeQuietly } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
+import type { ViewStore } from "../store/views.ts";
 
 export const EARLIER_NOTE = "EARLIER.txt";
 
@@ -36,12 +37,14 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 /** Says in `outputs/<pipeline>/` which of its folders are not of the configuration that was run last. */
 export class EarlierNote {
   readonly #path: string;
+  readonly #views: ViewStore;
   readonly #look: () => string[];
   readonly #isKnown: (id: string) => boolean;
   #found: readonly string[] = [];
 
   constructor(pipeline: Pipeline, store: Store) {
     this.#path = join(store.paths.outputs, pipeline.name, EARLIER_NOTE);
+    this.#views = store.viewsOf(pipeline.name);
     this.#isKnown = (id) => pipeline.stages.has(id);
     this.#look = () => {
       const planner = Planner.make(pipeline, store);
@@ -73,11 +76,7 @@ export class EarlierNote {
       const lines = found.slice(0, NAMED).map((id) => `  ${id}${this.#isKnown(id) ? "" : "  (no stage any more)"}`);
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
       const advice = "A run of the whole pipeline brings those of its stages up to date; the others may be removed.";
-      // Named as a view that is being made, so that it is swept like one after a kill; and flushed, as what a power cut
-      // left of it would be taken for the user's.
-      const fresh = join(dirname(this.#path), `.new-earlier-${Deno.pid}`);
-      writeNew(fresh, [HEADING, "", ...lines, "", advice, ""].join("\n"));
-      rename(fresh, this.#path);
+      this.#views.write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
     });
   }
 }

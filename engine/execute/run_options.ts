@@ -1,5 +1,7 @@
 import type { SharedCache } from "../cache/shared_cache.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit } from "../event/events.ts";
+import type { Outlook } from "../plan/outlook.ts";
 import type { Grants } from "../process/grants.ts";
 import type { RightsRequest } from "../process/rights.ts";
 
@@ -23,6 +25,11 @@ export interface RunOptions {
   readonly grants?: Grants;
   /** Asks the user about the rights that are still missing. Without it, or with no for an answer, nothing runs. */
   readonly askForGrants?: (requests: readonly RightsRequest[]) => Promise<boolean>;
+  /**
+   * Told what to expect of a run that has something to do, which may take a minute to find out. With problems for an
+   * answer nothing runs. Without it a run is begun whatever it takes.
+   */
+  readonly agree?: (outlook: Outlook) => Promise<readonly Diagnostic[]>;
   /** A second store that other machines share: read where the local one has nothing, and given what is made. */
   readonly cache?: SharedCache | undefined;
 }

@@ -11,8 +11,10 @@ import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { EarlierNote } from "./earlier.ts";
+import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
+import { capacityOf } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
 
 export interface RunSummary {
@@ -91,6 +93,12 @@ export async function runPipeline(
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
   if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (options.agree !== undefined) {
+    const say = (message: string) => emit({ type: "note", message });
+    const { agree, stop = new AbortController().signal } = options;
+    const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
+    if (refused.length > 0 && !isStopped()) return refuse(refused);
+  }
   using inUse = new DisposableStack();
   const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
   const marked = await lockStore(store, mark);

@@ -11,7 +11,7 @@ import { newRunId } from "../store/runs.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
-import { findGpus, Slots } from "./slots.ts";
+import { capacityOf, findGpus, Slots } from "./slots.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
 
@@ -84,12 +84,11 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { stop = this.#never, kill = this.#never, jobs, gpus } = this.#options;
+    const { stop = this.#never, kill = this.#never, gpus } = this.#options;
     const outputs = join(dirname(this.#store.root), "outputs", this.#pipeline.name);
     this.#emit({ type: "run-started", runId: this.#runId, plan: this.#plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);
-    const cpus = navigator.hardwareConcurrency;
-    const slots = new Slots({ jobs: jobs ?? cpus, cpus, gpus: gpus ?? findGpus() });
+    const slots = new Slots({ ...capacityOf(this.#options), gpus: gpus ?? findGpus() });
     const runner = new StageRunner({
       pipeline: this.#pipeline,
       planner: this.#planner,

@@ -1,6 +1,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
+import { cardsOf } from "../pipeline.ts";
+import type { Capacity } from "../plan/total.ts";
 import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
 import { openRoot } from "../store/roots.ts";
 
@@ -31,6 +33,12 @@ export function findGpus(): string[] {
   } catch {
     return [];
   }
+}
+
+/** What a run has at hand. */
+export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
+  const cpus = navigator.hardwareConcurrency;
+  return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
 }
 
 function defaultLockFolder(): string {
@@ -77,7 +85,7 @@ export class Slots {
       this.#waiting.delete(offer);
     };
     // Slots of this run are offered when they are free; another run's GPUs are looked at now and then.
-    const timer = (wanted.gpu ?? 0) > 0 ? setInterval(offer, GPU_POLL_MS) : undefined;
+    const timer = cardsOf(wanted) > 0 ? setInterval(offer, GPU_POLL_MS) : undefined;
     signal.addEventListener("abort", giveUp);
     this.#waiting.add(offer);
     return promise.finally(() => {
@@ -96,7 +104,7 @@ export class Slots {
 
   #tryTake(wanted: Resources): HeldSlots | undefined {
     const cpu = Math.min(wanted.cpu ?? 1, this.#options.cpus);
-    const gpu = Math.min(wanted.gpu ?? 0, this.#options.gpus.length);
+    const gpu = Math.min(cardsOf(wanted), this.#options.gpus.length);
     if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
     const locks = this.#lockGpus(gpu);
     if (locks === undefined) return undefined;

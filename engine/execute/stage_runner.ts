@@ -9,8 +9,8 @@ import type { Grants } from "../process/grants.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
-import { machineClass } from "../store/machine.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
+import { recordTiming } from "./record_timing.ts";
 import { findMovedGround } from "./moved_ground.ts";
 import type { Store } from "../store/store.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
@@ -305,7 +305,9 @@ export class StageRunner {
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
       this.#options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
-      this.#recordTiming(planned, performance.now() - started);
+      const durationMs = performance.now() - started;
+      const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
+      recordTiming(store, pipeline, planned, { durationMs, overheadMs });
       const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
       const perSecond = this.#execution.perSecond(stage.id);
       return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
@@ -354,23 +356,5 @@ export class StageRunner {
     if (serving === manifest) await store.results.publish(manifest);
     this.#settle(planned, serving);
     return serving;
-  }
-
-  #recordTiming(planned: PlannedStage, durationMs: number): void {
-    const { stage, fromStep, device } = planned;
-    this.#options.store.timings.add({
-      pipeline: this.#options.pipeline.name,
-      stage: stage.id,
-      kind: stage.kind.name,
-      numerics: device?.numerics ?? null,
-      machine: machineClass(),
-      workGflop: stage.workGflop ?? null,
-      workShape: stage.workShape ?? null,
-      likeness: stage.likeness ?? null,
-      extent: stage.extent ?? null,
-      fromStep: fromStep ?? null,
-      overheadMs: this.#execution.overheadMs(planned, durationMs) ?? null,
-      durationMs,
-    });
   }
 }

@@ -29,7 +29,7 @@ function problemOf(what: string, ids: readonly string[], fix: string): Diagnosti
 }
 
 /** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
-export function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
+function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
   const missing = [...stages].filter(([, { manifest }]) => manifest === undefined);
   const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
   // What only reads a damaged result is served again once that is there.

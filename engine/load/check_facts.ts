@@ -26,7 +26,7 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
 }
 
 /** What forecasts go by. */
-export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape">>;
+export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe">>;
 
 /** A digest of what decides how long a stage takes, beside its extent and the machine. */
 function likenessOf(
@@ -69,12 +69,12 @@ export function checkFacts(
       const first = bindings[0];
       inputs[port] = first === undefined ? undefined : facts.get(first.stage)?.[first.port];
     }
-    const result = stage.kind.check(stage.params, inputs);
-    if (result.facts !== undefined) facts.set(stage.id, result.facts);
-    work.set(stage.id, { likeness, workGflop: result.workGflop, workShape: result.workShape });
+    const { facts: stated, problems, ...known } = stage.kind.check(stage.params, inputs);
+    if (stated !== undefined) facts.set(stage.id, stated);
+    work.set(stage.id, { likeness, ...known });
     // A stage at another extent repeats what its entry already said.
     if (stage.id !== stage.entry) continue;
-    found.push(...result.problems.map((problem) => placeProblem(stage, problem, origins)));
+    found.push(...problems.map((problem) => placeProblem(stage, problem, origins)));
   }
   return { problems: found, work };
 }

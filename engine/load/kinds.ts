@@ -11,6 +11,11 @@ import { diagnosticAt } from "../source/document.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
+/** Kinds that there were, and what to do instead. */
+const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
+  ["report", "remove the stage: every run now writes this page, as outputs/<pipeline>/report.html"],
+]);
+
 export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
 }
@@ -52,7 +57,8 @@ export async function resolveKinds(
     }
     const builtin = Object.hasOwn(builtins, uses) ? builtins[uses] : undefined;
     if (builtin === undefined) {
-      report(id, "unknown-kind", `unknown kind "${uses}"`, suggestName(uses, [...Object.keys(builtins), CONTINUE]));
+      const fix = FORMER_KINDS.get(uses) ?? suggestName(uses, [...Object.keys(builtins), CONTINUE]);
+      report(id, "unknown-kind", `unknown kind "${uses}"`, fix);
       continue;
     }
     if (!known.has(uses)) known.set(uses, fromBuiltin(builtin));

@@ -33,7 +33,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const { overrides = [], profiles = [] } = options;
   const document = await resolveDocument(file, { ...options, overrides, profiles });
   if (!document.ok) return document;
-  const { value, origins, families, groups, leftOut, unresolved } = document.value;
+  const { value, origins, families, groups, leftOut, unresolved, knownProfiles } = document.value;
   const problems = document.value.problems.filter(({ severity }) => severity === "error");
   const doubts = document.value.problems.filter(({ severity }) => severity === "warning");
   const add = (more: readonly Diagnostic[]) => more.forEach((one) => problems.push(one));
@@ -95,7 +95,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const stages = new Map(ordered.map((stage) => [stage.id, { ...stage, ...work.get(stage.id) }]));
   const { name, seed } = parsed;
   const together = new Map([...families, ...groups]);
-  const pipeline = { name, seed, file, folder, profiles, overrides, stages, families: together, leftOut, origins };
+  const given = { file, folder, profiles, knownProfiles, overrides };
+  const pipeline = { name, seed, ...given, stages, families: together, leftOut, origins };
   return succeed(pipeline, onceEach(warnings));
 }
 

@@ -35,6 +35,8 @@ export interface ResolvedDocument {
   readonly groups: ReadonlyMap<string, readonly string[]>;
   /** Stages that are not there, each with why. */
   readonly leftOut: ReadonlyMap<string, string>;
+  /** Names of the profiles that the file has. */
+  readonly knownProfiles: readonly string[];
 }
 
 /** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
@@ -96,7 +98,8 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
   const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
-  return succeed({ value: pruned.value, origins, problems, unresolved, families, groups, leftOut });
+  const knownProfiles = document.value.profiles ?? [];
+  return succeed({ value: pruned.value, origins, problems, unresolved, families, groups, leftOut, knownProfiles });
 }
 
 /** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */

@@ -1,8 +1,9 @@
-import type { DeviceFinding } from "../../stages/contract.ts";
+import type { DeviceFinding, StageDevice } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { placeProblem } from "../load/check_facts.ts";
 import type { Origins } from "../load/origin.ts";
 import type { Stage } from "../pipeline.ts";
+import { diagnosticAt } from "../source/document.ts";
 import type { PlannedStage } from "./plan.ts";
 
 /** What stages compute on. A stage is asked for its device once, when that is first needed. */
@@ -26,8 +27,19 @@ export class StageDevices {
   of(stage: Stage): Pick<PlannedStage, "device" | "problem"> {
     const found = this.#found.get(stage);
     if (found === undefined) return {};
-    if ("device" in found) return { device: found.device };
-    const problem: Diagnostic = { ...placeProblem(stage, found.problem, this.#origins), code: "device" };
-    return { problem };
+    if ("problem" in found) {
+      return { problem: { ...placeProblem(stage, found.problem, this.#origins), code: "device" } };
+    }
+    const { device } = found;
+    return device.card || stage.resources.gpu !== "required" ? { device } : { problem: this.#noCard(stage, device) };
+  }
+
+  #noCard({ id, entry }: Stage, { name, reason }: StageDevice): Diagnostic {
+    return diagnosticAt(this.#origins, ["stages", entry, "resources", "gpu"], {
+      code: "device",
+      message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
+      got: `device ${name}: ${reason}`,
+      fix: "set up the card (deno task doctor tells how), or write gpu: 1 to compute without one",
+    });
   }
 }

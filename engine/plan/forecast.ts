@@ -114,6 +114,7 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
   }
   const same = estimatesOf(likeness === undefined ? [] : history.same.get(`${likeness} ${numerics}`) ?? [], amount);
   if (same.length > 0) {
+    if (same[0]!.probe) return { known: true, durationMs: medianOf(same), basis: "a few steps of its network" };
     const runs = same.length === 1 ? "the last run like it" : `the median of the last ${same.length} runs like it`;
     const scaled = same.some(({ ratio }) => Math.abs(ratio - 1) > 0.01);
     const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
@@ -126,7 +127,8 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
   if (near.length === 0) {
     return { known: false, basis: `no ${kind.name} stage of its size has run on a machine like this` };
   }
-  const basis = `${Math.round(amount.done)} GFLOP, as past ${kind.name} stages of about its size`;
+  const like = near[0]!.probe ? "a few steps of a network" : `past ${kind.name} stages`;
+  const basis = `${Math.round(amount.done)} GFLOP, as ${like} of about its size`;
   return { known: true, durationMs: medianOf(near), basis };
 }
 
@@ -134,22 +136,26 @@ interface Estimate {
   readonly durationMs: number;
   /** Its work to that of the past run. */
   readonly ratio: number;
+  readonly probe: boolean;
 }
 
 /**
  * What the last few past runs say of an amount of work. What does not grow with the work is known of runs whose reports
- * of progress told; others say something only of runs that are at most twice as long, or half as long.
+ * of progress told; others say something only of runs that are at most twice as long, or half as long. Probes speak where
+ * no run does.
  */
 function estimatesOf(pasts: readonly Past[], amount: Amount): Estimate[] {
-  return pasts.filter((past) => past.amount.unit === amount.unit).flatMap(
+  const estimates = pasts.filter((past) => past.amount.unit === amount.unit).flatMap(
     ({ timing, amount: { done } }): Estimate[] => {
       const ratio = amount.done / done;
-      const { durationMs, overheadMs } = timing;
+      const { durationMs, overheadMs, probe } = timing;
       if (overheadMs === null && (ratio > FACTOR || ratio * FACTOR < 1)) return [];
       const overhead = overheadMs ?? 0;
-      return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio }];
+      return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio, probe }];
     },
-  ).slice(-RECENT);
+  );
+  const runs = estimates.filter(({ probe }) => !probe);
+  return (runs.length > 0 ? runs : estimates).slice(-RECENT);
 }
 
 /** Whether work of these shapes goes at about the same pace. */

@@ -377,9 +377,7 @@ export class Planner {
     const folder = progressFolder(this.#store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
-    const finished = this.#store.results.byIdentity(identityKey).some((one) =>
-      one.extent !== null && one.extent <= step
-    );
+    const finished = this.#store.results.byIdentity(identityKey).some((one) => one.extent === step);
     return { state: finished ? "extend" : "resume", fromStep: step };
   }
 }

@@ -1,5 +1,5 @@
 import type { Forecast } from "./forecast.ts";
-import { familyOf, predecessorsOf } from "../pipeline.ts";
+import { cardsOf, familyOf, predecessorsOf } from "../pipeline.ts";
 import { type Plan, WORKING_STATES } from "./plan.ts";
 
 /** What a machine can do at the same time. */
@@ -59,7 +59,7 @@ function lowerBound(
     sums.jobs += durationMs;
     // As slots are taken: a stage that asks for more than there is gets what there is.
     sums.cpus += durationMs * Math.min(stage.resources.cpu ?? 1, cpus);
-    sums.gpus += durationMs * Math.min(stage.resources.gpu ?? 0, gpus);
+    sums.gpus += durationMs * Math.min(cardsOf(stage.resources), gpus);
   }
   return Math.max(longest, sums.jobs / jobs, sums.cpus / cpus, gpus === 0 ? 0 : sums.gpus / gpus);
 }

@@ -11,6 +11,8 @@ export interface SourceDocument {
   origin?(path: DocumentPath): string | undefined;
   /** Where the file as a whole begins; undefined where it has no text to point at. */
   readonly whole: Span | undefined;
+  /** Names of the profiles that the file has; undefined where it has none. */
+  readonly profiles?: readonly string[];
 }
 
 /** `stages.train.with.multipliers[1]` */

@@ -136,9 +136,15 @@ export function setAside(path: string): void {
   rename(path, `${path}.broken`);
 }
 
-/** Replace a file so that readers see the old content or the new, and a crash leaves one of them. */
-export function writeAtomically(path: string, content: Uint8Array | string): void {
-  const temporary = `${path}.${Deno.pid}.${counter++}.tmp`;
+/**
+ * Replace a file so that readers see the old content or the new, and a crash leaves one of them.
+ * @param temporary where it is until then, beside it
+ */
+export function writeAtomically(
+  path: string,
+  content: Uint8Array | string,
+  temporary: string = `${path}.${Deno.pid}.${counter++}.tmp`,
+): void {
   try {
     writeNew(temporary, content);
     moveInto(temporary, path);

@@ -96,6 +96,8 @@ export class ProgressStore implements StageProgress {
   readonly #limit: number;
   readonly #onSave: (step: number) => void;
   readonly #onDamage: (step: number) => void;
+  /** The stage began now, before any save. */
+  #savedAt = performance.now();
 
   /**
    * @param limit the wanted extent: states beyond it belong to longer runs and are not used
@@ -159,8 +161,14 @@ export class ProgressStore implements StageProgress {
       throw error;
     }
     this.#prune();
+    // From the end of a save, so that slow saves leave time for work between them.
+    this.#savedAt = performance.now();
     this.#onSave(step);
     return Promise.resolve();
+  }
+
+  isDue(everySeconds: number): boolean {
+    return performance.now() - this.#savedAt >= everySeconds * 1_000;
   }
 
   /**

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import type { DigestCache } from "./digest_cache.ts";
 import { factsAt, factsOf, type FileFacts } from "./facts.ts";
-import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode } from "./files.ts";
+import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
 import { entriesOf, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
@@ -95,6 +95,24 @@ export class ViewStore {
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
     return this.#last(stage);
+  }
+
+  /**
+   * Put a file beside the folders of the stages. It is named as a view until it is whole, so that it is swept like one
+   * after a kill.
+   */
+  write(name: string, content: string): string {
+    const path = inside(this.#folder, name);
+    makeFolder(this.#folder);
+    writeAtomically(path, content, join(this.#folder, `.new-${name}-${Deno.pid}`));
+    return path;
+  }
+
+  /** Such a file that was written after the last of the stages was shown. */
+  upToDate(name: string): string | undefined {
+    const path = inside(this.#folder, name);
+    const [file, shown] = [statIfThere(path), statIfThere(this.#recordPath)];
+    return file?.isFile && file.mtime! >= (shown?.mtime ?? file.mtime!) ? path : undefined;
   }
 
   /** Whether a stage has a folder that is not the user's own. */

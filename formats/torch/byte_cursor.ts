@@ -2,19 +2,13 @@ import { FormatError } from "../format_error.ts";
 
 /** Reads forward through bytes, little-endian. */
 export class ByteCursor {
-  readonly bytes: Uint8Array;
-  at: number;
-
-  constructor(bytes: Uint8Array, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
+  constructor(readonly bytes: Uint8Array, public at = 0) {}
 
   /** A view of the next bytes. @throws FormatError when there are not as many, as all below */
   take(length: number): Uint8Array {
     const left = Math.max(0, this.bytes.length - this.at);
     if (length > left) {
-      const wanted = `${length} from byte ${this.at} on: it is cut off, or a size in it is wrong`;
+      const wanted = `${length} from byte ${this.at} on: the file is cut off, or a size in it is wrong`;
       throw new FormatError("torch file", { got: `${left} bytes`, wanted });
     }
     this.at += length;
@@ -27,11 +21,6 @@ export class ByteCursor {
   }
 
   text(length: number): string {
-    const bytes = this.take(length);
-    try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch (cause) {
-      throw new FormatError(`torch file, byte ${this.at - length}`, { got: "other bytes", wanted: "UTF-8", cause });
-    }
+    return new TextDecoder().decode(this.take(length));
   }
 }

@@ -2,7 +2,7 @@ import { FormatError } from "../format_error.ts";
 import type { SafetensorsTensor } from "../safetensors.ts";
 import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "../safetensors_dtype.ts";
 import { ByteCursor } from "./byte_cursor.ts";
-import { describe, PickleList, type PickleWorld, readPickle } from "./pickle.ts";
+import { describe, PickleList, readPickle } from "./pickle.ts";
 import { openStoredZip } from "./stored_zip.ts";
 
 /** The pickle of 0x1950a86a20f9469cfc6c, torch's mark of the format that torch.save wrote up to 1.5. */
@@ -16,7 +16,12 @@ class StorageType {
   constructor(readonly dtype: SafetensorsDType) {}
 }
 
-const STORAGE_TYPES = new Map<string, unknown>([
+/** All that the pickle of a state dict names (torch/_utils.py). */
+const GLOBALS = new Map<string, unknown>([
+  ["collections OrderedDict", orderedDict],
+  ["torch._utils _rebuild_tensor", (args: Values) => rebuildTensor([...args, false, new Map()])], // before 0.4
+  ["torch._utils _rebuild_tensor_v2", rebuildTensor],
+  ["torch._utils _rebuild_parameter", ([tensor]: Values) => tensor],
   ["torch FloatStorage", new StorageType("F32")],
   ["torch DoubleStorage", new StorageType("F64")],
   ["torch IntStorage", new StorageType("I32")],
@@ -24,152 +29,130 @@ const STORAGE_TYPES = new Map<string, unknown>([
   ["torch ByteStorage", new StorageType("U8")],
 ]);
 
-/** Numbers that tensors are views of. */
+/** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
   data: SafetensorsArray = new Uint8Array();
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
 }
 
-/** Offset and strides count elements. */
-class StorageView {
-  constructor(
-    readonly storage: Storage,
-    readonly offset: number,
-    readonly shape: readonly number[],
-    readonly strides: readonly number[],
-  ) {}
+type Sizes = readonly number[];
+type Values = readonly unknown[];
+type Storages = Map<string, Storage>;
+
+/** Offset and strides count numbers. */
+class View {
+  constructor(readonly storage: Storage, readonly offset: number, readonly shape: Sizes, readonly strides: Sizes) {}
 }
 
 /**
- * Read what `torch.save(module.state_dict(), path)` wrote, as zip or in the legacy format (torch/serialization.py).
+ * Read what `torch.save(module.state_dict(), path)` wrote, as a zip or in the legacy format (torch/serialization.py).
  * Nothing in the file is run. Time and memory are bounded by its size.
  *
- * @returns tensors by name, row-major, in the order of the file; those that share numbers there share a buffer here
- * @throws FormatError for a file that is damaged, or holds anything but a dict of tensors of float32, float64, int32,
- * int64 and uint8 in the processor's memory order
+ * @returns tensors by name in the order of the file, row-major; those that share numbers there share a buffer here
+ * @throws FormatError for a file that is damaged, or holds anything but a dict of dense tensors of float32, float64,
+ * int32, int64 and uint8
  */
 export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, SafetensorsTensor> {
-  const storages = new Map<string, Storage>();
-  const begins = (mark: readonly number[]) => mark.every((byte, i) => bytes[i] === byte);
-  if (!begins(LEGACY) && !begins(ZIP)) refuse("torch file", "other first bytes", "a zip, or torch's legacy format");
-  const root = begins(ZIP) ? readZip(bytes, storages) : readLegacy(bytes, storages);
+  const begins = (mark: Sizes) => mark.every((byte, i) => bytes[i] === byte);
+  if (!begins(ZIP) && !begins(LEGACY)) refuse("torch file", "other first bytes", "a zip, or torch's legacy format");
+  const root = begins(ZIP) ? readZip(bytes) : readLegacy(bytes);
   if (!(root instanceof Map)) return refuse("state dict", describe(root), "a dict of tensors");
-
   const tensors = new Map<string, SafetensorsTensor>();
-  let copied = 0;
+  // Strides of 0 and shared storages could make a small file hold more than there is memory.
+  let room = bytes.length;
   for (const [name, view] of root) {
     const what = `state dict, ${describe(name)}`;
-    if (typeof name !== "string" || !(view instanceof StorageView)) return refuse(what, describe(view), "a tensor");
+    if (!(view instanceof View)) return refuse(what, describe(view), "a tensor");
     const { count, inOrder } = layOut(what, view);
     const { dtype, data } = view.storage;
-    if (!inOrder) copied += count * DTYPES[dtype].bytes;
-    // Strides of 0 and shared storages could make a small file hold more than there is memory.
-    if (copied > bytes.length) refuse(what, `${copied} bytes out of order`, `at most the file's ${bytes.length}`);
+    if (!inOrder) room -= count * DTYPES[dtype].bytes;
+    if (room < 0) refuse(what, `${count} numbers out of order`, `no more bytes than the file's ${bytes.length}`);
     const numbers = inOrder ? data.subarray(view.offset, view.offset + count) : gather(view, count);
     tensors.set(name, { dtype, shape: view.shape, data: numbers });
   }
   return tensors;
 }
 
-/** FOLDER/data.pkl, FOLDER/byteorder (not before torch 2.0) and FOLDER/data/KEY. */
-function readZip(bytes: Uint8Array, storages: Map<string, Storage>): unknown {
+/** FOLDER/data.pkl, FOLDER/byteorder (in new files) and FOLDER/data/KEY. */
+function readZip(bytes: Uint8Array): unknown {
   const files = openStoredZip(bytes);
   const folders = [...files.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.slice(1) ?? []);
   if (folders.length !== 1) refuse("torch file", `a zip with ${folders.length} data.pkl`, "one, in a folder");
-  const read = (name: string) => {
-    const file = files.get(folders[0] + name);
-    return file === undefined ? refuse("torch file", "nothing", `a file ${describe(name)} in the zip`) : file();
-  };
+  const read = (name: string) =>
+    (files.get(folders[0] + name) ?? (() => refuse("torch file", "nothing", `${describe(name)} in the zip`)))();
   const order = files.has(`${folders[0]}byteorder`) ? new TextDecoder().decode(read("byteorder")) : "little";
   if (order !== "little") refuse("torch file", `byte order ${describe(order)}`, "little");
-  const root = readPickle(new ByteCursor(read("data.pkl")), torchWorld(storages));
-  for (const [key, storage] of storages) fill(storage, key, read(`data/${key}`));
+  const storages: Storages = new Map();
+  const root = readPickle(new ByteCursor(read("data.pkl")), GLOBALS, (id) => findStorage(storages, id));
+  for (const [key, storage] of storages) fill(storage, read(`data/${key}`));
   return root;
 }
 
-/** Five pickles: mark, protocol, facts of the machine, the object, keys of storages; then each storage, with its length. */
-function readLegacy(bytes: Uint8Array, storages: Map<string, Storage>): unknown {
+/** Five pickles: mark, protocol, facts of the machine, the object, keys of storages; then length and numbers of each. */
+function readLegacy(bytes: Uint8Array): unknown {
   const cursor = new ByteCursor(bytes, LEGACY.length);
-  const world = torchWorld(storages);
-  const protocol = readPickle(cursor, world);
-  if (protocol !== LEGACY_PROTOCOL) refuse("torch file", `protocol ${describe(protocol)}`, `${LEGACY_PROTOCOL}`);
-  const machine = readPickle(cursor, world);
-  if (!(machine instanceof Map && machine.get("little_endian") === true)) {
-    refuse("torch file", "another byte order", "little_endian");
+  const storages: Storages = new Map();
+  const read = () => readPickle(cursor, GLOBALS, (id) => findStorage(storages, id));
+  const [protocol, machine, root, keys] = [read(), read(), read(), read()];
+  if (protocol !== LEGACY_PROTOCOL || !(machine instanceof Map) || machine.get("little_endian") !== true) {
+    refuse("torch file", `protocol ${describe(protocol)}`, `${LEGACY_PROTOCOL}, little_endian`);
   }
-  const root = readPickle(cursor, world);
-  const keys = readPickle(cursor, world);
-  if (
-    !(keys instanceof PickleList) || keys.items.length !== storages.size || new Set(keys.items).size !== storages.size
-  ) {
-    return refuse("torch file", "other keys of storages", "each that a tensor has, once");
-  }
-  for (const key of keys.items) {
-    const storage = storages.get(key as string) ?? refuse("torch file", `storage ${describe(key)}`, "one of a tensor");
+  for (const key of keys instanceof PickleList ? keys.items : []) {
+    const storage = storages.get(key as string) ?? refuse("torch file", `storage ${describe(key)}`, "a tensor's, once");
+    storages.delete(key as string);
     const length = cursor.uint(8);
-    if (length !== storage.length) refuse(`storage ${describe(key)}`, `${length} numbers`, `${storage.length}`);
-    fill(storage, key, cursor.take(length * DTYPES[storage.dtype].bytes));
+    if (length !== storage.length) refuse("storage in a torch file", `${length} numbers`, `${storage.length}`);
+    fill(storage, cursor.take(length * DTYPES[storage.dtype].bytes));
   }
-  if (cursor.at !== bytes.length) refuse("torch file", `${bytes.length} bytes`, `${cursor.at}`);
+  const left = bytes.length - cursor.at;
+  if (storages.size + left > 0) refuse("torch file's end", `${storages.size} storages, ${left} bytes more`, "no more");
   return root;
 }
 
-function fill(storage: Storage, key: unknown, bytes: Uint8Array): void {
+function fill(storage: Storage, bytes: Uint8Array): void {
   const { bytes: size, array } = DTYPES[storage.dtype];
-  if (bytes.length !== storage.length * size) {
-    refuse(`storage ${describe(key)}`, `${bytes.length} bytes`, `${storage.length * size}`);
-  }
+  const wanted = storage.length * size;
+  if (bytes.length !== wanted) refuse("storage in a torch file", `${bytes.length} bytes`, `${wanted}`);
   // A copy begins at an address that the numbers can have.
   storage.data = new array(new Uint8Array(bytes).buffer);
 }
 
-/** All that the pickle of a state dict names (torch/_utils.py). */
-function torchWorld(storages: Map<string, Storage>): PickleWorld {
-  return {
-    globals: new Map<string, unknown>([
-      ...STORAGE_TYPES,
-      ["collections OrderedDict", orderedDict],
-      ["torch._utils _rebuild_tensor_v2", rebuildTensor],
-      ["torch._utils _rebuild_parameter", ([tensor]: readonly unknown[]) => tensor],
-    ]),
-    persistent(id) {
-      const [kind, type, key, location, length, view] = Array.isArray(id) ? id : [];
-      const good = kind === "storage" && type instanceof StorageType && typeof key === "string" && isSize(length);
-      if (!good || typeof location !== "string" || (view ?? null) !== null) {
-        return refuse("persistent id in a pickle", describe(id), "type, key, device and length of a storage");
-      }
-      const known = storages.get(key) ?? new Storage(type.dtype, length);
-      if (known.dtype !== type.dtype || known.length !== length) {
-        refuse(`storage ${describe(key)}`, `${length} ${type.dtype}`, `${known.length} ${known.dtype}, as before`);
-      }
-      storages.set(key, known);
-      return known;
-    },
-  };
+/** The storage of ("storage", type, key, device, length), to be filled; legacy files may say a view, None. */
+function findStorage(storages: Storages, id: unknown): Storage {
+  const [kind, type, key, device, length, view] = Array.isArray(id) ? id : [];
+  const texts = kind === "storage" && typeof key === "string" && typeof device === "string";
+  if (!texts || !(type instanceof StorageType) || !isSize(length) || (view ?? null) !== null) {
+    return refuse("persistent id in a torch file", describe(id), "type, key, device and length of a storage");
+  }
+  const storage = storages.get(key) ?? new Storage(type.dtype, length);
+  if (storage.dtype !== type.dtype || storage.length !== length) {
+    refuse(`storage ${describe(key)}`, `${length} ${type.dtype}`, `${storage.length} ${storage.dtype}, as before`);
+  }
+  storages.set(key, storage);
+  return storage;
 }
 
-function orderedDict([list, ...rest]: readonly unknown[]): Map<unknown, unknown> {
-  if (list === undefined) return new Map();
+function orderedDict([list, ...rest]: Values): Map<unknown, unknown> {
   // Python 2 gives a list of pairs. It is emptied, for many calls could name one long list.
-  const pairs = list instanceof PickleList ? list.items.splice(0) : [null];
-  const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : null);
-  if (rest.length > 0 || entries.includes(null)) {
-    refuse("OrderedDict in a pickle", "other arguments", "a list of pairs");
+  const pairs = list instanceof PickleList ? list.items.splice(0) : list === undefined ? [] : [null];
+  const entries = pairs.map((pair) => pair instanceof PickleList && pair.items.length === 2 ? pair.items : [null]);
+  if (rest.length > 0 || entries.some(([key]) => typeof key !== "string")) {
+    refuse("OrderedDict in a torch file", "other arguments", "a list of names and values");
   }
   return new Map(entries as [unknown, unknown][]);
 }
 
-function rebuildTensor([storage, offset, shape, strides, , hooks, ...rest]: readonly unknown[]): StorageView {
+function rebuildTensor([storage, offset, shape, strides, , hooks, ...rest]: Values): View {
   const plain = hooks instanceof Map && hooks.size === 0 && rest.length === 0;
-  if (!plain || !(storage instanceof Storage) || !isSize(offset) || !isSizes(shape) || !isSizes(strides)) {
-    return refuse("tensor in a pickle", "other arguments", "storage, offset, shape, strides and no hooks");
+  const sizes = isSize(offset) && isSizes(shape) && isSizes(strides) && shape.length === strides.length;
+  if (!plain || !sizes || !(storage instanceof Storage)) {
+    return refuse("tensor in a torch file", "other arguments", "storage, offset, shape, strides and no hooks");
   }
-  if (shape.length !== strides.length) refuse("tensor in a pickle", `${strides.length} strides`, `${shape.length}`);
-  return new StorageView(storage, offset, shape, strides);
+  return new View(storage, offset, shape, strides);
 }
 
-function layOut(what: string, { storage, offset, shape, strides }: StorageView) {
-  const empty = shape.includes(0);
+function layOut(what: string, { storage, offset, shape, strides }: View) {
+  if (shape.includes(0)) return { count: 0, inOrder: true };
   let [count, last, inOrder] = [1, offset, true];
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     const [length, stride] = [shape[axis]!, strides[axis]!];
@@ -177,12 +160,12 @@ function layOut(what: string, { storage, offset, shape, strides }: StorageView) 
     last += (length - 1) * stride;
     count *= length;
   }
-  if (!empty && last >= storage.length) refuse(what, `its last number at ${last}`, `one of ${storage.length}`);
-  return empty ? { count: 0, inOrder: true } : { count, inOrder };
+  if (last >= storage.length) refuse(what, `${last + 1} numbers of its storage`, `at most ${storage.length}`);
+  return { count, inOrder };
 }
 
-/** The numbers of a view one row after the other. */
-function gather({ storage: { dtype, data }, offset, shape, strides }: StorageView, count: number): SafetensorsArray {
+/** The numbers of a view, row-major. */
+function gather({ storage: { dtype, data }, offset, shape, strides }: View, count: number): SafetensorsArray {
   const { bytes, array } = DTYPES[dtype];
   const numbers = new array(new ArrayBuffer(count * bytes));
   let next = 0;
@@ -198,7 +181,7 @@ function isSize(value: unknown): value is number {
   return typeof value === "number" && value >= 0;
 }
 
-function isSizes(value: unknown): value is readonly number[] {
+function isSizes(value: unknown): value is Sizes {
   return Array.isArray(value) && value.length <= MAX_AXES && value.every(isSize);
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution } from "../roles.ts";
-import { deviceParam, positiveInt, threadsParam } from "./common.ts";
+import { longRunningParams, positiveInt } from "./common.ts";
 
 /** Params of kind `classifier`. */
 export const classifierParams = z.strictObject({
@@ -8,9 +8,10 @@ export const classifierParams = z.strictObject({
   steps: positiveInt(10_000_000).default(600),
   batchSize: positiveInt(65_536).default(64),
   learningRate: z.number().positive().max(1).default(1e-3),
-  checkpointEvery: execution(positiveInt(10_000_000).default(200).describe("Steps between saves for resuming")),
-  device: deviceParam(),
-  threads: threadsParam(),
+  checkpointEvery: execution(
+    positiveInt(10_000_000).optional().describe("Also save for resuming after so many steps; default: by time alone"),
+  ),
+  ...longRunningParams(),
 });
 
 export type ClassifierParams = z.output<typeof classifierParams>;

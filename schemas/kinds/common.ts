@@ -15,6 +15,15 @@ export const threadsParam = () =>
     ),
   );
 
+/** How a kind runs that computes for long. A kill costs so much work at most, once a step or batch of it is finished. */
+export const longRunningParams = () => ({
+  saveEverySeconds: execution(
+    z.number().min(0).max(86_400).default(600).describe("Most seconds between saves for resuming"),
+  ),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
+
 /** The params of a custom stage that computes on a device. */
 export function withDeviceParams(params: z.ZodObject): z.ZodObject {
   return params.safeExtend({ device: deviceParam(), threads: threadsParam() });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.ts";
+import { longRunningParams, positiveInt, weightsParam } from "./common.ts";
 
 /** Params of kind `evaluate`. */
 export const evaluateParams = z.strictObject({
@@ -21,8 +21,7 @@ export const evaluateParams = z.strictObject({
         "1e-20, as their LSUN code and latent diffusion. Matters to L_0 with fixedsmall or learned variances",
     ),
   }).optional().describe("Also the variational bound in bits per dimension, by its terms; see docs/objectives.md"),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;

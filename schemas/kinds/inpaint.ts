@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.ts";
+import { longRunningParams, positiveInt, weightsParam } from "./common.ts";
 import { samplerParams } from "./sample.ts";
 
 /** Params of kind `inpaint`. */
@@ -14,8 +14,7 @@ export const inpaintParams = z.strictObject({
   sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type InpaintParams = z.output<typeof inpaintParams>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.ts";
+import { longRunningParams, positiveInt, weightsParam } from "./common.ts";
 import { samplerParams } from "./sample.ts";
 
 /** Params of kind `interpolate`. */
@@ -12,8 +12,7 @@ export const interpolateParams = z.strictObject({
   sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type InterpolateParams = z.output<typeof interpolateParams>;

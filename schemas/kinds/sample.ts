@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { extent, legacy } from "../roles.ts";
-import { deviceParam, positiveInt, threadsParam, weightsParam } from "./common.ts";
+import { longRunningParams, positiveInt, weightsParam } from "./common.ts";
 
 const spacing = () => z.enum(["leading", "trailing"]).default("trailing").describe("Which timesteps the walk visits");
 
@@ -74,8 +74,7 @@ export const sampleParams = z.strictObject({
     "Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0 [N, H, W, C]",
   ),
   batchSize: positiveInt(65_536).default(64),
-  device: deviceParam(),
-  threads: threadsParam(),
+  ...longRunningParams(),
 });
 
 export type SamplerParams = z.output<typeof samplerParams>;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, extent, legacy } from "../roles.ts";
-import { deviceParam, positiveInt, threadsParam } from "./common.ts";
+import { longRunningParams, positiveInt } from "./common.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
 export const modelParams = z.strictObject({
@@ -95,9 +95,10 @@ export const trainParams = z.strictObject({
     z.int().min(0).max(1_000).default(0).describe("Also log the loss by so many equal ranges of t; 0: overall only"),
     0,
   ),
-  checkpointEvery: execution(positiveInt(100_000_000).default(250).describe("Steps between saves for resuming")),
-  device: deviceParam(),
-  threads: threadsParam(),
+  checkpointEvery: execution(
+    positiveInt(100_000_000).optional().describe("Also save for resuming after so many steps; default: by time alone"),
+  ),
+  ...longRunningParams(),
 });
 
 export type ModelParams = z.output<typeof modelParams>;

@@ -63,7 +63,8 @@ interface Subject {
 }
 
 async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
-  const { params: { batchSize, steps, learningRate, checkpointEvery }, progress, seed, stop } = context;
+  const { params, progress, seed, stop } = context;
+  const { batchSize, steps, learningRate, checkpointEvery = Infinity, saveEverySeconds } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
@@ -107,7 +108,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
     }
     context.report({ done: step, total: steps, unit: "step", figures: { loss: loss.toFixed(3) } });
     await yieldToMessages();
-    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0) continue;
+    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
     const vectors = await bound.read() as Vectors;
     await progress.save(step, encodeState(vectors));
     if (step === steps) return vectors;

@@ -2,7 +2,7 @@ import { evaluateParams } from "../../schemas/kinds/evaluate.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { workShape } from "../shared/unet_work.ts";
+import { unetWork } from "../shared/unet_work.ts";
 import { checkEvaluation } from "./check.ts";
 
 export const evaluateKind = defineKind({
@@ -28,13 +28,11 @@ export const evaluateKind = defineKind({
     const images = readImageFacts(inputs.images);
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     const problems = checkEvaluation(params, { images, checkpoint });
-    if (images?.count === undefined || checkpoint?.forwardGflop === undefined) return { problems };
+    const forwardGflop = checkpoint?.forwardGflop;
+    if (images?.count === undefined || forwardGflop === undefined) return { problems };
     const evaluations = 1 + (params.bound?.timesteps ?? 0);
     const count = Math.min(images.count, params.limit ?? images.count);
-    return {
-      problems,
-      workGflop: count * evaluations * checkpoint.forwardGflop,
-      workShape: workShape(checkpoint, Math.min(params.batchSize, count)),
-    };
+    const work = unetWork({ ...checkpoint!, forwardGflop }, count * evaluations, Math.min(params.batchSize, count));
+    return { problems, ...work };
   },
 });

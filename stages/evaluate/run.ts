@@ -92,7 +92,7 @@ async function scoreAll(
   { checkpoint, images, batchSize }: Subject,
   works: readonly Work[],
 ): Promise<Float64Array | StageEnd> {
-  const { progress, stop } = context;
+  const { params, progress, stop } = context;
   const total = works.reduce((sum, { count }) => sum + count, 0);
   const unit = works.length > 1 ? "evaluation" : "image";
   const saved = await progress.latest();
@@ -114,10 +114,10 @@ async function scoreAll(
     let start = 0;
     for (const work of works) {
       while (done < start + work.count) {
-        if (stop.aborted) {
+        if (stop.aborted || progress.isDue(params.saveEverySeconds)) {
           await progress.save(done, encodeScores(scores.subarray(0, scoresOf(done))));
-          return { status: "interrupted", step: done } as const;
         }
+        if (stop.aborted) return { status: "interrupted", step: done } as const;
         const first = done - start;
         const batch = await evaluate(work, first);
         const bad = batch.findIndex((score) => !Number.isFinite(score));

@@ -3,7 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { workShape } from "../shared/unet_work.ts";
+import { unetWork } from "../shared/unet_work.ts";
 import { checkInpainting } from "./check.ts";
 
 export const inpaintKind = defineKind({
@@ -30,7 +30,7 @@ export const inpaintKind = defineKind({
     const { count, repeats } = params;
     const facts = { samples: { count, height, width, channels, classes: null } };
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
-    const workGflop = count * repeats * evaluationsOf(params.sampler, timesteps) * forwardGflop;
-    return { problems, facts, workGflop, workShape: workShape(checkpoint, params.batchSize) };
+    const passes = count * repeats * evaluationsOf(params.sampler, timesteps);
+    return { problems, facts, ...unetWork({ ...checkpoint, forwardGflop }, passes, params.batchSize) };
   },
 });

@@ -3,7 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { workShape } from "../shared/unet_work.ts";
+import { unetWork } from "../shared/unet_work.ts";
 import { checkInterpolation } from "./check.ts";
 
 export const interpolateKind = defineKind({
@@ -32,7 +32,6 @@ export const interpolateKind = defineKind({
     if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
     const share = Math.min(1, (params.timestep + 1) / timesteps);
     const steps = evaluationsOf(params.sampler, timesteps) * share;
-    const workGflop = count * steps * forwardGflop;
-    return { problems, facts, workGflop, workShape: workShape(checkpoint, params.batchSize) };
+    return { problems, facts, ...unetWork({ ...checkpoint, forwardGflop }, count * steps, params.batchSize) };
   },
 });

@@ -4,7 +4,7 @@ import { readCheckpointFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
-import { workShape } from "../shared/unet_work.ts";
+import { unetWork } from "../shared/unet_work.ts";
 import { checkDrawing } from "./check.ts";
 
 export const sampleKind = defineKind({
@@ -35,10 +35,9 @@ export const sampleKind = defineKind({
     return {
       problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
       facts: { samples: { count, height, width, channels, ...(classes === undefined ? {} : { classes }) } },
-      ...(steps === undefined || forwardGflop === undefined ? {} : {
-        workGflop: asked * drawn * steps * forwardGflop,
-        workShape: workShape(checkpoint, batchSize),
-      }),
+      ...(steps === undefined || forwardGflop === undefined
+        ? {}
+        : unetWork({ ...checkpoint, forwardGflop }, asked * drawn * steps, batchSize)),
     };
   },
 });

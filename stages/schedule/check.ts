@@ -15,6 +15,8 @@ import { toScheduleSpec } from "../shared/schedule_spec.ts";
 
 /** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
 const MAX_PRIOR_BITS_PER_DIM = 1e-4;
+/** "T must be > 1000, so that x_T is normal": the rule for the schedules of latent diffusion. See docs/schedules.md. */
+const shortestByRule = ({ name }: ScheduleSpec): number => name.startsWith("ldm/") ? 1_001 : 1;
 
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
 export function checkSchedule(params: ScheduleParams): CheckResult {
@@ -25,7 +27,7 @@ export function checkSchedule(params: ScheduleParams): CheckResult {
   }
   const spec = toScheduleSpec(params);
   const tables = makeTables(makeBetas(spec));
-  const problem = notFinite(spec, tables) ?? notNormal(spec, tables);
+  const problem = notFinite(spec, tables) ?? notNormal(spec, tables) ?? tooShort(spec, tables);
   return {
     problems: problem === undefined ? [] : [problem],
     facts: { schedule: { ...known, zeroTerminalSnr: hasZeroTerminalSnr(tables) } },
@@ -60,7 +62,8 @@ function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
 function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
   const bits = priorKlBitsPerDim(tables);
   if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
-  const smallest = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
+  const normal = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
+  const smallest = normal && Math.max(normal, shortestByRule(spec));
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [
     ...(smallest === undefined ? [] : [`use timesteps: ${smallest} or more`]),
@@ -77,5 +80,19 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
       ? `at most 1e-4 bits per dimension, which no number of timesteps up to ${limit} reaches`
       : `at most 1e-4 bits per dimension, which ${smallest} timesteps reach`,
     fix: fixes.join(", or "),
+  };
+}
+
+function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
+  if (spec.timesteps >= shortestByRule(spec)) return undefined;
+  return {
+    severity: "warning",
+    param: ["timesteps"],
+    message: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
+    got:
+      `timesteps ${spec.timesteps}, though its x_T keeps only ${priorKlBitsPerDim(tables).toExponential(2)} bits per ` +
+      "dimension of the image",
+    wanted: "timesteps above 1000",
+    fix: "use timesteps: 1250; a longer chain costs no time unless all of it is sampled",
   };
 }

@@ -1,4 +1,6 @@
 import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
+import type { CheckResult } from "../contract.ts";
+import type { CheckpointFacts } from "./facts.ts";
 import { type BlockPlan, planUnet } from "../../diffusion/unet/plan.ts";
 
 /** A training step does the forward pass and about twice as much again for the gradients of weights and activations. */
@@ -39,15 +41,27 @@ export function workFacts(config: UnetConfig): { readonly forwardGflop: number; 
   return { forwardGflop: forwardGflop(config), meanChannels };
 }
 
+/** Of one step of a probe: about a second on two cores. */
+const PROBE_STEP_GFLOP = 100;
+const MOST_PROBE_IMAGES = 128;
+
 /**
- * The shape of a network's work on batches. Its pace goes with its channels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two
- * cores, hence the square; with the rest it changes little.
+ * What forecasts go by of so many forward passes, by batches of so many images. The pace of a network goes with its
+ * channels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two cores, hence the square; with the rest it changes little.
  */
-export function workShape(
-  { meanChannels = 0, height }: { readonly meanChannels?: number | undefined; readonly height: number },
+export function unetWork(
+  { forwardGflop, network, meanChannels = 0, height }:
+    & Pick<CheckpointFacts, "network" | "meanChannels" | "height">
+    & { readonly forwardGflop: number },
+  passes: number,
   batch: number,
-): number[] {
-  return [meanChannels ** 2, height, batch];
+): Pick<CheckResult, "workGflop" | "workShape" | "probe"> {
+  const work = { workGflop: passes * forwardGflop, workShape: [meanChannels ** 2, height, batch] };
+  if (network === undefined) return work;
+  const perImage = TRAIN_WORK_FACTOR * forwardGflop;
+  const images = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
+  const entry = import.meta.resolve("../train/probe.ts");
+  return { ...work, probe: { entry, params: { network, images }, stepGflop: images * perImage } };
 }
 
 function blockProducts(block: BlockPlan, { resolution, timeWidth }: { resolution: number; timeWidth: number }): number {

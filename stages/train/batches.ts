@@ -35,7 +35,7 @@ export interface BatchOptions extends LossOptions {
  * @returns feeds of step `step`, counted from 1
  */
 export function makeBatches(
-  images: StoredImages,
+  images: Pick<StoredImages, "shape" | "pixels" | "labels">,
   { tables, timesteps, batchSize, seed, dropout = 0, flip = false, classes, dropLabels = 0, ...loss }: BatchOptions,
 ) {
   const stream = (purpose: string) => randomStream({ seed, stream: `train/${purpose}` });

@@ -4,7 +4,7 @@ import { checkPrediction } from "../shared/check_prediction.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { isError } from "../shared/failed.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { TRAIN_WORK_FACTOR, workFacts, workShape } from "../shared/unet_work.ts";
+import { TRAIN_WORK_FACTOR, unetWork, workFacts } from "../shared/unet_work.ts";
 import { checkLabels, checkLoss, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
@@ -51,8 +51,7 @@ export const trainKind = defineKind({
     return {
       problems,
       facts: { checkpoint: { ...known, ...work, network, objective: params.objective } },
-      workGflop: TRAIN_WORK_FACTOR * work.forwardGflop * params.batchSize * params.steps,
-      workShape: workShape({ ...work, height }, params.batchSize),
+      ...unetWork({ ...work, height, network }, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
     };
   },
 });

@@ -50,7 +50,7 @@ async function train(
   schedule: StoredSchedule,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const { steps, checkpointEvery } = params;
+  const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;
   const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
@@ -76,7 +76,7 @@ async function train(
       context.report({ done: step, total: steps, unit: "step", images: params.batchSize, figures });
       await yieldToMessages();
       const done = step === steps;
-      if (!done && !stop.aborted && step % checkpointEvery !== 0) continue;
+      if (!done && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
       const state = await result.state();
       await progress.save(step, encodeState(state));
       lastSaved = step;

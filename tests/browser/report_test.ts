@@ -2,7 +2,6 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import type { Report } from "../../report/model.ts";
 import { renderReport } from "../../report/page.ts";
-import { PLOT_LIBRARY } from "../../report/plot_library.ts";
 import { encodePng } from "../../formats/png.ts";
 
 /** Where distributions put it. */
@@ -21,8 +20,9 @@ const picture = (shade: number) =>
 const REPORT: Report = {
   title: "browser",
   subtitle: "test",
+  notes: [],
   stages: [
-    { id: "train", kind: "train", state: "cached", reads: [], durationMs: 1000, params: [] },
+    { id: "train", kind: "train", state: "cached", reads: [], duration: "1.0s", params: [] },
     {
       id: "sample",
       kind: "sample",
@@ -55,7 +55,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const path = join(folder, "report.html");
-    await Deno.writeTextFile(path, renderReport(REPORT, PLOT_LIBRARY));
+    await Deno.writeTextFile(path, renderReport(REPORT));
     for (const [width, colorScheme] of [[1280, "light"], [390, "dark"]] as const) {
       const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
       const problems: string[] = [];

@@ -156,7 +156,7 @@ Deno.test("run stops, explains and outlives every deed of a hostile stage, and n
 
   assertEquals([snapshot(project, ".noiseline/objects"), snapshot(project, "outside")], before.slice(0, 2));
   assertEquals(project.list("."), [...before[2] as string[], "p.yaml"].sort());
-  assertEquals(project.list("outputs/demo"), ["given"]);
+  assertEquals(project.shown(), ["given"]);
   assertEquals(project.list(".noiseline/results").length, 1);
   assertEquals(project.list(".noiseline/tmp"), []);
 

@@ -1,5 +1,5 @@
 import { statfsSync } from "node:fs";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { finalDigests, runAndCheckPlan } from "../support/check_plan.ts";
 import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
@@ -25,7 +25,7 @@ export default defineStage({
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
   fill: { uses: ./fill.ts, with: { kibibytes: 700 } }
 `;
 
@@ -61,7 +61,7 @@ Deno.test("run fails cleanly and works later when the disk is full", async (t) =
         const end = full.outcome.events.find(({ id, state }) => id === "fill" && state === "failed");
         assertMatch(end.message, /cannot write.*No space left/);
         assertStringIncludes(end.fix, "free some space");
-        assertEquals(project.list("small/outputs/demo"), ["noise"]);
+        assertEquals(project.shown("small/outputs/demo"), ["noise"]);
         assertEquals(project.list("small/store/tmp"), []);
 
         project.remove("small/ballast");
@@ -122,4 +122,35 @@ Deno.test("run refuses a pipeline when it may not read its file", async (t) => {
       assertEquals(project.list("."), ["deno.json", "p.yaml"]);
     },
   });
+});
+
+Deno.test("a training whose save finds the disk full says so once, and goes on later from an earlier save", async () => {
+  if (skipUnless(isRoot() && hasProgram("mount"), "only root can mount a small disk")) return;
+  await using project = new Project();
+  project.copy("pipelines/smoke.yaml", "smoke.yaml");
+  await using _disk = await mountSmall(project, 65_536);
+  const args = ["smoke.yaml", "train", ...STORE, "--set", "train.steps=400", "--set", "train.saveEverySeconds=0"];
+  await using running = project.start(["run", ...args, "--json"]);
+  await running.event(({ type, step }) => type === "stage-saved" && step >= 2);
+  {
+    // Another program takes all that is left.
+    using ballast = Deno.openSync(project.path("small/ballast"), { write: true, create: true });
+    assertThrows(
+      () => {
+        while (true) ballast.writeSync(new Uint8Array(64 * KIBIBYTE));
+      },
+      Error,
+      "No space left",
+    );
+  }
+  const { code, events, stderr } = await running.outcome();
+  assertEquals(code, 1, stderr);
+  const [end] = events.filter(({ type, state }) => type === "stage-finished" && state === "failed");
+  assertEquals(end.id, "train");
+  assertMatch(end.message, /^cannot write: No space left on device/);
+  assertEquals(end.fix, "free some space, then run again");
+  project.remove("small/ballast");
+  const plan = (await project.cli(["plan", ...args, "--json"])).json;
+  const train = plan.stages.find(({ id }: { id: string }) => id === "train");
+  assertEquals([train.state, train.fromStep >= 2], ["resume", true]);
 });

@@ -59,7 +59,7 @@ Deno.test("runs and gc at the same time: every run succeeds, and the results are
 stages:
   a: { uses: ./cook.ts, with: { text: ${text} } }
   b: { uses: ./cook.ts, inputs: { from: [a] } }
-  c: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  c: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
 `;
   await using quiet = new Project({ stages: ["cook"] });
   await using busy = new Project({ stages: ["cook"] });

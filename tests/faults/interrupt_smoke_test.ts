@@ -98,3 +98,23 @@ Deno.test("run gives the same bytes when training and sampling are extended and 
   assertEquals(back.ended, { train: "restored" });
   assertEquals((await finalDigests(project, short))["train"], shortDigests["train"]);
 });
+
+Deno.test("run ends with the same bytes when training and evaluation are killed after saves that are due by time", async () => {
+  const short = ["train.steps=12", "train.batchSize=16", "train.checkpointEvery=1000", "evaluate.batchSize=10"];
+  const args = ["smoke.yaml", "evaluate", ...short.flatMap((set) => ["--set", set])];
+  // In no key: each step and batch is due, as after ten minutes.
+  const timed = [...args, "--set", "train.saveEverySeconds=0", "--set", "evaluate.saveEverySeconds=0"];
+  await using whole = newProject();
+  const expected = runAndCheckPlan(whole, args).then(() => finalDigests(whole, args));
+  await using project = newProject();
+  for (const [id, saved] of [["train", 3], ["evaluate", 20]] as const) {
+    await using running = project.start(["run", ...timed, "--json"]);
+    await running.event((event) => event.type === "stage-saved" && event.id === id && event.step >= saved);
+    running.signal("SIGKILL");
+    await running.outcome();
+    const [state, fromStep] = plannedOf((await project.cli(["plan", ...args, "--json"])).json, id);
+    assertEquals([state, fromStep! >= saved], ["resume", true]);
+  }
+  await runAndCheckPlan(project, args);
+  assertEquals(await finalDigests(project, args), await expected);
+});

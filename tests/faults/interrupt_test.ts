@@ -8,7 +8,7 @@ import { Project } from "../support/project.ts";
 const PIPELINE = `name: demo
 stages:
   walk: { uses: ./walk.ts, with: { steps: 9, holdAt: 5 } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
 `;
 
 const UNINTERRUPTED = ["p.yaml", "--set", "walk.holdAt=0"];
@@ -56,7 +56,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assertStringIncludes(stopping.reason, signal);
     assertStringIncludes(stopping.reason, "once more to stop now");
     assertEquals(events.at(-1).status, "interrupted");
-    assertEquals(project.list("outputs/demo"), []);
+    assertEquals(project.shown(), []);
     assertEquals(project.list(".noiseline/results"), []);
     await continueAndCompare(project);
   });

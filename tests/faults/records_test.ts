@@ -5,8 +5,8 @@ import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
-  other: { uses: schedule, with: { betas: ldm/linear, timesteps: 900 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
+  other: { uses: schedule, with: { betas: ho/linear, timesteps: 900 } }
 `;
 
 type Damage = (project: Project, name: string) => void;
@@ -39,7 +39,7 @@ async function damageAndRun(project: Project, names: RegExp, apply: Damage, what
   for (const name of found) apply(project, `.noiseline/${name}`);
   const { ran } = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(ran, [], what);
-  assertEquals(project.list("outputs/demo"), ["noise", "other"], what);
+  assertEquals(project.shown(), ["noise", "other"], what);
 }
 
 /** A store with a record of each sort in it. */
@@ -108,7 +108,7 @@ Deno.test("run loses no later record when a line was torn by a kill", async () =
   const changed = ["p.yaml", "--set", "noise.timesteps=60"];
   assertEquals((await runAndCheckPlan(project, changed)).ran, ["noise"]);
   assertEquals((await runAndCheckPlan(project, changed)).ended, {});
-  assertEquals(project.list("outputs/demo"), ["noise", "other"]);
+  assertEquals(project.shown(), ["noise", "other"]);
 });
 
 Deno.test("run goes back to the state before when the newest saved state is broken", async () => {

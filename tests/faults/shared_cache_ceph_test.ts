@@ -8,8 +8,8 @@ import { Project } from "../support/project.ts";
 
 const FILE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
-  other: { uses: schedule, with: { betas: ldm/cosine, timesteps: 60 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
+  other: { uses: schedule, with: { betas: sigmoid, timesteps: 60 } }
 `;
 
 const ENABLED = Deno.env.get("NOISELINE_TEST_CEPH") === "1";

@@ -10,7 +10,7 @@ const FILE = `name: demo
 stages:
   a: { uses: ./cook.ts, with: { text: hello } }
   b: { uses: ./cook.ts, inputs: { from: [a] }, with: { text: middle } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 50 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 50 } }
 `;
 
 const ALL = ["a", "b", "noise"];

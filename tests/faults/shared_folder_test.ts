@@ -7,7 +7,7 @@ import { Project } from "../support/project.ts";
 /** Twelve stages of a millisecond each, so that a run spends its time in publishing and sending. */
 const STAGES = Array.from(
   { length: 12 },
-  (_, n) => `  s${n}: { uses: schedule, with: { betas: ldm/cosine, timesteps: ${100 + n} } }\n`,
+  (_, n) => `  s${n}: { uses: schedule, with: { betas: sigmoid, timesteps: ${100 + n} } }\n`,
 );
 const FILE = `name: demo\nstages:\n${STAGES.join("")}`;
 

@@ -74,6 +74,12 @@ const CASES: readonly Case[] = [
     says: ['did you mean "train"?'],
   },
   {
+    name: "a kind that is gone",
+    file: swap("uses: train", "uses: report"),
+    errors: [["unknown-kind", "14:11"]],
+    says: ["every run now writes this page"],
+  },
+  {
     name: "an unknown input port",
     file: swap("images: digits", "image: digits"),
     errors: [["unknown-port", "15:15"]],

@@ -5,7 +5,7 @@ import { Project } from "../support/project.ts";
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
 `;
 
 /** Every command with arguments that make it succeed. */
@@ -58,7 +58,12 @@ Deno.test("run --json tells of every stage when it runs and of nothing to do whe
   );
   assertEquals(first.events[2].state, "ran");
   const again = await project.cli(["run", "p.yaml"]);
-  assertEquals([again.code, again.stdout], [0, "demo: nothing to do (1 stage cached)\n"]);
+  const { page } = first.events[3];
+  assertEquals(page, project.path("outputs/demo/report.html"));
+  assertEquals([again.code, again.stdout], [
+    0,
+    "demo: nothing to do (1 stage cached)\npage: outputs/demo/report.html\n",
+  ]);
 });
 
 Deno.test("noiseline suggests a name and exits with 2 when a command or an option is unknown", async () => {

@@ -52,7 +52,7 @@ stages:
   }
   assertEquals(ended["given"], "ran");
   assertEquals(project.read("victim.txt"), "untouched");
-  assertEquals(project.list("outputs/demo"), ["given"]);
+  assertEquals(project.shown(), ["given"]);
   assertEquals(project.list(".noiseline/results").length, 1);
 });
 
@@ -164,7 +164,7 @@ Deno.test("run fails only the stages that end badly and says how when it keeps g
   assertEquals([last.type, last.status, last.counts.blocked], ["run-finished", "failed", 1]);
 
   const good = Object.keys(MISBEHAVIOURS).filter((mode) => MISBEHAVIOURS[mode] === undefined).sort();
-  assertEquals(project.list("outputs/demo"), good);
+  assertEquals(project.shown(), good);
   assertEquals(project.list(".noiseline/tmp"), []);
   const log = project.read(`.noiseline/runs/${last.runId}/logs/shout.log`);
   assertEquals(log.length, 4 << 20);

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { assertNothingToDo, finalDigests, reasonsOf, runAndCheckPlan } from "../support/check_plan.ts";
 import { CHAIN } from "../support/chain.ts";
 import { Project } from "../support/project.ts";
@@ -9,7 +9,7 @@ stages:
   noise:
     with:
       timesteps: 100 # as before
-      betas: "ldm/cosine"
+      betas: "sigmoid"
     uses: schedule
   last:
     uses: ./cook.ts
@@ -28,7 +28,7 @@ Deno.test("run executes nothing when names, order and layout of the file change"
   await using project = new Project({ stages: ["cook"], files: { "p.yaml": CHAIN, "same.yaml": SAME } });
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["a", "b", "c", "noise"]);
   const digests = await finalDigests(project, ["p.yaml"]);
-  assertEquals((await project.cli(["run", "p.yaml"])).stdout, "demo: nothing to do (4 stages cached)\n");
+  assertMatch((await project.cli(["run", "p.yaml"])).stdout, /^demo: nothing to do \(4 stages cached\)\npage: .*\n$/);
 
   const same = await runAndCheckPlan(project, ["same.yaml"]);
   assertEquals(same.ended, { first: "restored", last: "restored", second: "restored" });
@@ -49,7 +49,7 @@ Deno.test("run stops at equal bytes when an upstream stage runs again and writes
   assertEquals(cut.planned, { a: "run", noise: "cached", b: "may-run", c: "may-run" });
   assertEquals(cut.ended, { a: "ran", b: "cached", c: "cached" });
   // The way to b is known now, although a has changed since b ran.
-  assertEquals(
+  assertStringIncludes(
     (await project.cli(["run", "p.yaml", "c", "--set", "a.text=other"])).stdout,
     "demo: nothing to do (1 stage cached)\n",
   );

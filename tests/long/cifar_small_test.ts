@@ -1,11 +1,13 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { findGpus } from "../../engine/execute/slots.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metrics } from "../../schemas/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";
+import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz", "--set", "train.steps=3"];
+const OPTIONS = ["--profile", "small", "--set", "images.path=cifar-10-binary.tar.gz"];
 
 /** The pipelines of the clone, beside an archive in the official layout. */
 function newProject(): Project {
@@ -15,25 +17,47 @@ function newProject(): Project {
   return project;
 }
 
-Deno.test("cifar.yaml with its small profile runs from the archive to the score", async () => {
+/** Names of the figures in an outputs folder of a stage. */
+function figuresOf(project: Project, stage: string): string[] {
+  return (JSON.parse(project.read(`outputs/cifar/${stage}/metrics.json`)) as Metrics).metrics.map(({ name }) => name);
+}
+
+Deno.test("cifar.yaml with its small profile runs from the archive to the page", async () => {
   await using project = newProject();
   const ran = await project.cli(["run", "cifar.yaml", ...OPTIONS]);
   assertEquals(ran.code, 0, ran.stdout + ran.stderr);
   const { tensors } = decodeSafetensors(await Deno.readFile(project.path("outputs/cifar/sample/images.safetensors")));
-  assertEquals(tensors["images"]!.shape, [32, 32, 32, 3]);
-  const { metrics } = JSON.parse(project.read("outputs/cifar/evaluate/metrics.json")) as Metrics;
-  assert(metrics.some(({ name }) => name === "bits/dim"));
+  assertEquals(tensors["images"]!.shape, [64, 32, 32, 3]);
+  for (const stage of ["evaluate", "evaluate-train"]) assert(figuresOf(project, stage).includes("bits/dim"), stage);
+  const wanted = ["FD-classifier", "KD-classifier", "IS-classifier", "precision", "recall"];
+  const found = figuresOf(project, "score");
+  assertEquals(wanted.filter((name) => !found.some((one) => one.startsWith(name))), [], found.join());
+  // Both were drawn from the training on its way.
+  for (const at of [20, 40]) {
+    assert(figuresOf(project, `early-score~at=${at}`).includes("FD-classifier"));
+    const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/config.json`));
+    assertEquals(step, at);
+  }
   assertStringIncludes((await project.cli(["plan", "cifar.yaml", ...OPTIONS])).stdout, "nothing to do");
 
-  // The improved one shares the images, and nothing that follows from the schedule.
+  // The improved one shares the images and what is made of them alone.
   const { stdout } = await project.cli(["plan", "cifar-cosine.yaml", ...OPTIONS, "--json"]);
-  const states = JSON.parse(stdout).stages.map(({ id, state }: { id: string; state: string }) => `${id} ${state}`);
-  assertEquals(states, [
-    "images restore",
-    "schedule run",
-    "train run",
-    "evaluate may-run",
-    "sample may-run",
-    "score may-run",
-  ]);
+  const restored = JSON.parse(stdout).stages.filter(({ state }: { state: string }) => state === "restore");
+  assertEquals(restored.map(({ id }: { id: string }) => id), ["images", "classifier", "real"]);
+});
+
+Deno.test("cifar.yaml as it is says what it takes before it fetches anything, and starts with --yes", async () => {
+  if (skipUnless(findGpus().length === 0, "there is a card that may do it in days")) return;
+  await using project = newProject();
+  const refused = await project.cli(["run", "cifar.yaml"]);
+  assertEquals([refused.code, refused.stdout], [2, ""], refused.stderr);
+  // 3.8e18 FLOP take a processor of 10 to 1000 GFLOP/s months to years.
+  assertMatch(refused.stderr, /takes at least about ([\d.]+ years|\d+d \d+h) on this machine \(.*train /);
+  assertStringIncludes(refused.stderr, "make it smaller with --profile small; or");
+  assertEquals([project.list("outputs"), project.list(".noiseline/cache/downloads")], [[], []]);
+
+  const options = ["--yes", "--set", "images.path=cifar-10-binary.tar.gz"];
+  await using running = project.start(["run", "cifar.yaml", ...options, "--json"]);
+  await running.event(({ type, id }) => type === "stage-started" && id.startsWith("train"));
+  running.signal("SIGKILL");
 });

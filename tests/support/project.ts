@@ -62,6 +62,11 @@ export class Project implements AsyncDisposable {
     return this.exists(name) ? Array.from(Deno.readDirSync(this.path(name)), (entry) => entry.name).sort() : [];
   }
 
+  /** What is below the folder of a pipeline's outputs beside its page: mostly its stages. */
+  shown(outputs = "outputs/demo"): string[] {
+    return this.list(outputs).filter((name) => name !== "report.html");
+  }
+
   /** All files below a folder, as sorted relative paths. */
   files(name: string): string[] {
     const found: string[] = [];

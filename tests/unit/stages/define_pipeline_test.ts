@@ -56,7 +56,6 @@ Deno.test("definePipeline() takes what a YAML file may say and gives it back as 
       own: { uses: "./own.ts", inputs: { any: ["sample", "strips"] }, with: { any: { thing: 1 } } },
       walk: customStage<typeof walk>({ uses: "./walk.ts", with: { text: "b", steps: "${vars.size}" } }),
       chosen: { uses: "${matrix.kind}", matrix: { kind: ["evaluate"] }, inputs: { checkpoint: "train" } },
-      report: { uses: "report" },
     },
   } as const satisfies PipelineInput;
   assertEquals(definePipeline(pipeline), pipeline as PipelineInput);

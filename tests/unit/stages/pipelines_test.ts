@@ -6,7 +6,9 @@ import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));
 
-for (const name of ["smoke", "digits", "ablation-schedules", "ablation-objectives", "fashion", "emoji", "noise"]) {
+const NAMES = "smoke digits ablation-schedules ablation-objectives fashion emoji noise cifar cifar-cosine".split(" ");
+
+for (const name of NAMES) {
   Deno.test(`pipelines/${name}.yaml is valid, without warnings, and opens with question, cost and result`, async () => {
     const file = `${FOLDER}${name}.yaml`;
     const loaded = await loadPipeline(file, { kinds: BUILTIN_KINDS });
@@ -21,5 +23,20 @@ for (const name of ["smoke", "digits", "ablation-schedules", "ablation-objective
       !lines.some((line) => line.startsWith(`# ${word}: `))
     );
     assertEquals(missing, []);
+  });
+}
+
+for (const name of ["cifar", "cifar-cosine"]) {
+  Deno.test(`pipelines/${name}.yaml scores its training on the way for less than 2% of its work`, async () => {
+    const loaded = await loadPipeline(`${FOLDER}${name}.yaml`, { kinds: BUILTIN_KINDS });
+    assert(loaded.ok);
+    const { stages } = loaded.value;
+    const early = [...stages].filter(([id]) => id.startsWith("early-sample~"));
+    assertEquals(early.length, 3);
+    for (const [, { workGflop, inputs }] of early) {
+      const trained = stages.get([inputs["checkpoint"]!].flat()[0]!.stage)!;
+      assert(trained.extent! < stages.get("train")!.extent!);
+      assert(workGflop! < 0.02 * trained.workGflop!);
+    }
   });
 }

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../stages/shared/images.ts";
 import { unitToBytes } from "../../../stages/shared/pixel_values.ts";
-import { isDueForSaving } from "../../../stages/shared/reverse/saved_images.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 
@@ -63,15 +62,4 @@ Deno.test("unitToBytes() cuts off and clips as Ho et al. do", () => {
   unitToBytes(Float32Array.of(-1, 1, 0, -0.001, 1.5, -2), out);
   // 127.5 and 127.37 lose their fractions.
   assertEquals([...out], [0, 255, 127, 127, 255, 0]);
-});
-
-Deno.test("isDueForSaving() keeps the bytes of all saves within ten times those of the images", () => {
-  let [lastSaved, written] = [0, 0];
-  for (let done = 64; done <= 50_000; done += 64) {
-    assert(done - lastSaved < done / 8 + 64);
-    if (!isDueForSaving(done, lastSaved)) continue;
-    lastSaved = done;
-    written += done;
-  }
-  assert(written < 10 * 50_000);
 });

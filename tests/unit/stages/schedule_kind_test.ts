@@ -14,8 +14,8 @@ import { withFolder } from "./small_world.ts";
 const check = (params: Record<string, unknown>) => scheduleKind.check!(scheduleKind.params.parse(params), {});
 
 Deno.test("schedule's check refuses a T that 32-bit numbers cannot hold and names the largest that works", () => {
-  // ldm/sqrt at T = 1000 passes (A = 3.2e-44 is a subnormal); its signal halves every few steps, so 2000 cannot.
-  assertEquals(check({ betas: "ldm/sqrt", timesteps: 1_000 }).problems, []);
+  // ldm/sqrt at T = 1001 passes (A = 2.9e-44 is a subnormal); its signal halves every few steps, so 2000 cannot.
+  assertEquals(check({ betas: "ldm/sqrt", timesteps: 1_001 }).problems, []);
   const [problem] = check({ betas: "ldm/sqrt", timesteps: 2_000 }).problems;
   assertEquals([problem?.severity ?? "error", problem?.param, problem?.got], [
     "error",
@@ -39,6 +39,23 @@ Deno.test("schedule's check warns when x_T is not noise and names the smallest T
   assertEquals(check({ betas: "ldm/linear", timesteps: smallest - 1 }).problems.length, 1);
 });
 
+Deno.test("schedule's check warns of latent diffusion's schedules unless T > 1000, and of no others", () => {
+  for (const betas of SCHEDULE_NAMES) {
+    const short = check({ betas, timesteps: 1_000 }).problems;
+    // ho/quad is ldm/linear, which needs 1,231 timesteps to end in noise.
+    const warned = betas.startsWith("ldm/") || betas === "ho/quad";
+    assertEquals(short.map(({ severity }) => severity), warned ? ["warning"] : [], betas);
+    // Where x_T is not noise either, one warning says both, and its T does for both.
+    const [problem] = check({ betas, timesteps: 20 }).problems;
+    const proposed = Number(/timesteps: (\d+)/.exec(problem?.fix ?? "")?.[1] ?? 20);
+    assertEquals(check({ betas, timesteps: proposed }).problems, [], betas);
+  }
+  const [problem] = check({ betas: "ldm/cosine", timesteps: 1_000 }).problems;
+  assertStringIncludes(problem!.message, "T > 1000");
+  // docs/schedules.md has the same figure.
+  assertStringIncludes(problem!.got ?? "", "1.75e-9 bits per dimension");
+});
+
 Deno.test("schedule's check says so when no T makes x_T noise", () => {
   // The sum of the betas grows with T, but at 1e-9 not by enough within the limit of the search.
   const [problem] = check({ betas: "ldm/sqrt_linear", timesteps: 10, linearStart: 1e-9, linearEnd: 2e-9 }).problems;
@@ -46,7 +63,7 @@ Deno.test("schedule's check says so when no T makes x_T noise", () => {
 });
 
 Deno.test("schedule's check wants linearEnd above linearStart where the schedule uses them", () => {
-  const params = { timesteps: 1_000, linearStart: 0.02, linearEnd: 0.0001 };
+  const params = { timesteps: 1_250, linearStart: 0.02, linearEnd: 0.0001 };
   const [problem] = check({ betas: "ldm/sqrt_linear", ...params }).problems;
   assertEquals([problem?.severity ?? "error", problem?.param], ["error", ["linearEnd"]]);
   assertEquals(check({ betas: "ho/warmup50", ...params }).problems.length, 1);
@@ -77,7 +94,7 @@ Deno.test("schedule's facts say whether the chain ends in pure noise", () => {
 });
 
 Deno.test("schedule's check accepts a terminal SNR of zero, which train refuses", () => {
-  const schedule = check({ betas: "ldm/linear", timesteps: 1_000, zeroTerminalSnr: true });
+  const schedule = check({ betas: "ldm/linear", timesteps: 1_250, zeroTerminalSnr: true });
   assertEquals(schedule.problems, []);
   const [problem, ...rest] = trainKind.check!(trainKind.params.parse({ steps: 1, batchSize: 1 }), {
     images: { count: 10, height: 32, width: 32, channels: 1 },

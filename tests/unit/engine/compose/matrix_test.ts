@@ -57,6 +57,16 @@ Deno.test("references name children, whole or in part", async () => {
   assertEquals(reads(pipeline, "next"), ["part~t=x@2"]);
 });
 
+Deno.test("an axis may say after how many steps a stage is read", async () => {
+  const pipeline = await good(`
+  w: { uses: walk, matrix: { t: [x, y] }, with: { steps: 9 } }
+  m: { uses: mix, matrix: { at: [2, 5, 9] }, inputs: { one: "w~t=x@\${matrix.at}.out" } }
+  all: { uses: mix, inputs: { from: [m] } }`);
+  assertEquals(reads(pipeline, "m~at=5"), ["w~t=x@5"]);
+  assertEquals(reads(pipeline, "all"), ["m~at=2", "m~at=5", "m~at=9"]);
+  assertEquals(pipeline.stages.get("w~t=x@5")!.extent, 5);
+});
+
 Deno.test("a matrix of the pipeline reaches the stages that name its axes, and those that read them", async () => {
   const pipeline = await good(
     `
@@ -166,6 +176,16 @@ const REFUSED: [name: string, stages: string, message: string][] = [
     "an input that is an expression",
     's: { uses: source, matrix: { t: [s] } }\n  m: { uses: mix, inputs: { one: "${matrix.t}" } }',
     "cannot resolve ${matrix.…} here",
+  ],
+  [
+    "an extent that is no number",
+    's: { uses: walk, with: { steps: 3 } }\n  m: { uses: mix, matrix: { t: [s] }, inputs: { one: "s@${matrix.t}" } }',
+    "is not a reference",
+  ],
+  [
+    "an extent of an axis that nobody has",
+    's: { uses: walk, with: { steps: 3 } }\n  m: { uses: mix, inputs: { one: "s@${matrix.t}" } }',
+    "cannot resolve ${matrix.t}",
   ],
   [
     "more combinations than anybody meant",

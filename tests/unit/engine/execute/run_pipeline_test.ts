@@ -2,8 +2,11 @@ import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@st
 import { delay } from "@std/async";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import type { Diagnostic } from "../../../../engine/diagnostic/diagnostic.ts";
+import type { Outlook } from "../../../../engine/plan/outlook.ts";
+import { machineClass } from "../../../../engine/store/machine.ts";
 import { openStore } from "../../../../engine/store/store.ts";
-import { endStates, planIn, runIn } from "../support/reach.ts";
+import { endStates, planIn, refusalOf, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
 import { holds } from "../support/tiny_run.ts";
 
@@ -180,4 +183,37 @@ Deno.test("a stage's time does not hold what it waited for a slot", async () => 
   assert(times["quick"]! < times["slow"]!, JSON.stringify(times));
   const forecasts = Object.fromEntries(store.timings.all().map(({ stage, durationMs }) => [stage, durationMs]));
   assert(forecasts["quick"]! < forecasts["slow"]!, JSON.stringify(forecasts));
+});
+
+Deno.test("what a run takes is told before it starts, and not of a run that has nothing to do", async () => {
+  await using folder = await makeTempFolder();
+  const told: Outlook[] = [];
+  const tell = (problems: readonly Diagnostic[]) => (outlook: Outlook) => {
+    told.push(outlook);
+    return Promise.resolve(problems);
+  };
+  const problem: Diagnostic = { severity: "error", code: "check", message: "no" };
+  assertEquals(await refusalOf(folder.path, GOOD, { agree: tell([problem]) }), [problem]);
+  const store = openStore(join(folder.path, ".noiseline"));
+  assertEquals([[...store.runs.newestFirst()], store.timings.all()], [[], []]);
+  // A day and an hour for what took a moment in truth.
+  store.timings.add({
+    pipeline: "p",
+    stage: "a",
+    kind: "source",
+    numerics: null,
+    machine: machineClass(),
+    workGflop: null,
+    workShape: null,
+    likeness: null,
+    extent: null,
+    fromStep: null,
+    overheadMs: null,
+    probe: false,
+    durationMs: 25 * 3_600_000,
+  });
+  await runIn(folder.path, GOOD, { agree: tell([]) });
+  assertEquals(told.map(({ long }) => long?.stages.map(({ id }) => id)), [undefined, ["a", "bad"]]);
+  await runIn(folder.path, GOOD, { agree: tell([problem]) });
+  assertEquals(told.length, 2);
 });

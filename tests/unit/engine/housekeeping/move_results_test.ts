@@ -2,12 +2,16 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { objectName, recipeName, resultName, seal, unseal } from "../../../../engine/cache/layout.ts";
 import { contentsOfPlan } from "../../../../engine/housekeeping/contents.ts";
+import { collectGarbage } from "../../../../engine/housekeeping/gc.ts";
 import { exportResults, importResults } from "../../../../engine/housekeeping/move_results.ts";
+import { verifyStore } from "../../../../engine/housekeeping/verify.ts";
+import { artifactDigest } from "../../../../engine/fingerprint/keys.ts";
 import { listFiles } from "../../../../engine/store/folders.ts";
 import { filesOf } from "../../../../engine/store/results.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { type ResultManifest, resultManifestSchema, type TagRecord } from "../../../../schemas/records.ts";
 import { hasProgram } from "../../../support/proc.ts";
+import { openFreshStore, takeText } from "../support/manifest.ts";
 import { digestsOf, endStates, runIn } from "../support/reach.ts";
 import { Lab } from "../support/shared.ts";
 import { makeTempFolder } from "../support/temp.ts";
@@ -58,6 +62,30 @@ Deno.test("a folder of results brings them into a fresh store, and importing it 
   assertEquals([again.value.added, again.value.known, again.value.bytes], [0, 3, 0]);
   assertEquals([...Deno.readDirSync(store.temporaryRoot)], []);
   assertEquals(endStates(await runIn(two.path, YAML)), "a: restored, b: restored, walk: restored");
+});
+
+Deno.test("a result of a kind that is gone is checked, kept, exported and imported like any other", async () => {
+  await using one = await makeTempFolder();
+  await using two = await makeTempFolder();
+  const made = (await runIn(two.path, "name: p\nstages:\n  page: { uses: source }\n")).stages.get("page")!.manifest!;
+  const store = openFreshStore(one.path);
+  const files = [await takeText(store, "report.html", "a page")];
+  // A type of artifact that nothing makes any more.
+  const type = "report" as "files";
+  const outputs = { report: { type, files, digest: artifactDigest(type, files) } };
+  const manifest = { ...made, outputs };
+  await store.results.publish(manifest);
+  const contents: TagRecord = { format: 1, pipeline: "p", overrides: [], results: { page: manifest.resolvedKey } };
+  store.tags.write("old", contents);
+  assertEquals((await verifyStore(store)).faults, []);
+  const cleaned = await collectGarbage(store, { dryRun: false, keepRuns: 0, olderThanMs: 0 });
+  assert(cleaned.ok && cleaned.value.kept["tag"] === 1);
+  const moved = await exportResults(store, join(one.path, "all"), contents);
+  assert(moved.ok);
+  const fresh = openStore(join(two.path, "fresh"));
+  const imported = await importResults(fresh, join(one.path, "all"));
+  assert(imported.ok && imported.value.added === 1);
+  assertEquals(fresh.results.readManifest(manifest.resolvedKey)!.outputs, outputs);
 });
 
 Deno.test("a folder of results is a shared cache: a run takes from it, and an import takes what runs gave", async () => {

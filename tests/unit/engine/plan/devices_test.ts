@@ -17,7 +17,7 @@ stages:
 `;
 
 /** Say what the machine has, and count from nought how often it is looked at. */
-function equip(devices: Record<string, { numerics: string }>): void {
+function equip(devices: typeof machine.devices): void {
   machine.devices = devices;
   machine.looks = 0;
 }
@@ -65,6 +65,28 @@ Deno.test("a device that is not there is refused before anything runs, once and 
   );
   assertEquals(diagnostics[0]!.code, "device");
   assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
+});
+
+Deno.test("a stage that requires a card is refused before anything runs where its device is none", async () => {
+  await using folder = await makeTempFolder();
+  equip({ ...FAST, card: { numerics: "card/1", card: true } });
+  const text = (gpu: string, device = "fast") => `${yaml(`, device: ${device}`)}    resources: { gpu: ${gpu} }\n`;
+  const diagnostics = await refusalOf(folder.path, text("required"));
+  assertEquals(
+    diagnostics.map((one) => formatDiagnostic(one)),
+    [`p.yaml:8:23: error: stage "b" requires a graphics card, and there is none that it could compute on
+  7 |     with: { text: b, device: fast }
+  8 |     resources: { gpu: required }
+    |                       ^^^^^^^^
+  got:    device fast: told so
+  fix:    set up the card (deno task doctor tells how), or write gpu: 1 to compute without one`].map((one) =>
+      one.replace("p.yaml", join(folder.path, "p.yaml"))
+    ),
+  );
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["p.yaml"]);
+  assertEquals(endStates(await runIn(folder.path, text("required", "card"))), "a: ran, b: ran");
+  // In no key.
+  assertEquals(endStates(await runIn(folder.path, text("1"))), "a: cached, b: cached");
 });
 
 Deno.test("a plan shows the device, or why there is none", async () => {

@@ -66,6 +66,7 @@ function timing(stage: string, durationMs: number, more: Partial<Timing> = {}): 
     fromStep: null,
     overheadMs: null,
     durationMs,
+    probe: false,
     ...more,
   };
 }
@@ -238,4 +239,21 @@ Deno.test("what is there needs no time, and of two stages with one recipe the se
   ], timings);
   assertEquals(Object.keys(all), ["a", "b"]);
   assertForecast(all["b"], 0, "the result of a serves");
+});
+
+Deno.test("a probe tells where no run does", () => {
+  // 100 GFLOP took 1000 ms after 500 ms of beginning: 40 GFLOP take 900.
+  const probe = timing("a", 1500, { workGflop: 100, overheadMs: 500, probe: true, workShape: [64, 32, 128] });
+  const stage = { id: "a", work: 40, extent: 10, shape: [64, 32, 128] };
+  assertForecast(forecast([stage], [probe])["a"], 900, "a few steps of its network");
+  const run = timing("a", 700, { workGflop: 40, extent: 10, overheadMs: 0 });
+  assertForecast(forecast([stage], [run, probe])["a"], 700, "the last run like it");
+  // A run of which too little is known to scale it says nothing, so the probe does.
+  const short = timing("a", 1, { workGflop: 1, extent: 1 });
+  assertForecast(forecast([stage], [short, probe])["a"], 900, "a few steps of its network");
+  assertForecast(
+    forecast([{ ...stage, like: "b" }], [probe])["a"],
+    900,
+    "40 GFLOP, as a few steps of a network of about its size",
+  );
 });

@@ -88,3 +88,23 @@ Deno.test("progressFolder() separates numerics and makes them safe as a name", (
   assertEquals(folder, join("/p", "ab", "ab".repeat(32), "onnx_1.2_avx2"));
   assertEquals(progressFolder("/p", "ab".repeat(32), undefined).endsWith("any"), true);
 });
+
+Deno.test("isDue() counts from the beginning, and from the end of the last save", async () => {
+  await using folder = await makeTempFolder();
+  const real = performance.now;
+  let nowMs = 5_000;
+  performance.now = () => nowMs;
+  try {
+    const progress = new ProgressStore(folder.path, 100);
+    nowMs += 599_999;
+    assertEquals(progress.isDue(600), false);
+    nowMs += 1;
+    assertEquals(progress.isDue(600), true);
+    await progress.save(10, state("x"));
+    assertEquals(progress.isDue(600), false);
+    nowMs += 600_000;
+    assertEquals(progress.isDue(600), true);
+  } finally {
+    performance.now = real;
+  }
+});

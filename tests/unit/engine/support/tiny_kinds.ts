@@ -66,7 +66,10 @@ export const foldKind = defineKind({
 });
 
 /** What kind `compute` finds when it looks for a device, and how often it looked. */
-export const machine: { devices: Record<string, { numerics: string }>; looks: number } = { devices: {}, looks: 0 };
+export const machine: { devices: Record<string, { numerics: string; card?: boolean }>; looks: number } = {
+  devices: {},
+  looks: 0,
+};
 
 /** Has an extent, and a device of {@linkcode machine}. */
 export const computeKind = defineKind({
@@ -87,7 +90,7 @@ export const computeKind = defineKind({
     machine.looks++;
     const found = machine.devices[name];
     if (found !== undefined) {
-      return { device: { name, ...found, reason: "told so", card: false, native: false, grants: async () => ({}) } };
+      return { device: { name, card: false, ...found, reason: "told so", native: false, grants: async () => ({}) } };
     }
     const message = `device "${name}" is not available: unplugged`;
     return { problem: { severity: "error", param: ["device"], message, fix: "plug it in" } };

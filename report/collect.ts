@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { parseLog } from "../train/train_log.ts";
-import { describeSampler } from "../../report/sections.ts";
-import type { LogRow, Report } from "../../report/model.ts";
-import type { InputArtifact } from "../contract.ts";
-import { parseRecord, readJson } from "../shared/artifact_record.ts";
-import { imagesInfoSchema } from "../shared/images.ts";
-import { METRICS_FILE, readMetrics } from "../shared/metrics.ts";
+import type { InputArtifact } from "../stages/contract.ts";
+import { parseRecord, readJson } from "../stages/shared/artifact_record.ts";
+import { imagesInfoSchema } from "../stages/shared/images.ts";
+import { METRICS_FILE, readMetrics } from "../stages/shared/metrics.ts";
+import { parseLog } from "../stages/train/train_log.ts";
+import type { LogRow, Report } from "./model.ts";
+import { describeSampler } from "./sections.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
@@ -13,7 +13,7 @@ export interface Collected {
   readonly artifact: Pick<InputArtifact, "type" | "files" | "read" | "readText">;
 }
 
-type Content = Omit<Report, "title" | "subtitle" | "stages">;
+type Content = Omit<Report, "title" | "subtitle" | "notes" | "stages">;
 type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
 
 export interface Collection extends Content {
@@ -21,9 +21,17 @@ export interface Collection extends Content {
   readonly unreadable: readonly string[];
 }
 
-/** What of some artifacts a page shows; artifacts of types that it has no place for are left out. */
-export async function collectArtifacts(items: readonly Collected[]): Promise<Collection> {
+/**
+ * What of some artifacts a page shows; artifacts of types that it has no place for are left out.
+ * @param mostBytes room on the page; where it is too small for all, those are left out that take the most
+ */
+export async function collectArtifacts(
+  items: readonly Collected[],
+  mostBytes: number = Number.MAX_SAFE_INTEGER,
+): Promise<Collection> {
   const unreadable: string[] = [];
+  let room = mostBytes;
+  const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
   const content: Sections = {
     curves: [],
     samples: [],
@@ -35,16 +43,23 @@ export async function collectArtifacts(items: readonly Collected[]): Promise<Col
   };
   for (const item of items) {
     try {
+      if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
       await collectors[item.artifact.type]?.(item, content);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
-      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be read: ${(error as Error).message}`);
+      unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
     }
   }
   return { ...content, unreadable };
 }
 
 const logRowSchema = z.object({ step: z.number(), loss: z.number(), gradNorm: z.number(), learningRate: z.number() });
+
+/** Bytes of what a page shows. */
+function sizeOf({ artifact: { type, files } }: Collected): number {
+  const shown = type in collectors ? files.filter(({ path }) => /^[^/]+\.(?:png|svg|jsonl?)$/.test(path)) : [];
+  return shown.reduce((sum, { size }) => sum + size, 0);
+}
 
 type Collector = (item: Collected, content: Sections) => Promise<void>;
 

@@ -1,0 +1,8 @@
+/** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
+export type { Page } from "./page.ts";
+export type { ReportMetrics, ReportStage } from "./model.ts";
+export { renderPage, renderReport } from "./page.ts";
+export { curvesHtml, pictures, type Section, table } from "./sections.ts";
+export { escapeHtml } from "./text.ts";
+export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
+export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

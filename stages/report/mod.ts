@@ -1,9 +1,0 @@
-/** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
-export type { Page } from "../../report/page.ts";
-export type { Report, ReportMetrics, ReportPicture, ReportStage } from "../../report/model.ts";
-export { renderPage, renderReport, thinned } from "../../report/page.ts";
-export { PLOT_LIBRARY } from "../../report/plot_library.ts";
-export { type Section, sectionsOf, table } from "../../report/sections.ts";
-export { dataUri, escapeHtml, figure } from "../../report/text.ts";
-export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
-export { encodeEvents, type ScalarEvent } from "../../formats/tensorboard.ts";

@@ -1,0 +1,35 @@
+import { makeBetas } from "../../diffusion/schedule/betas.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { trainParams } from "../../schemas/kinds/train.ts";
+import type { StageRun } from "../contract.ts";
+import { withDevice } from "../shared/stage_device.ts";
+import { makeBatches } from "./batches.ts";
+import { makeStepper } from "./stepper.ts";
+import { trainSteps } from "./train_loop.ts";
+import { initialState } from "./train_state.ts";
+
+const STEPS = 3;
+
+/** Train a network on black images for three steps, to find out how fast this machine does that. */
+const run: StageRun = async (context) => {
+  const { network, images: count } = context.params as { network: UnetConfig; images: number };
+  const { imageSize, inChannels, outChannels, classes } = network;
+  const variance = outChannels > inChannels ? "learned" : "fixedlarge";
+  const params = trainParams.parse({ steps: STEPS, batchSize: count, variance });
+  const pixels = new Uint8Array(count * imageSize ** 2 * inChannels);
+  const images = { shape: [count, imageSize, imageSize, inChannels] as const, pixels, labels: new Uint8Array(count) };
+  const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
+  const told = classes === undefined ? {} : { classes };
+  await withDevice(context, async (device) => {
+    const start = initialState(network, 0);
+    const stepper = await makeStepper(device, { model: network, params, vectors: start.vectors });
+    const batch = makeBatches(images, { ...params, ...told, tables, seed: 0 });
+    for await (const { step } of trainSteps(start, { stepper, batch, params })) {
+      context.report({ done: step, total: STEPS, unit: "step" });
+      if (step === STEPS) return;
+    }
+  });
+};
+
+export default run;

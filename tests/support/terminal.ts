@@ -1,0 +1,33 @@
+import { CLONE } from "./cli_process.ts";
+import type { Project } from "./project.ts";
+
+/** Run a command on a terminal that `script` makes, and type an answer when it asks. */
+export async function answerOnTerminal(
+  project: Project,
+  args: readonly string[],
+  { answer, env = {} }: { readonly answer: string; readonly env?: Readonly<Record<string, string>> },
+): Promise<{ readonly code: number; readonly said: string }> {
+  const command = `${Deno.execPath()} run -A ${CLONE}cli/main.ts ${args.join(" ")}`;
+  const child = new Deno.Command("script", {
+    args: ["-qec", command, "/dev/null"],
+    cwd: project.root,
+    env: { ...env, XDG_CONFIG_HOME: project.path(".config"), TERM: "xterm" },
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const giveUp = setTimeout(() => child.kill("SIGKILL"), 120_000);
+  const writer = child.stdin.getWriter();
+  const decoder = new TextDecoder();
+  let said = "";
+  let asked = false;
+  for await (const chunk of child.stdout) {
+    said += decoder.decode(chunk, { stream: true });
+    // What is typed before the question would be lost to it.
+    if (asked || !said.includes("[y/N]")) continue;
+    asked = true;
+    await writer.write(new TextEncoder().encode(answer));
+  }
+  clearTimeout(giveUp);
+  await writer.close().catch(() => {});
+  return { code: (await child.status).code, said };
+}
