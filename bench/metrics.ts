@@ -1,6 +1,6 @@
 /**
- * Inception's features, and distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and torch-fidelity, in turns in one
- * call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick] [--inception]
+ * Inception's features and distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and
+ * torch-fidelity, in turns in one call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
  * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one our side is measured alone.
  */
 import { parseArgs } from "node:util";
@@ -22,7 +22,6 @@ const { values } = parseArgs({
     python: { type: "string", default: "python3" },
     rounds: { type: "string", default: "3" },
     quick: { type: "boolean", default: false },
-    inception: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -109,7 +108,6 @@ async function statisticsOf(data: Float32Array, dimension: number) {
   return statistics.finish();
 }
 
-const HEADER = ["", "noiseline", "the library", "its time to ours", "relative difference"];
 const [IMAGES, SIDE, BATCH] = [16, 32, 8];
 
 /** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
@@ -157,8 +155,6 @@ const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
 const peer = await startPeer(folder);
 try {
   const rows = peer === undefined ? [] : await measureInception(folder, peer);
-  for (const line of formatTable([HEADER, ...rows.splice(0)])) printLine(line);
-  if (values.inception) Deno.exit();
   for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
     const count = 2 * dimension;
     const [a, b] = [features(1, count, dimension), features(2, count, dimension)];
@@ -225,7 +221,8 @@ try {
       }, peer),
     );
   }
-  for (const line of formatTable([HEADER, ...rows])) printLine(line);
+  const header = ["", "noiseline", "the library", "its time to ours", "relative difference"];
+  for (const line of formatTable([header, ...rows])) printLine(line);
   printLine(
     `\nfloat64 products: ${gemm.toFixed(0)} GFLOP/s; statistics: ${rate.toFixed(0)} GFLOP/s (${
       (100 * rate / gemm).toFixed(0)

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { HostTensors, NamedTensors, Signature } from "../../tensor/device.ts";
+import type { Device, NamedTensors } from "../../tensor/device.ts";
 import { type Centres, resizeMatrix } from "./resize.ts";
 
 /**
@@ -105,27 +105,20 @@ function walk<T>(steps: readonly Step[], prefix: string, input: T, visitor: Visi
 /** Tensors of a state dict of PyTorch. */
 export type StateDict = ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: ArrayLike<unknown> }>;
 
-export interface InceptionParameters {
-  readonly signature: Signature;
-  readonly tensors: HostTensors;
-  /** Length of a feature vector, 2048 with the published weights. */
-  readonly dimension: number;
-  /** Numbers of logits, 1008 with the published weights. */
-  readonly classes: number;
-}
+/** Parameters by name, row-major. */
+export type InceptionParameters = Record<
+  string,
+  { readonly shape: readonly number[]; readonly data: Float32Array<ArrayBuffer> }
+>;
 
 /**
- * The parameters of {@linkcode inception}: convolutions as [kH, kW, in, out], with their batch norms in them.
+ * The parameters of the network: convolutions as [kH, kW, in, out], with their batch norms in them.
  * @param state weights by pytorch-fid's names; how many channels a layer has, they say
+ * @returns also `fc.weight` [K, D]: K logits, D features
  * @throws RangeError for a tensor that is missing or of a shape that does not fit
  */
 export function inceptionParameters(state: StateDict): InceptionParameters {
-  const signature: Record<string, Signature[string]> = {};
-  const tensors: HostTensors = {};
-  const add = (name: string, shape: readonly number[], data: Float32Array<ArrayBuffer>) => {
-    signature[name] = { shape, dtype: "float32" };
-    tensors[name] = data;
-  };
+  const parameters: InceptionParameters = {};
   const take = (name: string, ...wanted: (number | "any")[]) => {
     const { shape, data } = state.get(name) ?? { shape: undefined, data: [] };
     const fits = shape?.length === wanted.length && wanted.every((size, i) => size === "any" || size === shape[i]);
@@ -145,22 +138,22 @@ export function inceptionParameters(state: StateDict): InceptionParameters {
       const [tap, from, to] = [i % taps, Math.floor(i / taps) % inputs, Math.floor(i / (taps * inputs))];
       folded[(tap * inputs + from) * outputs! + to] = factors[to]! * data[i]!;
     }
-    add(`${name}.kernel`, [height, width, inputs, outputs!], folded);
-    add(`${name}.bias`, [outputs!], Float32Array.from(beta!, (shift, o) => shift - factors[o]! * mean![o]!));
+    parameters[`${name}.kernel`] = { shape: [height, width, inputs, outputs!], data: folded };
+    const shifts = Float32Array.from(beta!, (shift, o) => shift - factors[o]! * mean![o]!);
+    parameters[`${name}.bias`] = { shape: [outputs!], data: shifts };
     return outputs!;
   };
   const join = (parts: number[]) => parts.reduce((sum, part) => sum + part);
   const dimension = walk<number>(NETWORK, "", COLOURS, { conv, max: (channels) => channels, join });
-  const fc = take("fc.weight", "any", dimension);
-  add("fc.weight", fc.shape, Float32Array.from(fc.data));
-  return { signature, tensors, dimension, classes: fc.shape[0]! };
+  const { shape, data } = take("fc.weight", "any", dimension);
+  return { ...parameters, "fc.weight": { shape, data: Float32Array.from(data) } };
 }
 
-/** More parameters of {@linkcode inception}, for images of one size: what resizes their rows and columns. */
-export function resizeParameters(
+/** More parameters of the network, for images of one size: what resizes their rows and columns. */
+function resizeParameters(
   { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
   resize: Resize,
-): Pick<InceptionParameters, "signature" | "tensors"> {
+): InceptionParameters {
   const { centres } = RESIZES[resize];
   const across = resizeMatrix(width, SIDE, centres);
   // Of interleaved channels each to its own; grey becomes three equal ones.
@@ -170,11 +163,8 @@ export function resizeParameters(
     for (let x = 0; x < width; x++) columns[(x * channels + colour) * SIDE * COLOURS + i] = across[pixel * width + x]!;
   }
   return {
-    tensors: { "resize.rows": resizeMatrix(height, SIDE, centres), "resize.columns": columns },
-    signature: {
-      "resize.rows": { shape: [SIDE, height], dtype: "float32" },
-      "resize.columns": { shape: [width * channels, SIDE * COLOURS], dtype: "float32" },
-    },
+    "resize.rows": { shape: [SIDE, height], data: resizeMatrix(height, SIDE, centres) },
+    "resize.columns": { shape: [width * channels, SIDE * COLOURS], data: columns },
   };
 }
 
@@ -184,7 +174,7 @@ export function resizeParameters(
  * @returns `features` [N, 2048], the mean over the last pixels (pool_3); `logits` [N, 1008] without their bias, as the
  * Inception Score takes them (Salimans et al. 2016's code; torch-fidelity)
  */
-export function inception(
+function inception(
   params: NamedTensors,
   images: tf.Tensor,
   resize: Resize,
@@ -207,4 +197,27 @@ export function inception(
   });
   const features = tf.mean(last, [1, 2]) as tf.Tensor2D;
   return { features, logits: tf.matMul(features, params["fc.weight"] as tf.Tensor2D, false, true) };
+}
+
+/**
+ * The network on a device, for batches of images [N, H, W, C], C 1 or 3, that are fed as `images`.
+ * @param state weights, as `inceptionParameters` takes them
+ * @throws RangeError as `inceptionParameters` does
+ */
+export async function openInception(
+  device: Device,
+  state: StateDict,
+  { shape, resize }: { readonly shape: readonly [number, number, number, number]; readonly resize: Resize },
+) {
+  const [, height, width, channels] = shape;
+  const held = { ...inceptionParameters(state), ...resizeParameters({ height, width, channels }, resize) };
+  const [classes, dimension] = held["fc.weight"]!.shape as [number, number];
+  const signature = Object.entries(held).map(([name, { shape }]) => [name, { shape, dtype: "float32" }] as const);
+  const compiled = await device.compile(
+    ({ images, ...params }) => ({ ...inception(params, images!, resize) }),
+    { ...Object.fromEntries(signature), images: { shape, dtype: "float32" } },
+    { label: "inception" },
+  );
+  const bound = await compiled.bind(Object.fromEntries(Object.entries(held).map(([name, { data }]) => [name, data])));
+  return { compiled, bound, classes, dimension };
 }

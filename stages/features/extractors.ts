@@ -1,11 +1,6 @@
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
-import {
-  inception,
-  inceptionParameters,
-  type Resize,
-  resizeParameters,
-} from "../../metrics/features/inception_network.ts";
+import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
 import type { Device } from "../../tensor/mod.ts";
@@ -78,18 +73,9 @@ export async function inceptionExtractor(
   },
 ): Promise<Extractor> {
   const { height, width, channels } = size;
-  const { signature, tensors, dimension, classes } = inceptionParameters(readTorchStateDict(weights));
-  const resizing = resizeParameters(size, resize);
-  const compiled = await device.compile(
-    ({ images, ...params }) => ({ ...inception(params, images!, resize) }),
-    {
-      ...signature,
-      ...resizing.signature,
-      images: { shape: [batchSize, height, width, channels], dtype: "float32" },
-    },
-    { label: "inception" },
-  );
-  const bound = await compiled.bind({ ...tensors, ...resizing.tensors });
+  const state = readTorchStateDict(weights);
+  const shape = [batchSize, height, width, channels] as const;
+  const { compiled, bound, classes, dimension } = await openInception(device, state, { shape, resize });
   const images = new Float32Array(batchSize * height * width * channels);
   const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
   return {

@@ -2,12 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import type { StateDict } from "../../metrics/features/inception_network.ts";
-import {
-  inception,
-  inceptionParameters,
-  type Resize,
-  resizeParameters,
-} from "../../metrics/features/inception_network.ts";
+import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
 import type { Device } from "../../tensor/device.ts";
 
 const FOLDER = fileURLToPath(new URL("../golden/inception/", import.meta.url));
@@ -60,14 +55,8 @@ export async function inceptionErrors(
   { images, answers }: Awaited<ReturnType<typeof inceptionAnswers>>,
   resize: Resize,
 ): Promise<{ readonly features: number; readonly logits: number }> {
-  const { signature, tensors } = inceptionParameters(state);
-  const resizing = resizeParameters(images, resize);
   const { count, height, width, channels } = images;
-  const compiled = await device.compile(
-    ({ images, ...params }) => ({ ...inception(params, images!, resize) }),
-    { ...signature, ...resizing.signature, images: { shape: [count, height, width, channels], dtype: "float32" } },
-  );
-  const bound = await compiled.bind({ ...tensors, ...resizing.tensors });
+  const { compiled, bound } = await openInception(device, state, { shape: [count, height, width, channels], resize });
   const got = await bound.run({ images: Float32Array.from(images.data) });
   await compiled.dispose();
   const error = (part: "features" | "logits") => {
