@@ -10,7 +10,7 @@ import { openRoot } from "../../engine/store/roots.ts";
 import { ignoreTrouble } from "../../engine/store/trouble.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { asTried } from "../../tensor/choose.ts";
-import { DEVICE_NAMES, type DeviceDescription, type DeviceTrouble } from "../../tensor/devices.ts";
+import type { DeviceDescription, DeviceTrouble } from "../../tensor/devices.ts";
 import { describeDevices } from "../../tensor/implementations.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/tensorflow/gpus.ts";
@@ -59,8 +59,8 @@ function defaultFolder(): string {
 }
 
 /** Devices as they are now: whoever asks does not want to know what came of trying them before. */
-export async function examineDevices(wanted: readonly string[] = DEVICE_NAMES): Promise<DeviceDescription[]> {
-  const devices = (await describeDevices()).filter(({ name }) => wanted.includes(name));
+export async function examineDevices(wanted?: readonly string[]): Promise<DeviceDescription[]> {
+  const devices = await describeDevices(wanted);
   return await Promise.all(devices.map((one) => asTried(one, (device) => tryDevice(device, { again: true }))));
 }
 
