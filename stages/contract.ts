@@ -48,6 +48,8 @@ export interface StageDevice {
   readonly reason: string;
   /** Whether it computes on a real graphics card: `tensorflow-gpu`, or `webgpu` on an adapter that is no software. */
   readonly card: boolean;
+  /** What the user should know of the choice, such as a card that is here and cannot be used. */
+  readonly warning?: { readonly message: string; readonly fix?: string };
   /** Whether native code computes there, which no permission contains. */
   readonly native: boolean;
   /** Asked for once the stage's packages are installed. */
