@@ -5,18 +5,14 @@ import { ignoreTrouble } from "./trouble.ts";
 
 /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
 export class DifferenceStore {
-  readonly #path: string;
-
-  constructor(path: string) {
-    this.#path = path;
-  }
+  constructor(private readonly path: string) {}
 
   /** Oldest first. */
   all(): Difference[] {
-    return readRecords(this.#path, differenceSchema);
+    return readRecords(this.path, differenceSchema);
   }
 
   add(difference: Difference): void {
-    ignoreTrouble(() => appendLine(this.#path, JSON.stringify(differenceSchema.parse(difference))));
+    ignoreTrouble(() => appendLine(this.path, JSON.stringify(differenceSchema.parse(difference))));
   }
 }

@@ -92,10 +92,6 @@ export function listSaved(folder: string, limit: number): SavedFacts[] {
 
 /** Saved states of one stage, written by the worker and read by the next one. */
 export class ProgressStore implements StageProgress {
-  readonly #folder: string;
-  readonly #limit: number;
-  readonly #onSave: (step: number) => void;
-  readonly #onDamage: (step: number) => void;
   /** The stage began now, before any save. */
   #savedAt = performance.now();
 
@@ -104,28 +100,24 @@ export class ProgressStore implements StageProgress {
    * @param onDamage told of each state that is passed over because it does not hold what was saved
    */
   constructor(
-    folder: string,
-    limit: number,
-    onSave: (step: number) => void = () => {},
-    onDamage: (step: number) => void = () => {},
+    private readonly folder: string,
+    private readonly limit: number,
+    private readonly onSave: (step: number) => void = () => {},
+    private readonly onDamage: (step: number) => void = () => {},
   ) {
     openRoot(folder);
-    this.#folder = folder;
-    this.#limit = limit;
-    this.#onSave = onSave;
-    this.#onDamage = onDamage;
   }
 
   latest(): Promise<SavedState | undefined> {
-    for (const step of savedSteps(this.#folder)) {
-      if (step > this.#limit) continue;
-      const manifest = readManifest(this.#folder, step);
-      const home = join(this.#folder, `step-${step}`);
+    for (const step of savedSteps(this.folder)) {
+      if (step > this.limit) continue;
+      const manifest = readManifest(this.folder, step);
+      const home = join(this.folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
-      const good = manifest !== undefined && isWhole(this.#folder, manifest) &&
+      const good = manifest !== undefined && isWhole(this.folder, manifest) &&
         manifest.files.every((file) => holds(inside(home, file.path), file.sha256));
       if (!good) {
-        this.#onDamage(step);
+        this.onDamage(step);
         continue;
       }
       return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
@@ -137,8 +129,8 @@ export class ProgressStore implements StageProgress {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
-    const target = join(this.#folder, `step-${step}`);
-    const temporary = join(this.#folder, `tmp-${step}-${Deno.pid}`);
+    const target = join(this.folder, `step-${step}`);
+    const temporary = join(this.folder, `tmp-${step}-${Deno.pid}`);
     removeTree(temporary);
     makeFolder(temporary);
     try {
@@ -163,7 +155,7 @@ export class ProgressStore implements StageProgress {
     this.#prune();
     // From the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
-    this.#onSave(step);
+    this.onSave(step);
     return Promise.resolve();
   }
 
@@ -176,10 +168,10 @@ export class ProgressStore implements StageProgress {
    * longer run and are left to it. Temporary folders are those of killed workers, since the lock admits one at a time.
    */
   #prune(): void {
-    const own = savedSteps(this.#folder).filter((step) => step <= this.#limit);
-    for (const step of own.slice(KEPT)) removeTree(join(this.#folder, `step-${step}`));
-    for (const entry of entriesOf(this.#folder)) {
-      if (entry.name.startsWith("tmp-")) removeTree(join(this.#folder, entry.name));
+    const own = savedSteps(this.folder).filter((step) => step <= this.limit);
+    for (const step of own.slice(KEPT)) removeTree(join(this.folder, `step-${step}`));
+    for (const entry of entriesOf(this.folder)) {
+      if (entry.name.startsWith("tmp-")) removeTree(join(this.folder, entry.name));
     }
   }
 }

@@ -5,19 +5,16 @@ import { ignoreTrouble } from "./trouble.ts";
 
 /** How long stages took on this machine, oldest first. Losing it only loses forecasts. */
 export class TimingStore {
-  readonly #path: string;
   #known: Timing[] | undefined;
 
-  constructor(path: string) {
-    this.#path = path;
-  }
+  constructor(private readonly path: string) {}
 
   all(): readonly Timing[] {
-    return this.#known ??= readRecords(this.#path, timingSchema);
+    return this.#known ??= readRecords(this.path, timingSchema);
   }
 
   add(timing: Timing): void {
-    ignoreTrouble(() => appendLine(this.#path, JSON.stringify(timing)));
+    ignoreTrouble(() => appendLine(this.path, JSON.stringify(timing)));
     this.#known?.push(timing);
   }
 }
