@@ -1,33 +1,22 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
-import type { Emit } from "../event/events.ts";
-import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
+import { fileNameOf, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
-import type { Planner } from "../plan/planner.ts";
-import type { Grants } from "../process/grants.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { recordTiming } from "./record_timing.ts";
 import { findMovedGround } from "./moved_ground.ts";
-import type { Store } from "../store/store.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { StageExecution } from "./stage_execution.ts";
+import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 
-export interface RunnerOptions {
-  readonly pipeline: Pipeline;
-  readonly planner: Planner;
-  readonly store: Store;
-  readonly runId: string;
+export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
-  readonly emit: Emit;
-  readonly stop: AbortSignal;
-  readonly kill: AbortSignal;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
@@ -41,7 +30,6 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
-  readonly grants: Grants;
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */

@@ -21,7 +21,7 @@ export interface PlanOptions {
   readonly force?: ReadonlySet<string>;
   /** What the stages read from outside, if that was just looked at. */
   readonly outside?: Outside;
-  /** Asked for the results that the store does not have. */
+  /** A second store that machines share: asked for what the local one has not, and given what a run makes. */
   readonly cache?: SharedCache | undefined;
 }
 
