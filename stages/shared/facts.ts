@@ -37,12 +37,8 @@ const checkpointFactsSchema = z.object({
   classNames: z.array(z.string()).readonly().optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
-  /** Arithmetic of one forward pass for one image. */
-  forwardGflop: z.number().optional(),
   network: z.custom<UnetConfig>().optional(),
   objective: z.custom<Objective>().optional(),
-  /** Channels within the network, on average over its levels. */
-  meanChannels: z.number().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;
