@@ -44,12 +44,17 @@ function isWhole(folder: string, manifest: ProgressManifest): boolean {
   });
 }
 
+/** States that look whole, newest first. */
+function* wholeStates(folder: string, limit: number): Generator<ProgressManifest, undefined> {
+  for (const step of savedSteps(folder).filter((one) => one <= limit).slice(0, LOOKED_AT)) {
+    const manifest = readManifest(folder, step);
+    if (manifest !== undefined && isWhole(folder, manifest)) yield manifest;
+  }
+}
+
 /** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
 export function newestSavedStep(folder: string, limit: number): number | undefined {
-  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).find((step) => {
-    const manifest = readManifest(folder, step);
-    return manifest !== undefined && isWhole(folder, manifest);
-  });
+  return wholeStates(folder, limit).next().value?.step;
 }
 
 /** The states that are there, each with what tells it from one of the same step that is saved later. */
@@ -82,11 +87,9 @@ export interface SavedFacts {
 
 /** The whole states of a stage that a run may continue from, newest first. */
 export function listSaved(folder: string, limit: number): SavedFacts[] {
-  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
-    const manifest = readManifest(folder, step);
-    if (manifest === undefined || !isWhole(folder, manifest)) return [];
-    const sizeBytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
-    return [{ step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined }];
+  return Array.from(wholeStates(folder, limit), ({ step, files }) => {
+    const sizeBytes = files.reduce((sum, { size }) => sum + size, 0);
+    return { step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined };
   });
 }
 
