@@ -1,4 +1,4 @@
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
 import {
   type Diagnostic,
@@ -103,9 +103,17 @@ export function collect(value: string, before: string[]): string[] {
   return [...before, value];
 }
 
+export const SET_OPTION = new Option("-s, --set <path=value>", "set a param, var or the seed; repeatable")
+  .argParser(collect).default([] as string[]);
+export const PROFILE_OPTION = new Option("-p, --profile <name>", "lay a profile of the file over it; repeatable")
+  .argParser(collect).default([] as string[]);
+export const STORE_OPTION = new Option(
+  "--store <folder>",
+  "where results are kept (default: .noiseline beside deno.json)",
+);
+
 /** A command about the pipeline in a file. */
 export function pipelineCommand(name: string) {
   return new Command(name).argument("<file>", "pipeline file (.yaml or .ts)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[]);
+    .addOption(SET_OPTION).addOption(PROFILE_OPTION);
 }

@@ -1,20 +1,14 @@
 import type { Store, TagRecord } from "noiseline";
 import { EXIT, Exit, printDiagnostics, printJson } from "./io.ts";
-import { loadForCommand, makePlanner } from "./load.ts";
+import { type LoadArguments, loadForCommand, makePlanner } from "./load.ts";
 import { isPipelineFile, problem, runFor, storeFor } from "./operands.ts";
 import type { CliSettings } from "./settings.ts";
-
-export interface ContentsOptions {
-  readonly set?: readonly string[];
-  readonly profile?: readonly string[];
-  readonly store?: string | undefined;
-}
 
 /** The results that an argument means: of a pipeline as it is now, or of a run. Ends the command where there are none. */
 export async function contentsFor(
   settings: CliSettings,
   what: string | undefined,
-  options: ContentsOptions,
+  options: Pick<LoadArguments, "set" | "profile" | "store">,
   json: boolean,
 ): Promise<{ store: Store; contents: TagRecord }> {
   const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");

@@ -1,6 +1,6 @@
 /** Pages of results: apart from `mod.ts`, so that commands that make none do not load the plotting library. */
 export type { Page } from "./page.ts";
-export type { ReportMetrics, ReportStage } from "./model.ts";
+export type { ReportMetrics, ReportParam, ReportStage } from "./model.ts";
 export { renderPage, renderReport } from "./page.ts";
 export { curvesHtml, pictures, type Section, table } from "./sections.ts";
 export { escapeHtml } from "./text.ts";

@@ -1,4 +1,5 @@
 import type { Metrics } from "../schemas/metrics.ts";
+import type { TrainLogEntry } from "../stages/train/train_log.ts";
 
 /** What one page shows of an experiment. Every list may be empty; its section is then left out. */
 export interface Report {
@@ -39,13 +40,8 @@ export interface ReportParam {
   readonly origin: readonly string[];
 }
 
-/** One line of a training log. */
-export interface LogRow {
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly learningRate: number;
-}
+/** Of one line of a training log. */
+export type LogRow = Pick<TrainLogEntry, "step" | "loss" | "gradNorm" | "learningRate">;
 
 export interface ReportCurve {
   readonly title: string;

@@ -32,11 +32,7 @@ function thinned(groups: readonly CurveGroup[]): readonly CurveGroup[] {
   }));
 }
 
-export interface Page {
-  readonly title: string;
-  readonly subtitle: string;
-  /** What is missing, and why. */
-  readonly notes: readonly string[];
+export interface Page extends Pick<Report, "title" | "subtitle" | "notes"> {
   readonly sections: readonly Section[];
   readonly curves: readonly CurveGroup[];
 }

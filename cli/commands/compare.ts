@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";
 import { printError, printJson, printLine, refuseWith } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { collect, loadForCommand, makePlanner, STORE_OPTION } from "../load.ts";
 import { isPipelineFile, problem, storeFor, unknownRun } from "../operands.ts";
 import type { Experiment } from "../report/experiments.ts";
 import { failWith } from "../results.ts";
@@ -21,7 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
     .option("-p, --profile <name>", "lay a profile over each file; repeatable", collect, [] as string[])
     .option("-o, --output <file>", "write a page with curves and samples too")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print the comparison as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {

@@ -3,7 +3,7 @@ import type { AnyCommand, CliSettings } from "../settings.ts";
 import { countOf } from "../format/count.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { EXIT, Exit, printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
-import { collect } from "../load.ts";
+import { PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
 import { isPipelineFile, storeFor, unknownRun } from "../operands.ts";
 import { contentsFor, failWith } from "../results.ts";
 
@@ -22,9 +22,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Write the results of a pipeline, a tag or a run into a folder, for another store to import.")
     .argument("<what>", "pipeline file, tag, or id of a run")
     .requiredOption("-o, --output <folder>", "a new or empty folder, or one of results")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print what was written as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {

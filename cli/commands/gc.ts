@@ -7,6 +7,7 @@ import { parseAge } from "../format/duration.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
+import { STORE_OPTION } from "../load.ts";
 import { storeFor } from "../operands.ts";
 import { failWith } from "../results.ts";
 
@@ -34,7 +35,7 @@ export function makeCommand(): AnyCommand {
     .option("--keep-runs <n>", "so many last runs of each pipeline keep what they used (default: 5)", parseWhole)
     .option("-y, --yes", "remove it")
     .addOption(new Option("-n, --dry-run", "only say what would go (the default)").conflicts("yes"))
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print what goes as JSON")
     .addHelpText("after", NOTES)
     .action(async (file, options) => {

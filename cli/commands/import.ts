@@ -3,6 +3,7 @@ import type { AnyCommand } from "../settings.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { countOf } from "../format/count.ts";
 import { EXIT, Exit, printDiagnostics, printError, printJson, printLine, refuseWith } from "../io.ts";
+import { STORE_OPTION } from "../load.ts";
 import { storeFor } from "../operands.ts";
 
 const EXAMPLES = `
@@ -18,7 +19,7 @@ export function makeCommand(): AnyCommand {
   return new Command("import").summary("Take the results of a folder into the store")
     .description("Take all results of a folder that `export` or `run --cache` wrote into the store.")
     .argument("<folder>", "a folder of results")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print what was taken as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder, options) => {

@@ -3,7 +3,7 @@ import { delay } from "@std/async";
 import { type RunRecord, runState, type Store } from "noiseline";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printError, printJson, printText, refuseWith } from "../io.ts";
-import { collect, loadForCommand } from "../load.ts";
+import { loadForCommand, PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
 import { problem, runFor } from "../operands.ts";
 import { failWith } from "../results.ts";
 
@@ -21,9 +21,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<stage>", "stage id")
     .option("-f, --follow", "go on printing until the stage ends; wait for it if a run is on")
     .option("--run <id>", "of this run (see `runs`)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print run, stage and lines as JSON; not with --follow")
     .addHelpText("after", EXAMPLES)
     .action(async (file, stage, options) => {

@@ -4,7 +4,7 @@ import type { AnyCommand, CliSettings } from "../settings.ts";
 import { toCsv } from "../format/csv.ts";
 import { formatMetrics } from "../format/metrics.ts";
 import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand, STORE_OPTION } from "../load.ts";
 import type { MetricRow } from "../report/metric_rows.ts";
 import { problem } from "../operands.ts";
 import { failWith } from "../results.ts";
@@ -23,7 +23,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     )
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print the metrics as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

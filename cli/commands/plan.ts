@@ -21,6 +21,7 @@ import {
   openForCommand,
   pipelineCommand,
   planNothingFor,
+  STORE_OPTION,
 } from "../load.ts";
 
 const EXAMPLES = `
@@ -38,8 +39,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
+    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the plan as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printDiagnostics, printError, printJson, printLine } from "../io.ts";
-import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand, STORE_OPTION } from "../load.ts";
 import { PAGE } from "../program.ts";
 import { failWith } from "../results.ts";
 
@@ -17,7 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       "Write one HTML file with what a pipeline has produced so far, as each run does. It opens from disk, without a network.",
     )
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print where the page is as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

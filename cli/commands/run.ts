@@ -6,7 +6,7 @@ import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand, openForCommand, pipelineCommand } from "../load.ts";
+import { collect, loadForCommand, openForCommand, pipelineCommand, STORE_OPTION } from "../load.ts";
 import { listenForStop } from "../signals.ts";
 import { PAGE } from "../program.ts";
 import { VERSIONS } from "../version.ts";
@@ -34,8 +34,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option("-y, --yes", "start also what takes more than a day on this machine, without a question")
     .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
+    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print events as JSON lines")
     .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {

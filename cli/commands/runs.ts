@@ -7,7 +7,7 @@ import { describeDifference } from "../format/difference.ts";
 import { formatDuration } from "../format/duration.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
-import { loadForCommand } from "../load.ts";
+import { loadForCommand, STORE_OPTION } from "../load.ts";
 import { isPipelineFile, runFor, storeFor } from "../operands.ts";
 
 const EXAMPLES = `
@@ -25,7 +25,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("List runs, newest first, or show the stages of one: how they ended, how long they took, on what.")
     .argument("[what]", "pipeline file, or id of a run")
     .option("-n, --limit <n>", "show so many (default: 20)", parseCount)
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print runs as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (what, options) => {

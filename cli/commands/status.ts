@@ -9,7 +9,7 @@ import { phraseEarlier } from "../reporters/ending.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
 import { printJson, printLine } from "../io.ts";
-import { loadForCommand, makePlanner, openForCommand, pipelineCommand, planNothingFor } from "../load.ts";
+import { loadForCommand, makePlanner, openForCommand, pipelineCommand, planNothingFor, STORE_OPTION } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +20,7 @@ Examples:
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("status").summary("Show what is there and what is running")
     .description("Show the state of each stage, the last run, and the process to signal while one is on.")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print the status as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

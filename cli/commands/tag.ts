@@ -4,7 +4,7 @@ import type { AnyCommand, CliSettings } from "../settings.ts";
 import { countOf } from "../format/count.ts";
 import { formatTable } from "../format/table.ts";
 import { printError, printJson, printLine, refuseWith } from "../io.ts";
-import { collect } from "../load.ts";
+import { PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
 import { isPipelineFile, problem, storeFor } from "../operands.ts";
 import { contentsFor } from "../results.ts";
 
@@ -21,12 +21,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .description("Give the results of a pipeline or of a run a name. `gc` keeps what is named; `compare` takes names.")
     .argument("[name]", "letters, digits, and . _ - after the first")
     .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
+    .addOption(SET_OPTION).addOption(PROFILE_OPTION)
     .option("-f, --force", "move a tag that is there")
     .option("-l, --list", "list the tags")
     .option("-d, --delete <name>", "forget a tag; its results stay until `gc` finds them old")
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(STORE_OPTION)
     .option("--json", "print tags as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (name, what, options) => {

@@ -6,7 +6,7 @@ import { countOf } from "../format/count.ts";
 import { formatBytes } from "../format/bytes.ts";
 import { describeDifference } from "../format/difference.ts";
 import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
-import { collect, loadForCommand, makePlanner } from "../load.ts";
+import { loadForCommand, makePlanner, PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
 import { problem, storeFor } from "../operands.ts";
 import { failWith } from "../results.ts";
 import { listenForStop } from "../signals.ts";
@@ -27,9 +27,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("[file]", "pipeline file (.yaml or .ts)")
     .argument("[stage]", "stage id: only its result")
     .option("--resume", "execute the stage again from the oldest saved state before its end; its result stays as it is")
-    .option("-s, --set <path=value>", "set a param, var or the seed; repeatable", collect, [] as string[])
-    .option("-p, --profile <name>", "lay a profile of the file over it; repeatable", collect, [] as string[])
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
+    .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print what was found as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, stage, options) => {

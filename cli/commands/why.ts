@@ -20,7 +20,7 @@ import { formatLive } from "../format/live.ts";
 import { formatState } from "../format/reasons.ts";
 import { type Style, styleFor } from "../format/style.ts";
 import { printDiagnostics, printJson, printLine } from "../io.ts";
-import { loadForCommand, makePlanner, pipelineCommand } from "../load.ts";
+import { loadForCommand, makePlanner, pipelineCommand, STORE_OPTION } from "../load.ts";
 
 const EXAMPLES = `
 Examples:
@@ -37,8 +37,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     )
     .argument("<stage>", "stage id")
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
-    .option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)")
-    .addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
+    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, id, options) => {

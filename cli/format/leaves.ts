@@ -1,13 +1,11 @@
 import type { Pipeline } from "noiseline";
+import type { ReportParam } from "noiseline/report";
 
 /** One resolved value of a pipeline, and where it comes from, nearest first. */
-export interface Leaf {
-  readonly path: string;
+export interface Leaf extends ReportParam {
   /** The stage that it is of, and its path within. */
   readonly stage: string | undefined;
   readonly within: string;
-  readonly value: unknown;
-  readonly origin: readonly string[];
 }
 
 /** Every value of a pipeline after overrides, interpolation and defaults. */

@@ -1,17 +1,6 @@
-import { edmSigmas } from "../schedule/edm_sigmas.ts";
+import { type EdmOptions, edmSigmas } from "../schedule/edm_sigmas.ts";
 import type { DiffusionTables } from "../schedule/tables.ts";
 import type { ReverseStep } from "./reverse_step.ts";
-
-export interface HeunOptions {
-  /** Noise levels; about twice as many network evaluations. */
-  readonly steps: number;
-  /** Default 0.002, or the lowest level of the chain where that is higher. */
-  readonly sigmaMin?: number;
-  /** Default 80, or the highest level of the chain where that is lower. */
-  readonly sigmaMax?: number;
-  /** How much the levels crowd at the low end. Default 7. */
-  readonly rho?: number;
-}
 
 /**
  * Heun's method on the noise levels of Karras et al. 2022 (algorithm 1), deterministic and of second order, for a network
@@ -23,9 +12,11 @@ export interface HeunOptions {
  * Euler: x' = R (r / (s S) x + (1 - r / s) x0); correction, at x' with its own x0 and the x that Euler started from:
  * x'' = (1 - s / (2 r)) x' - R (1 - s / r) / 2 x0 + R / (2 S) x.
  *
+ * @param options sigmaMin defaults to the lowest level of the chain where that is above 0.002, sigmaMax to the highest
+ * where that is below 80
  * @throws RangeError when an option is out of range.
  */
-export function heunSteps(tables: DiffusionTables, options: HeunOptions): ReverseStep[] {
+export function heunSteps(tables: DiffusionTables, options: EdmOptions): ReverseStep[] {
   const timesteps = heunTimesteps(tables, options);
   return timesteps.flatMap((t, i): ReverseStep[] => {
     const next = timesteps[i + 1];
@@ -48,7 +39,7 @@ export function heunSteps(tables: DiffusionTables, options: HeunOptions): Revers
 }
 
 /** Timesteps whose noise levels are visited, descending and distinct. */
-export function heunTimesteps(tables: DiffusionTables, { steps, sigmaMin, sigmaMax, rho = 7 }: HeunOptions): number[] {
+export function heunTimesteps(tables: DiffusionTables, { steps, sigmaMin, sigmaMax, rho = 7 }: EdmOptions): number[] {
   const levels = tables.sqrtRecipm1AlphasCumprod;
   const [lowest, highest] = [levels[0]!, levels.at(-1)!];
   const sigmas = edmSigmas({

@@ -50,7 +50,6 @@ export class CacheClient {
   readonly name: string;
   readonly stop: AbortSignal;
   readonly patience: Patience;
-  readonly #backend: CacheBackend;
   readonly #warn: ClientOptions["warn"];
   readonly #reading = new Limit(READS_AT_ONCE);
   readonly #large = new Limit(1);
@@ -58,8 +57,7 @@ export class CacheClient {
   #warned = false;
   #reads = true;
 
-  constructor(backend: CacheBackend, { name, warn, stop, patience }: ClientOptions) {
-    this.#backend = backend;
+  constructor(private readonly backend: CacheBackend, { name, warn, stop, patience }: ClientOptions) {
     this.name = name;
     this.stop = stop;
     this.patience = { ...PATIENCE, ...patience };
@@ -72,7 +70,7 @@ export class CacheClient {
   }
 
   get maxBytes(): number {
-    return this.#backend.maxBytes;
+    return this.backend.maxBytes;
   }
 
   /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */
@@ -116,7 +114,7 @@ export class CacheClient {
       if (!this.reads) return trouble("unreachable", "given up before");
       if (!first) restart();
       first = false;
-      const opened = await this.#within(this.patience.answerMs, (signal) => this.#backend.open(name, signal));
+      const opened = await this.#within(this.patience.answerMs, (signal) => this.backend.open(name, signal));
       if ("trouble" in opened) return opened;
       return opened.value === undefined ? { value: false } : await this.#drain(opened.value, take);
     };
@@ -129,13 +127,13 @@ export class CacheClient {
   /** The size of a file, undefined where there is none. */
   async size(name: string): Promise<Answer<number | undefined>> {
     const { answerMs } = this.patience;
-    const ask = () => this.#within(answerMs, (signal) => this.#backend.size(name, signal));
+    const ask = () => this.#within(answerMs, (signal) => this.backend.size(name, signal));
     return await this.#writing.run(() => this.#try(this.#writeTries, ask));
   }
 
   async create(name: string, content: Content, replace: boolean): Promise<Answer<"created" | "exists">> {
     const limitMs = 6 * this.patience.answerMs + content.size / SLOWEST_BYTES_PER_MS;
-    const send = () => this.#within(limitMs, (signal) => this.#backend.create(name, content, { signal, replace }));
+    const send = () => this.#within(limitMs, (signal) => this.backend.create(name, content, { signal, replace }));
     return await this.#writing.run(() => this.#try(this.#writeTries, send));
   }
 
@@ -144,7 +142,7 @@ export class CacheClient {
     // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
     return await this.#try(
       Math.min(this.#writeTries, 2),
-      () => this.#within(answerMs, (signal) => this.#backend.prepare(signal)),
+      () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),
     );
   }
 

@@ -21,15 +21,12 @@ export interface DownloadNotes {
 
 /** Brings results from a shared cache into the local store. Nothing enters that is not what its name says. */
 export class Downloads {
-  readonly #client: CacheClient;
   readonly #damaged = new Set<string>();
   /** Each holds an open file. */
   readonly #limit = new Limit(16);
   #count = 0;
 
-  constructor(client: CacheClient) {
-    this.#client = client;
-  }
+  constructor(private readonly client: CacheClient) {}
 
   /** Objects that were found to be damaged, by digest; whoever has good ones may replace them. */
   get damaged(): ReadonlySet<string> {
@@ -53,12 +50,12 @@ export class Downloads {
       const state = await this.#download(file, join(folder, file.sha256), count);
       if (state === "good") return;
       whole = false;
-      if (state === "damaged" || this.#client.reads) this.#report(file, state, warn);
+      if (state === "damaged" || this.client.reads) this.#report(file, state, warn);
     };
     try {
       makeFolder(folder);
       await this.#limit.map(wanted.values(), fetchOne);
-      if (!whole || this.#client.stop.aborted) return false;
+      if (!whole || this.client.stop.aborted) return false;
       const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
       await this.#limit.map(wanted.values(), takeOne);
       if (!files.every((file) => store.objects.has(file))) return false;
@@ -78,7 +75,7 @@ export class Downloads {
     let digest = createHash("sha256");
     let size = 0;
     using target = Deno.openSync(path, { write: true, createNew: true });
-    const read = await this.#client.stream(objectName(sha256), (chunk) => {
+    const read = await this.client.stream(objectName(sha256), (chunk) => {
       size += chunk.length;
       // Whatever follows, it is not what was asked for, and it may be endless.
       if (size > wanted) return false;

@@ -21,21 +21,17 @@ const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS",
 export class FolderBackend implements CacheBackend {
   readonly place: string;
   readonly maxBytes = Number.MAX_SAFE_INTEGER;
-  readonly #root: string;
   readonly #folders = new FolderMaker((path) => this.#makeFolder(path));
   #count = 0;
   #links = true;
-  readonly #link: typeof Deno.link;
 
   /** @param link gives a file a second name; passed in for tests */
-  constructor(root: string, link: typeof Deno.link = Deno.link) {
-    this.#link = link;
-    this.#root = root;
+  constructor(private readonly root: string, private readonly link: typeof Deno.link = Deno.link) {
     this.place = root;
   }
 
   async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
-    const path = join(this.#root, name);
+    const path = join(this.root, name);
     return await this.#ifThere(async () => {
       // A pipe would wait for its writer, and a device has no end; nothing is as good as something damaged.
       const { isFile } = await Deno.stat(path);
@@ -44,20 +40,20 @@ export class FolderBackend implements CacheBackend {
   }
 
   async size(name: string): Promise<Answer<number | undefined>> {
-    return await this.#ifThere(async () => (await Deno.stat(join(this.#root, name))).size);
+    return await this.#ifThere(async () => (await Deno.stat(join(this.root, name))).size);
   }
 
   async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
-    const target = join(this.#root, name);
-    const temporary = join(this.#root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
+    const target = join(this.root, name);
+    const temporary = join(this.root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
     try {
-      await this.#folders.ensure(join(this.#root, "tmp"));
+      await this.#folders.ensure(join(this.root, "tmp"));
       await this.#folders.ensure(dirname(target));
       const written = await writeWhole(temporary, content);
       if (written !== content.sha256) return trouble("unfit", "the file changed while it was copied");
       return { value: await this.#publish(temporary, target, replace) };
     } catch (error) {
-      return { trouble: explain(error, this.#root) };
+      return { trouble: explain(error, this.root) };
     } finally {
       await Deno.remove(temporary).catch(() => {});
     }
@@ -66,23 +62,23 @@ export class FolderBackend implements CacheBackend {
   /** Nothing to find out but whether there is a folder. Only its last part is made: a mount that is away stays away. */
   async prepare(): Promise<Answer<string | undefined>> {
     try {
-      await makeOne(this.#root);
-      await this.#folders.ensure(join(this.#root, "tmp"));
-      const probe = join(this.#root, "tmp", crypto.randomUUID());
+      await makeOne(this.root);
+      await this.#folders.ensure(join(this.root, "tmp"));
+      const probe = join(this.root, "tmp", crypto.randomUUID());
       await Deno.writeTextFile(probe, "");
       const now = (await Deno.stat(probe)).mtime?.getTime() ?? 0;
       await Deno.remove(probe);
       await this.#sweep(now);
       return { value: undefined };
     } catch (error) {
-      return { trouble: explain(error, this.#root) };
+      return { trouble: explain(error, this.root) };
     }
   }
 
   /** Whoever may write to the folder could lead this user's writes out of it by a link. */
   async #makeFolder(path: string): Promise<void> {
-    await Deno.mkdir(this.#root, { recursive: true });
-    for (let at = this.#root, names = relative(this.#root, path).split(sep); names.length > 0;) {
+    await Deno.mkdir(this.root, { recursive: true });
+    for (let at = this.root, names = relative(this.root, path).split(sep); names.length > 0;) {
       at = join(at, names.shift()!);
       await makeOne(at);
       if ((await Deno.lstat(at)).isDirectory) continue;
@@ -93,7 +89,7 @@ export class FolderBackend implements CacheBackend {
   async #publish(temporary: string, target: string, replace: boolean): Promise<"created" | "exists"> {
     if (!replace && this.#links) {
       try {
-        await this.#link(temporary, target);
+        await this.link(temporary, target);
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
@@ -109,7 +105,7 @@ export class FolderBackend implements CacheBackend {
 
   /** Remove what killed writers left. The file server's clock is the only one that counts. */
   async #sweep(now: number): Promise<void> {
-    const folder = join(this.#root, "tmp");
+    const folder = join(this.root, "tmp");
     for await (const { name } of Deno.readDir(folder)) {
       if (!TEMPORARY.test(name)) continue;
       const info = await Deno.stat(join(folder, name)).catch(() => undefined);
@@ -121,11 +117,11 @@ export class FolderBackend implements CacheBackend {
     try {
       return { value: await look() };
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) return { trouble: explain(error, this.#root) };
+      if (!(error instanceof Deno.errors.NotFound)) return { trouble: explain(error, this.root) };
       // An absent file is a miss, and so is all of a cache that the first writer will make. A mount that is not there is
       // worth a word.
-      const there = await Deno.stat(dirname(this.#root)).then(() => true, () => false);
-      return there ? { value: undefined } : { trouble: explain(error, this.#root) };
+      const there = await Deno.stat(dirname(this.root)).then(() => true, () => false);
+      return there ? { value: undefined } : { trouble: explain(error, this.root) };
     }
   }
 }

@@ -24,18 +24,16 @@ const PROBLEMS = {
 
 /** Manifests in a shared cache that were asked for. Only they are read here; objects are another matter. */
 export class Lookups {
-  readonly #client: CacheClient;
-  readonly #onDamage: (stage: string, message: string) => void;
   readonly #found = new Map<string, ResultManifest>();
   /** Resolved keys by recipe. */
   readonly #recipes = new Map<string, string>();
   /** When a key was asked for last. */
   readonly #asked = new Map<string, number>();
 
-  constructor(client: CacheClient, onDamage: (stage: string, message: string) => void) {
-    this.#client = client;
-    this.#onDamage = onDamage;
-  }
+  constructor(
+    private readonly client: CacheClient,
+    private readonly onDamage: (stage: string, message: string) => void,
+  ) {}
 
   /** A result that was found before. */
   known(resolvedKey: string): ResultManifest | undefined {
@@ -67,7 +65,7 @@ export class Lookups {
   /** The resolved key that a recipe led to on whatever machine came first. */
   async #follow(stage: string, recipeKey: string): Promise<string | undefined> {
     if (!this.#isDue(recipeKey)) return this.#recipes.get(recipeKey);
-    const content = await this.#client.read(recipeName(recipeKey));
+    const content = await this.client.read(recipeName(recipeKey));
     if (content === undefined) return undefined;
     const unsealed = unseal(content, recipePointerSchema);
     if ("problem" in unsealed) this.#report(stage, recipeKey, recipeName(recipeKey), unsealed.problem);
@@ -76,7 +74,7 @@ export class Lookups {
   }
 
   async #ask({ stage, fits }: Lookup, resolvedKey: string): Promise<void> {
-    const content = await this.#client.read(resultName(resolvedKey));
+    const content = await this.client.read(resultName(resolvedKey));
     if (content === undefined) return;
     const unsealed = unseal(content, resultManifestSchema);
     if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
@@ -96,6 +94,6 @@ export class Lookups {
 
   #report(stage: string, key: string, name: string, problem: keyof typeof PROBLEMS): void {
     this.#asked.set(key, Infinity);
-    this.#onDamage(stage, `${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
+    this.onDamage(stage, `${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
   }
 }

@@ -34,15 +34,13 @@ interface Request {
 export class S3Backend implements CacheBackend {
   readonly place: string;
   readonly maxBytes = MAX_PUT_BYTES;
-  readonly #settings: S3Settings;
   readonly #prefix: string;
   /** Signing keys by day. */
   readonly #keys = new Map<string, ArrayBuffer>();
   /** Whether the service heeds If-None-Match. */
   #firstWins = true;
 
-  constructor(settings: S3Settings, prefix: string) {
-    this.#settings = settings;
+  constructor(private readonly settings: S3Settings, prefix: string) {
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
     this.place = `${settings.base}/${prefix}`;
   }
@@ -102,7 +100,7 @@ export class S3Backend implements CacheBackend {
   }
 
   async #send(method: string, name: string, { headers = {}, body, signal }: Request): Promise<Answer<Response>> {
-    const { base, region, credentials } = this.#settings;
+    const { base, region, credentials } = this.settings;
     const path = `${this.#prefix}${name}`.split("/").map(encodeURIComponent).join("/");
     const all: Record<string, string> = { ...headers };
     if (body !== undefined) all["content-length"] = String(body.size);

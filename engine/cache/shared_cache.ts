@@ -15,17 +15,13 @@ export type CacheMode = "read-write" | "read";
  * fact about a host. Nothing that goes wrong with it fails a run.
  */
 export class SharedCache {
-  readonly mode: CacheMode;
   readonly #client: CacheClient;
   readonly #lookups: Lookups;
   readonly #downloads: Downloads;
   readonly #uploads: Uploads;
-  readonly #place: string;
   #unsent: Unsent | undefined;
 
-  constructor(backend: CacheBackend, mode: CacheMode, options: ClientOptions) {
-    this.mode = mode;
-    this.#place = backend.place;
+  constructor(private readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
     this.#client = new CacheClient(backend, options);
     const note = (message: string) => options.warn(asWarning(message));
     this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));
@@ -89,7 +85,7 @@ export class SharedCache {
   }
 
   #owed(store: Store): Unsent {
-    return this.#unsent ??= new Unsent(store.root, this.#place);
+    return this.#unsent ??= new Unsent(store.root, this.backend.place);
   }
 }
 

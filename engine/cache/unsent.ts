@@ -14,13 +14,11 @@ import { newRunId } from "../store/runs.ts";
 export class Unsent {
   readonly #folder: string;
   readonly #own: string;
-  readonly #place: string;
   #made = false;
 
-  constructor(storeRoot: string, place: string) {
+  constructor(storeRoot: string, private readonly place: string) {
     this.#folder = join(storeRoot, "cache", "unsent");
     this.#own = join(this.#folder, `${newRunId(new Date(), Deno.pid)}.jsonl`);
-    this.#place = place;
   }
 
   /** Note a result before it is sent. */
@@ -28,7 +26,7 @@ export class Unsent {
     ignoreTrouble(() => {
       if (!this.#made) makeFolder(this.#folder);
       this.#made = true;
-      appendLine(this.#own, JSON.stringify({ place: this.#place, recipeKey, resolvedKey }));
+      appendLine(this.#own, JSON.stringify({ place: this.place, recipeKey, resolvedKey }));
     });
   }
 
@@ -41,15 +39,15 @@ export class Unsent {
         if (pid === undefined || isRunning(parseInt(pid, 36))) continue;
         const path = join(this.#folder, name);
         const lines = readRecords(path, unsentLineSchema);
-        lines.filter(({ place }) => place === this.#place).forEach(enter);
-        replace(path, lines.filter(({ place }) => place !== this.#place));
+        lines.filter(({ place }) => place === this.place).forEach(enter);
+        replace(path, lines.filter(({ place }) => place !== this.place));
       }
     });
   }
 
   /** Keep only what was not sent. */
   settle(left: readonly Omit<UnsentLine, "place">[]): void {
-    if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.#place, ...one }))));
+    if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.place, ...one }))));
   }
 }
 

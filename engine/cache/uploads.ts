@@ -37,9 +37,6 @@ export interface UploadSummary {
  * then what leads to it: whoever reads at any moment finds a whole result or none.
  */
 export class Uploads {
-  readonly #client: CacheClient;
-  readonly #damaged: ReadonlySet<string>;
-  readonly #warn: (message: string) => void;
   readonly #queue: Upload[] = [];
   readonly #workers: Promise<void>[] = [];
   #active = 0;
@@ -54,11 +51,11 @@ export class Uploads {
   readonly #owed: { recipeKey: string; resolvedKey: string }[] = [];
 
   /** @param damaged objects that reading found to be damaged, which are replaced */
-  constructor(client: CacheClient, damaged: ReadonlySet<string>, warn: (message: string) => void) {
-    this.#client = client;
-    this.#damaged = damaged;
-    this.#warn = warn;
-  }
+  constructor(
+    private readonly client: CacheClient,
+    private readonly damaged: ReadonlySet<string>,
+    private readonly warn: (message: string) => void,
+  ) {}
 
   /** Send a result of the store, some time before {@linkcode finish} ends. */
   add(upload: Upload): void {
@@ -80,7 +77,7 @@ export class Uploads {
       const { message, fix } = this.#problem;
       const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
       const later = this.#owed.length > 0 ? "; a later run will try again" : "";
-      this.#client.warn(`${results} not sent: ${message}${later}`, fix);
+      this.client.warn(`${results} not sent: ${message}${later}`, fix);
     }
     return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
   }
@@ -109,13 +106,13 @@ export class Uploads {
   }
 
   async #send({ manifest, recipeKey, objects }: Upload): Promise<Trouble | undefined> {
-    this.#prepared ??= this.#client.prepare();
+    this.#prepared ??= this.client.prepare();
     const prepared = await this.#prepared;
     if ("trouble" in prepared) {
       this.#prepared = undefined;
       return prepared.trouble;
     }
-    if (prepared.value !== undefined && !this.#told) this.#warn(`the shared cache: ${prepared.value}`);
+    if (prepared.value !== undefined && !this.#told) this.warn(`the shared cache: ${prepared.value}`);
     this.#told = true;
     const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
     const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
@@ -132,7 +129,7 @@ export class Uploads {
   async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {
     const { sha256, size, path } = file;
     if (this.#there.has(sha256)) return undefined;
-    if (size > this.#client.maxBytes) {
+    if (size > this.client.maxBytes) {
       return trouble("unfit", `${path} is larger than the service takes at once`).trouble;
     }
     if (!objects.verify(file)) return trouble("unfit", `${path} is damaged in the local store`).trouble;
@@ -143,20 +140,20 @@ export class Uploads {
 
   async #sendObject(content: Content): Promise<Trouble | undefined> {
     const name = objectName(content.sha256);
-    const damaged = this.#damaged.has(content.sha256);
+    const damaged = this.damaged.has(content.sha256);
     if (!damaged && content.size > ASK_FIRST_BYTES) {
-      const size = await this.#client.size(name);
+      const size = await this.client.size(name);
       if ("trouble" in size && size.trouble.kind !== "denied") return size.trouble;
       if ("value" in size && size.value === content.size) return undefined;
     }
-    const first = await this.#client.create(name, content, damaged);
+    const first = await this.client.create(name, content, damaged);
     if ("trouble" in first) return first.trouble;
     if (first.value === "created") return undefined;
-    const size = await this.#client.size(name);
+    const size = await this.client.size(name);
     // Whoever may write and not read has to believe that what is there is whole.
     if ("trouble" in size) return size.trouble.kind === "denied" ? undefined : size.trouble;
     if (size.value === content.size) return undefined;
-    const again = await this.#client.create(name, content, true);
+    const again = await this.client.create(name, content, true);
     return "trouble" in again ? again.trouble : undefined;
   }
 
@@ -172,7 +169,7 @@ export class Uploads {
       const port = Object.keys(theirs).find((one) => theirs[one]!.digest !== manifest.outputs[one]?.digest);
       if (port !== undefined) {
         const [first, second] = [theirs, manifest.outputs].map((outputs) => outputs[port]?.digest.slice(0, 12));
-        this.#warn(
+        this.warn(
           `the shared cache holds another result of the key ${manifest.resolvedKey.slice(0, 12)} ` +
             `(${port} ${first}, here ${second}); it stays there, and this one here`,
         );
@@ -189,12 +186,12 @@ export class Uploads {
   ): Promise<Trouble | undefined> {
     const bytes = seal(record);
     const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
-    const first = await this.#client.create(name, content, false);
+    const first = await this.client.create(name, content, false);
     if ("trouble" in first) return first.trouble;
     if (first.value === "created") return undefined;
-    const there = await this.#client.read(name);
+    const there = await this.client.read(name);
     if (there === undefined || !isBad(there)) return undefined;
-    const again = await this.#client.create(name, content, true);
+    const again = await this.client.create(name, content, true);
     return "trouble" in again ? again.trouble : undefined;
   }
 }

@@ -62,7 +62,7 @@ export function hasMatrix(root: unknown): boolean {
  */
 export function expandMatrices(root: unknown, isListPort: IsListPort, budget: Budget): Expansion {
   if (!isRecord(root) || !isRecord(root["stages"])) return none(root);
-  return new Expander(root, root["stages"], { isListPort, budget }).expand();
+  return new Expander(root, root["stages"], isListPort, budget).expand();
 }
 
 function none(value: unknown): Expansion {
@@ -70,10 +70,6 @@ function none(value: unknown): Expansion {
 }
 
 class Expander {
-  readonly #root: Entries;
-  readonly #stages: Entries;
-  readonly #isListPort: IsListPort;
-  readonly #budget: Budget;
   readonly #problems: PlacedProblem[] = [];
   readonly #interpolations: Interpolation[] = [];
   readonly #unresolved: DocumentPath[] = [];
@@ -84,20 +80,16 @@ class Expander {
   readonly #finders = new Map<string, (like: Combination) => readonly Combination[]>();
 
   constructor(
-    root: Entries,
-    stages: Entries,
-    { isListPort, budget }: { readonly isListPort: IsListPort; readonly budget: Budget },
-  ) {
-    this.#root = root;
-    this.#stages = stages;
-    this.#isListPort = isListPort;
-    this.#budget = budget;
-  }
+    private readonly root: Entries,
+    private readonly stages: Entries,
+    private readonly isListPort: IsListPort,
+    private readonly budget: Budget,
+  ) {}
 
   expand(): Expansion {
-    const shared = this.#parse(this.#root["matrix"], ["matrix"]);
+    const shared = this.#parse(this.root["matrix"], ["matrix"]);
     this.#checkPlaces();
-    const edges = new Map(Object.keys(this.#stages).map((id) => [id, this.#sourcesOf(id)]));
+    const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
     const { order, rest } = topologicalOrder(edges);
     // A cycle is reported where stages are bound; until then its stages stay as they are written.
     const broken = new Set(rest.length === 0 ? [] : findCycle(edges, rest));
@@ -124,29 +116,29 @@ class Expander {
 
     const children: [string, unknown][] = [];
     const families = new Map<string, string[]>();
-    for (const [id, entry] of Object.entries(this.#stages)) {
+    for (const [id, entry] of Object.entries(this.stages)) {
       const combinations = this.#combinations.get(id)!;
       for (const combination of combinations) {
         const child = `${id}${childSuffix(combination)}`;
-        if (child !== id && Object.hasOwn(this.#stages, child)) {
+        if (child !== id && Object.hasOwn(this.stages, child)) {
           this.#report(
             ["stages", child],
             `"${child}" is the id of a child of the matrix of "${id}"`,
             "rename the stage",
           );
         }
-        if (this.#budget.spent) break;
+        if (this.budget.spent) break;
         const made = this.#child(id, child, entry, combination);
         children.push([child, made]);
         if (child === id) continue;
-        const refused = this.#budget.take(made);
+        const refused = this.budget.take(made);
         if (refused !== undefined) this.#report(["stages", id], refused, "name fewer values, or gather fewer children");
         const family = families.get(id);
         if (family === undefined) families.set(id, [child]);
         else family.push(child);
       }
     }
-    const { matrix: _, ...others } = this.#root;
+    const { matrix: _, ...others } = this.root;
     return {
       value: { ...others, stages: Object.fromEntries(children) },
       families,
@@ -160,9 +152,9 @@ class Expander {
   #checkPlaces(): void {
     const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
     for (const key of ["name", "description"]) {
-      if (matrixAxesIn(this.#root[key]).size > 0) this.#report([key], message, "write it out");
+      if (matrixAxesIn(this.root[key]).size > 0) this.#report([key], message, "write it out");
     }
-    for (const [id, entry] of Object.entries(this.#stages)) {
+    for (const [id, entry] of Object.entries(this.stages)) {
       const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
       for (const [port, written] of Object.entries(inputs)) {
         const texts = [written].flat().map((text) => typeof text === "string" ? withoutExtent(text) : text);
@@ -188,20 +180,20 @@ class Expander {
     for (const { path, message, fix, ...more } of parsed.problems) {
       this.#report(path, `${path.join(".")} ${message}`, fix, more);
     }
-    for (const id of at.length > 1 ? [String(at[1])] : Object.keys(this.#stages)) this.#skipped.add(id);
+    for (const id of at.length > 1 ? [String(at[1])] : Object.keys(this.stages)) this.#skipped.add(id);
     return [{}];
   }
 
   /** Stages that a stage reads, of those that there are. */
   #sourcesOf(id: string): string[] {
-    return this.#references(id).map(({ stage }) => stage).filter((stage) => Object.hasOwn(this.#stages, stage));
+    return this.#references(id).map(({ stage }) => stage).filter((stage) => Object.hasOwn(this.stages, stage));
   }
 
   #references(id: string) {
-    const entry = this.#stages[id];
+    const entry = this.stages[id];
     const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
     return Object.entries(inputs).flatMap(([port, written]) => {
-      const list = this.#isListPort(id, port) ?? Array.isArray(written);
+      const list = this.isListPort(id, port) ?? Array.isArray(written);
       return (Array.isArray(written) ? written : [written]).flatMap((text, index) => {
         const reference = typeof text === "string" ? parseReference(withoutExtent(text)) : undefined;
         const path = ["stages", id, "inputs", port, ...(Array.isArray(written) ? [index] : [])];
@@ -212,7 +204,7 @@ class Expander {
 
   /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
   #combine(id: string, shared: readonly Combination[]): readonly Combination[] {
-    const entry = this.#stages[id];
+    const entry = this.stages[id];
     const at = ["stages", id, "matrix"];
     const written = isRecord(entry) ? entry["matrix"] : undefined;
     const own = this.#parse(written, at);
@@ -331,7 +323,7 @@ class Expander {
     const bound = isRecord(inputs)
       ? Object.fromEntries(
         Object.entries(inputs).map(([port, written]) => {
-          const list = this.#isListPort(id, port) ?? Array.isArray(written);
+          const list = this.isListPort(id, port) ?? Array.isArray(written);
           return [port, this.#bind(id, written, combination, { list, path: ["inputs", port] })];
         }),
       )

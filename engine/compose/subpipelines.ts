@@ -84,20 +84,17 @@ class Findings {
 
 /** One file's stages. Ids and paths in here are those of the whole. */
 class Scope {
-  readonly #options: IncludeOptions;
-  readonly #found: Findings;
-  /** `outer/` for the stages of an inner pipeline. */
-  readonly #prefix: string;
-  readonly #chain: readonly string[];
   readonly #home: string;
   /** What may be read of each inner pipeline, by the id of its stage. */
   readonly #outputs = new Map<string, Readonly<Record<string, string>>>();
 
-  constructor(options: IncludeOptions, found: Findings, prefix: string, chain: readonly string[]) {
-    this.#options = options;
-    this.#found = found;
-    this.#prefix = prefix;
-    this.#chain = chain;
+  constructor(
+    private readonly options: IncludeOptions,
+    private readonly found: Findings,
+    /** `outer/` for the stages of an inner pipeline. */
+    private readonly prefix: string,
+    private readonly chain: readonly string[],
+  ) {
     this.#home = dirname(resolve(options.file));
   }
 
@@ -105,7 +102,7 @@ class Scope {
   async include(stages: Entries, document: SourceDocument, seed: unknown): Promise<Entries> {
     const found: { readonly id: string; readonly entry: unknown; readonly inner?: Inner | undefined }[] = [];
     for (const [name, entry] of Object.entries(stages)) {
-      const id = this.#prefix + name;
+      const id = this.prefix + name;
       const isInner = isRecord(entry) && isPipelineFile(entry["uses"]);
       found.push(isInner ? { id, entry, inner: await this.#read(id, entry, { name, document, seed }) } : { id, entry });
     }
@@ -117,7 +114,7 @@ class Scope {
   }
 
   #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): undefined {
-    return void this.#found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
+    return void this.found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   async #read(
@@ -128,29 +125,29 @@ class Scope {
     const at = ["stages", id];
     const uses = entry["uses"] as string;
     this.#outputs.set(id, {});
-    this.#found.groups.set(id, []);
+    this.found.groups.set(id, []);
     for (const key of Object.keys(entry)) {
       if (OWN_KEYS.includes(key)) continue;
       this.#report([...at, key], `"${key}" has no meaning for a pipeline that is a stage`, suggestName(key, OWN_KEYS));
     }
     // What uses it says no more than once that it is too large, and goes no further.
-    if (this.#options.budget.spent) return undefined;
+    if (this.options.budget.spent) return undefined;
     const path = resolve(this.#home, uses);
-    const again = this.#chain.indexOf(path);
-    if (again >= 0 || this.#chain.length >= MAX_FILES) {
-      const link = `${this.#chain.at(-1)} -> ${path}`;
-      if (this.#found.entangled.has(link)) return undefined;
-      this.#found.entangled.add(link);
-      const files = [...this.#chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
+    const again = this.chain.indexOf(path);
+    if (again >= 0 || this.chain.length >= MAX_FILES) {
+      const link = `${this.chain.at(-1)} -> ${path}`;
+      if (this.found.entangled.has(link)) return undefined;
+      this.found.entangled.add(link);
+      const files = [...this.chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
       return again >= 0
         ? this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
         : this.#report([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
     }
-    const read = await this.#options.read(shownName(this.#options.file, uses));
+    const read = await this.options.read(shownName(this.options.file, uses));
     if (!read.ok) {
       const span = document.locate(["stages", name, "uses"]);
       const related = span === undefined ? [] : [{ message: "used here", span }];
-      this.#found.diagnostics.push(
+      this.found.diagnostics.push(
         ...read.diagnostics.map((one) => ({ ...one, related: [...one.related ?? [], ...related] })),
       );
       return undefined;
@@ -159,7 +156,7 @@ class Scope {
     if (!isRecord(inner) || !isRecord(inner["stages"])) {
       return this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
     }
-    const refused = this.#options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
+    const refused = this.options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
     if (refused !== undefined) {
       return this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
     }
@@ -171,17 +168,17 @@ class Scope {
     const ownSeed = entry["seed"] ?? inner["seed"];
     const filled = interpolate(
       { ...inner, vars: { ...asMap(inner["vars"]), ...given }, seed: ownSeed ?? seed },
-      this.#options.budget,
+      this.options.budget,
     );
     const value = filled.value as Entries;
     this.#note(id, read.value, Object.keys(inner["stages"]));
-    for (const one of filled.interpolations) this.#found.interpolations.push(...movedInterpolation(one, id, given));
-    for (const one of filled.problems) this.#found.problems.push({ ...one, path: moved(one.path, id) ?? at });
-    this.#found.usesMatrix ||= filled.usesMatrix;
+    for (const one of filled.interpolations) this.found.interpolations.push(...movedInterpolation(one, id, given));
+    for (const one of filled.problems) this.found.problems.push({ ...one, path: moved(one.path, id) ?? at });
+    this.found.usesMatrix ||= filled.usesMatrix;
 
-    const scope = new Scope(this.#options, this.#found, `${id}/`, [...this.#chain, path]);
+    const scope = new Scope(this.options, this.found, `${id}/`, [...this.chain, path]);
     const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);
-    this.#found.groups.set(id, Object.keys(stages));
+    this.found.groups.set(id, Object.keys(stages));
     const outputs = Object.entries(asMap(value["outputs"])).flatMap(([port, text]) =>
       scope.#rewireText(text, at).map((one) => [port, String(one)])
     );
@@ -212,9 +209,9 @@ class Scope {
 
   /** So that messages and origins find what stands in the inner file. */
   #note(id: string, document: SourceDocument, names: readonly string[]): void {
-    this.#found.layers.push({ document, prefix: [], at: [OUTSIDE, id] });
+    this.found.layers.push({ document, prefix: [], at: [OUTSIDE, id] });
     for (const name of names) {
-      this.#found.layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
+      this.found.layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
     }
   }
 
@@ -247,7 +244,7 @@ class Scope {
     const matrices = [inner.matrix, outer["matrix"]].filter((matrix): matrix is Entries =>
       isRecord(matrix) && Object.keys(matrix).some((axis) => axes.has(axis))
     );
-    const draws = typeof one["uses"] === "string" && this.#options.isSeeded(one["uses"]);
+    const draws = typeof one["uses"] === "string" && this.options.isSeeded(one["uses"]);
     const needs = [one["needs"] ?? [], outer["needs"] ?? []].flat();
     const when = [one["when"], outer["when"]].filter((each) => each !== undefined);
     return {
@@ -277,8 +274,8 @@ class Scope {
 
   #rewireText(text: unknown, at: DocumentPath): unknown[] {
     // What the pipeline is given is filled in by the file that uses it.
-    if (typeof text !== "string" || (this.#prefix !== "" && INPUT.test(text))) return [text];
-    const full = this.#prefix + text;
+    if (typeof text !== "string" || (this.prefix !== "" && INPUT.test(text))) return [text];
+    const full = this.prefix + text;
     const reference = parseReference(full);
     const outputs = reference && this.#outputs.get(reference.stage);
     if (reference === undefined || outputs === undefined) return [full];
@@ -301,7 +298,7 @@ class Scope {
 
   #rewireNeed(text: unknown): readonly unknown[] {
     if (typeof text !== "string") return [text];
-    return this.#found.groups.get(this.#prefix + text) ?? [this.#prefix + text];
+    return this.found.groups.get(this.prefix + text) ?? [this.prefix + text];
   }
 }
 

@@ -47,23 +47,17 @@ interface Done {
  */
 export class DoneRecord {
   readonly #path: string;
-  readonly #store: Store;
-  readonly #pipeline: Pipeline;
-  readonly #kept: string;
 
   /** @param kept the name of the pipeline as it is resolved */
-  constructor(store: Store, pipeline: Pipeline, kept: string) {
+  constructor(private readonly store: Store, private readonly pipeline: Pipeline, private readonly kept: string) {
     this.#path = join(store.paths.cache, `done-${pipeline.name}.json`);
-    this.#store = store;
-    this.#pipeline = pipeline;
-    this.#kept = kept;
   }
 
   /** How many stages are cached, if all are for sure; undefined where a plan must tell. */
   count(externals: ReadonlyMap<string, Externals>): number | undefined {
     const done = readChecked(this.#path)?.value as Done | undefined;
     if (done === undefined || JSON.stringify(done.ground) !== JSON.stringify(this.#ground(externals))) return undefined;
-    const { results, objects } = this.#store;
+    const { results, objects } = this.store;
     const views = this.#views;
     const isDone = done.stages.every(({ id, resolvedKey, objects: files, shown }) =>
       results.isPublished(resolvedKey) && files.every(([sha256, size]) => objects.has({ path: "", sha256, size })) &&
@@ -74,15 +68,15 @@ export class DoneRecord {
 
   /** Keep what all stages of the pipeline came to, if a plan would find just that. */
   keep(manifests: ReadonlyMap<string, ResultManifest>): void {
-    if (!isThere(this.#store.paths.cache)) return;
+    if (!isThere(this.store.paths.cache)) return;
     const stages: DoneStage[] = [];
     for (const [id, manifest] of manifests) {
       const { resolvedKey, outputs } = manifest;
       const view = this.#views.shown(id);
       // A later run of the same pipeline may have shown another result in the meantime; and what this stage has read may
       // have come back with other bytes, or been replaced, after it was found to be cached.
-      if (view?.resolvedKey !== resolvedKey || !this.#store.results.isListed(manifest)) return;
-      if (!readsLatest(this.#pipeline.stages.get(id)!, manifest, manifests)) return;
+      if (view?.resolvedKey !== resolvedKey || !this.store.results.isListed(manifest)) return;
+      if (!readsLatest(this.pipeline.stages.get(id)!, manifest, manifests)) return;
       const files = new Map(Object.values(outputs).flatMap((one) => one.files).map((one) => [one.sha256, one.size]));
       stages.push({ id, resolvedKey, objects: [...files], shown: view.files });
     }
@@ -93,7 +87,7 @@ export class DoneRecord {
   }
 
   get #views(): ViewStore {
-    return this.#store.viewsOf(this.#pipeline.name);
+    return this.store.viewsOf(this.pipeline.name);
   }
 
   #ground(externals: Iterable<readonly [string, Externals]>): Ground {
@@ -101,9 +95,9 @@ export class DoneRecord {
     read.sort(([a], [b]) => compareCodeUnits(a, b));
     return {
       format: FORMAT,
-      kept: this.#kept,
+      kept: this.kept,
       externals: createHash("sha256").update(encode(read)).digest("hex"),
-      index: this.#store.results.state,
+      index: this.store.results.state,
       views: this.#views.state,
     };
   }

@@ -6,7 +6,6 @@ import { removeQuietly } from "../store/files.ts";
 import { isThere, readTextIfThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import type { ViewStore } from "../store/views.ts";
 
 export const EARLIER_NOTE = "EARLIER.txt";
 
@@ -37,19 +36,10 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 /** Says in `outputs/<pipeline>/` which of its folders are not of the configuration that was run last. */
 export class EarlierNote {
   readonly #path: string;
-  readonly #views: ViewStore;
-  readonly #look: () => string[];
-  readonly #isKnown: (id: string) => boolean;
   #found: readonly string[] = [];
 
-  constructor(pipeline: Pipeline, store: Store) {
+  constructor(private readonly pipeline: Pipeline, private readonly store: Store) {
     this.#path = join(store.paths.outputs, pipeline.name, EARLIER_NOTE);
-    this.#views = store.viewsOf(pipeline.name);
-    this.#isKnown = (id) => pipeline.stages.has(id);
-    this.#look = () => {
-      const planner = Planner.make(pipeline, store);
-      return planner.ok ? findEarlier({ pipeline, stages: planner.value.survey() }, store) : [];
-    };
   }
 
   get isThere(): boolean {
@@ -58,7 +48,9 @@ export class EarlierNote {
 
   /** Say what there is now: before anything runs, so that it is right however the run ends, and when it has ended. */
   renew(): readonly string[] {
-    this.#say(this.#look());
+    const { pipeline, store } = this;
+    const planner = Planner.make(pipeline, store);
+    this.#say(planner.ok ? findEarlier({ pipeline, stages: planner.value.survey() }, store) : []);
     return this.#found;
   }
 
@@ -73,10 +65,12 @@ export class EarlierNote {
       // A file of that name that says something else is the user's.
       if (this.isThere && readTextIfThere(this.#path)?.startsWith(HEADING) !== true) return;
       if (found.length === 0) return removeQuietly(this.#path);
-      const lines = found.slice(0, NAMED).map((id) => `  ${id}${this.#isKnown(id) ? "" : "  (no stage any more)"}`);
+      const lines = found.slice(0, NAMED).map((id) =>
+        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no stage any more)"}`
+      );
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
       const advice = "A run of the whole pipeline brings those of its stages up to date; the others may be removed.";
-      this.#views.write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
+      this.store.viewsOf(this.pipeline.name).write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
     });
   }
 }

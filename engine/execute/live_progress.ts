@@ -12,32 +12,32 @@ type Teller = Pick<RunStore, "tell" | "hush">;
  * for a stage that ends within its first second: short stages must not cost more for being watched.
  */
 export class LiveProgress implements Disposable {
-  readonly #tell: () => void;
-  readonly #runs: Teller;
-  readonly #where: readonly [runId: string, stage: string];
   #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #told = false;
 
-  constructor(runs: Teller, runId: string, stage: string, rate: RateMeter) {
-    this.#runs = runs;
-    this.#where = [runId, stage];
-    this.#tell = () => {
-      this.#timer = undefined;
-      const { update: { done, total, unit }, at } = this.#last!;
-      const perSecond = rate.perSecond()[unit] ?? null;
-      this.#told = true;
-      runs.tell(runId, stage, { at: at.toISOString(), done, total, unit, perSecond });
-    };
-  }
+  constructor(
+    private readonly runs: Teller,
+    private readonly runId: string,
+    private readonly stage: string,
+    private readonly rate: RateMeter,
+  ) {}
 
   note(update: ProgressUpdate): void {
     this.#last = { update, at: new Date() };
-    this.#timer ??= setTimeout(this.#tell, INTERVAL_MS);
+    this.#timer ??= setTimeout(() => this.#tell(), INTERVAL_MS);
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    const { update: { done, total, unit }, at } = this.#last!;
+    const perSecond = this.rate.perSecond()[unit] ?? null;
+    this.#told = true;
+    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond });
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    if (this.#told) this.#runs.hush(...this.#where);
+    if (this.#told) this.runs.hush(this.runId, this.stage);
   }
 }

@@ -2,17 +2,14 @@ import type { ProgressUpdate } from "../../stages/contract.ts";
 
 /** How fast a stage works, from what it reports: what it does before its first report, such as tracing, is left out. */
 export class RateMeter {
-  readonly #now: () => number;
   #first: { readonly at: number; readonly done: number; readonly unit: string } | undefined;
   #units = 0;
   #last: { readonly at: number; readonly update: ProgressUpdate } | undefined;
 
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
-  }
+  constructor(private readonly now: () => number = () => performance.now()) {}
 
   note(update: ProgressUpdate): void {
-    const at = this.#now();
+    const at = this.now();
     if (this.#first?.unit !== update.unit) {
       this.#first = { at, done: update.done, unit: update.unit };
       this.#units++;

@@ -1,13 +1,11 @@
-import type { SharedCache } from "../cache/shared_cache.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit } from "../event/events.ts";
 import type { Outlook } from "../plan/outlook.ts";
+import type { PlanOptions } from "../plan/planner.ts";
 import type { Grants } from "../process/grants.ts";
 import type { RightsRequest } from "../process/rights.ts";
 
-export interface RunOptions {
-  readonly targets?: readonly string[];
-  readonly force?: ReadonlySet<string>;
+export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache"> {
   readonly replace?: boolean;
   readonly jobs?: number;
   readonly keepGoing?: boolean;
@@ -30,6 +28,4 @@ export interface RunOptions {
    * answer nothing runs. Without it a run is begun whatever it takes.
    */
   readonly agree?: (outlook: Outlook) => Promise<readonly Diagnostic[]>;
-  /** A second store that other machines share: read where the local one has nothing, and given what is made. */
-  readonly cache?: SharedCache | undefined;
 }

@@ -1,6 +1,6 @@
 import type { SharedCache } from "../cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit, RunStatus, StageEndState } from "../event/events.ts";
+import type { Emit, RunFinished, RunStatus, StageEndState } from "../event/events.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -17,12 +17,9 @@ import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_result.ts";
 
-export interface RunSummary {
-  readonly status: RunStatus;
-  readonly runId: string | undefined;
+export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;
   readonly stages: ReadonlyMap<string, StageResult>;
-  readonly counts: Readonly<Record<StageEndState, number>>;
 }
 
 /** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */

@@ -25,13 +25,6 @@ export function block(plan: Plan, results: Map<string, StageResult>): void {
 
 /** One run: what may start when, and the record of what became of it. */
 export class Scheduler {
-  readonly #pipeline: Pipeline;
-  readonly #store: Store;
-  readonly #planner: Planner;
-  readonly #plan: Plan;
-  readonly #results: Map<string, StageResult>;
-  readonly #options: RunOptions & { readonly grants: Grants };
-  readonly #emit: Emit;
   readonly #runId: string;
   readonly #record: RunRecord;
   readonly #never = new AbortController().signal;
@@ -42,21 +35,14 @@ export class Scheduler {
   #failed = false;
 
   constructor(
-    pipeline: Pipeline,
-    store: Store,
-    planner: Planner,
-    plan: Plan,
-    results: Map<string, StageResult>,
-    options: RunOptions & { readonly grants: Grants },
-    emit: Emit,
+    private readonly pipeline: Pipeline,
+    private readonly store: Store,
+    private readonly planner: Planner,
+    private readonly plan: Plan,
+    private readonly results: Map<string, StageResult>,
+    private readonly options: RunOptions & { readonly grants: Grants },
+    private readonly emit: Emit,
   ) {
-    this.#pipeline = pipeline;
-    this.#store = store;
-    this.#planner = planner;
-    this.#plan = plan;
-    this.#results = results;
-    this.#options = options;
-    this.#emit = emit;
     const now = new Date();
     this.#runId = newRunId(now, Deno.pid);
     this.#record = {
@@ -77,39 +63,39 @@ export class Scheduler {
 
   /** Put on record that the run is on and what it relies on already. */
   begin(): void {
-    this.#store.runs.start(this.#record);
+    this.store.runs.start(this.#record);
     const results: Record<string, string> = {};
-    for (const [id, { manifest }] of this.#plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
-    this.#store.runs.use(this.#runId, { results });
+    for (const [id, { manifest }] of this.plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
+    this.store.runs.use(this.#runId, { results });
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { stop = this.#never, kill = this.#never, gpus } = this.#options;
-    const outputs = join(dirname(this.#store.root), "outputs", this.#pipeline.name);
-    this.#emit({ type: "run-started", runId: this.#runId, plan: this.#plan, outputs });
-    const mayStart = () => !stop.aborted && (!this.#failed || this.#options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf(this.#options), gpus: gpus ?? findGpus() });
+    const { stop = this.#never, kill = this.#never, gpus } = this.options;
+    const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
+    this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
+    const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
+    const slots = new Slots({ ...capacityOf(this.options), gpus: gpus ?? findGpus() });
     const runner = new StageRunner({
-      pipeline: this.#pipeline,
-      planner: this.#planner,
-      store: this.#store,
+      pipeline: this.pipeline,
+      planner: this.planner,
+      store: this.store,
       runId: this.#runId,
       slots,
-      emit: this.#emit,
+      emit: this.emit,
       stop,
       kill,
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
-      replace: this.#options.replace ?? false,
-      cache: this.#options.cache,
-      grants: this.#options.grants,
+      replace: this.options.replace ?? false,
+      cache: this.options.cache,
+      grants: this.options.grants,
     });
     this.#countMissing();
 
     const inFlight = new Set<Promise<void>>();
     while (true) {
-      this.#options.shuffle?.(this.#ready);
+      this.options.shuffle?.(this.#ready);
       while (this.#ready.length > 0 && mayStart() && inFlight.size < MAX_IN_FLIGHT) {
         const id = this.#ready.shift()!;
         const task = this.#reach(id, runner).finally(() => inFlight.delete(task));
@@ -124,15 +110,15 @@ export class Scheduler {
 
   #countMissing(): void {
     const families = Map.groupBy(
-      [...this.#pipeline.stages.values()].filter((stage) => stage.extent !== undefined),
+      [...this.pipeline.stages.values()].filter((stage) => stage.extent !== undefined),
       familyOf,
     );
-    for (const id of this.#plan.stages.keys()) {
-      if (this.#results.has(id)) continue;
+    for (const id of this.plan.stages.keys()) {
+      if (this.results.has(id)) continue;
       // As it is declared: what a selection made of a stage waits for less than what it might have made.
-      const stage = this.#pipeline.stages.get(id)!;
-      const before = new Set(this.#predecessors(stage, families).filter((one) => this.#plan.stages.has(one)));
-      const open = [...before].filter((one) => !this.#results.has(one));
+      const stage = this.pipeline.stages.get(id)!;
+      const before = new Set(this.#predecessors(stage, families).filter((one) => this.plan.stages.has(one)));
+      const open = [...before].filter((one) => !this.results.has(one));
       this.#missing.set(id, open.length);
       for (const one of open) {
         const after = this.#successors.get(one);
@@ -174,16 +160,16 @@ export class Scheduler {
     result: StageResult,
     { startedAt, started }: { readonly startedAt: string; readonly started: number },
   ): void {
-    this.#results.set(id, result);
+    this.results.set(id, result);
     const durationMs = result.workMs ?? performance.now() - started;
     this.#keepRecord(id, result, startedAt, durationMs);
-    this.#store.runs.note(this.#runId, {
+    this.store.runs.note(this.#runId, {
       stage: id,
       event: "finished",
       state: result.state,
       at: new Date().toISOString(),
     });
-    this.#emit(this.#finished(id, result, durationMs));
+    this.emit(this.#finished(id, result, durationMs));
   }
 
   #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
@@ -204,16 +190,16 @@ export class Scheduler {
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
-    const sources = sourcesOf(this.#planner.stageOf(id), this.#pipeline.folder, ingredients.externals);
+    const sources = sourcesOf(this.planner.stageOf(id), this.pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {
     const { state, message, fix, mine, manifest } = result;
-    const view = this.#store.viewsOf(this.#pipeline.name).folderOf(id);
-    const log = this.#store.runs.logPath(this.#runId, id);
+    const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
+    const log = this.store.runs.logPath(this.#runId, id);
     // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.#store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
     return {
       type: "stage-finished",
       id,
@@ -229,14 +215,14 @@ export class Scheduler {
   }
 
   #end(stopped: boolean): [RunStatus, string] {
-    block(this.#plan, this.#results);
-    const states = new Set([...this.#results.values()].map(({ state }) => state));
+    block(this.plan, this.results);
+    const states = new Set([...this.results.values()].map(({ state }) => state));
     // A stop that came while the last stage ended well has stopped nothing.
     const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
     const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
     this.#record.status = status;
     this.#record.endedAt = new Date().toISOString();
-    this.#store.runs.write(this.#record);
+    this.store.runs.write(this.#record);
     return [status, this.#runId];
   }
 }

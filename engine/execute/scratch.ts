@@ -6,21 +6,16 @@ import { makeFolder, removeQuietly } from "../store/files.ts";
  * thousand and last a millisecond, share a few that are used again once they are empty.
  */
 export class ScratchFolders {
-  readonly #root: string;
-  readonly #runId: string;
   readonly #free: string[] = [];
   readonly #made = new Set<string>();
   #count = 0;
 
-  constructor(root: string, runId: string) {
-    this.#root = root;
-    this.#runId = runId;
-  }
+  constructor(private readonly root: string, private readonly runId: string) {}
 
   /** @param name of a fresh folder; undefined for a shared one */
   take(name: string | undefined): string {
-    if (name !== undefined) return join(this.#root, name);
-    return this.#free.pop() ?? join(this.#root, `${this.#runId}-inline-${this.#count++}`);
+    if (name !== undefined) return join(this.root, name);
+    return this.#free.pop() ?? join(this.root, `${this.runId}-inline-${this.#count++}`);
   }
 
   ensure(folder: string): void {
@@ -31,7 +26,7 @@ export class ScratchFolders {
 
   /** @param clean whether nothing is left in it, so that the next stage may have it */
   giveBack(folder: string, clean: boolean): void {
-    if (clean && folder.includes(`${this.#runId}-inline-`)) {
+    if (clean && folder.includes(`${this.runId}-inline-`)) {
       this.#free.push(folder);
       return;
     }

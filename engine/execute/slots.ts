@@ -50,13 +50,11 @@ function defaultLockFolder(): string {
  * two runs do not take the same one. A stage that asks for more than there is gets what there is.
  */
 export class Slots {
-  readonly #options: SlotOptions;
   #jobs: number;
   #cpus: number;
   readonly #waiting = new Set<() => void>();
 
-  constructor(options: SlotOptions) {
-    this.#options = options;
+  constructor(private readonly options: SlotOptions) {
     this.#jobs = options.jobs;
     this.#cpus = options.cpus;
   }
@@ -103,8 +101,8 @@ export class Slots {
   }
 
   #tryTake(wanted: Resources): HeldSlots | undefined {
-    const cpu = Math.min(wanted.cpu ?? 1, this.#options.cpus);
-    const gpu = Math.min(cardsOf(wanted), this.#options.gpus.length);
+    const cpu = Math.min(wanted.cpu ?? 1, this.options.cpus);
+    const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
     if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
     const locks = this.#lockGpus(gpu);
     if (locks === undefined) return undefined;
@@ -120,7 +118,7 @@ export class Slots {
       this.#offer();
     };
     const release = () => {
-      if (this.#options.jobs > 1) giveBack();
+      if (this.options.jobs > 1) giveBack();
     };
     return { gpus: locks.map(({ id }) => id), release, [Symbol.dispose]: giveBack };
   }
@@ -128,10 +126,10 @@ export class Slots {
   #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {
     const locks: { id: string; file: Deno.FsFile }[] = [];
     if (count === 0) return locks;
-    const folder = this.#options.lockFolder ?? defaultLockFolder();
+    const folder = this.options.lockFolder ?? defaultLockFolder();
     openRoot(folder);
     makeFolder(folder);
-    for (const id of this.#options.gpus) {
+    for (const id of this.options.gpus) {
       if (locks.length === count) break;
       const path = join(folder, `gpu-${id}.lock`);
       const file = openLockFile(path);

@@ -40,14 +40,9 @@ export interface ExecutionOptions {
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  readonly #options: ExecutionOptions;
-  readonly #scratch: ScratchFolders;
   readonly #rates = new Map<string, RateMeter>();
 
-  constructor(options: ExecutionOptions, scratch: ScratchFolders) {
-    this.#options = options;
-    this.#scratch = scratch;
-  }
+  constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
 
   /** How fast a stage was, by the units of its progress. */
   perSecond(stageId: string): Readonly<Record<string, number>> {
@@ -61,7 +56,7 @@ export class StageExecution {
 
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
-    const { store, planner, pipeline } = this.#options;
+    const { store, planner, pipeline } = this.options;
     const { stage, keys, device } = planned;
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
     for (const port of Object.keys(stage.kind.inputs)) {
@@ -77,7 +72,7 @@ export class StageExecution {
     const outputs: Record<string, string> = {};
     for (const port of Object.keys(stage.kind.outputs)) {
       outputs[port] = inside(folder, "out", port);
-      this.#scratch.ensure(outputs[port]);
+      this.scratch.ensure(outputs[port]);
     }
     const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
     return {
@@ -100,7 +95,7 @@ export class StageExecution {
     folder: string,
     held: HeldSlots,
   ): Promise<StageOutcome> {
-    const { store, runId, stop, kill, emit, pipeline } = this.#options;
+    const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
     const rate = new RateMeter();
@@ -126,7 +121,7 @@ export class StageExecution {
       return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
     }
     // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
-    const [refused] = this.#options.grants.open(requestsOf([planned], pipeline.folder));
+    const [refused] = this.options.grants.open(requestsOf([planned], pipeline.folder));
     if (refused !== undefined) {
       const { message, got, fix } = notGranted(refused, pipeline);
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };

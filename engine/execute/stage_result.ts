@@ -1,17 +1,13 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../stages/contract.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { StageEndState } from "../event/events.ts";
+import type { StageFinished } from "../event/events.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
 /** How one stage came out. */
-export interface StageResult {
-  readonly state: StageEndState;
+export interface StageResult extends Pick<StageFinished, "state" | "message" | "fix" | "mine"> {
   readonly manifest?: ResultManifest;
-  readonly message?: string;
-  readonly fix?: string;
-  readonly mine?: string;
   readonly fromStep?: number;
   /** What it was computed on in this run. */
   readonly device?: StageDevice;

@@ -1,33 +1,22 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../stages/contract.ts";
 import type { SharedCache } from "../cache/shared_cache.ts";
-import type { Emit } from "../event/events.ts";
-import { fileNameOf, type Pipeline, rankingsOf } from "../pipeline.ts";
+import { fileNameOf, rankingsOf } from "../pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
-import type { Planner } from "../plan/planner.ts";
-import type { Grants } from "../process/grants.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { recordTiming } from "./record_timing.ts";
 import { findMovedGround } from "./moved_ground.ts";
-import type { Store } from "../store/store.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { StageExecution } from "./stage_execution.ts";
+import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 
-export interface RunnerOptions {
-  readonly pipeline: Pipeline;
-  readonly planner: Planner;
-  readonly store: Store;
-  readonly runId: string;
+export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
-  readonly emit: Emit;
-  readonly stop: AbortSignal;
-  readonly kill: AbortSignal;
   /** Whether new work may begin: not after a failure or a request to stop. */
   readonly mayStart: () => boolean;
   /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
@@ -41,7 +30,6 @@ export interface RunnerOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
-  readonly grants: Grants;
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
@@ -54,13 +42,11 @@ const UNSETTLED: StageResult = {
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
 export class StageRunner {
-  readonly #options: RunnerOptions;
   readonly #scratch: ScratchFolders;
   readonly #execution: StageExecution;
   readonly #announced = new Set<string>();
 
-  constructor(options: RunnerOptions) {
-    this.#options = options;
+  constructor(private readonly options: RunnerOptions) {
     this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
     this.#execution = new StageExecution(options, this.#scratch);
   }
@@ -83,7 +69,7 @@ export class StageRunner {
   }
 
   async #reach(id: string): Promise<StageResult> {
-    const { planner, store, stop, emit } = this.#options;
+    const { planner, store, stop, emit } = this.options;
     let planned = planner.planStage(id);
     const forced = isForced(planned);
     if (planned.state === "cached") {
@@ -104,7 +90,7 @@ export class StageRunner {
       emit({ type: "stage-waiting", id, holder });
     });
     if (lock === undefined) return INTERRUPTED;
-    if (waited) store.viewsOf(this.#options.pipeline.name).refresh();
+    if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
       {
         // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
@@ -127,10 +113,10 @@ export class StageRunner {
       await planner.findDevice(planned.stage);
       const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
-      using held = await this.#options.slots.take(planned.stage.resources, stop);
+      using held = await this.options.slots.take(planned.stage.resources, stop);
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
-      if (!this.#options.mayStart()) return { state: "blocked" };
+      if (!this.options.mayStart()) return { state: "blocked" };
       const began = performance.now();
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {
@@ -139,14 +125,14 @@ export class StageRunner {
         continue;
       }
       const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
-      if (final.state === "failed") this.#options.onFailure();
+      if (final.state === "failed") this.options.onFailure();
       return { ...final, workMs: performance.now() - began };
     }
   }
 
   /** Serve a stage from the store, or else from the shared cache. */
   async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
-    const { planner } = this.#options;
+    const { planner } = this.options;
     let planned = planner.planStage(id, forced);
     if (planned.manifest === undefined) {
       await planner.askCache(planned);
@@ -159,7 +145,7 @@ export class StageRunner {
   #serve(planned: PlannedStage): StageResult | undefined {
     const { manifest, stage } = planned;
     if (manifest === undefined) return undefined;
-    const { planner, store, pipeline } = this.#options;
+    const { planner, store, pipeline } = this.options;
     if (planned.state === "cached") {
       this.#settle(planned, manifest);
       return { state: "cached", manifest };
@@ -175,7 +161,7 @@ export class StageRunner {
 
   /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
   async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
-    const { planner, store, cache, emit } = this.#options;
+    const { planner, store, cache, emit } = this.options;
     const say = (level: "note" | "warn") => (message: string) =>
       emit({ type: "stage-note", id: stage.id, level, message });
     const whole = await cache!.fetch(manifest!, store, {
@@ -188,7 +174,7 @@ export class StageRunner {
   }
 
   #settle(planned: PlannedStage, manifest: ResultManifest): void {
-    const { planner, store, runId } = this.#options;
+    const { planner, store, runId } = this.options;
     planner.settle(planned.stage.id, manifest);
     store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
     store.results.addRecipe(planned.recipeKey, manifest);
@@ -196,7 +182,7 @@ export class StageRunner {
 
   /** Whether all objects of a result hold what they should; broken ones are named and set aside. */
   #verify(id: string, manifest: ResultManifest): boolean {
-    const { store, emit } = this.#options;
+    const { store, emit } = this.options;
     let good = true;
     for (const [port, artifact] of Object.entries(manifest.outputs)) {
       for (const file of artifact.files) {
@@ -215,7 +201,7 @@ export class StageRunner {
    * damaged, or did not come from the shared cache.
    */
   async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
-    const { planner, cache } = this.#options;
+    const { planner, cache } = this.options;
     // What the stage is, only selections that can be read say.
     for (const id of keys === undefined ? rankingsOf(stage) : []) {
       const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
@@ -232,7 +218,7 @@ export class StageRunner {
 
   /** Keep `gc` off, or say that it has the store to itself. */
   #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
-    const { store, emit } = this.#options;
+    const { store, emit } = this.options;
     return store.guards.holdStill(signal, (holder) => {
       emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
     });
@@ -249,7 +235,7 @@ export class StageRunner {
 
   /** Make sure that the result of a stage is whole; how it ended where that could not be done. */
   async #heal(id: string): Promise<StageResult | undefined> {
-    const { planner } = this.#options;
+    const { planner } = this.options;
     const manifest = planner.settled(id);
     if (manifest === undefined || this.#verify(id, manifest)) return undefined;
     planner.distrust(manifest);
@@ -260,12 +246,12 @@ export class StageRunner {
   async #reachOnly(id: string): Promise<StageResult | undefined> {
     const begun = { startedAt: new Date().toISOString(), started: performance.now() };
     const reached = await this.reach(id);
-    this.#options.onNested(id, reached, begun);
+    this.options.onNested(id, reached, begun);
     return reached.manifest === undefined ? reached : undefined;
   }
 
   async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
-    const { store, runId, emit, pipeline, kill } = this.#options;
+    const { store, runId, emit, pipeline, kill } = this.options;
     const { stage, device } = planned;
     const started = performance.now();
     this.#announce(device);
@@ -303,7 +289,7 @@ export class StageRunner {
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
       const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
-      this.#options.cache?.offer(manifest, planned.recipeKey, store);
+      this.options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       const durationMs = performance.now() - started;
       const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
@@ -322,7 +308,7 @@ export class StageRunner {
    * @returns how it ended, and where its outputs lie
    */
   async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
-    using held = await this.#options.slots.take(planned.stage.resources, this.#options.stop);
+    using held = await this.options.slots.take(planned.stage.resources, this.options.stop);
     const start = { ...this.#execution.prepare(planned, folder), progressFolder };
     onLaidOut();
     if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
@@ -334,14 +320,14 @@ export class StageRunner {
     if (device === undefined || this.#announced.has(device.name)) return;
     this.#announced.add(device.name);
     const { name, numerics, reason, warning } = device;
-    this.#options.emit({ type: "device", name, numerics, reason });
+    this.options.emit({ type: "device", name, numerics, reason });
     if (warning === undefined) return;
-    this.#options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });
+    this.options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });
   }
 
   /** Publish, or keep what was published first: one key has one result. */
   async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
-    const { store, replace, emit, pipeline } = this.#options;
+    const { store, replace, emit, pipeline } = this.options;
     const there = store.results.byResolved(manifest.resolvedKey);
     const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
     const difference = first === undefined ? undefined : compareResults(first, manifest);

@@ -160,7 +160,6 @@ interface Decided {
 }
 
 class Sweep {
-  readonly #decided: Decided;
   readonly #gone = {
     results: new Map<string, Removal>(),
     objects: new Map<string, Removal>(),
@@ -172,12 +171,10 @@ class Sweep {
   readonly #references = new Map<string, number>();
   #bytes = 0;
 
-  constructor(decided: Decided) {
-    this.#decided = decided;
-  }
+  constructor(private readonly decided: Decided) {}
 
   garbage(): Garbage {
-    const { objects, progress, runs, files, results } = this.#decided.inventory;
+    const { objects, progress, runs, files, results } = this.decided.inventory;
     for (const part of [objects.values(), progress, runs, files]) for (const { bytes } of part) this.#bytes += bytes;
     const bytesBefore = this.#bytes;
     for (const result of results) {
@@ -186,7 +183,7 @@ class Sweep {
       }
     }
     for (const [sha256, { changedMs }] of objects) {
-      const young = this.#decided.policy.nowMs - changedMs <= this.#decided.policy.graceMs;
+      const young = this.decided.policy.nowMs - changedMs <= this.decided.policy.graceMs;
       if (!this.#references.has(sha256) && !young) this.#dropObject(sha256, "belongs to nothing");
     }
     this.#dropRuns();
@@ -194,21 +191,21 @@ class Sweep {
       .sort((a, b) => a.lastUsedMs - b.lastUsedMs || (a.id < b.id ? -1 : 1));
     for (const { lastUsedMs, remove } of candidates) {
       if (this.#isOld(lastUsedMs)) remove("age");
-      else if (this.#bytes > this.#decided.policy.maxBytes) remove("size");
+      else if (this.#bytes > this.decided.policy.maxBytes) remove("size");
       else break;
     }
-    return { ...this.#gone, kept: this.#decided.kept, bytesBefore, bytesAfter: this.#bytes };
+    return { ...this.#gone, kept: this.decided.kept, bytesBefore, bytesAfter: this.#bytes };
   }
 
   #isOld(lastUsedMs: number): boolean {
-    return this.#decided.policy.nowMs - lastUsedMs > this.#decided.policy.olderThanMs;
+    return this.decided.policy.nowMs - lastUsedMs > this.decided.policy.olderThanMs;
   }
 
   /** Runs are small and say what happened, so only their age counts. */
   #dropRuns(): void {
-    for (const run of this.#decided.inventory.runs) {
-      const needed = [...run.identities].some((identity) => this.#decided.unfinished.has(identity));
-      if (this.#decided.keptRuns.has(run) || needed || !this.#isOld(run.lastMs)) continue;
+    for (const run of this.decided.inventory.runs) {
+      const needed = [...run.identities].some((identity) => this.decided.unfinished.has(identity));
+      if (this.decided.keptRuns.has(run) || needed || !this.#isOld(run.lastMs)) continue;
       this.#take(this.#gone.runs, run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
     }
   }
@@ -220,10 +217,10 @@ class Sweep {
 
   #resultsByUse(): Candidate[] {
     const usedMs = new Map<string, number>();
-    for (const { results, lastMs } of this.#decided.inventory.runs) {
+    for (const { results, lastMs } of this.decided.inventory.runs) {
       for (const key of results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, lastMs));
     }
-    return this.#decided.inventory.results.filter(({ key }) => !this.#decided.kept.has(key)).map(
+    return this.decided.inventory.results.filter(({ key }) => !this.decided.kept.has(key)).map(
       ({ key, publishedMs, objects }) => {
         const lastUsedMs = Math.max(publishedMs, usedMs.get(key) ?? 0);
         const remove = (reason: GarbageReason) => {
@@ -242,16 +239,16 @@ class Sweep {
   }
 
   #dropObject(sha256: string, reason: GarbageReason): void {
-    const object = this.#decided.inventory.objects.get(sha256);
+    const object = this.decided.inventory.objects.get(sha256);
     if (object === undefined) return;
     this.#take(this.#gone.objects, sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
   }
 
   /** States of a result that stays are what a longer run would continue from. */
   #progressByUse(): Candidate[] {
-    const { results, progress } = this.#decided.inventory;
-    const needed = new Set(this.#decided.unfinished);
-    for (const { key, identityKey } of results) if (this.#decided.kept.has(key)) needed.add(identityKey);
+    const { results, progress } = this.decided.inventory;
+    const needed = new Set(this.decided.unfinished);
+    for (const { key, identityKey } of results) if (this.decided.kept.has(key)) needed.add(identityKey);
     return this.#byUse(this.#gone.progress, progress.filter(({ identityKey }) => !needed.has(identityKey)));
   }
 

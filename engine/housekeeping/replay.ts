@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit } from "../event/events.ts";
+import type { RunOptions } from "../execute/run_options.ts";
 import { findGpus, Slots } from "../execute/slots.ts";
 import { StageRunner } from "../execute/stage_runner.ts";
 import { artifactDigest } from "../fingerprint/keys.ts";
@@ -18,12 +18,9 @@ import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts"
 import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
 
-export interface ReplayOptions {
-  readonly emit?: Emit;
+export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */
   readonly onStart?: (fromStep: number) => void;
-  readonly stop?: AbortSignal;
-  readonly kill?: AbortSignal;
 }
 
 export interface Replay {

@@ -50,16 +50,12 @@ interface Entry {
  * out of date is a miss. Losing it costs a load.
  */
 export class PipelineCache {
-  readonly #file: string;
-  readonly #options: CachedLoadOptions;
   readonly #folder: string;
   readonly #toolkit: ToolkitState;
   #kept: string | undefined;
   #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
 
-  constructor(file: string, options: CachedLoadOptions) {
-    this.#file = file;
-    this.#options = options;
+  constructor(private readonly file: string, private readonly options: CachedLoadOptions) {
     this.#folder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
     this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
   }
@@ -89,9 +85,9 @@ export class PipelineCache {
     const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
       import.meta.resolve("./load_pipeline.ts"),
     );
-    const { overrides = [], profiles = [], loadKinds } = this.#options;
+    const { overrides = [], profiles = [], loadKinds } = this.options;
     const kinds = await loadKinds();
-    const load = () => loadPipeline(this.#file, { kinds, overrides, profiles });
+    const load = () => loadPipeline(this.file, { kinds, overrides, profiles });
     const { value: loaded, log } = await watchReads(load);
     if (!loaded.ok) return refuse(loaded.diagnostics);
     // Warnings point into the file and are said each time, so the file is read each time.
@@ -117,15 +113,15 @@ export class PipelineCache {
   }
 
   #path(): string {
-    const { overrides = [], profiles = [] } = this.#options;
-    const name = encode([FORMAT, this.#file, resolve(this.#file), overrides, profiles, this.#toolkit.digest]);
+    const { overrides = [], profiles = [] } = this.options;
+    const name = encode([FORMAT, this.file, resolve(this.file), overrides, profiles, this.#toolkit.digest]);
     return join(this.#folder, `${PREFIX}${createHash("sha256").update(name).digest("hex")}.json`);
   }
 
   /** Whether this machine still gives the kinds the answers that it gave. */
   async #findsAgain(located: readonly Located[]): Promise<boolean> {
     if (located.length === 0) return true;
-    const kinds = await this.#options.loadKinds();
+    const kinds = await this.options.loadKinds();
     return located.every(({ kind, params, found }) => {
       const again = kinds[kind]?.locate?.(params);
       return again !== undefined && isJsonSafe(again) && encode(again) === encode(found);

@@ -12,6 +12,7 @@ import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
 import { interpolate } from "./interpolate.ts";
 import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { makeOrigins, type Origins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
 import { isRecord } from "./tree.ts";
@@ -23,20 +24,13 @@ export interface DocumentOptions {
 }
 
 /** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
-export interface ResolvedDocument {
+export interface ResolvedDocument extends Pick<Pipeline, "origins" | "families" | "leftOut" | "knownProfiles"> {
   readonly value: unknown;
-  readonly origins: Origins;
   readonly problems: readonly Diagnostic[];
   /** Paths whose value could not be resolved, in the resolved document. */
   readonly unresolved: readonly DocumentPath[];
-  /** Children of a matrix by the id that the file gives their stage. */
-  readonly families: ReadonlyMap<string, readonly string[]>;
   /** Stages of inner pipelines by the id of the stage that they came of. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** Stages that are not there, each with why. */
-  readonly leftOut: ReadonlyMap<string, string>;
-  /** Names of the profiles that the file has. */
-  readonly knownProfiles: readonly string[];
 }
 
 /** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */

@@ -8,13 +8,10 @@ import type { PlannedStage } from "./plan.ts";
 
 /** What stages compute on. A stage is asked for its device once, when that is first needed. */
 export class StageDevices {
-  readonly #origins: Origins;
   /** By the stage itself: one that a selection decides on may be several, each with a device of its own. */
   readonly #found = new Map<Stage, DeviceFinding>();
 
-  constructor(origins: Origins) {
-    this.#origins = origins;
-  }
+  constructor(private readonly origins: Origins) {}
 
   /** @returns whether something was learnt: false where all was known or no stage has a device */
   async find(stages: Iterable<Stage>): Promise<boolean> {
@@ -28,14 +25,14 @@ export class StageDevices {
     const found = this.#found.get(stage);
     if (found === undefined) return {};
     if ("problem" in found) {
-      return { problem: { ...placeProblem(stage, found.problem, this.#origins), code: "device" } };
+      return { problem: { ...placeProblem(stage, found.problem, this.origins), code: "device" } };
     }
     const { device } = found;
     return device.card || stage.resources.gpu !== "required" ? { device } : { problem: this.#noCard(stage, device) };
   }
 
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
-    return diagnosticAt(this.#origins, ["stages", entry, "resources", "gpu"], {
+    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
       code: "device",
       message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
       got: `device ${name}: ${reason}`,

@@ -74,18 +74,13 @@ export function explainStages(plan: Plan, store: Store, ids: readonly string[]):
 }
 
 class Explainer {
-  readonly #plan: Plan;
-  readonly #store: Store;
   /** Stages that were followed already: each root is told once. */
   readonly #followed = new Set<string>();
 
-  constructor(plan: Plan, store: Store) {
-    this.#plan = plan;
-    this.#store = store;
-  }
+  constructor(private readonly plan: Plan, private readonly store: Store) {}
 
   explain(id: string): Explanation {
-    const planned = this.#plan.stages.get(id)!;
+    const planned = this.plan.stages.get(id)!;
     this.#followed.add(id);
     const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
     const { manifest } = planned;
@@ -94,33 +89,33 @@ class Explainer {
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
-      ...(manifest === undefined ? {} : { result: describeResult(this.#store, manifest) }),
+      ...(manifest === undefined ? {} : { result: describeResult(this.store, manifest) }),
       ...(last === undefined || last.resolvedKey === manifest?.resolvedKey
         ? {}
-        : { last: describeResult(this.#store, last) }),
+        : { last: describeResult(this.store, last) }),
       ...(last === undefined && lastKey !== undefined ? { lost: lastKey } : {}),
       ...(progress === undefined ? {} : { progress }),
     };
   }
 
   #lastKey(id: string): string | undefined {
-    return this.#store.viewsOf(this.#plan.pipeline.name).lastKey(id);
+    return this.store.viewsOf(this.plan.pipeline.name).lastKey(id);
   }
 
   #lastOf(id: string): ResultManifest | undefined {
     const key = this.#lastKey(id);
-    return key === undefined ? undefined : this.#store.results.byResolved(key);
+    return key === undefined ? undefined : this.store.results.byResolved(key);
   }
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
     if (fromStep === undefined || keys === undefined) return undefined;
-    const folder = progressFolder(this.#store.progressRoot, keys.identityKey, device?.numerics);
+    const folder = progressFolder(this.store.progressRoot, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 
   #causeOf(planned: PlannedStage, reason: Reason, last: ResultManifest | undefined): Cause {
     const { stage } = planned;
-    const explain = (...path: string[]) => this.#plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
+    const explain = (...path: string[]) => this.plan.pipeline.origins.explain(["stages", stage.entry, ...path]);
     switch (reason.code) {
       case "param":
         return { reason, origin: reason.origin };
@@ -150,7 +145,7 @@ class Explainer {
     { name, from, to }: Extract<Reason, { code: "external" }>,
     last: ResultManifest | undefined,
   ): Pick<Cause, "before" | "after"> {
-    const path = externalPaths(stage, this.#plan.pipeline.folder)[name];
+    const path = externalPaths(stage, this.plan.pipeline.folder)[name];
     const sizeBytes = path === undefined ? undefined : sizeOf(path);
     const old = last === undefined ? undefined : this.#sourcesOf(last)?.externals[name];
     const known = old?.digest === from ? old : undefined;
@@ -177,7 +172,7 @@ class Explainer {
   }
 
   #sourcesOf(manifest: ResultManifest): Sources | undefined {
-    return sourcesOfResult(this.#store, manifest);
+    return sourcesOfResult(this.store, manifest);
   }
 
   /** What changed in each stage whose content a port reads anew. */
@@ -189,9 +184,9 @@ class Explainer {
   }
 
   #inputCause(binding: Binding, gone: readonly string[]): Upstream {
-    const { pipeline, stages } = this.#plan;
+    const { pipeline, stages } = this.plan;
     const { state, manifest, stage } = stages.get(binding.stage)!;
-    const before = gone.flatMap((digest) => this.#store.results.producing(digest)).filter((one) =>
+    const before = gone.flatMap((digest) => this.store.results.producing(digest)).filter((one) =>
       one.resolvedKey !== manifest?.resolvedKey
     );
     // What it read may still be there under another stage's name: then it is the reference that changed.
@@ -217,7 +212,7 @@ class Explainer {
 
   /** A stage that has yet to run: why it does. */
   #follow(id: string): Upstream {
-    const planned = this.#plan.stages.get(id)!;
+    const planned = this.plan.stages.get(id)!;
     const { state } = planned;
     if (this.#followed.has(id)) return { stage: id, state, causes: [], note: "as said above" };
     this.#followed.add(id);

@@ -20,20 +20,16 @@ export type RankingOf = (ranking: StageChoice["ranking"]) => Selection["ranking"
 
 /** The keys of all stages of a pipeline. */
 export class KeyBook {
-  readonly #externals: ReadonlyMap<string, Externals>;
-  readonly #declared: Pipeline["stages"];
   /** Of all stages, and of all that those may be which go on with one of several. */
   readonly #keys = new Map<Stage, KnownKeys>();
 
   /** @param externals of every stage, by id */
-  constructor(pipeline: Pipeline, externals: ReadonlyMap<string, Externals>) {
-    this.#externals = externals;
-    this.#declared = pipeline.stages;
+  constructor(private readonly pipeline: Pipeline, private readonly externals: ReadonlyMap<string, Externals>) {
     for (const stage of pipeline.stages.values()) this.#add(stage, stage.id);
   }
 
   of(id: string): KnownKeys {
-    return this.#keys.get(this.#declared.get(id)!)!;
+    return this.#keys.get(this.pipeline.stages.get(id)!)!;
   }
 
   /**
@@ -77,7 +73,7 @@ export class KeyBook {
       version: kind.version,
       seed: kind.seeded ? stage.seed : null,
       params: keyParams(kind, stage.params),
-      externals: this.#externals.get(id) ?? {},
+      externals: this.externals.get(id) ?? {},
     };
     const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {

@@ -21,7 +21,7 @@ export interface PlanOptions {
   readonly force?: ReadonlySet<string>;
   /** What the stages read from outside, if that was just looked at. */
   readonly outside?: Outside;
-  /** Asked for the results that the store does not have. */
+  /** A second store that machines share: asked for what the local one has not, and given what a run makes. */
   readonly cache?: SharedCache | undefined;
 }
 
@@ -30,10 +30,6 @@ export interface PlanOptions {
  * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
  */
 export class Planner {
-  readonly #pipeline: Pipeline;
-  readonly #store: Store;
-  readonly #force: ReadonlySet<string>;
-  readonly #cache: SharedCache | undefined;
   readonly #keys: KeyBook;
   readonly #settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
@@ -41,22 +37,16 @@ export class Planner {
   readonly #devices: StageDevices;
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
-  readonly #targets: readonly string[];
   #needed: ReadonlySet<string>;
 
   private constructor(
-    pipeline: Pipeline,
-    store: Store,
+    private readonly pipeline: Pipeline,
+    private readonly store: Store,
     externals: ReadonlyMap<string, Externals>,
-    options: PlanOptions,
+    private readonly options: PlanOptions,
   ) {
-    this.#pipeline = pipeline;
-    this.#store = store;
     this.#devices = new StageDevices(pipeline.origins);
-    this.#force = options.force ?? new Set();
-    this.#cache = options.cache;
     this.#keys = new KeyBook(pipeline, externals);
-    this.#targets = options.targets ?? [];
     this.#needed = this.#findNeeded();
   }
 
@@ -101,7 +91,7 @@ export class Planner {
     // Stages that differ in extent alone have one line in the file, so one is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
-    return { pipeline: this.#pipeline, stages, problems: [...problems.values()] };
+    return { pipeline: this.pipeline, stages, problems: [...problems.values()] };
   }
 
   /** The plan as far as it is known without looking at devices and the shared cache. */
@@ -116,9 +106,9 @@ export class Planner {
 
   /** @returns whether anything was found, so that planning again tells more */
   async #findShared(stages: Iterable<PlannedStage>): Promise<boolean> {
-    if (this.#cache === undefined) return false;
+    if (this.options.cache === undefined) return false;
     const open = [...stages].filter((planned) => planned.manifest === undefined && !isForced(planned));
-    return await this.#cache.find(open.map(({ stage, recipeKey, keys }) => ({
+    return await this.options.cache.find(open.map(({ stage, recipeKey, keys }) => ({
       stage: stage.id,
       recipeKey,
       resolvedKey: keys?.resolvedKey,
@@ -128,22 +118,22 @@ export class Planner {
 
   /** The plan, if there is nothing to do and so nothing to explain; undefined at the first stage that is not cached. */
   planIfCached(): Plan | undefined {
-    if (this.#force.size > 0) return undefined;
+    if ((this.options.force?.size ?? 0) > 0) return undefined;
     const stages = new Map<string, PlannedStage>();
-    for (const id of this.#pipeline.stages.keys()) {
+    for (const id of this.pipeline.stages.keys()) {
       if (!this.#needed.has(id)) continue;
       const planned = this.planStage(id);
       if (planned.state !== "cached") return undefined;
       this.settle(id, planned.manifest!);
       stages.set(id, planned);
     }
-    return { pipeline: this.#pipeline, stages, problems: [] };
+    return { pipeline: this.pipeline, stages, problems: [] };
   }
 
   #planAll(): Map<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
-    for (const id of this.#pipeline.stages.keys()) {
+    for (const id of this.pipeline.stages.keys()) {
       if (!this.#needed.has(id)) continue;
       const planned = this.planStage(id);
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
@@ -170,14 +160,14 @@ export class Planner {
   #lostObjects({ keys, manifest }: PlannedStage): string[] {
     const found = keys === undefined || manifest !== undefined
       ? undefined
-      : this.#store.results.byResolved(keys.resolvedKey);
+      : this.store.results.byResolved(keys.resolvedKey);
     const files = Object.values(found?.outputs ?? {}).flatMap((artifact) => artifact.files);
-    return files.filter((file) => !this.#store.objects.has(file)).map(({ sha256 }) => sha256);
+    return files.filter((file) => !this.store.objects.has(file)).map(({ sha256 }) => sha256);
   }
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
-  planStage(id: string, force: boolean = this.#force.has(id)): PlannedStage {
-    const declared = this.#pipeline.stages.get(id)!;
+  planStage(id: string, force: boolean = this.options.force?.has(id) ?? false): PlannedStage {
+    const declared = this.pipeline.stages.get(id)!;
     const { recipeKey } = this.#keys.of(id);
     const chosen = this.#choose(declared);
     if (chosen === undefined) {
@@ -203,12 +193,12 @@ export class Planner {
       if (shared !== undefined) return { ...base, ...this.#fetched(stage, local, shared) };
       return { ...base, ...this.#pending(stage, local, localKey, force) };
     }
-    const found = this.#store.results.byResolved(keys.resolvedKey);
+    const found = this.store.results.byResolved(keys.resolvedKey);
     const manifest = force ? undefined : this.#goodResult(stage, found);
     if (manifest !== undefined) {
       return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
     }
-    const shared = force ? undefined : this.#sharedResult(stage, this.#cache?.known(keys.resolvedKey), localKey);
+    const shared = force ? undefined : this.#sharedResult(stage, this.options.cache?.known(keys.resolvedKey), localKey);
     if (shared !== undefined) return { ...base, keys, ...this.#fetched(stage, keys.ingredients, shared) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
@@ -219,7 +209,7 @@ export class Planner {
 
   /** The stage as it runs: what a selection made of it, or as it is declared. */
   stageOf(id: string): Stage {
-    const declared = this.#pipeline.stages.get(id)!;
+    const declared = this.pipeline.stages.get(id)!;
     return this.#choose(declared)?.stage ?? declared;
   }
 
@@ -227,27 +217,30 @@ export class Planner {
   #choose(stage: Stage): Chosen | undefined {
     return this.#keys.choose(stage, (ranking) => {
       const artifact = this.#settled.get(ranking.stage)?.outputs[ranking.port];
-      return artifact && readRanking(artifact, this.#store.objects);
+      return artifact && readRanking(artifact, this.store.objects);
     });
   }
 
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
-    if (this.#targets.length === 0) return new Set(this.#pipeline.stages.keys());
+    const { targets = [] } = this.options;
+    if (targets.length === 0) return new Set(this.pipeline.stages.keys());
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
     // Stages whose own result may not be what they would come to now; no result that was made of theirs is a shortcut.
     const stale = new Set<string>();
-    for (const stage of this.#pipeline.stages.values()) {
+    for (const stage of this.pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
-      const local = ofStage(stage, localKey, this.#store.results.byRecipe(recipeKey));
+      const local = ofStage(stage, localKey, this.store.results.byRecipe(recipeKey));
       const found = this.#goodResult(stage, local) ??
-        this.#sharedResult(stage, this.#cache?.knownByRecipe(recipeKey), localKey) ??
+        this.#sharedResult(stage, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
       const reads = Object.values(stage.inputs).flat().map((binding) => binding.stage);
       // Which of its candidates a stage is, only the selection says, so that is always asked for.
-      const moved = this.#force.has(stage.id) || stage.choice !== undefined || reads.some((id) => stale.has(id)) ||
+      const moved = this.options.force?.has(stage.id) === true || stage.choice !== undefined || reads.some((id) =>
+        stale.has(id)
+      ) ||
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(stage.id);
       const manifest = found !== undefined && !moved
@@ -257,7 +250,7 @@ export class Planner {
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);
     }
-    return withPredecessors(edges, this.#targets);
+    return withPredecessors(edges, targets);
   }
 
   #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
@@ -303,7 +296,7 @@ export class Planner {
     let good = this.#good.get(manifest);
     if (good === undefined) {
       const files = Object.values(manifest.outputs).flatMap((artifact) => artifact.files);
-      good = files.every((file) => this.#store.objects.has(file));
+      good = files.every((file) => this.store.objects.has(file));
       // What is missing may be made again at any time.
       if (good) this.#good.set(manifest, good);
     }
@@ -313,7 +306,7 @@ export class Planner {
   /** A result counts as shared while the cache stands by it, and never if it lies under another's name. */
   #sharedResult(stage: Stage, manifest: ResultManifest | undefined, localKey: string): ResultManifest | undefined {
     if (manifest === undefined || manifest.localKey !== localKey) return undefined;
-    const known = this.#cache?.known(manifest.resolvedKey);
+    const known = this.options.cache?.known(manifest.resolvedKey);
     return known !== undefined && hasPortsOf(stage, known) ? known : undefined;
   }
 
@@ -326,9 +319,9 @@ export class Planner {
   }
 
   #changes(stage: Stage, now: Parameters<typeof explainChange>[1]): Reason[] {
-    const lastKey = this.#store.viewsOf(this.#pipeline.name).lastKey(stage.id);
-    const last = lastKey === undefined ? undefined : this.#store.results.byResolved(lastKey);
-    return explainChange(stage, now, last, this.#pipeline.origins);
+    const lastKey = this.store.viewsOf(this.pipeline.name).lastKey(stage.id);
+    const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
+    return explainChange(stage, now, last, this.pipeline.origins);
   }
 
   #served(
@@ -336,7 +329,7 @@ export class Planner {
     now: Parameters<typeof explainChange>[1],
     manifest: ResultManifest,
   ): Pick<PlannedStage, "state" | "reasons"> {
-    const view = this.#store.viewsOf(this.#pipeline.name).check(stage.id, manifest.resolvedKey);
+    const view = this.store.viewsOf(this.pipeline.name).check(stage.id, manifest.resolvedKey);
     switch (view.state) {
       case "good":
         return { state: "cached", reasons: [] };
@@ -368,16 +361,16 @@ export class Planner {
     const isNew = changes.length === 1 && changes[0]!.code === "new";
     const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
-    const certain = force || !(this.#store.results.hasLocal(localKey) || this.#cache?.mayServe);
+    const certain = force || !(this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };
   }
 
   #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.#store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
+    const folder = progressFolder(this.store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
-    const finished = this.#store.results.byIdentity(identityKey).some((one) => one.extent === step);
+    const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);
     return { state: finished ? "extend" : "resume", fromStep: step };
   }
 }

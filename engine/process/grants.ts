@@ -21,15 +21,13 @@ function grantsPath(): string {
  */
 export class Grants {
   readonly #project: string;
-  readonly #path: string;
   readonly #held = new Map<string, Set<string>>();
   /** What is wrong with the file, which then grants nothing and is left as it is. */
   readonly problems: readonly Diagnostic[];
 
   /** @param folder of the pipeline, wherever its store is */
-  constructor(folder: string, path: string = grantsPath()) {
+  constructor(folder: string, private readonly path: string = grantsPath()) {
     this.#project = projectOf(folder);
-    this.#path = path;
     const read = this.#read();
     const message =
       `${path} cannot be read as a list of grants: it grants nothing, and what you grant is not kept there`;
@@ -60,9 +58,9 @@ export class Grants {
     const own = { project: this.#project, stage, rights: [...this.#held.get(stage)!].sort() };
     const kept: GrantsFile = { format: 1, grants: [...others, own] };
     ignoreTrouble(() => {
-      openRoot(dirname(this.#path));
-      makeFolder(dirname(this.#path));
-      writeAtomically(this.#path, `${JSON.stringify(kept, null, 2)}\n`);
+      openRoot(dirname(this.path));
+      makeFolder(dirname(this.path));
+      writeAtomically(this.path, `${JSON.stringify(kept, null, 2)}\n`);
     });
   }
 
@@ -78,8 +76,8 @@ export class Grants {
 
   /** Undefined where the file cannot be read or understood: it then grants nothing. */
   #read(): GrantsFile["grants"] | undefined {
-    const text = readTextIfThere(this.#path);
+    const text = readTextIfThere(this.path);
     if (text !== undefined) return parseJson(text, grantsFileSchema)?.grants;
-    return unlessReadable(() => statIfThere(this.#path) === undefined, false) ? [] : undefined;
+    return unlessReadable(() => statIfThere(this.path) === undefined, false) ? [] : undefined;
   }
 }

@@ -7,14 +7,11 @@ const TAIL_LINE_LENGTH = 400;
 
 /** What one process prints: on to the log up to a limit, and the last lines kept for messages. */
 export class StageLog {
-  readonly #write: (line: string) => void;
   readonly #tail: string[] = [];
   #size = 0;
   #leftOut = 0;
 
-  constructor(write: (line: string) => void) {
-    this.#write = write;
-  }
+  constructor(private readonly write: (line: string) => void) {}
 
   keep(said: string): void {
     const line = printable(said);
@@ -22,13 +19,13 @@ export class StageLog {
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
     this.#size += line.length + 1;
     if (this.#size > LOG_LIMIT_BYTES) this.#leftOut++;
-    else this.#write(line);
+    else this.write(line);
   }
 
   /** Say what is missing. Called when the process has ended. */
   close(): void {
     if (this.#leftOut === 0) return;
-    this.#write(`… ${this.#leftOut} lines left out: a log holds ${LOG_LIMIT_BYTES >> 20} MiB of each stage`);
+    this.write(`… ${this.#leftOut} lines left out: a log holds ${LOG_LIMIT_BYTES >> 20} MiB of each stage`);
   }
 
   tail(): string {

@@ -32,18 +32,16 @@ const SETTLE_MS = 2_000;
  * remembered only if the file was already two seconds old when it was hashed. Losing the cache only costs time.
  */
 export class DigestCache {
-  readonly #path: string;
-  readonly #foldersPath: string;
   #known: Map<string, Remembered> | undefined;
   #folders: Map<string, RememberedFolder> | undefined;
   readonly #pending: { readonly path: string; readonly line: string }[] = [];
   #writable = false;
 
   /** @param foldersPath where digests of whole folders are kept, beside those of files */
-  constructor(path: string, foldersPath: string = join(dirname(path), "folders.jsonl")) {
-    this.#path = path;
-    this.#foldersPath = foldersPath;
-  }
+  constructor(
+    private readonly path: string,
+    private readonly foldersPath: string = join(dirname(path), "folders.jsonl"),
+  ) {}
 
   /**
    * SHA-256 of a file's content, from memory where that is safe. Throws where the file cannot be read.
@@ -90,13 +88,13 @@ export class DigestCache {
     if (!same || hashedAt - newest < SETTLE_MS) return digest;
     const entry: RememberedFolder = { folder, state, digest };
     this.#folders!.set(folder, entry);
-    this.#write(this.#foldersPath, entry);
+    this.#write(this.foldersPath, entry);
     return digest;
   }
 
   #loadFolders(): Map<string, RememberedFolder> {
     if (this.#folders === undefined) {
-      const entries = readJsonLines(this.#foldersPath).filter(isRememberedFolder);
+      const entries = readJsonLines(this.foldersPath).filter(isRememberedFolder);
       this.#folders = new Map(entries.map((entry) => [entry.folder, entry]));
     }
     return this.#folders;
@@ -109,7 +107,7 @@ export class DigestCache {
   }
 
   #writePending(): void {
-    if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.#path)))) return;
+    if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.path)))) return;
     for (const [path, lines] of Map.groupBy(this.#pending.splice(0), (one) => one.path)) {
       // Losing it costs hashing again; it must not cost the run.
       ignoreTrouble(() => appendLine(path, lines.map(({ line }) => line).join("\n")));
@@ -120,7 +118,7 @@ export class DigestCache {
     if (this.#known !== undefined) return this.#known;
     this.#known = new Map();
     let lines = 0;
-    for (const line of readJsonLines(this.#path)) {
+    for (const line of readJsonLines(this.path)) {
       lines++;
       if (isRemembered(line)) this.#known.set(line.path, line);
     }
@@ -131,12 +129,12 @@ export class DigestCache {
 
   #remember(entry: Remembered): void {
     this.#known!.set(entry.path, entry);
-    this.#write(this.#path, entry);
+    this.#write(this.path, entry);
   }
 
   #compact(): void {
     const lines = [...this.#known!.values()].map((entry) => `${JSON.stringify(entry)}\n`);
-    ignoreTrouble(() => writeAtomically(this.#path, lines.join("")));
+    ignoreTrouble(() => writeAtomically(this.path, lines.join("")));
   }
 }
 

@@ -39,18 +39,15 @@ async function makeFolderDurably(path: string): Promise<void> {
 
 /** Makes each folder once per process; a store has thousands of names in a few hundred folders. */
 export class FolderMaker {
-  readonly #make: (path: string) => Promise<void>;
   readonly #made = new Map<string, Promise<void>>();
 
-  constructor(make: (path: string) => Promise<void> = makeFolderDurably) {
-    this.#make = make;
-  }
+  constructor(private readonly make: (path: string) => Promise<void> = makeFolderDurably) {}
 
   /** Whoever waits for it finds the folder's name on disk, also if somebody else is at it. */
   async ensure(path: string): Promise<void> {
     let made = this.#made.get(path);
     if (made === undefined) {
-      made = this.#make(path);
+      made = this.make(path);
       this.#made.set(path, made);
     }
     try {

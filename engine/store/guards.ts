@@ -17,13 +17,11 @@ export class StoreGuards {
   readonly #still: string;
   readonly #turn: string;
   readonly #inUse: string;
-  readonly #folder: string;
 
-  constructor(locksRoot: string) {
-    this.#folder = locksRoot;
-    this.#still = join(locksRoot, "still.lock");
-    this.#turn = join(locksRoot, "turn.lock");
-    this.#inUse = join(locksRoot, "in-use.lock");
+  constructor(private readonly folder: string) {
+    this.#still = join(folder, "still.lock");
+    this.#turn = join(folder, "turn.lock");
+    this.#inUse = join(folder, "in-use.lock");
   }
 
   /**
@@ -33,7 +31,7 @@ export class StoreGuards {
    * @returns undefined when `signal` fires first
    */
   async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
-    if (statIfThere(this.#folder) === undefined) return UNGUARDED;
+    if (statIfThere(this.folder) === undefined) return UNGUARDED;
     try {
       using turn = await acquireShared(this.#turn, signal, onWait);
       return turn && await acquireShared(this.#still, signal, onWait);

@@ -67,10 +67,6 @@ interface Found<T> {
  * hold, the file itself is read. What was appended since the table was written is parsed as it is met.
  */
 export class LineTable<T> {
-  readonly #path: string;
-  readonly #tablePath: string;
-  readonly #kind: LineKind<T>;
-  readonly #keys: number;
   #table: Table | undefined;
   readonly #parsed = new Map<number, T>();
   /** Lines beyond the table, by kind of key and key. */
@@ -79,11 +75,12 @@ export class LineTable<T> {
   readonly #blocks = new Map<number, Uint8Array>();
 
   /** @param keys how many keys a line has */
-  constructor(path: string, tablePath: string, keys: number, kind: LineKind<T>) {
-    this.#path = path;
-    this.#tablePath = tablePath;
-    this.#kind = kind;
-    this.#keys = keys;
+  constructor(
+    private readonly path: string,
+    private readonly tablePath: string,
+    private readonly keys: number,
+    private readonly kind: LineKind<T>,
+  ) {
     this.#recent = this.#emptyRecent();
     this.#load(true);
   }
@@ -104,7 +101,7 @@ export class LineTable<T> {
         this.#load(false);
         return this.#recent[which]!.get(key) ?? [];
       }
-      if (this.#kind.keysOf(line)[which] === key) older.push(line);
+      if (this.kind.keysOf(line)[which] === key) older.push(line);
     }
     return [...older, ...recent];
   }
@@ -121,7 +118,7 @@ export class LineTable<T> {
   }
 
   #enter(line: T): void {
-    this.#kind.keysOf(line).forEach((key, which) => {
+    this.kind.keysOf(line).forEach((key, which) => {
       const same = this.#recent[which]!.get(key);
       if (same === undefined) this.#recent[which]!.set(key, [line]);
       else same.push(line);
@@ -129,14 +126,14 @@ export class LineTable<T> {
   }
 
   #emptyRecent(): Map<string, T[]>[] {
-    return Array.from({ length: this.#keys }, () => new Map<string, T[]>());
+    return Array.from({ length: this.keys }, () => new Map<string, T[]>());
   }
 
   #load(useTable: boolean): void {
     this.#recent = this.#emptyRecent();
     this.#parsed.clear();
     this.#blocks.clear();
-    const info = statIfThere(this.#path);
+    const info = statIfThere(this.path);
     this.#table = useTable && info !== undefined ? this.#readTable(info) : undefined;
     const { found, end } = this.#readTail(this.#table?.size ?? 0);
     for (const { line } of found) this.#enter(line);
@@ -188,7 +185,7 @@ export class LineTable<T> {
       this.#blocks.set(number, known);
       return known;
     }
-    const block = readRange(this.#path, number * BLOCK_BYTES, BLOCK_BYTES);
+    const block = readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES);
     if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!);
     this.#blocks.set(number, block);
     return block;
@@ -198,7 +195,7 @@ export class LineTable<T> {
   #readTail(from: number): { found: Found<T>[]; end: number } {
     const found: Found<T>[] = [];
     let end = from;
-    for (const { offset, bytes } of readLines(this.#path, from)) {
+    for (const { offset, bytes } of readLines(this.path, from)) {
       const line = this.#parse(bytes);
       if (line !== undefined) found.push({ offset, length: bytes.length, check: hash53(bytes), line });
       end = offset + bytes.length + 1;
@@ -209,7 +206,7 @@ export class LineTable<T> {
   #parse(bytes: Uint8Array): T | undefined {
     if (bytes.length === 0) return undefined;
     try {
-      return this.#kind.parse(parseStrictly(decoder.decode(bytes)));
+      return this.kind.parse(parseStrictly(decoder.decode(bytes)));
     } catch {
       // A crash tore this line; what it would have said counts as never said.
       return undefined;
@@ -217,7 +214,7 @@ export class LineTable<T> {
   }
 
   #readTable(info: Deno.FileInfo): Table | undefined {
-    const bytes = readIfThere(this.#tablePath, MAX_TABLE_BYTES);
+    const bytes = readIfThere(this.tablePath, MAX_TABLE_BYTES);
     if (
       bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER ||
       !bytes.subarray(0, DIGEST_BYTES).every(same(digestOf(bytes)))
@@ -225,21 +222,21 @@ export class LineTable<T> {
       return undefined;
     }
     const [format, order, size, count, keys, dev, ino] = new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER);
-    const fits = format === FORMAT && order === byteOrder() && keys === this.#keys && size! <= info.size &&
+    const fits = format === FORMAT && order === byteOrder() && keys === this.keys && size! <= info.size &&
       dev === (info.dev ?? 0) && ino === (info.ino ?? 0);
     if (!fits) return undefined;
-    return layOut(bytes.buffer, size!, count!, this.#keys);
+    return layOut(bytes.buffer, size!, count!, this.keys);
   }
 
   #writeTable(info: Deno.FileInfo, found: readonly Found<T>[], end: number): void {
-    if (statIfThere(dirname(this.#tablePath)) === undefined) return;
+    if (statIfThere(dirname(this.tablePath)) === undefined) return;
     const old = this.#table;
     const known = this.size;
     const count = known + found.length;
-    const bytes = new Uint8Array(DIGEST_BYTES + 8 * HEADER + count * (20 + 12 * this.#keys));
-    const header = [FORMAT, byteOrder(), end, count, this.#keys, info.dev ?? 0, info.ino ?? 0];
+    const bytes = new Uint8Array(DIGEST_BYTES + 8 * HEADER + count * (20 + 12 * this.keys));
+    const header = [FORMAT, byteOrder(), end, count, this.keys, info.dev ?? 0, info.ino ?? 0];
     new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER).set(header);
-    const table = layOut(bytes.buffer, end, count, this.#keys);
+    const table = layOut(bytes.buffer, end, count, this.keys);
     if (old !== undefined) {
       table.offsets.set(old.offsets);
       table.lengths.set(old.lengths);
@@ -254,13 +251,13 @@ export class LineTable<T> {
       const all = new Float64Array(count);
       const before = old?.byKey[which];
       before?.lines.forEach((line, index) => all[line] = before.hashes[index]!);
-      found.forEach(({ line }, index) => all[known + index] = hashText(this.#kind.keysOf(line)[which]!));
+      found.forEach(({ line }, index) => all[known + index] = hashText(this.kind.keysOf(line)[which]!));
       const order = Uint32Array.from(all, (_, index) => index).sort((a, b) => all[a]! - all[b]! || a - b);
       lines.set(order);
       order.forEach((line, index) => hashes[index] = all[line]!);
     });
     bytes.set(digestOf(bytes));
-    ignoreTrouble(() => writeAtomically(this.#tablePath, bytes));
+    ignoreTrouble(() => writeAtomically(this.tablePath, bytes));
   }
 }
 

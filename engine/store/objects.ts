@@ -23,17 +23,12 @@ const READ_ONLY = 0o444;
  * served. It is hashed again when its facts have changed, and by `verify`.
  */
 export class ObjectStore {
-  readonly #root: string;
-  readonly #digests: DigestCache;
   readonly #folders = new FolderMaker();
 
-  constructor(root: string, digests: DigestCache) {
-    this.#root = root;
-    this.#digests = digests;
-  }
+  constructor(private readonly root: string, private readonly digests: DigestCache) {}
 
   pathOf(sha256: string): string {
-    return join(this.#root, sha256.slice(0, 2), sha256);
+    return join(this.root, sha256.slice(0, 2), sha256);
   }
 
   /** A quick look: is there a file of the right size. @param known whether a result names the file */
@@ -48,7 +43,7 @@ export class ObjectStore {
    * that may not be read does not.
    */
   verify(entry: FileEntry): boolean {
-    return this.has(entry) && this.#digests.holds(this.pathOf(entry.sha256), entry.sha256);
+    return this.has(entry) && this.digests.holds(this.pathOf(entry.sha256), entry.sha256);
   }
 
   /**

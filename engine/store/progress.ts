@@ -44,12 +44,17 @@ function isWhole(folder: string, manifest: ProgressManifest): boolean {
   });
 }
 
+/** States that look whole, newest first. */
+function* wholeStates(folder: string, limit: number): Generator<ProgressManifest, undefined> {
+  for (const step of savedSteps(folder).filter((one) => one <= limit).slice(0, LOOKED_AT)) {
+    const manifest = readManifest(folder, step);
+    if (manifest !== undefined && isWhole(folder, manifest)) yield manifest;
+  }
+}
+
 /** The newest step at or below `limit` whose state looks whole; for planning, which does not hash. */
 export function newestSavedStep(folder: string, limit: number): number | undefined {
-  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).find((step) => {
-    const manifest = readManifest(folder, step);
-    return manifest !== undefined && isWhole(folder, manifest);
-  });
+  return wholeStates(folder, limit).next().value?.step;
 }
 
 /** The states that are there, each with what tells it from one of the same step that is saved later. */
@@ -82,20 +87,14 @@ export interface SavedFacts {
 
 /** The whole states of a stage that a run may continue from, newest first. */
 export function listSaved(folder: string, limit: number): SavedFacts[] {
-  return savedSteps(folder).filter((step) => step <= limit).slice(0, LOOKED_AT).flatMap((step) => {
-    const manifest = readManifest(folder, step);
-    if (manifest === undefined || !isWhole(folder, manifest)) return [];
-    const sizeBytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
-    return [{ step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined }];
+  return Array.from(wholeStates(folder, limit), ({ step, files }) => {
+    const sizeBytes = files.reduce((sum, { size }) => sum + size, 0);
+    return { step, sizeBytes, savedAt: statIfThere(join(folder, `step-${step}`, MANIFEST))?.mtime ?? undefined };
   });
 }
 
 /** Saved states of one stage, written by the worker and read by the next one. */
 export class ProgressStore implements StageProgress {
-  readonly #folder: string;
-  readonly #limit: number;
-  readonly #onSave: (step: number) => void;
-  readonly #onDamage: (step: number) => void;
   /** The stage began now, before any save. */
   #savedAt = performance.now();
 
@@ -104,28 +103,24 @@ export class ProgressStore implements StageProgress {
    * @param onDamage told of each state that is passed over because it does not hold what was saved
    */
   constructor(
-    folder: string,
-    limit: number,
-    onSave: (step: number) => void = () => {},
-    onDamage: (step: number) => void = () => {},
+    private readonly folder: string,
+    private readonly limit: number,
+    private readonly onSave: (step: number) => void = () => {},
+    private readonly onDamage: (step: number) => void = () => {},
   ) {
     openRoot(folder);
-    this.#folder = folder;
-    this.#limit = limit;
-    this.#onSave = onSave;
-    this.#onDamage = onDamage;
   }
 
   latest(): Promise<SavedState | undefined> {
-    for (const step of savedSteps(this.#folder)) {
-      if (step > this.#limit) continue;
-      const manifest = readManifest(this.#folder, step);
-      const home = join(this.#folder, `step-${step}`);
+    for (const step of savedSteps(this.folder)) {
+      if (step > this.limit) continue;
+      const manifest = readManifest(this.folder, step);
+      const home = join(this.folder, `step-${step}`);
       // A state with one flipped bit would poison everything after it, so it is hashed before it is used.
-      const good = manifest !== undefined && isWhole(this.#folder, manifest) &&
+      const good = manifest !== undefined && isWhole(this.folder, manifest) &&
         manifest.files.every((file) => holds(inside(home, file.path), file.sha256));
       if (!good) {
-        this.#onDamage(step);
+        this.onDamage(step);
         continue;
       }
       return Promise.resolve({ step, read: (name) => Deno.readFile(inside(home, relativePathSchema.parse(name))) });
@@ -137,8 +132,8 @@ export class ProgressStore implements StageProgress {
     if (Object.hasOwn(files, MANIFEST)) {
       throw new RangeError(`Cannot save a file named ${MANIFEST}: it is the state's own`);
     }
-    const target = join(this.#folder, `step-${step}`);
-    const temporary = join(this.#folder, `tmp-${step}-${Deno.pid}`);
+    const target = join(this.folder, `step-${step}`);
+    const temporary = join(this.folder, `tmp-${step}-${Deno.pid}`);
     removeTree(temporary);
     makeFolder(temporary);
     try {
@@ -163,7 +158,7 @@ export class ProgressStore implements StageProgress {
     this.#prune();
     // From the end of a save, so that slow saves leave time for work between them.
     this.#savedAt = performance.now();
-    this.#onSave(step);
+    this.onSave(step);
     return Promise.resolve();
   }
 
@@ -176,10 +171,10 @@ export class ProgressStore implements StageProgress {
    * longer run and are left to it. Temporary folders are those of killed workers, since the lock admits one at a time.
    */
   #prune(): void {
-    const own = savedSteps(this.#folder).filter((step) => step <= this.#limit);
-    for (const step of own.slice(KEPT)) removeTree(join(this.#folder, `step-${step}`));
-    for (const entry of entriesOf(this.#folder)) {
-      if (entry.name.startsWith("tmp-")) removeTree(join(this.#folder, entry.name));
+    const own = savedSteps(this.folder).filter((step) => step <= this.limit);
+    for (const step of own.slice(KEPT)) removeTree(join(this.folder, `step-${step}`));
+    for (const entry of entriesOf(this.folder)) {
+      if (entry.name.startsWith("tmp-")) removeTree(join(this.folder, entry.name));
     }
   }
 }

@@ -26,9 +26,6 @@ const INDEX_LINES: LineKind<IndexLine> = {
  * further recipe that led to it, only saves opening thousands of manifests; it is rebuilt from them when it is gone.
  */
 export class ResultStore {
-  readonly #root: string;
-  readonly #indexPath: string;
-  readonly #tablePath: string;
   readonly #folders = new FolderMaker();
   /** Manifests that were there when their folder was listed, and how often others of the folder were asked for. */
   readonly #listed = new Map<string, Set<string>>();
@@ -41,14 +38,14 @@ export class ResultStore {
   readonly #unlisted = new Set<string>();
 
   /** @param tablePath where the places of the index's lines are kept; losing it costs time */
-  constructor(root: string, indexPath: string, tablePath: string = `${indexPath}.table`) {
-    this.#root = root;
-    this.#indexPath = indexPath;
-    this.#tablePath = tablePath;
-  }
+  constructor(
+    private readonly root: string,
+    private readonly indexPath: string,
+    private readonly tablePath: string = `${indexPath}.table`,
+  ) {}
 
   manifestPath(resolvedKey: string): string {
-    return join(this.#root, resolvedKey.slice(0, 2), `${resolvedKey}.json`);
+    return join(this.root, resolvedKey.slice(0, 2), `${resolvedKey}.json`);
   }
 
   /** The result of a resolved key, also if another process published it after this one started. */
@@ -145,7 +142,7 @@ export class ResultStore {
   recall(resolvedKey: string): ResultManifest | undefined {
     const manifest = this.#read(resolvedKey);
     // An index that is gone remembers nothing, and looking must not write a new one.
-    if (manifest !== undefined || !isThere(this.#indexPath)) return manifest;
+    if (manifest !== undefined || !isThere(this.indexPath)) return manifest;
     return this.byResolved(resolvedKey);
   }
 
@@ -162,16 +159,16 @@ export class ResultStore {
     if (known !== undefined && sameOutputs(known, manifest)) return;
     // The index is a hint; a full disk must not turn a published result into a failure.
     ignoreTrouble(() => {
-      const bytes = appendLine(this.#indexPath, JSON.stringify({ recipeKey, manifest }));
-      this.#state = grown(this.#state, factsAt(this.#indexPath), bytes);
+      const bytes = appendLine(this.indexPath, JSON.stringify({ recipeKey, manifest }));
+      this.#state = grown(this.#state, factsAt(this.indexPath), bytes);
     });
   }
 
   #load(): LineTable<IndexLine> {
     if (this.#index === undefined) {
-      if (statIfThere(this.#indexPath) === undefined) this.#rebuild(this.#list());
-      this.#state = factsAt(this.#indexPath);
-      this.#index = new LineTable(this.#indexPath, this.#tablePath, 4, INDEX_LINES);
+      if (statIfThere(this.indexPath) === undefined) this.#rebuild(this.#list());
+      this.#state = factsAt(this.indexPath);
+      this.#index = new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
     }
     return this.#index;
   }
@@ -208,11 +205,11 @@ export class ResultStore {
   }
 
   *#list(): Generator<string> {
-    for (const folder of entriesOf(this.#root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
+    for (const folder of entriesOf(this.root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
   }
 
   *#listShard(shard: string): Generator<string> {
-    for (const { name } of entriesOf(join(this.#root, shard))) {
+    for (const { name } of entriesOf(join(this.root, shard))) {
       if (name.endsWith(".json")) yield name.slice(0, -".json".length);
     }
   }
@@ -224,7 +221,7 @@ export class ResultStore {
       if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
     }
     // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
-    if (lines.length > 0) writeAtomically(this.#indexPath, lines.join(""));
+    if (lines.length > 0) writeAtomically(this.indexPath, lines.join(""));
   }
 }
 

@@ -31,14 +31,10 @@ export function pidOfRun(runId: string): number {
  * costs the record and not the run.
  */
 export class RunStore {
-  readonly #root: string;
-
-  constructor(root: string) {
-    this.#root = root;
-  }
+  constructor(private readonly root: string) {}
 
   folderOf(runId: string): string {
-    return join(this.#root, runId);
+    return join(this.root, runId);
   }
 
   logPath(runId: string, stage: string): string {
@@ -126,7 +122,7 @@ export class RunStore {
 
   /** Names of the folders of runs, newest first, whether their records can be read or not. */
   ids(): string[] {
-    const folders = entriesOf(this.#root).filter((entry) => entry.isDirectory);
+    const folders = entriesOf(this.root).filter((entry) => entry.isDirectory);
     return folders.map((entry) => entry.name).sort().reverse();
   }
 

@@ -1,8 +1,8 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { type Difference, differenceSchema, type Timing, timingSchema } from "../../schemas/records.ts";
 import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { DigestCache } from "./digest_cache.ts";
-import { DifferenceStore } from "./differences.ts";
 import { StoreGuards } from "./guards.ts";
 import { removeQuietly } from "./files.ts";
 import { entriesOf, statIfThere } from "./reading.ts";
@@ -11,11 +11,11 @@ import { makeDurableFolder } from "./folders.ts";
 import { isRunning } from "./is_running.ts";
 import { takeBack } from "./lent.ts";
 import { ObjectStore } from "./objects.ts";
+import { RecordLog } from "./record_log.ts";
 import { ResultStore } from "./results.ts";
 import { assertInside, openRoot } from "./roots.ts";
 import { RunStore } from "./runs.ts";
 import { TagStore } from "./tags.ts";
-import { TimingStore } from "./timings.ts";
 import { ViewStore } from "./views.ts";
 
 /** Where things lie, for those who clean up. */
@@ -42,9 +42,11 @@ export interface Store {
   readonly objects: ObjectStore;
   readonly results: ResultStore;
   readonly runs: RunStore;
-  readonly timings: TimingStore;
+  /** How long stages took on this machine. Losing it only loses forecasts. */
+  readonly timings: RecordLog<Timing>;
   readonly tags: TagStore;
-  readonly differences: DifferenceStore;
+  /** Keys that gave two results: a stage that is not deterministic, or devices that round differently. */
+  readonly differences: RecordLog<Difference>;
   readonly guards: StoreGuards;
   readonly paths: StorePaths;
   readonly progressRoot: string;
@@ -93,9 +95,9 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     paths,
     results: new ResultStore(paths.results, paths.index, join(paths.cache, "index.table")),
     runs: new RunStore(join(root, "runs")),
-    timings: new TimingStore(paths.timings),
+    timings: new RecordLog(paths.timings, timingSchema),
     tags: new TagStore(join(root, "tags")),
-    differences: new DifferenceStore(paths.differences),
+    differences: new RecordLog(paths.differences, differenceSchema),
     guards: new StoreGuards(paths.locks),
     progressRoot: join(root, "progress"),
     temporaryRoot: join(root, "tmp"),

@@ -9,18 +9,14 @@ export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Names that users give to sets of results. What is named is kept. */
 export class TagStore {
-  readonly #root: string;
-
-  constructor(root: string) {
-    this.#root = root;
-  }
+  constructor(private readonly root: string) {}
 
   read(name: string): TagRecord | undefined {
     return TAG_NAME.test(name) ? readRecord(this.#pathOf(name), tagRecordSchema) : undefined;
   }
 
   write(name: string, record: TagRecord): void {
-    makeFolder(this.#root);
+    makeFolder(this.root);
     const path = this.#pathOf(name);
     writeAtomically(path, recordText(path, tagRecordSchema, record));
   }
@@ -31,11 +27,11 @@ export class TagStore {
 
   /** Names in code-unit order, also of tags that cannot be read. */
   names(): string[] {
-    const names = entriesOf(this.#root).flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+    const names = entriesOf(this.root).flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
     return names.filter((name) => TAG_NAME.test(name)).sort();
   }
 
   #pathOf(name: string): string {
-    return join(this.#root, `${name}.json`);
+    return join(this.root, `${name}.json`);
   }
 }

@@ -47,12 +47,7 @@ const VIEW_LINES: LineKind<ViewRecord> = {
  * derived: losing it costs a copy. What the user changed or added in it is moved aside, never overwritten.
  */
 export class ViewStore {
-  readonly #folder: string;
-  readonly #recordPath: string;
-  readonly #objects: ObjectStore;
-  readonly #digests: DigestCache;
   readonly #made = new Set<string>();
-  readonly #tablePath: string;
   #records: LineTable<ViewRecord> | undefined;
   /** Bytes of the record file that `#records` knows of. */
   #size = 0;
@@ -60,24 +55,18 @@ export class ViewStore {
 
   /** @param places of the record, and of the table of where its lines are; losing the table costs time */
   constructor(
-    folder: string,
-    places: { readonly records: string; readonly table: string },
-    { objects, digests }: ViewSources,
-  ) {
-    this.#folder = folder;
-    this.#recordPath = places.records;
-    this.#tablePath = places.table;
-    this.#objects = objects;
-    this.#digests = digests;
-  }
+    private readonly folder: string,
+    private readonly places: { readonly records: string; readonly table: string },
+    private readonly sources: ViewSources,
+  ) {}
 
   folderOf(stage: string): string {
-    return join(this.#folder, stage);
+    return join(this.folder, stage);
   }
 
   /** Read the records again if another process has added to them. */
   refresh(): void {
-    if ((statIfThere(this.#recordPath)?.size ?? 0) !== this.#size) this.#records = undefined;
+    if ((statIfThere(this.places.records)?.size ?? 0) !== this.#size) this.#records = undefined;
   }
 
   /** The resolved key of the result that the stage showed last. */
@@ -88,7 +77,7 @@ export class ViewStore {
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
     this.#load();
-    const now = factsAt(this.#recordPath);
+    const now = factsAt(this.places.records);
     return now && { ...now, size: this.#size };
   }
 
@@ -102,16 +91,16 @@ export class ViewStore {
    * after a kill.
    */
   write(name: string, content: string): string {
-    const path = inside(this.#folder, name);
-    makeFolder(this.#folder);
-    writeAtomically(path, content, join(this.#folder, `.new-${name}-${Deno.pid}`));
+    const path = inside(this.folder, name);
+    makeFolder(this.folder);
+    writeAtomically(path, content, join(this.folder, `.new-${name}-${Deno.pid}`));
     return path;
   }
 
   /** Such a file that was written after the last of the stages was shown. */
   upToDate(name: string): string | undefined {
-    const path = inside(this.#folder, name);
-    const [file, shown] = [statIfThere(path), statIfThere(this.#recordPath)];
+    const path = inside(this.folder, name);
+    const [file, shown] = [statIfThere(path), statIfThere(this.places.records)];
     return file?.isFile && file.mtime! >= (shown?.mtime ?? file.mtime!) ? path : undefined;
   }
 
@@ -122,7 +111,7 @@ export class ViewStore {
 
   /** Stages that are shown here and are none of these. */
   strangers(stages: ReadonlyMap<string, unknown>, folder = ""): string[] {
-    const folders = entriesOf(join(this.#folder, folder)).filter(({ isDirectory }) => isDirectory);
+    const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
       if (this.#last(id) !== undefined && !isParent) return [id];
@@ -166,13 +155,13 @@ export class ViewStore {
    */
   install(stage: string, manifest: ResultManifest): string | undefined {
     // Two runs of one pipeline may show two results of one stage; each must know what the other did.
-    using _lock = lockNow(`${this.#recordPath}.lock`);
+    using _lock = lockNow(`${this.places.records}.lock`);
     this.refresh();
     const home = this.folderOf(stage);
     this.#ensure(dirname(home));
     this.#sweep();
-    const fresh = join(this.#folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
-    const old = join(this.#folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
+    const fresh = join(this.folder, `.new-${fileNameOf(stage)}-${Deno.pid}`);
+    const old = join(this.folder, `.old-${fileNameOf(stage)}-${Deno.pid}`);
     const left = new Set([fresh]);
     try {
       const files = this.#write(fresh, manifest);
@@ -197,11 +186,11 @@ export class ViewStore {
   #sweep(): void {
     if (this.#swept) return;
     this.#swept = true;
-    for (const { name } of entriesOf(this.#folder)) {
+    for (const { name } of entriesOf(this.folder)) {
       const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
       // Nothing of this process is there yet, so what has its number is a killed one's.
       if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
-        removeQuietly(join(this.#folder, name));
+        removeQuietly(join(this.folder, name));
       }
     }
   }
@@ -217,7 +206,7 @@ export class ViewStore {
         if (isThere(target)) {
           throw new Misplaced(`Cannot write ${target}: another file of the result has its name here`);
         }
-        copyFile(this.#objects.pathOf(file.sha256), target);
+        copyFile(this.sources.objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
         const { size, mtimeMs, ctimeMs } = factsOf(Deno.lstatSync(target));
         files.push({ path, size, mtimeMs, ctimeMs, sha256: file.sha256 });
@@ -287,13 +276,13 @@ export class ViewStore {
     if (!info.isFile || info.size !== file.size) return false;
     const { mtimeMs, ctimeMs } = factsOf(info);
     if (mtimeMs === file.mtimeMs && ctimeMs === file.ctimeMs && mtimeMs > machineStartMs()) return true;
-    return this.#digests.holds(path, file.sha256);
+    return this.sources.digests.holds(path, file.sha256);
   }
 
   /** Whether this is what a power cut left of a file that was being shown: its beginning, then zeros. No edit is in it. */
   #isTornCopy(path: string, info: Deno.FileInfo, file: ShownFile): boolean {
     if (!info.isFile || info.size > file.size || factsOf(info).mtimeMs > machineStartMs()) return false;
-    const object = this.#objects.pathOf(file.sha256);
+    const object = this.sources.objects.pathOf(file.sha256);
     if (statIfThere(object) === undefined) return false;
     const [bytes, whole] = [Deno.readFileSync(path), Deno.readFileSync(object)];
     const same = bytes.findIndex((byte, index) => byte !== whole[index]);
@@ -308,9 +297,9 @@ export class ViewStore {
 
   #record(record: ViewRecord): void {
     this.#load().add(record);
-    this.#ensure(dirname(this.#recordPath));
-    appendLine(this.#recordPath, JSON.stringify(record));
-    this.#size = statIfThere(this.#recordPath)?.size ?? 0;
+    this.#ensure(dirname(this.places.records));
+    appendLine(this.places.records, JSON.stringify(record));
+    this.#size = statIfThere(this.places.records)?.size ?? 0;
   }
 
   #last(stage: string): ViewRecord | undefined {
@@ -319,8 +308,8 @@ export class ViewStore {
 
   #load(): LineTable<ViewRecord> {
     if (this.#records === undefined) {
-      this.#size = statIfThere(this.#recordPath)?.size ?? 0;
-      this.#records = new LineTable(this.#recordPath, this.#tablePath, 1, VIEW_LINES);
+      this.#size = statIfThere(this.places.records)?.size ?? 0;
+      this.#records = new LineTable(this.places.records, this.places.table, 1, VIEW_LINES);
     }
     return this.#records;
   }

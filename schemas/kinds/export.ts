@@ -8,5 +8,3 @@ export const exportParams = z.strictObject({
   ),
   weights: weightsParam(),
 });
-
-export type ExportParams = z.output<typeof exportParams>;

@@ -8,5 +8,3 @@ export const importParams = z.strictObject({
   ),
   path: externalFile(z.string().min(1).describe("The folder. In the key by content")),
 });
-
-export type ImportParams = z.output<typeof importParams>;

@@ -7,5 +7,3 @@ export const selectParams = z.strictObject({
   goal: z.enum(["lowest", "highest"]).default("lowest").describe("Which value is the best"),
   keep: positiveInt(100).default(1).describe("How many are kept, as outputs best1, best2 and so on"),
 });
-
-export type SelectParams = z.output<typeof selectParams>;

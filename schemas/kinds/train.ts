@@ -101,5 +101,4 @@ export const trainParams = z.strictObject({
   ...longRunningParams(),
 });
 
-export type ModelParams = z.output<typeof modelParams>;
 export type TrainParams = z.output<typeof trainParams>;

@@ -28,11 +28,10 @@ export const evaluateKind = defineKind({
     const images = readImageFacts(inputs.images);
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     const problems = checkEvaluation(params, { images, checkpoint });
-    const forwardGflop = checkpoint?.forwardGflop;
-    if (images?.count === undefined || forwardGflop === undefined) return { problems };
+    if (images?.count === undefined) return { problems };
     const evaluations = 1 + (params.bound?.timesteps ?? 0);
     const count = Math.min(images.count, params.limit ?? images.count);
-    const work = unetWork({ ...checkpoint!, forwardGflop }, count * evaluations, Math.min(params.batchSize, count));
-    return { problems, ...work };
+    const batch = Math.min(params.batchSize, count);
+    return { problems, ...unetWork(checkpoint?.network, count * evaluations, batch) };
   },
 });

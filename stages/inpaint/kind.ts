@@ -26,11 +26,11 @@ export const inpaintKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const problems = checkInpainting(params, { checkpoint, images });
     if (checkpoint === undefined) return { problems };
-    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const { height, width, channels, timesteps, network } = checkpoint;
     const { count, repeats } = params;
     const facts = { samples: { count, height, width, channels, classes: null } };
-    if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
+    if (timesteps === undefined) return { problems, facts };
     const passes = count * repeats * evaluationsOf(params.sampler, timesteps);
-    return { problems, facts, ...unetWork({ ...checkpoint, forwardGflop }, passes, params.batchSize) };
+    return { problems, facts, ...unetWork(network, passes, params.batchSize) };
   },
 });

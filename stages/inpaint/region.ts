@@ -1,13 +1,8 @@
 import type { InpaintParams } from "../../schemas/kinds/inpaint.ts";
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
+import type { ImageSize } from "../shared/facts.ts";
 
 /** For each number of an image whether it is kept, [H, W, C] row-major: 1, or 0 where it is painted anew. */
-export function keptPixels(region: InpaintParams["region"], { height, width, channels }: Size): Uint8Array {
+export function keptPixels(region: InpaintParams["region"], { height, width, channels }: ImageSize): Uint8Array {
   const [middleY, middleX] = [height / 2, width / 2];
   const painted: Record<InpaintParams["region"], (y: number, x: number) => boolean> = {
     center: (y, x) => Math.abs(y - middleY) < height / 4 && Math.abs(x - middleX) < width / 4,

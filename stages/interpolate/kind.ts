@@ -26,12 +26,12 @@ export const interpolateKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const problems = checkInterpolation(params, { checkpoint, images });
     if (checkpoint === undefined) return { problems };
-    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const { height, width, channels, timesteps, network } = checkpoint;
     const count = params.pairs * params.points;
     const facts = { samples: { count, height, width, channels, classes: null } };
-    if (timesteps === undefined || forwardGflop === undefined) return { problems, facts };
+    if (timesteps === undefined) return { problems, facts };
     const share = Math.min(1, (params.timestep + 1) / timesteps);
     const steps = evaluationsOf(params.sampler, timesteps) * share;
-    return { problems, facts, ...unetWork({ ...checkpoint, forwardGflop }, count * steps, params.batchSize) };
+    return { problems, facts, ...unetWork(network, count * steps, params.batchSize) };
   },
 });

@@ -1,6 +1,7 @@
 import { imageGrid } from "../../formats/image_grid.ts";
 import { encodePng } from "../../formats/png.ts";
 import type { SampleParams } from "../../schemas/kinds/sample.ts";
+import type { ImageSize } from "../shared/facts.ts";
 import { canBePng } from "../shared/images.ts";
 import { unitToBytes } from "../shared/pixel_values.ts";
 
@@ -35,7 +36,7 @@ export function startFilm({ images, frames }: FilmParams, walk: { steps: number;
 export function filmPictures(
   film: Uint8Array,
   { images, frames }: FilmParams,
-  { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
+  { height, width, channels }: ImageSize,
 ): Record<string, Uint8Array> {
   if (!canBePng(channels)) return {};
   const pixels = height * width * channels;

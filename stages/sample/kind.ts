@@ -26,7 +26,7 @@ export const sampleKind = defineKind({
     const { count, sampler, batchSize, guidance } = params;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
-    const { height, width, channels, timesteps, forwardGflop } = checkpoint;
+    const { height, width, channels, timesteps, network } = checkpoint;
     const classes = params.labels === "none" ? null : checkpoint.classes;
     const asked = guidance === 1 ? 1 : 2;
     const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
@@ -35,9 +35,7 @@ export const sampleKind = defineKind({
     return {
       problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
       facts: { samples: { count, height, width, channels, ...(classes === undefined ? {} : { classes }) } },
-      ...(steps === undefined || forwardGflop === undefined
-        ? {}
-        : unetWork({ ...checkpoint, forwardGflop }, asked * drawn * steps, batchSize)),
+      ...unetWork(network, steps && asked * drawn * steps, batchSize),
     };
   },
 });

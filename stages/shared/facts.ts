@@ -9,16 +9,17 @@ import type { Facts } from "../contract.ts";
  */
 const size = z.int().min(1);
 
-const imageFactsSchema = z.object({
-  /** Absent where only the run finds out, as with a folder of images. */
-  count: size.optional(),
+const contents = {
   height: size,
   width: size,
   channels: size,
-  /** Labels that they have; null where they have none, absent where only the run finds out. */
+  /** Labels that images have or a network is told; null for none, absent where only the run finds out. */
   classes: size.nullish(),
   classNames: z.array(z.string()).readonly().optional(),
-});
+};
+
+/** `count` is absent where only the run finds out, as with a folder of images. */
+const imageFactsSchema = z.object({ ...contents, count: size.optional() });
 
 const scheduleFactsSchema = z.object({
   timesteps: size,
@@ -28,21 +29,12 @@ const scheduleFactsSchema = z.object({
 });
 
 const checkpointFactsSchema = z.object({
-  height: size,
-  width: size,
-  channels: size,
+  ...contents,
   timesteps: size.optional(),
-  /** Labels that the network is told; null where it is told none, absent where only the run finds out. */
-  classes: size.nullish(),
-  classNames: z.array(z.string()).readonly().optional(),
   /** Whether the network also gives the variance of the reverse step. */
   learnedVariance: z.boolean().default(false),
-  /** Arithmetic of one forward pass for one image. */
-  forwardGflop: z.number().optional(),
   network: z.custom<UnetConfig>().optional(),
   objective: z.custom<Objective>().optional(),
-  /** Channels within the network, on average over its levels. */
-  meanChannels: z.number().optional(),
 });
 
 export type ImageFacts = z.output<typeof imageFactsSchema>;
@@ -61,7 +53,9 @@ export function readCheckpointFacts(facts: Facts | undefined): CheckpointFacts |
   return checkpointFactsSchema.safeParse(facts).data;
 }
 
+export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
+
 /** Height, width and channels as people write them, e.g. `28x28x1`. */
-export function sizeText(images: { readonly height: number; readonly width: number; readonly channels: number }) {
+export function sizeText(images: ImageSize) {
   return `${images.height}x${images.width}x${images.channels}`;
 }

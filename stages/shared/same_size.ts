@@ -1,17 +1,11 @@
 import type { CheckProblem } from "../contract.ts";
-import { sizeText } from "./facts.ts";
-
-interface Size {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
+import { type ImageSize, sizeText } from "./facts.ts";
 
 /** A problem with input `port` if its images are not of the size of what `other` names; what is not known is not checked. */
 export function checkSameSize(
   port: string,
-  images: Size | undefined,
-  other: { readonly name: string; readonly size: Size | undefined },
+  images: ImageSize | undefined,
+  other: { readonly name: string; readonly size: ImageSize | undefined },
 ): CheckProblem[] {
   if (images === undefined || other.size === undefined) return [];
   const [got, wanted] = [sizeText(images), sizeText(other.size)];

@@ -1,6 +1,5 @@
 import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
 import type { CheckResult } from "../contract.ts";
-import type { CheckpointFacts } from "./facts.ts";
 import { type BlockPlan, planUnet } from "../../diffusion/unet/plan.ts";
 
 /** A training step does the forward pass and about twice as much again for the gradients of weights and activations. */
@@ -34,34 +33,31 @@ export function forwardGflop(config: UnetConfig): number {
   return 2 * products / 1e9;
 }
 
-/** Facts of a network that forecasts go by. @param config must have no problems */
-export function workFacts(config: UnetConfig): { readonly forwardGflop: number; readonly meanChannels: number } {
-  const { channels, multipliers } = config;
-  const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
-  return { forwardGflop: forwardGflop(config), meanChannels };
-}
-
 /** Of one step of a probe: about a second on two cores. */
 const PROBE_STEP_GFLOP = 100;
 const MOST_PROBE_IMAGES = 128;
 
 /**
  * What forecasts go by of so many forward passes, by batches of so many images. The pace of a network goes with its
- * channels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two cores, hence the square; with the rest it changes little.
+ * channels, on average over its levels, from 2.3 GFLOP/s at 16 to 18.5 at 64 on two cores, hence the square; with the
+ * rest it changes little.
+ *
+ * @param network must have no problems; nothing is known where it or the number of passes is not
  */
 export function unetWork(
-  { forwardGflop, network, meanChannels = 0, height }:
-    & Pick<CheckpointFacts, "network" | "meanChannels" | "height">
-    & { readonly forwardGflop: number },
-  passes: number,
+  network: UnetConfig | undefined,
+  passes: number | undefined,
   batch: number,
 ): Pick<CheckResult, "workGflop" | "workShape" | "probe"> {
-  const work = { workGflop: passes * forwardGflop, workShape: [meanChannels ** 2, height, batch] };
-  if (network === undefined) return work;
-  const perImage = TRAIN_WORK_FACTOR * forwardGflop;
+  if (network === undefined || passes === undefined) return {};
+  const { channels, multipliers, imageSize } = network;
+  const meanChannels = channels * multipliers.reduce((sum, one) => sum + one, 0) / multipliers.length;
+  const perPass = forwardGflop(network);
+  const perImage = TRAIN_WORK_FACTOR * perPass;
   const images = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
   const entry = import.meta.resolve("../train/probe.ts");
-  return { ...work, probe: { entry, params: { network, images }, stepGflop: images * perImage } };
+  const probe = { entry, params: { network, images }, stepGflop: images * perImage };
+  return { workGflop: passes * perPass, workShape: [meanChannels ** 2, imageSize, batch], probe };
 }
 
 function blockProducts(block: BlockPlan, { resolution, timeWidth }: { resolution: number; timeWidth: number }): number {

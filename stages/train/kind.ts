@@ -4,7 +4,7 @@ import { checkPrediction } from "../shared/check_prediction.ts";
 import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
 import { isError } from "../shared/failed.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { TRAIN_WORK_FACTOR, unetWork, workFacts } from "../shared/unet_work.ts";
+import { TRAIN_WORK_FACTOR, unetWork } from "../shared/unet_work.ts";
 import { checkLabels, checkLoss, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
 
 export const trainKind = defineKind({
@@ -47,11 +47,10 @@ export const trainKind = defineKind({
     // Without a network that can be built there is no arithmetic to count.
     if (problems.some(isError)) return { problems, facts: { checkpoint: known } };
     const network = unetConfigFor(params, images);
-    const work = workFacts(network);
     return {
       problems,
-      facts: { checkpoint: { ...known, ...work, network, objective: params.objective } },
-      ...unetWork({ ...work, height, network }, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
+      facts: { checkpoint: { ...known, network, objective: params.objective } },
+      ...unetWork(network, TRAIN_WORK_FACTOR * params.batchSize * params.steps, params.batchSize),
     };
   },
 });

@@ -5,7 +5,7 @@ import type { TrainParams } from "../../schemas/kinds/train.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import { isLogged, logLine, lossByBucket } from "./train_log.ts";
+import { isLogged, logLine, lossByBucket, type TrainLogEntry } from "./train_log.ts";
 import type { TrainStepper } from "./stepper.ts";
 import type { TrainState } from "./train_state.ts";
 
@@ -15,11 +15,7 @@ export type StepParams = Pick<
 >;
 
 /** What one step gave. */
-export interface StepResult {
-  /** Updates done, this one included. */
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
+export interface StepResult extends Pick<TrainLogEntry, "step" | "loss" | "gradNorm"> {
   /** The state after this step; ask before the next one is asked for. */
   state(): Promise<TrainState>;
 }
