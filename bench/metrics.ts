@@ -5,7 +5,6 @@
  */
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
-import { formatTable } from "../cli/format/table.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
 import { StreamingStatistics } from "../metrics/statistics.ts";
@@ -14,7 +13,9 @@ import { inceptionExtractor } from "../stages/features/extractors.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
-import { TextLineStream } from "./support/lines.ts";
+import { type Contender, startContender } from "./support/contender.ts";
+import { printTable } from "./support/markdown.ts";
+import { median } from "./support/measure.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
@@ -34,49 +35,21 @@ function features(seed: number, count: number, dimension: number): Float32Array<
   return data;
 }
 
-interface Peer {
-  ask(request: Record<string, unknown>): Promise<{ seconds: number; value: number }>;
-  stop(): Promise<void>;
-}
+type Peer = Contender<Record<string, unknown>, { readonly seconds: number; readonly value: number }>;
 
-/** bench/peers/metrics.py, or why it is not there. */
+/** bench/peers/metrics.py, once it has written its weights to the folder; undefined where it has not all libraries. */
 async function startPeer(folder: string): Promise<Peer | undefined> {
   const script = new URL("./peers/metrics.py", import.meta.url).pathname;
-  const env = { ...Deno.env.toObject() };
-  // Set for old libraries; they slow a current one down.
-  delete env["OPENBLAS_CORETYPE"];
-  delete env["OPENBLAS_L2_SIZE"];
+  let peer: Peer | undefined;
   try {
-    const child = new Deno.Command(values.python, {
-      args: [script, folder],
-      clearEnv: true,
-      env,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
-    const ready = await reader.read();
-    if (ready.value !== "ready") throw new Error("it has not all libraries");
-    return {
-      async ask(request) {
-        await writer.write(new TextEncoder().encode(`${JSON.stringify(request)}\n`));
-        return JSON.parse((await reader.read()).value!);
-      },
-      async stop() {
-        await writer.close();
-        await child.status;
-      },
-    };
+    peer = startContender({ name: "the libraries", command: values.python, args: [script, folder] });
+    await peer.ask({ measure: "weights" });
+    return peer;
   } catch (error) {
-    printLine(`skipped: the peer in ${values.python}: ${(error as Error).message}`);
+    printLine(`skipped: the peer in ${values.python}: ${(error as Error).message}; it needs all libraries`);
+    await peer?.stop();
     return undefined;
   }
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 interface Case {
@@ -221,8 +194,7 @@ try {
       }, peer),
     );
   }
-  const header = ["", "noiseline", "the library", "its time to ours", "relative difference"];
-  for (const line of formatTable([header, ...rows])) printLine(line);
+  printTable([["", "noiseline", "the library", "its time to ours", "relative difference"], ...rows]);
   printLine(
     `\nfloat64 products: ${gemm.toFixed(0)} GFLOP/s; statistics: ${rate.toFixed(0)} GFLOP/s (${
       (100 * rate / gemm).toFixed(0)

@@ -6,8 +6,8 @@
  */
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
-import { formatTable } from "../cli/format/table.ts";
 import type { ContenderCommand } from "./support/contender.ts";
+import { printTable } from "./support/markdown.ts";
 import { median } from "./support/measure.ts";
 import { ourContender, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
@@ -41,17 +41,14 @@ const CASES: Record<string, Case> = {
   },
 };
 
-function commands(): ContenderCommand[] {
-  const variants = [
-    { name: "PyTorch eager", settings: { layout: "contiguous", compile: false } },
-    { name: "PyTorch eager, channels last", settings: { layout: "channels_last", compile: false } },
-    ...(values.compile ? [{ name: "torch.compile", settings: { layout: "contiguous", compile: true } } as const] : []),
-  ] as const;
-  return [
-    ...values.devices.split(",").map((device) => ourContender(device, threads)),
-    ...variants.map(({ name, settings }) => torchContender(name, values.python, threads, settings)),
-  ];
-}
+const peer = (name: string, settings: ContenderCommand["settings"]) =>
+  torchContender(name, values.python, threads, settings);
+const commands = [
+  ...values.devices.split(",").map((device) => ourContender(device, threads)),
+  peer("PyTorch eager", { layout: "contiguous", compile: false }),
+  peer("PyTorch eager, channels last", { layout: "channels_last", compile: false }),
+  ...values.compile ? [peer("torch.compile", { layout: "contiguous", compile: true })] : [],
+];
 
 printLine(
   `${mode === "train" ? "training step" : "noise prediction"}, ${threads} threads, ${values.rounds} turns each`,
@@ -59,7 +56,7 @@ printLine(
 for (const name of values.cases.split(",")) {
   const found = CASES[name];
   if (found === undefined) throw new Error(`Case "${name}": got no such case, wanted ${Object.keys(CASES).join(", ")}`);
-  const measured = await raceSteps(commands(), { model: found.model, batch: found.batch, mode }, {
+  const measured = await raceSteps(commands, { model: found.model, batch: found.batch, mode }, {
     rounds: Number(values.rounds),
     onSkip: (name, why) => printLine(`skipped: ${name}: ${why}`),
   });
@@ -71,8 +68,7 @@ for (const name of values.cases.split(",")) {
     // Turn by turn, so that a slow spell is in both terms.
     each === ours ? "" : `${median(each.medians.map((seconds, i) => seconds / ours.medians[i]!)).toFixed(2)} x`,
     each.firstSeconds === undefined ? "" : `${each.firstSeconds.toFixed(1)} s`,
-    each.peakMegabytes === undefined ? "" : `${each.peakMegabytes.toFixed(0)} MB`,
+    `${each.peakMegabytes.toFixed(0)} MB`,
   ]);
-  const header = ["", "median", `time of ${ours.name}`, "first step", "peak memory"];
-  for (const line of formatTable([header, ...rows])) printLine(line);
+  printTable([["", "median", `time of ${ours.name}`, "first step", "peak memory"], ...rows]);
 }

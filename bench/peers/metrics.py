@@ -4,13 +4,18 @@ Needs: numpy, scipy, pytorch-fid, torch-fidelity. One JSON object per line on st
 stdout:
   {"measure": "fd" | "kid", "dimension": d, "a": file, "b": file, "subsets": n} -> {"seconds": s, "value": v}
   {"measure": "inception", "images": file, "side": n, "batch": b, "layout": l} -> the same, of the mean feature
-Usage: metrics.py FOLDER, where the files are: float32, row-major. It begins by writing weights.pth there.
+  {"measure": "weights"} -> the same, without meaning, once weights.pth is written
+Usage: metrics.py FOLDER, where the files are: float32, row-major.
 """
 
 import json
 import os
 import sys
 import time
+
+# Set for old libraries; they slow a current one down. Read when numpy is loaded.
+for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(name, None)
 
 import numpy as np
 import pytorch_fid.inception
@@ -71,10 +76,12 @@ def inception(folder, images, side, batch, layout):
     return time.perf_counter() - begin, float(torch.cat(parts).double().mean())
 
 
-write_weights(sys.argv[1])
-print("ready", flush=True)
 for line in sys.stdin:
     request = json.loads(line)
+    if request["measure"] == "weights":
+        write_weights(sys.argv[1])
+        print(json.dumps(dict(seconds=0, value=0)), flush=True)
+        continue
     if request["measure"] == "inception":
         seconds, value = inception(sys.argv[1], **{key: request[key] for key in ("images", "side", "batch", "layout")})
         print(json.dumps(dict(seconds=seconds, value=value)), flush=True)

@@ -1,50 +1,44 @@
-import { TextLineStream } from "./lines.ts";
+import { streamLines } from "../../engine/process/lines.ts";
+import { peakOf } from "./measure.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
-type Settings = Pick<StepRequest, "layout" | "compile" | "on" | "precision">;
-
-/** A process that runs steps on request. */
-export interface Contender {
+/** A process that answers requests, one JSON object a line. */
+export interface Contender<Request = StepRequest, Answer = StepAnswer> {
   readonly name: string;
-  /** Settings that every request to it carries. */
-  readonly settings: Settings;
   /** @throws Error with what the process says when it cannot do what is asked. */
-  ask(request: StepRequest): Promise<StepAnswer>;
-  /** High-water mark of its resident memory, from the kernel; undefined where there is none. */
-  peakMegabytes(): number | undefined;
+  ask(request: Request): Promise<Answer>;
+  /** High-water mark of its resident memory, as `peakOf`. */
+  peakMegabytes(): number;
   stop(): Promise<void>;
 }
 
+type Settings = Pick<StepRequest, "layout" | "compile" | "on" | "precision">;
+
 export interface ContenderCommand {
   readonly name: string;
-  readonly settings?: Settings;
+  /** What every request to it carries. */
+  readonly settings?: Settings | undefined;
   readonly command: string;
   readonly args: readonly string[];
 }
 
-export function startContender({ name, settings = {}, command, args }: ContenderCommand): Contender {
+export function startContender<Request = StepRequest, Answer = StepAnswer>(
+  { name, settings, command, args }: ContenderCommand,
+): Contender<Request, Answer> {
   const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
   const writer = child.stdin.getWriter();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream()).getReader();
+  const lines = streamLines(child.stdout);
   return {
     name,
-    settings,
     async ask(request) {
       await writer.write(new TextEncoder().encode(`${JSON.stringify({ ...request, ...settings })}\n`));
-      const { value } = await reader.read();
-      if (value === undefined) throw new Error("it ended");
-      const answer = JSON.parse(value) as StepAnswer | { readonly error: string };
-      if ("error" in answer) throw new Error(answer.error);
+      const { value, done } = await lines.next();
+      if (done) throw new Error("it ended");
+      const answer = JSON.parse(value) as Answer & { readonly error?: string };
+      if (answer.error !== undefined) throw new Error(answer.error);
       return answer;
     },
-    peakMegabytes() {
-      try {
-        const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
-        return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? NaN) / 1024;
-      } catch {
-        return undefined;
-      }
-    },
+    peakMegabytes: () => peakOf(child.pid),
     async stop() {
       await writer.close().catch(() => {});
       const killer = setTimeout(() => child.kill("SIGKILL"), 5_000);

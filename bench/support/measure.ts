@@ -36,8 +36,8 @@ export async function measure({ program, args, env }: Call, cwd: string): Promis
   return { seconds: (performance.now() - started) / 1000, peakMegabytes: peak };
 }
 
-/** High-water mark of a live process, from the kernel. */
-function peakOf(pid: number): number {
+/** High-water mark of the resident memory of a live process, in megabytes, from the kernel; 0 where it cannot be seen. */
+export function peakOf(pid: number): number {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
   } catch {

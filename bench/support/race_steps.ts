@@ -12,7 +12,7 @@ export interface MeasuredSteps {
   readonly steps: number;
   readonly firstSeconds: number | undefined;
   /** Memory of its process. */
-  readonly peakMegabytes: number | undefined;
+  readonly peakMegabytes: number;
 }
 
 export interface RaceStepsOptions {
@@ -74,7 +74,7 @@ export function torchContender(
   name: string,
   python: string,
   threads: number,
-  settings: NonNullable<ContenderCommand["settings"]>,
+  settings: ContenderCommand["settings"],
 ): ContenderCommand {
   return { name, settings, command: python, args: [PEER, `${threads}`] };
 }

@@ -2,11 +2,11 @@
  * One network on one device, run on request: our side of bench/steps.ts, with the protocol of bench/peers/torch_unet.py.
  * Usage: step_server.ts DEVICE THREADS; then a request per line on stdin, an answer per line on stdout.
  */
-import { TextLineStream } from "./lines.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { streamLines } from "../../engine/process/lines.ts";
 import { initialState, initialWeights } from "../../stages/train/train_state.ts";
 import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
@@ -54,18 +54,17 @@ async function answer(request: StepRequest): Promise<StepAnswer> {
   const step = steps.get(key) ?? await prepare(request);
   steps.set(key, step);
   const seconds: number[] = [];
-  let value = 0;
-  let first = 0;
+  let firstSeconds: number | undefined;
   for (let i = 0; i < request.steps; i++) {
     const begin = performance.now();
-    value = await step();
+    await step();
     seconds.push((performance.now() - begin) / 1000);
-    if (i === 0) first = (performance.now() - started) / 1000;
+    firstSeconds ??= (performance.now() - started) / 1000;
   }
-  return { seconds, value, firstSeconds: first };
+  return { seconds, firstSeconds };
 }
 
-for await (const line of Deno.stdin.readable.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
+for await (const line of streamLines(Deno.stdin.readable)) {
   const reply = await answer(JSON.parse(line) as StepRequest).catch((error) => ({ error: String(error) }));
   await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify(reply)}\n`));
 }

@@ -26,8 +26,6 @@ export interface StepRequest {
 export interface StepAnswer {
   /** One for each step. */
   readonly seconds: readonly number[];
-  /** Loss, or the first number predicted. */
-  readonly value: number;
   /** From the request to the end of the first step. */
-  readonly firstSeconds?: number;
+  readonly firstSeconds: number | undefined;
 }

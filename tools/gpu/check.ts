@@ -9,18 +9,17 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline";
-import { TextLineStream } from "../../bench/support/lines.ts";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
 import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
 import type { BenchModel } from "../../bench/support/steps_protocol.ts";
 import { printError, printJson } from "../../cli/io.ts";
+import { streamLines } from "../../engine/process/lines.ts";
+import { openStore } from "../../engine/store/store.ts";
 import { measureApart } from "../parity/measure.ts";
 
 const { values: { python, json, rehearse } } = parseArgs({
@@ -47,14 +46,16 @@ interface Row {
   readonly result: string;
   readonly time?: string;
   readonly memory?: string;
-  readonly failed?: true;
+  readonly failed?: boolean;
 }
 
+const HEAD = ["check", "on", "result", "time", "memory"] as const;
+const cellsOf = (row: Row) => HEAD.map((name) => row[name] ?? "");
 const rows: Row[] = [];
 
 function add(row: Row): void {
   rows.push(row);
-  printError(Object.values(row).join(", "));
+  printError(cellsOf(row).filter((cell) => cell !== "").join(", "));
 }
 
 async function findDevices(): Promise<DeviceName[]> {
@@ -115,13 +116,13 @@ async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof net
       maxSteps: STEPS,
       turnSeconds: TURN_SECONDS,
       onSkip: (on, why) => {
-        const ours = devices.includes(on);
-        add({ check, on, result: `${ours ? "failed" : "skipped"}: ${why}`, ...ours ? { failed: true } : {} });
+        const failed = devices.includes(on);
+        add({ check, on, result: `${failed ? "failed" : "skipped"}: ${why}`, failed });
       },
       onEnd: async () => void (onCard = await usedOnCard() - before),
     });
     for (const one of done) {
-      const memory = Number.isNaN(onCard) ? `${one.peakMegabytes?.toFixed(0)} MB (host)` : `${onCard} MB`;
+      const memory = Number.isNaN(onCard) ? `${one.peakMegabytes.toFixed(0)} MB (host)` : `${onCard} MB`;
       measured.push({ ...one, memory });
     }
   }
@@ -131,45 +132,36 @@ async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof net
     const seconds = secondsOf(one);
     const ratio = reference === undefined ? "" : `; ${(seconds / secondsOf(reference)).toFixed(2)} x PyTorch tf32`;
     const result = `${(batch / seconds).toFixed(1)} images/s${ratio}`;
-    add({
-      check,
-      on: one.name,
-      result,
-      time: `${(1000 * seconds).toFixed(0)} ms (${one.steps} steps)`,
-      memory: one.memory,
-    });
+    const time = `${(1000 * seconds).toFixed(0)} ms (${one.steps} steps)`;
+    add({ check, on: one.name, result, time, memory: one.memory });
   }
 }
 
 const LONGER = { steps: 80, checkpointEvery: 20 };
 
-/** Train on a device. @returns the state from which it started, and a digest of all that came out */
-async function train(on: string, store: string, { killAtSave = false } = {}): Promise<readonly [string, string]> {
+/** Train on a device. @returns the state from which it started, and the digests of all that came out */
+async function train(on: string, folder: string, { killAtSave = false } = {}) {
+  const root = join(folder, ".noiseline");
   const set = { device: on, ...rehearse ? { steps: 4, checkpointEvery: 2, batchSize: SMALL_BATCH } : LONGER };
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", join(ROOT, "cli/main.ts"), "run", join(ROOT, "pipelines/digits.yaml"), "train", "--json"],
-      ...["--store", join(store, ".noiseline")],
+      ...["--store", root],
       ...Object.entries(set).flatMap(([name, value]) => ["--set", `train.${name}=${value}`]),
     ],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
   let state = "nothing";
-  for await (const line of child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())) {
+  for await (const line of streamLines(child.stdout)) {
     const event = JSON.parse(line) as { readonly type: string; readonly id?: string; readonly state?: string };
     if (event.type === "stage-started" && event.id === "train") state = event.state!;
     if (event.type === "stage-saved" && killAtSave) child.kill("SIGKILL");
   }
   await child.status;
-  if (killAtSave) return [state, ""];
-  const folder = join(store, "outputs/digits/train");
-  const digest = createHash("sha256");
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  for (const path of files.map(({ parentPath, name }) => join(parentPath, name)).sort()) {
-    digest.update(readFileSync(path));
-  }
-  return [state, digest.digest("hex")];
+  const { results } = openStore(root);
+  const made = results.keys().map((key) => results.byResolved(key)).find((one) => one?.ingredients.kind === "train");
+  return [state, made && JSON.stringify(made.outputs)] as const;
 }
 
 async function checkResume(on: string): Promise<void> {
@@ -179,12 +171,12 @@ async function checkResume(on: string): Promise<void> {
     const [, whole] = await train(on, join(folder, "whole"));
     await train(on, join(folder, "killed"), { killAtSave: true });
     const [state, resumed] = await train(on, join(folder, "killed"));
-    const right = state === "resume" && whole === resumed;
-    const result = `${state === "resume" ? "resumed" : `started again (${state})`}, ${
-      whole === resumed ? "equal" : "other"
-    } bytes`;
+    const equal = whole !== undefined && whole === resumed;
+    const begun = state === "resume" ? "resumed" : `started again (${state})`;
+    const result = `${begun}, ${equal ? "equal" : "other"} bytes`;
     const time = `${((performance.now() - started) / 1000).toFixed(0)} s`;
-    add({ check: "training of digits.yaml, killed", on, result, time, ...right ? {} : { failed: true } });
+    const failed = state !== "resume" || !equal;
+    add({ check: "training of digits.yaml, killed", on, result, time, failed });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -208,8 +200,5 @@ const networks = [
 for (const network of networks) await checkSteps(network, devices);
 for (const device of devices) await checkResume(device);
 if (json) printJson({ rehearsal: rehearse, rows });
-else {
-  const head = ["check", "on", "result", "time", "memory"];
-  printTable([head, ...rows.map(({ check, on, result, time = "", memory = "" }) => [check, on, result, time, memory])]);
-}
+else printTable([HEAD, ...rows.map(cellsOf)]);
 if (rows.some(({ failed }) => failed)) Deno.exitCode = 1;
