@@ -5,9 +5,6 @@ export const ADAM_BETA1 = 0.9;
 export const ADAM_BETA2 = 0.999;
 export const ADAM_EPSILON = 1e-8;
 
-/** A clip norm that no gradient reaches. Infinity would turn the scale into NaN. */
-export const NO_CLIPPING = 3e38;
-
 /**
  * The bias corrections 1 - beta^step of Adam (Kingma & Ba 2015, algorithm 1), in float64: in float32 the second one is
  * off by 6e-5 at the first step.
@@ -42,7 +39,7 @@ export function globalNorm(grads: readonly tf.Tensor[]): tf.Tensor {
 
 /**
  * Factor that brings gradients down to a global norm of at most `clipNorm`; 1 for those below, and well defined for
- * gradients that are all zero. `NO_CLIPPING` turns clipping off.
+ * gradients that are all zero. A norm that no gradient reaches turns clipping off; infinity would give NaN.
  */
 export function clipFactor(gradNorm: tf.Tensor, clipNorm: tf.Tensor): tf.Tensor {
   return tf.div(clipNorm, tf.maximum(gradNorm, clipNorm));

@@ -22,9 +22,7 @@ export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation
   webgpu: {
     describe: askForAdapter,
     grants: () => Promise.resolve({}),
-    // Whoever names it takes what there is; `auto` has passed over software before it comes here.
-    open: async (options) =>
-      await (await import("./webgpu/device.ts")).openWebgpuDevice({ ...options, software: true }),
+    open: async (options) => await (await import("./webgpu/device.ts")).openWebgpuDevice(options),
   },
   tensorflow: tensorflow(false),
   "tensorflow-gpu": tensorflow(true),

@@ -1,12 +1,25 @@
 import type { CompiledFunction, Device } from "../device.ts";
 
 /**
- * A device whose engine tells of failures beside the results, which then are none.
+ * A device on an engine that others share, and that tells of failures beside the results, which then are none.
  *
- * @param check throws when the engine has told of one; called before results are handed out
+ * @param engine.check throws when the engine has told of one; called before results are handed out
+ * @param engine.release called once, when the device is disposed of
  */
-export function checkedDevice(device: Device, check: () => void): Device {
-  return { ...device, compile: async (...given) => checkedFunction(await device.compile(...given), check) };
+export function checkedDevice(
+  device: Device,
+  { check, release }: { readonly check: () => void; readonly release: () => void | Promise<void> },
+): Device {
+  let open = true;
+  return {
+    ...device,
+    compile: async (...given) => checkedFunction(await device.compile(...given), check),
+    async dispose() {
+      await device.dispose();
+      if (open) await release();
+      open = false;
+    },
+  };
 }
 
 function checkedFunction(compiled: CompiledFunction, check: () => void): CompiledFunction {

@@ -20,13 +20,6 @@ export type PhiloxCounter = readonly [number, number, number, number];
 /** Two 32-bit words. */
 export type PhiloxKey = readonly [number, number];
 
-/** The four output words (unsigned, 32 bits each) of one counter. */
-export function philox4x32(counter: PhiloxCounter, key: PhiloxKey): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(4);
-  philoxWords(counter, key, words, 4);
-  return words;
-}
-
 /**
  * Fill `out[0 .. wordCount)` with the blocks of `first`, `first + 1`, ... (the 64-bit number in words 0 and 1 counts).
  * @param wordCount A multiple of 4, at most `out.length`.

@@ -28,16 +28,6 @@ export async function openWasmDevice(options: DeviceOptions = {}): Promise<WasmD
   }
   const numerics = options.numerics ?? wasmNumerics();
   const { threads, fallback, check } = await acquireBackend(wanted);
-  const device = checkedDevice(await openEagerDevice({ name: "wasm", numerics, backend: BACKEND }), check);
-  let open = true;
-  return {
-    ...device,
-    threads,
-    fallback,
-    async dispose() {
-      await device.dispose();
-      if (open) releaseBackend();
-      open = false;
-    },
-  };
+  const device = await openEagerDevice({ name: "wasm", numerics, backend: BACKEND });
+  return { ...checkedDevice(device, { check, release: releaseBackend }), threads, fallback };
 }

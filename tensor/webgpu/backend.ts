@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { ADAPTER_FIX, type AdapterInfo, adapterName, isSoftware, requestAdapter, webgpuNumerics } from "./adapter.ts";
+import { ADAPTER_FIX, requestAdapter, webgpuNumerics } from "./adapter.ts";
 import { registerKernels } from "./kernels/register.ts";
 import { BACKEND } from "./package.ts";
 
@@ -15,7 +15,6 @@ export interface WebgpuState {
 }
 
 interface Started extends WebgpuState {
-  readonly info: AdapterInfo;
   close(): void;
 }
 
@@ -31,16 +30,14 @@ let shared: Shared | undefined;
  * Make TF.js's backend `webgpu`, without selecting it. Devices that are open at the same time share it; each must let go
  * of it once.
  *
- * @throws Error when there is no adapter, or only one in software and `software` is false.
+ * @throws Error when there is no adapter.
  */
-export async function acquireBackend(software: boolean): Promise<WebgpuState> {
-  shared ??= { started: start(software), users: 0 };
+export async function acquireBackend(): Promise<WebgpuState> {
+  shared ??= { started: start(), users: 0 };
   const mine = shared;
   mine.users++;
   try {
-    const started = await mine.started;
-    refuseSoftware(started.info, software);
-    return started;
+    return await mine.started;
   } catch (error) {
     await release(mine);
     throw error;
@@ -61,20 +58,11 @@ async function release(state: Shared): Promise<void> {
   started.close();
 }
 
-function refuseSoftware(info: AdapterInfo, software: boolean): void {
-  if (software || !isSoftware(info)) return;
-  throw new Error(
-    `Cannot open device "webgpu": got ${adapterName(info)}, which is software, wanted a graphics processor. ` +
-      `Fix: use another device, which will be faster, or ask for software rendering.`,
-  );
-}
-
-async function start(software: boolean): Promise<Started> {
+async function start(): Promise<Started> {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {
     throw new Error(`Cannot open device "webgpu": ${adapter.missing}. Fix: ${ADAPTER_FIX}, or use another device.`);
   }
-  refuseSoftware(adapter.info, software);
   const device = await adapter.requestDevice(deviceDescriptor(adapter));
   let failure: string | undefined;
   let open = true;
@@ -90,7 +78,6 @@ async function start(software: boolean): Promise<Started> {
   tf.registerBackend(BACKEND, () => backend, 0);
   tf.findBackend(BACKEND);
   return {
-    info: adapter.info,
     numerics: webgpuNumerics(adapter.info),
     check() {
       // Results after a failure are what was in memory before.

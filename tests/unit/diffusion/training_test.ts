@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs";
 import { emaDecayAt, emaStep } from "../../../diffusion/ema.ts";
 import { simpleLossPerImage } from "../../../diffusion/loss.ts";
-import { adamBiasCorrections, adamStep, clipFactor, globalNorm, NO_CLIPPING } from "../../../diffusion/optimizer.ts";
+import { adamBiasCorrections, adamStep, clipFactor, globalNorm } from "../../../diffusion/optimizer.ts";
 import { assertAllClose, assertClose } from "./assert_close.ts";
 
 await tf.setBackend("cpu");
@@ -32,7 +32,8 @@ function adamReference(params: number[], gradients: number[][], learningRate: nu
   return theta;
 }
 
-for (const clipNorm of [NO_CLIPPING, 1]) {
+// The first is more than any gradient has.
+for (const clipNorm of [3e38, 1]) {
   Deno.test(`adamStep() follows the published algorithm over 20 steps when the clip norm is ${clipNorm}`, () => {
     const start = [1, -2, 0.5];
     const gradients = Array.from({ length: 20 }, (_, i) => [Math.sin(i), 3 * Math.cos(2 * i), 1e-3 * (i - 7)]);
