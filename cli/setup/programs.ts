@@ -7,7 +7,6 @@ const LINES_SHOWN = 15;
 const TIMEOUT_MS = 60 * 60_000;
 
 export interface RunOptions {
-  readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** What it is for, as in "Cannot …". */
   readonly purpose: string;
@@ -35,7 +34,6 @@ export async function runProgram(program: string, args: readonly string[], optio
     stdout: "piped",
     stderr: "piped",
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...options.env },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (success) return text(stdout);

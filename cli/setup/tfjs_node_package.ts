@@ -7,16 +7,12 @@ import { SetupFailure } from "./failure.ts";
 /** Its JavaScript and the source of its addon are those of `tfjs-node` too; the packages differ in what they download. */
 const TFJS_NODE = "@tensorflow/tfjs-node-gpu";
 
-export interface LaidOutPackages {
-  /** Folder with Node-API's headers, which Deno implements. */
-  readonly headers: string;
-}
-
 /**
  * Lay tfjs-node out in `folder` as devices `tensorflow` and `tensorflow-gpu` load it, from Deno's cache, where it lies as
  * `deno.json` and `deno.lock` pin it. Its scripts are never run.
+ * @returns the folder of Node-API's headers, which Deno implements
  */
-export function layOutTfjsNode(folder: string): LaidOutPackages {
+export function layOutTfjsNode(folder: string): string {
   const { TFJS_NODE_VERSION, packageFolderOf, standInFiles } = tensorflowInstallation;
   const [package_, headers] = [fetchedFolder(TFJS_NODE), fetchedFolder("node-api-headers")];
   const target = packageFolderOf(folder);
@@ -28,7 +24,7 @@ export function layOutTfjsNode(folder: string): LaidOutPackages {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
   }
-  return { headers: join(headers, "include") };
+  return join(headers, "include");
 }
 
 function fetchedFolder(name: string): string {

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { FormatError } from "../../formats/format_error.ts";
-import type { Device } from "../../tensor/mod.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { readClassifier } from "../shared/classifier.ts";
 import { failedBy } from "../shared/failed.ts";
@@ -29,7 +28,9 @@ type Context = Parameters<Run>[0];
 const run: Run = async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
-  const [problem] = checkFeatures(params, { images: images.info, classifier: undefined });
+  const wired = params.extractor === "classifier" ? inputs.classifier : undefined;
+  const classifier = wired && await readClassifier(wired);
+  const [problem] = checkFeatures(params, { images: images.info, classifier: classifier?.config.network });
   if (problem !== undefined) return failedBy(problem);
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
@@ -42,34 +43,18 @@ const run: Run = async (context) => {
     return "status" in opened ? opened : await extractAll(context, images, opened);
   }
   if (params.extractor === INCEPTION) return await overInception(context, images);
+  if (classifier === undefined) {
+    const message = "extractor classifier needs the input of that name";
+    return { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" };
+  }
+  const { digest } = wired!;
+  const batchSize = Math.min(params.batchSize, images.info.count);
   return await withDevice(context, async (device) => {
-    const extractor = await embedded(context, images, device);
-    return "end" in extractor ? extractor.end : await extractAll(context, images, extractor);
+    return await extractAll(context, images, await classifierExtractor(classifier, { digest, device, batchSize }));
   });
 };
 
 export default run;
-
-async function embedded(
-  { params, inputs }: Context,
-  images: StoredImages,
-  device: Device,
-): Promise<Extractor | { readonly end: StageEnd }> {
-  const batchSize = Math.min(params.batchSize, images.info.count);
-  if (inputs.classifier === undefined) {
-    const message = "extractor classifier needs the input of that name";
-    return { end: { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" } };
-  }
-  const classifier = await readClassifier(inputs.classifier);
-  const { height, width, channels } = classifier.config.network;
-  const { info } = images;
-  if (info.height !== height || info.width !== width || info.channels !== channels) {
-    const message = `images of ${info.height}x${info.width}x${info.channels}, and a classifier for ` +
-      `${height}x${width}x${channels}`;
-    return { end: { status: "failed", message, fix: "use images of its size" } };
-  }
-  return await classifierExtractor(classifier, { digest: inputs.classifier.digest, device, batchSize });
-}
 
 /** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
 const CARDS = ["tensorflow-gpu", "webgpu"];

@@ -18,12 +18,7 @@ const NEAR_SHARE = 0.05;
 const run: RunOf<typeof neighboursKind> = async ({ params, inputs, outputs, report }) => {
   const [samples, training] = [await readImages(inputs.samples), await readImages(inputs.training)];
   const heldOut = inputs.heldOut === undefined ? undefined : await readImages(inputs.heldOut);
-  const facts = (images: StoredImages | undefined) => {
-    if (images === undefined) return undefined;
-    const { count, height, width, channels } = images.info;
-    return { count, height, width, channels };
-  };
-  const sets = { samples: facts(samples), training: facts(training), heldOut: facts(heldOut) };
+  const sets = { samples: samples.info, training: training.info, heldOut: heldOut?.info };
   const [problem] = checkNeighbours(params, sets);
   if (problem !== undefined) return failedBy(problem);
 

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadExternal, ProgressUpdate, StageEnd } from "../../contract.ts";
 import { withFileLock } from "./file_lock.ts";
 import { hashFile, transfer } from "./transfer.ts";
@@ -91,7 +92,8 @@ async function fetchOne(
     report({ done: Math.floor(bytes / MEGABYTE), total: Math.ceil(total / MEGABYTE), unit: "MB" });
   let reason = "";
   for (let tries = 0; tries < TRIES; tries++) {
-    if (tries > 0) await sleep(waitMs * 2 ** (tries - 1), stop);
+    // No longer than until the user asks to stop, which the transfer then says.
+    if (tries > 0) await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
     const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
     if (outcome.status === "stopped") return "stopped";
     if (outcome.status === "failed") {
@@ -110,18 +112,4 @@ async function fetchOne(
     if (!outcome.resumed) break;
   }
   return { reason };
-}
-
-/** Wait, but no longer than until the user asks to stop. */
-function sleep(durationMs: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      stop.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, durationMs);
-    stop.addEventListener("abort", end);
-    if (stop.aborted) end();
-  });
 }
