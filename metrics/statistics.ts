@@ -36,10 +36,6 @@ export class StreamingStatistics {
     this.#scatter = new Float64Array(dimension * dimension);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /**
    * Take in feature vectors, [N, D] row-major.
    *
@@ -76,14 +72,6 @@ export class StreamingStatistics {
     const block = { rows, columns: size, data: centred };
     const scatter = await this.#products.multiply(block, block, { transposeA: true });
     this.#merge(rows, mean, scatter.data);
-  }
-
-  /** Take in all that another accumulator of the same dimension has seen; the other is left as it was. */
-  merge(other: StreamingStatistics): void {
-    if (other.dimension !== this.dimension) {
-      throw new RangeError(`Statistics to merge: got dimension ${other.dimension}, wanted ${this.dimension}`);
-    }
-    if (other.#count > 0) this.#merge(other.#count, other.#mean, other.#scatter);
   }
 
   #merge(count: number, mean: Float64Array, scatter: Float64Array): void {

@@ -45,23 +45,22 @@ function checkMnist({ source, size = MNIST_SIDE, testCount = DEFAULT_TEST_COUNT,
   const image = { height: size, width: size, channels: 1, classes: MNIST_CLASSES };
   return {
     problems: [...leavesNothing(testCount, total, limit), ...tooLarge(source, size)],
-    facts: { train: { count: Math.max(1, total - testCount), ...image }, test: { count: testCount, ...image } },
+    facts: splitsOf({ train: Math.max(1, total - testCount), test: testCount }, image),
   };
 }
 
-/** A set with a split of its own, of which `limit` takes the first images. */
-function officialSplit(
-  counts: { readonly train: number; readonly test: number },
-  limit: number | undefined,
+/** @param limit takes the first images of each split */
+function splitsOf(
+  { train, test }: { readonly train: number; readonly test: number },
   image: Readonly<Record<string, number>>,
+  limit = Infinity,
 ) {
-  const count = (all: number) => Math.min(limit ?? all, all);
-  return { train: { count: count(counts.train), ...image }, test: { count: count(counts.test), ...image } };
+  return { train: { count: Math.min(limit, train), ...image }, test: { count: Math.min(limit, test), ...image } };
 }
 
 function checkIdx({ source, size = IDX_SIDE, limit }: DatasetParams): CheckResult {
   const image = { height: size, width: size, channels: 1, classes: IDX_CLASSES };
-  return { problems: tooLarge(source, size), facts: officialSplit(IDX_COUNTS, limit, image) };
+  return { problems: tooLarge(source, size), facts: splitsOf(IDX_COUNTS, image, limit) };
 }
 
 function checkCifar({ size, limit }: DatasetParams): CheckResult {
@@ -73,7 +72,7 @@ function checkCifar({ size, limit }: DatasetParams): CheckResult {
     fix: "remove size",
   })];
   const image = { height: side, width: side, channels: 3, classes: CIFAR_CLASS_NAMES.length };
-  return { problems, facts: officialSplit({ train: trainCount, test: testCount }, limit, image) };
+  return { problems, facts: splitsOf({ train: trainCount, test: testCount }, image, limit) };
 }
 
 function checkEmoji(params: DatasetParams): CheckResult {
@@ -87,11 +86,7 @@ function checkEmoji(params: DatasetParams): CheckResult {
   const image = { height: size, width: size, channels: 3, classes: EMOJI_CATEGORIES.length };
   // How many variants each emoji has is in the package's files.
   if (skinTones) return { problems, facts: { train: image, test: image } };
-  const counts = { train: Math.max(1, total - testCount), test: testCount };
-  return {
-    problems,
-    facts: { train: { count: counts.train, ...image }, test: { count: counts.test, ...image } },
-  };
+  return { problems, facts: splitsOf({ train: Math.max(1, total - testCount), test: testCount }, image) };
 }
 
 function checkFolder({ path, size, channels = 3, limit, testCount, labels }: DatasetParams): CheckResult {

@@ -17,7 +17,7 @@ export interface Extractor {
   readonly logits: number | null;
   /** Of a batch of bytes, [B, H, W, C]; valid until the next batch. */
   extract(bytes: Uint8Array): Promise<{ readonly features: Float32Array; readonly logits?: Float32Array | undefined }>;
-  release(): Promise<void>;
+  release?(): Promise<void>;
 }
 
 type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
@@ -38,7 +38,6 @@ export function pixelExtractor(size: Size): Extractor {
       const count = bytes.length / (height * width * channels);
       return { features: pixelFeatures({ count, height, width, channels, data: bytes }) };
     },
-    release: () => Promise.resolve(),
   };
 }
 
@@ -57,7 +56,6 @@ export async function classifierExtractor(
     },
     logits: network.classes,
     extract,
-    release: () => Promise.resolve(),
   };
 }
 

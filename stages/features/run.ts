@@ -78,11 +78,8 @@ async function overInception(context: Context, images: StoredImages): Promise<St
 }
 
 function refused(what: string, error: unknown, fix: string): StageEnd {
-  return {
-    status: "failed",
-    message: `cannot use the ${what}: ${error instanceof Error ? error.message : error}`,
-    fix,
-  };
+  const said = error instanceof Error ? error.message : error;
+  return { status: "failed", message: `cannot use the ${what}: ${said}`, fix };
 }
 
 /** The bytes of the graph or the weights, and their hash. */
@@ -128,7 +125,7 @@ async function extractAll(
     }
     await writer.finish(images.labels?.slice(0, count));
   } finally {
-    await extractor.release();
+    await extractor.release?.();
   }
   return undefined;
 }

@@ -1,9 +1,8 @@
 import { inpaintParams } from "../../schemas/kinds/inpaint.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
-import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { unetWork } from "../shared/unet_work.ts";
 import { checkInpainting } from "./check.ts";
 
 export const inpaintKind = defineKind({
@@ -26,11 +25,7 @@ export const inpaintKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const problems = checkInpainting(params, { checkpoint, images });
     if (checkpoint === undefined) return { problems };
-    const { height, width, channels, timesteps, network } = checkpoint;
     const { count, repeats } = params;
-    const facts = { samples: { count, height, width, channels, classes: null } };
-    if (timesteps === undefined) return { problems, facts };
-    const passes = count * repeats * evaluationsOf(params.sampler, timesteps);
-    return { problems, facts, ...unetWork(network, passes, params.batchSize) };
+    return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * repeats, classes: null }) };
   },
 });

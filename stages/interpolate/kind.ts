@@ -1,9 +1,8 @@
 import { interpolateParams } from "../../schemas/kinds/interpolate.ts";
 import { defineKind } from "../contract.ts";
 import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
-import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
+import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { unetWork } from "../shared/unet_work.ts";
 import { checkInterpolation } from "./check.ts";
 
 export const interpolateKind = defineKind({
@@ -26,12 +25,8 @@ export const interpolateKind = defineKind({
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
     const problems = checkInterpolation(params, { checkpoint, images });
     if (checkpoint === undefined) return { problems };
-    const { height, width, channels, timesteps, network } = checkpoint;
     const count = params.pairs * params.points;
-    const facts = { samples: { count, height, width, channels, classes: null } };
-    if (timesteps === undefined) return { problems, facts };
-    const share = Math.min(1, (params.timestep + 1) / timesteps);
-    const steps = evaluationsOf(params.sampler, timesteps) * share;
-    return { problems, facts, ...unetWork(network, count * steps, params.batchSize) };
+    const share = Math.min(1, (params.timestep + 1) / (checkpoint.timesteps ?? Infinity));
+    return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
   },
 });

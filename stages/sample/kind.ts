@@ -3,8 +3,7 @@ import { defineKind } from "../contract.ts";
 import { readCheckpointFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
-import { evaluationsOf } from "../shared/reverse/sampler_evaluations.ts";
-import { unetWork } from "../shared/unet_work.ts";
+import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
 import { checkDrawing } from "./check.ts";
 
 export const sampleKind = defineKind({
@@ -26,16 +25,13 @@ export const sampleKind = defineKind({
     const { count, sampler, batchSize, guidance } = params;
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
     if (checkpoint === undefined) return { problems: [] };
-    const { height, width, channels, timesteps, network } = checkpoint;
     const classes = params.labels === "none" ? null : checkpoint.classes;
     const asked = guidance === 1 ? 1 : 2;
-    const steps = timesteps === undefined ? undefined : evaluationsOf(sampler, timesteps);
     // The last batch is as large as the others.
     const drawn = Math.ceil(count / batchSize) * batchSize;
     return {
       problems: [...checkSampler(sampler, checkpoint), ...checkDrawing(params, checkpoint)],
-      facts: { samples: { count, height, width, channels, ...(classes === undefined ? {} : { classes }) } },
-      ...unetWork(network, steps && asked * drawn * steps, batchSize),
+      ...drawingFacts(checkpoint, params, { count, walks: asked * drawn, classes }),
     };
   },
 });

@@ -17,9 +17,9 @@ export interface BatchOptions extends LossOptions {
   /** Probability of dropout; above 0 the feeds have a `dropoutKey`. Default 0. */
   readonly dropout?: number;
   /** Labels of a network that is told them; the feeds then have `classes`. Default: none. */
-  readonly classes?: number;
+  readonly classes?: number | undefined;
   /** Probability that a label is left out. Default 0. */
-  readonly dropLabels?: number;
+  readonly dropLabels?: number | undefined;
   /** Mirror each image with probability 1/2. Default false. */
   readonly flip?: boolean;
 }

@@ -20,11 +20,10 @@ const run: StageRun = async (context) => {
   const pixels = new Uint8Array(count * imageSize ** 2 * inChannels);
   const images = { shape: [count, imageSize, imageSize, inChannels] as const, pixels, labels: new Uint8Array(count) };
   const tables = makeTables(makeBetas({ name: "ho/linear", timesteps: 1000 }));
-  const told = classes === undefined ? {} : { classes };
   await withDevice(context, async (device) => {
     const start = initialState(network, 0);
     const stepper = await makeStepper(device, { model: network, params, vectors: start.vectors });
-    const batch = makeBatches(images, { ...params, ...told, tables, seed: 0 });
+    const batch = makeBatches(images, { ...params, classes, tables, seed: 0 });
     for await (const { step } of trainSteps(start, { stepper, batch, params })) {
       context.report({ done: step, total: STEPS, unit: "step" });
       if (step === STEPS) return;

@@ -64,8 +64,8 @@ async function train(
       ? new LossAwareTimesteps(tables.timesteps, start.timestepLosses)
       : undefined;
     const buckets = makeBuckets(tables.timesteps, params.lossBuckets);
-    const labels = model.classes === undefined ? {} : { classes: model.classes, dropLabels: params.labels!.drop };
-    const batch = makeBatches(images, { ...params, ...labels, timesteps, tables, seed });
+    const told = { classes: model.classes, dropLabels: params.labels?.drop };
+    const batch = makeBatches(images, { ...params, ...told, timesteps, tables, seed });
     let lastSaved = start.step;
     let shownLoss: number | undefined;
     for await (const result of trainSteps(start, { stepper, batch, params, timesteps, buckets })) {

@@ -2,7 +2,6 @@ import * as ort from "onnxruntime-node";
 
 /** A graph of somebody else's, such as a feature extractor. */
 export interface OnnxGraph {
-  readonly input: string;
   readonly outputs: readonly string[];
   /** Run it on one float32 input. @returns the outputs that are named, with their shapes */
   run(
@@ -29,7 +28,6 @@ export async function openOnnxGraph(
     throw new Error(`the graph has ${session.inputNames.length} inputs (${session.inputNames.join(", ")}), wanted one`);
   }
   return {
-    input,
     outputs: session.outputNames,
     async run(data, shape, outputs) {
       const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);

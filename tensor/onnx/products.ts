@@ -29,11 +29,8 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
     name,
     type: { tensorType: { elemType: DOUBLE, shape: { dim: dims.map((dimParam) => ({ dimParam })) } } },
   });
-  const attribute = [["transA", transposeA], ["transB", transposeB]].map(([name, value]) => ({
-    name,
-    type: INT,
-    i: value ? 1 : 0,
-  }));
+  const flag = (name: string, on: boolean) => ({ name, type: INT, i: Number(on) });
+  const attribute = [flag("transA", transposeA), flag("transB", transposeB)];
   return onnx.ModelProto.encode({
     irVersion: 8,
     opsetImport: [{ domain: "", version: 18 }],

@@ -20,8 +20,6 @@ export const TENSORFLOW_BACKEND = "tensorflow";
 export interface LoadedTensorflow {
   readonly installation: Installation;
   readonly threads: number;
-  /** As the library itself says. */
-  readonly version: string;
   /** Whether ops run on a GPU. TensorFlow falls back to the CPU by itself. */
   readonly usesGpu: boolean;
 }
@@ -42,10 +40,10 @@ export function loadTensorflow(installation: Installation, threads?: number): Lo
   const count = threads ?? navigator.hardwareConcurrency;
   setTensorflowEnvironment(installation.gpu, count);
   patchUtil();
-  const { binding, backend } = requireBackend(installation);
+  const backend = requireBackend(installation);
   tf.registerBackend(TENSORFLOW_BACKEND, () => backend, 0); // Priority 0: TF.js never picks it by itself.
   tf.findBackend(TENSORFLOW_BACKEND);
-  loaded = { installation, threads: count, version: binding.TF_Version, usesGpu: backend.isUsingGpuDevice };
+  loaded = { installation, threads: count, usesGpu: backend.isUsingGpuDevice };
   return loaded;
 }
 
@@ -57,7 +55,7 @@ interface Binding {
   readonly TF_Version: string;
 }
 
-function requireBackend({ folder, gpu, tensorflow }: Installation): { binding: Binding; backend: NodeBackend } {
+function requireBackend({ folder, gpu, tensorflow }: Installation): NodeBackend {
   const root = packageFolderOf(folder);
   const require = createRequire(join(root, "package.json"));
   const key = Symbol.for(TFJS_HANDOVER);
@@ -74,7 +72,7 @@ function requireBackend({ folder, gpu, tensorflow }: Installation): { binding: B
       throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
     }
     const name = gpu ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
-    return { binding, backend: new NodeJSKernelBackend(binding, name) };
+    return new NodeJSKernelBackend(binding, name);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot load TensorFlow from ${folder}: ${reason}. Fix: ${setupCommand(gpu)} --force`, {

@@ -121,10 +121,8 @@ async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof net
       },
       onEnd: async () => void (onCard = await usedOnCard() - before),
     });
-    for (const one of done) {
-      const memory = Number.isNaN(onCard) ? `${one.peakMegabytes.toFixed(0)} MB (host)` : `${onCard} MB`;
-      measured.push({ ...one, memory });
-    }
+    const memoryOf = (megabytes: number) => Number.isNaN(onCard) ? `${megabytes.toFixed(0)} MB (host)` : `${onCard} MB`;
+    measured.push(...done.map((one) => ({ ...one, memory: memoryOf(one.peakMegabytes) })));
   }
   const secondsOf = ({ medians }: MeasuredSteps) => median(medians);
   const reference = measured.find(({ name }) => name === "PyTorch tf32");

@@ -89,7 +89,7 @@ Deno.test("tfjs-node is laid out from Deno's cache, as deno.json and the lock pi
     assertEquals(config.imports[name], `npm:${name}@${TFJS_NODE_VERSION}`);
     assert(config.allowScripts.deny.includes(`npm:${name}`));
     assert(lock.npm[`${name}@${TFJS_NODE_VERSION}`].integrity.startsWith("sha512-"));
-    const { headers } = layOutTfjsNode(folder);
+    const headers = layOutTfjsNode(folder);
     assert((await Deno.stat(join(headers, "node_api.h"))).isFile);
     const at = join(folder, "package");
     assertEquals(JSON.parse(await Deno.readTextFile(join(at, "package.json"))).version, TFJS_NODE_VERSION);
