@@ -113,4 +113,5 @@ export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/store/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { chooseDevice, describeDevices, tensorflowInstallation } from "./tensor/mod.ts";
+export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
+export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";

@@ -1,6 +1,6 @@
 /**
- * Distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and torch-fidelity, in turns in one
- * call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
+ * Inception's features and distances between sets of features, ours and those of pytorch-fid (scipy's sqrtm) and
+ * torch-fidelity, in turns in one call on the same numbers. Usage: deno task bench:metrics [--python PATH] [--rounds N] [--quick]
  * The peers need a Python with scipy, pytorch-fid and torch-fidelity; without one our side is measured alone.
  */
 import { parseArgs } from "node:util";
@@ -10,8 +10,10 @@ import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
 import { StreamingStatistics } from "../metrics/statistics.ts";
 import { vectorsOf } from "../metrics/vectors.ts";
+import { inceptionExtractor } from "../stages/features/extractors.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
+import { openDevice } from "../tensor/open.ts";
 import { TextLineStream } from "./support/lines.ts";
 
 const { values } = parseArgs({
@@ -106,10 +108,53 @@ async function statisticsOf(data: Float32Array, dimension: number) {
   return statistics.finish();
 }
 
+const [IMAGES, SIDE, BATCH] = [16, 32, 8];
+
+/** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
+async function measureInception(folder: string, peer: Peer): Promise<string[][]> {
+  const size = { height: SIDE, width: SIDE, channels: 3 };
+  const images = Float32Array.from({ length: IMAGES * SIDE * SIDE * 3 }, (_, i) => (i * i) % 256);
+  await Deno.writeFile(`${folder}/images.f32`, new Uint8Array(images.buffer));
+  const device = await openDevice("onnx");
+  try {
+    const weights = await Deno.readFile(`${folder}/weights.pth`);
+    const extractor = await inceptionExtractor(weights, {
+      sha256: "",
+      resize: "pytorch-fid",
+      size,
+      device,
+      batchSize: BATCH,
+    });
+    const part = BATCH * SIDE * SIDE * 3;
+    const ours = async () => {
+      let sum = 0;
+      for (let first = 0; first < images.length; first += part) {
+        const { features } = await extractor.extract(Uint8Array.from(images.subarray(first, first + part)));
+        sum += features.reduce((total, value) => total + value, 0);
+      }
+      return sum / IMAGES / extractor.info.dimension;
+    };
+    await ours();
+    const rows: string[][] = [];
+    for (const batch of [BATCH, IMAGES]) {
+      for (const layout of ["contiguous_format", "channels_last"]) {
+        const theirs = { measure: "inception", images: "images.f32", side: SIDE, batch, layout };
+        await peer.ask(theirs);
+        rows.push(
+          await measure({ name: `Inception, ${IMAGES} images; theirs by ${batch}, ${layout}`, ours, theirs }, peer),
+        );
+      }
+    }
+    return rows;
+  } finally {
+    await device.dispose();
+  }
+}
+
 const folder = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
 const peer = await startPeer(folder);
 try {
-  const rows: string[][] = [];
+  const rows = peer === undefined ? [] : await measureInception(folder, peer);
   for (const dimension of values.quick ? [64, 512] : [64, 512, 2048]) {
     const count = 2 * dimension;
     const [a, b] = [features(1, count, dimension), features(2, count, dimension)];

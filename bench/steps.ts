@@ -7,7 +7,9 @@
 import { parseArgs } from "node:util";
 import { printLine } from "../cli/io.ts";
 import { formatTable } from "../cli/format/table.ts";
-import { type Contender, type ContenderCommand, startContender } from "./support/contender.ts";
+import type { ContenderCommand } from "./support/contender.ts";
+import { median } from "./support/measure.ts";
+import { ourContender, raceSteps, torchContender } from "./support/race_steps.ts";
 import type { StepRequest } from "./support/steps_protocol.ts";
 
 const { values, positionals } = parseArgs({
@@ -23,9 +25,6 @@ const { values, positionals } = parseArgs({
 });
 const mode = positionals[0] === "forward" ? "forward" : "train";
 const threads = navigator.hardwareConcurrency;
-/** Long enough for a median, short enough that a slow spell hits few turns. */
-const TURN_SECONDS = 3;
-const WARM_UP_STEPS = 2;
 
 type Case = Pick<StepRequest, "model" | "batch"> & { readonly title: string };
 
@@ -43,60 +42,15 @@ const CASES: Record<string, Case> = {
 };
 
 function commands(): ContenderCommand[] {
-  const server = new URL("./support/step_server.ts", import.meta.url).pathname;
-  const peer = new URL("./peers/torch_unet.py", import.meta.url).pathname;
-  const ours = values.devices.split(",").map((device) => ({
-    name: device,
-    command: Deno.execPath(),
-    args: ["run", "-A", server, device, `${threads}`],
-  }));
   const variants = [
     { name: "PyTorch eager", settings: { layout: "contiguous", compile: false } },
     { name: "PyTorch eager, channels last", settings: { layout: "channels_last", compile: false } },
-    ...(values.compile ? [{ name: "torch.compile", settings: { layout: "contiguous", compile: true } }] : []),
+    ...(values.compile ? [{ name: "torch.compile", settings: { layout: "contiguous", compile: true } } as const] : []),
   ] as const;
-  return [...ours, ...variants.map((each) => ({ ...each, command: values.python, args: [peer, `${threads}`] }))];
-}
-
-interface Measured {
-  readonly name: string;
-  readonly medians: number[];
-  readonly firstSeconds: number | undefined;
-  readonly peakMegabytes: number | undefined;
-}
-
-async function measure(request: Omit<StepRequest, "steps">): Promise<Measured[]> {
-  const running: { contender: Contender; steps: number; medians: number[]; firstSeconds: number | undefined }[] = [];
-  for (const command of commands()) {
-    const contender = startContender(command);
-    try {
-      const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
-      const steps = Math.max(1, Math.min(20, Math.round(TURN_SECONDS / seconds.at(-1)!)));
-      running.push({ contender, steps, medians: [], firstSeconds });
-    } catch (error) {
-      printLine(`skipped: ${command.name}: ${(error as Error).message.slice(0, 200)}`);
-      await contender.stop();
-    }
-  }
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const { contender, steps, medians } of running) {
-      medians.push(median((await contender.ask({ ...request, steps })).seconds));
-    }
-  }
-  const measured = running.map(({ contender, medians, firstSeconds }) => ({
-    name: contender.name,
-    medians,
-    firstSeconds,
-    peakMegabytes: contender.peakMegabytes(),
-  }));
-  for (const { contender } of running) await contender.stop();
-  return measured;
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return [
+    ...values.devices.split(",").map((device) => ourContender(device, threads)),
+    ...variants.map(({ name, settings }) => torchContender(name, values.python, threads, settings)),
+  ];
 }
 
 printLine(
@@ -105,7 +59,10 @@ printLine(
 for (const name of values.cases.split(",")) {
   const found = CASES[name];
   if (found === undefined) throw new Error(`Case "${name}": got no such case, wanted ${Object.keys(CASES).join(", ")}`);
-  const measured = await measure({ model: found.model, batch: found.batch, mode });
+  const measured = await raceSteps(commands(), { model: found.model, batch: found.batch, mode }, {
+    rounds: Number(values.rounds),
+    onSkip: (name, why) => printLine(`skipped: ${name}: ${why}`),
+  });
   const ours = measured[0]!;
   printLine(`\n${found.title}`);
   const rows = measured.map((each) => [

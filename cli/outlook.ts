@@ -1,4 +1,4 @@
-import { type Diagnostic, findGpus, type Outlook, type Pipeline } from "noiseline/core";
+import type { Diagnostic, Outlook, Pipeline } from "noiseline/core";
 import { askYes, canAsk } from "./ask.ts";
 import { formatDuration } from "./format/duration.ts";
 import { printError } from "./io.ts";
@@ -7,19 +7,19 @@ const MAX_NAMED = 5;
 
 /** What whoever starts a run should know of its length, and that it takes more than a day, with what to do instead. */
 export function describeOutlook(
-  { cardless, long }: Outlook,
+  { withoutCard, long, cardFix }: Outlook,
   { profiles, knownProfiles }: Pipeline,
 ): { readonly notes: string[]; readonly problems: Diagnostic[] } {
-  const names = cardless?.stages.slice(0, MAX_NAMED).map(({ id }) => id).join(", ");
-  const notes = cardless === undefined
+  const names = withoutCard?.stages.slice(0, MAX_NAMED).map(({ id }) => id).join(", ");
+  const notes = withoutCard === undefined
     ? []
-    : [`without the graphics card that they want, ${names} take about ${formatDuration(cardless.totalMs)} here`];
+    : [`without the graphics card that they want, ${names} take about ${formatDuration(withoutCard.totalMs)} here`];
   if (long === undefined) return { notes, problems: [] };
   const parts = long.stages.slice(0, MAX_NAMED).map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`);
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);
   const ways = [
     others.length > 0 ? `make it smaller with ${others.join(" or ")}` : "",
-    findGpus().length > 0 ? "set up the graphics card with deno task setup:tensorflow --gpu" : "",
+    cardFix === undefined ? "" : `use the graphics card: ${cardFix}`,
     "start it all the same with --yes",
   ];
   const message = `this run takes at least about ${formatDuration(long.totalMs)} on this machine (${parts.join(", ")})`;

@@ -208,6 +208,16 @@ export const usedLineSchema = z.strictObject({
   progress: z.record(z.string(), sha256Schema).default({}),
 });
 
+const wordsSchema = z.string().max(4_000).regex(/^\P{C}*$/u);
+
+/** What came of letting a device compute something, in the user's cache. */
+export const deviceVerdictSchema = z.strictObject({
+  /** The device, its versions, driver and machine. */
+  of: z.string(),
+  /** Words that are shown: no control characters. */
+  trouble: z.strictObject({ reason: wordsSchema, fix: z.exactOptional(wordsSchema) }).nullable(),
+});
+
 /** A name for the results of one pipeline. */
 export const tagRecordSchema = z.strictObject({
   format: z.literal(1),

@@ -48,6 +48,8 @@ export interface StageDevice {
   readonly reason: string;
   /** Whether it computes on a real graphics card: `tensorflow-gpu`, or `webgpu` on an adapter that is no software. */
   readonly card: boolean;
+  /** What the user should know of the choice, such as a card that is here and cannot be used. */
+  readonly warning?: { readonly message: string; readonly fix?: string };
   /** Whether native code computes there, which no permission contains. */
   readonly native: boolean;
   /** Asked for once the stage's packages are installed. */
@@ -227,8 +229,13 @@ export interface DownloadExternal {
   readonly sha256: string;
   /** Its size where that is known, else the most that such a file can have. No more is taken of an address. */
   readonly maxBytes: number;
-  /** Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts alone. */
+  /**
+   * Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts alone. None
+   * where the file lies at the path that the param `name` says: it must be the file of that digest.
+   */
   readonly urls: readonly string[];
+  /** Further hosts that the addresses may redirect to, by https. */
+  readonly redirects?: readonly string[];
 }
 
 /**

@@ -4,9 +4,13 @@
  */
 import { serveStage as serve } from "../engine/process/worker_host.ts";
 import { holdToTypes } from "./shared/check_artifact.ts";
+import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describeStage } from "../engine/process/describe_host.ts";
 export { describePipeline } from "../engine/process/pipeline_host.ts";
 
 export const serveStage: typeof serve = (load) =>
-  serve(async () => ({ default: holdToTypes((await load()).default as Parameters<typeof holdToTypes>[0]) }));
+  serve(async () => {
+    const stage = (await load()).default as Parameters<typeof holdToTypes>[0];
+    return { default: explainMemory(holdToTypes(stage)) };
+  });

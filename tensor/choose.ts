@@ -1,4 +1,4 @@
-import type { ConcreteDeviceName, DeviceDescription, DeviceName } from "./devices.ts";
+import type { ConcreteDeviceName, DeviceDescription, DeviceName, DeviceTrouble } from "./devices.ts";
 import { type DescribeOptions, IMPLEMENTATIONS } from "./implementations.ts";
 
 /** What `auto` takes, best first. */
@@ -13,6 +13,14 @@ export interface ChosenDevice {
   readonly reason: string;
   /** It computes on a real graphics card. */
   readonly card: boolean;
+  /** Of `auto`: an NVIDIA card is here and something slower was chosen. */
+  readonly warning?: DeviceWarning;
+}
+
+/** Something about a choice that the user should know, in one sentence, and what to do about it. */
+export interface DeviceWarning {
+  readonly message: string;
+  readonly fix?: string;
 }
 
 export interface NoDevice {
@@ -24,9 +32,13 @@ export interface NoDevice {
 export interface ChooseOptions extends DescribeOptions {
   /** Looks at one device; given by tests. */
   readonly describe?: Describe;
+  /** Lets a device compute something before it is chosen, and says what is wrong with it. */
+  readonly tryOut?: TryOut;
 }
 
 type Describe = (name: ConcreteDeviceName, options: DescribeOptions) => Promise<DeviceDescription>;
+
+export type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | undefined>;
 
 /**
  * Find the device that a name stands for on this machine, without opening it. Devices are looked at in turn, and those
@@ -38,29 +50,52 @@ export async function chooseDevice(name: DeviceName, options: ChooseOptions = {}
 
 async function takeNamed(
   name: ConcreteDeviceName,
-  { describe = (name, options) => IMPLEMENTATIONS[name].describe(options), ...options }: ChooseOptions,
+  { describe = (name, options) => IMPLEMENTATIONS[name].describe(options), tryOut, ...options }: ChooseOptions,
 ): Promise<ChosenDevice | NoDevice> {
-  const { available, reason, numerics, fix, card = false } = await describe(name, options);
+  const found = await asTried(await describe(name, options), tryOut);
+  const { available, reason, numerics, fix, card = false } = found;
   if (available) return { available, name, numerics: numerics ?? name, reason, card };
   return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists what this machine has" };
 }
 
-async function chooseBest({ describe = describeForAuto, ...options }: ChooseOptions): Promise<ChosenDevice | NoDevice> {
-  const passedOver: string[] = [];
+async function chooseBest(
+  { describe = describeForAuto, tryOut, ...options }: ChooseOptions,
+): Promise<ChosenDevice | NoDevice> {
+  const passedOver: DeviceDescription[] = [];
   for (const name of AUTO_ORDER) {
-    const { available, reason, numerics, card = false } = await describe(name, options);
+    const looked = await describe(name, options);
     // A processor that plays a graphics card is slower than one that does not.
-    if (available && (card || name !== "webgpu")) {
-      const better = passedOver.length === 0 ? "" : `; better, but not here: ${passedOver.join("; ")}`;
-      return { available, name, numerics: numerics ?? name, reason: `${reason}${better}`, card };
+    const played = name === "webgpu" && looked.available && looked.card !== true;
+    const found = played ? looked : await asTried(looked, tryOut);
+    const { available, reason, numerics, card = false } = found;
+    if (available && !played) {
+      const better = passedOver.length === 0 ? "" : `; better, but not here: ${list(passedOver)}`;
+      const chosen = { available, name, numerics: numerics ?? name, reason: `${reason}${better}`, card };
+      const missed = passedOver.find(({ seen }) => seen !== undefined);
+      return missed === undefined ? chosen : { ...chosen, warning: warnOf(missed, name) };
     }
-    passedOver.push(`${name} (${reason})`);
+    passedOver.push(found);
   }
   return {
     available: false,
-    reason: `this machine has none: ${passedOver.join("; ")}`,
+    reason: `this machine has none: ${list(passedOver)}`,
     fix: "`deno task doctor` lists what each needs",
   };
+}
+
+function list(devices: readonly DeviceDescription[]): string {
+  return devices.map(({ name, reason }) => `${name} (${reason})`).join("; ");
+}
+
+/** A device as it was described, or as one that is not available where it does not compute. */
+export async function asTried(device: DeviceDescription, tryOut: TryOut | undefined): Promise<DeviceDescription> {
+  const trouble = device.available ? await tryOut?.(device) : undefined;
+  return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
+}
+
+function warnOf({ name, seen, reason, fix }: DeviceDescription, chosen: ConcreteDeviceName): DeviceWarning {
+  const message = `${seen} is here, but device ${name} is not: ${reason}; ${chosen} computes instead, more slowly`;
+  return { message, ...(fix === undefined ? {} : { fix }) };
 }
 
 /** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no graphics processor can be. */

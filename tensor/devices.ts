@@ -17,6 +17,16 @@ export interface DeviceDescription {
   readonly fix?: string;
   /** It computes on a real graphics card, which a `webgpu` that the processor plays does not. */
   readonly card?: boolean;
+  /** Name of an NVIDIA card that is visible here, whether the device can use it or not. */
+  readonly seen?: string;
+}
+
+/** Why a device is of no use here, and what to do about it. */
+export interface DeviceTrouble {
+  readonly reason: string;
+  readonly fix?: string;
+  /** It may be over at any moment, so nobody should rely on it. */
+  readonly passing?: boolean;
 }
 
 /** Folders and variables that a process with few permissions needs for a device. Paths are absolute. */

@@ -50,8 +50,8 @@ function askForAdapter(): Promise<DeviceDescription> {
   return adapter ??= import("./webgpu/describe.ts").then(({ describeWebgpu }) => describeWebgpu());
 }
 
-/** Every device, without opening any. */
-export async function describeDevices(): Promise<DeviceDescription[]> {
-  const names = DEVICE_NAMES.filter((name) => name !== "auto");
+/** Every device, or those that are named, without opening any. */
+export async function describeDevices(wanted: readonly string[] = DEVICE_NAMES): Promise<DeviceDescription[]> {
+  const names = DEVICE_NAMES.filter((name) => name !== "auto").filter((name) => wanted.includes(name));
   return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));
 }

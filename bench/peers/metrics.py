@@ -1,8 +1,10 @@
 """Distances by the libraries that people use: the peer of bench/metrics.ts.
 
-Needs: numpy, scipy, pytorch-fid, torch-fidelity. One JSON object per line on stdin, one answer per line on stdout:
+Needs: numpy, scipy, pytorch-fid, torch-fidelity. One JSON object per line on stdin, one answer per line on
+stdout:
   {"measure": "fd" | "kid", "dimension": d, "a": file, "b": file, "subsets": n} -> {"seconds": s, "value": v}
-Usage: metrics.py FOLDER, where the files are: float32, row-major.
+  {"measure": "inception", "images": file, "side": n, "batch": b, "layout": l} -> the same, of the mean feature
+Usage: metrics.py FOLDER, where the files are: float32, row-major. It begins by writing weights.pth there.
 """
 
 import json
@@ -11,6 +13,7 @@ import sys
 import time
 
 import numpy as np
+import pytorch_fid.inception
 import torch
 from pytorch_fid.fid_score import calculate_frechet_distance
 from torch_fidelity.metric_kid import kid_features_to_metric
@@ -42,9 +45,40 @@ def kernel(a, b, subsets):
     return time.perf_counter() - begin, float(result["kernel_inception_distance_mean"])
 
 
+def write_weights(folder):
+    """Random weights for pytorch-fid's network, which would fetch them; its builder initialises what it does not load."""
+    loads, torch.nn.Module.load_state_dict = torch.nn.Module.load_state_dict, lambda *_, **__: None
+    pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: None
+    torch.manual_seed(0)
+    state = pytorch_fid.inception.fid_inception_v3().state_dict()
+    torch.nn.Module.load_state_dict = loads
+    torch.save(state, os.path.join(folder, "weights.pth"))
+    pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: state
+
+
+networks = {}
+
+
+def inception(folder, images, side, batch, layout):
+    pixels = torch.from_numpy(np.fromfile(os.path.join(folder, images), dtype=np.float32).reshape(-1, side, side, 3))
+    memory = getattr(torch, layout)
+    if layout not in networks:
+        networks[layout] = pytorch_fid.inception.InceptionV3().eval().to(memory_format=memory)
+    pixels = (pixels.permute(0, 3, 1, 2) / 255).contiguous(memory_format=memory)
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        parts = [networks[layout](part)[0] for part in pixels.split(batch)]
+    return time.perf_counter() - begin, float(torch.cat(parts).double().mean())
+
+
+write_weights(sys.argv[1])
 print("ready", flush=True)
 for line in sys.stdin:
     request = json.loads(line)
+    if request["measure"] == "inception":
+        seconds, value = inception(sys.argv[1], **{key: request[key] for key in ("images", "side", "batch", "layout")})
+        print(json.dumps(dict(seconds=seconds, value=value)), flush=True)
+        continue
     a, b = [load(sys.argv[1], request[name], request["dimension"]) for name in "ab"]
     seconds, value = frechet(a, b) if request["measure"] == "fd" else kernel(a, b, request["subsets"])
     print(json.dumps(dict(seconds=seconds, value=value)), flush=True)

@@ -1,7 +1,8 @@
-"""The U-Net of Ho et al. 2020 in PyTorch, trained and run as its users would: the peer of bench/train.ts.
+"""The U-Net of Ho et al. 2020 in PyTorch, trained and run as its users would: the peer of bench/steps.ts.
 
 Needs: torch. One JSON object per line on stdin, one answer per line on stdout:
-  {"model": {...}, "batch": n, "mode": "train" | "forward", "layout": "contiguous" | "channels_last", "compile": bool, "steps": n}
+  {"model": {...}, "batch": n, "mode": "train" | "forward", "layout": "contiguous" | "channels_last", "compile": bool, "steps": n,
+   "on": "cpu" | "cuda" (default: cpu), "precision": "fp32" | "tf32" | "bf16" (default: fp32)}
   -> {"seconds": [one for each step], "value": loss or first number predicted, "firstSeconds": x} or {"error": why}
 Usage: torch_unet.py THREADS. The network of a case is built at its first request and kept.
 """
@@ -102,8 +103,11 @@ class Unet(nn.Module):
 
 
 class Case:
-    def __init__(self, model, batch, layout, compiled):
+    def __init__(self, model, batch, layout, compiled, on, precision):
         torch.manual_seed(0)
+        torch.set_default_device(on)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        self.autocast = torch.autocast(on, dtype=torch.bfloat16, enabled=precision == "bf16")
         size, channels = model["imageSize"], model["inChannels"]
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         self.net = Unet(**model).to(memory_format=self.format)
@@ -119,7 +123,8 @@ class Case:
     def train(self):
         self.optimizer.zero_grad(set_to_none=True)
         xt = self.a * self.x0 + self.b * self.noise
-        loss = F.mse_loss(self.call(xt, self.t), self.noise)
+        with self.autocast:
+            loss = F.mse_loss(self.call(xt, self.t), self.noise)
         loss.backward()
         nn.utils.clip_grad_norm_(self.params, 1.0, foreach=True)
         self.optimizer.step()
@@ -129,19 +134,20 @@ class Case:
 
     @torch.inference_mode()
     def forward(self):
-        return self.call(self.x0, self.t).mean().item()
+        with self.autocast:
+            return self.call(self.x0, self.t).mean().item()
 
 
 torch.set_num_threads(int(sys.argv[1]))
 cases = {}
 for line in sys.stdin:
     request = json.loads(line)
-    key = json.dumps([request["model"], request["batch"], request["layout"], request["compile"]])
+    given = [request["model"], request["batch"], request["layout"], request["compile"]]
+    given += [request.get("on", "cpu"), request.get("precision", "fp32")]
+    key = json.dumps(given)
     began = time.perf_counter()
     try:
-        case = cases.get(key) or cases.setdefault(
-            key, Case(request["model"], request["batch"], request["layout"], request["compile"])
-        )
+        case = cases.get(key) or cases.setdefault(key, Case(*given))
         step = case.train if request["mode"] == "train" else case.forward
         seconds, value = [], None
         for _ in range(request["steps"]):

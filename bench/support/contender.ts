@@ -1,11 +1,13 @@
 import { TextLineStream } from "./lines.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 
+type Settings = Pick<StepRequest, "layout" | "compile" | "on" | "precision">;
+
 /** A process that runs steps on request. */
 export interface Contender {
   readonly name: string;
   /** Settings that every request to it carries. */
-  readonly settings: Pick<StepRequest, "layout" | "compile">;
+  readonly settings: Settings;
   /** @throws Error with what the process says when it cannot do what is asked. */
   ask(request: StepRequest): Promise<StepAnswer>;
   /** High-water mark of its resident memory, from the kernel; undefined where there is none. */
@@ -15,7 +17,7 @@ export interface Contender {
 
 export interface ContenderCommand {
   readonly name: string;
-  readonly settings?: Pick<StepRequest, "layout" | "compile">;
+  readonly settings?: Settings;
   readonly command: string;
   readonly args: readonly string[];
 }

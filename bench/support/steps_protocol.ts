@@ -18,6 +18,9 @@ export interface StepRequest {
   /** Of the peer only. */
   readonly layout?: "contiguous" | "channels_last";
   readonly compile?: boolean;
+  readonly on?: "cpu" | "cuda";
+  /** float32 with its products as they are or rounded to TensorFloat-32, or bfloat16 where PyTorch's autocast takes it. */
+  readonly precision?: "fp32" | "tf32" | "bf16";
 }
 
 export interface StepAnswer {

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
-import { chooseDevice, describeDevices, findGpus, packageFolder, parentDeathGuard } from "noiseline";
+import { chooseDevice, examineDevices, findGpus, packageFolder, parentDeathGuard, tryDevice } from "noiseline";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
@@ -28,7 +28,8 @@ export function makeCommand(): AnyCommand {
     .addHelpText("after", EXAMPLES)
     .action(async (options) => {
       const findings = examine();
-      const [devices, auto] = await Promise.all([describeDevices(), chooseDevice("auto")]);
+      const devices = await examineDevices();
+      const auto = await chooseDevice("auto", { tryOut: tryDevice });
       if (options.json) {
         printJson({ findings, devices, auto });
         return;
@@ -43,6 +44,9 @@ export function makeCommand(): AnyCommand {
         printLine(`${mark(available)}  ${name}: ${reason}${more.length === 0 ? "" : ` (${more.join("; ")})`}`);
       }
       printLine(`${mark(auto.available)}  auto: ${auto.available ? `takes ${auto.name}` : auto.reason}`);
+      if (auto.available && auto.warning !== undefined) {
+        printLine(`${mark(false)}  ${[auto.warning.message, auto.warning.fix].filter(Boolean).join("; ")}`);
+      }
     });
 }
 

@@ -1,4 +1,4 @@
-import { Command, Option } from "@commander-js/extra-typings";
+import { Command } from "@commander-js/extra-typings";
 import process from "node:process";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
@@ -23,17 +23,11 @@ export function makeCommand(): AnyCommand {
         "Doing it again does nothing.",
     )
     .option("--gpu", "TensorFlow for NVIDIA cards, with the CUDA 12 libraries")
-    .addOption(
-      new Option("--source <source>", "the package's own download, or its addon built against a Python wheel")
-        .choices(["auto", "official", "wheel"] as const).default("auto" as const),
-    )
     .option("--force", "make it again")
     .addHelpText("after", EXAMPLES)
-    .action(async ({ gpu = false, source, force = false }) => {
-      // The package's own download for GPUs is of 2022: it wants CUDA 11.2 and has no code for cards since.
-      const automatic = gpu ? ["wheel" as const] : ["official" as const, "wheel" as const];
+    .action(async ({ gpu = false, force = false }) => {
       try {
-        await setUpTensorflow({ gpu, sources: source === "auto" ? automatic : [source], force, say: printLine });
+        await setUpTensorflow({ gpu, force, say: printLine });
       } catch (error) {
         if (!(error instanceof SetupFailure)) throw error;
         const style = styleFor(process.stderr);

@@ -66,6 +66,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   }
   const subtitle = [
     pipeline.file,
+    ...pipeline.profiles.map((name) => `profile ${name}`),
     `seed ${pipeline.seed}`,
     last === undefined ? undefined : `last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`,
   ].filter((part) => part !== undefined).join(" · ");

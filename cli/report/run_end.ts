@@ -62,5 +62,7 @@ async function scoresOf(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  return own.flat().filter(isWhole);
+  // Few are shown: those that have no axis come first, for children of a matrix are many.
+  const hasAxis = ({ stage }: MetricRow) => Number(stage.includes("~"));
+  return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
 }

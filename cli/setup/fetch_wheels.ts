@@ -93,6 +93,6 @@ export function requireWheelPlatform(): void {
   if (os === "linux" && arch === "x86_64") return;
   throw new SetupFailure(
     `Cannot build the addon for ${os} on ${arch}: the pinned wheels of TensorFlow are for linux on x86_64`,
-    'use device "onnx", which needs no setup; or --source official, where the package\'s own download has a build',
+    'use device "onnx", which needs no setup',
   );
 }

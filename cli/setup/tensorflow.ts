@@ -1,23 +1,17 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { formatBytes } from "@std/fmt";
-import { isRunning, tensorflowInstallation } from "noiseline";
+import { computeOn, examineDevices, isRunning, tensorflowInstallation } from "noiseline";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
-import { fetchOfficial } from "./fetch_official.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
-import { runProgram } from "./programs.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
 
 type Installation = ReturnType<typeof tensorflowInstallation.installationFor>;
-type Source = Installation["source"];
 
 export interface SetupOptions {
   readonly gpu: boolean;
-  /** Sources to try, in this order. */
-  readonly sources: readonly Source[];
   /** Make it again if it is there. */
   readonly force: boolean;
   readonly say: (line: string) => void;
@@ -28,12 +22,12 @@ const STAGING = ".staging-";
 /**
  * Make device `tensorflow` or `tensorflow-gpu` usable on this machine, in the user's cache. Nothing is seen of it before
  * it has computed something, and a setup that is interrupted leaves nothing that counts.
- * @throws SetupFailure of the last source when none works.
+ * @throws SetupFailure
  */
-export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions): Promise<void> {
+export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promise<void> {
   const { findInstallation, installationFor, tensorflowCache } = tensorflowInstallation;
   const present = findInstallation(gpu);
-  if (present !== undefined && sources.includes(present.source) && !force) {
+  if (present !== undefined && !force) {
     say(`already set up: TensorFlow ${present.tensorflow} in ${present.folder}`);
     return;
   }
@@ -47,44 +41,32 @@ export async function setUpTensorflow({ gpu, sources, force, say }: SetupOptions
     );
   }
   sweep(cache);
-  for (const [index, source] of sources.entries()) {
-    const installation = installationFor(gpu, source);
-    const staging = join(cache, `${STAGING}${Deno.pid}-${basename(installation.folder)}`);
-    try {
-      await make({ ...installation, folder: staging }, say);
-      publish(staging, installation, say);
-      return;
-    } catch (error) {
-      if (!(error instanceof SetupFailure) || index === sources.length - 1) throw error;
-      say(`${error.message}; trying the next way`);
-    } finally {
-      rmSync(staging, { recursive: true, force: true });
-    }
+  const installation = installationFor(gpu);
+  const staging = join(cache, `${STAGING}${Deno.pid}-${basename(installation.folder)}`);
+  try {
+    await make({ ...installation, folder: staging }, say);
+    publish(staging, installation, say);
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
   }
+  await sayDevice(gpu, say);
 }
 
 async function make(staged: Installation, say: (line: string) => void): Promise<void> {
-  const { folder, gpu, source } = staged;
-  const { TFJS_NODE_VERSION } = tensorflowInstallation;
-  if (source === "wheel") await requireForWheel(gpu, dirname(folder));
-  const work = join(folder, "work");
-  say(`fetching tfjs-node${gpu ? "-gpu" : ""} ${TFJS_NODE_VERSION} from npm`);
-  const { headers } = await layOutTfjsNode(folder, work, gpu);
-  if (source === "official") {
-    await fetchOfficial(folder, { gpu, work, say, host: Deno.env.get("TFJS_NODE_CDN_STORAGE") });
-  } else {
-    const site = join(folder, "site");
-    await fetchWheels(wheelSet(gpu), { site, work, say });
-    say("building the addon");
-    await buildAddon(folder, site, headers);
-    rmSync(join(site, "tensorflow", "include"), { recursive: true });
-  }
+  const { folder, gpu } = staged;
+  await requireForBuild(gpu, dirname(folder));
+  const [work, site] = [join(folder, "work"), join(folder, "site")];
+  const { headers } = layOutTfjsNode(folder);
+  await fetchWheels(wheelSet(gpu), { site, work, say });
+  say("building the addon");
+  await buildAddon(folder, site, headers);
+  rmSync(join(site, "tensorflow", "include"), { recursive: true });
   rmSync(work, { recursive: true });
   await tryOut(staged, say);
 }
 
 /** All that building needs, before anything is downloaded. */
-async function requireForWheel(gpu: boolean, cache: string): Promise<void> {
+async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
   requireWheelPlatform();
   await requirePip();
   await requireCompiler();
@@ -101,42 +83,29 @@ async function requireForWheel(gpu: boolean, cache: string): Promise<void> {
   );
 }
 
-/** Load the addon and compute a gradient, in a process of its own. */
+/** Let it compute, on the processor where there is no card to be had: an addon that does not fit its library shows it. */
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
-  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-  const { TRY_OUT_MODULE } = tensorflowInstallation;
-  const output = await runProgram(
-    Deno.execPath(),
-    ["run", "-A", "--quiet", `--config=${config}`, TRY_OUT_MODULE, JSON.stringify(staged)],
-    {
-      purpose: `load TensorFlow ${staged.tensorflow}`,
-      fix: 'use device "onnx", which needs no setup; report what it says',
-    },
+  const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
+  const trouble = await computeOn(device, { installation: staged });
+  if (trouble === undefined) return;
+  throw new SetupFailure(
+    `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
+    'use device "onnx", which needs no setup; report what it says',
   );
-  const { version, usesGpu, gradient } = JSON.parse(output) as TryOutResult;
-  if (version !== staged.tensorflow || gradient.join() !== "4,4,4,4") {
-    throw new SetupFailure(
-      `Cannot use what was set up: got TensorFlow ${version} and a gradient of ${gradient}, wanted ` +
-        `${staged.tensorflow} and 4,4,4,4`,
-      "report this",
-    );
-  }
-  if (staged.gpu && !usesGpu) {
-    say("it works, but finds no GPU here: device tensorflow-gpu opens only where there is one");
-  }
 }
 
-interface TryOutResult {
-  readonly version: string;
-  readonly usesGpu: boolean;
-  readonly gradient: readonly number[];
+/** Say what came of it: the device as it is from now on. */
+async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
+  for (const { name, reason, fix } of await examineDevices([gpu ? "tensorflow-gpu" : "tensorflow"])) {
+    say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
+  }
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {
-  const { TFJS_NODE_VERSION, installationFor } = tensorflowInstallation;
-  const { folder, gpu, tensorflow, source } = installation;
-  const record = { tfjsNode: TFJS_NODE_VERSION, tensorflow, gpu, source, at: new Date().toISOString() };
+  const { folder, gpu, tensorflow } = installation;
+  const tfjsNode = tensorflowInstallation.TFJS_NODE_VERSION;
+  const record = { tfjsNode, tensorflow, gpu, at: new Date().toISOString() };
   writeFileSync(join(staging, "setup.json"), `${JSON.stringify(record, null, 2)}\n`);
   // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
   const old = `${staging}-old`;
@@ -148,9 +117,6 @@ function publish(staging: string, installation: Installation, say: (line: string
     throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
   }
   rmSync(old, { recursive: true, force: true });
-  // Of two, the device would take the newer one, whichever was asked for last.
-  const other = installationFor(gpu, source === "wheel" ? "official" : "wheel");
-  rmSync(other.folder, { recursive: true, force: true });
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);
 }
 

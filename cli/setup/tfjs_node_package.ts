@@ -1,50 +1,41 @@
-import { cpSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { tensorflowInstallation } from "noiseline";
-import { runProgram } from "./programs.ts";
+import { packageFolder, tensorflowInstallation } from "noiseline";
+import { SetupFailure } from "./failure.ts";
 
-/** tfjs-node's serialiser of summaries; the kernels' module requires it. */
-const PROTOBUF = { name: "google-protobuf", version: "3.21.4" };
+/** Its JavaScript and the source of its addon are those of `tfjs-node` too; the packages differ in what they download. */
+const TFJS_NODE = "@tensorflow/tfjs-node-gpu";
 
-/** Headers of Node-API, which Deno implements. */
-const HEADERS = { name: "node-api-headers", version: "1.9.0" };
-
-export interface FetchedPackages {
-  /** Folder with `node_api.h`. */
+export interface LaidOutPackages {
+  /** Folder with Node-API's headers, which Deno implements. */
   readonly headers: string;
 }
 
 /**
- * Fetch tfjs-node from npm without running its scripts, and lay it out in `folder` as device `tensorflow` loads it. Deno
- * itself is the npm client, so nobody needs Node.js for it.
- *
- * @param work a folder for the whole tree of its dependencies, most of which is left behind
+ * Lay tfjs-node out in `folder` as devices `tensorflow` and `tensorflow-gpu` load it, from Deno's cache, where it lies as
+ * `deno.json` and `deno.lock` pin it. Its scripts are never run.
  */
-export async function layOutTfjsNode(folder: string, work: string, gpu: boolean): Promise<FetchedPackages> {
+export function layOutTfjsNode(folder: string): LaidOutPackages {
   const { TFJS_NODE_VERSION, packageFolderOf, standInFiles } = tensorflowInstallation;
-  const name = gpu ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
-  const dependencies = {
-    [name]: TFJS_NODE_VERSION,
-    [PROTOBUF.name]: PROTOBUF.version,
-    [HEADERS.name]: HEADERS.version,
-  };
-  mkdirSync(work, { recursive: true });
-  writeFileSync(join(work, "package.json"), JSON.stringify({ private: true, dependencies }));
-  await runProgram(Deno.execPath(), ["install", "--quiet", "--node-modules-dir=auto"], {
-    cwd: work,
-    purpose: `fetch ${name} ${TFJS_NODE_VERSION} from npm`,
-    fix: "check the network and the npm settings of this machine, then run this again",
-  });
-  const modules = join(work, "node_modules");
+  const [package_, headers] = [fetchedFolder(TFJS_NODE), fetchedFolder("node-api-headers")];
   const target = packageFolderOf(folder);
-  // Deno lays packages out as links into its own store.
-  const copy = (from: string, to: string) =>
-    cpSync(realpathSync(join(modules, from)), to, { recursive: true, dereference: true });
-  copy(name, target);
-  copy(PROTOBUF.name, join(target, "node_modules", PROTOBUF.name));
+  cpSync(package_, target, { recursive: true });
+  // tfjs-node's serialiser of summaries; the kernels' module requires it.
+  const protobuf = dirname(createRequire(join(package_, "package.json")).resolve("google-protobuf"));
+  cpSync(protobuf, join(target, "node_modules", "google-protobuf"), { recursive: true });
   for (const [path, text] of Object.entries(standInFiles(TFJS_NODE_VERSION))) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
   }
-  return { headers: join(realpathSync(join(modules, HEADERS.name)), "include") };
+  return { headers: join(headers, "include") };
+}
+
+function fetchedFolder(name: string): string {
+  const folder = packageFolder(name);
+  if (folder !== undefined) return folder;
+  throw new SetupFailure(
+    `Cannot find ${name} in Deno's cache`,
+    "run `deno install` in noiseline's folder, then this again",
+  );
 }

@@ -24,99 +24,37 @@ export const WHEEL_FILES = [
   String.raw`[^/]+\.dist-info/`, // licences
 ].join("|");
 
-const CPU_WHEELS: readonly Wheel[] = [
-  {
-    name: "tensorflow-cpu",
-    version: "2.21.0",
-    downloadBytes: 274_000_871,
-    sha256: "dcc8afd32930e42d5296b6ee19078b773706830af4ea97fbe503b9f5e0f820cb",
-  },
-];
+/** A line for each wheel: name, version, bytes to download, SHA-256. */
+function wheelsOf(table: string): Wheel[] {
+  return table.trim().split("\n").map((line) => {
+    const [name, version, bytes, sha256] = line.split(" ") as [string, string, string, string];
+    return { name, version, downloadBytes: Number(bytes), sha256 };
+  });
+}
+
+const CPU_WHEELS = wheelsOf(`
+tensorflow-cpu 2.21.0 274000871 dcc8afd32930e42d5296b6ee19078b773706830af4ea97fbe503b9f5e0f820cb
+`);
 
 /**
  * TensorFlow for CUDA 12 and the libraries that its extra `and-cuda` names: of CUDA 12.9, the last of the series, which
  * drivers from 525 on run and which knows all cards up to Blackwell.
  */
-const GPU_WHEELS: readonly Wheel[] = [
-  {
-    name: "tensorflow",
-    version: "2.21.0",
-    downloadBytes: 572_611_111,
-    sha256: "b3b95643c4e70eb925839938fb35cbe142f317ec84af6844ee61513713bb13c0",
-  },
-  {
-    name: "nvidia-cublas-cu12",
-    version: "12.9.1.4",
-    downloadBytes: 581_242_350,
-    sha256: "453611eb21a7c1f2c2156ed9f3a45b691deda0440ec550860290dc901af5b4c2",
-  },
-  {
-    name: "nvidia-cuda-cupti-cu12",
-    version: "12.9.79",
-    downloadBytes: 10_814_997,
-    sha256: "096bcf334f13e1984ba36685ad4c1d6347db214de03dbb6eebb237b41d9d934f",
-  },
-  {
-    name: "nvidia-cuda-nvcc-cu12",
-    version: "12.9.86",
-    downloadBytes: 40_546_229,
-    sha256: "5d6a0d32fdc7ea39917c20065614ae93add6f577d840233237ff08e9a38f58f0",
-  },
-  {
-    name: "nvidia-cuda-nvrtc-cu12",
-    version: "12.9.86",
-    downloadBytes: 89_568_129,
-    sha256: "210cf05005a447e29214e9ce50851e83fc5f4358df8b453155d5e1918094dcb4",
-  },
-  {
-    name: "nvidia-cuda-runtime-cu12",
-    version: "12.9.79",
-    downloadBytes: 3_493_179,
-    sha256: "25bba2dfb01d48a9b59ca474a1ac43c6ebf7011f1b0b8cc44f54eb6ac48a96c3",
-  },
-  {
-    name: "nvidia-cudnn-cu12",
-    version: "9.10.2.21",
-    downloadBytes: 706_758_467,
-    sha256: "949452be657fa16687d0930933f032835951ef0892b37d2d53824d1a84dc97a8",
-  },
-  {
-    name: "nvidia-cufft-cu12",
-    version: "11.4.1.4",
-    downloadBytes: 200_877_592,
-    sha256: "c67884f2a7d276b4b80eb56a79322a95df592ae5e765cf1243693365ccab4e28",
-  },
-  {
-    name: "nvidia-curand-cu12",
-    version: "10.3.10.19",
-    downloadBytes: 68_295_626,
-    sha256: "49b274db4780d421bd2ccd362e1415c13887c53c214f0d4b761752b8f9f6aa1e",
-  },
-  {
-    name: "nvidia-cusolver-cu12",
-    version: "11.7.5.82",
-    downloadBytes: 338_117_415,
-    sha256: "15da72d1340d29b5b3cf3fd100e3cd53421dde36002eda6ed93811af63c40d88",
-  },
-  {
-    name: "nvidia-cusparse-cu12",
-    version: "12.5.10.65",
-    downloadBytes: 366_465_088,
-    sha256: "73060ce019ac064a057267c585bf1fd5a353734151f87472ff02b2c5c9984e78",
-  },
-  {
-    name: "nvidia-nccl-cu12",
-    version: "2.27.7",
-    downloadBytes: 322_546_339,
-    sha256: "de5ba5562f08029a19cb1cd659404b18411ed0d6c90ac5f52f30bf99ad5809aa",
-  },
-  {
-    name: "nvidia-nvjitlink-cu12",
-    version: "12.9.86",
-    downloadBytes: 39_748_338,
-    sha256: "e3f1171dbdc83c5932a45f0f4c99180a70de9bd2718c1ab77d14104f6d7147f9",
-  },
-];
+const GPU_WHEELS = wheelsOf(`
+tensorflow 2.21.0 572611111 b3b95643c4e70eb925839938fb35cbe142f317ec84af6844ee61513713bb13c0
+nvidia-cublas-cu12 12.9.1.4 581242350 453611eb21a7c1f2c2156ed9f3a45b691deda0440ec550860290dc901af5b4c2
+nvidia-cuda-cupti-cu12 12.9.79 10814997 096bcf334f13e1984ba36685ad4c1d6347db214de03dbb6eebb237b41d9d934f
+nvidia-cuda-nvcc-cu12 12.9.86 40546229 5d6a0d32fdc7ea39917c20065614ae93add6f577d840233237ff08e9a38f58f0
+nvidia-cuda-nvrtc-cu12 12.9.86 89568129 210cf05005a447e29214e9ce50851e83fc5f4358df8b453155d5e1918094dcb4
+nvidia-cuda-runtime-cu12 12.9.79 3493179 25bba2dfb01d48a9b59ca474a1ac43c6ebf7011f1b0b8cc44f54eb6ac48a96c3
+nvidia-cudnn-cu12 9.10.2.21 706758467 949452be657fa16687d0930933f032835951ef0892b37d2d53824d1a84dc97a8
+nvidia-cufft-cu12 11.4.1.4 200877592 c67884f2a7d276b4b80eb56a79322a95df592ae5e765cf1243693365ccab4e28
+nvidia-curand-cu12 10.3.10.19 68295626 49b274db4780d421bd2ccd362e1415c13887c53c214f0d4b761752b8f9f6aa1e
+nvidia-cusolver-cu12 11.7.5.82 338117415 15da72d1340d29b5b3cf3fd100e3cd53421dde36002eda6ed93811af63c40d88
+nvidia-cusparse-cu12 12.5.10.65 366465088 73060ce019ac064a057267c585bf1fd5a353734151f87472ff02b2c5c9984e78
+nvidia-nccl-cu12 2.27.7 322546339 de5ba5562f08029a19cb1cd659404b18411ed0d6c90ac5f52f30bf99ad5809aa
+nvidia-nvjitlink-cu12 12.9.86 39748338 e3f1171dbdc83c5932a45f0f4c99180a70de9bd2718c1ab77d14104f6d7147f9
+`);
 
 const UNPACKED_BYTES = { cpu: 950_000_000, gpu: 5_900_000_000 };
 

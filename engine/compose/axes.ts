@@ -273,3 +273,8 @@ function wrong(
 ): { problems: MatrixProblem[] } {
   return { problems: [{ path, message, fix, got, wanted }] };
 }
+
+/** The values that a reference names, as a combination; of those only the names are known. */
+export function labelled(select: Readonly<Record<string, string>>): Combination {
+  return Object.fromEntries(Object.entries(select).map(([axis, label]) => [axis, { label, value: label, path: [] }]));
+}

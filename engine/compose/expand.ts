@@ -12,12 +12,13 @@ import {
   compareCombinations,
   indexBy,
   join,
+  labelled,
   parseMatrix,
   project,
   sharedAxes,
   valueOf,
 } from "./axes.ts";
-import { fillMatrix, matrixAxesIn } from "./fill.ts";
+import { fillMatrix, matrixAxesIn, withoutExtent } from "./fill.ts";
 
 /** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
 export type IsListPort = (stage: string, port: string) => boolean | undefined;
@@ -383,16 +384,6 @@ class Expander {
   }
 }
 
-/** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */
-function withoutExtent(reference: string): string {
-  return reference.replace(/@\$\{matrix\.\w+\}/, "");
-}
-
 function withoutAxes(combination: Combination, select: Readonly<Record<string, string>>): Combination {
   return Object.fromEntries(Object.entries(combination).filter(([axis]) => select[axis] === undefined));
-}
-
-/** The values that a reference names, as a combination; of those only the names are known. */
-function labelled(select: Readonly<Record<string, string>>): Combination {
-  return Object.fromEntries(Object.entries(select).map(([axis, label]) => [axis, { label, value: label, path: [] }]));
 }

@@ -60,3 +60,8 @@ export function matrixAxesIn(value: unknown): Set<string> {
   visit(value);
   return axes;
 }
+
+/** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */
+export function withoutExtent(reference: string): string {
+  return reference.replace(/@\$\{matrix\.\w+\}/, "");
+}

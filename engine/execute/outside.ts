@@ -27,7 +27,7 @@ export interface OutsideFolders {
 
 /** Whether a stage fetches files by itself. */
 export function fetchesFiles(stage: Stage): boolean {
-  return (stage.kind.downloads?.(stage.params) ?? []).length > 0;
+  return (stage.kind.downloads?.(stage.params) ?? []).some(({ urls }) => urls.length > 0);
 }
 
 /** Host and port of an address; Deno takes a host without a port for all of its ports. */
@@ -87,7 +87,9 @@ export async function openOutside(
       return { message: `${name} changed after the run was planned`, fix: "run again" };
     }
   }
-  const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls }) => urls);
+  const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>
+    urls.length === 0 ? [] : [...urls, ...redirects.map((host) => `https://${host}`)]
+  );
   if (urls.length === 0) return { readable, writable: [], hosts: [], packages, params, lent };
   makeFolder(folders.downloads);
   return {

@@ -319,8 +319,10 @@ export class StageRunner {
   #announce(device: StageDevice | undefined): void {
     if (device === undefined || this.#announced.has(device.name)) return;
     this.#announced.add(device.name);
-    const { name, numerics, reason } = device;
+    const { name, numerics, reason, warning } = device;
     this.options.emit({ type: "device", name, numerics, reason });
+    if (warning === undefined) return;
+    this.options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });
   }
 
   /** Publish, or keep what was published first: one key has one result. */

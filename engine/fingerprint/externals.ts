@@ -91,9 +91,12 @@ export function contentDigest(path: string, digests: DigestCache): string {
     ));
 }
 
-/** A file or folder that could not be read. */
+/** A file or folder that could not be read, or is not the one that the stage must have. */
 export interface UnreadableExternal extends External {
-  readonly error: unknown;
+  readonly error?: unknown;
+  /** SHA-256, of the file that is not the right one. */
+  readonly got?: string;
+  readonly wanted?: string | undefined;
 }
 
 /** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
@@ -115,7 +118,10 @@ export function digestStageExternals(
   }
   for (const one of externalsOf(stage, folder)) {
     try {
-      externals[one.name] = contentDigest(one.path, digests);
+      const wanted = externals[one.name];
+      const got = contentDigest(one.path, digests);
+      externals[one.name] = got;
+      if (wanted !== undefined && got !== wanted) unreadable.push({ ...one, got, wanted });
     } catch (error) {
       unreadable.push({ ...one, error });
     }
@@ -143,10 +149,20 @@ export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outsi
 
 function placeUnreadable(
   stage: Stage,
-  { name, at: param, path, error }: UnreadableExternal,
+  { name, at: param, path, error, got, wanted }: UnreadableExternal,
   origins: Origins,
 ): Diagnostic {
-  return diagnosticAt(origins, ["stages", stage.entry, "with", ...param], {
+  const place = ["stages", stage.entry, "with", ...param];
+  if (got !== undefined) {
+    return diagnosticAt(origins, place, {
+      code: "external",
+      message: `stage "${stage.id}": ${name} is not the file that it must be`,
+      got: `SHA-256 ${got}`,
+      wanted: `SHA-256 ${wanted}`,
+      fix: "name the right file, or set sha256 to say that another one is meant",
+    });
+  }
+  return diagnosticAt(origins, place, {
     code: "external",
     message: `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`,
     got: placeOf(error) ?? path,

@@ -31,12 +31,12 @@ export class StageDevices {
     return device.card || stage.resources.gpu !== "required" ? { device } : { problem: this.#noCard(stage, device) };
   }
 
-  #noCard({ id, entry }: Stage, { name, reason }: StageDevice): Diagnostic {
+  #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
     return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
       code: "device",
       message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
       got: `device ${name}: ${reason}`,
-      fix: "set up the card (deno task doctor tells how), or write gpu: 1 to compute without one",
+      fix: `${warning?.fix ?? "set up the card (deno task doctor tells how)"}, or write gpu: 1 to compute without one`,
     });
   }
 }

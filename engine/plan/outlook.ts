@@ -18,7 +18,9 @@ export interface Outlook {
   /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
   readonly long: LongWork | undefined;
   /** Work of more than an hour that wants a card and has none. */
-  readonly cardless: LongWork | undefined;
+  readonly withoutCard: LongWork | undefined;
+  /** How to get a visible card that is not used to compute. */
+  readonly cardFix: string | undefined;
 }
 
 /** The stages that compute for whoever starts the run to agree to: not those on a card, and not work that goes on. */
@@ -33,7 +35,7 @@ export function askedAbout(plan: Plan): PlannedStage[] {
 
 /** What the forecasts of a plan mean for whoever starts it. */
 export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity): Outlook {
-  const cardless = [...plan.stages.values()].filter((planned) =>
+  const withoutCard = [...plan.stages.values()].filter((planned) =>
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
   const longerThan = (limitMs: number, planned: readonly PlannedStage[]): LongWork | undefined => {
@@ -43,5 +45,9 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
       .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
     return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
   };
-  return { long: longerThan(24 * HOUR_MS, askedAbout(plan)), cardless: longerThan(HOUR_MS, cardless) };
+  return {
+    long: longerThan(24 * HOUR_MS, askedAbout(plan)),
+    withoutCard: longerThan(HOUR_MS, withoutCard),
+    cardFix: withoutCard.flatMap(({ device }) => device?.warning?.fix ?? [])[0],
+  };
 }

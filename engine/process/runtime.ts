@@ -152,19 +152,20 @@ const MAX_OUTPUT = 256 << 20;
 
 export interface LoadOptions {
   readonly timeoutMs: number;
+  readonly memory?: number;
   readonly signal?: AbortSignal;
   readonly cwd?: string;
   /** Called with each line of what it says. */
   readonly onLine?: (line: string) => void;
 }
 
-/** Let Deno load modules: look at them or fetch them. @returns what it printed, and the end of what it said */
+/** Let Deno load modules: look at them, fetch them, or run those of the toolkit. @returns what it printed, and the end of what it said */
 export async function loadModules(
   args: readonly string[],
-  { timeoutMs, signal, cwd, onLine }: LoadOptions,
+  { timeoutMs, memory = LOADING_MEMORY, signal, cwd, onLine }: LoadOptions,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
   const child = spawnDeno(args, cwd === undefined ? {} : { cwd });
-  using bounds = new BoundedChild(child, { timeoutMs, memory: LOADING_MEMORY });
+  using bounds = new BoundedChild(child, { timeoutMs, memory });
   const stop = () => killGroup(child);
   signal?.addEventListener("abort", stop);
   if (signal?.aborted) stop();

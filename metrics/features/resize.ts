@@ -1,6 +1,9 @@
 /** How pixels between pixels are found. */
 export type ResizeKernel = "bilinear" | "bicubic";
 
+/** Where pixels lie: PyTorch and Pillow count from the middle of each, TensorFlow 1 from its corner. */
+export type Centres = "half-pixel" | "corner";
+
 export interface ResizeOptions {
   readonly kernel: ResizeKernel;
   /** Widen the kernel when shrinking, as Pillow and torchvision's `antialias=True` do. */
@@ -54,14 +57,29 @@ export function resizeImages(images: Images, size: number, options: ResizeOption
   return out;
 }
 
+/** Bilinear resizing of `from` pixels in a row, not antialiased, as a matrix. @returns [to, from] row-major */
+export function resizeMatrix(from: number, to: number, centres: Centres): Float32Array<ArrayBuffer> {
+  const matrix = new Float32Array(to * from);
+  weightsFor(from, to, { kernel: "bilinear", antialias: false }, centres).forEach((shares, row) => {
+    for (const [source, weight] of shares) matrix[row * from + source] = weight;
+  });
+  return matrix;
+}
+
 /** For each new pixel the old ones that it is made of, with their shares. */
-function weightsFor(from: number, to: number, { kernel, antialias }: ResizeOptions): [number, number][][] {
+function weightsFor(
+  from: number,
+  to: number,
+  { kernel, antialias }: ResizeOptions,
+  centres: Centres = "half-pixel",
+): [number, number][][] {
   const scale = from / to;
   const stretch = antialias ? Math.max(1, scale) : 1;
   const reach = stretch * (kernel === "bilinear" ? 1 : 2);
   const shape = kernel === "bilinear" ? triangle : cubic(antialias ? -0.5 : -0.75);
   return Array.from({ length: to }, (_, i) => {
-    const centre = (i + 0.5) * scale - 0.5;
+    const middle = centres === "corner" ? 0 : 0.5;
+    const centre = (i + middle) * scale - middle;
     const shares = new Map<number, number>();
     for (let source = Math.ceil(centre - reach); source <= Math.floor(centre + reach); source++) {
       const weight = shape((source - centre) / stretch);

@@ -31,4 +31,10 @@ export function withDeviceParams(params: z.ZodObject): z.ZodObject {
 
 export const weightsParam = () => z.enum(["ema", "raw"]).default("ema").describe("Which weights of the checkpoint");
 
+export const address = z.url({ protocol: /^https?$/, error: "an http or https address" });
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
+
+/** How images came to the size of the 2015-12-05 Inception network: `RESIZES` in metrics; a test holds them together. */
+export const resizeParam = () => z.enum(["tensorflow", "pytorch-fid"]).optional();
+
 export const positiveInt = (max: number) => z.int().min(1).max(max);

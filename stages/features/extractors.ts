@@ -1,15 +1,14 @@
-import {
-  type ClassifierConfig,
-  classifierDimension,
-  initClassifier,
-} from "../../metrics/features/classifier_network.ts";
+import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
+import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
+import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import type { FeaturesParams } from "../../schemas/kinds/features.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
+import type { Device } from "../../tensor/mod.ts";
 import type { StoredClassifier } from "../shared/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
 import type { ExtractorInfo } from "../shared/features_file.ts";
 import type { ImagesInfo } from "../shared/images.ts";
+import { inceptionName } from "../shared/inception.ts";
 import { preprocess } from "./preprocess.ts";
 
 export interface Extractor {
@@ -22,12 +21,6 @@ export interface Extractor {
 }
 
 type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
-
-/** Width of the first layer of the untrained network. */
-const RANDOM_BASE = 16;
-/** Made by tools/fid/export_inception.py from the published weights, whose hash it checks. */
-export const INCEPTION = "inception-2015-12-05";
-const EXTRACTOR_KEY = "noiseline.extractor";
 
 export function pixelExtractor(size: Size): Extractor {
   const dimension = pixelFeatureDimension(size);
@@ -49,26 +42,6 @@ export function pixelExtractor(size: Size): Extractor {
   };
 }
 
-/** Convolutions that have learned nothing, from a seed of their own: the same for every experiment. */
-export async function randomExtractor(size: Size, device: Device, batchSize: number): Promise<Extractor> {
-  const { height, width, channels } = size;
-  const network: ClassifierConfig = { height, width, channels, classes: 1, base: RANDOM_BASE };
-  const stream = randomStream({ seed: 0, stream: "features/random-conv" });
-  const params = initClassifier(network, (place, count) => stream.uniform(place, count));
-  const extract = await openClassifier({ network, params }, { device, batchSize });
-  return {
-    info: {
-      name: "random-conv",
-      sha256: null,
-      dimension: classifierDimension(network),
-      preprocessing: { range: [-1, 1] },
-    },
-    logits: null,
-    extract: async (bytes) => ({ features: (await extract(bytes)).features }),
-    release: () => Promise.resolve(),
-  };
-}
-
 export async function classifierExtractor(
   { config, params }: StoredClassifier,
   { digest, device, batchSize }: { readonly digest: string; readonly device: Device; readonly batchSize: number },
@@ -85,6 +58,39 @@ export async function classifierExtractor(
     logits: network.classes,
     extract,
     release: () => Promise.resolve(),
+  };
+}
+
+/** @throws FormatError or RangeError for a file that does not hold the network's weights */
+export async function inceptionExtractor(
+  weights: Uint8Array,
+  { sha256, resize = "tensorflow", size, device, batchSize }: {
+    readonly sha256: string;
+    readonly resize: Resize | undefined;
+    readonly size: Size;
+    readonly device: Device;
+    readonly batchSize: number;
+  },
+): Promise<Extractor> {
+  const { height, width, channels } = size;
+  const state = readTorchStateDict(weights);
+  const shape = [batchSize, height, width, channels] as const;
+  const { compiled, bound, classes, dimension } = await openInception(device, state, { shape, resize });
+  const images = new Float32Array(batchSize * height * width * channels);
+  const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
+  return {
+    info: { name: inceptionName(sha256), sha256, dimension, preprocessing: { resize } },
+    logits: classes,
+    async extract(bytes) {
+      const count = bytes.length / (height * width * channels);
+      images.set(bytes);
+      await bound.run({ images }, results);
+      return {
+        features: results.features.subarray(0, count * dimension),
+        logits: results.logits.subarray(0, count * classes),
+      };
+    },
+    release: () => compiled.dispose(),
   };
 }
 
@@ -126,7 +132,7 @@ export async function onnxExtractor(
   const tried = await run(new Uint8Array(size.height * size.width * size.channels));
   return {
     info: {
-      name: graph.metadata[EXTRACTOR_KEY] ?? name,
+      name,
       sha256,
       dimension: tried.features.width,
       preprocessing: { ...options, output },

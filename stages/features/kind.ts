@@ -1,13 +1,14 @@
 import { featuresParams } from "../../schemas/kinds/features.ts";
 import { defineKind } from "../contract.ts";
 import { readImageFacts } from "../shared/facts.ts";
+import { INCEPTION, INCEPTION_GFLOP, inceptionName } from "../shared/inception.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkFeatures } from "./check.ts";
-import { graphDownloads } from "./downloads.ts";
+import { extractorDownloads } from "./downloads.ts";
 
 export const featuresKind = defineKind({
   kind: "features",
-  version: 2,
+  version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Map images to vectors, for distances between sets of images",
@@ -22,13 +23,24 @@ export const featuresKind = defineKind({
   permissions: { native: ["onnxruntime-node"] },
   // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
   device: (params) => findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params),
-  downloads: graphDownloads,
+  downloads: extractorDownloads,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const count = images?.count === undefined ? undefined : Math.min(images.count, params.limit ?? images.count);
+    const overInception = params.extractor === INCEPTION;
+    const extractor = overInception ? inceptionName(params.sha256) : params.extractor;
     return {
       problems: checkFeatures(params, { images, classifier: inputs.classifier }),
-      facts: { features: { ...images, features: params.extractor, ...(count === undefined ? {} : { count }) } },
+      facts: {
+        features: {
+          ...images,
+          // What a graph is called is seen when it is run.
+          ...(extractor === "onnx" ? {} : { extractor }),
+          ...(overInception ? { resize: params.resize ?? "tensorflow" } : {}),
+          ...(count === undefined ? {} : { count }),
+        },
+      },
+      ...(overInception && count !== undefined ? { workGflop: count * INCEPTION_GFLOP } : {}),
     };
   },
 });

@@ -1,18 +1,26 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
+import { FormatError } from "../../formats/format_error.ts";
 import type { Device } from "../../tensor/mod.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { readClassifier } from "../shared/classifier.ts";
-import { download } from "../shared/download/download.ts";
 import { failedBy } from "../shared/failed.ts";
 import { openFeaturesWriter } from "../shared/features_file.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
+import { INCEPTION } from "../shared/inception.ts";
+import { readNamedFile } from "../shared/named_file.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { describeImageSet } from "../shared/metrics.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { checkFeatures } from "./check.ts";
-import { graphDownloads } from "./downloads.ts";
-import { classifierExtractor, type Extractor, onnxExtractor, pixelExtractor, randomExtractor } from "./extractors.ts";
+import { extractorDownloads, MAX_FILE_BYTES } from "./downloads.ts";
+import {
+  classifierExtractor,
+  type Extractor,
+  inceptionExtractor,
+  onnxExtractor,
+  pixelExtractor,
+} from "./extractors.ts";
 import type { featuresKind } from "./kind.ts";
 
 type Run = RunOf<typeof featuresKind>;
@@ -25,17 +33,15 @@ const run: Run = async (context) => {
   if (problem !== undefined) return failedBy(problem);
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
-    const graph = await readGraph(context);
-    if ("end" in graph) return graph.end;
+    const file = await readFile(context);
+    if ("end" in file) return file.end;
     const threads = params.threads ?? navigator.hardwareConcurrency;
-    const opened = await onnxExtractor(graph.model, { ...graph, params, size: images.info, threads })
-      .catch((error): StageEnd => ({
-        status: "failed",
-        message: `cannot use the graph: ${error instanceof Error ? error.message : error}`,
-        fix: "correct output, logits or preprocess; docs/metrics.md has examples",
-      }));
+    const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
+    const opened = await onnxExtractor(file.bytes, { ...file, name, params, size: images.info, threads })
+      .catch((error) => refused("graph", error, "correct output, logits or preprocess; docs/metrics.md has examples"));
     return "status" in opened ? opened : await extractAll(context, images, opened);
   }
+  if (params.extractor === INCEPTION) return await overInception(context, images);
   return await withDevice(context, async (device) => {
     const extractor = await embedded(context, images, device);
     return "end" in extractor ? extractor.end : await extractAll(context, images, extractor);
@@ -50,7 +56,6 @@ async function embedded(
   device: Device,
 ): Promise<Extractor | { readonly end: StageEnd }> {
   const batchSize = Math.min(params.batchSize, images.info.count);
-  if (params.extractor === "random-conv") return await randomExtractor(images.info, device, batchSize);
   if (inputs.classifier === undefined) {
     const message = "extractor classifier needs the input of that name";
     return { end: { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" } };
@@ -66,21 +71,48 @@ async function embedded(
   return await classifierExtractor(classifier, { digest: inputs.classifier.digest, device, batchSize });
 }
 
-/** The graph's bytes, name and hash. */
-async function readGraph(
-  { params, downloads, stop, report, warn }: Context,
-): Promise<{ model: Uint8Array; name: string; sha256: string } | { readonly end: StageEnd }> {
-  const [file] = graphDownloads(params);
-  let path = params.path;
-  if (file !== undefined) {
-    if (downloads === undefined) throw new Error("Cannot happen: a stage that fetches files has a folder for them");
-    const got = await download(file, downloads, { stop, report, warn });
-    if ("end" in got) return got;
-    path = got.path;
-  }
-  const model = await Deno.readFile(path!);
-  const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
-  return { model, name, sha256: createHash("sha256").update(model).digest("hex") };
+/** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
+const CARDS = ["tensorflow-gpu", "webgpu"];
+const PROCESSOR_BATCH = 8;
+
+async function overInception(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
+  const { params } = context;
+  const file = await readFile(context);
+  if ("end" in file) return file.end;
+  return await withDevice(context, async (device) => {
+    const most = CARDS.includes(device.name) ? params.batchSize : PROCESSOR_BATCH;
+    const batchSize = Math.min(params.batchSize, images.info.count, most);
+    const options = { sha256: file.sha256, resize: params.resize, size: images.info, device, batchSize };
+    const opened = await inceptionExtractor(file.bytes, options).catch((error) => {
+      if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
+      return refused("weights", error, "use the published file, or one with the same tensors");
+    });
+    if ("status" in opened) return opened;
+    return await extractAll({ ...context, params: { ...params, batchSize } }, images, opened);
+  });
+}
+
+function refused(what: string, error: unknown, fix: string): StageEnd {
+  return {
+    status: "failed",
+    message: `cannot use the ${what}: ${error instanceof Error ? error.message : error}`,
+    fix,
+  };
+}
+
+/** The bytes of the graph or the weights, and their hash. */
+async function readFile(
+  context: Context,
+): Promise<{ readonly bytes: Uint8Array; readonly sha256: string } | { readonly end: StageEnd }> {
+  const [file] = extractorDownloads(context.params);
+  const got = await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
+  if ("end" in got) return got;
+  const sha256 = createHash("sha256").update(got.bytes).digest("hex");
+  // The engine has looked at a file at a path; it may have changed since.
+  if (file === undefined || sha256 === file.sha256) return { ...got, sha256 };
+  const message =
+    `${context.params.path} is not the file that it must be: got SHA-256 ${sha256}, wanted ${file.sha256}`;
+  return { end: { status: "failed", message, fix: "name the right file, or set sha256 to say that another is meant" } };
 }
 
 /** Features of all images, batch by batch, to the output's files. */

@@ -89,9 +89,7 @@ function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | u
     severity: "warning",
     param: ["timesteps"],
     message: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
-    got:
-      `timesteps ${spec.timesteps}, though its x_T keeps only ${priorKlBitsPerDim(tables).toExponential(2)} bits per ` +
-      "dimension of the image",
+    got: `timesteps ${spec.timesteps} (L_T: only ${priorKlBitsPerDim(tables).toExponential(2)} bits per dimension)`,
     wanted: "timesteps above 1000",
     fix: "use timesteps: 1250; a longer chain costs no time unless all of it is sampled",
   };

@@ -4,10 +4,11 @@ import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
-export type SetFacts = Partial<ImageFacts>;
+/** Facts of images; of features also what made them, and how it had its images resized. */
+export type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
 
 /** Everything that keeps two sets of images from being compared; what is not known is not checked. */
-export function checkSets(sets: { readonly real: SetFacts | undefined; readonly fake: SetFacts | undefined }) {
+export function checkSets(sets: { readonly real?: SetFacts | undefined; readonly fake?: SetFacts | undefined }) {
   const problems: CheckProblem[] = [];
   for (const port of ["real", "fake"] as const) {
     const count = sets[port]?.count;
@@ -17,6 +18,16 @@ export function checkSets(sets: { readonly real: SetFacts | undefined; readonly 
       message: "a covariance needs at least two images",
       got: `${count}`,
       wanted: "at least 2",
+    });
+  }
+  const [a, b] = [sets.real?.resize, sets.fake?.resize];
+  if (a !== undefined && b !== undefined && a !== b && sets.real?.extractor === sets.fake?.extractor) {
+    problems.push({
+      input: "fake",
+      message: "features of images that were resized in two ways do not compare",
+      got: `resize ${b}`,
+      wanted: `${a}, as the real ones`,
+      fix: "give both the same resize",
     });
   }
   const [real, fake] = [readImageFacts(sets.real), readImageFacts(sets.fake)];
@@ -53,7 +64,10 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       fix: "make both with the same extractor",
     });
   }
-  if (a.sha256 !== null && b.sha256 !== null && JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)) {
+  if (
+    a.sha256 !== null && b.sha256 !== null &&
+    JSON.stringify(a.preprocessing) !== JSON.stringify(b.preprocessing)
+  ) {
     problems.push({
       input: "fake",
       message: "images that were brought to the extractor's size and range in two ways do not compare",

@@ -10,7 +10,7 @@ import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { Metric } from "../../schemas/metrics.ts";
 import { randomStream } from "../../tensor/mod.ts";
 import { classNamesOf } from "../shared/class_names.ts";
-import { INCEPTION } from "../features/extractors.ts";
+import { isInception } from "../shared/inception.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 
 export interface ScoreOptions {
@@ -26,10 +26,12 @@ interface Sets {
   readonly fake: ScoredSet;
 }
 
-/** A Frechet distance is the FID only over the network that the FID is defined by. */
-export function frechetName(extractor: string): string {
-  return extractor === INCEPTION ? "FID" : `FD-${extractor}`;
+/** A distance has its own name, such as FID, only over the network that it is defined by; else that of the extractor. */
+export function distanceName(sets: readonly Pick<ScoredSet, "extractor">[], own: string, other: string): string {
+  return sets.every(({ extractor }) => isInception(extractor)) ? own : `${other}-${sets[0]!.extractor.name}`;
 }
+
+const frechetName = ({ real, fake }: Sets) => distanceName([real, fake], "FID", "FD");
 
 /** All figures that the params ask for. */
 export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metric[]> {
@@ -42,8 +44,7 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   if (params.inceptionScore !== undefined) {
     const { data, classes } = sets.fake.logits!;
     const { mean, deviation } = inceptionScore(data, { classes, ...params.inceptionScore });
-    const name = sets.fake.extractor.name === INCEPTION ? "IS" : `IS-${sets.fake.extractor.name}`;
-    metrics.push({ name, value: mean, deviation, count: sets.fake.count });
+    metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count });
   }
   if (params.perClass) metrics.push(...await classFigures(sets, options));
   return metrics;
@@ -56,14 +57,14 @@ async function frechetFigure(
   onProgress("fd", 0);
   const [a, b] = [await real.statistics(products), await fake.statistics(products)];
   const value = await frechetDistance(a, b, products);
-  const { dimension, name } = real.extractor;
+  const { dimension } = real.extractor;
   const count = Math.min(real.count, fake.count);
   // Fewer images than dimensions: the covariance is singular, and the distance mostly says how few images there are.
   const notes = count > dimension ? [] : [
     `${count} images for ${dimension} dimensions: the value is biased upwards by far; compare it only with ` +
     "values of the same numbers of images",
   ];
-  const metric = { name: frechetName(name), value, count };
+  const metric = { name: frechetName({ real, fake }), value, count };
   const noted = () => notes.length === 0 ? {} : { note: notes.join("; ") };
   if (params.bootstrap === 0) return { ...metric, ...noted() };
   const draws = randomStream({ seed, stream: "score/bootstrap" });
@@ -95,7 +96,7 @@ async function extrapolatedFigure(
     points.push({ x: 1 / count, y: await frechetDistance(reference, some, products) });
     onProgress("fdInfinity", (i + 1) / counts.length);
   }
-  const name = `${frechetName(real.extractor.name)}-infinity`;
+  const name = `${frechetName({ real, fake })}-infinity`;
   const note = "Chong & Forsyth 2020: a line through distances over 1/N; the real set stays as large as it is";
   if (new Set(counts).size < 3) {
     return {
@@ -126,9 +127,8 @@ async function kernelFigure(
     products,
     onProgress: (share) => onProgress("kid", share),
   });
-  const { name } = real.extractor;
   const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
-  return { name: name === INCEPTION ? "KID" : `KD-${name}`, value: mean, deviation, count: size, note };
+  return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count: size, note };
 }
 
 async function manifoldMetrics(
@@ -166,7 +166,7 @@ async function classFigures({ real, fake }: Sets, { products, onProgress }: Scor
       products,
     );
     metrics.push({
-      name: frechetName(real.extractor.name),
+      name: frechetName({ real, fake }),
       value,
       count: Math.min(a.length, b.length),
       label: names?.[label] ?? label,

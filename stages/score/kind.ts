@@ -1,12 +1,11 @@
 import { scoreParams } from "../../schemas/kinds/score.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
-import { readImageFacts } from "../shared/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkFigures, checkSets } from "./check.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
-  version: 5,
+  version: 6,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Distances between two sets of images, by their features",
@@ -23,7 +22,6 @@ export const scoreKind = defineKind({
   device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs): { problems: CheckProblem[] } {
-    const [real, fake] = [readImageFacts(inputs.real), readImageFacts(inputs.fake)];
-    return { problems: [...checkFigures(params), ...checkSets({ real, fake })] };
+    return { problems: [...checkFigures(params), ...checkSets(inputs)] };
   },
 });

@@ -13,7 +13,7 @@ const PARTS = 100;
 const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, report }) => {
   const [real, fake] = [await openSet(inputs.real), await openSet(inputs.fake)];
   try {
-    const problem = checkSets({ real: sizeOf(real, inputs.real.type), fake: sizeOf(fake, inputs.fake.type) })
+    const problem = checkSets({ real: factsOf(real, inputs.real.type), fake: factsOf(fake, inputs.fake.type) })
       .concat(checkFigures(params), checkScored(params, { real, fake }))
       .find(isError);
     if (problem !== undefined) return failedBy(problem);
@@ -52,8 +52,9 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
 export default run;
 
 /** Images must be of one size; features of images of two sizes compare if their extractor takes both. */
-function sizeOf({ images, count }: ScoredSet, type: string): SetFacts {
-  if (images === undefined || type === "features" || type === "statistics") return { count };
+function factsOf({ images, count, extractor }: ScoredSet, type: string): SetFacts {
+  const facts = { count, extractor: extractor.name, resize: extractor.preprocessing["resize"] };
+  if (images === undefined || type === "features" || type === "statistics") return facts;
   const { height, width, channels } = images;
-  return { count, height, width, channels };
+  return { ...facts, height, width, channels };
 }

@@ -9,12 +9,15 @@ interface DeviceParams {
 /** Find the device that a stage's params name on this machine, or say why it is not there. */
 export async function findStageDevice({ device: wanted, threads }: DeviceParams): Promise<DeviceFinding> {
   // Loaded only for stages that may run: a plan with nothing to do needs none of it.
-  const { chooseDevice } = await import("../../tensor/choose.ts");
-  const chosen = await chooseDevice(wanted, threads === undefined ? {} : { threads });
+  const [{ chooseDevice }, { tryDevice }] = await Promise.all([
+    import("../../tensor/choose.ts"),
+    import("./try_device.ts"),
+  ]);
+  const chosen = await chooseDevice(wanted, { tryOut: tryDevice, ...threads === undefined ? {} : { threads } });
   if (chosen.available) {
-    const { name, numerics, reason, card } = chosen;
+    const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";
-    return { device: { name, numerics, reason, card, native, grants: () => grantsOf(name) } };
+    return { device: { name, ...facts, native, grants: () => grantsOf(name) } };
   }
   const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
   return {

@@ -47,6 +47,8 @@ export async function readStatistics(artifact: InputArtifact): Promise<StoredSta
   return { info, statistics: { count: info.count, ...moments } };
 }
 
+/** Of 8,192 features, in float64. */
+export const MAX_STATISTICS_BYTES = 2 ** 30;
 /** More than float32 features can have, and little enough for products of covariances. */
 const LARGEST = 1e100;
 const SYMMETRY = 1e-4;

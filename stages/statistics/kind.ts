@@ -1,6 +1,9 @@
 import { statisticsParams } from "../../schemas/kinds/statistics.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
+import { INCEPTION } from "../shared/inception.ts";
+import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
+import { MAX_STATISTICS_BYTES } from "../shared/statistics_file.ts";
 
 export const statisticsKind = defineKind({
   kind: "statistics",
@@ -17,15 +20,31 @@ export const statisticsKind = defineKind({
   },
   permissions: { native: ["onnxruntime-node"] },
   device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
-  check({ path, extractor, count }): { problems: CheckProblem[] } {
-    if (path === undefined || (extractor !== undefined && count !== undefined)) return { problems: [] };
-    return {
-      problems: [{
-        param: ["path"],
+  downloads: (params) => namedDownloads(params, MAX_STATISTICS_BYTES),
+  check(params, inputs) {
+    const { path, url, extractor, resize, count } = params;
+    const problems: CheckProblem[] = checkNamedFile(params);
+    if (path === undefined && url === undefined) {
+      const { extractor, resize, count } = inputs.features ?? {};
+      return { problems, facts: { statistics: { extractor, resize, count } } };
+    }
+    if (extractor === undefined || count === undefined) {
+      problems.push({
+        param: [path === undefined ? "url" : "path"],
         message: "a file of mu and sigma does not say what made it, nor of how many images",
         wanted: "extractor and count",
         fix: "add extractor: inception-2015-12-05, count: 50000 or whatever they are",
-      }],
-    };
+      });
+    }
+    if (extractor === INCEPTION && resize === undefined) {
+      problems.push({
+        param: ["extractor"],
+        message: "a file of mu and sigma does not say how its images were resized",
+        wanted: "resize",
+        fix:
+          "add resize: tensorflow for a file of TTUR, torch-fidelity or EDM, resize: pytorch-fid for one of pytorch-fid",
+      });
+    }
+    return { problems, facts: { statistics: { extractor, resize, count } } };
   },
 });

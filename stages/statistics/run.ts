@@ -3,8 +3,9 @@ import { range } from "../../metrics/vectors.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
 import { openFeatures } from "../shared/features_file.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
+import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { withProducts } from "../shared/products.ts";
-import { momentsOf, writeStatistics } from "../shared/statistics_file.ts";
+import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../shared/statistics_file.ts";
 import type { statisticsKind } from "./kind.ts";
 
 type Run = RunOf<typeof statisticsKind>;
@@ -15,7 +16,7 @@ const CHUNK = 2_048;
 
 const run: Run = async (context) => {
   const { params, inputs } = context;
-  if (params.path !== undefined) return await fromFile(context, params.path);
+  if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
     const fix = "add features: <a features stage> under inputs, or path: <a file of mu and sigma>";
     return { status: "failed", message: "there is nothing to take statistics of", fix };
@@ -52,13 +53,18 @@ async function fromFeatures(
   }
 }
 
-async function fromFile({ params, outputs }: Context, path: string): Promise<StageEnd | undefined> {
-  const { extractor, count } = params;
+async function fromFile(context: Context): Promise<StageEnd | undefined> {
+  const { params, outputs } = context;
+  const { extractor, resize, count } = params;
+  const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
+  const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
+  if ("end" in got) return got.end;
   try {
-    const { mean, covariance } = momentsOf(await Deno.readFile(path));
+    const { mean, covariance } = momentsOf(got.bytes);
+    const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
     await writeStatistics(outputs.statistics, {
       info: {
-        extractor: { name: extractor!, sha256: null, dimension: mean.length, preprocessing: { file: "given" } },
+        extractor: { name: extractor!, sha256: null, dimension: mean.length, preprocessing },
         count: count!,
         images: null,
       },

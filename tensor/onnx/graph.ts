@@ -1,12 +1,9 @@
-import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
 
 /** A graph of somebody else's, such as a feature extractor. */
 export interface OnnxGraph {
   readonly input: string;
   readonly outputs: readonly string[];
-  /** What its makers wrote beside it. */
-  readonly metadata: Readonly<Record<string, string>>;
   /** Run it on one float32 input. @returns the outputs that are named, with their shapes */
   run(
     data: Float32Array,
@@ -31,11 +28,9 @@ export async function openOnnxGraph(
   if (input === undefined || more.length > 0) {
     throw new Error(`the graph has ${session.inputNames.length} inputs (${session.inputNames.join(", ")}), wanted one`);
   }
-  const { metadataProps } = onnxProto.onnx.ModelProto.decode(model);
   return {
     input,
     outputs: session.outputNames,
-    metadata: Object.fromEntries(metadataProps.map(({ key, value }) => [key ?? "", value ?? ""])),
     async run(data, shape, outputs) {
       const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);
       return Object.fromEntries(outputs.map((name) => {

@@ -1,26 +1,73 @@
 import process from "node:process";
-import type { DeviceDescription, Grants } from "../devices.ts";
+import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
-import { hasNvidiaGpu, nvidiaModels, nvidiaPrecision } from "./gpus.ts";
+import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "./gpus.ts";
 import { CACHE_VARIABLES, findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
 
 /** What can be said about the devices `tensorflow` and `tensorflow-gpu` without loading TensorFlow. */
 
-/** @param threads Of the device that would be opened; default: all logical cores. */
-export function describeTensorflow(gpu: boolean, threads?: number): DeviceDescription {
+/**
+ * @param threads Of the device that would be opened; default: all logical cores.
+ * @param root The system's root folder, or one that a test has made.
+ */
+export function describeTensorflow(gpu: boolean, threads?: number, root?: string): DeviceDescription {
   const name = gpu ? "tensorflow-gpu" : "tensorflow";
-  // Said first, because setting TensorFlow up would not help.
-  if (gpu && !hasNvidiaGpu()) {
-    return { name, available: false, reason: "no NVIDIA GPU is visible", numerics: undefined };
-  }
+  const absent = (trouble: DeviceTrouble, card?: NvidiaCard): DeviceDescription => ({
+    name,
+    available: false,
+    numerics: undefined,
+    ...trouble,
+    ...(card === undefined ? {} : { seen: card.name }),
+  });
   const installation = findInstallation(gpu);
-  if (installation === undefined) {
-    return { name, available: false, reason: "not set up", numerics: undefined, fix: setupCommand(gpu) };
+  const card = gpu ? findNvidiaCard(root) : undefined;
+  // Said first, because setting TensorFlow up would not help.
+  if (gpu) {
+    if (card === undefined) return absent({ reason: "no NVIDIA GPU is visible" });
+    if (/^(-1)?$/.test(process.env["CUDA_VISIBLE_DEVICES"] ?? "all")) {
+      return absent({ reason: "CUDA_VISIBLE_DEVICES hides all cards" });
+    }
+    const trouble = troubleWithDriver(card, installation);
+    if (trouble !== undefined) return absent(trouble, card);
   }
+  if (gpu && process.arch !== "x64") {
+    return absent({ reason: `there is no TensorFlow for it on ${process.arch}` }, card);
+  }
+  if (installation === undefined) return absent({ reason: "not set up", fix: setupCommand(gpu) }, card);
   const engine = `TensorFlow ${installation.tensorflow}`;
   const reason = `${engine} on the ${gpu ? "GPU" : "CPU"}, op by op`;
-  return { name, available: true, reason, numerics: tensorflowNumerics(installation, threads), card: gpu };
+  const numerics = tensorflowNumerics(installation, threads);
+  return { name, available: true, reason, numerics, card: gpu, ...(card === undefined ? {} : { seen: card.name }) };
+}
+
+function troubleWithDriver({ driver }: NvidiaCard, installation?: Installation): DeviceTrouble | undefined {
+  if (driver === undefined) {
+    const fix = `install NVIDIA's driver, ${OLDEST_DRIVER} or newer, then: ${setupCommand(true)}`;
+    return { reason: "it has no driver", fix };
+  }
+  // Where the version cannot be told, trying shows it.
+  if (!(parseInt(driver) < OLDEST_DRIVER)) return undefined;
+  const then = installation === undefined ? `, then: ${setupCommand(true)}` : "";
+  const fix = `install NVIDIA's driver ${OLDEST_DRIVER} or newer${then}`;
+  return { reason: `its driver, ${driver}, is too old for CUDA 12`, fix };
+}
+
+/** Words for why TensorFlow could not compute on a card, found in what it said. */
+export function explainGpuFailure(said: string): DeviceTrouble {
+  if (/OUT_OF_MEMORY|out of memory|RESOURCE_EXHAUSTED|busy or unavailable|DEVICE_UNAVAILABLE/i.test(said)) {
+    const fix = "end that process or wait for it (nvidia-smi lists it), or name another card in CUDA_VISIBLE_DEVICES";
+    return { reason: "another process has it or its memory", fix, passing: true };
+  }
+  if (/insufficient|DRIVER_MISMATCH|UNSUPPORTED_PTX|unsupported toolchain/i.test(said)) {
+    return { reason: "its driver is too old for this TensorFlow's CUDA", fix: "install a newer driver of NVIDIA's" };
+  }
+  if (/cannot dlopen|could not load dynamic library|cannot open shared object|no kernel image/i.test(said)) {
+    const reason = "TensorFlow's libraries are of another CUDA than the card or its driver wants";
+    return { reason, fix: `${setupCommand(true)} --force` };
+  }
+  const reason = `it does not compute: ${said.split("\n").at(-1) || "its process ended without a word"}`;
+  return { reason, fix: "see whether nvidia-smi shows the card; `deno task doctor` tries again" };
 }
 
 /** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */

@@ -8,20 +8,15 @@ import process from "node:process";
 /** Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs`, whose kernels it implements. */
 export const TFJS_NODE_VERSION = "4.22.0";
 
-/** TensorFlow against which the addon is built here, from its Python wheel. */
-export const WHEEL_TENSORFLOW = "2.21.0";
-
-/** TensorFlow that the package's own install script downloads, with the addon ready made. */
-export const OFFICIAL_TENSORFLOW = "2.9.1";
-
-export type TensorflowSource = "wheel" | "official";
+/** TensorFlow against which the addon is built, from its Python wheel. */
+const TENSORFLOW_VERSION = "2.21.0";
 
 /**
  * One TensorFlow with its addon. `folder` holds
  *
  * - `package/`: tfjs-node as it is published, with `lib/napi-v8/tfjs_binding.node` added;
  * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see `stand_in.ts`);
- * - `site/`, of a wheel: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other so;
+ * - `site/`: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other so;
  * - `setup.json`: what was set up; for people.
  */
 export interface Installation {
@@ -29,7 +24,6 @@ export interface Installation {
   readonly gpu: boolean;
   /** Version of TensorFlow. */
   readonly tensorflow: string;
-  readonly source: TensorflowSource;
 }
 
 /** Variables that say where the user's cache is. */
@@ -43,20 +37,16 @@ export function tensorflowCache(): string {
 }
 
 /** Where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's files. */
-export function installationFor(gpu: boolean, source: TensorflowSource): Installation {
-  const tensorflow = source === "wheel" ? WHEEL_TENSORFLOW : OFFICIAL_TENSORFLOW;
-  const name = `${gpu ? "gpu" : "cpu"}-tfjs-node-${TFJS_NODE_VERSION}-tensorflow-${tensorflow}`;
-  return { folder: join(tensorflowCache(), name), gpu, tensorflow, source };
+export function installationFor(gpu: boolean): Installation {
+  const name = `${gpu ? "gpu" : "cpu"}-tfjs-node-${TFJS_NODE_VERSION}-tensorflow-${TENSORFLOW_VERSION}`;
+  return { folder: join(tensorflowCache(), name), gpu, tensorflow: TENSORFLOW_VERSION };
 }
 
-/** The installation that a device uses: the newer TensorFlow if both are there. Undefined if none is. */
+/** The installation that a device uses. Undefined if there is none. */
 export function findInstallation(gpu: boolean): Installation | undefined {
-  const candidates = [installationFor(gpu, "wheel"), installationFor(gpu, "official")];
-  return candidates.find(({ folder }) => existsSync(addonFile(folder)));
+  const installation = installationFor(gpu);
+  return existsSync(addonFile(installation.folder)) ? installation : undefined;
 }
-
-/** A program that opens the installation of its first argument (its JSON), computes something, and prints the result. */
-export const TRY_OUT_MODULE: string = import.meta.resolve("./try_out.ts");
 
 export function packageFolderOf(folder: string): string {
   return join(folder, "package");
@@ -67,7 +57,7 @@ export function addonFile(folder: string): string {
   return join(packageFolderOf(folder), "lib", "napi-v8", "tfjs_binding.node");
 }
 
-/** Of a wheel: an addon that is loaded before, so that TensorFlow's symbols do not mix with others (see the setup). */
+/** An addon that is loaded before, so that TensorFlow's symbols do not mix with others (see the setup). */
 export function preloadFile(folder: string): string {
   return join(dirname(addonFile(folder)), "preload.node");
 }

@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs";
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";
@@ -58,7 +57,7 @@ interface Binding {
   readonly TF_Version: string;
 }
 
-function requireBackend({ folder, gpu }: Installation): { binding: Binding; backend: NodeBackend } {
+function requireBackend({ folder, gpu, tensorflow }: Installation): { binding: Binding; backend: NodeBackend } {
   const root = packageFolderOf(folder);
   const require = createRequire(join(root, "package.json"));
   const key = Symbol.for(TFJS_HANDOVER);
@@ -69,8 +68,11 @@ function requireBackend({ folder, gpu }: Installation): { binding: Binding; back
     const { NodeJSKernelBackend } = require("./dist/nodejs_kernel_backend.js") as {
       NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
     };
-    if (existsSync(preloadFile(folder))) require(preloadFile(folder));
+    require(preloadFile(folder));
     const binding = require(addonFile(folder)) as Binding;
+    if (binding.TF_Version !== tensorflow) {
+      throw new Error(`got TensorFlow ${binding.TF_Version}, wanted ${tensorflow}`);
+    }
     const name = gpu ? "@tensorflow/tfjs-node-gpu" : "@tensorflow/tfjs-node";
     return { binding, backend: new NodeJSKernelBackend(binding, name) };
   } catch (error) {

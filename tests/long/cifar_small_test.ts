@@ -35,9 +35,11 @@ Deno.test("cifar.yaml with its small profile runs from the archive to the page",
   // Both were drawn from the training on its way.
   for (const at of [20, 40]) {
     assert(figuresOf(project, `early-score~at=${at}`).includes("FD-classifier"));
-    const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/config.json`));
+    const { step } = JSON.parse(project.read(`outputs/cifar/train@${at}/checkpoint/config.json`));
     assertEquals(step, at);
   }
+  const page = project.read("outputs/cifar/report.html");
+  for (const what of ["early-score", "FD-classifier", "bits/dim"]) assertStringIncludes(page, what);
   assertStringIncludes((await project.cli(["plan", "cifar.yaml", ...OPTIONS])).stdout, "nothing to do");
 
   // The improved one shares the images and what is made of them alone.

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { findStageDevice } from "../../stages/shared/stage_device.ts";
+import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs";
@@ -92,3 +93,42 @@ for (
     assertMatch(stderr, message);
   });
 }
+
+const GREEDY = `import * as tf from "@tensorflow/tfjs";
+import { defineStage, withDevice } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Wants more memory than there is",
+  params: z.strictObject({ batchSize: z.int() }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "Nothing" } },
+  device: true,
+  async run(context) {
+    const { params: { batchSize } } = context;
+    await withDevice(context, async (device) => {
+      // 16 TiB in all, which TensorFlow asks the system for at once.
+      const shape = [batchSize * 2 ** 14, 2 ** 21];
+      const greedy = await device.compile(({ x }) => ({ y: tf.sum(tf.tile(x!, shape)) }), {
+        x: { shape: [1, 1], dtype: "float32" },
+      });
+      await greedy.run({ x: new Float32Array(1) });
+    });
+  },
+});
+`;
+
+Deno.test("a stage whose device is out of memory says which batch takes half of it", async () => {
+  const found = await findStageDevice({ device: "tensorflow" });
+  if (skipUnless("device" in found, "TensorFlow is not set up")) return;
+  await using project = new Project({
+    files: {
+      "greedy.ts": GREEDY,
+      "p.yaml": "name: demo\nstages:\n  a: { uses: ./greedy.ts, with: { batchSize: 128, device: tensorflow } }\n",
+    },
+  });
+  const { code, stderr, stdout } = await project.cli(["run", "p.yaml", "--grant", "a:native"]);
+  assertEquals(code, 1, stderr);
+  assertMatch(stdout + stderr, /device tensorflow is out of memory with batchSize 128: .*OOM when allocating/);
+  assertMatch(stdout + stderr, /set batchSize: 64, or use a machine with more memory/);
+});

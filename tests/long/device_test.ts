@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { DEVICE_NAMES } from "../../tensor/devices.ts";
 import type { Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
+import { pretendSetUp } from "../unit/tensor/tensorflow_child.ts";
 
 const PIPELINE = `name: demo
 seed: 1
@@ -49,6 +50,28 @@ Deno.test("a device that is named but not there is refused before anything runs"
   const why = await project.cli(["why", "p.yaml", "train"], { env });
   assertEquals([status.code, why.code], [0, 0], status.stderr + why.stderr);
   assertStringIncludes(why.stdout, 'cannot run: stage "train": device "tensorflow" is not available: ');
+});
+
+Deno.test("a device that is there and does not compute is refused by name, with the reason", async () => {
+  await using project = new Project({ files: { "p.yaml": PIPELINE.replace("device: wasm", "device: tensorflow") } });
+  const cache = pretendSetUp(false);
+  try {
+    const env = { ...await ownCache(project), XDG_CACHE_HOME: cache };
+    const tries = () => [...Deno.readDirSync(cache + "/noiseline")].filter(({ name }) => name === "devices").length;
+    const first = await project.cli(["run", "p.yaml", "digits"], { env });
+    assertEquals(first.code, 0, first.stderr);
+    assertEquals((await project.cli(["plan", "p.yaml", "digits"], { env })).code, 0);
+    // Nothing had to compute on a device so far.
+    assertEquals(tries(), 0);
+    const { code, stderr } = await project.cli(["run", "p.yaml"], { env });
+    assertEquals(code, 2);
+    const words = 'device "tensorflow" is not available: it does not compute: Cannot load TensorFlow from ';
+    assertStringIncludes(stderr, `p.yaml:10:15: error: stage "train": ${words}`);
+    assertStringIncludes(stderr, "1 error; nothing was run");
+    assertEquals(tries(), 1);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
 });
 
 Deno.test("stages compute on the device that is named, and any other is served their results", async () => {

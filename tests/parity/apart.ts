@@ -1,6 +1,6 @@
 import { assert } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { type ParityDeviceName, skipAbsent } from "./devices.ts";
+import { FLOAT32, type ParityDeviceName, skipAbsent } from "./devices.ts";
 
 /**
  * Register the parity tests of a device, which are in a file of `apart/`, to run in a process of their own. TensorFlow
@@ -11,7 +11,7 @@ export function testParityApart(name: ParityDeviceName): void {
     if (await skipAbsent(t, name)) return;
     const file = fileURLToPath(new URL(`apart/${name.replaceAll("-", "_")}.ts`, import.meta.url));
     const args = ["test", "-A", "--quiet", "--no-check", file];
-    const child = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" } }).output();
+    const child = await new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1", ...FLOAT32 } }).output();
     const [stdout, stderr] = [child.stdout, child.stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert(child.success, `exit code ${child.code}\n${stdout}\n${stderr}`);
   });

@@ -15,6 +15,9 @@ export const PARITY_DEVICES: readonly ParityDeviceName[] = [
   TFJS_CPU,
 ];
 
+/** Keeps NVIDIA's libraries from rounding products to TensorFloat-32, which no tolerance here allows for. */
+export const FLOAT32 = { NVIDIA_TF32_OVERRIDE: "0" };
+
 /** Why a device cannot be opened here, or undefined when it can. */
 export async function whyAbsent(name: ParityDeviceName): Promise<string | undefined> {
   if (name === TFJS_CPU) return undefined;

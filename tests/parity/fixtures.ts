@@ -35,6 +35,7 @@ export interface Attributes {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   readonly stride: 1 | 2;
+  readonly padding: "same" | "valid";
   readonly width: number;
   readonly shape: number[];
   readonly site: number;

@@ -64,11 +64,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   mean: ({ x }, { axis, keepDims }) => tf.mean(x!, axis, keepDims),
   softmax: unary((x) => tf.softmax(x)),
   matMul: ({ a, b }, { transposeA, transposeB }) => tf.matMul(a!, b!, transposeA, transposeB),
+  averagePool: ({ x }, { stride, padding }) => tf.avgPool(x as tf.Tensor4D, 3, stride, padding),
+  maxPool: ({ x }, { stride, padding }) => tf.maxPool(x as tf.Tensor4D, 3, stride, padding),
   avgPool: ({ x }) => tf.avgPool(x as tf.Tensor4D, 2, 2, "valid"),
 
   conv: ({ x, kernel, bias, shift }, { stride }) =>
     conv(named({ kernel: kernel!, bias: bias! }), "layer", x!, { stride, ...(shift === undefined ? {} : { shift }) }),
   conv2d: ({ x, kernel }, { stride }) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, "same"),
+  convValid: ({ x, kernel }, { stride }) => tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, "valid"),
   dense: ({ x, kernel, bias }) => dense(named({ kernel: kernel!, bias: bias! }), "layer", x!),
   groupNorm: ({ x, scale, bias }) => groupNorm(x!, scale!, bias!),
   silu: unary(silu),

@@ -44,7 +44,20 @@ const FUNCTIONS_ON_GPU: Rule = {
   reason: "WGSL allows 3 + 2 |x| units for exp, where |x| is in the scale, and 3 for log; division comes on top",
 };
 
-const MOVING = ["maximum", "where", "neg", "relu", "clip", "concat", "split", "slice", "pad", "transpose", "keepMask"];
+const MOVING = [
+  "maximum",
+  "where",
+  "neg",
+  "relu",
+  "clip",
+  "concat",
+  "split",
+  "slice",
+  "pad",
+  "transpose",
+  "keepMask",
+  "maxPool",
+];
 const SUMMED_BACKWARDS = ["tile", "gather", "upsample"];
 const ROOTED = ["div", "sqrt", "rsqrt"];
 const TRANSCENDENTAL = ["exp", "log", "sin", "cos", "tanh", "sigmoid", "silu", "softmax", "timeEmbedding"];

@@ -95,6 +95,11 @@ export const EXCEPTIONS: readonly {
     to: /^engine\/diagnostic\/did_you_mean\.ts$/,
     why: "one way to suggest names",
   },
+  {
+    from: "stages/shared/try_device.ts",
+    to: /^engine\/(process\/runtime|store\/(files|machine|read_record|reading|roots|trouble))\.ts$/,
+    why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
+  },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

@@ -31,8 +31,8 @@ def same_padding(size, kernel, stride):
     return total // 2, total - total // 2
 
 
-def conv(x, kernel, bias=None, stride=1):
-    height, width = kernel.shape[:2]
+def conv(x, kernel, bias=None, stride=1, valid=False):
+    height, width = (1, 1) if valid else kernel.shape[:2]
     top, bottom = same_padding(x.shape[1], height, stride)
     left, right = same_padding(x.shape[2], width, stride)
     padded = F.pad(channels_first(x), (left, right, top, bottom))

@@ -8,12 +8,19 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import { printTable } from "../../bench/support/markdown.ts";
 import { compare, describeError, isWrong } from "../../tests/parity/compare.ts";
-import { openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "../../tests/parity/devices.ts";
+import {
+  FLOAT32,
+  openParityDevice,
+  PARITY_DEVICES,
+  type ParityDeviceName,
+  whyAbsent,
+} from "../../tests/parity/devices.ts";
 import { FIXTURE_GROUPS, loadCases, type ParityCase } from "../../tests/parity/fixtures.ts";
 import { runCase } from "../../tests/parity/run_case.ts";
 
-type Measurement = { readonly absent: string } | {
+export type Measurement = { readonly absent: string } | {
   readonly numerics: string;
   readonly seconds: number;
   /** By operation: the worst error, in roundings, as the table shows it. */
@@ -51,9 +58,9 @@ async function measure(name: ParityDeviceName, cases: readonly ParityCase[]): Pr
 const ANSWER = "measurement: ";
 
 /** Each device in a process of its own, because not all engines bear one another. */
-async function measureApart(name: ParityDeviceName): Promise<Measurement> {
+export async function measureApart(name: ParityDeviceName): Promise<Measurement> {
   const args = ["run", "-A", "--quiet", fileURLToPath(import.meta.url), "--child", name];
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, stderr: "piped" }).output();
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args, env: FLOAT32, stderr: "piped" }).output();
   const answer = new TextDecoder().decode(stdout).split("\n").find((line) => line.startsWith(ANSWER));
   if (answer === undefined) {
     throw new Error(
@@ -61,13 +68,6 @@ async function measureApart(name: ParityDeviceName): Promise<Measurement> {
     );
   }
   return JSON.parse(answer.slice(ANSWER.length)) as Measurement;
-}
-
-/** A table whose columns are as wide as their longest cell. */
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = [rows[0]!, widths.map((width) => "-".repeat(width)), ...rows.slice(1)];
-  return lines.map((row) => `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`).join("\n");
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -93,7 +93,8 @@ async function main(args: readonly string[]): Promise<void> {
     ["operation", "cases", ...columns.map(([name]) => name)],
     ...[...byOperation].map(([op, cases]) => [op, `${cases.length}`, ...columns.map(([, worst]) => worst[op]!)]),
   ];
-  console.log(`\n${markdownTable(table)}`);
+  console.log();
+  printTable(table);
 }
 
 async function allCases(): Promise<ParityCase[]> {

@@ -129,6 +129,12 @@ def reductions():
         columns = b[-2] if options.get("transposeB") else b[-1]
         label = f"{text(a)} {text(b)}{''.join(f' {key}' for key in options)}"
         cases.add("matMul", label, {"a": a, "b": b}, attributes=options, terms={"y": inner, "da": columns, "db": rows})
+    cases.add("matMul", "4x5 2x5x6", {"a": (4, 5), "b": (2, 5, 6)}, gradients=False, terms={"y": 5})
+    for shape in [(1, 3, 3, 1), (2, 7, 9, 3), (2, 8, 6, 20)]:
+        for window in ({"stride": 1, "padding": "same"}, {"stride": 2, "padding": "valid"}):
+            label = f"{text(shape)} {window['padding']}"
+            for op, terms in (("averagePool", {"y": 9}), ("maxPool", None)):
+                cases.add(op, label, {"x": shape}, gradients=False, attributes=window, terms=terms)
     for shape in [(1, 2, 2, 1), (2, 4, 6, 3), (3, 8, 8, 20)]:
         cases.add("avgPool", text(shape), {"x": shape}, terms={"y": 4})
     return cases.fixture
@@ -162,6 +168,14 @@ def convolutions():
             attributes={"stride": 1},
             terms={"y": channels, "dx": out, "dkernel": batch * height * width},
         )
+    for height, width in [(1, 7), (7, 1), (1, 3), (3, 1), (5, 5)]:
+        inputs = {"x": (2, 9, 8, 6), "kernel": (height, width, 6, 12)}
+        terms = {"y": height * width * 6, "dx": height * width * 12, "dkernel": 2 * 9 * 8}
+        cases.add("conv2d", f"{height}x{width}", inputs, attributes={"stride": 1}, terms=terms)
+    for stride in (1, 2):
+        inputs, attributes = {"x": (2, 9, 8, 6), "kernel": (3, 3, 6, 12)}, {"stride": stride}
+        terms = {"y": 9 * 6, "dx": 9 * 12, "dkernel": 2 * 7 * 6}
+        cases.add("convValid", f"stride {stride}", inputs, attributes=attributes, terms=terms)
     for shape, out in [((1, 1), 1), ((3, 20), 6), ((2, 9, 6), 18), ((2, 5, 7, 3), 48), ((1, 8, 8, 48), 20)]:
         rows = math.prod(shape[:-1])
         inputs = {"x": shape, "kernel": (shape[-1], out), "bias": (out,)}

@@ -83,6 +83,12 @@ def mean(i, axis, keepDims):
     return i["x"].mean(dim=axis, keepdim=keepDims)
 
 
+def pool(function, x, stride, padding, **options):
+    """Windows of 3x3 in which padding does not count."""
+    pads = 1 if padding == "same" else 0
+    return layers.channels_last(function(layers.channels_first(x), 3, stride, pads, **options))
+
+
 REFERENCES = {
     # Elementwise.
     "add": lambda i: i["a"] + i["b"],
@@ -119,9 +125,12 @@ REFERENCES = {
     "mean": mean,
     "softmax": lambda i: torch.softmax(i["x"], dim=-1),
     "matMul": mat_mul,
+    "averagePool": lambda i, **window: pool(F.avg_pool2d, i["x"], count_include_pad=False, **window),
+    "maxPool": lambda i, **window: pool(F.max_pool2d, i["x"], **window),
     "avgPool": lambda i: layers.channels_last(F.avg_pool2d(layers.channels_first(i["x"]), 2)),
     # Layers.
     "conv": lambda i, stride: layers.conv(i["x"], i["kernel"], i["bias"], stride) + i.get("shift", 0),
+    "convValid": lambda i, stride: layers.conv(i["x"], i["kernel"], None, stride, valid=True),
     "conv2d": lambda i, stride: layers.conv(i["x"], i["kernel"], None, stride),
     "dense": lambda i: layers.dense(i["x"], i["kernel"], i["bias"]),
     "groupNorm": lambda i: layers.group_norm(i["x"], i["scale"], i["bias"]),

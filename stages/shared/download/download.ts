@@ -80,13 +80,13 @@ function nameOf({ urls }: DownloadExternal): string {
 
 async function fetchOne(
   url: string,
-  { sha256, maxBytes, urls }: DownloadExternal,
+  { sha256, maxBytes, urls, redirects = [] }: DownloadExternal,
   path: string,
   options: DownloadOptions,
 ): Promise<"complete" | "stopped" | { readonly reason: string }> {
   const { stop, report, stallMs = 30_000, waitMs = 1_000 } = options;
   const part = `${path}.part`;
-  const hosts = new Set(urls.map((one) => new URL(one).host));
+  const hosts = new Set([...urls.map((one) => new URL(one).host), ...redirects]);
   const onBytes = (bytes: number, total = bytes) =>
     report({ done: Math.floor(bytes / MEGABYTE), total: Math.ceil(total / MEGABYTE), unit: "MB" });
   let reason = "";

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { scale } from "../emit/elementwise.ts";
-import { averagePool, expand, reshape, transpose } from "../emit/shape.ts";
+import { expand, pool, reshape, transpose } from "../emit/shape.ts";
 import type { Shape } from "../graph.ts";
-import type { KernelCall, TranslationTable } from "./translation.ts";
+import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
 function poolGeometry(call: KernelCall, input: Shape) {
   const info = tf.backend_util.computePool2DInfo(
@@ -23,12 +23,17 @@ function poolGeometry(call: KernelCall, input: Shape) {
   };
 }
 
-export const POOL: TranslationTable = {
-  AvgPool: (call) => {
+function pooled(op: "AveragePool" | "MaxPool"): Translation {
+  return (call) => {
     const x = call.input("x");
-    const pooled = averagePool(call.graph, transpose(call.graph, x, [0, 3, 1, 2]), poolGeometry(call, x.shape));
-    return transpose(call.graph, pooled, [0, 2, 3, 1]);
-  },
+    const channelsFirst = transpose(call.graph, x, [0, 3, 1, 2]);
+    return transpose(call.graph, pool(call.graph, op, channelsFirst, poolGeometry(call, x.shape)), [0, 2, 3, 1]);
+  };
+}
+
+export const POOL: TranslationTable = {
+  AvgPool: pooled("AveragePool"),
+  MaxPool: pooled("MaxPool"),
   /** Each pixel of a window gets an equal share of its mean; windows must tile the image. */
   AvgPoolGrad: (call) => {
     const { graph } = call;

@@ -19,11 +19,11 @@ interface Try {
 async function fetchTo(
   folder: string,
   urls: readonly string[],
-  { stop = new AbortController().signal, maxBytes = BYTES.length } = {},
+  { stop = new AbortController().signal, maxBytes = BYTES.length, redirects = [] as string[] } = {},
 ): Promise<Try> {
   const warnings: string[] = [];
   const updates: ProgressUpdate[] = [];
-  const got = await download({ name: "path", sha256: SHA256, maxBytes, urls }, folder, {
+  const got = await download({ name: "path", sha256: SHA256, maxBytes, urls, redirects }, folder, {
     stop,
     stallMs: 300,
     waitMs: 10,
@@ -113,6 +113,16 @@ withServer("download() gives up a server that falls silent and takes the next", 
   // Three tries at the slow one, each with what the one before had brought; the mirror gives the rest.
   assertEquals(server.seen.at(-1), { path: "/good", range: "bytes=150000-" });
 });
+
+withServer(
+  "download() follows a redirect beyond its addresses to hosts that are declared alone",
+  async (folder, server) => {
+    await using store = new FileServer();
+    const url = server.serve("/file", { status: 302, location: store.serve("/stored", { bytes: BYTES }) });
+    assertStringIncludes(messageOf(await fetchTo(folder, [url])), "a host that is not declared");
+    await assertFetched(folder, await fetchTo(folder, [url], { redirects: [store.host] }));
+  },
+);
 
 /** A server that answers everything with a body that it makes bit by bit, and tells no length. */
 async function withBody(

@@ -76,10 +76,12 @@ Deno.test("classifier learns, says how well on held-out images, and goes on afte
 Deno.test("features do not depend on the batches, and are read back row by row", async () => {
   await withFolder(async (folder) => {
     const { train } = await smallImages(folder, { limit: 60, testCount: 10 });
-    for (const extractor of ["pixels", "random-conv"]) {
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    for (const params of [{}, { extractor: "onnx", path, preprocess: { size: 8 } }]) {
       const [whole, parts] = [
-        await featuresOf(folder, train, { extractor, batchSize: 50 }),
-        await featuresOf(folder, train, { extractor, batchSize: 7 }),
+        await featuresOf(folder, train, { ...params, batchSize: 50 }),
+        await featuresOf(folder, train, { ...params, batchSize: 7 }),
       ];
       const [a, b] = [whole, parts].map((artifact) => artifact.read("features.npy"));
       const [first, second] = [decodeNpy(await a!), decodeNpy(await b!)];
@@ -115,8 +117,17 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
 
     assertEquals((await score(folder, features, features))[0]!.name, "FD-my-net");
     await Deno.writeFile(path, tinyGraph({ "noiseline.extractor": "inception-2015-12-05" }));
-    const inception = await featuresOf(folder, test, params);
-    assertEquals((await score(folder, inception, inception))[0]!.name, "FID");
+    const claimed = await featuresOf(folder, test, params);
+    assertEquals((await score(folder, claimed, claimed))[0]!.name, "FD-my-net");
+    // Nor does a name make it the FID, whoever gives it.
+    const posing = join(folder, "inception-2015-12-05.onnx");
+    await Deno.writeFile(posing, tinyGraph());
+    const posed = await featuresOf(folder, test, { ...params, path: posing });
+    const given = await runStage(folder, statisticsKind, { params: {}, inputs: { features: posed } });
+    const file = { path: given.outputs["statistics"]!.path("statistics.npz"), count: 9, resize: "tensorflow" };
+    const word = await runStage(folder, statisticsKind, { params: { ...file, extractor: "inception-2015-12-05" } });
+    const sets = [posed, word.outputs["statistics"]!] as const;
+    assertEquals((await score(folder, ...sets))[0]!.name, "FD-inception-2015-12-05");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -187,13 +198,15 @@ Deno.test("score gives every figure that is asked for, with what is needed to tr
 Deno.test("score refuses features of two extractors, and figures that the sets cannot give", async () => {
   await withFolder(async (folder) => {
     const { train, test } = await smallImages(folder, { limit: 60, testCount: 20 });
-    const [pixels, random] = [
+    const path = join(folder, "my-net.onnx");
+    await Deno.writeFile(path, tinyGraph());
+    const [pixels, other] = [
       await featuresOf(folder, train),
-      await featuresOf(folder, test, { extractor: "random-conv" }),
+      await featuresOf(folder, test, { extractor: "onnx", path, preprocess: { size: 8 } }),
     ];
     const run = (real: InputArtifact, fake: InputArtifact, params = {}) =>
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
-    assertStringIncludes(await run(pixels, random), "features of two extractors do not compare: got random-conv (64)");
+    assertStringIncludes(await run(pixels, other), "features of two extractors do not compare: got my-net (3, ");
     assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
     assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure is asked for");

@@ -86,3 +86,35 @@ Deno.test("a machine without any device is told so", async () => {
   assert(!chosen.available);
   assert(chosen.reason.startsWith("this machine has none: tensorflow-gpu (no tensorflow-gpu here); "), chosen.reason);
 });
+
+Deno.test("a device that does not compute is passed over by auto with the reason, and refused when it is named", async () => {
+  const { describe } = machineWith({
+    "tensorflow-gpu": { seen: "a card" },
+    webgpu: { card: false },
+    onnx: {},
+    wasm: {},
+  });
+  const asked: string[] = [];
+  // deno-lint-ignore require-await -- the real one starts a process
+  const tryOut = async ({ name }: DeviceDescription) => {
+    asked.push(name);
+    return name === "wasm" ? undefined : { reason: `it has no ${name} in it`, fix: "mend it" };
+  };
+  const chosen = await chooseDevice("auto", { describe, tryOut });
+  assert(chosen.available);
+  assertEquals(chosen.name, "wasm");
+  assertEquals(chosen.warning, {
+    message:
+      "a card is here, but device tensorflow-gpu is not: it has no tensorflow-gpu in it; wasm computes instead, " +
+      "more slowly",
+    fix: "mend it",
+  });
+  assert(chosen.reason.includes("onnx (it has no onnx in it)"), chosen.reason);
+  // What is not taken anyway need not compute.
+  assertEquals(asked, ["tensorflow-gpu", "onnx", "wasm"]);
+  assertEquals(await chooseDevice("onnx", { describe, tryOut }), {
+    available: false,
+    reason: "it has no onnx in it",
+    fix: "mend it",
+  });
+});

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
-import type { DeviceDescription, Grants } from "../../../tensor/devices.ts";
-import { hasNvidiaGpu, nvidiaModels } from "../../../tensor/tensorflow/gpus.ts";
+import { dirname, join } from "node:path";
+import type { ConcreteDeviceName, DeviceDescription, Grants } from "../../../tensor/devices.ts";
+import { chooseDevice } from "../../../tensor/choose.ts";
+import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
+import { findNvidiaCard, hasNvidiaGpu, nvidiaModels } from "../../../tensor/tensorflow/gpus.ts";
+import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../../support/proc.ts";
 import { pretendSetUp, runModule } from "./tensorflow_child.ts";
 
@@ -26,10 +29,13 @@ Deno.test("describeTensorflow() says how to set it up where it is not", async ()
   const { cpu, gpu } = await reportFor(await Deno.makeTempDir());
   const fix = "deno task setup:tensorflow";
   assertEquals<unknown>(cpu.description, { name: "tensorflow", available: false, reason: "not set up", fix });
-  const gpuReason = hasNvidiaGpu()
-    ? { reason: "not set up", fix: `${fix} --gpu` }
-    : { reason: "no NVIDIA GPU is visible" };
-  assertEquals<unknown>(gpu.description, { name: "tensorflow-gpu", available: false, ...gpuReason });
+  if (!skipUnless(findNvidiaCard() === undefined, "this machine has an NVIDIA card")) {
+    assertEquals<unknown>(gpu.description, {
+      name: "tensorflow-gpu",
+      available: false,
+      reason: "no NVIDIA GPU is visible",
+    });
+  }
   assertEquals([cpu.grants.read, cpu.grants.ffi], [undefined, undefined]);
 });
 
@@ -86,31 +92,125 @@ Deno.test("setTensorflowEnvironment() keeps the user's values but for what decid
   assertEquals((await runModule(program, { env })).out, "0,1,3,4294967296");
 });
 
-Deno.test("nvidiaModels() names each model once", async () => {
-  const folder = await Deno.makeTempDir();
+/** The system's root folder of a machine, with these files in it. */
+async function withMachine(files: Readonly<Record<string, string>>, use: (root: string) => void): Promise<void> {
+  const root = await Deno.makeTempDir();
   try {
-    assertEquals(nvidiaModels(folder), "nvidia");
-    for (const [card, model] of Object.entries({ a: "NVIDIA H100 80GB HBM3", b: "Tesla T4", c: "Tesla T4" })) {
-      await Deno.mkdir(join(folder, card));
-      await Deno.writeTextFile(join(folder, card, "information"), `Model: \t\t ${model}\nIRQ:   \t\t 42\n`);
+    for (const [path, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(root, path)), { recursive: true });
+      await Deno.writeTextFile(join(root, path), text);
     }
-    assertEquals(nvidiaModels(folder), "NVIDIA-H100-80GB-HBM3+Tesla-T4");
-    await Deno.writeTextFile(join(folder, "a", "information"), "");
-    assertEquals(nvidiaModels(folder), "Tesla-T4+nvidia");
-    assertEquals(nvidiaModels(join(folder, "none")), "nvidia");
+    use(root);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+const modelOf = (card: string, model: string) => ({ [`proc/driver/nvidia/gpus/${card}/information`]: model });
+const H100 = { "dev/nvidia0": "", ...modelOf("0000:01:00.0", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: \t 42\n") };
+const driverOf = (version: string) => ({
+  "proc/driver/nvidia/version": `NVRM version: NVIDIA UNIX x86_64 Kernel Module  ${version}  Fri Jan 17 2025\nGCC\n`,
+});
+const PCI = "sys/bus/pci/devices";
+const PLAIN_CARD = {
+  [`${PCI}/0000:00:00.0/vendor`]: "0x8086\n",
+  [`${PCI}/0000:00:00.0/class`]: "0x030000\n",
+  [`${PCI}/0000:01:00.1/vendor`]: "0x10de\n",
+  [`${PCI}/0000:01:00.1/class`]: "0x040300\n",
+  [`${PCI}/0000:02:00.0/vendor`]: "0x10de\n",
+  [`${PCI}/0000:02:00.0/class`]: "0x030200\n",
+  [`${PCI}/0000:02:00.0/device`]: "0x2330\n",
+};
+
+Deno.test("nvidiaModels() names each model once", async () => {
+  const cards = { ...H100, ...modelOf("b", "Model: Tesla T4\n"), ...modelOf("c", "Model: Tesla T4\n") };
+  await withMachine(cards, (root) => assertEquals(nvidiaModels(root), "NVIDIA-H100-80GB-HBM3+Tesla-T4"));
+  const nameless = { ...modelOf("a", ""), ...modelOf("b", "Model: Tesla T4\n") };
+  await withMachine(nameless, (root) => assertEquals(nvidiaModels(root), "Tesla-T4+nvidia"));
+  await withMachine({}, (root) => assertEquals(nvidiaModels(root), "nvidia"));
+});
+
+Deno.test("findNvidiaCard() sees cards with a driver, in Windows' subsystem, and on the bus alone", async () => {
+  await withMachine({ "dev/nvidiactl": "", "dev/dxg": "" }, (root) => assertEquals(findNvidiaCard(root), undefined));
+  await withMachine({ "dev/nvidia3": "" }, (root) => {
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "unknown" });
+    assert(hasNvidiaGpu(root));
+  });
+  await withMachine({ ...H100, ...driverOf("570.86.15") }, (root) => {
+    assertEquals(findNvidiaCard(root), { name: "NVIDIA H100 80GB HBM3", driver: "570.86.15" });
+  });
+  await withMachine({ "dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": "" }, (root) => {
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "of Windows" });
+  });
+  await withMachine(PLAIN_CARD, (root) => {
+    assertEquals(findNvidiaCard(root), { name: "NVIDIA card 10de:2330", driver: undefined });
+    assert(!hasNvidiaGpu(root));
+  });
+});
+
+Deno.test("a visible card that cannot be used is said to be there, each case in its own words", async () => {
+  const told = async (files: Readonly<Record<string, string>>) => {
+    let gpu: DeviceDescription | undefined;
+    await withMachine(files, (root) => gpu = describeTensorflow(true, undefined, root));
+    // deno-lint-ignore require-await -- the real one asks drivers
+    const describe = async (name: ConcreteDeviceName): Promise<DeviceDescription> =>
+      name === "tensorflow-gpu" ? gpu! : { name, available: name === "onnx", reason: `the ${name}`, numerics: name };
+    const chosen = await chooseDevice("auto", { describe });
+    assert(chosen.available);
+    assertEquals(chosen.name, "onnx");
+    return chosen.warning;
+  };
+  const line = (name: string, reason: string) =>
+    `${name} is here, but device tensorflow-gpu is not: ${reason}; onnx computes instead, more slowly`;
+  assertEquals(await told({}), undefined);
+  assertEquals(await told(PLAIN_CARD), {
+    message: line("NVIDIA card 10de:2330", "it has no driver"),
+    fix: "install NVIDIA's driver, 525 or newer, then: deno task setup:tensorflow --gpu",
+  });
+  if (skipUnless(Deno.build.arch === "x86_64", "the wheels are for x86_64")) return;
+  assertEquals(await told({ ...H100, ...driverOf("470.57.02") }), {
+    message: line("NVIDIA H100 80GB HBM3", "its driver, 470.57.02, is too old for CUDA 12"),
+    fix: "install NVIDIA's driver 525 or newer, then: deno task setup:tensorflow --gpu",
+  });
+  if (skipUnless(findInstallation(true) === undefined, "TensorFlow is set up for a card here")) return;
+  assertEquals(await told({ ...H100, ...driverOf("570.86.15") }), {
+    message: line("NVIDIA H100 80GB HBM3", "not set up"),
+    fix: "deno task setup:tensorflow --gpu",
+  });
+});
+
+Deno.test("explainGpuFailure() tells what TensorFlow says from one another", () => {
+  // As TensorFlow 2.21 and CUDA write them.
+  const words: Readonly<Record<string, string>> = {
+    "E0000 cuda_executor.cc:1228] failed call to cuInit: CUDA_ERROR_OUT_OF_MEMORY: out of memory\nno GPU":
+      "another process has it or its memory",
+    "all CUDA-capable devices are busy or unavailable\nno GPU": "another process has it or its memory",
+    "CUDA driver version is insufficient for CUDA runtime version\nno GPU":
+      "its driver is too old for this TensorFlow's CUDA",
+    "W0000 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\nno GPU":
+      "TensorFlow's libraries are of another CUDA than the card or its driver wants",
+    "it took more than 900 s and was stopped": "it does not compute: it took more than 900 s and was stopped",
+    "": "it does not compute: its process ended without a word",
+  };
+  for (const [said, reason] of Object.entries(words)) {
+    const trouble = explainGpuFailure(said);
+    assertEquals([trouble.reason, trouble.passing === true], [reason, reason.startsWith("another process")]);
+    assert(trouble.fix !== undefined);
   }
 });
 
-Deno.test("hasNvidiaGpu() looks for the driver's numbered nodes", async () => {
-  const folder = await Deno.makeTempDir();
+Deno.test("cards that CUDA_VISIBLE_DEVICES hides are not missed", async () => {
+  const program = `
+    import { describeTensorflow } from "tensor/tensorflow/describe.ts";
+    console.log(JSON.stringify(describeTensorflow(true, 1, Deno.env.get("ROOT"))));`;
+  const root = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(join(folder, "nvidiactl"), "");
-    assert(!hasNvidiaGpu(folder));
-    await Deno.writeTextFile(join(folder, "nvidia3"), "");
-    assert(hasNvidiaGpu(folder));
+    await Deno.mkdir(join(root, "dev"));
+    await Deno.writeTextFile(join(root, "dev", "nvidia0"), "");
+    const { out } = await runModule(program, { env: { ROOT: root, CUDA_VISIBLE_DEVICES: "-1" } });
+    const { reason, seen } = JSON.parse(out);
+    assertEquals([reason, seen], ["CUDA_VISIBLE_DEVICES hides all cards", undefined]);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.remove(root, { recursive: true });
   }
 });

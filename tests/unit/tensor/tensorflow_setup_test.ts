@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { SetupFailure } from "../../../cli/setup/failure.ts";
-import { fetchOfficial } from "../../../cli/setup/fetch_official.ts";
 import { runProgram } from "../../../cli/setup/programs.ts";
+import { layOutTfjsNode } from "../../../cli/setup/tfjs_node_package.ts";
 import { wheelSet } from "../../../cli/setup/wheels.ts";
+import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
 import { standInFiles } from "../../../tensor/tensorflow/stand_in.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { pretendSetUp, runCli, runModule } from "./tensorflow_child.ts";
@@ -11,7 +12,6 @@ import { pretendSetUp, runCli, runModule } from "./tensorflow_child.ts";
 const LINUX = Deno.build.target === "x86_64-unknown-linux-gnu";
 const SET_UP = ["setup", "tensorflow"];
 const ANY = { purpose: "test", fix: "none" };
-const FROM_WHEEL = [...SET_UP, "--source", "wheel"];
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -41,7 +41,7 @@ Deno.test("setup says which program is missing and which package has it, before 
     if (skipUnless(LINUX, "the wheels are for linux on x86_64")) return;
     const env = { XDG_CACHE_HOME: join(folder, "cache"), PATH: join(folder, "bin") };
     const attempt = async () => {
-      const { code, out, err } = await runCli(FROM_WHEEL, env);
+      const { code, out, err } = await runCli(SET_UP, env);
       assertEquals([code, out], [1, ""]);
       return err;
     };
@@ -61,9 +61,9 @@ Deno.test("setup says which program is missing and which package has it, before 
   }));
 
 Deno.test("setup refuses what it does not know with exit code 2, and shows examples when asked", async () => {
-  const { code, err } = await runCli([...SET_UP, "--source", "elsewhere"], {});
+  const { code, err } = await runCli([...SET_UP, "--elsewhere"], {});
   assertEquals(code, 2);
-  assertStringIncludes(err, "Allowed choices are auto, official, wheel");
+  assertStringIncludes(err, "unknown option '--elsewhere'");
   const help = await runCli([...SET_UP, "--help"], {});
   assertEquals(help.code, 0);
   assertStringIncludes(help.out, "deno task setup:tensorflow --gpu");
@@ -76,8 +76,34 @@ Deno.test("setup sweeps what a killed setup left, and leaves a running one's alo
     const gone = await new Deno.Command(Deno.execPath(), { args: ["--version"], stdout: "null" }).spawn();
     await gone.status;
     for (const pid of [gone.pid, Deno.pid]) await Deno.mkdir(join(cache, `.staging-${pid}-x`), { recursive: true });
-    await runCli(FROM_WHEEL, { XDG_CACHE_HOME: folder, PATH: join(folder, "none") });
+    await runCli(SET_UP, { XDG_CACHE_HOME: folder, PATH: join(folder, "none") });
     assertEquals([...Deno.readDirSync(cache)].map(({ name }) => name), [`.staging-${Deno.pid}-x`]);
+  }));
+
+Deno.test("tfjs-node is laid out from Deno's cache, as deno.json and the lock pin it, and none of its scripts runs", () =>
+  inFolder(async (folder) => {
+    const [config, lock] = ["deno.json", "deno.lock"].map((file) =>
+      JSON.parse(Deno.readTextFileSync(new URL(`../../../${file}`, import.meta.url)))
+    );
+    const name = "@tensorflow/tfjs-node-gpu";
+    assertEquals(config.imports[name], `npm:${name}@${TFJS_NODE_VERSION}`);
+    assert(config.allowScripts.deny.includes(`npm:${name}`));
+    assert(lock.npm[`${name}@${TFJS_NODE_VERSION}`].integrity.startsWith("sha512-"));
+    const { headers } = layOutTfjsNode(folder);
+    assert((await Deno.stat(join(headers, "node_api.h"))).isFile);
+    const at = join(folder, "package");
+    assertEquals(JSON.parse(await Deno.readTextFile(join(at, "package.json"))).version, TFJS_NODE_VERSION);
+    for (
+      const file of [
+        "binding/tfjs_backend.cc",
+        "dist/nodejs_kernel_backend.js",
+        "node_modules/google-protobuf/google-protobuf.js",
+      ]
+    ) {
+      assert((await Deno.stat(join(at, file))).isFile);
+    }
+    // What the package's install script would bring.
+    assertEquals([...Deno.readDirSync(at)].filter(({ name }) => name === "deps" || name === "lib"), []);
   }));
 
 Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone", () =>
@@ -93,7 +119,7 @@ Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone"
     const [site, work] = [join(folder, "site"), join(folder, "work")];
     const program = `
       import { fetchWheels } from "cli/setup/fetch_wheels.ts";
-      import { wheelSet } from "cli/setup/wheels.ts";
+import { wheelSet } from "cli/setup/wheels.ts";
       await fetchWheels(wheelSet(true), { site: "${site}", work: "${work}", say: console.log });`;
     const { code, out, err } = await runModule(program, { env: { PATH: `${bin}:${Deno.env.get("PATH")}` } });
     assertEquals(code, 0, err);
@@ -135,47 +161,6 @@ function filesUnder(folder: string, prefix = ""): string[] {
     isDirectory ? filesUnder(join(folder, name), `${prefix}${name}/`) : [`${prefix}${name}`]
   ).sort();
 }
-
-Deno.test("fetchOfficial() lays the package's own downloads out as its install script does", () =>
-  inFolder(async (folder) => {
-    if (skipUnless(LINUX && hasProgram("tar"), "linux on x86_64 with tar")) return;
-    const archive = async (name: string, file: string) => {
-      const root = join(folder, name);
-      await Deno.mkdir(join(root, file, ".."), { recursive: true });
-      await Deno.writeTextFile(join(root, file), file);
-      const top = file.split("/")[0]!;
-      await runProgram("tar", ["-czf", `${root}.tar.gz`, "-C", root, top], ANY);
-      return await Deno.readFile(`${root}.tar.gz`);
-    };
-    const files: Record<string, Uint8Array<ArrayBuffer>> = {
-      "/builds/addon/napi-v8/4.22.0/CPU-linux-4.22.0.tar.gz": await archive("addon", "napi-v8/tfjs_binding.node"),
-      "/tensorflow/libtensorflow/libtensorflow-cpu-linux-x86_64-2.9.1.tar.gz": await archive("lib", "lib/libtf.so"),
-    };
-    await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
-      const bytes = files[new URL(request.url).pathname];
-      return bytes === undefined ? new Response("none", { status: 404 }) : new Response(bytes);
-    });
-    const install = async (host: string, binary: string) => {
-      const [target, work] = [join(folder, "installed"), join(folder, "work")];
-      for (const path of [join(target, "package"), work]) await Deno.mkdir(path, { recursive: true });
-      const manifest = { binary: { host: `https://example.invalid${binary}` } };
-      await Deno.writeTextFile(join(target, "package", "package.json"), JSON.stringify(manifest));
-      await fetchOfficial(target, { gpu: false, work, say: () => {}, host });
-      return target;
-    };
-    const { port } = server.addr;
-    const target = await install(`http://127.0.0.1:${port}`, "/builds/addon");
-    assertEquals(filesUnder(target), [
-      "package/deps/lib/libtf.so",
-      "package/lib/napi-v8/tfjs_binding.node",
-      "package/package.json",
-    ]);
-    const missing = await assertRejects(() => install(`http://127.0.0.1:${port}`, "/else"), SetupFailure);
-    assertStringIncludes(missing.message, "the server answers 404");
-    const unreachable = await assertRejects(() => install("http://127.0.0.1:1", "/builds/addon"), SetupFailure);
-    assertStringIncludes(unreachable.message, "Cannot download http://127.0.0.1:1/builds/addon/napi-v8/");
-    assertEquals(unreachable.fix, "use --source wheel, or check the network");
-  }));
 
 Deno.test("runProgram() shows the end of what a failed program said", async () => {
   const script = "Array.from({ length: 20 }, (_, i) => console.log('line', i)); Deno.exit(3)";

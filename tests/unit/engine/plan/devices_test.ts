@@ -50,6 +50,17 @@ Deno.test("a run says once what it computes on, and its record keeps that", asyn
   assertEquals(run.stages.get("b")!.manifest!.numerics, "fast/1");
 });
 
+Deno.test("what the user should know of a device is a warning, once in a run, and the run goes on", async () => {
+  await using folder = await makeTempFolder();
+  const warning = { message: "a card is here and idle", fix: "set it up" };
+  equip({ fast: { numerics: "fast/1", warning } });
+  const run = await runIn(folder.path, yaml() + "  c: { uses: compute, inputs: { from: a }, with: { text: c } }\n");
+  assertEquals(endStates(run), "a: ran, b: ran, c: ran");
+  assertEquals(run.events.filter(({ type }) => type === "warning"), [
+    { type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } },
+  ]);
+});
+
 Deno.test("a device that is not there is refused before anything runs, once and where it is written", async () => {
   await using folder = await makeTempFolder();
   equip(FAST);

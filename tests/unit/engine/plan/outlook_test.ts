@@ -14,7 +14,7 @@ interface Sketch {
   readonly card?: boolean;
 }
 
-/** Long and cardless work: hours in all, and ids. */
+/** Long work and work without a card: hours in all, and ids. */
 function outlook(sketches: readonly Sketch[]) {
   const stages = sketches.map(({ id, reads = [], state = "run", gpu, card = false }) => {
     const inputs = { in: reads.map((stage) => ({ stage, port: "out", type: "files" })) };
@@ -27,12 +27,12 @@ function outlook(sketches: readonly Sketch[]) {
   ]);
   const declared = new Map(stages.map(([id, { stage }]) => [id, stage]));
   const plan = { stages: new Map(stages), pipeline: { stages: declared } } as unknown as Plan;
-  const { long, cardless } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
+  const { long, withoutCard } = lookAhead(plan, new Map(forecasts), { jobs: 2, cpus: 2, gpus: 0 });
   const text = (work: typeof long) => work && [work.totalMs / HOUR, work.stages.map(({ id }) => id).join(" ")];
-  return { long: text(long), cardless: text(cardless) };
+  return { long: text(long), withoutCard: text(withoutCard) };
 }
 
-const NOTHING = { long: undefined, cardless: undefined };
+const NOTHING = { long: undefined, withoutCard: undefined };
 
 Deno.test("a run is long where its stages take more than a day together, whatever is not known", () => {
   assertEquals(outlook([{ id: "a", hours: 24 }]), NOTHING);
@@ -63,7 +63,7 @@ Deno.test("nobody is asked again about what goes on, and what reads it", () => {
 Deno.test("work of more than an hour that wants a card and has none is told", () => {
   assertEquals(outlook([{ id: "a", hours: 1, gpu: 1 }]), NOTHING);
   const two: Sketch[] = [{ id: "a", hours: 1, gpu: 1 }, { id: "b", hours: 2, gpu: 2, reads: ["a"] }];
-  assertEquals(outlook(two).cardless, [3, "b a"]);
+  assertEquals(outlook(two).withoutCard, [3, "b a"]);
   assertEquals(outlook([{ id: "a", hours: 3 }, { id: "b", hours: 3, gpu: 0 }]), NOTHING);
   assertEquals(outlook([{ id: "a", hours: 3, gpu: 1, card: true }]), NOTHING);
 });

@@ -66,10 +66,10 @@ export const foldKind = defineKind({
 });
 
 /** What kind `compute` finds when it looks for a device, and how often it looked. */
-export const machine: { devices: Record<string, { numerics: string; card?: boolean }>; looks: number } = {
-  devices: {},
-  looks: 0,
-};
+export const machine: {
+  devices: Record<string, { numerics: string; card?: boolean; warning?: { message: string; fix: string } }>;
+  looks: number;
+} = { devices: {}, looks: 0 };
 
 /** Has an extent, and a device of {@linkcode machine}. */
 export const computeKind = defineKind({

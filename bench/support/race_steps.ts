@@ -1,0 +1,80 @@
+import { type Contender, type ContenderCommand, startContender } from "./contender.ts";
+import { median } from "./measure.ts";
+import type { StepRequest } from "./steps_protocol.ts";
+
+const WARM_UP_STEPS = 2;
+
+export interface MeasuredSteps {
+  readonly name: string;
+  /** Seconds of a step, turn by turn. */
+  readonly medians: number[];
+  /** Of each turn. */
+  readonly steps: number;
+  readonly firstSeconds: number | undefined;
+  /** Memory of its process. */
+  readonly peakMegabytes: number | undefined;
+}
+
+export interface RaceStepsOptions {
+  readonly rounds: number;
+  /** Steps of a turn, as far as they take no longer than `turnSeconds`. */
+  readonly maxSteps?: number;
+  readonly turnSeconds?: number;
+  /** Called for what cannot do what is asked. */
+  readonly onSkip: (name: string, why: string) => void;
+  /** Called while all are still there. */
+  readonly onEnd?: () => Promise<void>;
+}
+
+/** Let contenders do the same steps in turns, because machines have slow spells. */
+export async function raceSteps(
+  commands: readonly ContenderCommand[],
+  request: Omit<StepRequest, "steps">,
+  // Turns are long enough for a median, and short enough that a slow spell hits few of them.
+  { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
+): Promise<MeasuredSteps[]> {
+  const running: { contender: Contender; steps: number; medians: number[]; firstSeconds: number | undefined }[] = [];
+  for (const command of commands) {
+    let contender: Contender | undefined;
+    try {
+      contender = startContender(command);
+      const { seconds, firstSeconds } = await contender.ask({ ...request, steps: WARM_UP_STEPS });
+      const steps = Math.max(1, Math.min(maxSteps, Math.round(turnSeconds / seconds.at(-1)!)));
+      running.push({ contender, steps, medians: [], firstSeconds });
+    } catch (error) {
+      onSkip(command.name, (error as Error).message.slice(0, 200));
+      await contender?.stop();
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { contender, steps, medians } of running) {
+      medians.push(median((await contender.ask({ ...request, steps })).seconds));
+    }
+  }
+  const measured = running.map(({ contender, ...rest }) => ({
+    name: contender.name,
+    ...rest,
+    peakMegabytes: contender.peakMegabytes(),
+  }));
+  await onEnd?.();
+  for (const { contender } of running) await contender.stop();
+  return measured;
+}
+
+const SERVER = new URL("./step_server.ts", import.meta.url).pathname;
+const PEER = new URL("../peers/torch_unet.py", import.meta.url).pathname;
+
+/** One of our devices. */
+export function ourContender(device: string, threads: number): ContenderCommand {
+  return { name: device, command: Deno.execPath(), args: ["run", "-A", SERVER, device, `${threads}`] };
+}
+
+/** PyTorch, in a Python that has it. */
+export function torchContender(
+  name: string,
+  python: string,
+  threads: number,
+  settings: NonNullable<ContenderCommand["settings"]>,
+): ContenderCommand {
+  return { name, settings, command: python, args: [PEER, `${threads}`] };
+}

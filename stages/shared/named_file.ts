@@ -1,0 +1,48 @@
+import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../contract.ts";
+import { download } from "./download/download.ts";
+
+/** Params that name a file of the user's: where it lies, or where to fetch it. */
+interface NamedFile {
+  readonly path?: string | undefined;
+  readonly url?: string | undefined;
+  readonly sha256?: string | undefined;
+}
+
+/** What keeps the params from naming one file. */
+export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  if (path !== undefined && url !== undefined) {
+    problems.push({ param: ["url"], message: "url does not go with path", fix: "remove url, or path" });
+  }
+  if (url !== undefined && sha256 === undefined) {
+    const message = "what is fetched must be known by its content";
+    problems.push({ param: ["url"], message, wanted: "sha256", fix: "add sha256 of the file" });
+  }
+  return problems;
+}
+
+/** What is to be fetched, or at a path must have the digest that is given. */
+export function namedDownloads(
+  { path, url, sha256 }: NamedFile,
+  maxBytes: number,
+): DownloadExternal[] {
+  if (sha256 === undefined || (path ?? url) === undefined) return [];
+  // Named like the param whose content it stands in for: the file is the same, however it came.
+  return [{ name: "path", sha256, maxBytes, urls: path === undefined ? [url!] : [] }];
+}
+
+/** The bytes of a file that lies at a path or is fetched, or how the stage ends without them. */
+export async function readNamedFile(
+  { params: { path }, downloads, ...options }: Pick<StageContext, "downloads" | "stop" | "report" | "warn"> & {
+    readonly params: NamedFile;
+  },
+  file: DownloadExternal | undefined,
+  maxBytes: number,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer> } | { readonly end: StageEnd }> {
+  const got = path === undefined ? await download(file!, downloads!, options) : { path };
+  if ("end" in got) return got;
+  const { size } = await Deno.stat(got.path);
+  if (size <= maxBytes) return { bytes: await Deno.readFile(got.path) };
+  const message = `${got.path} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
+  return { end: { status: "failed", message, fix: "correct path" } };
+}

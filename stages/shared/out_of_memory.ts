@@ -1,0 +1,45 @@
+import type { StageContext, StageEnd, StageRun } from "../contract.ts";
+
+/** As TensorFlow, CUDA, WebGPU and ONNX Runtime say it. */
+const NO_MEMORY =
+  /RESOURCE_EXHAUSTED|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|out of (?:GPU |device )?memory|failed to allocate memory/i;
+
+/** A stage's work, ended with what to change where the device has not the memory for it: that is no bug of the stage. */
+export function explainMemory(run: StageRun): StageRun {
+  return async (context) => {
+    try {
+      return await run(context);
+    } catch (error) {
+      const lines = error instanceof Error ? error.message.split("\n") : [];
+      const said = lines.find((line) => NO_MEMORY.test(line));
+      if (context.device === undefined || said === undefined) throw error;
+      return outOfMemory(context, said);
+    }
+  };
+}
+
+function outOfMemory({ params, device }: StageContext, said: string): StageEnd {
+  const { batchSize, microBatches } = params as { readonly batchSize?: number; readonly microBatches?: number };
+  const with_ = [["batchSize", batchSize], ["microBatches", microBatches]].filter(([, value]) => value !== undefined);
+  const given = with_.length === 0 ? "" : ` with ${with_.map(([name, value]) => `${name} ${value}`).join(" and ")}`;
+  const ways = [
+    ...halve(batchSize, microBatches),
+    device?.name === "tensorflow-gpu" ? "see in nvidia-smi what else has its memory" : "use a machine with more memory",
+  ];
+  return {
+    status: "failed",
+    message: `device ${device?.name} is out of memory${given}: ${said}`,
+    fix: ways.join(", or "),
+  };
+}
+
+/** What takes about half as much. A batch is only taken apart into parts of one size. */
+function halve(batchSize = 1, microBatches?: number): string[] {
+  if (batchSize === 1) return [];
+  const smaller = `batchSize: ${batchSize >> 1}`;
+  if (microBatches === undefined) return [`set ${smaller}`];
+  let parts = 2 * microBatches;
+  while (parts < batchSize && batchSize % parts !== 0) parts++;
+  const same = `microBatches: ${parts} (the same batch in smaller parts)`;
+  return batchSize % parts === 0 ? [`set ${same}`, smaller] : [`set ${smaller}`];
+}

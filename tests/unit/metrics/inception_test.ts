@@ -1,0 +1,35 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { readTorchStateDict } from "../../../formats/torch/state_dict.ts";
+import { inceptionParameters, type Resize, RESIZES } from "../../../metrics/features/inception_network.ts";
+import { resizeParam } from "../../../schemas/kinds/common.ts";
+import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
+import { inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../../support/inception.ts";
+
+// Of the largest number. float32 through 94 layers: a tenth of it has been seen, on every device.
+const TOLERANCE = 1e-5;
+
+Deno.test("Inception gives what pytorch-fid and torch-fidelity give, each with its own resizing", async () => {
+  const state = readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS));
+  const wanted = await inceptionAnswers("narrow");
+  const device = await openOnnxDevice({ threads: 1 });
+  for (const resize of Object.keys(RESIZES) as Resize[]) {
+    const { features, logits } = await inceptionErrors(device, state, wanted, resize);
+    assert(Math.max(features, logits) < TOLERANCE, `${resize}: ${features}, ${logits}`);
+  }
+  await device.dispose();
+});
+
+Deno.test("weights that are not those of the network are refused by name", async () => {
+  const state = new Map(readTorchStateDict(await Deno.readFile(NARROW_WEIGHTS)));
+  const name = "Mixed_6b.branch7x7_2.conv.weight";
+  const whole = state.get(name)!;
+  state.delete(name);
+  assertThrows(() => inceptionParameters(state), RangeError, `${name}: got none, wanted float32 [any,4,1,7]`);
+  const turned = { ...whole, shape: whole.shape.toReversed() };
+  state.set(name, turned);
+  assertThrows(() => inceptionParameters(state), RangeError, `${name}: got Float32Array [${turned.shape}]`);
+});
+
+Deno.test("the ways of resizing that a file may name are those that there are", () => {
+  assertEquals(resizeParam().unwrap().options.toSorted(), Object.keys(RESIZES).toSorted());
+});
