@@ -9,11 +9,9 @@ export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as cons
 /** Ends a command with an exit code after it has said what it had to say. */
 export class Exit extends Error {
   override name = "Exit";
-  readonly code: number;
 
-  constructor(code: number) {
+  constructor(readonly code: number) {
     super(`exit ${code}`);
-    this.code = code;
   }
 }
 

@@ -32,13 +32,14 @@ export function encodeSafetensors(file: {
   readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
   readonly metadata?: Readonly<Record<string, string>>;
 }): Uint8Array<ArrayBuffer> {
+  // Names by code units, not by localeCompare: the order must not depend on the machine.
   const entries = Object.entries(file.tensors).sort(([a, x], [b, y]) =>
-    DTYPES[y.dtype].bytes - DTYPES[x.dtype].bytes || compareCodeUnits(a, b)
+    DTYPES[y.dtype].bytes - DTYPES[x.dtype].bytes || (a < b ? -1 : 1)
   );
   for (const [name, tensor] of entries) checkTensor(name, tensor);
 
   // Object.fromEntries defines own properties, also for names such as __proto__.
-  const metadata = Object.entries(file.metadata ?? {}).sort(([a], [b]) => compareCodeUnits(a, b));
+  const metadata = Object.entries(file.metadata ?? {}).sort(([a], [b]) => a < b ? -1 : 1);
   let offset = 0;
   const header = [
     ...(metadata.length > 0 ? [member("__metadata__", Object.fromEntries(metadata))] : []),
@@ -122,9 +123,4 @@ function checkTensor(name: string, { dtype, shape, data }: SafetensorsTensor): v
 
 function member(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
-}
-
-/** Not localeCompare: the order must not depend on the machine. */
-function compareCodeUnits(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

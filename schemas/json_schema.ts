@@ -76,9 +76,10 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
     ],
   };
   stage["allOf"] = Object.entries(kinds).map(([name, kind]) => kindRule(name, kind));
-  // What a file that extends another leaves out, that one says.
+  // What a file that extends another leaves out, that one says; null removes a stage of it.
   const { required: _, ...loose } = file;
   delete stage["required"];
+  stage["type"] = ["object", "null"];
   return {
     $schema: file["$schema"],
     title: "noiseline pipeline",
@@ -87,7 +88,7 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
       { required: ["extends", "name"] },
       {
         required: ["name", "stages"],
-        properties: { stages: { additionalProperties: { required: ["uses"] } } },
+        properties: { stages: { additionalProperties: { type: "object", required: ["uses"] } } },
       },
     ],
   };

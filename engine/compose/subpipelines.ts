@@ -229,16 +229,13 @@ class Scope {
   /** An inner stage as a stage of this file: its inputs from outside, and what is said of all stages of its pipeline. */
   #fit(child: string, one: Entries, outer: Entries, inner: Inner): Entries {
     const given = asMap(outer["inputs"]);
-    const inputs = Object.entries(asMap(one["inputs"])).map(([port, written]) => {
-      const texts = [written].flat().flatMap((text) => {
-        const name = typeof text === "string" ? INPUT.exec(text)?.[1] : undefined;
-        if (name === undefined) return [text];
-        if (Object.hasOwn(given, name)) return [given[name]].flat();
-        const message = `"${text}": the pipeline is not given an input "${name}"`;
-        this.#report(["stages", child, "inputs", port], message, suggestName(name, Object.keys(given)));
-        return [];
-      });
-      return [port, Array.isArray(written) || texts.length !== 1 ? texts : texts[0]];
+    const inputs = mapInputs(one["inputs"], (text, port) => {
+      const name = typeof text === "string" ? INPUT.exec(text)?.[1] : undefined;
+      if (name === undefined) return [text];
+      if (Object.hasOwn(given, name)) return [given[name]].flat();
+      const message = `"${text}": the pipeline is not given an input "${name}"`;
+      this.#report(["stages", child, "inputs", port], message, suggestName(name, Object.keys(given)));
+      return [];
     });
     const axes = matrixAxesIn(one);
     const matrices = [inner.matrix, outer["matrix"]].filter((matrix): matrix is Entries =>
@@ -249,7 +246,7 @@ class Scope {
     const when = [one["when"], outer["when"]].filter((each) => each !== undefined);
     return {
       ...one,
-      ...(inputs.length === 0 ? {} : { inputs: Object.fromEntries(inputs) }),
+      ...inputs,
       ...(matrices.length === 0 ? {} : { matrix: Object.assign({}, ...matrices, one["matrix"]) }),
       ...(needs.length === 0 ? {} : { needs }),
       ...(when.length === 0 ? {} : { when: when.length === 1 ? when[0] : { all: when } }),
@@ -261,13 +258,9 @@ class Scope {
   #rewire(id: string, entry: unknown): unknown {
     if (!isRecord(entry)) return entry;
     const { inputs, needs } = entry;
-    const rewired = Object.entries(asMap(inputs)).map(([port, written]) => {
-      const texts = [written].flat().flatMap((text) => this.#rewireText(text, ["stages", id, "inputs", port]));
-      return [port, Array.isArray(written) || texts.length !== 1 ? texts : texts[0]];
-    });
     return {
       ...entry,
-      ...(isRecord(inputs) ? { inputs: Object.fromEntries(rewired) } : {}),
+      ...mapInputs(inputs, (text, port) => this.#rewireText(text, ["stages", id, "inputs", port])),
       ...(needs === undefined ? {} : { needs: [needs].flat().flatMap((text) => this.#rewireNeed(text)) }),
     };
   }
@@ -309,6 +302,16 @@ const INPUT = /^inputs\.([a-z][a-z0-9_-]*)$/;
 
 function asMap(value: unknown): Entries {
   return isRecord(value) ? value : {};
+}
+
+/** The inputs of a stage with other texts; nothing where it says none. */
+function mapInputs(inputs: unknown, change: (text: unknown, port: string) => readonly unknown[]): Entries {
+  if (!isRecord(inputs)) return {};
+  const changed = Object.entries(inputs).map(([port, written]) => {
+    const texts = [written].flat().flatMap((text) => change(text, port));
+    return [port, Array.isArray(written) || texts.length !== 1 ? texts : texts[0]];
+  });
+  return { inputs: Object.fromEntries(changed) };
 }
 
 /** A path of an inner file in the whole; undefined for parts that are no stages. */

@@ -2,16 +2,14 @@ import { basename, dirname, join, resolve } from "node:path";
 import { contentDigest, externalPaths, filesBelow } from "../fingerprint/externals.ts";
 import type { Stage } from "../pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
+import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
 import type { DigestCache } from "../store/digest_cache.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
 
 /** What a stage's process may reach beyond the store, as its params say. */
-export interface Outside {
-  readonly readable: readonly string[];
-  readonly writable: readonly string[];
-  readonly hosts: readonly string[];
+export interface Outside extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
   /** Folders of npm packages, by name. */
   readonly packages: Readonly<Record<string, string>>;
   /** Params that name another place for this run: of a copy. */

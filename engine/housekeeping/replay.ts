@@ -23,12 +23,9 @@ export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"
   readonly onStart?: (fromStep: number) => void;
 }
 
-export interface Replay {
+export interface Replay extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent"> {
   readonly stage: string;
-  readonly resolvedKey: string;
-  readonly numerics: string | null;
   readonly fromStep: number;
-  readonly extent: number | null;
   /** How it ended; the ports say nothing unless it is `complete`. */
   readonly outcome: StageOutcome;
   readonly ports: readonly { readonly port: string; readonly recorded: string; readonly replayed: string }[];

@@ -182,29 +182,22 @@ export class Planner {
       };
     }
     const { stage, local, localKey, continues } = chosen;
-    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...continues };
     const keys = this.#resolve(stage, local, localKey);
-    if (keys === undefined) {
-      // What this stage reads was left out because its recipe already led to a result.
-      const shortcut = force ? undefined : this.#shortcuts.get(id);
-      const manifest = this.#goodResult(stage, shortcut);
-      if (manifest !== undefined) return { ...base, ...this.#served(stage, local, manifest), manifest };
-      const shared = this.#sharedResult(stage, shortcut, localKey);
-      if (shared !== undefined) return { ...base, ...this.#fetched(stage, local, shared) };
-      return { ...base, ...this.#pending(stage, local, localKey, force) };
-    }
-    const found = this.store.results.byResolved(keys.resolvedKey);
+    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...continues, ...keys && { keys } };
+    const now = keys?.ingredients ?? local;
+    // Where what this stage reads was left out, its recipe already led to a result.
+    const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
     const manifest = force ? undefined : this.#goodResult(stage, found);
-    if (manifest !== undefined) {
-      return { ...base, keys, ...this.#served(stage, keys.ingredients, manifest), manifest };
-    }
-    const shared = force ? undefined : this.#sharedResult(stage, this.options.cache?.known(keys.resolvedKey), localKey);
-    if (shared !== undefined) return { ...base, keys, ...this.#fetched(stage, keys.ingredients, shared) };
+    if (manifest !== undefined) return { ...base, ...this.#served(stage, now, manifest), manifest };
+    const elsewhere = keys === undefined ? found : this.options.cache?.known(keys.resolvedKey);
+    const shared = force ? undefined : this.#sharedResult(stage, elsewhere, localKey);
+    if (shared !== undefined) return { ...base, ...this.#fetched(stage, now, shared) };
+    if (keys === undefined) return { ...base, ...this.#pending(stage, local, localKey, force) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
     }
-    return { ...base, keys, reasons, ...this.#start(stage, keys.identityKey, force) };
+    return { ...base, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
   /** The stage as it runs: what a selection made of it, or as it is declared. */

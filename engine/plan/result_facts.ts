@@ -2,11 +2,7 @@ import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../s
 import type { Store } from "../store/store.ts";
 
 /** A result with what the record of its run says; the record may be gone, or another machine's. */
-export interface ResultFacts {
-  readonly resolvedKey: string;
-  readonly numerics: string | null;
-  readonly extent: number | null;
-  readonly runId: string;
+export interface ResultFacts extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId"> {
   /** When it was finished, or where only the id of its run is left, when that run began. */
   readonly madeAt: string | undefined;
   readonly durationMs?: number;

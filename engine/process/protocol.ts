@@ -1,14 +1,9 @@
 import { z } from "zod";
-import type { ArtifactType } from "../../schemas/artifacts.ts";
-import type { FileEntry } from "../../schemas/records.ts";
 import { printable } from "../diagnostic/printable.ts";
-import type { ProgressUpdate, StageDevice, StageEnd } from "../../stages/contract.ts";
+import type { InputArtifact, ProgressUpdate, StageDevice, StageEnd } from "../../stages/contract.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
-export interface InputMessage {
-  readonly type: ArtifactType;
-  readonly digest: string;
-  readonly files: readonly FileEntry[];
+export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
   /** Where the files are laid out under their names; null where the reader finds them by content. */
   readonly folder: string | null;
 }

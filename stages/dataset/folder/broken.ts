@@ -1,5 +1,4 @@
 import type { StageEnd } from "../../contract.ts";
-import { compareCodeUnits } from "./code_units.ts";
 
 export interface BrokenFile {
   /** Relative to the folder, with `/`. */
@@ -12,7 +11,7 @@ const MOST_NAMED = 100;
 
 /** The end of a stage whose folder holds such files; `total` is how many were looked at. */
 export function brokenFiles(broken: readonly BrokenFile[], total: number): StageEnd {
-  const named = [...broken].sort((a, b) => compareCodeUnits(a.path, b.path)).slice(0, MOST_NAMED);
+  const named = [...broken].sort((a, b) => a.path < b.path ? -1 : 1).slice(0, MOST_NAMED);
   const more = broken.length > named.length ? [`  and ${broken.length - named.length} more`] : [];
   const lines = [...named.map(({ path, reason }) => `  ${path}: ${reason}`), ...more];
   const count = broken.length === 1 ? "1 file" : `${broken.length} files`;

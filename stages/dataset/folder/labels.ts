@@ -1,5 +1,3 @@
-import { compareCodeUnits } from "./code_units.ts";
-
 /** Labels are stored as bytes. */
 const MOST_CLASSES = 256;
 
@@ -23,7 +21,7 @@ export function labelsOf(paths: readonly string[]): FolderLabels | string | unde
     return `${loose.length} of ${paths.length} images lie beside the sub-folders that name the labels: ${some}`;
   }
   const folders = paths.map((path) => path.slice(0, path.indexOf("/")));
-  const classNames = [...new Set(folders)].sort(compareCodeUnits);
+  const classNames = [...new Set(folders)].sort();
   if (classNames.length > MOST_CLASSES) {
     return `${classNames.length} sub-folders: at most ${MOST_CLASSES} can be labels`;
   }

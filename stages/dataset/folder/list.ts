@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { BrokenFile } from "./broken.ts";
-import { compareCodeUnits } from "./code_units.ts";
 
 export interface FolderListing {
   /** Images, relative to the folder, with `/`, in code-unit order. */
@@ -44,7 +43,8 @@ export async function listImages(root: string): Promise<FolderListing> {
     }
   };
   await visit("", new Set());
-  images.sort(compareCodeUnits);
+  // By code units: the order must be the same on every machine.
+  images.sort();
   return { images, broken, others };
 }
 

@@ -174,14 +174,10 @@ function explain(error: unknown): string {
 /** A clock that runs out when next to nothing comes. */
 class Stall {
   readonly #controller = new AbortController();
-  readonly #afterMs: number;
-  readonly #least: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #came = 0;
 
-  constructor(afterMs: number, least: number) {
-    this.#afterMs = afterMs;
-    this.#least = least;
+  constructor(private readonly afterMs: number, private readonly least: number) {
     this.#reset();
   }
 
@@ -191,13 +187,13 @@ class Stall {
 
   note(bytes: number): void {
     this.#came += bytes;
-    if (this.#came >= this.#least) this.#reset();
+    if (this.#came >= this.least) this.#reset();
   }
 
   #reset(): void {
     this.#came = 0;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#controller.abort(), this.#afterMs);
+    this.#timer = setTimeout(() => this.#controller.abort(), this.afterMs);
   }
 
   end(): void {

@@ -45,6 +45,7 @@ const ACCEPTED: Record<string, string> = {
   }`,
   "a custom stage with any params": stage("{ uses: ./mine.ts, with: { anything: [1] }, inputs: { any: a } }"),
   "a sampler by name": stage("{ uses: sample, with: { count: 4, sampler: { name: ancestral } } }"),
+  "a stage of another file that is removed": "name: p\nextends: ./a.yaml\nstages:\n  s: null\n",
   "resources, timeout and retries": stage(`{ ${SCHEDULE}9 }, resources: { gpu: 1 }, timeout: 10m, retries: 2 }`),
 };
 
