@@ -10,12 +10,20 @@ export function explainMemory(run: StageRun): StageRun {
     try {
       return await run(context);
     } catch (error) {
-      const lines = error instanceof Error ? error.message.split("\n") : [];
-      const said = lines.find((line) => NO_MEMORY.test(line));
-      if (context.device === undefined || said === undefined) throw error;
+      const said = context.device === undefined ? undefined : lackOfMemory(error);
+      if (said === undefined) throw error;
       return outOfMemory(context, said);
     }
   };
+}
+
+/** The line that says it. What a stage throws may be anything, and may throw itself when it is looked at. */
+function lackOfMemory(error: unknown): string | undefined {
+  try {
+    return error instanceof Error ? error.message.split("\n").find((line) => NO_MEMORY.test(line)) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function outOfMemory({ params, device }: StageContext, said: string): StageEnd {
