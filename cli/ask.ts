@@ -9,8 +9,8 @@ export function canAsk(): boolean {
 /** Ask on the terminal; anything but a yes is a no. */
 export async function askYes(question: string, stop: AbortSignal): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C is a no.
-  lines.on("SIGINT", () => lines.close());
+  // A terminal that is asked gives Ctrl-C as a key.
+  lines.on("SIGINT", () => Deno.kill(Deno.pid, "SIGINT"));
   const closed = new Promise<string>((resolve) => lines.on("close", () => resolve("")));
   try {
     const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal: stop }).catch(() => ""), closed]);

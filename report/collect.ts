@@ -4,6 +4,7 @@ import { parseRecord, readJson } from "../stages/shared/artifact_record.ts";
 import { imagesInfoSchema } from "../stages/shared/images.ts";
 import { METRICS_FILE, readMetrics } from "../stages/shared/metrics.ts";
 import { parseLog } from "../stages/train/train_log.ts";
+import { factsOf } from "./facts.ts";
 import type { LogRow, Report } from "./model.ts";
 import { describeSampler } from "./sections.ts";
 
@@ -17,7 +18,7 @@ type Content = Omit<Report, "title" | "subtitle" | "notes" | "stages">;
 type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
 
 export interface Collection extends Content {
-  /** Artifacts that cannot be shown, each with why. */
+  /** What cannot be shown of which artifact, and why. */
   readonly unreadable: readonly string[];
 }
 
@@ -44,7 +45,11 @@ export async function collectArtifacts(
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
-      await collectors[item.artifact.type]?.(item, content);
+      await collectors[item.artifact.type]?.(item, content, (place) => {
+        unreadable.push(
+          `${item.title}: ${place} of its ${item.artifact.type} is left out: it is not what belongs there`,
+        );
+      });
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
@@ -61,7 +66,7 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-type Collector = (item: Collected, content: Sections) => Promise<void>;
+type Collector = (item: Collected, content: Sections, odd: (place: string) => void) => Promise<void>;
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
@@ -72,13 +77,12 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async schedule({ title, artifact }, { schedules }) {
     if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
   },
-  async samples({ title, artifact }, { samples, films }) {
+  async samples({ title, artifact }, { samples, films }, odd) {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const { sampler, model, guidance, name, seed } = info.source as Record<string, unknown>;
-    const { step, weights } = (model ?? {}) as { step?: number; weights?: string };
+    const { sampler, model: { step, weights } = {}, guidance, name, seed } = factsOf(info.source, odd);
     const note = [
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
-      sampler === undefined ? undefined : describeSampler(sampler as Record<string, unknown>),
+      sampler === undefined ? undefined : describeSampler(sampler),
       guidance === undefined ? undefined : `guidance ${guidance}`,
       weights === undefined ? undefined : `${weights} weights`,
       name === "sample" || name === undefined ? undefined : String(name),
@@ -93,9 +97,13 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       films.push({ ...await picture(film), title: `${title}: ${shows}`, step: undefined });
     }
   },
-  async metrics({ title, artifact }, { metrics, rates, neighbours }) {
+  async metrics({ title, artifact }, { metrics, rates, neighbours }, odd) {
     if (!has(artifact, METRICS_FILE)) return;
-    metrics.push({ title, record: await readMetrics(artifact) });
+    const record = await readMetrics(artifact);
+    const images = Object.entries(record.images).map(([role, { count, source }]) => {
+      return [role, { count, source: factsOf(source, (place) => odd(`images.${role}.${place}`)) }] as const;
+    });
+    metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
     const rate = "rate-distortion.svg";
     if (has(artifact, rate)) rates.push({ title: `${title}: rate and distortion`, svg: await artifact.readText(rate) });
     if (has(artifact, "neighbours.png")) {

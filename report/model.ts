@@ -1,5 +1,6 @@
 import type { Metrics } from "../schemas/metrics.ts";
 import type { TrainLogEntry } from "../stages/train/train_log.ts";
+import type { SourceFacts } from "./facts.ts";
 
 /** What one page shows of an experiment. Every list may be empty; its section is then left out. */
 export interface Report {
@@ -70,5 +71,7 @@ export interface ReportDrawing {
 
 export interface ReportMetrics {
   readonly title: string;
-  readonly record: Metrics;
+  readonly record: Omit<Metrics, "images"> & {
+    readonly images: Readonly<Record<string, { readonly count: number; readonly source: SourceFacts }>>;
+  };
 }

@@ -1,5 +1,6 @@
 import type { Metric } from "../schemas/metrics.ts";
 import { drawDag } from "./dag.ts";
+import type { SourceFacts } from "./facts.ts";
 import type {
   CurveGroup,
   Report,
@@ -182,11 +183,11 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
   }
   if (model !== undefined) parts.push(`${model.weights} weights after ${model.step.toLocaleString("en")} steps`);
   for (const [role, { count, source }] of Object.entries(images)) {
-    const { name, split, sampler, seed: drawn, model: drawer } = source as Record<string, unknown>;
+    const { name = "images", split, sampler, seed: drawn, model: drawer } = source;
     const details = [
       split,
-      typeof sampler === "object" && sampler !== null ? describeSampler(sampler as Record<string, unknown>) : undefined,
-      typeof drawer === "object" && drawer !== null ? `${(drawer as { weights?: string }).weights} weights` : undefined,
+      sampler && describeSampler(sampler),
+      drawer?.weights === undefined ? undefined : `${drawer.weights} weights`,
       drawn === undefined ? undefined : `seed ${drawn}`,
     ].filter((part) => part !== undefined);
     parts.push(
@@ -197,7 +198,7 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
   return escapeHtml(parts.join("; "));
 }
 
-export function describeSampler({ name, steps, eta }: Record<string, unknown>): string {
+export function describeSampler({ name, steps, eta }: NonNullable<SourceFacts["sampler"]>): string {
   return [name, steps === undefined ? "all steps" : `${steps} steps`, eta === undefined ? undefined : `eta ${eta}`]
     .filter((part) => part !== undefined).join(", ");
 }

@@ -119,6 +119,9 @@ export const viewRecordSchema = z.strictObject({
   })),
 });
 
+/** Up to a century: what is beyond is no time that anything took, and sums of it would not be finite. */
+const durationSchema = z.number().min(0).max(3.2e12);
+
 /** How long a stage took, for forecasts of the next one like it. */
 export const timingSchema = z.strictObject({
   pipeline: z.string(),
@@ -128,18 +131,18 @@ export const timingSchema = z.strictObject({
   /** Processor and number of its threads. Times of a store that was carried to another machine say nothing there. */
   machine: z.string().nullable().default(null),
   /** Arithmetic of the whole stage, of which a run that continued at `fromStep` did the rest. */
-  workGflop: z.number().nullable(),
+  workGflop: z.number().min(0).nullable(),
   /** What decides the pace of that, and what the stage had in common with those that take as long; see `Stage`. */
   workShape: z.array(z.number()).readonly().nullable().default(null),
   likeness: z.string().nullable().default(null),
-  extent: z.int().nullable().default(null),
-  fromStep: z.int().nullable().default(null),
+  extent: z.int().min(0).nullable().default(null),
+  fromStep: z.int().min(0).nullable().default(null),
   /** Of the duration, what does not grow with the work, where reports of progress tell. */
-  overheadMs: z.number().nullable().default(null),
-  durationMs: z.number(),
+  overheadMs: durationSchema.nullable().default(null),
+  durationMs: durationSchema,
   /** Of a probe: a little of the work of the stage, done to make a forecast. */
   probe: z.boolean().default(false),
-});
+}).refine(({ overheadMs, durationMs }) => (overheadMs ?? 0) <= durationMs, { error: "a part of the duration" });
 
 /** How far a stage is that runs, for whoever looks on from another process. */
 export const liveProgressSchema = z.strictObject({

@@ -1,6 +1,6 @@
-import { homedir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { userCache } from "../../engine/store/user_cache.ts";
 import { type Call, firstLine } from "./measure.ts";
 import { commandOf, pipelineOf, type Shape } from "./shapes.ts";
 
@@ -22,7 +22,7 @@ export interface Contender {
 }
 
 /** Where peers are kept that no system package brings. */
-const PEERS = join(Deno.env.get("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "noiseline", "bench");
+const PEERS = userCache("bench");
 const DVC = join(PEERS, "dvc", "bin", "dvc");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));

@@ -97,12 +97,8 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
 }
 
 /** A network's own step, or that of whoever drew the images. */
-function stepOf(
-  { model, images }: { readonly model?: { readonly step: number } | undefined; readonly images: unknown },
-) {
-  if (model !== undefined) return model.step;
-  const { fake } = images as { fake?: { source?: { model?: { step?: number } } } };
-  return fake?.source?.model?.step;
+function stepOf({ model, images }: ReportMetrics["record"]): number | undefined {
+  return (model ?? images["fake"]?.source.model)?.step;
 }
 
 /** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */

@@ -19,29 +19,35 @@ export async function runEnd(
   store: Store,
   warn: (diagnostic: Diagnostic) => void,
 ): Promise<RunEnd> {
+  const refuse = (what: string, why: Omit<Diagnostic, "severity">) =>
+    void warn({ ...why, severity: "warning", message: `no ${what} of this run: ${why.message}` });
+  // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
+  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      refuse(what, explainTrouble(error) ?? { code: "check", message, fix: "report it as a bug, with the pipeline" });
+      return undefined;
+    }
+  };
   // Where nothing ran there is nothing new to say.
-  const scores = status === "done" && runId !== undefined ? await scoresOf(pipeline, stages, store) : undefined;
-  return { ...scores && { scores }, page: await currentPage(pipeline, store, warn) };
+  const isNew = status === "done" && runId !== undefined;
+  const scores = isNew ? await attempt("scores", () => scoresOf(pipeline, stages, store)) : undefined;
+  const page = await attempt("page", () => currentPage(pipeline, store, (why) => refuse("page", why)));
+  return { ...scores && { scores }, page };
 }
 
-async function currentPage(pipeline: Pipeline, store: Store, warn: (diagnostic: Diagnostic) => void) {
+async function currentPage(pipeline: Pipeline, store: Store, refuse: (why: Diagnostic) => void) {
   const views = store.viewsOf(pipeline.name);
   const there = views.upToDate(PAGE);
   if (there !== undefined) return there;
-  const refuse = (why: Diagnostic) =>
-    void warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
   const planner = Planner.make(pipeline, store);
-  if (!planner.ok) return refuse(planner.diagnostics[0]!);
+  if (!planner.ok) return void refuse(planner.diagnostics[0]!);
   const stages = planner.value.survey();
   if (stages.values().every(({ manifest }) => manifest === undefined)) return undefined;
-  try {
-    const { pipelinePage } = await import("./pipeline_report.ts");
-    return views.write(PAGE, (await pipelinePage(pipeline, stages, store)).html);
-  } catch (error) {
-    const trouble = explainTrouble(error);
-    if (trouble === undefined) throw error;
-    return refuse(trouble);
-  }
+  const { pipelinePage } = await import("./pipeline_report.ts");
+  return views.write(PAGE, (await pipelinePage(pipeline, stages, store)).html);
 }
 
 /** @param results of the stages that were asked for */

@@ -31,6 +31,7 @@ export function linesOfRunFinished(event: RunToldOf): string[] {
 function phraseRunFinished(event: RunFinished): string {
   const { counts, status, pipeline: name } = event;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (event.runId === undefined && status === "interrupted") return `${name}: interrupted before anything ran`;
   if (event.runId === undefined) return `${name}: nothing to do (${total} ${total === 1 ? "stage" : "stages"} cached)`;
   const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
   const after = status === "interrupted" ? "; the same command continues" : "";

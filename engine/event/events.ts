@@ -27,7 +27,7 @@ export interface RunFinished {
   readonly status: RunStatus;
   readonly counts: Readonly<Record<StageEndState, number>>;
   readonly durationMs: number;
-  /** Undefined when there was nothing to do and so no run was recorded. */
+  /** Undefined when nothing was to be done, or nothing begun, and so no run was recorded. */
   readonly runId: string | undefined;
   /** Stages whose folder in `outputs/` shows a result of another configuration. */
   readonly earlier: readonly string[];

@@ -43,14 +43,6 @@ export async function runPipeline(
   const started = performance.now();
   const plan = await planner.plan();
   if (plan.problems.length > 0) return refuse(plan.problems);
-  const grants = options.grants ?? new Grants(pipeline.folder);
-  const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
-  if (requests.length > 0) {
-    if (await options.askForGrants?.(requests) !== true) {
-      return refuse(requests.map((request) => notGranted(request, pipeline)));
-    }
-    for (const request of requests) grants.add(request);
-  }
   const results = new Map<string, StageResult>();
   for (const [id, { state, manifest }] of plan.stages) {
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
@@ -78,6 +70,15 @@ export async function runPipeline(
     block(plan, results);
     return finish("interrupted", undefined);
   };
+  const grants = options.grants ?? new Grants(pipeline.folder);
+  const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
+  if (requests.length > 0) {
+    if (await options.askForGrants?.(requests) !== true) {
+      if (isStopped()) return finishEarly();
+      return refuse(requests.map((request) => notGranted(request, pipeline)));
+    }
+    for (const request of requests) grants.add(request);
+  }
   // Ctrl-C while `gc` had the store to itself: the plan was made without its lock.
   if (isStopped()) return finishEarly();
   options.cache?.catchUp(store);

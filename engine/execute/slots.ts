@@ -1,10 +1,10 @@
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../pipeline.ts";
 import type { Capacity } from "../plan/total.ts";
 import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
 import { openRoot } from "../store/roots.ts";
+import { userCache } from "../store/user_cache.ts";
 
 /** Slots that a stage holds while it runs. */
 export interface HeldSlots extends Disposable {
@@ -39,10 +39,6 @@ export function findGpus(): string[] {
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
-}
-
-function defaultLockFolder(): string {
-  return join(Deno.env.get("XDG_CACHE_HOME") ?? join(homedir(), ".cache"), "noiseline", "slots");
 }
 
 /**
@@ -126,7 +122,7 @@ export class Slots {
   #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {
     const locks: { id: string; file: Deno.FsFile }[] = [];
     if (count === 0) return locks;
-    const folder = this.options.lockFolder ?? defaultLockFolder();
+    const folder = this.options.lockFolder ?? userCache("slots");
     openRoot(folder);
     makeFolder(folder);
     for (const id of this.options.gpus) {

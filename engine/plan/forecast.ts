@@ -93,7 +93,8 @@ function makeHistory(timings: readonly Timing[]): History {
       { extent: timing.extent ?? undefined, workGflop: timing.workGflop ?? undefined },
       timing.fromStep ?? 0,
     ),
-  })).filter(({ amount }) => amount.done > 0);
+    // Less than one operation is none, and would make every ratio to it absurd.
+  })).filter(({ amount }) => amount.done >= 1e-9);
   const by = (keyOf: (timing: Timing) => string) =>
     new Map([...Map.groupBy(all, ({ timing }) => keyOf(timing))].map(([key, pasts]) => [key, pasts.slice(-MEMORY)]));
   return {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { FormatError } from "../../formats/format_error.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
-import { readClassifier } from "../shared/classifier.ts";
+import { readClassifier, type StoredClassifier } from "../shared/classifier.ts";
 import { failedBy } from "../shared/failed.ts";
 import { openFeaturesWriter } from "../shared/features_file.ts";
 import { readImages, type StoredImages } from "../shared/images.ts";
@@ -10,6 +10,7 @@ import { INCEPTION } from "../shared/inception.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { describeImageSet } from "../shared/metrics.ts";
+import { explainMemory } from "../shared/out_of_memory.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { checkFeatures } from "./check.ts";
 import { extractorDownloads, MAX_FILE_BYTES } from "./downloads.ts";
@@ -32,6 +33,23 @@ const run: Run = async (context) => {
   const classifier = wired && await readClassifier(wired);
   const [problem] = checkFeatures(params, { images: images.info, classifier: classifier?.config.network });
   if (problem !== undefined) return failedBy(problem);
+  // No more at once than there are.
+  const onCard = CARDS.includes(context.device?.name ?? "");
+  const most = params.extractor === INCEPTION && !onCard ? PROCESSOR_BATCH : params.batchSize;
+  const batchSize = Math.min(params.batchSize, images.info.count, most);
+  const extract = explainMemory((used: Context) => extractWith(used, images, classifier));
+  return await extract({ ...context, params: { ...params, batchSize } });
+};
+
+export default run;
+
+/** @param context with the size of batches that is used */
+async function extractWith(
+  context: Context,
+  images: StoredImages,
+  classifier: StoredClassifier | undefined,
+): Promise<StageEnd | undefined> {
+  const { params, inputs } = context;
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
     const file = await readFile(context);
@@ -47,14 +65,12 @@ const run: Run = async (context) => {
     const message = "extractor classifier needs the input of that name";
     return { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" };
   }
-  const { digest } = wired!;
-  const batchSize = Math.min(params.batchSize, images.info.count);
+  const { digest } = inputs.classifier!;
+  const { batchSize } = params;
   return await withDevice(context, async (device) => {
     return await extractAll(context, images, await classifierExtractor(classifier, { digest, device, batchSize }));
   });
-};
-
-export default run;
+}
 
 /** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
 const CARDS = ["tensorflow-gpu", "webgpu"];
@@ -65,15 +81,14 @@ async function overInception(context: Context, images: StoredImages): Promise<St
   const file = await readFile(context);
   if ("end" in file) return file.end;
   return await withDevice(context, async (device) => {
-    const most = CARDS.includes(device.name) ? params.batchSize : PROCESSOR_BATCH;
-    const batchSize = Math.min(params.batchSize, images.info.count, most);
-    const options = { sha256: file.sha256, resize: params.resize, size: images.info, device, batchSize };
+    const { resize, batchSize } = params;
+    const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };
     const opened = await inceptionExtractor(file.bytes, options).catch((error) => {
       if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
       return refused("weights", error, "use the published file, or one with the same tensors");
     });
     if ("status" in opened) return opened;
-    return await extractAll({ ...context, params: { ...params, batchSize } }, images, opened);
+    return await extractAll(context, images, opened);
   });
 }
 
@@ -106,7 +121,7 @@ async function extractAll(
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
   const { height, width, channels, classes } = images.info;
   const size = height * width * channels;
-  const batchSize = Math.min(params.batchSize, images.info.count);
+  const { batchSize } = params;
   using writer = await openFeaturesWriter(outputs.features, {
     extractor: extractor.info,
     count,

@@ -1,11 +1,17 @@
-import type { StageContext, StageEnd, StageRun } from "../contract.ts";
+import type { StageContext, StageEnd } from "../contract.ts";
+
+type About = Pick<StageContext, "device"> & { readonly params: object };
+type Work<C> = (context: C) => Promise<StageEnd | void>;
 
 /** As TensorFlow, CUDA, WebGPU and ONNX Runtime say it. */
 const NO_MEMORY =
   /RESOURCE_EXHAUSTED|OOM when allocating|CUDA_ERROR_OUT_OF_MEMORY|out of (?:GPU |device )?memory|failed to allocate memory/i;
 
-/** A stage's work, ended with what to change where the device has not the memory for it: that is no bug of the stage. */
-export function explainMemory(run: StageRun): StageRun {
+/**
+ * A stage's work, ended with what to change where the device has not the memory for it: that is no bug of the stage.
+ * A part of it that is given other params than the file's is explained by these.
+ */
+export function explainMemory<C extends About>(run: Work<C>): Work<C> {
   return async (context) => {
     try {
       return await run(context);
@@ -26,7 +32,7 @@ function lackOfMemory(error: unknown): string | undefined {
   }
 }
 
-function outOfMemory({ params, device }: StageContext, said: string): StageEnd {
+function outOfMemory({ params, device }: About, said: string): StageEnd {
   const { batchSize, microBatches } = params as { readonly batchSize?: number; readonly microBatches?: number };
   const with_ = [["batchSize", batchSize], ["microBatches", microBatches]].filter(([, value]) => value !== undefined);
   const given = with_.length === 0 ? "" : ` with ${with_.map(([name, value]) => `${name} ${value}`).join(" and ")}`;

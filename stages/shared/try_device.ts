@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { loadModules, TOOLKIT_CONFIG } from "../../engine/process/runtime.ts";
 import { makeFolder, writeAtomically } from "../../engine/store/files.ts";
@@ -8,6 +7,7 @@ import { parseJson, recordText } from "../../engine/store/read_record.ts";
 import { readIfThere } from "../../engine/store/reading.ts";
 import { openRoot } from "../../engine/store/roots.ts";
 import { ignoreTrouble } from "../../engine/store/trouble.ts";
+import { userCache } from "../../engine/store/user_cache.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { asTried } from "../../tensor/choose.ts";
 import type { DeviceDescription, DeviceTrouble } from "../../tensor/devices.ts";
@@ -48,14 +48,10 @@ export function tryDevice(device: DeviceDescription, options: TryOptions = {}): 
   const { name, numerics = name, card = false } = device;
   const versions = [numerics.replace(/\/\d+-threads?$/, ""), Deno.version.deno, machineClass()];
   const of = [name, ...versions, ...card ? [nvidiaDriver()] : []].join(" ");
-  const path = join(options.folder ?? defaultFolder(), `${createHash("sha256").update(of).digest("hex")}.json`);
+  const path = join(options.folder ?? userCache("devices"), `${createHash("sha256").update(of).digest("hex")}.json`);
   let verdict = options.again === true ? undefined : tried.get(path);
   if (verdict === undefined) tried.set(path, verdict = judge(device, of, path, options));
   return verdict;
-}
-
-function defaultFolder(): string {
-  return join(Deno.env.get("XDG_CACHE_HOME") || join(homedir(), ".cache"), "noiseline", "devices");
 }
 
 /** Devices as they are now: whoever asks does not want to know what came of trying them before. */

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import process from "node:process";
+import { userCache } from "../../engine/store/user_cache.ts";
 
 /** Where TensorFlow lies once it is set up, and what is in that folder. */
 
@@ -26,14 +25,9 @@ export interface Installation {
   readonly tensorflow: string;
 }
 
-/** Variables that say where the user's cache is. */
-export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
-
-/** The user's cache folder for everything of TensorFlow, outside of any project so that all share it. */
+/** Where everything of TensorFlow is kept. */
 export function tensorflowCache(): string {
-  const [cache, home] = CACHE_VARIABLES.map((name) => process.env[name] || undefined);
-  // A worker may read these variables, but not ask the system whose home is where.
-  return join(cache ?? join(home ?? homedir(), ".cache"), "noiseline", "tensorflow");
+  return userCache("tensorflow");
 }
 
 /** Where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's files. */

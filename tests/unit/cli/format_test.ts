@@ -146,6 +146,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   ]);
   const none = { ...event, runId: undefined, counts: { ...counts, ran: 0 } };
   assertEquals(linesOfRunFinished(none), ["p: nothing to do (1 stage cached)"]);
+  assertEquals(linesOfRunFinished({ ...none, status: "interrupted" }), ["p: interrupted before anything ran"]);
   const scores = Array.from(
     { length: 14 },
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
