@@ -111,6 +111,13 @@ Deno.test("a page that cannot be written is a warning, and no leftover", async (
   assertEquals(full.code, 0, full.error);
   assertMatch(full.error, /^warning: no page of this run: No space left on device .*; free some space/m);
   assertEquals(place.list(), ["first", "other", "pick", "second", "third"]);
+  // Nor does a bug take the run's end away.
+  setOperationHook((_, path) => {
+    if (path.includes("report.html")) throw new TypeError("no such part");
+  });
+  const odd = await runCli("run", place.file).finally(() => setOperationHook(undefined));
+  assertEquals([odd.code, odd.out], [0, "small: nothing to do (5 stages cached)\n"], odd.error);
+  assertMatch(odd.error, /^warning: no page of this run: no such part; report it as a bug/m);
   // Somebody's folder in its place goes aside.
   await Deno.mkdir(join(place.page, "mine"), { recursive: true });
   await place.run();

@@ -105,6 +105,37 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
   ]);
 });
 
+Deno.test("facts of any shape cost the page only themselves, and are named", async () => {
+  const size = { count: 1, height: 2, width: 2 };
+  const source = (odd: unknown) => ({
+    name: odd,
+    seed: 7,
+    sampler: { name: "ddim", steps: odd },
+    model: { step: null },
+  });
+  const evil = { toString: 1 };
+  const metrics = { format: 1, images: { fake: { digest: "d", ...size, channels: 1, source: source(evil) } } };
+  const records = {
+    "images.json": { ...size, channels: 1, classes: null, source: source(evil) },
+    "metrics.json": { ...metrics, metrics: [{ name: "FD", value: 1, count: 1 }] },
+    "grid.png": "",
+  };
+  const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
+  const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
+  const artifact = { files, readText, read: () => Promise.resolve(PNG) };
+  const { unreadable, ...content } = await collectArtifacts([
+    { title: "draw", artifact: { ...artifact, type: "samples" } },
+    { title: "score", artifact: { ...artifact, type: "metrics" } },
+  ]);
+  const places = ["name", "sampler.steps", "model.step"].map((place) => `source.${place}`);
+  assertEquals(unreadable, [
+    ...places.map((place) => `draw: ${place} of its samples is left out: it is not what belongs there`),
+    ...places.map((place) => `score: images.fake.${place} of its metrics is left out: it is not what belongs there`),
+  ]);
+  assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 images of 2x2; seed 7", undefined]]);
+  assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
+});
+
 Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
   const metric = (value: number) => record([{ name: "FD", value, count: 4 }]);
   const rows = Array.from({ length: 5_000 }, (_, i) => ({ step: i + 1, loss: 1, gradNorm: 1, learningRate: 1 }));

@@ -1,7 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
-import { artifactRecordSchema, relativePathSchema, resultManifestSchema } from "../../../schemas/records.ts";
+import {
+  artifactRecordSchema,
+  relativePathSchema,
+  resultManifestSchema,
+  timingSchema,
+} from "../../../schemas/records.ts";
 import { key, manifestOf } from "../engine/support/manifest.ts";
 
 const isPath = (path: string) => relativePathSchema.safeParse(path).success;
@@ -66,4 +71,12 @@ Deno.test("names of ports and runs in a manifest cannot be paths", () => {
       runId: "20261126T025601123-1a2b",
     }),
   );
+});
+
+Deno.test("a timing is a time that something took, or no record", () => {
+  const good = { pipeline: "p", stage: "s", kind: "k", numerics: null, workGflop: 1, durationMs: 5, overheadMs: 5 };
+  const parses = (more: object) => timingSchema.safeParse({ ...good, ...more }).success;
+  assert(parses({}));
+  const odd = [{ durationMs: -1 }, { durationMs: 1e308 }, { overheadMs: -1 }, { overheadMs: 6 }, { workGflop: -1 }];
+  for (const more of [...odd, { extent: -1 }, { fromStep: -1 }]) assert(!parses(more), JSON.stringify(more));
 });

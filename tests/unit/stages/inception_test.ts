@@ -54,6 +54,25 @@ Deno.test("features over Inception are named for their weights, and compared onl
   });
 });
 
+Deno.test("features out of memory advise less than the batch that was in use", async () => {
+  await withFolder(async (folder) => {
+    const { test } = await smallImages(folder);
+    const fixOn = async (name: string, params = {}) => {
+      const onReport = () => {
+        throw new Error("out of memory");
+      };
+      const options = { params: { ...NARROW, ...params }, inputs: { images: test }, device: { name, numerics: "n" } };
+      return await failure(runStage(folder, featuresKind, { ...options, onReport }));
+    };
+    // A processor takes no more than 8 at once, whatever the file says.
+    assertStringIncludes(await fixOn("onnx"), "out of memory with batchSize 8: out of memory. set batchSize: 4, or");
+    assertStringIncludes(
+      await fixOn("onnx", { batchSize: 2 }),
+      "with batchSize 2: out of memory. set batchSize: 1, or",
+    );
+  });
+});
+
 Deno.test("a file that is not the weights is refused in one sentence", async () => {
   await withFolder(async (folder) => {
     const { test } = await smallImages(folder);

@@ -88,6 +88,12 @@ Deno.test("a run that is stopped before it begins starts nothing and is interrup
   const run = await runIn(folder.path, GOOD, { stop: AbortSignal.abort() });
   assertEquals(run.status, "interrupted");
   assertEquals(run.counts.blocked, 4);
+  const stop = new AbortController();
+  const agree = () => {
+    stop.abort();
+    return Promise.resolve([{ severity: "error", code: "check", message: "no" } as const]);
+  };
+  assertEquals((await runIn(folder.path, GOOD, { agree, stop: stop.signal })).status, "interrupted");
   assertEquals((await runIn(folder.path, GOOD)).status, "done");
 });
 

@@ -241,6 +241,11 @@ Deno.test("what is there needs no time, and of two stages with one recipe the se
   assertForecast(all["b"], 0, "the result of a serves");
 });
 
+Deno.test("a past run of next to no work says nothing", () => {
+  const past = timing("a", 1e12, { workGflop: 5e-324, overheadMs: 0 });
+  assertEquals(forecast([{ id: "a", work: 40 }], [past])["a"]?.known, false);
+});
+
 Deno.test("a probe tells where no run does", () => {
   // 100 GFLOP took 1000 ms after 500 ms of beginning: 40 GFLOP take 900.
   const probe = timing("a", 1500, { workGflop: 100, overheadMs: 500, probe: true, workShape: [64, 32, 128] });
