@@ -45,11 +45,7 @@ export async function collectArtifacts(
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
-      await collectors[item.artifact.type]?.(item, content, (place) => {
-        unreadable.push(
-          `${item.title}: ${place} of its ${item.artifact.type} is left out: it is not what belongs there`,
-        );
-      });
+      await collectors[item.artifact.type]?.(item, content, unreadable);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
@@ -66,7 +62,7 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-type Collector = (item: Collected, content: Sections, odd: (place: string) => void) => Promise<void>;
+type Collector = (item: Collected, content: Sections, odd: string[]) => Promise<void>;
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
@@ -79,10 +75,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   },
   async samples({ title, artifact }, { samples, films }, odd) {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const { sampler, model: { step, weights } = {}, guidance, name, seed } = factsOf(info.source, odd);
+    const { sampler, model: { step, weights } = {}, guidance, name, seed } = factsOf(info.source, `${title}: `, odd);
     const note = [
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
-      sampler === undefined ? undefined : describeSampler(sampler),
+      sampler && describeSampler(sampler),
       guidance === undefined ? undefined : `guidance ${guidance}`,
       weights === undefined ? undefined : `${weights} weights`,
       name === "sample" || name === undefined ? undefined : String(name),
@@ -100,8 +96,8 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async metrics({ title, artifact }, { metrics, rates, neighbours }, odd) {
     if (!has(artifact, METRICS_FILE)) return;
     const record = await readMetrics(artifact);
-    const images = Object.entries(record.images).map(([role, { count, source }]) => {
-      return [role, { count, source: factsOf(source, (place) => odd(`images.${role}.${place}`)) }] as const;
+    const images = Object.entries(record.images).map(([role, set]) => {
+      return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, odd) }] as const;
     });
     metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
     const rate = "rate-distortion.svg";

@@ -71,7 +71,5 @@ export interface ReportDrawing {
 
 export interface ReportMetrics {
   readonly title: string;
-  readonly record: Omit<Metrics, "images"> & {
-    readonly images: Readonly<Record<string, { readonly count: number; readonly source: SourceFacts }>>;
-  };
+  readonly record: Metrics & { readonly images: Record<string, { readonly source: SourceFacts }> };
 }

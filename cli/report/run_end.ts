@@ -19,22 +19,20 @@ export async function runEnd(
   store: Store,
   warn: (diagnostic: Diagnostic) => void,
 ): Promise<RunEnd> {
-  const refuse = (what: string, why: Omit<Diagnostic, "severity">) =>
-    void warn({ ...why, severity: "warning", message: `no ${what} of this run: ${why.message}` });
-  // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
-  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await work();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      refuse(what, explainTrouble(error) ?? { code: "check", message, fix: "report it as a bug, with the pipeline" });
-      return undefined;
-    }
-  };
-  // Where nothing ran there is nothing new to say.
-  const isNew = status === "done" && runId !== undefined;
-  const scores = isNew ? await attempt("scores", () => scoresOf(pipeline, stages, store)) : undefined;
-  const page = await attempt("page", () => currentPage(pipeline, store, (why) => refuse("page", why)));
+  const refuse = (why: Omit<Diagnostic, "severity">) =>
+    void warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
+  let scores: readonly MetricRow[] | undefined;
+  let page: string | undefined;
+  try {
+    // Where nothing ran there is nothing new to say.
+    if (status === "done" && runId !== undefined) scores = await scoresOf(pipeline, stages, store);
+    page = await currentPage(pipeline, store, refuse);
+  } catch (error) {
+    // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
+    refuse(
+      explainTrouble(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
+    );
+  }
   return { ...scores && { scores }, page };
 }
 

@@ -48,27 +48,15 @@ export async function runPipeline(
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
   const note = new EarlierNote(pipeline, store);
-  const finish = (
-    status: RunStatus,
-    runId: string | undefined,
-    earlier: readonly string[] = [],
-  ): Result<RunSummary> => {
-    const counts = count(results);
-    emit({
-      type: "run-finished",
-      pipeline: pipeline.name,
-      status,
-      counts,
-      durationMs: performance.now() - started,
-      runId,
-      earlier,
-    });
+  const finish = (status: RunStatus, runId?: string, earlier: readonly string[] = []): Result<RunSummary> => {
+    const [counts, durationMs] = [count(results), performance.now() - started];
+    emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
     return succeed({ status, runId, plan, stages: results, counts });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
     block(plan, results);
-    return finish("interrupted", undefined);
+    return finish("interrupted");
   };
   const grants = options.grants ?? new Grants(pipeline.folder);
   const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));

@@ -5,7 +5,7 @@
 import { dirname } from "node:path";
 import { Limit } from "../limit.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
-import { locate, Misplaced } from "./trouble.ts";
+import { locate } from "./trouble.ts";
 import { assertFolder, assertInside } from "./roots.ts";
 
 export type FileOperation =
@@ -49,12 +49,7 @@ function begin(operation: FileOperation, path: string, detail?: OperationDetail)
 export function makeFolder(path: string): void {
   assertFolder(path);
   hook?.("mkdir", path);
-  try {
-    Deno.mkdirSync(path, { recursive: true });
-  } catch (error) {
-    // All above it were made too, so it is the place that takes none, as /proc does.
-    throw error instanceof Deno.errors.NotFound ? new Misplaced(`No folder can be made at ${path}`) : error;
-  }
+  Deno.mkdirSync(path, { recursive: true });
 }
 
 function sync(file: Deno.FsFile, path: string): void {

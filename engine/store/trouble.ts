@@ -51,7 +51,7 @@ export function ignoreTrouble(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!isEnvironmental(error)) throw error;
+    if (explainTrouble(error) === undefined) throw error;
   }
 }
 

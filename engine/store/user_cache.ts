@@ -10,9 +10,7 @@ export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
  * as not set, as the XDG Base Directory Specification says.
  */
 export function userCache(name: string): string {
-  const [cache, home] = CACHE_VARIABLES.map((variable) => process.env[variable]).map((path = "") =>
-    isAbsolute(path) ? path : undefined
-  );
+  const [cache, home] = CACHE_VARIABLES.map((name) => [process.env[name] ?? ""].find(isAbsolute));
   // A worker may read these variables, but not ask the system whose home is where.
   return join(cache ?? join(home ?? homedir(), ".cache"), "noiseline", name);
 }

@@ -34,9 +34,8 @@ const run: Run = async (context) => {
   const [problem] = checkFeatures(params, { images: images.info, classifier: classifier?.config.network });
   if (problem !== undefined) return failedBy(problem);
   // No more at once than there are.
-  const onCard = CARDS.includes(context.device?.name ?? "");
-  const most = params.extractor === INCEPTION && !onCard ? PROCESSOR_BATCH : params.batchSize;
-  const batchSize = Math.min(params.batchSize, images.info.count, most);
+  const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device!.name);
+  const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
   const extract = explainMemory((used: Context) => extractWith(used, images, classifier));
   return await extract({ ...context, params: { ...params, batchSize } });
 };
@@ -44,11 +43,7 @@ const run: Run = async (context) => {
 export default run;
 
 /** @param context with the size of batches that is used */
-async function extractWith(
-  context: Context,
-  images: StoredImages,
-  classifier: StoredClassifier | undefined,
-): Promise<StageEnd | undefined> {
+async function extractWith(context: Context, images: StoredImages, classifier: StoredClassifier | undefined) {
   const { params, inputs } = context;
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
@@ -65,10 +60,9 @@ async function extractWith(
     const message = "extractor classifier needs the input of that name";
     return { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" };
   }
-  const { digest } = inputs.classifier!;
-  const { batchSize } = params;
+  const options = { digest: inputs.classifier!.digest, batchSize: params.batchSize };
   return await withDevice(context, async (device) => {
-    return await extractAll(context, images, await classifierExtractor(classifier, { digest, device, batchSize }));
+    return await extractAll(context, images, await classifierExtractor(classifier, { ...options, device }));
   });
 }
 
@@ -81,8 +75,7 @@ async function overInception(context: Context, images: StoredImages): Promise<St
   const file = await readFile(context);
   if ("end" in file) return file.end;
   return await withDevice(context, async (device) => {
-    const { resize, batchSize } = params;
-    const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };
+    const options = { ...params, sha256: file.sha256, size: images.info, device };
     const opened = await inceptionExtractor(file.bytes, options).catch((error) => {
       if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
       return refused("weights", error, "use the published file, or one with the same tensors");
@@ -113,15 +106,11 @@ async function readFile(
 }
 
 /** Features of all images, batch by batch, to the output's files. */
-async function extractAll(
-  { params, inputs, outputs, stop, report }: Context,
-  images: StoredImages,
-  extractor: Extractor,
-): Promise<StageEnd | undefined> {
-  const count = Math.min(images.info.count, params.limit ?? images.info.count);
+async function extractAll(context: Context, images: StoredImages, extractor: Extractor): Promise<StageEnd | undefined> {
+  const { params: { limit, batchSize }, inputs, outputs, stop, report } = context;
+  const count = Math.min(images.info.count, limit ?? images.info.count);
   const { height, width, channels, classes } = images.info;
   const size = height * width * channels;
-  const { batchSize } = params;
   using writer = await openFeaturesWriter(outputs.features, {
     extractor: extractor.info,
     count,

@@ -117,7 +117,7 @@ Deno.test("a page that cannot be written is a warning, and no leftover", async (
   });
   const odd = await runCli("run", place.file).finally(() => setOperationHook(undefined));
   assertEquals([odd.code, odd.out], [0, "small: nothing to do (5 stages cached)\n"], odd.error);
-  assertMatch(odd.error, /^warning: no page of this run: no such part; report it as a bug/m);
+  assertMatch(odd.error, /^warning: no page of this run: TypeError: no such part; report it as a bug/m);
   // Somebody's folder in its place goes aside.
   await Deno.mkdir(join(place.page, "mine"), { recursive: true });
   await place.run();

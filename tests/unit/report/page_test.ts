@@ -129,8 +129,8 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   ]);
   const places = ["name", "sampler.steps", "model.step"].map((place) => `source.${place}`);
   assertEquals(unreadable, [
-    ...places.map((place) => `draw: ${place} of its samples is left out: it is not what belongs there`),
-    ...places.map((place) => `score: images.fake.${place} of its metrics is left out: it is not what belongs there`),
+    ...places.map((place) => `draw: ${place} is left out: it is not what belongs there`),
+    ...places.map((place) => `score: images.fake.${place} is left out: it is not what belongs there`),
   ]);
   assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 images of 2x2; seed 7", undefined]]);
   assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
