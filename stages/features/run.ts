@@ -43,7 +43,11 @@ const run: Run = async (context) => {
 export default run;
 
 /** @param context with the size of batches that is used */
-async function extractWith(context: Context, images: StoredImages, classifier: StoredClassifier | undefined) {
+async function extractWith(
+  context: Context,
+  images: StoredImages,
+  classifier?: StoredClassifier,
+): Promise<StageEnd | undefined> {
   const { params, inputs } = context;
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
@@ -75,7 +79,8 @@ async function overInception(context: Context, images: StoredImages): Promise<St
   const file = await readFile(context);
   if ("end" in file) return file.end;
   return await withDevice(context, async (device) => {
-    const options = { ...params, sha256: file.sha256, size: images.info, device };
+    const { resize, batchSize } = params;
+    const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };
     const opened = await inceptionExtractor(file.bytes, options).catch((error) => {
       if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
       return refused("weights", error, "use the published file, or one with the same tensors");
