@@ -289,13 +289,13 @@ Deno.test("a stage that comes to run because a result is damaged is asked for it
   assertMatch(stdout + stderr, /asks for what nobody has granted: env=NOISELINE_TEST_WORD/);
 });
 
-Deno.test("on a terminal run asks, and no is no", async () => {
+Deno.test("on a terminal run asks, no is no, and Ctrl-C is a stop", async () => {
   if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
   await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
   const answer = (text: string) => answerOnTerminal(project, ["run", "p.yaml"], { answer: text, env: WORD });
-  for (const no of ["n\n", "\n", "\u0003"]) {
-    const { code, said } = await answer(no);
-    assertEquals(code, 2, said);
+  for (const [text, wanted] of [["n\n", 2], ["\n", 2], ["\u0003", 130]] as const) {
+    const { code, said } = await answer(text);
+    assertEquals(code, wanted, said);
     assertStringIncludes(said, "Do you trust their code with this?");
   }
   const { code, said } = await answer("y\n");

@@ -60,12 +60,22 @@ Deno.test("a long run that was agreed to goes on without a question", async () =
   assertEquals([code, events.filter(({ type }) => type === "note")], [130, []]);
 });
 
-Deno.test("on a terminal a long run asks, and no is no", async () => {
+Deno.test("a run that is stopped while a few steps are tried says that it was interrupted", async () => {
+  await using project = newProject();
+  await using running = project.start([...RUN, "--json"]);
+  await running.event(({ type }) => type === "note");
+  running.signal("SIGTERM");
+  const { code, events } = await running.outcome();
+  const { type, status, runId } = events.at(-1);
+  assertEquals([code, type, status, runId], [130, "run-finished", "interrupted", undefined]);
+});
+
+Deno.test("on a terminal a long run asks, no is no, and Ctrl-C is a stop", async () => {
   if (skipUnless(hasProgram("script"), "script is not there to make a terminal")) return;
   await using project = newProject();
-  for (const no of ["n\n", "\u0003"]) {
-    const { code, said } = await answerOnTerminal(project, RUN, { answer: no });
-    assertEquals(code, 2, said);
+  for (const [answer, wanted] of [["n\n", 2], ["\u0003", 130]] as const) {
+    const { code, said } = await answerOnTerminal(project, RUN, { answer });
+    assertEquals(code, wanted, said);
     assertMatch(said, MESSAGE);
     assertStringIncludes(said, "Start it all the same? [y/N]");
   }
