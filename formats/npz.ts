@@ -14,21 +14,25 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
 /** A small file may say that it holds more than there is memory. */
 const MAX_ARRAY_BYTES = 2 ** 31;
 
-function fits(bytes: number): boolean {
-  if (bytes <= MAX_ARRAY_BYTES) return true;
-  throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${MAX_ARRAY_BYTES}` });
-}
-
-/** @throws FormatError when the bytes are no zip, or hold an array that `decodeNpy` does not read */
-export function decodeNpz(bytes: Uint8Array): Record<string, NpyArray> {
-  let files: Record<string, Uint8Array>;
+/**
+ * One array of the file; the others are left packed.
+ *
+ * @returns undefined where the file has none of the name
+ * @throws FormatError when the bytes are no zip, or the array is too large or one that `decodeNpy` does not read
+ */
+export function decodeNpz(bytes: Uint8Array, array: string, maxBytes = MAX_ARRAY_BYTES): NpyArray | undefined {
+  const wanted = `${array}.npy`;
+  let file: Uint8Array | undefined;
   try {
-    files = unzipSync(bytes, { filter: ({ name, originalSize }) => name.endsWith(".npy") && fits(originalSize) });
+    const filter = ({ name, originalSize }: { name: string; originalSize: number }) => {
+      if (name !== wanted || originalSize <= maxBytes) return name === wanted;
+      throw new FormatError(`npz array ${array}`, { got: `${originalSize} bytes`, wanted: `at most ${maxBytes}` });
+    };
+    file = unzipSync(bytes, { filter })[wanted];
   } catch (error) {
     if (error instanceof FormatError) throw error;
     const got = error instanceof Error ? error.message : String(error);
     throw new FormatError("npz file", { got, wanted: "a zip of npy files", cause: error });
   }
-  const arrays = Object.entries(files).map(([name, file]) => [name.replace(/\.npy$/, ""), decodeNpy(file)] as const);
-  return Object.fromEntries(arrays);
+  return file && decodeNpy(file);
 }

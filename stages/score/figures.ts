@@ -27,8 +27,8 @@ interface Sets {
 }
 
 /** A distance has its own name, such as FID, only over the network that it is defined by; else that of the extractor. */
-export function distanceName(sets: readonly Pick<ScoredSet, "extractor">[], own: string, other: string): string {
-  return sets.every(({ extractor }) => isInception(extractor)) ? own : `${other}-${sets[0]!.extractor.name}`;
+export function distanceName(sets: readonly Parameters<typeof isInception>[0][], own: string, other: string): string {
+  return sets.every(isInception) ? own : `${other}-${sets[0]!.extractor.name}`;
 }
 
 const frechetName = ({ real, fake }: Sets) => distanceName([real, fake], "FID", "FD");

@@ -47,21 +47,31 @@ export async function readStatistics(artifact: InputArtifact): Promise<StoredSta
   return { info, statistics: { count: info.count, ...moments } };
 }
 
+const MAX_FEATURES = 16_384;
 /** Of 8,192 features, in float64. */
 export const MAX_STATISTICS_BYTES = 2 ** 30;
 /** More than float32 features can have, and little enough for products of covariances. */
 const LARGEST = 1e100;
 const SYMMETRY = 1e-4;
+/** More than a header of an npy file with one or two axes has. */
+const HEADER_BYTES = 4_096;
 
 /** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
-  const { mu, sigma } = decodeNpz(bytes);
-  const size = mu?.shape[0] ?? 0;
-  if (mu === undefined || sigma === undefined || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
-    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
-    throw new FormatError("statistics", { got, wanted: "mu [D] and sigma [D, D]" });
-  }
-  const [mean, covariance] = [Float64Array.from(mu.data), Float64Array.from(sigma.data)];
+  const take = (name: string, most: number, fits: (shape: readonly number[]) => boolean) => {
+    const { shape, data } = decodeNpz(bytes, name, HEADER_BYTES + most * Float64Array.BYTES_PER_ELEMENT) ?? {};
+    if (shape !== undefined && fits(shape)) return data instanceof Float64Array ? data : Float64Array.from(data!);
+    const wanted = `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}`;
+    throw new FormatError("statistics", { got: `${name} [${shape ?? "none"}]`, wanted });
+  };
+  // First the few numbers that say how large the others may be: a small file can unpack to more than there is memory.
+  const mean = take(
+    "mu",
+    MAX_FEATURES,
+    ([length = 0, ...more]) => length > 0 && length <= MAX_FEATURES && more.length === 0,
+  );
+  const size = mean.length;
+  const covariance = take("sigma", size * size, (shape) => shape.join() === [size, size].join());
   const refuse = (name: string, place: number, wanted: string) => {
     const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
     const row = Math.floor(place / columns);
@@ -77,6 +87,10 @@ export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "
       // Programs that sum in float32 differ in its last digits.
       const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
       if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
+      const most = Math.sqrt(covariance[i * size + i]! * covariance[j * size + j]!);
+      if (Math.abs(below) > most + allowed) {
+        refuse("sigma", i * size + j, `at most ${most}, by the variances of rows ${i} and ${j}`);
+      }
     }
   }
   return { mean, covariance };
