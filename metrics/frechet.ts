@@ -4,7 +4,7 @@ import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
 import { firstNotFinite } from "./vectors.ts";
 
-/** Of the traces. Rounding of sums in float32, 6e-8, which the factor of a singular matrix can magnify. */
+/** Of what is largest. Rounding of sums in float32, 6e-8, which the factor of a singular matrix can magnify. */
 const ROUNDING = 1e-4;
 
 /** What is called a covariance is none. */
@@ -52,24 +52,25 @@ async function traceOfRootOfProduct(
 ): Promise<number> {
   const factor = await pivotedCholesky(first, products);
   // What the factor cannot tell of is rounding, unless it is negative.
-  if (sumOf(factor.data.map((value) => value ** 2)) > (1 + ROUNDING) * traceOf(first)) throw new CovarianceError();
+  if (sumOf(factor.data.map((value) => value ** 2)) > (1 + 10 * ROUNDING) * traceOf(first)) throw new CovarianceError();
   if (factor.columns === 0) return 0;
   const half = await products.multiply(second, factor);
-  const lowest = -ROUNDING * traceOf(first) * traceOf(second);
-  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }), lowest);
+  const scale = traceOf(first) * traceOf(second) / first.rows;
+  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }), scale);
 }
 
 const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
 const traceOf = ({ rows, data }: Float64Matrix) => sumOf(data.filter((_, k) => k % (rows + 1) === 0));
 
-/** The sum of the square roots of the eigenvalues of a symmetric matrix that should have none below zero. */
-function sumOfRoots(product: Float64Matrix, lowest: number): number {
+/** The sum of the square roots of the eigenvalues of a symmetric matrix that should have none below zero. @param scale of its numbers */
+function sumOfRoots(product: Float64Matrix, scale: number): number {
   const { rows: size, data } = product;
   // One triangle is read: average them, so that neither one's rounding is preferred.
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < i; j++) data[i * size + j] = (data[i * size + j]! + data[j * size + i]!) / 2;
   }
   const eigenvalues = symmetricEigenvalues(product);
+  const lowest = -ROUNDING * eigenvalues.reduce((most, value) => Math.max(most, value), scale);
   if (eigenvalues.some((value) => value < lowest)) throw new CovarianceError();
   return sumOf(eigenvalues.map((value) => Math.sqrt(Math.max(0, value))));
 }

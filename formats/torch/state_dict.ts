@@ -31,7 +31,7 @@ const GLOBALS = new Map<string, unknown>([
 
 /** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
-  bytes = new Uint8Array();
+  bytes: Uint8Array = new Uint8Array();
   #numbers: SafetensorsArray | undefined;
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
 
