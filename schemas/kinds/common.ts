@@ -33,7 +33,7 @@ export const weightsParam = () => z.enum(["ema", "raw"]).default("ema").describe
 
 export const address = z.url({ protocol: /^https?$/, error: "an http or https address" }).refine(
   (url) => !URL.parse(url)?.username && !URL.parse(url)?.password,
-  "an address without user or password, which would be written into records; fetch the file yourself and set path",
+  "an address without user or password, since addresses are written into records; or path",
 );
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
 
