@@ -14,6 +14,11 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
 /** A small file may say that it holds more than there is memory. */
 const MAX_ARRAY_BYTES = 2 ** 31;
 
+function fits(bytes: number, maxBytes: number): boolean {
+  if (bytes <= maxBytes) return true;
+  throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${maxBytes}` });
+}
+
 /**
  * One array of the file; the others are left packed.
  *
@@ -21,18 +26,16 @@ const MAX_ARRAY_BYTES = 2 ** 31;
  * @throws FormatError when the bytes are no zip, or the array is too large or one that `decodeNpy` does not read
  */
 export function decodeNpz(bytes: Uint8Array, array: string, maxBytes = MAX_ARRAY_BYTES): NpyArray | undefined {
-  const wanted = `${array}.npy`;
-  let file: Uint8Array | undefined;
+  let files: Record<string, Uint8Array>;
   try {
-    const filter = ({ name, originalSize }: { name: string; originalSize: number }) => {
-      if (name !== wanted || originalSize <= maxBytes) return name === wanted;
-      throw new FormatError(`npz array ${array}`, { got: `${originalSize} bytes`, wanted: `at most ${maxBytes}` });
-    };
-    file = unzipSync(bytes, { filter })[wanted];
+    files = unzipSync(bytes, {
+      filter: ({ name, originalSize }) => name === `${array}.npy` && fits(originalSize, maxBytes),
+    });
   } catch (error) {
     if (error instanceof FormatError) throw error;
     const got = error instanceof Error ? error.message : String(error);
     throw new FormatError("npz file", { got, wanted: "a zip of npy files", cause: error });
   }
+  const [file] = Object.values(files);
   return file && decodeNpy(file);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { NpyData } from "../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../formats/npz.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { imageSetSchema } from "../../schemas/metrics.ts";
@@ -58,20 +59,17 @@ const HEADER_BYTES = 4_096;
 
 /** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
-  const take = (name: string, most: number, fits: (shape: readonly number[]) => boolean) => {
-    const { shape, data } = decodeNpz(bytes, name, HEADER_BYTES + most * Float64Array.BYTES_PER_ELEMENT) ?? {};
-    if (shape !== undefined && fits(shape)) return data instanceof Float64Array ? data : Float64Array.from(data!);
-    const wanted = `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}`;
-    throw new FormatError("statistics", { got: `${name} [${shape ?? "none"}]`, wanted });
-  };
+  const of = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
   // First the few numbers that say how large the others may be: a small file can unpack to more than there is memory.
-  const mean = take(
-    "mu",
-    MAX_FEATURES,
-    ([length = 0, ...more]) => length > 0 && length <= MAX_FEATURES && more.length === 0,
-  );
-  const size = mean.length;
-  const covariance = take("sigma", size * size, (shape) => shape.join() === [size, size].join());
+  const mu = decodeNpz(bytes, "mu", of(MAX_FEATURES));
+  const size = mu?.shape[0] ?? 0;
+  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", of(size * size)) : undefined;
+  if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
+    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
+    throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}` });
+  }
+  const asDoubles = (data: NpyData) => data instanceof Float64Array ? data : Float64Array.from(data);
+  const [mean, covariance] = [asDoubles(mu.data), asDoubles(sigma.data)];
   const refuse = (name: string, place: number, wanted: string) => {
     const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
     const row = Math.floor(place / columns);

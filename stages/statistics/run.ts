@@ -61,13 +61,8 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   if ("end" in got) return got.end;
   const { mean, covariance } = momentsOf(got.bytes);
   const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
-  await writeStatistics(outputs.statistics, {
-    info: {
-      extractor: { name: extractor!, sha256: null, dimension: mean.length, preprocessing },
-      count: count!,
-      images: null,
-    },
-    statistics: { count: count!, mean, covariance },
-  });
+  const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };
+  const info = { extractor: made, count: count!, images: null };
+  await writeStatistics(outputs.statistics, { info, statistics: { count: count!, mean, covariance } });
   return undefined;
 }

@@ -77,6 +77,6 @@ Deno.test("decodeNpz() refuses an array that says it is larger than memory befor
   assertThrows(
     () => decodeNpz(bytes, "mu"),
     FormatError,
-    "npz array mu: got 4294967294 bytes, wanted at most 2147483648",
+    "npz array: got 4294967294 bytes, wanted at most 2147483648",
   );
 });
