@@ -11,9 +11,6 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
   return zipSync(Object.fromEntries(files), { level: 0, mtime: EPOCH }) as Uint8Array<ArrayBuffer>;
 }
 
-/** A small file may say that it holds more than there is memory. */
-const MAX_ARRAY_BYTES = 2 ** 31;
-
 function fits(bytes: number, maxBytes: number): boolean {
   if (bytes <= maxBytes) return true;
   throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${maxBytes}` });
@@ -22,10 +19,11 @@ function fits(bytes: number, maxBytes: number): boolean {
 /**
  * One array of the file; the others are left packed.
  *
+ * @param maxBytes with the header: a small file may say that it holds more than there is memory
  * @returns undefined where the file has none of the name
  * @throws FormatError when the bytes are no zip, or the array is too large or one that `decodeNpy` does not read
  */
-export function decodeNpz(bytes: Uint8Array, array: string, maxBytes = MAX_ARRAY_BYTES): NpyArray | undefined {
+export function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): NpyArray | undefined {
   let files: Record<string, Uint8Array>;
   try {
     files = unzipSync(bytes, {
