@@ -147,7 +147,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   const none = { ...event, runId: undefined, counts: { ...counts, ran: 0 } };
   assertEquals(linesOfRunFinished(none), ["p: nothing to do (1 stage cached)"]);
   const scores = Array.from(
-    { length: 14 },
+    { length: 22 },
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
