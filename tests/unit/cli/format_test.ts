@@ -152,7 +152,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
   assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
-  assertEquals(lines.slice(-2), ["  p  s  m11  11    N 1", "  … and 2 more, which `metrics` shows"]);
+  assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
     "page: outputs/p/report.html",
