@@ -2,7 +2,7 @@ import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "no
 import { explainTrouble, Planner, predecessorsOf } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
-import { experimentsOf, isSelection } from "./experiments.ts";
+import { experimentsOf, isSelection, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 /** What a run came to. */
@@ -68,7 +68,7 @@ async function scoresOf(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  // Few are shown: those that have no axis come first, for children of a matrix are many.
-  const hasAxis = ({ stage }: MetricRow) => Number(stage.includes("~"));
+  // Few are shown: those of no axis come first, for children of a matrix are many.
+  const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
   return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
 }
