@@ -1,4 +1,4 @@
-import { type Float64Matrix, type MatrixProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
 /** How well two sets cover each other, each number a share of one of the sets but density. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { type Moments } from "../../../metrics/frechet.ts";
+import type { Moments } from "../../../metrics/frechet.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
 import { frechetDistance, StreamingStatistics } from "../../support/plain_metrics.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type FeatureStatistics } from "../../../metrics/statistics.ts";
+import type { FeatureStatistics } from "../../../metrics/statistics.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
 import { StreamingStatistics } from "../../support/plain_metrics.ts";
