@@ -1,4 +1,4 @@
-import { type Float64Matrix, matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { type Float64Matrix, matrix, type MatrixProducts } from "./linear/matrix.ts";
 import { pivotedCholesky } from "./linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
@@ -26,7 +26,7 @@ export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
  * @throws RangeError when the sizes do not fit or a number is not finite.
  * @throws CovarianceError when a matrix has eigenvalues below zero that no rounding explains.
  */
-export async function frechetDistance(a: Moments, b: Moments, products = plainProducts): Promise<number> {
+export async function frechetDistance(a: Moments, b: Moments, products: MatrixProducts): Promise<number> {
   const size = a.mean.length;
   checkMoments(a, size);
   checkMoments(b, size);

@@ -2,7 +2,7 @@ import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "no
 import { explainTrouble, Planner, predecessorsOf } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
-import { experimentsOf, isSelection } from "./experiments.ts";
+import { experimentsOf, isSelection, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 /** What a run came to. */
@@ -12,7 +12,7 @@ export interface RunEnd {
   readonly page?: string | undefined;
 }
 
-/** Find what a run came to, and write its page where what is shown is newer. @param warn told why there is no page */
+/** Find what a run came to, and write its page, unless nothing ran and it is up to date. @param warn told why there is no page */
 export async function runEnd(
   pipeline: Pipeline,
   { status, runId, stages }: RunSummary,
@@ -21,12 +21,18 @@ export async function runEnd(
 ): Promise<RunEnd> {
   // Where nothing ran there is nothing new to say.
   const scores = status === "done" && runId !== undefined ? await scoresOf(pipeline, stages, store) : undefined;
-  return { ...scores && { scores }, page: await currentPage(pipeline, store, warn) };
+  const page = await currentPage(pipeline, store, { ran: runId !== undefined, warn });
+  return { ...scores && { scores }, page };
 }
 
-async function currentPage(pipeline: Pipeline, store: Store, warn: (diagnostic: Diagnostic) => void) {
+async function currentPage(
+  pipeline: Pipeline,
+  store: Store,
+  { ran, warn }: { readonly ran: boolean; readonly warn: (diagnostic: Diagnostic) => void },
+) {
   const views = store.viewsOf(pipeline.name);
-  const there = views.upToDate(PAGE);
+  // Also what shows nothing new, such as a failure, is told on it.
+  const there = ran ? undefined : views.upToDate(PAGE);
   if (there !== undefined) return there;
   const refuse = (why: Diagnostic) =>
     void warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
@@ -62,7 +68,7 @@ async function scoresOf(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  // Few are shown: those that have no axis come first, for children of a matrix are many.
-  const hasAxis = ({ stage }: MetricRow) => Number(stage.includes("~"));
+  // Few are shown: those of no axis come first, for children of a matrix are many.
+  const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
   return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
 }

@@ -44,7 +44,8 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   if (params.inceptionScore !== undefined) {
     const { data, classes } = sets.fake.logits!;
     const { mean, deviation } = inceptionScore(data, { classes, ...params.inceptionScore });
-    metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count });
+    const note = `${params.inceptionScore.splits} splits in order; the deviation is over splits`;
+    metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count, note });
   }
   if (params.perClass) metrics.push(...await classFigures(sets, options));
   return metrics;
@@ -128,7 +129,8 @@ async function kernelFigure(
     onProgress: (share) => onProgress("kid", share),
   });
   const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
-  return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count: size, note };
+  const count = Math.min(real.count, fake.count);
+  return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count, note };
 }
 
 async function manifoldMetrics(
