@@ -71,9 +71,11 @@ export function decodeNpyHeader(bytes: Uint8Array): NpyHeader {
     throw new FormatError("npy header", { got: header.trim(), wanted: "descr, fortran_order and shape" });
   }
   if (!Object.hasOwn(DESCRIPTORS, descriptor)) {
-    throw new FormatError("npy type", { got: descriptor, wanted: `one of ${Object.keys(DESCRIPTORS).join(", ")}` });
+    const wanted = `one of ${Object.keys(DESCRIPTORS).join(", ")}; save a.astype('<f8'), say`;
+    throw new FormatError("npy type", { got: descriptor, wanted });
   }
-  if (order === "True") throw new FormatError("npy order", { got: "columns first", wanted: "rows first" });
+  const rows = "rows first; save np.ascontiguousarray(a)";
+  if (order === "True") throw new FormatError("npy order", { got: "columns first", wanted: rows });
   const shape = dimensions.split(",").map((part) => part.trim()).filter(Boolean).map(Number);
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0)) {
     throw new FormatError("npy shape", { got: `(${dimensions})`, wanted: "lengths of axes" });

@@ -11,24 +11,29 @@ export function encodeNpz(arrays: Readonly<Record<string, NpyArray>>): Uint8Arra
   return zipSync(Object.fromEntries(files), { level: 0, mtime: EPOCH }) as Uint8Array<ArrayBuffer>;
 }
 
-/** A small file may say that it holds more than there is memory. */
-const MAX_ARRAY_BYTES = 2 ** 31;
-
-function fits(bytes: number): boolean {
-  if (bytes <= MAX_ARRAY_BYTES) return true;
-  throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${MAX_ARRAY_BYTES}` });
+function fits(bytes: number, maxBytes: number): boolean {
+  if (bytes <= maxBytes) return true;
+  throw new FormatError("npz array", { got: `${bytes} bytes`, wanted: `at most ${maxBytes}` });
 }
 
-/** @throws FormatError when the bytes are no zip, or hold an array that `decodeNpy` does not read */
-export function decodeNpz(bytes: Uint8Array): Record<string, NpyArray> {
+/**
+ * One array of the file; the others are left packed.
+ *
+ * @param maxBytes with the header: a small file may say that it holds more than there is memory
+ * @returns undefined where the file has none of the name
+ * @throws FormatError when the bytes are no zip, or the array is too large or one that `decodeNpy` does not read
+ */
+export function decodeNpz(bytes: Uint8Array, array: string, maxBytes: number): NpyArray | undefined {
   let files: Record<string, Uint8Array>;
   try {
-    files = unzipSync(bytes, { filter: ({ name, originalSize }) => name.endsWith(".npy") && fits(originalSize) });
+    files = unzipSync(bytes, {
+      filter: ({ name, originalSize }) => name === `${array}.npy` && fits(originalSize, maxBytes),
+    });
   } catch (error) {
     if (error instanceof FormatError) throw error;
     const got = error instanceof Error ? error.message : String(error);
     throw new FormatError("npz file", { got, wanted: "a zip of npy files", cause: error });
   }
-  const arrays = Object.entries(files).map(([name, file]) => [name.replace(/\.npy$/, ""), decodeNpy(file)] as const);
-  return Object.fromEntries(arrays);
+  const [file] = Object.values(files);
+  return file && decodeNpy(file);
 }

@@ -1,8 +1,16 @@
-import { type Float64Matrix, matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import { type Float64Matrix, matrix, type MatrixProducts } from "./linear/matrix.ts";
 import { pivotedCholesky } from "./linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
 import { firstNotFinite } from "./vectors.ts";
+
+/** Of what is largest. Rounding of sums in float32, 6e-8, which the factor of a singular matrix can magnify. */
+const ROUNDING = 1e-4;
+
+/** What is called a covariance is none. */
+export class CovarianceError extends Error {
+  override message = "a covariance has eigenvalues far below zero, which no data have: there is no distance";
+}
 
 export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
 
@@ -16,8 +24,9 @@ export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;
  * zero.
  *
  * @throws RangeError when the sizes do not fit or a number is not finite.
+ * @throws CovarianceError when a matrix has eigenvalues below zero that no rounding explains.
  */
-export async function frechetDistance(a: Moments, b: Moments, products = plainProducts): Promise<number> {
+export async function frechetDistance(a: Moments, b: Moments, products: MatrixProducts): Promise<number> {
   const size = a.mean.length;
   checkMoments(a, size);
   checkMoments(b, size);
@@ -42,19 +51,28 @@ async function traceOfRootOfProduct(
   products: MatrixProducts,
 ): Promise<number> {
   const factor = await pivotedCholesky(first, products);
+  // What the factor cannot tell of is rounding, unless it is negative.
+  if (sumOf(factor.data.map((value) => value ** 2)) > (1 + 10 * ROUNDING) * traceOf(first)) throw new CovarianceError();
   if (factor.columns === 0) return 0;
   const half = await products.multiply(second, factor);
-  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }));
+  const scale = traceOf(first) * traceOf(second) / first.rows;
+  return sumOfRoots(await products.multiply(factor, half, { transposeA: true }), scale);
 }
 
-/** The sum of the square roots of the eigenvalues of a symmetric matrix that should have none below zero. */
-function sumOfRoots(product: Float64Matrix): number {
+const sumOf = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0);
+const traceOf = ({ rows, data }: Float64Matrix) => sumOf(data.filter((_, k) => k % (rows + 1) === 0));
+
+/** The sum of the square roots of the eigenvalues of a symmetric matrix that should have none below zero. @param scale of its numbers */
+function sumOfRoots(product: Float64Matrix, scale: number): number {
   const { rows: size, data } = product;
   // One triangle is read: average them, so that neither one's rounding is preferred.
   for (let i = 0; i < size; i++) {
     for (let j = 0; j < i; j++) data[i * size + j] = (data[i * size + j]! + data[j * size + i]!) / 2;
   }
-  return symmetricEigenvalues(product).reduce((sum, value) => sum + Math.sqrt(Math.max(0, value)), 0);
+  const eigenvalues = symmetricEigenvalues(product);
+  const lowest = -ROUNDING * eigenvalues.reduce((most, value) => Math.max(most, value), scale);
+  if (eigenvalues.some((value) => value < lowest)) throw new CovarianceError();
+  return sumOf(eigenvalues.map((value) => Math.sqrt(Math.max(0, value))));
 }
 
 function checkMoments({ mean, covariance }: Moments, size: number): void {

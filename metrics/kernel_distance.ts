@@ -1,4 +1,4 @@
-import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
 
 /**
  * Squared maximum mean discrepancy of two sets by the cubic kernel (x·y / d + 1)³, unbiased, so that it can be negative:
@@ -6,7 +6,7 @@ import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear
  *
  * @param x, y at least two vectors each, [n, d]
  */
-export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, products = plainProducts): Promise<number> {
+export async function kernelDistance(x: Float64Matrix, y: Float64Matrix, products: MatrixProducts): Promise<number> {
   if (x.columns !== y.columns || x.rows < 2 || y.rows < 2) {
     const got = `${x.rows} x ${x.columns} and ${y.rows} x ${y.columns}`;
     throw new RangeError(`Kernel distance: got ${got}, wanted at least two vectors of one dimension in each`);

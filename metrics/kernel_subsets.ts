@@ -1,5 +1,5 @@
 import { cubicKernel, kernelDistance } from "./kernel_distance.ts";
-import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
 import { meanAndDeviation } from "./spread.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
@@ -8,7 +8,7 @@ export interface SubsetOptions {
   readonly size: number;
   /** Indices of a subset without repetition: `count` of [0, of). A function of set and subset alone. */
   readonly choose: (set: "real" | "fake", subset: number, options: { count: number; of: number }) => Int32Array;
-  readonly products?: MatrixProducts;
+  readonly products: MatrixProducts;
   readonly onProgress?: (share: number) => void;
 }
 
@@ -28,7 +28,7 @@ interface Chosen {
 export async function kernelDistanceOfSubsets(
   real: FeatureVectors,
   fake: FeatureVectors,
-  { subsets, size, choose, products = plainProducts, onProgress = () => {} }: SubsetOptions,
+  { subsets, size, choose, products, onProgress = () => {} }: SubsetOptions,
 ): Promise<{ readonly mean: number; readonly deviation: number }> {
   const choices = (set: "real" | "fake", vectors: FeatureVectors): Chosen => ({
     vectors,

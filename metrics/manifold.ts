@@ -1,4 +1,4 @@
-import { type Float64Matrix, type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
 /** How well two sets cover each other, each number a share of one of the sets but density. */
@@ -27,9 +27,9 @@ const BLOCK = 1_000;
 export async function manifoldFigures(
   real: FeatureVectors,
   fake: FeatureVectors,
-  { k, products = plainProducts, onBlock = () => {} }: {
+  { k, products, onBlock = () => {} }: {
     readonly k: number;
-    readonly products?: MatrixProducts;
+    readonly products: MatrixProducts;
     /** Called with the share that is done. */
     readonly onBlock?: (share: number) => void;
   },

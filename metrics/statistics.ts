@@ -1,4 +1,4 @@
-import { type MatrixProducts, plainProducts } from "./linear/matrix.ts";
+import type { MatrixProducts } from "./linear/matrix.ts";
 import { firstNotFinite } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */
@@ -26,7 +26,7 @@ export class StreamingStatistics {
   /** Sum of outer products of deviations from the mean, [D, D]. */
   readonly #scatter: Float64Array;
 
-  constructor(dimension: number, products: MatrixProducts = plainProducts) {
+  constructor(dimension: number, products: MatrixProducts) {
     if (!Number.isInteger(dimension) || dimension < 1) {
       throw new RangeError(`Feature dimension: got ${dimension}, wanted an integer >= 1`);
     }

@@ -13,7 +13,7 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding-top: .9rem; pa
 nav a, a { color: var(--accent); } :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 section { padding: 1rem 0 1.5rem; border-top: 1px solid var(--line); } h2 { font-size: 1.35rem; margin: .25rem 0 .75rem; }
 h3 { font-size: 1.05rem; margin: 1.25rem 0 .25rem; } p { margin: .25rem 0 .5rem; } .provenance { color: var(--soft); }
-td:first-child { white-space: nowrap; } .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
+td:first-child, td small { white-space: nowrap; } .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0 1rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; } small { color: var(--soft); } code { font-size: .9em; }
 figure { margin: 0 0 1.5rem; display: inline-block; max-width: 100%; vertical-align: top; margin-right: 2rem; }

@@ -122,6 +122,8 @@ export interface StageContext<
   readonly device: Pick<StageDevice, "name" | "numerics"> | undefined;
   /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
+  readonly externals: Readonly<Record<string, string>>;
   /** Folder that keeps what the kind's `downloads` name, for all stages of the store; undefined where they name none. */
   readonly downloads: string | undefined;
   /** Aborted when the user asks to stop: save the state, then return `interrupted`. */

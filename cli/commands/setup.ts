@@ -9,7 +9,7 @@ import { setUpTensorflow } from "../setup/tensorflow.ts";
 const EXAMPLES = `
 Examples:
   deno task setup:tensorflow          # TensorFlow on the CPU
-  deno task setup:tensorflow --gpu    # for NVIDIA cards: 3.3 GB to download, 6 GB on disk`;
+  deno task setup:tensorflow --gpu    # for NVIDIA cards: 3.3 GB to download, 5.3 GB on disk`;
 
 /** `setup tensorflow` */
 export function makeCommand(): AnyCommand {

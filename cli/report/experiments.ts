@@ -24,7 +24,7 @@ export function nameOf({ source, label }: Pick<Experiment, "source" | "label">):
 }
 
 /** What the stages say that have no axis of the matrix, such as one that goes on with the best. */
-const SHARED = "(shared)";
+export const SHARED = "(shared)";
 
 type Select = Readonly<Record<string, string>>;
 

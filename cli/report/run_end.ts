@@ -2,7 +2,7 @@ import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "no
 import { explainTrouble, Planner, predecessorsOf } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
-import { experimentsOf, isSelection } from "./experiments.ts";
+import { experimentsOf, isSelection, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 /** What a run came to. */
@@ -12,7 +12,7 @@ export interface RunEnd {
   readonly page?: string | undefined;
 }
 
-/** Find what a run came to, and write its page where what is shown is newer. @param warn told why there is no page */
+/** Find what a run came to, and write its page, unless nothing ran and it is up to date. @param warn told why there is no page */
 export async function runEnd(
   pipeline: Pipeline,
   { status, runId, stages }: RunSummary,
@@ -24,9 +24,10 @@ export async function runEnd(
   let scores: readonly MetricRow[] | undefined;
   let page: string | undefined;
   try {
-    // Where nothing ran there is nothing new to say.
-    if (status === "done" && runId !== undefined) scores = await scoresOf(pipeline, stages, store);
-    page = await currentPage(pipeline, store, refuse);
+    // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
+    if (runId === undefined) page = store.viewsOf(pipeline.name).upToDate(PAGE);
+    else if (status === "done") scores = await scoresOf(pipeline, stages, store);
+    page ??= await writePage(pipeline, store, refuse);
   } catch (error) {
     // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
     refuse(
@@ -36,16 +37,13 @@ export async function runEnd(
   return { ...scores && { scores }, page };
 }
 
-async function currentPage(pipeline: Pipeline, store: Store, refuse: (why: Diagnostic) => void) {
-  const views = store.viewsOf(pipeline.name);
-  const there = views.upToDate(PAGE);
-  if (there !== undefined) return there;
+async function writePage(pipeline: Pipeline, store: Store, refuse: (why: Diagnostic) => void) {
   const planner = Planner.make(pipeline, store);
   if (!planner.ok) return void refuse(planner.diagnostics[0]!);
   const stages = planner.value.survey();
   if (stages.values().every(({ manifest }) => manifest === undefined)) return undefined;
   const { pipelinePage } = await import("./pipeline_report.ts");
-  return views.write(PAGE, (await pipelinePage(pipeline, stages, store)).html);
+  return store.viewsOf(pipeline.name).write(PAGE, (await pipelinePage(pipeline, stages, store)).html);
 }
 
 /** @param results of the stages that were asked for */
@@ -66,7 +64,7 @@ async function scoresOf(
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }
   const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
-  // Few are shown: those that have no axis come first, for children of a matrix are many.
-  const hasAxis = ({ stage }: MetricRow) => Number(stage.includes("~"));
+  // Few are shown: those of no axis come first, for children of a matrix are many.
+  const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
   return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
 }

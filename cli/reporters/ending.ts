@@ -15,7 +15,7 @@ export interface RunToldOf extends RunFinished, RunEnd {
 export type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
 
 /** Scores beyond these are left to `metrics`. */
-const MOST_SCORES = 12;
+const MOST_SCORES = 20;
 
 /** The last lines of a run. */
 export function linesOfRunFinished(event: RunToldOf): string[] {

@@ -54,7 +54,7 @@ function probeName({ stage, device }: PlannedStage): string {
 }
 
 /** What a probe reads, writes and goes on from. */
-const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, downloads: null };
+const NOTHING = { seed: 0, inputs: {}, outputs: {}, progressLimit: 0, packages: {}, externals: {}, downloads: null };
 const BARE = { hosts: [], env: {}, memoryLimit: undefined, timeoutMs: PROBE_MS, log: () => {} };
 
 /** @returns undefined where it failed: then the run itself tells why */

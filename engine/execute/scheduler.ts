@@ -102,7 +102,12 @@ export class Scheduler {
         inFlight.add(task);
       }
       if (inFlight.size === 0) break;
+      const before = this.#failed;
       await Promise.race(inFlight);
+      // A failure is easily missed where another stage goes on for days.
+      if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
+        this.emit({ type: "note", message: "what has begun goes on to its end, nothing else starts" });
+      }
     }
     runner.close();
     return this.#end(stop.aborted);

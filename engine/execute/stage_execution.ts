@@ -85,6 +85,7 @@ export class StageExecution {
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
       device: device === undefined ? null : { name: device.name, numerics: device.numerics },
       packages: {},
+      externals: keys!.ingredients.externals,
       downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
     };
   }

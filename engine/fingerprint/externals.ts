@@ -159,7 +159,7 @@ function placeUnreadable(
       message: `stage "${stage.id}": ${name} is not the file that it must be`,
       got: `SHA-256 ${got}`,
       wanted: `SHA-256 ${wanted}`,
-      fix: "name the right file, or set sha256 to say that another one is meant",
+      fix: "fetch the file again, name the right one, or set sha256 to say that another one is meant",
     });
   }
   return diagnosticAt(origins, place, {

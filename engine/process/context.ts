@@ -87,6 +87,7 @@ export function makeContext(
     progress,
     device: start.device ?? undefined,
     packages: start.packages,
+    externals: start.externals,
     downloads: start.downloads ?? undefined,
     stop,
     report: (update) => emit({ type: "progress", update }),

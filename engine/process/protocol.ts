@@ -23,6 +23,8 @@ export interface StartMessage {
   readonly device: Pick<StageDevice, "name" | "numerics"> | null;
   /** Folders of npm packages whose files the stage reads, by name. */
   readonly packages: Readonly<Record<string, string>>;
+  /** Digests of what the stage reads from outside, by param. */
+  readonly externals: Readonly<Record<string, string>>;
   /** Folder of fetched files, for stages that fetch any. */
   readonly downloads: string | null;
 }

@@ -31,8 +31,14 @@ const GLOBALS = new Map<string, unknown>([
 
 /** Numbers that tensors are views of; their bytes come after the pickle. */
 class Storage {
-  data: SafetensorsArray = new Uint8Array();
+  bytes: Uint8Array = new Uint8Array();
+  #numbers: SafetensorsArray | undefined;
   constructor(readonly dtype: SafetensorsDType, readonly length: number) {}
+
+  /** A copy, which begins at an address that the numbers can have; made only where a tensor is a stretch of it. */
+  get numbers(): SafetensorsArray {
+    return this.#numbers ??= new DTYPES[this.dtype].array(new Uint8Array(this.bytes).buffer);
+  }
 }
 
 type Sizes = readonly number[];
@@ -64,10 +70,10 @@ export function readTorchStateDict(bytes: Uint8Array): ReadonlyMap<string, Safet
     const what = `state dict, ${describe(name)}`;
     if (!(view instanceof View)) return refuse(what, describe(view), "a tensor");
     const { count, inOrder } = layOut(what, view);
-    const { dtype, data } = view.storage;
+    const { dtype } = view.storage;
     if (!inOrder) room -= count * DTYPES[dtype].bytes;
     if (room < 0) refuse(what, `${count} numbers out of order`, `no more bytes than the file's ${bytes.length}`);
-    const numbers = inOrder ? data.subarray(view.offset, view.offset + count) : gather(view, count);
+    const numbers = inOrder ? view.storage.numbers.subarray(view.offset, view.offset + count) : gather(view, count);
     tensors.set(name, { dtype, shape: view.shape, data: numbers });
   }
   return tensors;
@@ -110,11 +116,9 @@ function readLegacy(bytes: Uint8Array): unknown {
 }
 
 function fill(storage: Storage, bytes: Uint8Array): void {
-  const { bytes: size, array } = DTYPES[storage.dtype];
-  const wanted = storage.length * size;
+  const wanted = storage.length * DTYPES[storage.dtype].bytes;
   if (bytes.length !== wanted) refuse("storage in a torch file", `${bytes.length} bytes`, `${wanted}`);
-  // A copy begins at an address that the numbers can have.
-  storage.data = new array(new Uint8Array(bytes).buffer);
+  storage.bytes = bytes;
 }
 
 /** The storage of ("storage", type, key, device, length), to be filled; legacy files may say a view, None. */
@@ -165,16 +169,19 @@ function layOut(what: string, { storage, offset, shape, strides }: View) {
 }
 
 /** The numbers of a view, row-major. */
-function gather({ storage: { dtype, data }, offset, shape, strides }: View, count: number): SafetensorsArray {
-  const { bytes, array } = DTYPES[dtype];
-  const numbers = new array(new ArrayBuffer(count * bytes));
+function gather({ storage, offset, shape, strides }: View, count: number): SafetensorsArray {
+  const { bytes: size, array } = DTYPES[storage.dtype];
+  const gathered = new Uint8Array(count * size);
   let next = 0;
   const copy = (axis: number, from: number) => {
-    if (axis === shape.length) numbers[next++] = data[from]!;
-    else for (let i = 0; i < shape[axis]!; i++) copy(axis + 1, from + i * strides[axis]!);
+    if (axis === shape.length) {
+      for (let at = 0; at < size; at++) {
+        gathered[next++] = storage.bytes[from * size + at]!;
+      }
+    } else for (let i = 0; i < shape[axis]!; i++) copy(axis + 1, from + i * strides[axis]!);
   };
   copy(0, offset);
-  return numbers;
+  return new array(gathered.buffer);
 }
 
 function isSize(value: unknown): value is number {

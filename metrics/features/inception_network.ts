@@ -121,7 +121,8 @@ export function inceptionParameters(state: StateDict): InceptionParameters {
   const parameters: InceptionParameters = {};
   const take = (name: string, ...wanted: (number | "any")[]) => {
     const { shape, data } = state.get(name) ?? { shape: undefined, data: [] };
-    const fits = shape?.length === wanted.length && wanted.every((size, i) => size === "any" || size === shape[i]);
+    const fits = shape?.length === wanted.length &&
+      wanted.every((size, i) => size === "any" ? shape[i]! > 0 : size === shape[i]);
     if (fits && data instanceof Float32Array) return { shape: shape as readonly number[], data };
     const got = shape === undefined ? "none" : `${data.constructor.name} [${shape}]`;
     throw new RangeError(`weights of Inception, ${name}: got ${got}, wanted float32 [${wanted}]`);

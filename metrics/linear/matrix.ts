@@ -10,7 +10,7 @@ export interface ProductOptions {
   readonly transposeB?: boolean;
 }
 
-/** What multiplies matrices in float64: an engine where the matrices are large, `plainProducts` anywhere. */
+/** What multiplies matrices in float64. */
 export interface MatrixProducts {
   /** op(a) op(b), where op transposes or not. */
   multiply(a: Float64Matrix, b: Float64Matrix, options?: ProductOptions): Promise<Float64Matrix>;
@@ -29,26 +29,3 @@ export function transpose({ rows, columns, data }: Float64Matrix): Float64Matrix
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!;
   return { rows: columns, columns: rows, data: turned };
 }
-
-/** Products in JavaScript, about 1 GFLOP/s: right for a few hundred rows, and what engines are compared with. */
-export const plainProducts: MatrixProducts = {
-  // deno-lint-ignore require-await -- engines answer later
-  async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
-    const left = transposeA ? transpose(a) : a;
-    const right = transposeB ? transpose(b) : b;
-    if (left.columns !== right.rows) {
-      throw new RangeError(`Product: got ${left.rows} x ${left.columns} times ${right.rows} x ${right.columns}`);
-    }
-    const [rows, inner, columns] = [left.rows, left.columns, right.columns];
-    const data = new Float64Array(rows * columns);
-    for (let i = 0; i < rows; i++) {
-      const out = data.subarray(i * columns, (i + 1) * columns);
-      for (let k = 0; k < inner; k++) {
-        const factor = left.data[i * inner + k]!;
-        const row = k * columns;
-        for (let j = 0; j < columns; j++) out[j]! += factor * right.data[row + j]!;
-      }
-    }
-    return { rows, columns, data };
-  },
-};

@@ -120,11 +120,13 @@ const MAX_ITERATIONS = 100;
 function implicitQl(diagonal: Float64Array, below: Float64Array): Float64Array {
   const size = diagonal.length;
   const [d, e] = [diagonal, below];
+  // Of what rounding has left in the matrix. QL would not come to an end over smaller numbers, which mean nothing.
+  const noise = 1e-3 * d.reduce((most, value, i) => Math.max(most, Math.abs(value), Math.abs(e[i]!)), 0);
   for (let l = 0; l < size; l++) {
     for (let iteration = 0;; iteration++) {
       let m = l;
       while (m < size - 1) {
-        const near = Math.abs(d[m]!) + Math.abs(d[m + 1]!);
+        const near = Math.max(noise, Math.abs(d[m]!) + Math.abs(d[m + 1]!));
         if (Math.abs(e[m]!) <= Number.EPSILON * near) break;
         m++;
       }

@@ -31,7 +31,10 @@ export function withDeviceParams(params: z.ZodObject): z.ZodObject {
 
 export const weightsParam = () => z.enum(["ema", "raw"]).default("ema").describe("Which weights of the checkpoint");
 
-export const address = z.url({ protocol: /^https?$/, error: "an http or https address" });
+export const address = z.url({ protocol: /^https?$/, error: "an http or https address" }).refine(
+  (url) => !URL.parse(url)?.username && !URL.parse(url)?.password,
+  "an address without user or password, since addresses are written into records; or path",
+);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
 
 /** How images came to the size of the 2015-12-05 Inception network: `RESIZES` in metrics; a test holds them together. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { externalFile, legacy } from "../roles.ts";
+import { execution, externalFile, legacy } from "../roles.ts";
 import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "./common.ts";
 
 /** What an extractor graph wants its images to be. */
@@ -26,7 +26,10 @@ export const featuresParams = z.strictObject({
         "In the key by content",
     ),
   ),
-  url: address.optional().describe("Where to fetch it: a graph with its sha256; default of the weights: their homes"),
+  // In no key: what is fetched enters it by its digest.
+  url: execution(
+    address.optional().describe("Where to fetch it: a graph with its sha256; default of the weights: their homes"),
+  ),
   sha256: sha256.optional().describe("What it must be. Inception with other weights than the published is no FID"),
   // Not known to older versions, which had no extractor that takes it.
   resize: legacy(resizeParam(), "tensorflow").describe(

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { FormatError } from "../../formats/format_error.ts";
 import type { RunOf, StageEnd } from "../contract.ts";
@@ -96,18 +95,9 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
 }
 
 /** The bytes of the graph or the weights, and their hash. */
-async function readFile(
-  context: Context,
-): Promise<{ readonly bytes: Uint8Array; readonly sha256: string } | { readonly end: StageEnd }> {
+async function readFile(context: Context) {
   const [file] = extractorDownloads(context.params);
-  const got = await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
-  if ("end" in got) return got;
-  const sha256 = createHash("sha256").update(got.bytes).digest("hex");
-  // The engine has looked at a file at a path; it may have changed since.
-  if (file === undefined || sha256 === file.sha256) return { ...got, sha256 };
-  const message =
-    `${context.params.path} is not the file that it must be: got SHA-256 ${sha256}, wanted ${file.sha256}`;
-  return { end: { status: "failed", message, fix: "name the right file, or set sha256 to say that another is meant" } };
+  return await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
 }
 
 /** Features of all images, batch by batch, to the output's files. */

@@ -1,6 +1,7 @@
 import type { ScoreParams } from "../../schemas/kinds/score.ts";
 import type { CheckProblem } from "../contract.ts";
 import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
+import { isOverInception } from "../shared/inception.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";
 
@@ -21,12 +22,14 @@ export function checkSets(sets: { readonly real?: SetFacts | undefined; readonly
     });
   }
   const [a, b] = [sets.real?.resize, sets.fake?.resize];
-  if (a !== undefined && b !== undefined && a !== b && sets.real?.extractor === sets.fake?.extractor) {
+  const { extractor } = sets.real ?? {};
+  const known = isOverInception(extractor) || (a !== undefined && b !== undefined);
+  if (known && a !== b && extractor === sets.fake?.extractor) {
     problems.push({
       input: "fake",
       message: "features of images that were resized in two ways do not compare",
-      got: `resize ${b}`,
-      wanted: `${a}, as the real ones`,
+      got: `resize ${b ?? "unknown"}`,
+      wanted: `${a ?? "unknown"}, as the real ones`,
       fix: "give both the same resize",
     });
   }

@@ -27,8 +27,8 @@ interface Sets {
 }
 
 /** A distance has its own name, such as FID, only over the network that it is defined by; else that of the extractor. */
-export function distanceName(sets: readonly Pick<ScoredSet, "extractor">[], own: string, other: string): string {
-  return sets.every(({ extractor }) => isInception(extractor)) ? own : `${other}-${sets[0]!.extractor.name}`;
+export function distanceName(sets: readonly Parameters<typeof isInception>[0][], own: string, other: string): string {
+  return sets.every(isInception) ? own : `${other}-${sets[0]!.extractor.name}`;
 }
 
 const frechetName = ({ real, fake }: Sets) => distanceName([real, fake], "FID", "FD");
@@ -44,7 +44,8 @@ export async function scoreSets(sets: Sets, options: ScoreOptions): Promise<Metr
   if (params.inceptionScore !== undefined) {
     const { data, classes } = sets.fake.logits!;
     const { mean, deviation } = inceptionScore(data, { classes, ...params.inceptionScore });
-    metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count });
+    const note = `${params.inceptionScore.splits} splits in order; the deviation is over splits`;
+    metrics.push({ name: distanceName([sets.fake], "IS", "IS"), value: mean, deviation, count: sets.fake.count, note });
   }
   if (params.perClass) metrics.push(...await classFigures(sets, options));
   return metrics;
@@ -128,7 +129,8 @@ async function kernelFigure(
     onProgress: (share) => onProgress("kid", share),
   });
   const note = `cubic kernel, unbiased; ${subsets} subsets of ${size}; the deviation is over subsets`;
-  return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count: size, note };
+  const count = Math.min(real.count, fake.count);
+  return { name: distanceName([real, fake], "KID", "KD"), value: mean, deviation, count, note };
 }
 
 async function manifoldMetrics(

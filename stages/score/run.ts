@@ -1,3 +1,4 @@
+import { CovarianceError } from "../../metrics/frechet.ts";
 import type { RunOf } from "../contract.ts";
 import { failedBy, isError } from "../shared/failed.ts";
 import { writeMetrics } from "../shared/metrics.ts";
@@ -43,6 +44,9 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
       metrics,
     });
     return undefined;
+  } catch (error) {
+    if (!(error instanceof CovarianceError)) throw error;
+    return { status: "failed", message: error.message, fix: "correct the file that the statistics come from" };
   } finally {
     real.close();
     fake.close();

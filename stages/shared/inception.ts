@@ -1,4 +1,6 @@
+import { resizeParam } from "../../schemas/kinds/common.ts";
 import type { PublishedFile } from "../dataset/published.ts";
+import type { ExtractorInfo } from "./features_file.ts";
 
 /** The network that the FID, the KID and the Inception Score are defined by. */
 export const INCEPTION = "inception-2015-12-05";
@@ -26,7 +28,21 @@ export function inceptionName(sha256 = INCEPTION_WEIGHTS.sha256): string {
   return sha256 === INCEPTION_WEIGHTS.sha256 ? INCEPTION : `inception-${sha256.slice(0, 8)}`;
 }
 
-/** Whether distances have the names that the literature knows. Statistics that were given have no digest, but a name. */
-export function isInception({ name, sha256 }: { readonly name: string; readonly sha256: string | null }): boolean {
-  return name === INCEPTION && (sha256 ?? INCEPTION_WEIGHTS.sha256) === INCEPTION_WEIGHTS.sha256;
+/** Whether features are those of the network, whatever its weights. */
+export function isOverInception(extractor: unknown): boolean {
+  return typeof extractor === "string" && extractor.startsWith("inception-");
+}
+
+/**
+ * Whether figures have the names that the literature knows: FID, KID, Inception Score. Statistics that were given have
+ * no digest, but the user's word.
+ */
+export function isInception({ extractor, logits }: {
+  readonly extractor: ExtractorInfo;
+  readonly logits?: { readonly classes: number } | undefined;
+}): boolean {
+  const { name, sha256, dimension, preprocessing } = extractor;
+  const weights = preprocessing["file"] === "given" && sha256 === null || sha256 === INCEPTION_WEIGHTS.sha256;
+  const resized = resizeParam().unwrap().safeParse(preprocessing["resize"]).success;
+  return name === INCEPTION && weights && resized && dimension === 2048 && (logits?.classes ?? 1008) === 1008;
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../contract.ts";
 import { download } from "./download/download.ts";
 
@@ -31,18 +32,25 @@ export function namedDownloads(
   return [{ name: "path", sha256, maxBytes, urls: path === undefined ? [url!] : [] }];
 }
 
-/** The bytes of a file that lies at a path or is fetched, or how the stage ends without them. */
+/** The bytes of a file that lies at a path or is fetched, and are those in the key; or how the stage ends without them. */
 export async function readNamedFile(
-  { params: { path }, downloads, ...options }: Pick<StageContext, "downloads" | "stop" | "report" | "warn"> & {
-    readonly params: NamedFile;
-  },
+  { params: { path }, externals, downloads, ...options }:
+    & Pick<StageContext, "externals" | "downloads" | "stop" | "report" | "warn">
+    & { readonly params: NamedFile },
   file: DownloadExternal | undefined,
   maxBytes: number,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer> } | { readonly end: StageEnd }> {
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string } | { readonly end: StageEnd }> {
   const got = path === undefined ? await download(file!, downloads!, options) : { path };
   if ("end" in got) return got;
   const { size } = await Deno.stat(got.path);
-  if (size <= maxBytes) return { bytes: await Deno.readFile(got.path) };
-  const message = `${got.path} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
-  return { end: { status: "failed", message, fix: "correct path" } };
+  if (size > maxBytes) {
+    const message = `${got.path} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
+    return { end: { status: "failed", message, fix: "correct path" } };
+  }
+  const bytes = await Deno.readFile(got.path);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const wanted = externals["path"];
+  if (sha256 === wanted) return { bytes, sha256 };
+  const message = `${got.path} is not the file that the run was planned with: got SHA-256 ${sha256}, wanted ${wanted}`;
+  return { end: { status: "failed", message, fix: "leave the file as it is while a stage reads it, and run again" } };
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { NpyData } from "../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../formats/npz.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { imageSetSchema } from "../../schemas/metrics.ts";
@@ -47,21 +48,28 @@ export async function readStatistics(artifact: InputArtifact): Promise<StoredSta
   return { info, statistics: { count: info.count, ...moments } };
 }
 
+const MAX_FEATURES = 16_384;
 /** Of 8,192 features, in float64. */
 export const MAX_STATISTICS_BYTES = 2 ** 30;
 /** More than float32 features can have, and little enough for products of covariances. */
 const LARGEST = 1e100;
 const SYMMETRY = 1e-4;
+/** More than a header of an npy file with one or two axes has. */
+const HEADER_BYTES = 4_096;
 
 /** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
 export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
-  const { mu, sigma } = decodeNpz(bytes);
+  const of = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
+  // First the few numbers that say how large the others may be: a small file can unpack to more than there is memory.
+  const mu = decodeNpz(bytes, "mu", of(MAX_FEATURES));
   const size = mu?.shape[0] ?? 0;
-  if (mu === undefined || sigma === undefined || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
+  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", of(size * size)) : undefined;
+  if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
     const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
-    throw new FormatError("statistics", { got, wanted: "mu [D] and sigma [D, D]" });
+    throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}` });
   }
-  const [mean, covariance] = [Float64Array.from(mu.data), Float64Array.from(sigma.data)];
+  const asDoubles = (data: NpyData) => data instanceof Float64Array ? data : Float64Array.from(data);
+  const [mean, covariance] = [asDoubles(mu.data), asDoubles(sigma.data)];
   const refuse = (name: string, place: number, wanted: string) => {
     const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
     const row = Math.floor(place / columns);
@@ -77,6 +85,10 @@ export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "
       // Programs that sum in float32 differ in its last digits.
       const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
       if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
+      const most = Math.sqrt(covariance[i * size + i]! * covariance[j * size + j]!);
+      if (Math.abs(below) > most + allowed) {
+        refuse("sigma", i * size + j, `at most ${most}, by the variances of rows ${i} and ${j}`);
+      }
     }
   }
   return { mean, covariance };

@@ -1,6 +1,6 @@
 import { statisticsParams } from "../../schemas/kinds/statistics.ts";
 import { type CheckProblem, defineKind } from "../contract.ts";
-import { INCEPTION } from "../shared/inception.ts";
+import { isOverInception } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { MAX_STATISTICS_BYTES } from "../shared/statistics_file.ts";
@@ -36,7 +36,7 @@ export const statisticsKind = defineKind({
         fix: "add extractor: inception-2015-12-05, count: 50000 or whatever they are",
       });
     }
-    if (extractor === INCEPTION && resize === undefined) {
+    if (isOverInception(extractor) && resize === undefined) {
       problems.push({
         param: ["extractor"],
         message: "a file of mu and sigma does not say how its images were resized",

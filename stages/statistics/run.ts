@@ -59,24 +59,10 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
   const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
   if ("end" in got) return got.end;
-  try {
-    const { mean, covariance } = momentsOf(got.bytes);
-    const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
-    await writeStatistics(outputs.statistics, {
-      info: {
-        extractor: { name: extractor!, sha256: null, dimension: mean.length, preprocessing },
-        count: count!,
-        images: null,
-      },
-      statistics: { count: count!, mean, covariance },
-    });
-    return undefined;
-  } catch (error) {
-    const message = `cannot read statistics: ${error instanceof Error ? error.message : error}`;
-    return {
-      status: "failed",
-      message,
-      fix: "name an npz file with mu and sigma, as pytorch-fid --save-stats writes it",
-    };
-  }
+  const { mean, covariance } = momentsOf(got.bytes);
+  const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
+  const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };
+  const info = { extractor: made, count: count!, images: null };
+  await writeStatistics(outputs.statistics, { info, statistics: { count: count!, mean, covariance } });
+  return undefined;
 }

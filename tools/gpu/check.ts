@@ -22,14 +22,19 @@ import { streamLines } from "../../engine/process/lines.ts";
 import { openStore } from "../../engine/store/store.ts";
 import { measureApart } from "../parity/measure.ts";
 
-const { values: { python, json, rehearse } } = parseArgs({
+const { values: { python, json, rehearse, help } } = parseArgs({
   args: Deno.args,
   options: {
+    help: { type: "boolean", default: false },
     python: { type: "string", default: "python3" },
     json: { type: "boolean", default: false },
     rehearse: { type: "boolean", default: false },
   },
 });
+if (help) {
+  printError("deno task gpu:check [--python PATH] [--json] [--rehearse]; docs/devices.md says what it does");
+  Deno.exit(0);
+}
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const THREADS = navigator.hardwareConcurrency;
 const STEPS = rehearse ? 2 : 200;

@@ -136,8 +136,10 @@ async function open(
     await response.body?.cancel();
     const target = response.headers.get("location");
     if (status >= 300 && status < 400 && target !== null) {
-      address = new URL(target, address).href;
-      if (hosts.has(new URL(address).host)) continue;
+      const next = URL.parse(target, address);
+      if (next === null) throw new NetworkFailure(`it redirects to ${target}, which is no address`, false);
+      address = next.href;
+      if (hosts.has(next.host)) continue;
       throw new NetworkFailure(`it redirects to ${address}, a host that is not declared; use that address`, false);
     }
     throw new NetworkFailure(`HTTP ${status} ${response.statusText}`.trimEnd(), PASSING.includes(status));

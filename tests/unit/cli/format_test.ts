@@ -148,12 +148,12 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
   assertEquals(linesOfRunFinished(none), ["p: nothing to do (1 stage cached)"]);
   assertEquals(linesOfRunFinished({ ...none, status: "interrupted" }), ["p: interrupted before anything ran"]);
   const scores = Array.from(
-    { length: 14 },
+    { length: 22 },
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
   assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
-  assertEquals(lines.slice(-2), ["  p  s  m11  11    N 1", "  … and 2 more, which `metrics` shows"]);
+  assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
     "page: outputs/p/report.html",

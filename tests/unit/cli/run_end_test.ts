@@ -77,7 +77,7 @@ Deno.test("run ends with the figures of its last stages and the page, as text an
   assertEquals([last.type, last.page, last.outputs], ["run-finished", place.page, place.shown]);
 });
 
-Deno.test("the page is that of what is shown: written by what shows something else, and left alone by what does not", async () => {
+Deno.test("the page is written by every run that did something, and left alone by one with nothing to do", async () => {
   await using place = await makePlace();
   await place.run("second");
   const some = Deno.readTextFileSync(place.page);
@@ -87,11 +87,12 @@ Deno.test("the page is that of what is shown: written by what shows something el
   assert(!whole.includes("no result"));
   for (const id of ["first", "second", "third", "other"]) assertStringIncludes(whole, `<h3>${id}</h3>`);
   const { ino } = Deno.statSync(place.page);
-  // Neither a run with nothing to do nor one that fails before it shows anything has something to say.
+  // A run with nothing to do has nothing to say.
   await place.run();
-  assertEquals((await runCli("run", place.file, "--set", "pick.metric=none")).code, 1);
   assertEquals(Deno.statSync(place.page).ino, ino);
-  // One that fails later has, and names what it lacks.
+  // One that fails has, even before it shows anything, and names what it lacks.
+  assertEquals((await runCli("run", place.file, "--set", "pick.metric=none")).code, 1);
+  assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);
   const failed = await runCli("run", place.file, "--keep-going", "--set", "third.value=9", "--set", "pick.metric=none");
   assertEquals([failed.code, failed.out.trimEnd().split("\n").at(-1)], [1, `page: ${place.page}`]);
   assertMatch(Deno.readTextFileSync(place.page), /<li>no result of &#34;pick&#34;: failed: .*none/);

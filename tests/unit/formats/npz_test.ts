@@ -4,6 +4,9 @@ import { FormatError } from "../../../formats/format_error.ts";
 import { decodeNpy, encodeNpy } from "../../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
 
+/** More than any array here has. */
+const MOST = 2 ** 31;
+
 /** numpy 2: savez(arr_0=arange(8, uint8) as 2x2x2x1, mu=[0.5, -1.25], sigma=[[1, 2], [3, 4]]) */
 const BY_NUMPY = [
   "UEsDBC0AAAAAAAAAIQA4Gs1c//////////8JABQAYXJyXzAubnB5AQAQAIgAAAAAAAAAiAAAAAAAAACTTlVNUFkBAHYAeydkZXNj",
@@ -20,7 +23,9 @@ const BY_NUMPY = [
 ].join("");
 
 Deno.test("decodeNpz() reads what numpy wrote", () => {
-  const { arr_0, mu, sigma } = decodeNpz(Uint8Array.fromBase64(BY_NUMPY));
+  const [arr_0, mu, sigma] = ["arr_0", "mu", "sigma"].map((name) =>
+    decodeNpz(Uint8Array.fromBase64(BY_NUMPY), name, MOST)
+  );
   assertEquals(arr_0, { shape: [2, 2, 2, 1], data: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7) });
   assertEquals(mu, { shape: [2], data: Float64Array.of(0.5, -1.25) });
   assertEquals(sigma, { shape: [2, 2], data: Float64Array.of(1, 2, 3, 4) });
@@ -42,7 +47,7 @@ Deno.test("arrays survive npz, and the same arrays are the same bytes", () => {
       b: { shape: [1, bytes.length, 1], data: Uint8Array.from(bytes) },
       c: { shape: [2], data: Int32Array.of(-1, 2) },
     };
-    assertEquals(decodeNpz(encodeNpz(arrays)), arrays);
+    for (const [name, array] of Object.entries(arrays)) assertEquals(decodeNpz(encodeNpz(arrays), name, MOST), array);
     assertEquals(encodeNpz(arrays), encodeNpz(arrays));
   }));
 });
@@ -58,9 +63,13 @@ Deno.test("reading throws nothing but FormatError when bytes are cut, changed or
     bytes.set(new TextEncoder().encode(to), at);
     return bytes;
   };
-  assertThrows(() => decodeNpy(replaced("False", "True ")), FormatError, "columns first");
-  assertThrows(() => decodeNpy(replaced("<f8", ">f8")), FormatError, ">f8");
-  assertThrows(() => decodeNpz(Uint8Array.of(1, 2, 3)), FormatError);
+  assertThrows(() => decodeNpy(replaced("False", "True ")), FormatError, "np.ascontiguousarray(a)");
+  assertThrows(
+    () => decodeNpy(replaced("<f8", ">f8")),
+    FormatError,
+    "got >f8, wanted one of |u1, <i4, <f4, <f8; save a.astype(",
+  );
+  assertThrows(() => decodeNpz(Uint8Array.of(1, 2, 3), "mu", MOST), FormatError);
 });
 
 Deno.test("decodeNpz() refuses an array that says it is larger than memory before it makes room for it", () => {
@@ -69,5 +78,10 @@ Deno.test("decodeNpz() refuses an array that says it is larger than memory befor
   // The size before compression, 24 bytes into the entry of the central directory, whose offset ends the file.
   const entry = view.getUint32(bytes.length - 6, true);
   view.setUint32(entry + 24, 2 ** 32 - 2, true);
-  assertThrows(() => decodeNpz(bytes), FormatError, "npz array: got 4294967294 bytes, wanted at most 2147483648");
+  assertEquals(decodeNpz(bytes, "sigma", MOST), undefined);
+  assertThrows(
+    () => decodeNpz(bytes, "mu", MOST),
+    FormatError,
+    "npz array: got 4294967294 bytes, wanted at most 2147483648",
+  );
 });

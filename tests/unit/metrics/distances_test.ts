@@ -2,17 +2,19 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { extrapolationCounts, fitLine } from "../../../metrics/extrapolate.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
-import { kernelDistance } from "../../../metrics/kernel_distance.ts";
-import { kernelDistanceOfSubsets } from "../../../metrics/kernel_subsets.ts";
-import { frechetDistance } from "../../../metrics/frechet.ts";
 import { matrix } from "../../../metrics/linear/matrix.ts";
-import { manifoldFigures } from "../../../metrics/manifold.ts";
 import { meanAndDeviation, quantile } from "../../../metrics/spread.ts";
-import { StreamingStatistics } from "../../../metrics/statistics.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
+import {
+  frechetDistance,
+  kernelDistance,
+  kernelDistanceOfSubsets,
+  manifoldFigures,
+  StreamingStatistics,
+} from "../../support/plain_metrics.ts";
 
 /** The two sets of the reference: LCG(1) as 200 x 6, and 1.5 LCG(2) + 0.1 as 150 x 6 whose column 1 leans on column 0. */
 function lcgSets() {

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { frechetDistance, type Moments } from "../../../metrics/frechet.ts";
-import { StreamingStatistics } from "../../../metrics/statistics.ts";
+import type { Moments } from "../../../metrics/frechet.ts";
 import { assertClose, TWELVE_DIGITS } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
+import { frechetDistance, StreamingStatistics } from "../../support/plain_metrics.ts";
 
 const moments = (mean: number[], covariance: number[]): Moments => ({
   mean: Float64Array.from(mean),

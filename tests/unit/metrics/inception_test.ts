@@ -26,8 +26,11 @@ Deno.test("weights that are not those of the network are refused by name", async
   state.delete(name);
   assertThrows(() => inceptionParameters(state), RangeError, `${name}: got none, wanted float32 [any,4,1,7]`);
   const turned = { ...whole, shape: whole.shape.toReversed() };
-  state.set(name, turned);
-  assertThrows(() => inceptionParameters(state), RangeError, `${name}: got Float32Array [${turned.shape}]`);
+  const none = { ...whole, shape: [0, 4, 1, 7], data: new Float32Array() };
+  for (const other of [turned, none]) {
+    state.set(name, other);
+    assertThrows(() => inceptionParameters(state), RangeError, `${name}: got Float32Array [${other.shape}]`);
+  }
 });
 
 Deno.test("the ways of resizing that a file may name are those that there are", () => {

@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type FeatureStatistics, StreamingStatistics } from "../../../metrics/statistics.ts";
+import type { FeatureStatistics } from "../../../metrics/statistics.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
+import { StreamingStatistics } from "../../support/plain_metrics.ts";
 
 async function statisticsOf(dimension: number, ...parts: Float64Array[]): Promise<FeatureStatistics> {
   const statistics = new StreamingStatistics(dimension);

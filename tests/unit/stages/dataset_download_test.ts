@@ -124,6 +124,13 @@ withServer(
   },
 );
 
+withServer("download() takes the next address where one redirects to what is none", async (folder, server) => {
+  const lost = server.serve("/lost", { status: 302, location: "http://[" });
+  const outcome = await fetchTo(folder, [lost, server.serve("/good", { bytes: BYTES })]);
+  await assertFetched(folder, outcome);
+  assertEquals(outcome.warnings, [`cannot fetch ${lost}: it redirects to http://[, which is no address`]);
+});
+
 /** A server that answers everything with a body that it makes bit by bit, and tells no length. */
 async function withBody(
   body: () => ReadableStream<Uint8Array<ArrayBuffer>>,

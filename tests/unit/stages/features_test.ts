@@ -126,8 +126,11 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     const given = await runStage(folder, statisticsKind, { params: {}, inputs: { features: posed } });
     const file = { path: given.outputs["statistics"]!.path("statistics.npz"), count: 9, resize: "tensorflow" };
     const word = await runStage(folder, statisticsKind, { params: { ...file, extractor: "inception-2015-12-05" } });
-    const sets = [posed, word.outputs["statistics"]!] as const;
-    assertEquals((await score(folder, ...sets))[0]!.name, "FD-inception-2015-12-05");
+    const said = word.outputs["statistics"]!;
+    assertEquals((await score(folder, said, said))[0]!.name, "FD-inception-2015-12-05");
+    const sets = { real: posed, fake: said };
+    const refused = await failure(runStage(folder, scoreKind, { params: {}, inputs: sets }));
+    assertStringIncludes(refused, "do not compare: got resize tensorflow, wanted unknown");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -147,7 +150,8 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
       return outputs["statistics"]!;
     };
     const statistics = await summarise({ features: real });
-    const { mu, sigma } = decodeNpz(await statistics.read("statistics.npz"));
+    const npz = await statistics.read("statistics.npz");
+    const [mu, sigma] = [decodeNpz(npz, "mu", 1e6), decodeNpz(npz, "sigma", 1e6)];
     assertEquals([mu!.shape, sigma!.shape], [[64], [64, 64]]);
     const given = await summarise({}, { path: statistics.path("statistics.npz"), extractor: "pixels", count: 140 });
 
@@ -306,6 +310,7 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
         [[1, 0, 0, 0, 1, 0, 0, 0, -1], "row 2 of sigma: got -1, wanted variances of 0 and more"],
         [[1, 5, 0, -5, 1, 0, 0, 0, 1], "row 1 of sigma: got -5, wanted 5, as in row 0"],
         [[1e300, 0, 0, 0, 1, 0, 0, 0, 1], "row 0 of sigma: got 1e+300"],
+        [[1, 7, 0, 7, 4, 0, 0, 0, 1], "row 1 of sigma: got 7, wanted at most 2, by the variances of rows 1 and 0"],
       ] as const
     ) {
       const arrays = {
@@ -316,6 +321,39 @@ Deno.test("a number that is not finite fails whoever writes or reads it, with th
         await judge(await altered(outputs["statistics"]!, "statistics.npz", () => encodeNpz(arrays))),
         said,
       );
+    }
+  });
+});
+
+/** Statistics by hand of so many features. */
+function npz(means: number, { rows = means, sigma = (_i: number, _j: number): number => 0 } = {}) {
+  const data = Float64Array.from({ length: rows * rows }, (_, k) => sigma(Math.floor(k / rows), k % rows));
+  return encodeNpz({ mu: { shape: [means], data: new Float64Array(means) }, sigma: { shape: [rows, rows], data } });
+}
+
+Deno.test("statistics by hand are those that were planned, of a size that can be, and a covariance", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "given.npz");
+    const given = { path, extractor: "mine", count: 9 };
+    const take = async (bytes: Uint8Array, options = {}) => {
+      await Deno.writeFile(path, bytes);
+      return await runStage(folder, statisticsKind, { params: given, ...options });
+    };
+    const changed = take(npz(2), { externals: { path: "0".repeat(64) } });
+    assertStringIncludes(await failure(changed), "is not the file that the run was planned with: got SHA-256");
+    const wanted = "wanted mu [D] and sigma [D, D], D from 1 to 16384";
+    assertStringIncludes(await failure(take(npz(0))), `statistics: got mu [0] and sigma [0,0], ${wanted}`);
+    assertStringIncludes(await failure(take(npz(2, { rows: 1 }))), `statistics: got mu [2] and sigma [1,1], ${wanted}`);
+    // As much as it may be is known before it is unpacked: 2 means have 4 covariances.
+    assertStringIncludes(await failure(take(npz(2, { rows: 99 }))), "npz array: got 78536 bytes, wanted at most");
+    assertStringIncludes(await failure(take(npz(17_000, { rows: 1 }))), "npz array: got 136128 bytes");
+
+    // Each pair may be so, but not all three together: an eigenvalue is -0.8.
+    const three = (await take(npz(3, { sigma: (i, j) => i === j ? 1 : -0.9 }))).outputs["statistics"]!;
+    const unit = (await take(npz(3, { sigma: (i, j) => Number(i === j) }))).outputs["statistics"]!;
+    for (const [real, fake] of [[three, unit], [unit, three]] as const) {
+      const scored = runStage(folder, scoreKind, { params: {}, inputs: { real, fake } });
+      assertStringIncludes(await failure(scored), "a covariance has eigenvalues far below zero");
     }
   });
 });

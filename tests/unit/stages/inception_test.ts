@@ -77,7 +77,7 @@ Deno.test("a file that is not the weights is refused in one sentence", async () 
   await withFolder(async (folder) => {
     const { test } = await smallImages(folder);
     const wrong = await failure(featuresOf(folder, test, { sha256: undefined }));
-    assertStringIncludes(wrong, `it must be: got SHA-256 ${sha256}, wanted ${INCEPTION_WEIGHTS.sha256}`);
+    assertStringIncludes(wrong, `planned with: got SHA-256 ${sha256}, wanted ${INCEPTION_WEIGHTS.sha256}`);
     const path = join(folder, "cut.pth");
     for (const [content, said] of [[bytes.subarray(0, 90_000), "weights"], [Uint8Array.of(1, 2), "weights"]] as const) {
       await Deno.writeFile(path, content);
@@ -88,15 +88,28 @@ Deno.test("a file that is not the weights is refused in one sentence", async () 
 });
 
 Deno.test("FID, KID and IS are names for the published weights and for statistics that are said to be of them", () => {
-  const set = (name: string, sha256: string | null) => ({
-    extractor: { name, sha256, dimension: 2, preprocessing: {} },
-  });
-  const published = set(INCEPTION, INCEPTION_WEIGHTS.sha256);
-  const name = (...sets: typeof published[]) => distanceName(sets, "FID", "FD");
-  assertEquals(name(published, published), "FID");
-  assertEquals(name(set(INCEPTION, null), published), "FID");
-  assertEquals(name(set(INCEPTION, null), set(INCEPTION, "0")), `FD-${INCEPTION}`);
-  assertEquals(name(set("pixels", null), set("pixels", null)), "FD-pixels");
+  const extractor = {
+    name: INCEPTION,
+    sha256: INCEPTION_WEIGHTS.sha256,
+    dimension: 2048,
+    preprocessing: { resize: "tensorflow" } as Record<string, unknown>,
+  };
+  type Set = Parameters<typeof distanceName>[0][number];
+  const name = (...sets: Set[]) => distanceName([{ extractor }, ...sets], "FID", "FD");
+  const given = { ...extractor, sha256: null, preprocessing: { file: "given", resize: "pytorch-fid" } };
+  for (const sets of [[], [{ extractor: given }], [{ extractor, logits: { classes: 1008 } }]]) {
+    assertEquals(name(...sets), "FID");
+  }
+  const others: Set[] = [
+    { extractor: { ...extractor, name: "pixels" } },
+    { extractor: { ...extractor, sha256: "0" } },
+    { extractor: { ...extractor, sha256: null } },
+    { extractor: { ...extractor, dimension: 4 } },
+    { extractor: { ...extractor, preprocessing: {} } },
+    { extractor: { ...given, preprocessing: { file: "given", resize: "mine" } } },
+    { extractor, logits: { classes: 3 } },
+  ];
+  for (const other of others) assertEquals(name(other), `FD-${INCEPTION}`);
 });
 
 Deno.test("the checks say what of Inception does not fit before anything runs", () => {
@@ -116,8 +129,16 @@ Deno.test("the checks say what of Inception does not fit before anything runs", 
   const score = (real: unknown, fake: unknown) =>
     scoreKind.check!(scoreKind.params.parse({}), { real: facts(real), fake: facts(fake) }).problems.length;
   assertEquals([score({}, { resize: "tensorflow" }), score({}, { resize: "pytorch-fid" })], [0, 1]);
-  const statistics = statisticsKind.params.parse({ path: "a", extractor: INCEPTION, count: 50_000 });
-  assertEquals(statisticsKind.check!(statistics, {}).problems.map(({ wanted }) => wanted), ["resize"]);
+  for (const extractor of [INCEPTION, NAME]) {
+    const statistics = statisticsKind.params.parse({ path: "a", extractor, count: 50_000 });
+    const { problems, facts } = statisticsKind.check!(statistics, {});
+    assertEquals(problems.map(({ wanted }) => wanted), ["resize"]);
+    const known = { statistics: { ...facts!["statistics"], resize: "tensorflow" } };
+    const sets = { real: facts!["statistics"]!, fake: known.statistics };
+    assertEquals(scoreKind.check!(scoreKind.params.parse({}), sets).problems.map(({ got }) => got), [
+      "resize tensorflow",
+    ]);
+  }
   const fetched = statisticsKind.params.parse({ url: "https://a/b.npz", extractor: "mine", count: 9 });
   assertEquals(statisticsKind.check!(fetched, {}).problems.map(({ wanted }) => wanted), ["sha256"]);
 });

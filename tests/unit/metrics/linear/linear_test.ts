@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import fc from "fast-check";
-import { type Float64Matrix, matrix, plainProducts, transpose } from "../../../../metrics/linear/matrix.ts";
+import { type Float64Matrix, matrix, transpose } from "../../../../metrics/linear/matrix.ts";
 import { pivotedCholesky } from "../../../../metrics/linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "../../../../metrics/linear/symmetric_eigenvalues.ts";
 import { openFloat64Products } from "../../../../tensor/onnx/products.ts";
-import { assertAllClose } from "../../diffusion/assert_close.ts";
+import { assertAllClose, assertClose } from "../../diffusion/assert_close.ts";
 import { lcgValues } from "../lcg.ts";
+import { plainProducts } from "../../../support/plain_metrics.ts";
 
 const random = (rows: number, columns: number, seed: number) => matrix(rows, columns, lcgValues(seed, rows * columns));
 
@@ -81,4 +82,16 @@ Deno.test("symmetricEigenvalues() is exact for diagonal matrices and keeps small
   const graded = symmetricEigenvalues(matrix(2, 2, Float64Array.of(1e12, 0, 0, 1e-12)));
   assertEquals([...graded], [1e-12, 1e12]);
   assert(symmetricEigenvalues(matrix(1, 1, Float64Array.of(5)))[0] === 5);
+});
+
+Deno.test("symmetricEigenvalues() comes to an end where most eigenvalues are below rounding", async () => {
+  for (const size of [200, 300]) {
+    // Deviations sink by a fifth from row to row, to 1e-26: as of features that say the same thing.
+    const { data } = await gram(size, 2 * size, 3);
+    const s = data.map((value, k) => value * Math.exp(-0.2 * (Math.floor(k / size) + k % size)));
+    const trace = s.filter((_, k) => k % (size + 1) === 0).reduce((sum, value) => sum + value);
+    const sum = symmetricEigenvalues(matrix(size, size, s)).reduce((sum, value) => sum + value);
+    // Eigenvalues add up to the trace, float64.
+    assertClose(sum, trace, { rel: 1e-12 });
+  }
 });

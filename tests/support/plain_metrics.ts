@@ -1,0 +1,49 @@
+import * as frechet from "../../metrics/frechet.ts";
+import * as kernel from "../../metrics/kernel_distance.ts";
+import * as subsets from "../../metrics/kernel_subsets.ts";
+import { type MatrixProducts, transpose } from "../../metrics/linear/matrix.ts";
+import * as manifold from "../../metrics/manifold.ts";
+import * as statistics from "../../metrics/statistics.ts";
+import type { FeatureVectors } from "../../metrics/vectors.ts";
+
+/** Products in JavaScript, about 1 GFLOP/s: right for a few hundred rows, and what engines are compared with. */
+export const plainProducts: MatrixProducts = {
+  // deno-lint-ignore require-await -- engines answer later
+  async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
+    const left = transposeA ? transpose(a) : a;
+    const right = transposeB ? transpose(b) : b;
+    if (left.columns !== right.rows) {
+      throw new RangeError(`Product: got ${left.rows} x ${left.columns} times ${right.rows} x ${right.columns}`);
+    }
+    const [rows, inner, columns] = [left.rows, left.columns, right.columns];
+    const data = new Float64Array(rows * columns);
+    for (let i = 0; i < rows; i++) {
+      const out = data.subarray(i * columns, (i + 1) * columns);
+      for (let k = 0; k < inner; k++) {
+        const factor = left.data[i * inner + k]!;
+        const row = k * columns;
+        for (let j = 0; j < columns; j++) out[j]! += factor * right.data[row + j]!;
+      }
+    }
+    return { rows, columns, data };
+  },
+};
+
+/** The figures over these products. */
+export const frechetDistance = (a: frechet.Moments, b: frechet.Moments) => frechet.frechetDistance(a, b, plainProducts);
+
+type Matrix = Parameters<typeof kernel.kernelDistance>[0];
+export const kernelDistance = (x: Matrix, y: Matrix) => kernel.kernelDistance(x, y, plainProducts);
+
+type Subsets = Omit<Parameters<typeof subsets.kernelDistanceOfSubsets>[2], "products">;
+export const kernelDistanceOfSubsets = (real: FeatureVectors, fake: FeatureVectors, options: Subsets) =>
+  subsets.kernelDistanceOfSubsets(real, fake, { products: plainProducts, ...options });
+
+export const manifoldFigures = (real: FeatureVectors, fake: FeatureVectors, options: { readonly k: number }) =>
+  manifold.manifoldFigures(real, fake, { products: plainProducts, ...options });
+
+export class StreamingStatistics extends statistics.StreamingStatistics {
+  constructor(dimension: number) {
+    super(dimension, plainProducts);
+  }
+}
