@@ -4,7 +4,7 @@ import type { StageFinished } from "noiseline/core";
 import { formatDuration } from "../format/duration.ts";
 import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
 import { shown, styleFor } from "../format/style.ts";
-import { printLine } from "../io.ts";
+import { printError, printLine } from "../io.ts";
 import { type CliEvent, linesOfRunFinished } from "./ending.ts";
 import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
 
@@ -43,11 +43,9 @@ export class LiveReporter {
         this.#timer = setInterval(() => this.#render(), FRAME_MS);
         return;
       case "warning":
-        this.#messages.push(phraseWarning(event.diagnostic));
-        return;
+        return this.#say(phraseWarning(event.diagnostic));
       case "note":
-        this.#messages.push(event.message);
-        return;
+        return this.#say(event.message);
       case "device":
         this.#devices.push(`device ${formatDevice(event)}`);
         return;
@@ -82,8 +80,7 @@ export class LiveReporter {
         return;
       }
       case "stopping":
-        this.#messages.push(event.reason);
-        return;
+        return this.#say(event.reason);
       case "run-finished":
         this.#finish();
         return printLine(linesOfRunFinished(event).join("\n"));
@@ -92,6 +89,12 @@ export class LiveReporter {
 
   close(): void {
     this.#finish();
+  }
+
+  /** Before the stages are drawn there is nothing to draw it under. */
+  #say(message: string): void {
+    if (this.#timer === undefined) printError(message);
+    else this.#messages.push(message);
   }
 
   #setNote(id: string, note: string): void {
