@@ -13,7 +13,7 @@ export { shellWord } from "./engine/diagnostic/shell_word.ts";
 export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
 export { EARLIER_NOTE, findEarlier } from "./engine/execute/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/execute/nothing_to_do.ts";
-export { capacityOf, findGpus } from "./engine/execute/slots.ts";
+export { capacityOf } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export { importLate } from "./engine/import_late.ts";
 export type { BuiltinKinds } from "./engine/load/kinds.ts";

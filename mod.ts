@@ -80,7 +80,7 @@ export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
 export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
-export { capacityOf, findGpus } from "./engine/execute/slots.ts";
+export { capacityOf } from "./engine/execute/slots.ts";
 export { selectStages } from "./engine/graph/select.ts";
 export type { RunOptions } from "./engine/execute/run_options.ts";
 export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";

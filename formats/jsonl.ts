@@ -43,12 +43,10 @@ export function stringifyJsonl(records: readonly unknown[]): string {
 }
 
 function parseLine(line: string, number: number): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (cause) {
-    const start = line.length > 60 ? `${line.slice(0, 60)}...` : line;
-    throw new FormatError(`JSON line ${number}`, { got: JSON.stringify(start), wanted: "a JSON value", cause });
-  }
+  const value = tryParse(line);
+  if (value !== undefined) return value;
+  const start = line.length > 60 ? `${line.slice(0, 60)}...` : line;
+  throw new FormatError(`JSON line ${number}`, { got: JSON.stringify(start), wanted: "a JSON value" });
 }
 
 function tryParse(text: string): unknown {

@@ -13,14 +13,8 @@ export interface ChosenDevice {
   readonly reason: string;
   /** It computes on a real graphics card. */
   readonly card: boolean;
-  /** Of `auto`: an NVIDIA card is here and something slower was chosen. */
-  readonly warning?: DeviceWarning;
-}
-
-/** Something about a choice that the user should know, in one sentence, and what to do about it. */
-export interface DeviceWarning {
-  readonly message: string;
-  readonly fix?: string;
+  /** Of `auto`: an NVIDIA card is here and something slower was chosen. In one sentence, with what to do about it. */
+  readonly warning?: { readonly message: string; readonly fix?: string };
 }
 
 export interface NoDevice {
@@ -93,7 +87,10 @@ export async function asTried(device: DeviceDescription, tryOut: TryOut | undefi
   return trouble === undefined ? device : { ...device, available: false, numerics: undefined, ...trouble };
 }
 
-function warnOf({ name, seen, reason, fix }: DeviceDescription, chosen: ConcreteDeviceName): DeviceWarning {
+function warnOf(
+  { name, seen, reason, fix }: DeviceDescription,
+  chosen: ConcreteDeviceName,
+): NonNullable<ChosenDevice["warning"]> {
   const message = `${seen} is here, but device ${name} is not: ${reason}; ${chosen} computes instead, more slowly`;
   return { message, ...(fix === undefined ? {} : { fix }) };
 }

@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { openStore } from "../../engine/store/store.ts";
-import { hashFile } from "../../engine/store/reading.ts";
 import { measure, median } from "./measure.ts";
 import { pipelineOf, SHAPES } from "./shapes.ts";
 import { fillStore } from "./fill_store.ts";
@@ -43,7 +42,6 @@ export async function measureExtras(
   await measure(once, store);
   await run(`no-op of 100 stages, ${results} results in the store`, store, ["run", "pipeline.yaml"]);
 
-  rows.push([`hashing`, `${hashingRate(await Deno.makeTempFile({ dir: root }), tries).toFixed(2)} GB/s`, ""]);
   return rows;
 }
 
@@ -81,15 +79,4 @@ async function writeFiles(folder: string, count: number): Promise<void> {
     Deno.writeTextFileSync(join(folder, String(Math.floor(i / 1_000)), `${i}.png`), String(i));
   }
   await new Promise((resolve) => setTimeout(resolve, 2_500));
-}
-
-function hashingRate(file: string, tries: number): number {
-  const bytes = 512 << 20;
-  Deno.writeFileSync(file, new Uint8Array(bytes));
-  const rates = Array.from({ length: tries }, () => {
-    const started = performance.now();
-    hashFile(file);
-    return bytes / 1e9 / ((performance.now() - started) / 1000);
-  });
-  return median(rates);
 }

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
-import { chooseDevice, examineDevices, findGpus, packageFolder, parentDeathGuard, tryDevice } from "noiseline";
+import { chooseDevice, examineDevices, parentDeathGuard, tryDevice } from "noiseline";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";
@@ -43,17 +43,14 @@ export function makeCommand(): AnyCommand {
         const more = [...numerics === undefined ? [] : [numerics], ...fix === undefined ? [] : [fix]];
         printLine(`${mark(available)}  ${name}: ${reason}${more.length === 0 ? "" : ` (${more.join("; ")})`}`);
       }
-      printLine(`${mark(auto.available)}  auto: ${auto.available ? `takes ${auto.name}` : auto.reason}`);
-      if (auto.available && auto.warning !== undefined) {
-        printLine(`${mark(false)}  ${[auto.warning.message, auto.warning.fix].filter(Boolean).join("; ")}`);
-      }
+      const { message, fix } = auto.available && auto.warning || {};
+      const taken = auto.available ? [`takes ${auto.name}`, message, fix].filter(Boolean).join("; ") : auto.reason;
+      printLine(`${mark(auto.available && message === undefined)}  auto: ${taken}`);
     });
 }
 
 function examine(): Finding[] {
-  const gpus = findGpus();
   const guarded = parentDeathGuard().length > 0;
-  const engine = packageFolder("onnxruntime-node");
   const disk = statfsSync(".");
   const free = Number(disk.bavail) * Number(disk.bsize);
   return [
@@ -62,12 +59,6 @@ function examine(): Finding[] {
     { name: "processor", ok: true, value: `${cpus()[0]?.model ?? "unknown"}, ${navigator.hardwareConcurrency} cores` },
     { name: "memory", ok: totalmem() > 2 ** 31, value: formatBytes(totalmem(), { binary: true }) },
     { name: "free disk", ok: free > 2 ** 30, value: formatBytes(free, { binary: true }) },
-    {
-      name: "tensor engine",
-      ok: engine !== undefined,
-      value: engine === undefined ? "not fetched yet; the first run fetches it" : "onnxruntime-node is installed",
-    },
-    { name: "gpus", ok: gpus.length > 0, value: gpus.length > 0 ? `nvidia ${gpus.join(", ")}` : "none found" },
     {
       name: "orphan guard",
       ok: guarded,

@@ -19,5 +19,3 @@ export const statisticsParams = z.strictObject({
   count: positiveInt(100_000_000).optional().describe("Of such a file: the number of images"),
   threads: threadsParam(),
 });
-
-export type StatisticsParams = z.output<typeof statisticsParams>;

@@ -7,10 +7,9 @@ import { describeModel, readCheckpoint, type StoredCheckpoint } from "../shared/
 import { failedBy, isError } from "../shared/failed.ts";
 import { canBePng, readImages, type StoredImages, writeImages } from "../shared/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
-import { type BatchDrawer, drawImages } from "../shared/reverse/draw_images.ts";
+import { type BatchDrawer, drawOnDevice } from "../shared/reverse/draw_images.ts";
 import { noiseAgain, noisedTo } from "../shared/reverse/noised.ts";
 import { makeReverseWalker } from "../shared/reverse/walker.ts";
-import { withDevice } from "../shared/stage_device.ts";
 import { checkInpainting } from "./check.ts";
 import type { inpaintKind } from "./kind.ts";
 import { keptPixels } from "./region.ts";
@@ -35,10 +34,7 @@ const run: Run = async (context) => {
   const { count, region, repeats, sampler, batchSize } = params;
   const { height, width, channels } = size;
   const plan = { count, batchSize, pixels: height * width * channels };
-  const drawn = await withDevice(
-    context,
-    (device) => drawImages(context, plan, () => makeDrawer(context, checkpoint, { images, device })),
-  );
+  const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { images, device }));
   if ("status" in drawn) return drawn;
   // What is kept is kept to the bit; through [-1, 1] and back it could lose a level.
   const kept = keptPixels(region, size);

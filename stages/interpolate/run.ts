@@ -7,10 +7,9 @@ import { describeModel, readCheckpoint, type StoredCheckpoint } from "../shared/
 import { failedBy, isError } from "../shared/failed.ts";
 import { canBePng, readImages, type StoredImages, writeImages } from "../shared/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
-import { type BatchDrawer, drawImages } from "../shared/reverse/draw_images.ts";
+import { type BatchDrawer, drawOnDevice } from "../shared/reverse/draw_images.ts";
 import { noisedTo } from "../shared/reverse/noised.ts";
 import { makeReverseWalker } from "../shared/reverse/walker.ts";
-import { withDevice } from "../shared/stage_device.ts";
 import { checkInterpolation } from "./check.ts";
 import type { interpolateKind } from "./kind.ts";
 
@@ -33,10 +32,7 @@ const run: Run = async (context) => {
   const { pairs, points, timestep, sampler, batchSize } = params;
   const { height, width, channels } = size;
   const plan = { count: pairs * points, batchSize, pixels: height * width * channels };
-  const drawn = await withDevice(
-    context,
-    (device) => drawImages(context, plan, () => makeDrawer(context, checkpoint, { ends, device })),
-  );
+  const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { ends, device }));
   if ("status" in drawn) return drawn;
   await writeImages(outputs.samples, {
     info: {

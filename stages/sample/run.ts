@@ -4,8 +4,7 @@ import { readCheckpoint, toldLabels } from "../shared/checkpoint.ts";
 import { failedBy, isError } from "../shared/failed.ts";
 import { writeImages } from "../shared/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
-import { drawImages } from "../shared/reverse/draw_images.ts";
-import { withDevice } from "../shared/stage_device.ts";
+import { drawOnDevice } from "../shared/reverse/draw_images.ts";
 import { checkDrawing } from "./check.ts";
 import { makeBatchDrawer } from "./draw_batch.ts";
 import { filmPictures } from "./film.ts";
@@ -25,10 +24,7 @@ const run: RunOf<typeof sampleKind> = async (context) => {
   if (problem !== undefined) return failedBy(problem);
 
   const plan = { ...params, pixels: images.height * images.width * images.channels };
-  const drawn = await withDevice(
-    context,
-    (device) => drawImages(context, plan, () => makeBatchDrawer(checkpoint, { ...params, device, seed })),
-  );
+  const drawn = await drawOnDevice(context, plan, (device) => makeBatchDrawer(checkpoint, { ...params, device, seed }));
   if ("status" in drawn) return drawn;
   const { height, width, channels } = images;
   const { count, clip, clipQuantile, guidance, trajectory, files } = params;

@@ -1,7 +1,9 @@
 import { firstNotFinite } from "../../../metrics/vectors.ts";
 import type { StageContext, StageEnd } from "../../contract.ts";
+import type { Device } from "../../../tensor/mod.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { unitToBytes } from "../pixel_values.ts";
+import { withDevice } from "../stage_device.ts";
 import { decodeSavedImages, encodeSavedImages } from "./saved_images.ts";
 
 export interface DrawnBatch {
@@ -32,6 +34,15 @@ interface DrawPlan {
   readonly batchSize: number;
   /** Numbers of one image. */
   readonly pixels: number;
+}
+
+/** As `drawImages`, on the device of the stage. */
+export function drawOnDevice(
+  context: Parameters<typeof drawImages>[0] & Pick<StageContext, "device">,
+  plan: DrawPlan,
+  makeDrawer: (device: Device) => Promise<BatchDrawer>,
+): Promise<Drawn | StageEnd> {
+  return withDevice(context, (device) => drawImages(context, plan, () => makeDrawer(device)));
 }
 
 /** Draw images batch by batch, from those on that an earlier run saved; saves on the way and when it is stopped. */
