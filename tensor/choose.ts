@@ -1,8 +1,6 @@
 import type { ConcreteDeviceName, DeviceDescription, DeviceName, DeviceTrouble } from "./devices.ts";
+import { AUTO_ORDER } from "./devices.ts";
 import { type DescribeOptions, IMPLEMENTATIONS } from "./implementations.ts";
-
-/** What `auto` takes, best first. */
-export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 /** A device that can be opened here, and why it is this one. */
 export interface ChosenDevice {

@@ -1,10 +1,13 @@
+/** Every device, best first, as `auto` takes them. */
+export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+
 /** What a pipeline or a command line may name. `auto` is the best device that is available. */
-export const DEVICE_NAMES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+export const DEVICE_NAMES = ["auto", ...AUTO_ORDER] as const;
 
 export type DeviceName = typeof DEVICE_NAMES[number];
 
 /** A device of its own, which `auto` is not. */
-export type ConcreteDeviceName = Exclude<DeviceName, "auto">;
+export type ConcreteDeviceName = typeof AUTO_ORDER[number];
 
 export interface DeviceDescription {
   readonly name: ConcreteDeviceName;

@@ -1,5 +1,5 @@
 import type { Device, DeviceOptions } from "./device.ts";
-import { type ConcreteDeviceName, DEVICE_NAMES, type DeviceDescription, type Grants } from "./devices.ts";
+import { AUTO_ORDER, type ConcreteDeviceName, type DeviceDescription, type Grants } from "./devices.ts";
 
 /** What a device would be opened with, as far as that decides what it is. */
 export type DescribeOptions = Pick<DeviceOptions, "threads">;
@@ -49,7 +49,7 @@ function askForAdapter(): Promise<DeviceDescription> {
 }
 
 /** Every device, or those that are named, without opening any. */
-export async function describeDevices(wanted: readonly string[] = DEVICE_NAMES): Promise<DeviceDescription[]> {
-  const names = DEVICE_NAMES.filter((name) => name !== "auto").filter((name) => wanted.includes(name));
+export async function describeDevices(wanted: readonly string[] = AUTO_ORDER): Promise<DeviceDescription[]> {
+  const names = AUTO_ORDER.filter((name) => wanted.includes(name));
   return await Promise.all(names.map((name) => IMPLEMENTATIONS[name].describe({})));
 }

@@ -12,9 +12,9 @@ export type {
   Signature,
   TensorSpec,
 } from "./device.ts";
-export { AUTO_ORDER, chooseDevice } from "./choose.ts";
+export { chooseDevice } from "./choose.ts";
 export type { ChosenDevice, NoDevice } from "./choose.ts";
-export { DEVICE_NAMES } from "./devices.ts";
+export { AUTO_ORDER, DEVICE_NAMES } from "./devices.ts";
 export type { ConcreteDeviceName, DeviceDescription, DeviceName, Grants } from "./devices.ts";
 export { describeDevices } from "./implementations.ts";
 export { onnxNumerics } from "./numerics.ts";

@@ -39,11 +39,10 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
     else {
       missing.push(id);
-      if (reasons.some(({ code }) => code === "output-missing")) {
-        leftOut.push(`the result of "${id}" is damaged; run it again`);
-      } else {notes.push(
-          [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": "),
-        );}
+      const why = [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": ");
+      const damaged = reasons.some(({ code }) => code === "output-missing");
+      if (damaged) leftOut.push(`the result of "${id}" is damaged; run it again`);
+      else notes.push(why);
     }
     // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
     const own = leaves.get(stage.entry) ?? [];

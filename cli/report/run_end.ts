@@ -12,7 +12,10 @@ export interface RunEnd {
   readonly page?: string | undefined;
 }
 
-/** Find what a run came to, and write its page, unless nothing ran and it is up to date. @param warn told why there is no page */
+/**
+ * Find what a run came to, and write its page, unless nothing ran and it is up to date.
+ * @param warn told why there is no page
+ */
 export async function runEnd(
   pipeline: Pipeline,
   { status, runId, stages }: RunSummary,

@@ -70,11 +70,11 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { stop = this.#never, kill = this.#never, gpus } = this.options;
+    const { stop = this.#never, kill = this.#never, gpus = findGpus() } = this.options;
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf(this.options), gpus: gpus ?? findGpus() });
+    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus });
     const runner = new StageRunner({
       pipeline: this.pipeline,
       planner: this.planner,

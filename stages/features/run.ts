@@ -25,6 +25,10 @@ import type { featuresKind } from "./kind.ts";
 type Run = RunOf<typeof featuresKind>;
 type Context = Parameters<Run>[0];
 
+/** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
+const CARDS = ["tensorflow-gpu", "webgpu"];
+const PROCESSOR_BATCH = 8;
+
 const run: Run = async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
@@ -68,10 +72,6 @@ async function extractWith(
     return await extractAll(context, images, await classifierExtractor(classifier, { ...options, device }));
   });
 }
-
-/** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
-const CARDS = ["tensorflow-gpu", "webgpu"];
-const PROCESSOR_BATCH = 8;
 
 async function overInception(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
   const { params } = context;

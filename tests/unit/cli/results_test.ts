@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { z } from "zod";
 import { listFiles } from "../../../engine/store/folders.ts";
 import { newRunId } from "../../../engine/store/runs.ts";
 import { openStore } from "../../../engine/store/store.ts";
@@ -8,17 +7,7 @@ import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
 import type { MetricRow } from "../../../cli/report/metric_rows.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
-
-const judgeKind = defineKind({
-  kind: "judge",
-  version: 1,
-  runs: "inline",
-  entry: import.meta.resolve("./judge_run.ts"),
-  summary: "A figure",
-  params: z.strictObject({ value: z.number().default(1) }),
-  inputs: {},
-  outputs: { metrics: { type: "metrics", description: "The figure" } },
-});
+import { judgeKind } from "./judge_kind.ts";
 
 /** Draws random numbers, and may read what another one said. */
 const drawKind = defineKind({

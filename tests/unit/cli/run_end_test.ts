@@ -1,23 +1,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { z } from "zod";
 import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
 import { setOperationHook } from "../../../engine/store/files.ts";
 import { makeFault } from "../../support/faults/arm.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
+import { judgeKind as figureKind } from "./judge_kind.ts";
 
 const metrics = { type: "metrics", description: "A figure" } as const;
-const judgeKind = defineKind({
-  kind: "judge",
-  version: 1,
-  runs: "inline",
-  entry: import.meta.resolve("./judge_run.ts"),
-  summary: "A figure, perhaps of another one",
-  params: z.strictObject({ value: z.number().default(1) }),
-  inputs: { from: { ...metrics, list: true, optional: true } },
-  outputs: { metrics },
-});
+const judgeKind = defineKind({ ...figureKind, inputs: { from: { ...metrics, list: true, optional: true } } });
 
 const runCli = (...args: string[]) => runCliWith({ judge: judgeKind as unknown as BuiltinKind }, ...args);
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { AUTO_ORDER, chooseDevice } from "../../../tensor/choose.ts";
+import { chooseDevice } from "../../../tensor/choose.ts";
+import { AUTO_ORDER } from "../../../tensor/devices.ts";
 import type { ConcreteDeviceName, DeviceDescription } from "../../../tensor/devices.ts";
 
 /** A machine that has the named devices, and which of its devices were looked at. */
