@@ -1,14 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { Device, HostTensors } from "../../../tensor/device.ts";
-import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
-import { adapterName, isSoftware, webgpuNumerics } from "../../../tensor/webgpu/adapter.ts";
-import { describeWebgpu } from "../../../tensor/webgpu/describe.ts";
-import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
-import { TFJS_WEBGPU_VERSION } from "../../../tensor/webgpu/package.ts";
-import { skipTestsUnless } from "../../support/proc.ts";
-import { assertParity, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";
-import { checkConvolutions } from "./convolutions.ts";
+import type { Device, HostTensors } from "../../tensor/device.ts";
+import { openOnnxDevice } from "../../tensor/onnx/device.ts";
+import { adapterName, isSoftware, webgpuNumerics } from "../../tensor/webgpu/adapter.ts";
+import { describeWebgpu } from "../../tensor/webgpu/describe.ts";
+import { openWebgpuDevice } from "../../tensor/webgpu/device.ts";
+import { TFJS_WEBGPU_VERSION } from "../../tensor/webgpu/package.ts";
+import { skipTestsUnless } from "../support/proc.ts";
+import { assertParity, float32, sampleFeeds, withGradients } from "../support/tensors.ts";
+import { checkConvolutions } from "../unit/tensor/convolutions.ts";
 import {
   assertHeldState,
   assertSameStep,
@@ -16,7 +16,7 @@ import {
   SMALL_STEP_INPUTS,
   smallBatch,
   smallState,
-} from "./small_train_step.ts";
+} from "../unit/tensor/small_train_step.ts";
 
 const description = await describeWebgpu();
 const ignore = skipTestsUnless(description.available, "no WebGPU adapter");
@@ -135,7 +135,7 @@ Deno.test("device webgpu leaves TF.js's selected backend alone", { ignore }, asy
 });
 
 Deno.test("device webgpu needs no permission and no unstable flag", { ignore }, async () => {
-  const root = new URL("../../../", import.meta.url);
+  const root = new URL("../../", import.meta.url);
   const program = `
     import { openWebgpuDevice } from "${new URL("tensor/webgpu/device.ts", root)}";
     import * as tf from "@tensorflow/tfjs";
