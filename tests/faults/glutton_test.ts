@@ -77,7 +77,7 @@ Deno.test("run stops a stage that loops when its time is over", async () => {
 for (const takes of ["prints", "unbroken"]) {
   Deno.test(`run keeps a bounded log and flat memory when a stage ${takes === "prints" ? "prints lines" : "prints without a break"}`, async () => {
     await using project = new Project({ stages: ["glutton"] });
-    project.write("p.yaml", pipeline(takes, "", 300));
+    project.write("p.yaml", pipeline(takes, "", 1_000));
     await using running = project.start(["run", "p.yaml", "--json"]);
     let peak = 0;
     const timer = setInterval(() => {
@@ -91,9 +91,10 @@ for (const takes of ["prints", "unbroken"]) {
     clearInterval(timer);
     assertEquals(code, 0, stderr);
     const { size } = Deno.statSync(project.path(`.noiseline/runs/${events.at(-1).runId}/logs/a.log`));
-    assert(size > 60 * MEBIBYTE && size < 70 * MEBIBYTE, `a log of ${size} bytes for 300 MiB that were printed`);
-    // A run without a stage holds some 100 MiB.
-    assert(peak > 0 && peak < 350 * MEBIBYTE, `the engine held ${peak} bytes`);
+    assert(size > 60 * MEBIBYTE && size < 70 * MEBIBYTE, `a log of ${size} bytes for 1,000 MiB that were printed`);
+    // A run without a stage holds some 100 MiB, and V8 leaves 150 to 300 MiB of what is over until it has to clean up
+    // (369 MiB in all for 300 MiB that were printed, 396 MiB for 1,200): far less than all that was printed.
+    assert(peak > 0 && peak < 600 * MEBIBYTE, `the engine held ${peak} bytes`);
     const log = project.read(`.noiseline/runs/${events.at(-1).runId}/logs/a.log`);
     assertMatch(log.slice(-200), /\n… \d+ lines left out: a log holds 64 MiB of each stage\n$/);
   });
