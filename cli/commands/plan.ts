@@ -36,7 +36,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("plan").summary("Show what would run, why, and about how long")
     .description("Show what `run` would do, without doing it. Nothing is written.")
     .argument("[stages...]", "plan only these stages and what they need")
-    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
+    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)

@@ -55,7 +55,11 @@ Deno.test("describeParams() says type, default, role and description of each par
     steps: extent(z.int().min(1).describe("how far")),
     device: execution(z.enum(["auto", "onnx"]).default("auto")),
     list: z.array(z.int()).optional(),
-    model: z.strictObject({ width: z.int(), depth: z.int() }),
+    model: z.strictObject({ width: z.int().default(8).describe("of a layer"), depth: z.int() }).prefault({ depth: 2 }),
+    solver: z.discriminatedUnion("name", [
+      z.strictObject({ name: z.literal("euler"), steps: z.int() }),
+      z.strictObject({ name: z.literal("heun").describe("second order"), steps: z.int().default(18) }),
+    ]),
     how: z.union([z.literal("x"), z.number()]),
     either: z.array(z.union([z.int(), z.string()])).optional(),
   });
@@ -66,7 +70,14 @@ Deno.test("describeParams() says type, default, role and description of each par
     "steps|integer||extent|how far",
     "device|auto | onnx|auto|execution|",
     "list|integer[]||identity|",
-    "model|{ width, depth }||identity|",
+    "model|{ width, depth }|[object Object]|identity|",
+    "model.width|integer|8|identity|of a layer",
+    "model.depth|integer||identity|",
+    "solver|{ name: euler, … } | { name: heun, … }||identity|",
+    'solver.name|"euler"||identity|',
+    "solver.steps|integer||identity|[euler] ",
+    'solver.name|"heun"||identity|second order',
+    "solver.steps|integer|18|identity|[heun] ",
     'how|"x" | number||identity|',
     "either|(integer | string)[]||identity|",
   ]);
