@@ -46,7 +46,7 @@ export interface Opened {
 export function openStoreAt(root: string, json: boolean): Store {
   try {
     if (!Deno.statSync(root).isDirectory) {
-      const fix = "give a folder with --store; it is made if it is not there";
+      const fix = "give a folder with --store; it is created if needed";
       const message = `Cannot keep a store at ${root}: it is not a folder`;
       refuseWith([{ severity: "error", code: "file-unreadable", message, fix }], json);
     }
@@ -109,7 +109,7 @@ export const PROFILE_OPTION = new Option("-p, --profile <name>", "apply a profil
   .argParser(collect);
 export const STORE_OPTION = new Option(
   "--store <folder>",
-  "where results are kept (default: .noiseline beside deno.json)",
+  "folder of the results (default: .noiseline beside deno.json)",
 );
 
 /** A command about the pipeline in a file. */

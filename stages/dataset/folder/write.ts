@@ -29,7 +29,7 @@ export async function write(context: DatasetContext): Promise<StageEnd | void> {
       fix: "sort the images into at most 256 sub-folders, or set labels: none",
     };
   }
-  if (listing.others > 0) context.note(`${listing.others} files that are no images were left out`);
+  if (listing.others > 0) context.note(`${listing.others} files that are not images were skipped`);
 
   const picked = splitByHash(names, { testCount, limit });
   // Shuffled digests chose the images; the stored order is one that people can find images by.

@@ -69,7 +69,7 @@ async function fetchFrom(
     end: {
       status: "failed",
       message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
-      fix: "check the network and the addresses, then run again, which continues what has come; " +
+      fix: "check the network and the addresses, then run again, which continues the download; " +
         "or fetch the data yourself and set path",
     },
   };

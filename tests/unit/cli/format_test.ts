@@ -132,7 +132,7 @@ Deno.test("phraseFinished() and its details say how a stage ended, where its fil
   assertEquals(phraseFinished({ ...base, state: "interrupted" }, plain), "interrupted; run again to continue");
   const failed = { ...base, state: "failed", message: "one\ntwo", fix: "do x", log: `${Deno.cwd()}/a.log` } as const;
   assertEquals(detailsOfFinished(failed), ["one", "two", "fix: do x", "log: a.log"]);
-  assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["it gave no reason"]);
+  assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["no reason was given"]);
   assertEquals(detailsOfFinished({ ...base, state: "ran", mine: `${Deno.cwd()}/a.mine` }), [
     "your changes to its outputs are now in a.mine",
   ]);
@@ -163,7 +163,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
-  assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
+  assertEquals(lines[1], "outputs/p has folders from another configuration: a, b (EARLIER.txt)");
   assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
