@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { execution, extent, legacy } from "../../schemas/roles.ts";
+import { longRunningParams, positiveInt } from "../../schemas/common_params.ts";
+
+/** The U-Net of Ho et al. 2020, appendix B. */
+export const modelParams = z.strictObject({
+  channels: positiveInt(4096).default(128).describe("Width of the first level"),
+  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe(
+    "Width of each level, in channels",
+  ),
+  blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
+  attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
+});
+
+export const emaParams = z.strictObject({
+  decay: z.number().min(0).lt(1).default(0.9999).describe("Decay of the average at each step, once warmed up"),
+  warmup: z.boolean().default(true).describe(
+    "Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still " +
+      "mostly the initial weights",
+  ),
+});
+
+/** Params of kind `train`. */
+export const trainParams = z.strictObject({
+  model: modelParams.prefault({}).describe("The U-Net of Ho et al. 2020"),
+  steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
+  batchSize: positiveInt(65_536).default(128).describe("Images per step"),
+  microBatches: legacy(
+    positiveInt(4_096).default(1).describe(
+      "Gradient accumulation: split each batch into this many equal parts. Less memory, same batch",
+    ),
+    1,
+  ),
+  learningRate: z.number().positive().max(1).default(2e-4).describe("Of Adam"),
+  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe(
+    "Steps over which the learning rate rises linearly from 0",
+  ),
+  // Without a default: older results have no decay, and keep their keys.
+  learningRateDecay: z.strictObject({
+    shape: z.enum(["linear", "cosine"]).describe("Shape of the decay, which starts when the warmup ends"),
+    until: positiveInt(100_000_000).describe(
+      "The step at which the decay ends. It does not follow steps, so that a longer run can continue a shorter one",
+    ),
+    floor: z.number().positive().max(1).default(0.01).describe("Fraction of learningRate that remains from then on"),
+  }).optional().describe("Decay of the learning rate after the warmup; default: none"),
+  gradClip: z.number().positive().default(1).describe("Clip the gradient to this global norm"),
+  ema: emaParams.prefault({}).describe("Exponential moving average of the weights"),
+  dropout: legacy(
+    z.number().min(0).lt(1).default(0).describe(
+      "Dropout probability in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0",
+    ),
+    0,
+  ),
+  objective: legacy(
+    z.enum(["eps", "x0", "mu", "v"]).default("eps").describe(
+      "What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - " +
+        "sqrt(1 - A) x0. See docs/objectives.md",
+    ),
+    "eps",
+  ),
+  weighting: legacy(
+    z.enum(["simple", "vlb", "min-snr"]).default("simple").describe(
+      "Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of " +
+        "Hang et al. 2023",
+    ),
+    "simple",
+  ),
+  minSnrGamma: legacy(
+    z.number().positive().default(5).describe("For weighting min-snr: the largest signal-to-noise ratio that counts"),
+    5,
+  ),
+  variance: legacy(
+    z.enum(["fixedlarge", "fixedsmall", "learned"]).default("fixedlarge").describe(
+      "Variance of the reverse step. learned: predicted by the network, in twice as many output channels (Nichol and " +
+        "Dhariwal 2021). The choice of a fixed one changes training under weighting vlb only",
+    ),
+    "fixedlarge",
+  ),
+  timestepSampler: legacy(
+    z.enum(["uniform", "loss-aware"]).default("uniform").describe(
+      "How timesteps are drawn. loss-aware: importance sampling by recent losses (Nichol and Dhariwal 2021), meant for " +
+        "weighting vlb",
+    ),
+    "uniform",
+  ),
+  // Without a default: older networks are unconditional, and keep their keys.
+  labels: z.strictObject({
+    drop: z.number().min(0).lt(1).default(0.1).describe(
+      "Probability that an image's label is dropped, so that the model also learns to draw without one; needed for " +
+        "classifier-free guidance",
+    ),
+  }).optional().describe("Train a class-conditional model; default: unconditional"),
+  flip: legacy(
+    z.boolean().default(false).describe(
+      "Mirror each image left to right with probability 1/2, drawn anew at each step",
+    ),
+    false,
+  ),
+  lossBuckets: legacy(
+    z.int().min(0).max(1_000).default(0).describe(
+      "Also log the loss for each of this many equal ranges of t; 0: the mean only",
+    ),
+    0,
+  ),
+  checkpointEvery: execution(
+    positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
+  ),
+  ...longRunningParams(),
+});
+
+export type TrainParams = z.output<typeof trainParams>;
