@@ -87,7 +87,7 @@ export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export type { Kind } from "./engine/keys/kind.ts";
 export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
-export { parseStageId } from "./engine/pipeline/load/reference.ts";
+export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export type { Origins } from "./engine/diagnostic/document.ts";
 export { type Binding, predecessorsOf, rankingsOf, type Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";

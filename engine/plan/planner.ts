@@ -3,7 +3,7 @@ import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals, type Outside } from "../keys/externals.ts";
 import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../keys/keys.ts";
-import { withPredecessors } from "../pipeline/load/order.ts";
+import { withPredecessors } from "../pipeline/compose/order.ts";
 import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";

@@ -1,6 +1,6 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import { topologicalOrder } from "./order.ts";
+import { topologicalOrder } from "../compose/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../../keys/kind.ts";
 import { atExtent, familyOf, predecessorsOf, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
@@ -9,7 +9,7 @@ import { type Continuation, CONTINUE, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { pairProblems } from "./pairs.ts";
-import { stageIdOf } from "./reference.ts";
+import { stageIdOf } from "../compose/reference.ts";
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(

@@ -3,7 +3,7 @@ import { ID_PATTERN, type PipelineFile } from "../../../schemas/pipeline_file.ts
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { missingExternals } from "../../keys/externals.ts";
-import { findCycle, topologicalOrder } from "./order.ts";
+import { findCycle, topologicalOrder } from "../compose/order.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { diagnosticAt, type DocumentPath, formatPath } from "../../diagnostic/document.ts";
 import { buildStages } from "./build_stages.ts";

@@ -2,7 +2,7 @@ import type { ArtifactType } from "../../../schemas/artifacts.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { OutputPort } from "../../../contract/stage.ts";
 import type { Kind } from "../../keys/kind.ts";
-import { parseReference, stageIdOf } from "./reference.ts";
+import { parseReference, stageIdOf } from "../compose/reference.ts";
 
 /**
  * Give the kinds of stages with slots the outputs that their params ask for. What is wrong with params or references is
