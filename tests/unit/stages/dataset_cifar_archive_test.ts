@@ -96,7 +96,7 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
     assertStringIncludes(await failure(folder, zip(flipped)), "is not a complete .tar.gz archive");
     assertStringIncludes(
       await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))),
-      "a whole .tar.gz",
+      "a complete .tar.gz",
     );
   });
 });
