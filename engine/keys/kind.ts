@@ -9,7 +9,6 @@ import type {
   InputPort,
   NpmExternal,
   OutputPort,
-  SlotPorts,
   StagePermissions,
 } from "../../contract/stage.ts";
 import type { ModuleMap } from "../process/module_lock.ts";
@@ -62,7 +61,6 @@ export interface Kind {
   ) => CheckResult;
   readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
   readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
-  readonly slots?: SlotPorts;
   readonly pairs?: readonly (readonly [string, string])[];
   readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
 }

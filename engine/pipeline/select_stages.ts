@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
-import { parseReference } from "./load/reference.ts";
+import { parseReference } from "./compose/reference.ts";
 import type { Pipeline } from "../keys/stage.ts";
 
 /**

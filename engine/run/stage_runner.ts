@@ -1,7 +1,7 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { fileNameOf, rankingsOf } from "../keys/stage.ts";
+import { fileNameOf } from "../keys/stage.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
@@ -200,13 +200,8 @@ export class StageRunner {
    * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
    * damaged, or did not come from the shared cache.
    */
-  async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
+  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
-    // What the stage is, only selections that can be read say.
-    for (const id of keys === undefined ? rankingsOf(stage) : []) {
-      const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
-      if (broken !== undefined) return broken;
-    }
     for (const { stage: id } of Object.values(stage.inputs).flat()) {
       const settled = planner.settled(id) !== undefined;
       if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
@@ -256,9 +251,6 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
-    if (planned.continues !== undefined) {
-      emit({ type: "stage-note", id: stage.id, level: "note", message: `goes on with ${planned.continues}` });
-    }
     store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;

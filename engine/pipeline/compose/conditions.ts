@@ -1,4 +1,4 @@
-import { parseReference, stageIdOf } from "../load/reference.ts";
+import { parseReference, stageIdOf } from "./reference.ts";
 import { isRecord } from "../source/tree.ts";
 
 export interface Pruned {

@@ -1,8 +1,8 @@
 import type { Problem } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
-import { findCycle, topologicalOrder } from "../load/order.ts";
-import type { Interpolation, PlacedProblem } from "../load/interpolate.ts";
-import { parseReference } from "../load/reference.ts";
+import { findCycle, topologicalOrder } from "./order.ts";
+import type { Interpolation, PlacedProblem } from "./interpolate.ts";
+import { parseReference } from "./reference.ts";
 import { isRecord } from "../source/tree.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";

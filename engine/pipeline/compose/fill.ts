@@ -1,4 +1,4 @@
-import type { Interpolation } from "../load/interpolate.ts";
+import type { Interpolation } from "./interpolate.ts";
 import { getPath, isRecord } from "../source/tree.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Combination } from "./axes.ts";

@@ -7,7 +7,7 @@ import { extentParam, type Kind } from "../../keys/kind.ts";
 import type { Binding } from "../../keys/stage.ts";
 import { diagnosticAt, type DocumentPath } from "../../diagnostic/document.ts";
 import type { Origins } from "./origin.ts";
-import { nodeIdOf, parseReference, type Reference, stageIdOf } from "./reference.ts";
+import { nodeIdOf, parseReference, type Reference, stageIdOf } from "../compose/reference.ts";
 
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 

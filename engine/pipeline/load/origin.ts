@@ -2,7 +2,7 @@ import { cutText } from "../../diagnostic/format.ts";
 import { formatSpan } from "../../diagnostic/position.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
-import type { Interpolation } from "./interpolate.ts";
+import type { Interpolation } from "../compose/interpolate.ts";
 import type { Override } from "./overrides.ts";
 
 /** Where values of a resolved pipeline came from. */

@@ -3,7 +3,7 @@ import type { Kind } from "../../keys/kind.ts";
 import type { Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
 import type { Origins } from "./origin.ts";
-import { parseStageId } from "./reference.ts";
+import { parseStageId } from "../compose/reference.ts";
 
 /** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
 export function pairProblems(id: string, kind: Kind, inputs: Stage["inputs"], origins: Origins): Diagnostic[] {

@@ -10,7 +10,7 @@ import { Budget } from "../source/budget.ts";
 import { diagnosticAt, type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { interpolate } from "./interpolate.ts";
+import { interpolate } from "../compose/interpolate.ts";
 import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
 import type { Pipeline } from "../../keys/stage.ts";
 import { makeOrigins, type Origins } from "./origin.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { findCycle, topologicalOrder, withPredecessors } from "../../../../engine/pipeline/load/order.ts";
+import { findCycle, topologicalOrder, withPredecessors } from "../../../../engine/pipeline/compose/order.ts";
 
 type Graph = Map<string, string[]>;
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { interpolate } from "../../../../../engine/pipeline/load/interpolate.ts";
+import { interpolate } from "../../../../../engine/pipeline/compose/interpolate.ts";
 import { Budget } from "../../../../../engine/pipeline/source/budget.ts";
 
 const good = (root: unknown) => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { nodeIdOf, parseReference } from "../../../../../engine/pipeline/load/reference.ts";
+import { nodeIdOf, parseReference } from "../../../../../engine/pipeline/compose/reference.ts";
 
 Deno.test("parseReference() reads stage, extent and port", () => {
   assertEquals(parseReference("train"), { stage: "train" });

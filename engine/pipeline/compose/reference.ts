@@ -1,4 +1,4 @@
-import { AXIS_NAME, LABEL } from "../compose/axes.ts";
+import { AXIS_NAME, LABEL } from "./axes.ts";
 import { STAGE_ID_PATTERN } from "../../../schemas/pipeline_file.ts";
 
 /** A parsed `stage[~axis=value…][@extent][.port]`. */
