@@ -1,6 +1,7 @@
 import type { Externals } from "../keys/externals.ts";
 import { keyParams, type LocalIngredients, recipeKeyOf, type StageKeys } from "../keys/keys.ts";
-import type { Pipeline, Stage } from "../keys/stage.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /** What is known of a stage's keys before anything runs. */
 export interface KnownKeys extends StageKeys {

@@ -5,7 +5,7 @@ import { predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
 import { bindInputs } from "./bind.ts";
 import { issuesToDiagnostics } from "./issues.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { pairProblems } from "./pairs.ts";
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
