@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
 import { sourcesOf } from "../keys/sources.ts";
@@ -198,10 +199,7 @@ export class Scheduler {
       id,
       state,
       durationMs,
-      ...(message === undefined ? {} : { message }),
-      ...(fix === undefined ? {} : { fix }),
-      ...(mine === undefined ? {} : { mine }),
-      ...(manifest === undefined ? {} : { view }),
+      ...definedOnly({ message, fix, mine, view: manifest && view }),
       // On a full disk there may be none.
       ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
     };

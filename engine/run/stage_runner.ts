@@ -1,3 +1,4 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
@@ -156,7 +157,7 @@ export class StageRunner {
     }
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
     this.#settle(planned, manifest);
-    return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+    return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
   /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
@@ -260,7 +261,7 @@ export class StageRunner {
       const outcome = await this.#execution.execute(planned, start, folder, held);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
-      const on = device === undefined ? {} : { device };
+      const on = definedOnly({ device });
       const changed = `${moved?.what} changed after the run was planned`;
       if (unsaved) {
         const message = `${changed}; what the stage saved since is not kept`;
@@ -286,9 +287,8 @@ export class StageRunner {
       const durationMs = performance.now() - started;
       const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
-      const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
       const perSecond = this.#execution.perSecond(stage.id);
-      return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
+      return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
