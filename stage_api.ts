@@ -5,16 +5,10 @@
  * @module
  */
 
-export { defineStage } from "./stages/contract.ts";
+export { defineStage } from "./contract/stage.ts";
 export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
-export {
-  type ImagesInfo,
-  type ImagesToWrite,
-  readImages,
-  type StoredImages,
-  writeImages,
-} from "./stages/shared/images.ts";
-export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
+export { type ImagesInfo, type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
+export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { withDevice } from "./stages/shared/stage_device.ts";
 export type { Device } from "./tensor/device.ts";
 export { openDevice } from "./tensor/open.ts";
