@@ -4,7 +4,7 @@ import { defineKind } from "../../contract/stage.ts";
 
 export const selectKind = defineKind({
   kind: "select",
-  version: 1,
+  version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Rank candidates, such as the checkpoints of a sweep, by a metric",
@@ -20,11 +20,5 @@ export const selectKind = defineKind({
   outputs: {
     selection: { type: "selection", description: "All candidates with their values, the best first" },
   },
-  slots: { prefix: "best", count: "keep", of: "candidates", ranking: "selection" },
   pairs: [["candidates", "metrics"]],
-  check({ keep }, { candidates }) {
-    if (candidates === undefined) return { problems: [] };
-    const slots = Array.from({ length: keep }, (_, i) => [`best${i + 1}`, candidates]);
-    return { problems: [], facts: Object.fromEntries(slots) };
-  },
 });
