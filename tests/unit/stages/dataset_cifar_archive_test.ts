@@ -90,7 +90,7 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
     assertStringIncludes(await failure(folder, zip(flipped)), "wanted a whole .tar.gz archive");
     assertStringIncludes(
       await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))),
-      "a complete .tar.gz",
+      "a whole .tar.gz",
     );
   });
 });
