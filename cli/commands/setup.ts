@@ -1,8 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import type { AnyCommand } from "../command.ts";
 import { failWith, printError, printLine, problem } from "../io.ts";
-import { SetupFailure } from "../setup/failure.ts";
-import { setUpTensorflow } from "../setup/tensorflow.ts";
+import { SetupFailure } from "../../tensor/tensorflow/setup/failure.ts";
+import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 
 const EXAMPLES = `
 Examples:

@@ -3,9 +3,9 @@
  * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
  */
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
-import { sizeOf } from "../fingerprint/sources.ts";
-import type { Binding } from "../pipeline.ts";
+import { externalPaths } from "../keys/externals.ts";
+import { sizeOf } from "../keys/sources.ts";
+import type { Binding } from "../keys/stage.ts";
 import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";

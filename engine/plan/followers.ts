@@ -1,4 +1,4 @@
-import { predecessorsOf } from "../pipeline.ts";
+import { predecessorsOf } from "../keys/stage.ts";
 import { mayWork, type Plan, WORKING_STATES } from "./plan.ts";
 
 /** Stages that read others, directly or not, by what will happen to them, in dependency order. */

@@ -1,5 +1,5 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
-import type { Stage } from "../pipeline.ts";
+import type { Stage } from "../keys/stage.ts";
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
 export function readsLatest(

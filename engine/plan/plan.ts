@@ -1,7 +1,7 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice } from "../../stages/contract.ts";
+import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import type { Pipeline, Stage } from "../keys/stage.ts";
 
 /**
  * What will happen to a stage.

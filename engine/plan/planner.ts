@@ -1,10 +1,10 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
-import type { SharedCache } from "../cache/shared_cache.ts";
+import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { digestExternals, type Externals, type Outside } from "../fingerprint/externals.ts";
-import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../fingerprint/keys.ts";
-import { withPredecessors } from "../graph/order.ts";
-import { type Pipeline, predecessorsOf, type Stage } from "../pipeline.ts";
+import { digestExternals, type Externals, type Outside } from "../keys/externals.ts";
+import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../keys/keys.ts";
+import { withPredecessors } from "../pipeline/compose/order.ts";
+import { type Pipeline, predecessorsOf, type Stage } from "../keys/stage.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { hasPortsOf, ofStage, readsLatest, sameInputs } from "./freshness.ts";

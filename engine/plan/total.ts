@@ -1,5 +1,5 @@
 import type { Forecast } from "./forecast.ts";
-import { cardsOf, familyOf, predecessorsOf } from "../pipeline.ts";
+import { cardsOf, familyOf, predecessorsOf } from "../keys/stage.ts";
 import { type Plan, WORKING_STATES } from "./plan.ts";
 
 /** What a machine can do at the same time. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
+import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";

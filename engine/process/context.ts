@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
-import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../stages/contract.ts";
+import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import { openRoot } from "../store/roots.ts";

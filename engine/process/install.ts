@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NpmExternal } from "../../stages/contract.ts";
+import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
 import { moduleFlags, type ModuleMap } from "./module_lock.ts";

@@ -1,6 +1,6 @@
-import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
-import type { CheckProblem, CheckResult } from "../contract.ts";
-import { CLASS_NAMES } from "../shared/class_names.ts";
+import type { DatasetParams } from "./params.ts";
+import type { CheckProblem, CheckResult } from "../../contract/stage.ts";
+import { CLASS_NAMES } from "../../artifacts/class_names.ts";
 import { misplacedParams, wrongDigests } from "./check_params.ts";
 import { CIFAR_CLASS_NAMES, CIFAR_FACTS } from "./cifar_facts.ts";
 import {

@@ -1,5 +1,5 @@
-import type { DatasetParams, DatasetSource } from "../../schemas/kinds/dataset.ts";
-import type { CheckProblem } from "../contract.ts";
+import type { DatasetParams, DatasetSource } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
 import { IDX_SETS, isIdxSource } from "./idx/facts.ts";
 
 type Param = Exclude<keyof DatasetParams, "source">;

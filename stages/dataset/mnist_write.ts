@@ -1,6 +1,6 @@
 import { randomStream } from "../../tensor/mod.ts";
-import type { OutputArtifact } from "../contract.ts";
-import { writeImages } from "../shared/images.ts";
+import type { OutputArtifact } from "../../contract/stage.ts";
+import { writeImages } from "../../artifacts/images.ts";
 import { DEFAULT_TEST_COUNT } from "./check.ts";
 import type { WriteDataset } from "./context.ts";
 import { readDigits } from "./mnist.ts";

@@ -1,4 +1,4 @@
-import type { StageEnd } from "../contract.ts";
+import type { StageEnd } from "../../contract/stage.ts";
 import type { DatasetContext } from "./context.ts";
 import { downloadsOf } from "./downloads.ts";
 import { download } from "../shared/download/download.ts";

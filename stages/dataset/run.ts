@@ -1,5 +1,5 @@
-import type { DatasetSource } from "../../schemas/kinds/dataset.ts";
-import type { RunOf } from "../contract.ts";
+import type { DatasetSource } from "./params.ts";
+import type { RunOf } from "../../contract/stage.ts";
 import type { WriteDataset } from "./context.ts";
 import type { datasetKind } from "./kind.ts";
 

@@ -1,7 +1,7 @@
 import { type Selection, SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
-import type { OutputArtifact, RunOf } from "../contract.ts";
-import { jsonText } from "../shared/json_text.ts";
-import { readMetrics } from "../shared/metrics.ts";
+import type { OutputArtifact, RunOf } from "../../contract/stage.ts";
+import { jsonText } from "../../artifacts/json_text.ts";
+import { readMetrics } from "../../artifacts/metrics.ts";
 import type { selectKind } from "./kind.ts";
 
 const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs, report }) => {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../contract.ts";
+import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
 import { download } from "./download/download.ts";
 
 /** Params that name a file of the user's: where it lies, or where to fetch it. */

@@ -3,7 +3,7 @@ import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { SavedState } from "../contract.ts";
+import type { SavedState } from "../../contract/stage.ts";
 import { parseLog, type TrainLog } from "./train_log.ts";
 
 /** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */

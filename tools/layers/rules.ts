@@ -55,7 +55,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   engine: {
     imports: ["engine", "schemas", "std"],
     deno: true,
-    fix: "the engine knows nothing of diffusion; pass what it needs through stages/contract.ts or options",
+    fix: "the engine knows nothing of diffusion; pass what it needs through contract/stage.ts or options",
   },
   stages: {
     imports: ["stages", "schemas", "diffusion", "metrics", "tensor", "formats"],
@@ -91,7 +91,7 @@ export const EXCEPTIONS: readonly {
     why: "a stage gets the same context in a test as in a pipeline",
   },
   {
-    from: "stages/shared/class_names.ts",
+    from: "artifacts/class_names.ts",
     to: /^engine\/diagnostic\/did_you_mean\.ts$/,
     why: "one way to suggest names",
   },

@@ -1,4 +1,4 @@
-import type { NpmExternal } from "../../contract.ts";
+import type { NpmExternal } from "../../../contract/stage.ts";
 
 /** Google's Noto emoji, cut from sheets; a test compares this with the lock file. */
 export const EMOJI_PACKAGE: NpmExternal = {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { decodePng } from "../../../formats/png.ts";
-import type { OutputArtifact } from "../../contract.ts";
-import { writeImages } from "../../shared/images.ts";
+import type { OutputArtifact } from "../../../contract/stage.ts";
+import { writeImages } from "../../../artifacts/images.ts";
 import type { WriteDataset } from "../context.ts";
 import { splitByHash } from "../hash_split.ts";
 import { DEFAULT_EMOJI_SIZE, DEFAULT_EMOJI_TEST_COUNT, EMOJI_CATEGORIES, EMOJI_PACKAGE } from "./facts.ts";

@@ -1,4 +1,4 @@
-import type { StageEnd } from "../../contract.ts";
+import type { StageEnd } from "../../../contract/stage.ts";
 
 export interface BrokenFile {
   /** Relative to the folder, with `/`. */

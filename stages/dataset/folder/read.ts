@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { StageEnd } from "../../contract.ts";
+import type { StageEnd } from "../../../contract/stage.ts";
 import type { DatasetContext } from "../context.ts";
 import { type BrokenFile, brokenFiles } from "./broken.ts";
 import { decodeImage, type Shape } from "./decode.ts";

@@ -1,5 +1,5 @@
-import type { OutputArtifact, StageEnd } from "../../contract.ts";
-import { writeImages } from "../../shared/images.ts";
+import type { OutputArtifact, StageEnd } from "../../../contract/stage.ts";
+import { writeImages } from "../../../artifacts/images.ts";
 import type { DatasetContext } from "../context.ts";
 import { splitByHash } from "../hash_split.ts";
 import { brokenFiles } from "./broken.ts";

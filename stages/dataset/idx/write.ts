@@ -1,5 +1,5 @@
-import type { StageEnd } from "../../contract.ts";
-import { writeImages } from "../../shared/images.ts";
+import type { StageEnd } from "../../../contract/stage.ts";
+import { writeImages } from "../../../artifacts/images.ts";
 import type { DatasetContext } from "../context.ts";
 import { obtainFiles } from "../obtain.ts";
 import { resize, resizeModeOf } from "../resize.ts";

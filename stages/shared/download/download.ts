@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { DownloadExternal, ProgressUpdate, StageEnd } from "../../contract.ts";
+import type { DownloadExternal, ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
 import { withFileLock } from "./file_lock.ts";
 import { hashFile, transfer } from "./transfer.ts";
 

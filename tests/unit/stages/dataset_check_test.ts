@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { DatasetParams } from "../../../schemas/kinds/dataset.ts";
+import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { checkDataset } from "../../../stages/dataset/check.ts";
 import { CIFAR_CLASS_NAMES } from "../../../stages/dataset/cifar_facts.ts";
 import { EMOJI_CATEGORIES } from "../../../stages/dataset/emoji/facts.ts";

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { datasetKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../support/cifar_archive.ts";
 import { makeTar } from "../../support/tar.ts";
 import { digests, runStage } from "../../support/stage_context.ts";

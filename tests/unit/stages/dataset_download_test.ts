@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { ProgressUpdate, StageEnd } from "../../../stages/contract.ts";
+import type { ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
 import { download } from "../../../stages/shared/download/download.ts";
 import { FileServer } from "../../support/file_server.ts";
 import { withFolder } from "./small_world.ts";

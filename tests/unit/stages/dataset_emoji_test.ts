@@ -3,7 +3,7 @@ import { installFiles } from "../../../engine/process/install.ts";
 import { EMOJI_CATEGORIES, EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/dataset/emoji/facts.ts";
 import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji/sheet.ts";
 import { datasetKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
 import { datasetKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { makeIdx, makeIdxFiles } from "../../support/idx.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { digests, runStage } from "../../support/stage_context.ts";

@@ -3,7 +3,7 @@ import { readDigits } from "../../../stages/dataset/mnist.ts";
 import { MNIST_PACKAGE } from "../../../stages/dataset/mnist_facts.ts";
 import { digitFiles } from "../../../stages/dataset/mnist_files.js";
 import { datasetKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 

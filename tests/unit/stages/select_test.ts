@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
-import { loadPipeline } from "../../../engine/load/load_pipeline.ts";
+import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 

@@ -22,7 +22,7 @@ Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {
       "tensor/device.ts": "export interface Device {}\n",
       "diffusion/loss.ts": 'import type { Device } from "../tensor/device.ts";\nexport type Loss = Device;\n',
       "formats/png.ts": 'export const read = () => Deno.readFileSync("a");\n',
-      "stages/contract.ts": "export interface Run {}\n",
+      "contract/stage.ts": "export interface Run {}\n",
       "stages/train.ts": 'import "../diffusion/loss.ts";\nimport "../schemas/a.ts";\nimport "../formats/png.ts";\n',
       "stages/worker.ts": 'export * from "../engine/process/host.ts";\n',
       "engine/process/host.ts": 'import type { Run } from "../../stages/contract.ts";\nexport type Host = Run;\n',
