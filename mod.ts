@@ -88,8 +88,9 @@ export type { Kind } from "./engine/keys/kind.ts";
 export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
 export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
-export type { Origins } from "./engine/pipeline/load/origin.ts";
-export { type Binding, type Pipeline, predecessorsOf, rankingsOf, type Stage } from "./engine/keys/stage.ts";
+export type { Origins } from "./engine/diagnostic/document.ts";
+export { type Binding, predecessorsOf, rankingsOf, type Stage } from "./engine/keys/stage.ts";
+export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export {
   type Cause,
   explainStages,

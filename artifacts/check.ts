@@ -4,7 +4,14 @@ import { z } from "zod";
 import { FormatError } from "../formats/format_error.ts";
 import { parseJsonl } from "../formats/jsonl.ts";
 import { SELECTION_FILE, selectionSchema } from "../schemas/selection.ts";
-import type { InputArtifact, OutputArtifact, OutputPorts, StageDefinition, StageEnd, StageRun } from "../contract/stage.ts";
+import type {
+  InputArtifact,
+  OutputArtifact,
+  OutputPorts,
+  StageDefinition,
+  StageEnd,
+  StageRun,
+} from "../contract/stage.ts";
 import { fileOf, parseRecord, readJson } from "./record.ts";
 import { readMetrics } from "./metrics.ts";
 

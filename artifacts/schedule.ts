@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BETA_SCHEDULES } from "../stages/schedule/params.ts";
+import { BETA_SCHEDULES } from "../schemas/beta_schedules.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";

@@ -15,6 +15,14 @@ export interface SourceDocument {
   readonly profiles?: readonly string[];
 }
 
+/** Where values of a resolved pipeline came from. */
+export interface Origins {
+  /** Where the value at a path is written, or the nearest enclosing part that is. */
+  locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
+  /** The chain from the value back to its source, nearest first: overrides and vars, then the file, or the default. */
+  explain(path: DocumentPath): string[];
+}
+
 /** `stages.train.with.multipliers[1]` */
 export function formatPath(path: DocumentPath): string {
   let text = "";

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Origins } from "../pipeline/load/origin.ts";
-import type { Pipeline, Stage } from "./stage.ts";
+import type { Origins } from "../diagnostic/document.ts";
+import type { Stage } from "./stage.ts";
 import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
@@ -136,13 +136,16 @@ export interface Outside {
 }
 
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
-export function digestExternals(pipeline: Pipeline, digests: DigestCache): Outside {
+export function digestExternals(
+  { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
+  digests: DigestCache,
+): Outside {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
-  for (const stage of pipeline.stages.values()) {
-    const own = digestStageExternals(stage, pipeline.folder, digests);
+  for (const stage of stages.values()) {
+    const own = digestStageExternals(stage, folder, digests);
     externals.set(stage.id, own.externals);
-    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, pipeline.origins)));
+    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, origins)));
   }
   return { externals, problems };
 }

@@ -12,7 +12,6 @@ import type {
   SlotPorts,
   StagePermissions,
 } from "../../contract/stage.ts";
-import type { ModuleMap } from "../process/module_lock.ts";
 
 /** A Zod issue as plain data, so that it can come from another process too. */
 export interface ParamIssue {
@@ -31,6 +30,32 @@ export interface ParamIssue {
 export type ParamsOutcome =
   | { readonly ok: true; readonly params: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly issues: readonly ParamIssue[] };
+
+/** Lists what it builds on by name, and by version where the lock has several. */
+interface LockedPackage {
+  readonly dependencies?: readonly string[];
+  readonly optionalDependencies?: readonly string[];
+  readonly optionalPeers?: readonly string[];
+  /** Of packages with native code: what it is built for. */
+  readonly os?: readonly string[];
+}
+
+/** Deno's lock file, as far as it is about npm packages. */
+export interface Lock {
+  readonly version?: string;
+  /** What is asked for, and the version that it comes to. */
+  readonly specifiers?: Readonly<Record<string, string>>;
+  /** By name and version. */
+  readonly npm?: Readonly<Record<string, LockedPackage>>;
+}
+
+/** What names of modules stand for, where code from outside the toolkit runs. */
+export interface ModuleMap {
+  readonly imports: Readonly<Record<string, string>>;
+  /** By the address of each module that has names of its own, as Deno resolved them. */
+  readonly scopes: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly lock: Lock;
+}
 
 /** A kind as the engine sees it, built in or custom. */
 export interface Kind {

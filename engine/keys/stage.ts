@@ -2,7 +2,6 @@ import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { Probe } from "../../contract/stage.ts";
 import type { Kind } from "./kind.ts";
-import type { Origins } from "../pipeline/load/origin.ts";
 
 /** One input of a stage, bound to an output of another. */
 export interface Binding {
@@ -49,27 +48,6 @@ export interface StageChoice {
   readonly candidates: readonly { readonly id: string; readonly stage: Stage }[];
 }
 
-/** A pipeline that may be planned and run: only `loadPipeline` makes one. */
-export interface Pipeline {
-  readonly name: string;
-  readonly seed: number;
-  /** The file as the user named it. */
-  readonly file: string;
-  /** Folder of the pipeline file; relative paths in it start here. */
-  readonly folder: string;
-  readonly overrides: readonly string[];
-  readonly profiles: readonly string[];
-  /** Names of the profiles that the file has. */
-  readonly knownProfiles: readonly string[];
-  /** In an order in which every stage comes after those that it reads. */
-  readonly stages: ReadonlyMap<string, Stage>;
-  /** Children of a matrix, and the stages of a pipeline that is a stage, by the id that the file gives them together. */
-  readonly families: ReadonlyMap<string, readonly string[]>;
-  /** Stages of the file that are not there, each with why. */
-  readonly leftOut: ReadonlyMap<string, string>;
-  readonly origins: Origins;
-}
-
 /** How many graphics cards a stage wants. */
 export function cardsOf({ gpu = 0 }: Resources): number {
   return gpu === "required" ? 1 : gpu;
@@ -78,11 +56,6 @@ export function cardsOf({ gpu = 0 }: Resources): number {
 /** The stages that must be done before a stage can run. */
 export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs">): string[] {
   return [...Object.values(inputs).flat().map(({ stage }) => stage), ...needs];
-}
-
-/** A stage's id as one name of a file; ids have no +, but for values of a matrix, which come after every slash. */
-export function fileNameOf(stageId: string): string {
-  return stageId.replaceAll("/", "+");
 }
 
 /** Stages of one family differ in extent alone: the longer continue the shorter. */

@@ -1,7 +1,7 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "./pipeline.ts";
 
 /**
  * The stages that names of the command line mean: stages, stages at an extent, and of a matrix all children or those

@@ -1,7 +1,7 @@
 import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
-import type { Origins } from "../pipeline/load/origin.ts";
+import type { Origins } from "../diagnostic/document.ts";
 import type { Stage } from "../keys/stage.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import type { PlannedStage } from "./plan.ts";

@@ -1,7 +1,8 @@
 import type { Selection } from "../../schemas/selection.ts";
 import type { Externals } from "../keys/externals.ts";
 import { choiceRecipeKey, keyParams, type LocalIngredients, recipeKeyOf, type StageKeys } from "../keys/keys.ts";
-import type { Pipeline, Stage, StageChoice } from "../keys/stage.ts";
+import type { Stage, StageChoice } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /** What is known of a stage's keys before anything runs. */
 export interface KnownKeys extends StageKeys {

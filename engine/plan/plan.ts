@@ -1,7 +1,8 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Pipeline, Stage } from "../keys/stage.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
  * What will happen to a stage.

@@ -4,9 +4,11 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { digestExternals, type Externals, type Outside } from "../keys/externals.ts";
 import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { type Pipeline, predecessorsOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, type Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
+import { fitsItsKey } from "../keys/fits_key.ts";
 import { hasPortsOf, ofStage, readsLatest, sameInputs } from "./freshness.ts";
 import { type Chosen, KeyBook } from "./key_book.ts";
 import { readRanking } from "./ranking.ts";
@@ -112,7 +114,9 @@ export class Planner {
       stage: stage.id,
       recipeKey,
       resolvedKey: keys?.resolvedKey,
-      fits: (manifest) => hasPortsOf(stage, manifest),
+      // What is made from a record whose digests are not those of its files would have the key of something else.
+      judge: (manifest, key) =>
+        !fitsItsKey(manifest, key) ? "damaged" : hasPortsOf(stage, manifest) ? undefined : "misfit",
     })));
   }
 

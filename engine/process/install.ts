@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { makeFolder, writeNew } from "../store/files.ts";
-import { moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { moduleFlags } from "./module_lock.ts";
+import type { ModuleMap } from "../keys/kind.ts";
 import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
 import type { Externals } from "../keys/externals.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { readsLatest } from "../plan/freshness.ts";
 import { readChecked, writeChecked } from "../store/checked_json.ts";
 import type { FileFacts } from "../store/facts.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { type Pipeline, predecessorsOf } from "../keys/stage.ts";
+import { predecessorsOf } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { removeQuietly } from "../store/files.ts";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { digestStageExternals } from "../keys/externals.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { Store } from "../store/store.ts";
 

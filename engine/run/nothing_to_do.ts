@@ -3,7 +3,7 @@ import type { RunFinished } from "./events.ts";
 import { digestExternals, type Outside } from "../keys/externals.ts";
 import { selectStages } from "../pipeline/select_stages.ts";
 import type { PipelineCache } from "../pipeline/load/pipeline_cache.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import type { Store } from "../store/store.ts";

@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Store } from "../store/store.ts";

@@ -1,7 +1,7 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/grants.ts";
@@ -63,7 +63,7 @@ export async function runPipeline(
   if (requests.length > 0) {
     if (await options.askForGrants?.(requests) !== true) {
       if (isStopped()) return finishEarly();
-      return refuse(requests.map((request) => notGranted(request, pipeline)));
+      return refuse(requests.map((request) => notGranted(request, pipeline.origins)));
     }
     for (const request of requests) grants.add(request);
   }

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
 import type { Emit } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
-import type { Pipeline, Stage } from "../keys/stage.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
@@ -124,7 +125,7 @@ export class StageExecution {
     // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
     const [refused] = this.options.grants.open(requestsOf([planned], pipeline.folder));
     if (refused !== undefined) {
-      const { message, got, fix } = notGranted(refused, pipeline);
+      const { message, got, fix } = notGranted(refused, pipeline.origins);
       return { status: "failed", message: `${message}: ${got}`, fix: fix! };
     }
     const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });

@@ -1,7 +1,8 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { fileNameOf, rankingsOf } from "../keys/stage.ts";
+import { rankingsOf } from "../keys/stage.ts";
+import { fileNameOf } from "../store/file_name.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";

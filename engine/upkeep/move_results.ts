@@ -1,3 +1,4 @@
+import { fitsItsKey } from "../keys/fits_key.ts";
 import { join, resolve } from "node:path";
 import type { ResultManifest, TagRecord } from "../../schemas/records.ts";
 import { CacheClient, type ClientOptions } from "../store/cache/client.ts";
@@ -98,8 +99,9 @@ export async function importResults(store: Store, folder: string): Promise<Resul
   const [different, damaged]: [string[], string[]] = [[], []];
   let [added, known, bytes] = [0, 0, 0];
   using _still = await store.guards.holdStill();
+  const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";
   for (const key of keys) {
-    await cache.find([{ stage: `result ${key.slice(0, 12)}`, recipeKey: key, resolvedKey: key }]);
+    await cache.find([{ stage: `result ${key.slice(0, 12)}`, recipeKey: key, resolvedKey: key, judge }]);
     const theirs = cache.known(key);
     const own = store.results.readManifest(key);
     if (theirs === undefined) damaged.push(key);

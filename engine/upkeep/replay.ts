@@ -5,7 +5,7 @@ import type { RunOptions } from "../run/run_options.ts";
 import { findGpus, Slots } from "../run/slots.ts";
 import { StageRunner } from "../run/stage_runner.ts";
 import { artifactDigest } from "../keys/keys.ts";
-import type { Pipeline } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/grants.ts";

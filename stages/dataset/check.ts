@@ -1,15 +1,9 @@
 import type { DatasetParams } from "./params.ts";
 import type { CheckProblem, CheckResult } from "../../contract/stage.ts";
-import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/class_names.ts";
 import { misplacedParams, wrongDigests } from "./check_params.ts";
-import { CIFAR_CLASS_NAMES, CIFAR_FACTS } from "./cifar_facts.ts";
-import {
-  DEFAULT_EMOJI_SIZE,
-  DEFAULT_EMOJI_TEST_COUNT,
-  EMOJI_CATEGORIES,
-  EMOJI_COUNT,
-  EMOJI_SIZES,
-} from "./emoji/facts.ts";
+import { CIFAR_FACTS } from "./cifar_facts.ts";
+import { DEFAULT_EMOJI_SIZE, DEFAULT_EMOJI_TEST_COUNT, EMOJI_COUNT, EMOJI_SIZES } from "./emoji/facts.ts";
 import { IDX_CLASSES, IDX_COUNTS, IDX_SIDE } from "./idx/facts.ts";
 import { MNIST_CLASSES, MNIST_COUNT, MNIST_SIDE } from "./mnist_facts.ts";
 

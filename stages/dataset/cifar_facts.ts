@@ -1,8 +1,5 @@
 import type { PublishedFile } from "./published.ts";
 
-/** In the order of the labels, as batches.meta.txt of the archive names them. */
-export const CIFAR_CLASS_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");
-
 /** The official split (Krizhevsky 2009). */
 export const CIFAR_FACTS = { side: 32, trainCount: 50_000, testCount: 10_000, batchCount: 10_000 } as const;
 

@@ -2,7 +2,8 @@ import type { StageEnd } from "../../contract/stage.ts";
 import { writeImages } from "../../artifacts/images.ts";
 import { type CifarSplit, readCifarSplit } from "./cifar.ts";
 import { readCifarArchive } from "./cifar_archive.ts";
-import { CIFAR_CLASS_NAMES, CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
+import { CIFAR_CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CIFAR_FACTS, CIFAR_TEST_FILES, CIFAR_TRAIN_FILES } from "./cifar_facts.ts";
 import type { DatasetContext } from "./context.ts";
 import { obtainFiles } from "./obtain.ts";
 

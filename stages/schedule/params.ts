@@ -1,20 +1,7 @@
 import { z } from "zod";
+import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
+import { BETA_SCHEDULES } from "../../schemas/beta_schedules.ts";
 import { legacy } from "../../schemas/roles.ts";
-
-/** Beta schedules. The family, the code that a schedule comes from, is part of its name: see `betas` below. */
-export const BETA_SCHEDULES = [
-  "ldm/linear",
-  "ldm/cosine",
-  "ldm/sqrt_linear",
-  "ldm/sqrt",
-  "ho/linear",
-  "ho/quad",
-  "ho/warmup10",
-  "ho/warmup50",
-  "ho/const",
-  "ho/jsd",
-  "sigmoid",
-] as const;
 
 const LINEAR_IN_ROOT =
   'ldm/linear (latent diffusion\'s "linear") is linear in sqrt(beta), the same as ho/quad (the "quad" ' +
@@ -67,3 +54,10 @@ export const scheduleParams = z.strictObject({
 });
 
 export type ScheduleParams = z.output<typeof scheduleParams>;
+
+type StoredSpec = z.output<typeof scheduleSpecSchema>;
+
+/** The params of a `schedule` stage as the diffusion code names them, a `ScheduleSpec`, and as they are stored. */
+export function toScheduleSpec({ betas, zeroTerminalSnr, ...rest }: ScheduleParams): StoredSpec {
+  return { name: betas, ...rest, ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}) };
+}

@@ -5,7 +5,7 @@ import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import { jsonText } from "../../artifacts/json_text.ts";
 import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../../artifacts/schedule.ts";
-import { toScheduleSpec } from "../../artifacts/schedule_spec.ts";
+import { toScheduleSpec } from "./params.ts";
 import type { scheduleKind } from "./kind.ts";
 import { plotSchedule } from "./plot.ts";
 

@@ -8,7 +8,14 @@ import type { z } from "zod";
 import { makeContext, openOutput } from "../../engine/process/context.ts";
 import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import { withDeviceParams } from "../../schemas/common_params.ts";
-import type { InputPort, InputPorts, OutputPorts, StageContext, StageDefinition, StageEnd } from "../../contract/stage.ts";
+import type {
+  InputPort,
+  InputPorts,
+  OutputPorts,
+  StageContext,
+  StageDefinition,
+  StageEnd,
+} from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { holdToTypes } from "../../artifacts/check.ts";

@@ -5,7 +5,8 @@ import type { TrainParams } from "./params.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import { isLogged, logLine, lossByBucket, type TrainLogEntry } from "./train_log.ts";
+import { logLine, type TrainLogEntry } from "../../artifacts/log.ts";
+import { isLogged, lossByBucket } from "./train_log.ts";
 import type { TrainStepper } from "./stepper.ts";
 import type { TrainState } from "./train_state.ts";
 

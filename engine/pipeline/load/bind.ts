@@ -6,7 +6,7 @@ import { didYouMean, suggestName } from "../../diagnostic/did_you_mean.ts";
 import { extentParam, type Kind } from "../../keys/kind.ts";
 import type { Binding } from "../../keys/stage.ts";
 import { diagnosticAt, type DocumentPath } from "../../diagnostic/document.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { nodeIdOf, parseReference, type Reference, stageIdOf } from "../compose/reference.ts";
 
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";

@@ -7,7 +7,7 @@ import { diagnosticAt } from "../../diagnostic/document.ts";
 import { bindInputs } from "./bind.ts";
 import { type Continuation, CONTINUE, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { pairProblems } from "./pairs.ts";
 import { stageIdOf } from "../compose/reference.ts";
 

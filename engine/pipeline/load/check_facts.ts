@@ -5,7 +5,8 @@ import { encode } from "../../keys/encode.ts";
 import { extentParam } from "../../keys/kind.ts";
 import type { Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
-import { indirectOrigin, type Origins } from "./origin.ts";
+import { indirectOrigin } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 
 /** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {

@@ -5,7 +5,7 @@ import { extentParam, type Kind } from "../../keys/kind.ts";
 import { atExtent, predecessorsOf, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, type DocumentPath } from "../../diagnostic/document.ts";
 import { issuesToDiagnostics } from "./issues.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { nodeIdOf, parseReference, type Reference, stageIdOf } from "../compose/reference.ts";
 
 /** What `uses` says of a stage that goes on with whatever a selection chose. */

@@ -4,7 +4,8 @@ import { didYouMean, listNames, suggestName } from "../../diagnostic/did_you_mea
 import { showValue } from "../../diagnostic/format.ts";
 import type { ParamIssue } from "../../keys/kind.ts";
 import { diagnosticAt, type DocumentPath, formatPath } from "../../diagnostic/document.ts";
-import { indirectOrigin, type Origins } from "./origin.ts";
+import { indirectOrigin } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);

@@ -1,6 +1,7 @@
 import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
 import type { Kind } from "../../keys/kind.ts";
-import type { Pipeline, Stage } from "../../keys/stage.ts";
+import type { Stage } from "../../keys/stage.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { isRecord } from "../source/tree.ts";
 
 type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;

@@ -6,7 +6,7 @@ import type { Kind } from "../../keys/kind.ts";
 import { fromBuiltin } from "./builtin_kind.ts";
 import { CONTINUE } from "./continuation.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/custom_kind.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;

@@ -1,17 +1,9 @@
 import { cutText } from "../../diagnostic/format.ts";
 import { formatSpan } from "../../diagnostic/position.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
-import { type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
+import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import type { Interpolation } from "../compose/interpolate.ts";
 import type { Override } from "./overrides.ts";
-
-/** Where values of a resolved pipeline came from. */
-export interface Origins {
-  /** Where the value at a path is written, or the nearest enclosing part that is. */
-  locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
-  /** The chain from the value back to its source, nearest first: overrides and vars, then the file, or the default. */
-  explain(path: DocumentPath): string[];
-}
 
 function startsWith(path: DocumentPath, prefix: DocumentPath): boolean {
   return prefix.length <= path.length && prefix.every((part, index) => String(part) === String(path[index]));

@@ -2,7 +2,7 @@ import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import type { Kind } from "../../keys/kind.ts";
 import type { Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
-import type { Origins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { parseStageId } from "../compose/reference.ts";
 
 /** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { refuse, type Result } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { importLate } from "./import_late.ts";
-import type { Pipeline } from "../../keys/stage.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
 import { dropOldest, readChecked, writeChecked } from "../../store/checked_json.ts";
 import { hashFile, statIfThere } from "../../store/reading.ts";

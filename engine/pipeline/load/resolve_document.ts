@@ -12,8 +12,9 @@ import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
-import type { Pipeline } from "../../keys/stage.ts";
-import { makeOrigins, type Origins } from "./origin.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { makeOrigins } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
 import { applyOverrides } from "./overrides.ts";
 import { isRecord } from "../source/tree.ts";
 

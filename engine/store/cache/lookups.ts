@@ -1,5 +1,4 @@
 import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../../schemas/records.ts";
-import { fitsItsKey } from "../../keys/fits_key.ts";
 import type { CacheClient } from "./client.ts";
 import { recipeName, resultName, unseal } from "./layout.ts";
 
@@ -9,8 +8,8 @@ export interface Lookup {
   readonly recipeKey: string;
   /** Known once all inputs are; then the recipe has nothing to add. */
   readonly resolvedKey: string | undefined;
-  /** Whether a record has the outputs of the stage. */
-  readonly fits?: (manifest: ResultManifest) => boolean;
+  /** Whether a record follows from its key, and has the outputs of the stage: the store knows neither. */
+  readonly judge: (manifest: ResultManifest, resolvedKey: string) => "damaged" | "misfit" | undefined;
 }
 
 /** An answer of "not there" holds this long: another machine may finish the stage while this one waits or works. */
@@ -73,16 +72,16 @@ export class Lookups {
     return this.#recipes.get(recipeKey);
   }
 
-  async #ask({ stage, fits }: Lookup, resolvedKey: string): Promise<void> {
+  async #ask({ stage, judge }: Lookup, resolvedKey: string): Promise<void> {
     const content = await this.client.read(resultName(resolvedKey));
     if (content === undefined) return;
     const unsealed = unseal(content, resultManifestSchema);
     if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
-    // What is made from a record whose digests are not those of its files would have the key of something else.
-    else if (!fitsItsKey(unsealed.record, resolvedKey)) {
-      this.#report(stage, resolvedKey, resultName(resolvedKey), "damaged");
-    } else if (fits?.(unsealed.record) === false) this.#report(stage, resolvedKey, resultName(resolvedKey), "misfit");
-    else this.#found.set(resolvedKey, unsealed.record);
+    else {
+      const problem = judge(unsealed.record, resolvedKey);
+      if (problem === undefined) this.#found.set(resolvedKey, unsealed.record);
+      else this.#report(stage, resolvedKey, resultName(resolvedKey), problem);
+    }
   }
 
   #isDue(key: string): boolean {

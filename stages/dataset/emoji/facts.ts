@@ -20,17 +20,3 @@ export const DEFAULT_EMOJI_SIZE = 32;
 
 /** Emoji held out where `testCount` does not say otherwise: a tenth. */
 export const DEFAULT_EMOJI_TEST_COUNT = 189;
-
-/** Categories in code-unit order; the label is the place in this list. */
-export const EMOJI_CATEGORIES = [
-  "Activities",
-  "Animals & Nature",
-  "Component",
-  "Flags",
-  "Food & Drink",
-  "Objects",
-  "People & Body",
-  "Smileys & Emotion",
-  "Symbols",
-  "Travel & Places",
-];

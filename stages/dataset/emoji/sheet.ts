@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { ByteImage } from "../../../formats/byte_image.ts";
 import { flatten } from "../flatten.ts";
-import { EMOJI_CATEGORIES } from "./facts.ts";
+import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
 
 /** A place on the sheet, counted in cells. */
 export interface Cell {

@@ -1,10 +1,11 @@
+import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
 import { join } from "node:path";
 import { decodePng } from "../../../formats/png.ts";
 import type { OutputArtifact } from "../../../contract/stage.ts";
 import { writeImages } from "../../../artifacts/images.ts";
 import type { WriteDataset } from "../context.ts";
 import { splitByHash } from "../hash_split.ts";
-import { DEFAULT_EMOJI_SIZE, DEFAULT_EMOJI_TEST_COUNT, EMOJI_CATEGORIES, EMOJI_PACKAGE } from "./facts.ts";
+import { DEFAULT_EMOJI_SIZE, DEFAULT_EMOJI_TEST_COUNT, EMOJI_PACKAGE } from "./facts.ts";
 import { cutCells, firstOfEachPicture, parseEmoji } from "./sheet.ts";
 
 /** Google's emoji on white, with their categories, mixed by the hash of their code points. */

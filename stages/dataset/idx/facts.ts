@@ -15,8 +15,6 @@ export const IDX_NAMES = {
 } as const;
 
 export interface IdxSet {
-  /** Names of the labels 0 to 9. */
-  readonly classNames: readonly string[];
   readonly files: readonly PublishedFile[];
   /** Folders that hold the files. */
   readonly homes: readonly string[];
@@ -33,7 +31,6 @@ function publishedFiles(...files: readonly (readonly [sha256: string, bytes: num
 export const IDX_SETS: Readonly<Record<IdxSource, IdxSet>> = {
   // LeCun, Cortes and Burges: http://yann.lecun.com/exdb/mnist/, which no longer gives the files out.
   mnist: {
-    classNames: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     files: publishedFiles(
       ["440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9_912_422],
       ["3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28_881],
@@ -47,18 +44,6 @@ export const IDX_SETS: Readonly<Record<IdxSource, IdxSet>> = {
   },
   // Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747.
   "fashion-mnist": {
-    classNames: [
-      "T-shirt/top",
-      "Trouser",
-      "Pullover",
-      "Dress",
-      "Coat",
-      "Sandal",
-      "Shirt",
-      "Sneaker",
-      "Bag",
-      "Ankle boot",
-    ],
     files: publishedFiles(
       ["3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 26_421_880],
       ["a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 29_515],

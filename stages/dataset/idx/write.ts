@@ -1,9 +1,10 @@
+import { CLASS_NAMES } from "../../../artifacts/class_names.ts";
 import type { StageEnd } from "../../../contract/stage.ts";
 import { writeImages } from "../../../artifacts/images.ts";
 import type { DatasetContext } from "../context.ts";
 import { obtainFiles } from "../obtain.ts";
 import { resize, resizeModeOf } from "../resize.ts";
-import { IDX_CLASSES, IDX_NAMES, IDX_SETS, IDX_SIDE, isIdxSource } from "./facts.ts";
+import { IDX_CLASSES, IDX_NAMES, IDX_SIDE, isIdxSource } from "./facts.ts";
 import { findIdxFiles, type IdxPaths, readIdxSplit } from "./read.ts";
 
 /** MNIST or Fashion-MNIST, in the order of its files. */
@@ -12,7 +13,7 @@ export async function write(context: DatasetContext): Promise<StageEnd | void> {
   if (!isIdxSource(source)) throw new Error(`Cannot happen: ${source} has no IDX files`);
   const found = await findFiles(context);
   if ("end" in found) return found.end;
-  const { classNames } = IDX_SETS[source];
+  const classNames = CLASS_NAMES[source];
   for (const split of ["train", "test"] as const) {
     const images = await readIdxSplit(found.paths, split, limit);
     if ("error" in images) {

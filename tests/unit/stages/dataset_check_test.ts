@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { checkDataset } from "../../../stages/dataset/check.ts";
-import { CIFAR_CLASS_NAMES } from "../../../stages/dataset/cifar_facts.ts";
-import { EMOJI_CATEGORIES } from "../../../stages/dataset/emoji/facts.ts";
+import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
 import { CIFAR_ARCHIVE } from "../../../stages/dataset/cifar_facts.ts";
 import { downloadsOf, locateDataset } from "../../../stages/dataset/downloads.ts";
 import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
@@ -19,7 +18,7 @@ Deno.test("dataset's check states what each source will give", () => {
   const facts = (params: DatasetParams) => checkDataset(params).facts;
   const cifar = { height: 32, width: 32, channels: 3, classes: 10, classNames: CIFAR_CLASS_NAMES };
   assertEquals(facts({ source: "cifar10" }), { train: { count: 50_000, ...cifar }, test: { count: 10_000, ...cifar } });
-  const { classNames } = IDX_SETS["fashion-mnist"];
+  const classNames = CLASS_NAMES["fashion-mnist"];
   const grey = { height: 16, width: 16, channels: 1, classes: 10, classNames };
   assertEquals(facts({ source: "fashion-mnist", size: 16, limit: 20_000 }), {
     train: { count: 20_000, ...grey },

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { installFiles } from "../../../engine/process/install.ts";
-import { EMOJI_CATEGORIES, EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/dataset/emoji/facts.ts";
+import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
+import { EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/dataset/emoji/facts.ts";
 import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji/sheet.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../artifacts/images.ts";

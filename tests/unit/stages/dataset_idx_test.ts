@@ -1,3 +1,4 @@
+import { CLASS_NAMES } from "../../../artifacts/class_names.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -27,7 +28,7 @@ Deno.test("fashion-mnist and mnist read their four files, packed or not, under a
     assertEquals(train.shape, [12, 28, 28, 1]);
     assertEquals([...train.labels!], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
     assertEquals([train.pixels[3 * 784], train.pixels[3 * 784 + 1]], [3, 0]);
-    const { classNames } = IDX_SETS["fashion-mnist"];
+    const classNames = CLASS_NAMES["fashion-mnist"];
     assertEquals(train.info.source, { name: "fashion-mnist", split: "train", resize: "none", classNames });
 
     const plain = join(folder, "plain");

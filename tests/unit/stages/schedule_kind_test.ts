@@ -6,7 +6,7 @@ import { rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind, trainKind } from "../../../stages/mod.ts";
 import { readScheduleFacts } from "../../../artifacts/facts.ts";
 import { readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
-import { toScheduleSpec } from "../../../artifacts/schedule_spec.ts";
+import { toScheduleSpec } from "../../../stages/schedule/params.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 import { withFolder } from "./small_world.ts";

@@ -25,11 +25,11 @@ Deno.test("checkTree() accepts a tree that keeps to its layers", async () => {
       "contract/stage.ts": "export interface Run {}\n",
       "stages/train.ts": 'import "../diffusion/loss.ts";\nimport "../schemas/a.ts";\nimport "../formats/png.ts";\n',
       "stages/worker.ts": 'export * from "../engine/process/host.ts";\n',
-      "engine/process/host.ts": 'import type { Run } from "../../stages/contract.ts";\nexport type Host = Run;\n',
+      "engine/process/host.ts": 'import type { Run } from "../../contract/stage.ts";\nexport type Host = Run;\n',
       "engine/run.ts":
         'import { l } from "@std/text";\nimport { a } from "../schemas/a.ts";\nexport const r = [l, a];\n',
       "cli/main.ts": 'import { x } from "noiseline";\nimport { Command } from "commander";\nDeno.exit(x(Command));\n',
-      "mod.ts": '/** Public. */\nexport * from "./engine/run.ts";\nexport type { Run } from "./stages/contract.ts";\n',
+      "mod.ts": '/** Public. */\nexport * from "./engine/run.ts";\nexport type { Run } from "./contract/stage.ts";\n',
       "tests/any_test.ts": 'import "../cli/main.ts";\nconsole.log(Deno.pid);\n',
     }),
     [],
@@ -55,10 +55,10 @@ const FORBIDDEN: readonly [name: string, path: string, source: string, message: 
   ["tensor knows stages", "tensor/a.ts", 'import "../stages/mod.ts";', "tensor may not import stages/mod.ts"],
   ["a format imports ours", "formats/a.ts", 'import "../schemas/a.ts";', "formats may not import schemas/a.ts"],
   [
-    "the engine runs the contract",
-    "engine/a.ts",
-    'import { x } from "../stages/contract.ts";',
-    "only types of stages/contr",
+    "a room of the engine knows a later one",
+    "engine/store/a.ts",
+    'import type { X } from "../plan/a.ts";',
+    "engine/store may not import engine/plan, a room after it",
   ],
   [
     "the engine knows a kind",

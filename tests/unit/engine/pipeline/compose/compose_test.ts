@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
-import type { Pipeline } from "../../../../../engine/keys/stage.ts";
+import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { bad, good } from "./load_files.ts";
 
 const BASE = `name: base

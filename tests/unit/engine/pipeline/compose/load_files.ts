@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Diagnostic } from "../../../../../engine/diagnostic/diagnostic.ts";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
-import type { Pipeline } from "../../../../../engine/keys/stage.ts";
+import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 import { TINY_KINDS } from "../../support/tiny_kinds.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { childSuffix, parseMatrix } from "../../../../../engine/pipeline/compose/axes.ts";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../../engine/pipeline/select_stages.ts";
-import type { Pipeline } from "../../../../../engine/keys/stage.ts";
+import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { loadGood, problemsOf } from "../../support/load.ts";
 import { bad, good as goodFiles, loadFiles } from "./load_files.ts";
 import { planIn, runIn } from "../../support/reach.ts";

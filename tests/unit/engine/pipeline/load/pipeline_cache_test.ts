@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { packPipeline } from "../../../../../engine/pipeline/load/kept_pipeline.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
 import { type CachedLoadOptions, PipelineCache } from "../../../../../engine/pipeline/load/pipeline_cache.ts";
-import type { Pipeline } from "../../../../../engine/keys/stage.ts";
+import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../../engine/plan/planner.ts";
 import type { BuiltinKind } from "../../../../../contract/stage.ts";
 import { openFreshStore } from "../../support/manifest.ts";
