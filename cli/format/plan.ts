@@ -94,13 +94,12 @@ export function plannedToJson(
   planned: PlannedStage,
   { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
 ): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem, continues } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
   return {
     id,
     kind: stage.kind.name,
     state,
     fromStep,
-    continues,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
     problem: problem && diagnosticToJson(problem),
     reasons,
