@@ -73,7 +73,7 @@ Deno.test({
   ignore: missing,
   fn: async () => {
     await withFolder(async (folder) => {
-      const installed = await installFiles(EMOJI_PACKAGE, `${folder}/package`, () => {});
+      const installed = await installFiles(EMOJI_PACKAGE, () => {});
       if ("problem" in installed) throw new Error(installed.problem);
       const packages = { [EMOJI_PACKAGE.name]: installed.folder };
       const draw = async (params: Readonly<Record<string, unknown>>) => {
