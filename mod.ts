@@ -58,7 +58,7 @@ export {
   type StagePermissions,
   type StageProgress,
   type StageRun,
-} from "./stages/contract.ts";
+} from "./contract/stage.ts";
 export {
   customStage,
   type CustomStageOf,
@@ -73,23 +73,25 @@ export {
   type Written,
 } from "./stages/define_pipeline.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
-export { openSharedCache } from "./engine/cache/open_cache.ts";
-export type { CacheMode, SharedCache } from "./engine/cache/shared_cache.ts";
+export { openSharedCache } from "./engine/store/cache/open_cache.ts";
+export type { CacheMode, SharedCache } from "./engine/store/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
-export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/event/events.ts";
-export { capacityOf } from "./engine/execute/slots.ts";
-export { selectStages } from "./engine/graph/select.ts";
-export type { RunOptions } from "./engine/execute/run_options.ts";
-export { runPipeline, type RunSummary } from "./engine/execute/run_pipeline.ts";
-export type { Kind } from "./engine/kind.ts";
-export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/load/kinds.ts";
-export { type LoadOptions, loadPipeline } from "./engine/load/load_pipeline.ts";
-export { parseStageId } from "./engine/load/reference.ts";
-export type { Origins } from "./engine/load/origin.ts";
-export { type Binding, type Pipeline, predecessorsOf, rankingsOf, type Stage } from "./engine/pipeline.ts";
+export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/run/events.ts";
+export { capacityOf } from "./engine/run/slots.ts";
+export { selectStages } from "./engine/pipeline/select_stages.ts";
+export type { RunOptions } from "./engine/run/run_options.ts";
+export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
+export type { Kind } from "./engine/keys/kind.ts";
+export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
+export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
+export { parseStageId } from "./engine/pipeline/compose/reference.ts";
+export type { Origins } from "./engine/diagnostic/document.ts";
+export { type Selection, SELECTION_FILE, selectionSchema } from "./schemas/selection.ts";
+export { type Binding, predecessorsOf, type Stage } from "./engine/keys/stage.ts";
+export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export {
   type Cause,
   explainStages,
@@ -112,7 +114,7 @@ export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
-export { openStoredArtifact } from "./engine/store/open_artifact.ts";
+export { openStoredArtifact } from "./engine/process/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
 export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";

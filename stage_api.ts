@@ -5,7 +5,7 @@
  * @module
  */
 
-export { defineStage } from "./stages/contract.ts";
+export { defineStage } from "./contract/stage.ts";
 export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
 export {
   type ImagesInfo,
@@ -13,8 +13,8 @@ export {
   readImages,
   type StoredImages,
   writeImages,
-} from "./stages/shared/images.ts";
-export { describeImageSet, writeMetrics } from "./stages/shared/metrics.ts";
+} from "./artifacts/images.ts";
+export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { withDevice } from "./stages/shared/stage_device.ts";
 export type { Device } from "./tensor/device.ts";
 export { openDevice } from "./tensor/open.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
-import type { InputArtifact } from "../stages/contract.ts";
-import { parseRecord, readJson } from "../stages/shared/artifact_record.ts";
-import { imagesInfoSchema } from "../stages/shared/images.ts";
-import { METRICS_FILE, readMetrics } from "../stages/shared/metrics.ts";
-import { parseLog } from "../stages/train/train_log.ts";
+import type { InputArtifact } from "../contract/stage.ts";
+import { parseRecord, readJson } from "../artifacts/record.ts";
+import { imagesInfoSchema } from "../artifacts/images.ts";
+import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { parseLog } from "../artifacts/log.ts";
 import { factsOf } from "./facts.ts";
 import type { LogRow, Report } from "./model.ts";
 import { describeSampler } from "./sections.ts";

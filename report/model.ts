@@ -1,5 +1,5 @@
 import type { Metrics } from "../schemas/metrics.ts";
-import type { TrainLogEntry } from "../stages/train/train_log.ts";
+import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { SourceFacts } from "./facts.ts";
 
 /** What one page shows of an experiment. Every list may be empty; its section is then left out. */

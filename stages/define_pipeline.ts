@@ -4,7 +4,7 @@
  */
 import type { z } from "zod";
 import type { PipelineFileInput } from "../schemas/pipeline_file.ts";
-import type { BuiltinKind, InputPorts, StageDefinition } from "./contract.ts";
+import type { BuiltinKind, InputPorts, StageDefinition } from "../contract/stage.ts";
 import type * as all from "./mod.ts";
 
 /** The built-in kinds by name: each is exported as `<name>Kind`; a test holds the two together. */

@@ -1,5 +1,5 @@
 /** The kinds of stage that come with noiseline. Importing this loads neither a tensor engine nor a file format. */
-import type { BuiltinKind } from "./contract.ts";
+import type { BuiltinKind } from "../contract/stage.ts";
 import { classifierKind } from "./classifier/kind.ts";
 import { datasetKind } from "./dataset/kind.ts";
 import { evaluateKind } from "./evaluate/kind.ts";

@@ -3,7 +3,7 @@
  * this module is their way back into the engine.
  */
 import { serveStage as serve } from "../engine/process/worker_host.ts";
-import { holdToTypes } from "./shared/check_artifact.ts";
+import { holdToTypes } from "../artifacts/check.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describeStage } from "../engine/process/describe_host.ts";

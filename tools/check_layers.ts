@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findCycles } from "./layers/cycles.ts";
 import { type Edge, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
-import { EXCEPTIONS, type Layer, layerOf, LAYERS } from "./layers/rules.ts";
+import { EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS } from "./layers/rules.ts";
 import { blankSource, lineOf } from "./layers/source_text.ts";
 
 /** One breach of a rule. */
@@ -40,6 +40,11 @@ function checkEdge(path: string, layer: Layer, edge: Edge): Violation | undefine
     return { path, line, message: `${name} may not import the package "${target.package}"`, fix: layer.fix };
   }
   const to = layerOf(target.file);
+  const [from, below] = [path, target.file].map((one) => ROOMS.indexOf(/^engine\/([^/]+)\//.exec(one)?.[1] ?? ""));
+  if (from! >= 0 && below! > from!) {
+    const message = `engine/${ROOMS[from!]} may not import engine/${ROOMS[below!]}, a room after it`;
+    return { path, line, message, fix: `the order is ${ROOMS.join(", ")}: move what both need into the earlier room` };
+  }
   if (layer.imports.includes(to) || excepted(path, edge, target.file)) return undefined;
   if (layer.types?.includes(to) === true) {
     if (typeOnly) return undefined;

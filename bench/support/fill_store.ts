@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
-import { artifactDigest } from "../../engine/fingerprint/keys.ts";
+import { artifactDigest } from "../../engine/keys/keys.ts";
 import type { Store } from "../../engine/store/store.ts";
 
 const key = (text: string) => createHash("sha256").update(text).digest("hex");

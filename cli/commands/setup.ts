@@ -3,8 +3,8 @@ import process from "node:process";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { EXIT, Exit, printError, printLine } from "../io.ts";
-import { SetupFailure } from "../setup/failure.ts";
-import { setUpTensorflow } from "../setup/tensorflow.ts";
+import { SetupFailure } from "../../tensor/tensorflow/setup/failure.ts";
+import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 
 const EXAMPLES = `
 Examples:

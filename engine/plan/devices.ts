@@ -1,9 +1,9 @@
-import type { DeviceFinding, StageDevice } from "../../stages/contract.ts";
+import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { placeProblem } from "../load/check_facts.ts";
-import type { Origins } from "../load/origin.ts";
-import type { Stage } from "../pipeline.ts";
-import { diagnosticAt } from "../source/document.ts";
+import { placeProblem } from "../pipeline/load/check_facts.ts";
+import type { Origins } from "../diagnostic/document.ts";
+import type { Stage } from "../keys/stage.ts";
+import { diagnosticAt } from "../diagnostic/document.ts";
 import type { PlannedStage } from "./plan.ts";
 
 /** What stages compute on. A stage is asked for its device once, when that is first needed. */

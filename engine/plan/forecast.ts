@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import type { Stage } from "../pipeline.ts";
+import type { Stage } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
 import type { Plan, PlannedStage } from "./plan.ts";
 

@@ -1,5 +1,5 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
-import type { Stage } from "../pipeline.ts";
+import type { Stage } from "../keys/stage.ts";
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
 export function readsLatest(
@@ -26,13 +26,4 @@ export function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): 
 export function hasPortsOf({ kind }: Stage, { outputs }: ResultManifest): boolean {
   const ports = Object.keys({ ...kind.outputs, ...outputs });
   return ports.every((port) => kind.outputs[port] !== undefined && kind.outputs[port].type === outputs[port]?.type);
-}
-
-/** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
-export function ofStage(
-  { choice }: Stage,
-  localKey: string,
-  manifest: ResultManifest | undefined,
-): ResultManifest | undefined {
-  return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
 }

@@ -1,4 +1,4 @@
-import { cardsOf, predecessorsOf } from "../pipeline.ts";
+import { cardsOf, predecessorsOf } from "../keys/stage.ts";
 import type { Forecast } from "./forecast.ts";
 import { mayWork, type Plan, type PlannedStage } from "./plan.ts";
 import { type Capacity, totalOf } from "./total.ts";

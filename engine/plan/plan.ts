@@ -1,7 +1,8 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
-import type { StageDevice } from "../../stages/contract.ts";
+import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
  * What will happen to a stage.
@@ -61,8 +62,6 @@ export interface PlannedStage {
   readonly shared?: true;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
-  /** The stage that it goes on with, for a stage of kind `continue` whose selection is there. */
-  readonly continues?: string;
   /** What it computes on; found only for stages that may run. */
   readonly device?: StageDevice;
   /** Why there is nothing that it could compute on. */

@@ -1,7 +1,7 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { DeviceGrants } from "../../stages/contract.ts";
-import type { Kind } from "../kind.ts";
+import type { DeviceGrants } from "../../contract/stage.ts";
+import type { Kind } from "../keys/kind.ts";
 import { writeNew } from "../store/files.ts";
 import { parseJson } from "../store/read_record.ts";
 import { streamLines } from "./lines.ts";

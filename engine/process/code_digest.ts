@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { compareCodeUnits, encode } from "../fingerprint/encode.ts";
+import { compareCodeUnits, encode } from "../keys/encode.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { copyFile } from "../store/files.ts";
 import { hashFile, readTextIfThere, statIfThere } from "../store/reading.ts";
-import { addToLock, allBelow, type Lock, type ModuleMap, packageName } from "./module_lock.ts";
+import { addToLock, allBelow, packageName } from "./module_lock.ts";
+import type { Lock } from "../keys/kind.ts";
+import type { ModuleMap } from "../keys/kind.ts";
 import { explainRefusal } from "./refusal.ts";
 import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
 import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import { withDeviceParams } from "../../schemas/kinds/common.ts";
+import { withDeviceParams } from "../../schemas/common_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
-import type { StageDefinition } from "../../stages/contract.ts";
-import { encode } from "../fingerprint/encode.ts";
-import type { ParamsOutcome } from "../kind.ts";
-import { validateParams } from "../load/schema_issues.ts";
+import type { StageDefinition } from "../../contract/stage.ts";
+import { encode } from "../keys/encode.ts";
+import type { ParamsOutcome } from "../keys/kind.ts";
+import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
 /** All params that a pipeline may give to a stage. */

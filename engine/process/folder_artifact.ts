@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ArtifactType } from "../../schemas/artifacts.ts";
-import { artifactDigest } from "../fingerprint/keys.ts";
+import { artifactDigest } from "../keys/keys.ts";
 import { hashFile } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { InputMessage } from "./protocol.ts";

@@ -1,9 +1,11 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NpmExternal } from "../../stages/contract.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
-import { moduleFlags, type ModuleMap } from "./module_lock.ts";
+import { moduleFlags } from "./module_lock.ts";
+import type { ModuleMap } from "../keys/kind.ts";
 import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
@@ -93,7 +95,7 @@ async function cacheModule(
   let first = true;
   const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
     timeoutMs: FETCHING_TIMEOUT_MS,
-    ...(signal === undefined ? {} : { signal }),
+    ...definedOnly({ signal }),
     onLine: (line) => {
       const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
       if (name === undefined) return;

@@ -1,32 +1,7 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
+import type { Lock, ModuleMap } from "../keys/kind.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
-
-/** Lists what it builds on by name, and by version where the lock has several. */
-interface LockedPackage {
-  readonly dependencies?: readonly string[];
-  readonly optionalDependencies?: readonly string[];
-  readonly optionalPeers?: readonly string[];
-  /** Of packages with native code: what it is built for. */
-  readonly os?: readonly string[];
-}
-
-/** Deno's lock file, as far as it is about npm packages. */
-export interface Lock {
-  readonly version?: string;
-  /** What is asked for, and the version that it comes to. */
-  readonly specifiers?: Readonly<Record<string, string>>;
-  /** By name and version. */
-  readonly npm?: Readonly<Record<string, LockedPackage>>;
-}
-
-/** What names of modules stand for, where code from outside the toolkit runs. */
-export interface ModuleMap {
-  readonly imports: Readonly<Record<string, string>>;
-  /** By the address of each module that has names of its own, as Deno resolved them. */
-  readonly scopes: Readonly<Record<string, Readonly<Record<string, string>>>>;
-  readonly lock: Lock;
-}
 
 /** The name of `name@version`, which may begin with a scope. */
 export function packageName(id: string): string {

@@ -1,4 +1,4 @@
-import { encode } from "../fingerprint/encode.ts";
+import { encode } from "../keys/encode.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 
 /** Answer with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/printable.ts";
-import type { InputArtifact, ProgressUpdate, StageDevice, StageEnd } from "../../stages/contract.ts";
+import type { InputArtifact, ProgressUpdate, StageDevice, StageEnd } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {

@@ -2,11 +2,11 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/shell_word.ts";
-import { externalPaths } from "../fingerprint/externals.ts";
-import type { Kind } from "../kind.ts";
-import type { Pipeline, Stage } from "../pipeline.ts";
-import type { PlannedStage } from "../plan/plan.ts";
-import { diagnosticAt } from "../source/document.ts";
+import { externalPaths } from "../keys/externals.ts";
+import type { Kind } from "../keys/kind.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { StageDevice } from "../../contract/stage.ts";
+import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
 import { isWithin } from "../store/roots.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { findStoreRoot } from "../store/store.ts";
@@ -108,7 +108,7 @@ export function rightsOf(stage: Pick<Stage, "kind" | "params">, folder: string, 
 
 /** What the custom stages among some ask for, by their files. */
 export function requestsOf(
-  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
+  stages: Iterable<{ readonly stage: Stage; readonly device?: StageDevice | undefined }>,
   folder: string,
 ): RightsRequest[] {
   const requests = new Map<string, RightsRequest>();
@@ -129,7 +129,7 @@ export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "righ
 }
 
 /** The error about rights that nobody has granted. */
-export function notGranted(request: RightsRequest, { origins }: Pick<Pipeline, "origins">): Diagnostic {
+export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
   const { stage, rights } = request;
   return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
     code: "not-granted",

@@ -4,7 +4,18 @@ import { statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./runtime.ts";
 
 /** Where the code lies that decides what a pipeline file means. */
-const PARTS = ["diffusion", "engine", "formats", "metrics", "schemas", "stages", "std", "tensor"];
+const PARTS = [
+  "artifacts",
+  "contract",
+  "diffusion",
+  "engine",
+  "formats",
+  "metrics",
+  "schemas",
+  "stages",
+  "std",
+  "tensor",
+];
 /** The version of the toolkit, and which packages it builds on. */
 const SINGLE = ["deno.json", "deno.lock"];
 

@@ -1,4 +1,4 @@
-import type { StageDefinition, StageRun } from "../../stages/contract.ts";
+import type { StageDefinition, StageRun } from "../../contract/stage.ts";
 import { makeContext, ownFolders, runStage } from "./context.ts";
 import { messagePrefix, type StageEvent, type StartMessage } from "./protocol.ts";
 

@@ -3,7 +3,7 @@
  * leads out of the folders that were opened for it (`roots.ts`). Reads are in `reading.ts`.
  */
 import { dirname } from "node:path";
-import { Limit } from "../limit.ts";
+import { Limit } from "./limit.ts";
 import { asRecord, hashOpen, openPlain, statIfThere } from "./reading.ts";
 import { locate } from "./trouble.ts";
 import { assertFolder, assertInside } from "./roots.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
-import type { SavedState, StageProgress } from "../../stages/contract.ts";
+import type { SavedState, StageProgress } from "../../contract/stage.ts";
 import { makeFolder, moveInto, removeQuietly, removeTree, syncFolder, writeNew } from "./files.ts";
 import { entriesOf, holds, isThere, statIfThere } from "./reading.ts";
 import { readRecord, recordText } from "./read_record.ts";

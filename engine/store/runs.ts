@@ -12,7 +12,7 @@ import {
 import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
 import { entriesOf, readRecords } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
-import { fileNameOf } from "../pipeline.ts";
+import { fileNameOf } from "./file_name.ts";
 import { readRecord, recordText } from "./read_record.ts";
 
 /** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */

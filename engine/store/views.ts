@@ -7,7 +7,7 @@ import { entriesOf, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
 import { listFiles, makeDurableFolder } from "./folders.ts";
-import { fileNameOf } from "../pipeline.ts";
+import { fileNameOf } from "./file_name.ts";
 import { isRunning } from "./is_running.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";

@@ -1,6 +1,6 @@
-import type { ClassifierParams } from "../../schemas/kinds/classifier.ts";
-import type { CheckProblem } from "../contract.ts";
-import type { ImageFacts } from "../shared/facts.ts";
+import type { ClassifierParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { ImageFacts } from "../../artifacts/facts.ts";
 import { checkBatchSize } from "../shared/check_batch_size.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 

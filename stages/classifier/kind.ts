@@ -1,6 +1,6 @@
-import { classifierParams } from "../../schemas/kinds/classifier.ts";
-import { defineKind } from "../contract.ts";
-import { readImageFacts } from "../shared/facts.ts";
+import { classifierParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readImageFacts } from "../../artifacts/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkClassifier } from "./check.ts";
 

@@ -6,13 +6,13 @@ import {
 } from "../../metrics/features/classifier_network.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import type { RunOf, SavedState, StageEnd } from "../contract.ts";
-import { writeClassifier } from "../shared/classifier.ts";
+import type { RunOf, SavedState, StageEnd } from "../../contract/stage.ts";
+import { writeClassifier } from "../../artifacts/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
 import { failedBy } from "../shared/failed.ts";
-import { readImages, type StoredImages } from "../shared/images.ts";
+import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
+import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { checkClassifier } from "./check.ts";

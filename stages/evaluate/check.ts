@@ -1,6 +1,6 @@
-import type { BoundParams, EvaluateParams } from "../../schemas/kinds/evaluate.ts";
-import type { CheckProblem } from "../contract.ts";
-import type { CheckpointFacts, ImageFacts } from "../shared/facts.ts";
+import type { BoundParams, EvaluateParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { CheckpointFacts, ImageFacts } from "../../artifacts/facts.ts";
 import { checkVariance } from "../shared/reverse/check_sampler.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 

@@ -1,7 +1,7 @@
 import { learnsVariance, makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
 import type { Device } from "../../tensor/mod.ts";
-import type { StoredCheckpoint } from "../shared/checkpoint.ts";
-import type { StoredImages } from "../shared/images.ts";
+import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { StoredImages } from "../../artifacts/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */

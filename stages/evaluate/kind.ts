@@ -1,6 +1,6 @@
-import { evaluateParams } from "../../schemas/kinds/evaluate.ts";
-import { defineKind } from "../contract.ts";
-import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { evaluateParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { unetWork } from "../shared/unet_work.ts";
 import { checkEvaluation } from "./check.ts";

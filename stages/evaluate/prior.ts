@@ -1,6 +1,6 @@
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
-import type { StoredImages } from "../shared/images.ts";
+import type { StoredImages } from "../../artifacts/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 
 /** L_T of each of the first `count` images, in bits per dimension: float64 [count]. */

@@ -1,13 +1,13 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metric } from "../../schemas/metrics.ts";
-import type { RunOf, SavedState, StageEnd } from "../contract.ts";
-import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../shared/checkpoint.ts";
+import type { RunOf, SavedState, StageEnd } from "../../contract/stage.ts";
+import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
-import { readImages } from "../shared/images.ts";
-import { jsonText } from "../shared/json_text.ts";
+import { readImages } from "../../artifacts/images.ts";
+import { jsonText } from "../../artifacts/json_text.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
+import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { boundTerms, sumBound } from "./bound.ts";

@@ -1,7 +1,7 @@
 import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
 import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
-import type { CheckProblem } from "../contract.ts";
-import type { CheckpointFacts } from "../shared/facts.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { CheckpointFacts } from "../../artifacts/facts.ts";
 
 /** Everything that keeps a network from being written for diffusers; what is not known is not checked. */
 export function checkExport({ network, objective }: Pick<CheckpointFacts, "network" | "objective">): CheckProblem[] {

@@ -3,9 +3,9 @@ import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
 import { unpackParameters } from "../../diffusion/unet/pack.ts";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
-import { objectiveOf, type StoredCheckpoint } from "../shared/checkpoint.ts";
+import { objectiveOf, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
-import { jsonText } from "../shared/json_text.ts";
+import { jsonText } from "../../artifacts/json_text.ts";
 
 /** The release that the layout is held to; see docs/interchange.md. */
 const VERSION = "0.42.1";

@@ -1,6 +1,6 @@
-import { exportParams } from "../../schemas/kinds/export.ts";
-import { defineKind } from "../contract.ts";
-import { readCheckpointFacts } from "../shared/facts.ts";
+import { exportParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readCheckpointFacts } from "../../artifacts/facts.ts";
 import { checkExport } from "./check.ts";
 
 export const exportKind = defineKind({

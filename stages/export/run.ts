@@ -1,5 +1,5 @@
-import type { RunOf } from "../contract.ts";
-import { readCheckpoint } from "../shared/checkpoint.ts";
+import type { RunOf } from "../../contract/stage.ts";
+import { readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
 import { toDiffusers } from "./diffusers.ts";
 import type { exportKind } from "./kind.ts";

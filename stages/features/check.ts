@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { FeaturesParams } from "../../schemas/kinds/features.ts";
-import type { CheckProblem, Facts } from "../contract.ts";
-import type { ImageFacts } from "../shared/facts.ts";
+import type { FeaturesParams } from "./params.ts";
+import type { CheckProblem, Facts } from "../../contract/stage.ts";
+import type { ImageFacts } from "../../artifacts/facts.ts";
 import { INCEPTION, INCEPTION_WEIGHTS, inceptionName } from "../shared/inception.ts";
 import { checkNamedFile } from "../shared/named_file.ts";
 import { checkSameSize } from "../shared/same_size.ts";

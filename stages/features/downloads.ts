@@ -1,5 +1,5 @@
-import type { FeaturesParams } from "../../schemas/kinds/features.ts";
-import type { DownloadExternal } from "../contract.ts";
+import type { FeaturesParams } from "./params.ts";
+import type { DownloadExternal } from "../../contract/stage.ts";
 import { INCEPTION, INCEPTION_HOMES, INCEPTION_REDIRECTS, INCEPTION_WEIGHTS } from "../shared/inception.ts";
 import { namedDownloads } from "../shared/named_file.ts";
 

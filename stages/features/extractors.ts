@@ -2,12 +2,12 @@ import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
 import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
-import type { FeaturesParams } from "../../schemas/kinds/features.ts";
+import type { FeaturesParams } from "./params.ts";
 import type { Device } from "../../tensor/mod.ts";
-import type { StoredClassifier } from "../shared/classifier.ts";
+import type { StoredClassifier } from "../../artifacts/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
-import type { ExtractorInfo } from "../shared/features_file.ts";
-import type { ImagesInfo } from "../shared/images.ts";
+import type { ExtractorInfo } from "../../artifacts/features.ts";
+import type { ImagesInfo } from "../../artifacts/images.ts";
 import { inceptionName } from "../shared/inception.ts";
 import { preprocess } from "./preprocess.ts";
 

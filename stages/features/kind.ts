@@ -1,6 +1,6 @@
-import { featuresParams } from "../../schemas/kinds/features.ts";
-import { defineKind } from "../contract.ts";
-import { readImageFacts } from "../shared/facts.ts";
+import { featuresParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readImageFacts } from "../../artifacts/facts.ts";
 import { INCEPTION, INCEPTION_GFLOP, inceptionName } from "../shared/inception.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkFeatures } from "./check.ts";

@@ -1,5 +1,5 @@
 import { resizeImages } from "../../metrics/features/resize.ts";
-import type { Preprocessing } from "../../schemas/kinds/features.ts";
+import type { Preprocessing } from "./params.ts";
 
 interface Size {
   readonly height: number;

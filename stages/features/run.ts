@@ -1,14 +1,14 @@
 import { basename } from "node:path";
 import { FormatError } from "../../formats/format_error.ts";
-import type { RunOf, StageEnd } from "../contract.ts";
-import { readClassifier, type StoredClassifier } from "../shared/classifier.ts";
+import type { RunOf, StageEnd } from "../../contract/stage.ts";
+import { readClassifier, type StoredClassifier } from "../../artifacts/classifier.ts";
 import { failedBy } from "../shared/failed.ts";
-import { openFeaturesWriter } from "../shared/features_file.ts";
-import { readImages, type StoredImages } from "../shared/images.ts";
+import { openFeaturesWriter } from "../../artifacts/features.ts";
+import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { INCEPTION } from "../shared/inception.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeImageSet } from "../shared/metrics.ts";
+import { describeImageSet } from "../../artifacts/metrics.ts";
 import { explainMemory } from "../shared/out_of_memory.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { checkFeatures } from "./check.ts";
@@ -55,7 +55,7 @@ async function extractWith(
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
     const file = await readFile(context);
-    if ("end" in file) return file.end;
+    if ("status" in file) return file;
     const threads = params.threads ?? navigator.hardwareConcurrency;
     const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
     const opened = await onnxExtractor(file.bytes, { ...file, name, params, size: images.info, threads })
@@ -76,7 +76,7 @@ async function extractWith(
 async function overInception(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
   const { params } = context;
   const file = await readFile(context);
-  if ("end" in file) return file.end;
+  if ("status" in file) return file;
   return await withDevice(context, async (device) => {
     const { resize, batchSize } = params;
     const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { scheduleSpecSchema } from "../shared/schedule_files.ts";
+import { scheduleSpecSchema } from "../../artifacts/schedule.ts";
 
 const size = z.int().min(1);
 

@@ -11,7 +11,7 @@ import { packParameters } from "../../diffusion/unet/pack.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
-import type { CheckpointToWrite } from "../shared/checkpoint.ts";
+import type { CheckpointToWrite } from "../../artifacts/checkpoint.ts";
 import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
 import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
 

@@ -1,5 +1,5 @@
-import { importParams } from "../../schemas/kinds/import.ts";
-import { defineKind } from "../contract.ts";
+import { importParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
 
 export const importKind = defineKind({
   kind: "import",

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { RunOf } from "../contract.ts";
-import { writeCheckpoint } from "../shared/checkpoint.ts";
+import type { RunOf } from "../../contract/stage.ts";
+import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
 import { fromDiffusers } from "./diffusers.ts";
 import type { importKind } from "./kind.ts";

@@ -1,5 +1,5 @@
-import type { InpaintParams } from "../../schemas/kinds/inpaint.ts";
-import type { CheckProblem } from "../contract.ts";
+import type { InpaintParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
 import { checkWalk, type WalkFacts } from "../shared/reverse/check_walk.ts";
 
 /** Everything that keeps a part from being painted; what is not known is not checked. */

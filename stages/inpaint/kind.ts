@@ -1,6 +1,6 @@
-import { inpaintParams } from "../../schemas/kinds/inpaint.ts";
-import { defineKind } from "../contract.ts";
-import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { inpaintParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkInpainting } from "./check.ts";

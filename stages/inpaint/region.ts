@@ -1,5 +1,5 @@
-import type { InpaintParams } from "../../schemas/kinds/inpaint.ts";
-import type { ImageSize } from "../shared/facts.ts";
+import type { InpaintParams } from "./params.ts";
+import type { ImageSize } from "../../artifacts/facts.ts";
 
 /** For each number of an image whether it is kept, [H, W, C] row-major: 1, or 0 where it is painted anew. */
 export function keptPixels(region: InpaintParams["region"], { height, width, channels }: ImageSize): Uint8Array {

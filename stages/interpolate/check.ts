@@ -1,5 +1,5 @@
-import type { InterpolateParams } from "../../schemas/kinds/interpolate.ts";
-import type { CheckProblem } from "../contract.ts";
+import type { InterpolateParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
 import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
 import { checkWalk, type WalkFacts } from "../shared/reverse/check_walk.ts";
 

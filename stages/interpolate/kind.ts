@@ -1,6 +1,6 @@
-import { interpolateParams } from "../../schemas/kinds/interpolate.ts";
-import { defineKind } from "../contract.ts";
-import { readCheckpointFacts, readImageFacts } from "../shared/facts.ts";
+import { interpolateParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkInterpolation } from "./check.ts";

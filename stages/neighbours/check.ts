@@ -1,6 +1,6 @@
-import type { NeighboursParams } from "../../schemas/kinds/neighbours.ts";
-import type { CheckProblem } from "../contract.ts";
-import type { ImageFacts } from "../shared/facts.ts";
+import type { NeighboursParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { ImageFacts } from "../../artifacts/facts.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 
 export interface NeighbourSets {

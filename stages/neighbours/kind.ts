@@ -1,6 +1,6 @@
-import { neighboursParams } from "../../schemas/kinds/neighbours.ts";
-import { defineKind } from "../contract.ts";
-import { readImageFacts } from "../shared/facts.ts";
+import { neighboursParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readImageFacts } from "../../artifacts/facts.ts";
 import { checkNeighbours } from "./check.ts";
 
 export const neighboursKind = defineKind({

@@ -3,10 +3,10 @@ import { encodePng } from "../../formats/png.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/neighbours.ts";
 import { quantile } from "../../metrics/spread.ts";
 import type { Metric } from "../../schemas/metrics.ts";
-import type { RunOf } from "../contract.ts";
+import type { RunOf } from "../../contract/stage.ts";
 import { failedBy } from "../shared/failed.ts";
-import { canBePng, readImages, type StoredImages } from "../shared/images.ts";
-import { describeImageSet, writeMetrics } from "../shared/metrics.ts";
+import { canBePng, readImages, type StoredImages } from "../../artifacts/images.ts";
+import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import { checkNeighbours } from "./check.ts";
 import type { neighboursKind } from "./kind.ts";
 

@@ -1,7 +1,7 @@
-import type { SampleParams } from "../../schemas/kinds/sample.ts";
-import type { CheckProblem } from "../contract.ts";
-import { checkLabelList } from "../shared/class_names.ts";
-import type { CheckpointFacts } from "../shared/facts.ts";
+import type { SampleParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import { checkLabelList } from "../../artifacts/class_names.ts";
+import type { CheckpointFacts } from "../../artifacts/facts.ts";
 
 type Drawn = Pick<SampleParams, "labels" | "guidance" | "trajectory" | "count" | "batchSize">;
 

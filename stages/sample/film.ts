@@ -1,8 +1,8 @@
 import { imageGrid } from "../../formats/image_grid.ts";
 import { encodePng } from "../../formats/png.ts";
-import type { SampleParams } from "../../schemas/kinds/sample.ts";
-import type { ImageSize } from "../shared/facts.ts";
-import { canBePng } from "../shared/images.ts";
+import type { SampleParams } from "./params.ts";
+import type { ImageSize } from "../../artifacts/facts.ts";
+import { canBePng } from "../../artifacts/images.ts";
 import { unitToBytes } from "../shared/pixel_values.ts";
 
 /** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */

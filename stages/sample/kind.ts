@@ -1,6 +1,6 @@
-import { sampleParams } from "../../schemas/kinds/sample.ts";
-import { defineKind } from "../contract.ts";
-import { readCheckpointFacts } from "../shared/facts.ts";
+import { sampleParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { readCheckpointFacts } from "../../artifacts/facts.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";

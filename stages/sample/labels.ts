@@ -1,6 +1,6 @@
 import { oneHotLabels } from "../../diffusion/model_output.ts";
-import type { SampleParams } from "../../schemas/kinds/sample.ts";
-import { labelNumber, type Labels as KnownLabels } from "../shared/class_names.ts";
+import type { SampleParams } from "./params.ts";
+import { labelNumber, type Labels as KnownLabels } from "../../artifacts/class_names.ts";
 
 /** The label of an image by its index; undefined is none. */
 export type LabelOf = (image: number) => number | undefined;

@@ -1,8 +1,8 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
-import type { RunOf } from "../contract.ts";
-import { readCheckpoint, toldLabels } from "../shared/checkpoint.ts";
+import type { RunOf } from "../../contract/stage.ts";
+import { readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { failedBy, isError } from "../shared/failed.ts";
-import { writeImages } from "../shared/images.ts";
+import { writeImages } from "../../artifacts/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
 import { drawOnDevice } from "../shared/reverse/draw_images.ts";
 import { checkDrawing } from "./check.ts";

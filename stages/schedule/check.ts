@@ -9,9 +9,9 @@ import {
 } from "../../diffusion/schedule/search.ts";
 import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
-import type { ScheduleParams } from "../../schemas/kinds/schedule.ts";
-import type { CheckProblem, CheckResult } from "../contract.ts";
-import { toScheduleSpec } from "../shared/schedule_spec.ts";
+import type { ScheduleParams } from "./params.ts";
+import type { CheckProblem, CheckResult } from "../../contract/stage.ts";
+import { toScheduleSpec } from "./params.ts";
 
 /** Prior KL above this is noticed: samplers start from N(0, I), and training must have seen that. Ho et al.: 1e-5. */
 const MAX_PRIOR_BITS_PER_DIM = 1e-4;

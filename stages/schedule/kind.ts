@@ -1,5 +1,5 @@
-import { scheduleParams } from "../../schemas/kinds/schedule.ts";
-import { defineKind } from "../contract.ts";
+import { scheduleParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
 import { checkSchedule } from "./check.ts";
 
 export const scheduleKind = defineKind({

@@ -2,10 +2,10 @@ import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
-import type { RunOf } from "../contract.ts";
-import { jsonText } from "../shared/json_text.ts";
-import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../shared/schedule_files.ts";
-import { toScheduleSpec } from "../shared/schedule_spec.ts";
+import type { RunOf } from "../../contract/stage.ts";
+import { jsonText } from "../../artifacts/json_text.ts";
+import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../../artifacts/schedule.ts";
+import { toScheduleSpec } from "./params.ts";
 import type { scheduleKind } from "./kind.ts";
 import { plotSchedule } from "./plot.ts";
 

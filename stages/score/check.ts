@@ -1,6 +1,6 @@
-import type { ScoreParams } from "../../schemas/kinds/score.ts";
-import type { CheckProblem } from "../contract.ts";
-import { type ImageFacts, readImageFacts } from "../shared/facts.ts";
+import type { ScoreParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { isOverInception } from "../shared/inception.ts";
 import { checkSameSize } from "../shared/same_size.ts";
 import type { ScoredSet } from "./sets.ts";

@@ -6,10 +6,10 @@ import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureVectors, range } from "../../metrics/vectors.ts";
-import type { ScoreParams } from "../../schemas/kinds/score.ts";
+import type { ScoreParams } from "./params.ts";
 import type { Metric } from "../../schemas/metrics.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import { classNamesOf } from "../shared/class_names.ts";
+import { classNamesOf } from "../../artifacts/class_names.ts";
 import { isInception } from "../shared/inception.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 

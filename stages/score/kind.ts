@@ -1,5 +1,5 @@
-import { scoreParams } from "../../schemas/kinds/score.ts";
-import { type CheckProblem, defineKind } from "../contract.ts";
+import { scoreParams } from "./params.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { checkFigures, checkSets } from "./check.ts";
 

@@ -1,7 +1,7 @@
 import { CovarianceError } from "../../metrics/frechet.ts";
-import type { RunOf } from "../contract.ts";
+import type { RunOf } from "../../contract/stage.ts";
 import { failedBy, isError } from "../shared/failed.ts";
-import { writeMetrics } from "../shared/metrics.ts";
+import { writeMetrics } from "../../artifacts/metrics.ts";
 import { withProducts } from "../shared/products.ts";
 import { checkFigures, checkScored, checkSets, type SetFacts } from "./check.ts";
 import { scoreSets } from "./figures.ts";

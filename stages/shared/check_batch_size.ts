@@ -1,4 +1,4 @@
-import type { CheckProblem } from "../contract.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
 
 /** A training takes its batches without putting images back. @param count undefined where only the run finds out */
 export function checkBatchSize(batchSize: number, count: number | undefined): CheckProblem[] {

@@ -1,7 +1,7 @@
 import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
 import type { Objective } from "../../diffusion/objective.ts";
-import type { CheckProblem } from "../contract.ts";
-import type { ScheduleFacts } from "./facts.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { ScheduleFacts } from "../../artifacts/facts.ts";
 
 /** What keeps a network with this objective from drawing on such a chain; what is not known is not checked. */
 export function checkPrediction(

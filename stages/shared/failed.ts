@@ -1,4 +1,4 @@
-import type { CheckProblem, StageEnd } from "../contract.ts";
+import type { CheckProblem, StageEnd } from "../../contract/stage.ts";
 
 /** Whether it keeps the stage from running, and is no mere warning. */
 export function isError({ severity }: CheckProblem): boolean {

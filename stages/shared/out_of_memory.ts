@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../contract.ts";
+import type { StageContext, StageEnd } from "../../contract/stage.ts";
 
 type About = Pick<StageContext, "device"> & { readonly params: object };
 type Work<C> = (context: C) => Promise<StageEnd | void>;

@@ -1,5 +1,5 @@
-import type { CheckProblem } from "../contract.ts";
-import { type ImageSize, sizeText } from "./facts.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import { type ImageSize, sizeText } from "../../artifacts/facts.ts";
 
 /** A problem with input `port` if its images are not of the size of what `other` names; what is not known is not checked. */
 export function checkSameSize(

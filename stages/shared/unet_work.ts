@@ -1,5 +1,5 @@
 import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
-import type { CheckResult } from "../contract.ts";
+import type { CheckResult } from "../../contract/stage.ts";
 import { type BlockPlan, planUnet } from "../../diffusion/unet/plan.ts";
 
 /** A training step does the forward pass and about twice as much again for the gradients of weights and activations. */

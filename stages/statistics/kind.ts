@@ -1,9 +1,9 @@
-import { statisticsParams } from "../../schemas/kinds/statistics.ts";
-import { type CheckProblem, defineKind } from "../contract.ts";
+import { statisticsParams } from "./params.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { isOverInception } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { MAX_STATISTICS_BYTES } from "../shared/statistics_file.ts";
+import { MAX_STATISTICS_BYTES } from "../../artifacts/statistics.ts";
 
 export const statisticsKind = defineKind({
   kind: "statistics",

@@ -1,11 +1,11 @@
 import { StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
-import type { RunOf, StageEnd } from "../contract.ts";
-import { openFeatures } from "../shared/features_file.ts";
+import type { RunOf, StageEnd } from "../../contract/stage.ts";
+import { openFeatures } from "../../artifacts/features.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { withProducts } from "../shared/products.ts";
-import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../shared/statistics_file.ts";
+import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { statisticsKind } from "./kind.ts";
 
 type Run = RunOf<typeof statisticsKind>;
@@ -58,7 +58,7 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   const { extractor, resize, count } = params;
   const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
   const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
-  if ("end" in got) return got.end;
+  if ("status" in got) return got;
   const { mean, covariance } = momentsOf(got.bytes);
   const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
   const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };

@@ -7,11 +7,18 @@ import { join } from "node:path";
 import type { z } from "zod";
 import { makeContext, openOutput } from "../../engine/process/context.ts";
 import { folderArtifact } from "../../engine/process/folder_artifact.ts";
-import { withDeviceParams } from "../../schemas/kinds/common.ts";
-import type { InputPort, InputPorts, OutputPorts, StageContext, StageDefinition, StageEnd } from "../contract.ts";
+import { withDeviceParams } from "../../schemas/common_params.ts";
+import type {
+  InputPort,
+  InputPorts,
+  OutputPorts,
+  StageContext,
+  StageDefinition,
+  StageEnd,
+} from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
-import { holdToTypes } from "../shared/check_artifact.ts";
+import { holdToTypes } from "../../artifacts/check.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;

@@ -4,7 +4,7 @@ import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { StoredImages } from "../shared/images.ts";
+import type { StoredImages } from "../../artifacts/images.ts";
 import { bytesToUnit } from "../shared/pixel_values.ts";
 import { mirror } from "./mirror.ts";
 

@@ -1,8 +1,8 @@
 import { type UnetConfig, type UnetProblem, validateUnetConfig } from "../../diffusion/unet/config.ts";
-import type { TrainParams } from "../../schemas/kinds/train.ts";
-import type { CheckProblem } from "../contract.ts";
+import type { TrainParams } from "./params.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
 import { checkBatchSize } from "../shared/check_batch_size.ts";
-import { type ImageFacts, sizeText } from "../shared/facts.ts";
+import { type ImageFacts, sizeText } from "../../artifacts/facts.ts";
 
 /** Height, width and channels of the images to learn from. */
 type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;

@@ -1,7 +1,7 @@
-import { trainParams } from "../../schemas/kinds/train.ts";
-import { defineKind } from "../contract.ts";
+import { trainParams } from "./params.ts";
+import { defineKind } from "../../contract/stage.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
-import { readImageFacts, readScheduleFacts } from "../shared/facts.ts";
+import { readImageFacts, readScheduleFacts } from "../../artifacts/facts.ts";
 import { isError } from "../shared/failed.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { TRAIN_WORK_FACTOR, unetWork } from "../shared/unet_work.ts";

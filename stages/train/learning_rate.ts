@@ -1,4 +1,4 @@
-import type { TrainParams } from "../../schemas/kinds/train.ts";
+import type { TrainParams } from "./params.ts";
 
 /**
  * Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1); then constant, or down a line or half a

@@ -1,8 +1,8 @@
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { trainParams } from "../../schemas/kinds/train.ts";
-import type { StageRun } from "../contract.ts";
+import { trainParams } from "./params.ts";
+import type { StageRun } from "../../contract/stage.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBatches } from "./batches.ts";
 import { makeStepper } from "./stepper.ts";

@@ -1,13 +1,13 @@
 import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
-import type { RunOf, StageEnd } from "../contract.ts";
+import type { RunOf, StageEnd } from "../../contract/stage.ts";
 import { checkPrediction } from "../shared/check_prediction.ts";
-import { writeCheckpoint } from "../shared/checkpoint.ts";
+import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { failedBy } from "../shared/failed.ts";
-import { readImages, type StoredImages } from "../shared/images.ts";
+import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { readSchedule, type StoredSchedule } from "../shared/schedule_files.ts";
+import { readSchedule, type StoredSchedule } from "../../artifacts/schedule.ts";
 import { withDevice } from "../shared/stage_device.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";

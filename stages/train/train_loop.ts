@@ -1,11 +1,12 @@
 import { emaDecayAt } from "../../diffusion/ema.ts";
 import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import type { TrainParams } from "../../schemas/kinds/train.ts";
+import type { TrainParams } from "./params.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import { learningRateAt } from "./learning_rate.ts";
-import { isLogged, logLine, lossByBucket, type TrainLogEntry } from "./train_log.ts";
+import { logLine, type TrainLogEntry } from "../../artifacts/log.ts";
+import { isLogged, lossByBucket } from "./train_log.ts";
 import type { TrainStepper } from "./stepper.ts";
 import type { TrainState } from "./train_state.ts";
 

@@ -3,8 +3,8 @@ import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { SavedState } from "../contract.ts";
-import { parseLog, type TrainLog } from "./train_log.ts";
+import type { SavedState } from "../../contract/stage.ts";
+import { parseLog, type TrainLog } from "../../artifacts/log.ts";
 
 /** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
 export type TrainVectors = Record<(typeof VECTORS)[number], Float32Array<ArrayBuffer>>;

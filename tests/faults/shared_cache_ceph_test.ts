@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { AwsClient } from "aws4fetch";
-import { S3Backend } from "../../engine/cache/s3_backend.ts";
+import { S3Backend } from "../../engine/store/cache/s3_backend.ts";
 import { CephGateway } from "../support/ceph_gateway.ts";
 import { finalDigests } from "../support/check_plan.ts";
 import { skipUnless } from "../support/proc.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { findGpus } from "../../engine/execute/slots.ts";
+import { findGpus } from "../../engine/run/slots.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
 import type { Metrics } from "../../schemas/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { fromBuiltin } from "../../engine/load/builtin_kind.ts";
-import { keyParams } from "../../engine/fingerprint/keys.ts";
+import { fromBuiltin } from "../../engine/pipeline/load/builtin_kind.ts";
+import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../stages/mod.ts";
-import { objectiveOf, readCheckpoint } from "../../stages/shared/checkpoint.ts";
+import { objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checkPrediction } from "../../stages/shared/check_prediction.ts";
 import { checkLoss } from "../../stages/train/check.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";

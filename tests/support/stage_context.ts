@@ -13,8 +13,8 @@ import type {
   StageEnd,
   StageProgress,
   StageRun,
-} from "../../stages/contract.ts";
-import { holdToTypes } from "../../stages/shared/check_artifact.ts";
+} from "../../contract/stage.ts";
+import { holdToTypes } from "../../artifacts/check.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */

@@ -23,10 +23,22 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
   },
-  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ only gives deno-std its names and types" },
-  tensor: { imports: ["tensor"], notPackages: ["zod"], deno: false, fix: PURE },
+  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ holds what a standard library would" },
+  contract: {
+    imports: ["contract"],
+    types: ["schemas"],
+    packages: ["zod"],
+    deno: false,
+    fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
+  },
+  tensor: { imports: ["tensor", "std"], notPackages: ["zod"], deno: false, fix: PURE },
+  "tensor/tensorflow/setup": {
+    imports: ["tensor/tensorflow/setup", "tensor", "std", "mod.ts"],
+    deno: true,
+    fix: "what sets an engine up runs in a command; only commands import it",
+  },
   diffusion: {
-    imports: ["diffusion"],
+    imports: ["diffusion", "std"],
     types: ["tensor"],
     packages: ["@tensorflow/tfjs-core", "ml-matrix"],
     deno: false,
@@ -39,28 +51,33 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: PURE,
   },
-  report: {
-    imports: ["report", "stages", "formats"],
-    types: ["schemas"],
-    packages: ["uplot", "zod"],
-    deno: false,
-    fix: "a page is made of artifacts and values that are passed in; let a command find them",
-  },
   formats: {
     imports: ["formats"],
     deno: true,
     notPackages: ["zod"],
-    fix: "a format knows bytes only; let a stage turn them into what it needs",
+    fix: "a format knows bytes only; let an artifact or a stage turn them into what it needs",
   },
-  engine: {
-    imports: ["engine", "schemas", "std"],
+  artifacts: {
+    imports: ["artifacts", "contract", "std", "formats", "schemas", "diffusion", "metrics", "tensor"],
     deno: true,
-    fix: "the engine knows nothing of diffusion; pass what it needs through stages/contract.ts or options",
+    fix: "an artifact knows its files and what they mean; let a stage make it",
   },
   stages: {
-    imports: ["stages", "schemas", "diffusion", "metrics", "tensor", "formats"],
+    imports: ["stages", "artifacts", "contract", "std", "schemas", "diffusion", "metrics", "tensor", "formats"],
     deno: true,
     fix: "a stage talks to the engine through its context alone",
+  },
+  engine: {
+    imports: ["engine", "contract", "schemas", "std"],
+    deno: true,
+    fix: "the engine knows nothing of diffusion; pass what it needs through contract/ or options",
+  },
+  report: {
+    imports: ["report", "artifacts", "formats"],
+    types: ["schemas", "contract"],
+    packages: ["uplot", "zod"],
+    deno: false,
+    fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {
     imports: ["cli", "std", "mod.ts", "core.ts", "deno.json"],
@@ -69,6 +86,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
 };
 
+/** The rooms of the engine. Each may import those before it. */
+export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "upkeep"];
+
 /** Single imports that a layer's rule would forbid. */
 export const EXCEPTIONS: readonly {
   readonly from: string;
@@ -76,12 +96,12 @@ export const EXCEPTIONS: readonly {
   readonly typeOnly?: boolean;
   readonly why: string;
 }[] = [
-  { from: "engine/", to: /^stages\/contract\.ts$/, typeOnly: true, why: "the contract between engine and stages" },
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
+  { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\//, why: "the one command that installs" },
   { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which mod.ts would load for every command" },
   {
     from: "cli/",
-    to: /^engine\/housekeeping\/mod\.ts$/,
+    to: /^engine\/upkeep\/mod\.ts$/,
     why: "cleaning up, which mod.ts would load for every command",
   },
   { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/, why: "what users start from imports what users import" },
@@ -91,7 +111,7 @@ export const EXCEPTIONS: readonly {
     why: "a stage gets the same context in a test as in a pipeline",
   },
   {
-    from: "stages/shared/class_names.ts",
+    from: "artifacts/class_names.ts",
     to: /^engine\/diagnostic\/did_you_mean\.ts$/,
     why: "one way to suggest names",
   },
@@ -104,7 +124,8 @@ export const EXCEPTIONS: readonly {
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 
-/** The layer of a path: its first folder, or the file itself at the root. */
+/** The layer of a path: its first folder, or the file itself at the root. What installs an engine is a layer of its own. */
 export function layerOf(path: string): string {
+  if (path.startsWith("tensor/tensorflow/setup/")) return "tensor/tensorflow/setup";
   return path.split("/")[0]!;
 }

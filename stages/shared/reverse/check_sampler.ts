@@ -1,5 +1,5 @@
-import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
-import type { CheckProblem } from "../../contract.ts";
+import type { SamplerParams } from "../../sample/params.ts";
+import type { CheckProblem } from "../../../contract/stage.ts";
 
 /** What is known of the checkpoint that a sampler walks with. */
 export interface SampledChain {

@@ -1,6 +1,6 @@
-import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
-import type { CheckProblem } from "../../contract.ts";
-import type { CheckpointFacts, ImageFacts } from "../facts.ts";
+import type { SamplerParams } from "../../sample/params.ts";
+import type { CheckProblem } from "../../../contract/stage.ts";
+import type { CheckpointFacts, ImageFacts } from "../../../artifacts/facts.ts";
 import { checkSameSize } from "../same_size.ts";
 import { checkSampler } from "./check_sampler.ts";
 

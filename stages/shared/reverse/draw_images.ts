@@ -1,5 +1,5 @@
 import { firstNotFinite } from "../../../metrics/vectors.ts";
-import type { StageContext, StageEnd } from "../../contract.ts";
+import type { StageContext, StageEnd } from "../../../contract/stage.ts";
 import type { Device } from "../../../tensor/mod.ts";
 import { yieldToMessages } from "../macrotask.ts";
 import { unitToBytes } from "../pixel_values.ts";

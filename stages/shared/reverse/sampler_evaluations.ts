@@ -1,5 +1,5 @@
-import type { SampleParams, SamplerParams } from "../../../schemas/kinds/sample.ts";
-import type { CheckpointFacts } from "../facts.ts";
+import type { SampleParams, SamplerParams } from "../../sample/params.ts";
+import type { CheckpointFacts } from "../../../artifacts/facts.ts";
 import { unetWork } from "../unet_work.ts";
 
 /** Evaluations of the network for each image: as many as `samplerSteps`, or for `heun` at most. @param timesteps T */

@@ -4,7 +4,7 @@ import { dpmSolverSteps } from "../../../diffusion/samplers/dpm_solver.ts";
 import { heunSteps } from "../../../diffusion/samplers/heun.ts";
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
-import type { SamplerParams } from "../../../schemas/kinds/sample.ts";
+import type { SamplerParams } from "../../sample/params.ts";
 
 /** The steps of a sampler over a chain, in the order of sampling; one evaluation of the network each. */
 export function samplerSteps(tables: DiffusionTables, sampler: SamplerParams): ReverseStep[] {

@@ -1,5 +1,5 @@
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
-import type { SavedState } from "../../contract.ts";
+import type { SavedState } from "../../../contract/stage.ts";
 
 /** Images that are done, as the progress of a `sample` stage. */
 const FILE = "images.safetensors";

@@ -5,9 +5,9 @@ import {
   reverseStepSignature,
 } from "../../../diffusion/samplers/make_reverse_step.ts";
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
-import type { SampleParams, SamplerParams } from "../../../schemas/kinds/sample.ts";
+import type { SampleParams, SamplerParams } from "../../sample/params.ts";
 import type { Device, HostTensors } from "../../../tensor/mod.ts";
-import { objectiveOf, type StoredCheckpoint } from "../checkpoint.ts";
+import { objectiveOf, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { thresholdStep } from "./clipping.ts";
 import { samplerSteps } from "./sampler_steps.ts";
 

@@ -19,7 +19,7 @@ import { packParameters } from "../../../diffusion/unet/pack.ts";
 import { sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
 import { encodeSafetensors } from "../../../formats/safetensors.ts";
 import { toDiffusers } from "../../../stages/export/diffusers.ts";
-import type { StoredCheckpoint } from "../../../stages/shared/checkpoint.ts";
+import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { type Device, openDevice, randomStream } from "../../../tensor/mod.ts";
 
 interface Case {

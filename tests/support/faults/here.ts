@@ -1,7 +1,7 @@
-import type { EngineEvent } from "../../../engine/event/events.ts";
-import type { RunOptions } from "../../../engine/execute/run_options.ts";
-import { runPipeline } from "../../../engine/execute/run_pipeline.ts";
-import { loadPipeline } from "../../../engine/load/load_pipeline.ts";
+import type { EngineEvent } from "../../../engine/run/events.ts";
+import type { RunOptions } from "../../../engine/run/run_options.ts";
+import { runPipeline } from "../../../engine/run/run_pipeline.ts";
+import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { openStore, type Store } from "../../../engine/store/store.ts";
 import type { Project } from "../project.ts";
 import { FAULT_KINDS } from "./kinds.ts";

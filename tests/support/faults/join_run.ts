@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../stages/contract.ts";
+import type { StageContext } from "../../../contract/stage.ts";
 
 /** Writes what it read, so that any wrong byte shows in all that follow; and one file in a folder. */
 export default async function run({ params, inputs, outputs, note }: StageContext): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { StageContext, StageEnd } from "../../../stages/contract.ts";
+import type { StageContext, StageEnd } from "../../../contract/stage.ts";
 
 /** A chain of hashes: a step that is lost, repeated or taken from another walk shows in all that follow. */
 export default async function run(

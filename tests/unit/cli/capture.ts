@@ -1,5 +1,5 @@
 import { main } from "../../../cli/main.ts";
-import type { BuiltinKind } from "../../../stages/contract.ts";
+import type { BuiltinKind } from "../../../contract/stage.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 /** What the command line said and how it ended. */

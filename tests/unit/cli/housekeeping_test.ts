@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseBytes } from "../../../cli/format/bytes.ts";
 import { parseAge } from "../../../cli/format/duration.ts";
 import { openStore } from "../../../engine/store/store.ts";
-import { type BuiltinKind, defineKind } from "../../../stages/contract.ts";
+import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";

@@ -1,4 +1,4 @@
-import type { StageContext } from "../../../stages/contract.ts";
+import type { StageContext } from "../../../contract/stage.ts";
 
 /** Write the value that it is given, the seed and the values that it reads, together as a metric. */
 export default async function run({ params, inputs, outputs, note, seed }: StageContext): Promise<void> {

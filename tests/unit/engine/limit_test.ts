@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
-import { Limit } from "../../../engine/limit.ts";
+import { Limit } from "../../../engine/store/limit.ts";
 
 Deno.test("map() does so much at a time and gives results in the order of the items", async () => {
   let now = 0;

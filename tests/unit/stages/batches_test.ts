@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { fromBuiltin } from "../../../engine/load/builtin_kind.ts";
-import { keyParams } from "../../../engine/fingerprint/keys.ts";
+import { fromBuiltin } from "../../../engine/pipeline/load/builtin_kind.ts";
+import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS, trainKind } from "../../../stages/mod.ts";
-import type { StoredImages } from "../../../stages/shared/images.ts";
+import type { StoredImages } from "../../../artifacts/images.ts";
 import { makeBatches } from "../../../stages/train/batches.ts";
 import { mirror } from "../../../stages/train/mirror.ts";
 

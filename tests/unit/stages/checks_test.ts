@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { BUILTIN_KINDS, evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
-import type { CheckProblem, CheckResult } from "../../../stages/contract.ts";
+import type { CheckProblem, CheckResult } from "../../../contract/stage.ts";
 import { forwardGflop } from "../../../stages/shared/unet_work.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 

@@ -3,7 +3,7 @@ import { encode } from "fast-png";
 import { dirname, join } from "node:path";
 import { encodePng } from "../../../formats/png.ts";
 import { datasetKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { JPEGS, withOrientation } from "../formats/jpeg_fixtures.ts";
 import { withFolder } from "./small_world.ts";

@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { fetchesFiles, openOutside } from "../../../engine/execute/outside.ts";
-import { fromBuiltin } from "../../../engine/load/builtin_kind.ts";
-import type { Stage } from "../../../engine/pipeline.ts";
+import { fetchesFiles, openOutside } from "../../../engine/run/outside.ts";
+import { fromBuiltin } from "../../../engine/pipeline/load/builtin_kind.ts";
+import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
-import type { BuiltinKind } from "../../../stages/contract.ts";
+import type { BuiltinKind } from "../../../contract/stage.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { withFolder } from "./small_world.ts";
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import type { Metrics } from "../../../schemas/metrics.ts";
-import type { InputArtifact } from "../../../stages/contract.ts";
+import type { InputArtifact } from "../../../contract/stage.ts";
 import { featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import { distanceName } from "../../../stages/score/figures.ts";
 import { INCEPTION, INCEPTION_WEIGHTS } from "../../../stages/shared/inception.ts";

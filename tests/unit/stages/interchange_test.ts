@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
-import type { InputArtifact } from "../../../stages/contract.ts";
+import type { InputArtifact } from "../../../contract/stage.ts";
 import { exportKind, importKind } from "../../../stages/mod.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";

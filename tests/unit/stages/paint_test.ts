@@ -4,7 +4,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { inpaintKind, interpolateKind, neighboursKind } from "../../../stages/mod.ts";
 import type { Metrics } from "../../../schemas/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/region.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { noiseAgain, noisedTo } from "../../../stages/shared/reverse/noised.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { formatDiagnostic } from "../../../engine/diagnostic/format.ts";
-import { loadPipeline } from "../../../engine/load/load_pipeline.ts";
+import { loadPipeline } from "../../../engine/pipeline/load/load_pipeline.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../pipelines/", import.meta.url));

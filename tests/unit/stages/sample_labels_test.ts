@@ -6,7 +6,7 @@ import { makeReverseStep, reverseStepSignature } from "../../../diffusion/sample
 import { packParameters } from "../../../diffusion/unet/pack.ts";
 import { countParameters, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
 import { evaluateKind, sampleKind, trainKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { decodeNpz } from "../../../formats/npz.ts";
 import { digests, MemoryProgress, runStage } from "../../support/stage_context.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../../stages/mod.ts";
-import { readImages } from "../../../stages/shared/images.ts";
+import { readImages } from "../../../artifacts/images.ts";
 import { unitToBytes } from "../../../stages/shared/pixel_values.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
-import { scheduleParams } from "../../../schemas/kinds/schedule.ts";
+import { scheduleParams } from "../../../stages/schedule/params.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import { scheduleKind, trainKind } from "../../../stages/mod.ts";
-import { readScheduleFacts } from "../../../stages/shared/facts.ts";
-import { readSchedule, scheduleSpecSchema } from "../../../stages/shared/schedule_files.ts";
-import { toScheduleSpec } from "../../../stages/shared/schedule_spec.ts";
+import { readScheduleFacts } from "../../../artifacts/facts.ts";
+import { readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
+import { toScheduleSpec } from "../../../stages/schedule/params.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 import { withFolder } from "./small_world.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
-import { readCheckpoint } from "../../../stages/shared/checkpoint.ts";
+import { readCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { onnxNumerics } from "../../../tensor/mod.ts";
 import { wasmNumerics } from "../../../tensor/wasm/describe.ts";

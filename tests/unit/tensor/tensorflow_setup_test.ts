@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { SetupFailure } from "../../../cli/setup/failure.ts";
-import { runProgram } from "../../../cli/setup/programs.ts";
-import { layOutTfjsNode } from "../../../cli/setup/tfjs_node_package.ts";
-import { wheelSet } from "../../../cli/setup/wheels.ts";
+import { SetupFailure } from "../../../tensor/tensorflow/setup/failure.ts";
+import { runProgram } from "../../../tensor/tensorflow/setup/programs.ts";
+import { layOutTfjsNode } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
+import { wheelSet } from "../../../tensor/tensorflow/setup/wheels.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
 import { standInFiles } from "../../../tensor/tensorflow/stand_in.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
@@ -113,8 +113,8 @@ Deno.test("fetchWheels() has pip check digests, and unpacks the libraries alone"
     await writeProgram(bin, "python3", `if [ "$2" = pip ]; then ${copy}; else exec ${python} "$@"; fi`);
     const [site, work] = [join(folder, "site"), join(folder, "work")];
     const program = `
-      import { fetchWheels } from "cli/setup/fetch_wheels.ts";
-import { wheelSet } from "cli/setup/wheels.ts";
+      import { fetchWheels } from "tensor/tensorflow/setup/fetch_wheels.ts";
+import { wheelSet } from "tensor/tensorflow/setup/wheels.ts";
       await fetchWheels(wheelSet(true), { site: "${site}", work: "${work}", say: console.log });`;
     const { code, out, err } = await runModule(program, { env: { PATH: `${bin}:${Deno.env.get("PATH")}` } });
     assertEquals(code, 0, err);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type Forecast, forecastPlan } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
-import type { Stage } from "../../../../engine/pipeline.ts";
+import type { Stage } from "../../../../engine/keys/stage.ts";
 import type { Timing } from "../../../../schemas/records.ts";
 
 const HERE = "x64/Some Processor/8";

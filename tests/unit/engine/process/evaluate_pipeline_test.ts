@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { evaluatePipeline } from "../../../../engine/process/evaluate_pipeline.ts";
+import { evaluatePipeline } from "../../../../engine/pipeline/source/evaluate_pipeline.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 /** Evaluate a pipeline whose module begins with some code. */

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import type { RunRecord } from "../../../../schemas/records.ts";
-import { LiveProgress } from "../../../../engine/execute/live_progress.ts";
-import { RateMeter } from "../../../../engine/execute/rate.ts";
+import { LiveProgress } from "../../../../engine/run/live_progress.ts";
+import { RateMeter } from "../../../../engine/run/rate.ts";
 import { findRuns } from "../../../../engine/store/live_runs.ts";
 import { newRunId } from "../../../../engine/store/runs.ts";
 import { openFreshStore } from "../support/manifest.ts";

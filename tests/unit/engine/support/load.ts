@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Diagnostic } from "../../../../engine/diagnostic/diagnostic.ts";
 import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
-import { loadPipeline } from "../../../../engine/load/load_pipeline.ts";
-import type { Pipeline } from "../../../../engine/pipeline.ts";
+import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
+import type { Pipeline } from "../../../../engine/pipeline/pipeline.ts";
 import { TINY_KINDS } from "./tiny_kinds.ts";
 import { makeTempFolder } from "./temp.ts";
 

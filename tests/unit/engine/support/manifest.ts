@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { artifactDigest } from "../../../../engine/fingerprint/keys.ts";
+import { artifactDigest } from "../../../../engine/keys/keys.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import type { FileEntry, ResultManifest } from "../../../../schemas/records.ts";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import type { EngineEvent } from "../../../../engine/event/events.ts";
-import type { RunOptions } from "../../../../engine/execute/run_options.ts";
-import { runPipeline } from "../../../../engine/execute/run_pipeline.ts";
+import type { EngineEvent } from "../../../../engine/run/events.ts";
+import type { RunOptions } from "../../../../engine/run/run_options.ts";
+import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import type { PlannedStage } from "../../../../engine/plan/plan.ts";
 import { Planner, type PlanOptions } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind } from "../../../../stages/contract.ts";
+import { type BuiltinKind, defineKind } from "../../../../contract/stage.ts";
 import { execution, extent, externalFile, legacy } from "../../../../schemas/roles.ts";
 
 const entry = import.meta.resolve("./tiny_run.ts");

@@ -1,4 +1,4 @@
-import type { StageContext, StageEnd } from "../../../../stages/contract.ts";
+import type { StageContext, StageEnd } from "../../../../contract/stage.ts";
 
 interface TinyParams {
   readonly text: string;

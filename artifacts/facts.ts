@@ -1,0 +1,61 @@
+import { z } from "zod";
+import type { Objective } from "../diffusion/objective.ts";
+import type { UnetConfig } from "../diffusion/unet/config.ts";
+import type { Facts } from "../contract/stage.ts";
+
+/**
+ * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,
+ * such as a custom one; checks are then left to the run.
+ */
+const size = z.int().min(1);
+
+const contents = {
+  height: size,
+  width: size,
+  channels: size,
+  /** Labels that images have or a network is told; null for none, absent where only the run finds out. */
+  classes: size.nullish(),
+  classNames: z.array(z.string()).readonly().optional(),
+};
+
+/** `count` is absent where only the run finds out, as with a folder of images. */
+const imageFactsSchema = z.object({ ...contents, count: size.optional() });
+
+const scheduleFactsSchema = z.object({
+  timesteps: size,
+  betas: z.string(),
+  /** Whether x_T holds nothing of x_0, so that noise predicted at T - 1 cannot give x_0. */
+  zeroTerminalSnr: z.boolean().default(false),
+});
+
+const checkpointFactsSchema = z.object({
+  ...contents,
+  timesteps: size.optional(),
+  /** Whether the network also gives the variance of the reverse step. */
+  learnedVariance: z.boolean().default(false),
+  network: z.custom<UnetConfig>().optional(),
+  objective: z.custom<Objective>().optional(),
+});
+
+export type ImageFacts = z.output<typeof imageFactsSchema>;
+export type ScheduleFacts = z.output<typeof scheduleFactsSchema>;
+export type CheckpointFacts = z.output<typeof checkpointFactsSchema>;
+
+export function readImageFacts(facts: Facts | undefined): ImageFacts | undefined {
+  return imageFactsSchema.safeParse(facts).data;
+}
+
+export function readScheduleFacts(facts: Facts | undefined): ScheduleFacts | undefined {
+  return scheduleFactsSchema.safeParse(facts).data;
+}
+
+export function readCheckpointFacts(facts: Facts | undefined): CheckpointFacts | undefined {
+  return checkpointFactsSchema.safeParse(facts).data;
+}
+
+export type ImageSize = Pick<ImageFacts, "height" | "width" | "channels">;
+
+/** Height, width and channels as people write them, e.g. `28x28x1`. */
+export function sizeText(images: ImageSize) {
+  return `${images.height}x${images.width}x${images.channels}`;
+}

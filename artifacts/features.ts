@@ -1,0 +1,169 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { FormatError } from "../formats/format_error.ts";
+import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
+import { readAt } from "../formats/read_at.ts";
+import { type FeatureVectors, firstNotFinite, range } from "../metrics/vectors.ts";
+import { imageSetSchema } from "../schemas/metrics.ts";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { fileOf, readJson } from "./record.ts";
+import { checkLabels } from "./images.ts";
+import { jsonText } from "./json_text.ts";
+
+/** Artifact of type `features`: `features.npy` [N, D], perhaps `logits.npy` [N, K] and `labels.npy` [N], `features.json`. */
+const INFO_FILE = "features.json";
+const FEATURES_FILE = "features.npy";
+const LOGITS_FILE = "logits.npy";
+const LABELS_FILE = "labels.npy";
+
+/** Numbers that are looked at together. */
+const CHUNK_BYTES = 4 << 20;
+
+const size = z.int().min(1);
+
+export const extractorSchema = z.strictObject({
+  /** Names the distances over its features. */
+  name: z.string().min(1),
+  /** Of the graph or the classifier; null where the name says it all. */
+  sha256: z.string().nullable(),
+  dimension: size,
+  preprocessing: z.record(z.string(), z.unknown()),
+});
+
+const infoSchema = z.strictObject({
+  extractor: extractorSchema,
+  count: size,
+  logits: size.nullable(),
+  classes: size.nullable(),
+  images: imageSetSchema,
+});
+
+export type ExtractorInfo = z.output<typeof extractorSchema>;
+export type FeaturesInfo = z.output<typeof infoSchema>;
+
+/** Writes vectors as they come, so that memory does not grow with their number. */
+export interface FeaturesWriter extends Disposable {
+  /** @throws FormatError for a number that is not finite */
+  add(features: Float32Array, logits?: Float32Array): Promise<void>;
+  /** @throws Error when fewer or more vectors came than the info says */
+  finish(labels?: Uint8Array): Promise<void>;
+}
+
+export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo): Promise<FeaturesWriter> {
+  const { count, extractor: { dimension }, logits: classes } = info;
+  await output.write(INFO_FILE, jsonText(infoSchema.parse(info)));
+  const open = async (name: string, columns: number) => {
+    const file = await Deno.open(join(output.folder, name), { write: true, create: true, truncate: true });
+    await writeAll(file, encodeNpyHeader([count, columns], Float32Array));
+    return file;
+  };
+  const features = await open(FEATURES_FILE, dimension);
+  const logits = classes === null ? undefined : await open(LOGITS_FILE, classes);
+  const checkRows = rowChecker(info.extractor);
+  let written = 0;
+  return {
+    async add(vectors, answers) {
+      checkRows(vectors, FEATURES_FILE, { columns: dimension, first: written });
+      if (classes !== null) checkRows(answers!, LOGITS_FILE, { columns: classes, first: written });
+      written += vectors.length / dimension;
+      await writeAll(features, bytesOf(vectors));
+      if (logits !== undefined) await writeAll(logits, bytesOf(answers!));
+    },
+    async finish(labels) {
+      if (written !== count) throw new Error(`Cannot happen: ${written} features of ${count} were written`);
+      if (labels !== undefined) await output.write(LABELS_FILE, encodeNpy({ shape: [count], data: labels }));
+    },
+    [Symbol.dispose]() {
+      features.close();
+      logits?.close();
+    },
+  };
+}
+
+export interface StoredFeatures {
+  readonly info: FeaturesInfo;
+  readonly vectors: FeatureVectors;
+  /** [N, K]; undefined where the extractor has none. */
+  readonly logits: Float32Array | undefined;
+  readonly labels: Uint8Array | undefined;
+  close(): void;
+}
+
+/**
+ * @throws FormatError when the artifact's files are not those of a `FeaturesWriter`; all numbers are looked at, since one
+ * that is not finite gives figures that look like any other
+ */
+export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatures> {
+  const info = await readJson(artifact, INFO_FILE, infoSchema);
+  const { count, extractor, logits: classes } = info;
+  const { dimension } = extractor;
+  const checkRows = rowChecker(extractor);
+  const has = (name: string) => artifact.files.some(({ path }) => path === name);
+  const read = async (name: string, type: NpyHeader["type"], shape: readonly number[]) => {
+    const array = decodeNpy(await artifact.read(fileOf(artifact, name).path));
+    checkArray(name, { shape: array.shape, type: array.data.constructor as NpyHeader["type"] }, { shape, type });
+    return array.data;
+  };
+  let logits: Float32Array | undefined;
+  if (classes !== null) {
+    logits = await read(LOGITS_FILE, Float32Array, [count, classes]) as Float32Array;
+    checkRows(logits, LOGITS_FILE, { columns: classes });
+  }
+  const labels = has(LABELS_FILE) ? await read(LABELS_FILE, Uint8Array, [count]) as Uint8Array : undefined;
+  if (labels !== undefined) checkLabels(LABELS_FILE, labels, info.classes);
+  const file = await Deno.open(artifact.path(fileOf(artifact, FEATURES_FILE).path));
+  const stride = dimension * Float32Array.BYTES_PER_ELEMENT;
+  try {
+    const head = new Uint8Array(4096);
+    const got = await file.read(head) ?? 0;
+    const { length, ...header } = decodeNpyHeader(head.subarray(0, got));
+    checkArray(FEATURES_FILE, header, { shape: [count, dimension], type: Float32Array });
+    const [{ size }, wanted] = [await file.stat(), length + count * stride];
+    if (size !== wanted) throw new FormatError(FEATURES_FILE, { got: `${size} bytes`, wanted: `${wanted}` });
+    const rows = async (indices: ArrayLike<number>) => {
+      const rows = new Float32Array(indices.length * dimension);
+      const bytes = new Uint8Array(rows.buffer);
+      // Neighbours in the file are read together.
+      for (let i = 0; i < indices.length;) {
+        let run = 1;
+        while (i + run < indices.length && indices[i + run] === indices[i]! + run) run++;
+        await readAt(file, length + indices[i]! * stride, bytes.subarray(i * stride, (i + run) * stride));
+        i += run;
+      }
+      return rows;
+    };
+    const chunk = Math.ceil(CHUNK_BYTES / stride);
+    for (let first = 0; first < count; first += chunk) {
+      const some = await rows(range(first, Math.min(chunk, count - first)));
+      checkRows(some, FEATURES_FILE, { columns: dimension, first });
+    }
+    return { info, vectors: { count, dimension, rows }, logits, labels, close: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {
+  const say = ({ shape, type }: typeof got) => `${type.name.replace("Array", "").toLowerCase()} [${shape}]`;
+  if (say(got) !== say(wanted)) throw new FormatError(file, { got: say(got), wanted: say(wanted) });
+}
+
+/** What looks at rows of a file of `columns` numbers, the first of them row `first`. */
+function rowChecker({ name }: ExtractorInfo) {
+  return (values: Float32Array, file: string, { columns, first = 0 }: { columns: number; first?: number }): void => {
+    const bad = firstNotFinite(values);
+    if (bad < 0) return;
+    const row = first + Math.floor(bad / columns);
+    const got = `${values[bad]} in column ${bad % columns}`;
+    throw new FormatError(`${file}, row ${row}, of extractor "${name}"`, { got, wanted: "finite numbers" });
+  };
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}

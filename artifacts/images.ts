@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { imageGrid } from "../formats/image_grid.ts";
+import type { NpyArray } from "../formats/npy.ts";
+import { encodeNpz } from "../formats/npz.ts";
+import { encodePng } from "../formats/png.ts";
+import { FormatError } from "../formats/format_error.ts";
+import { encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "../formats/safetensors_file.ts";
+import type { HeaderEntry } from "../formats/safetensors_header.ts";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { fileOf, parseRecord, readJson } from "./record.ts";
+import { jsonText } from "./json_text.ts";
+
+/** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
+const TENSORS_FILE = "images.safetensors";
+const INFO_FILE = "images.json";
+
+const PICTURED = 64;
+
+const size = z.int().min(1);
+
+export const imagesInfoSchema = z.strictObject({
+  count: size,
+  height: size,
+  width: size,
+  channels: size,
+  /** Labels are in [0, classes); null without labels. */
+  classes: size.nullable(),
+  /** Where they come from, in clear. */
+  source: z.record(z.string(), z.unknown()),
+});
+
+export type ImagesInfo = z.output<typeof imagesInfoSchema>;
+
+export interface StoredImages {
+  readonly info: ImagesInfo;
+  /** [N, H, W, C] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly shape: readonly [number, number, number, number];
+  /** [N]; undefined without labels. */
+  readonly labels: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface ImagesToWrite {
+  readonly info: ImagesInfo;
+  /** [N, H, W, C] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly labels?: Uint8Array<ArrayBuffer>;
+  /** File name of the picture of the first 64. */
+  readonly picture: string;
+  /** Also in these forms, for other programs. */
+  readonly files?: readonly ("png" | "npz")[];
+}
+
+export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
+  const { info, pixels, labels, picture, files = [] } = images;
+  const { count, height, width, channels } = info;
+  const tensors: Record<string, SafetensorsTensor> = {
+    images: { dtype: "U8", shape: [count, height, width, channels], data: pixels },
+  };
+  if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
+  await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
+  await output.write(INFO_FILE, jsonText(parseRecord(INFO_FILE, info, imagesInfoSchema)));
+  if (files.includes("npz")) await output.write("samples.npz", encodeNpz(npzArrays(images)));
+  if (!canBePng(channels)) return;
+  if (files.includes("png")) {
+    const size = height * width * channels;
+    for (let i = 0; i < count; i++) {
+      const data = pixels.slice(i * size, (i + 1) * size);
+      await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
+    }
+  }
+  const shown = Math.min(count, PICTURED);
+  const first = pixels.subarray(0, shown * height * width * channels);
+  await output.write(picture, encodePng(imageGrid(first, [shown, height, width, channels])));
+}
+
+/** Arrays in the order and under the names that openai/guided-diffusion's evaluator takes. */
+function npzArrays({ info, pixels, labels }: ImagesToWrite): Record<string, NpyArray> {
+  const { count, height, width, channels } = info;
+  return {
+    arr_0: { shape: [count, height, width, channels], data: pixels },
+    ...(labels === undefined ? {} : { arr_1: { shape: [count], data: labels } }),
+  };
+}
+
+/** A PNG of two or of more than four channels does not exist. */
+export function canBePng(channels: number): boolean {
+  return channels === 1 || channels === 3;
+}
+
+/** @throws FormatError when the artifact's files are not those of `writeImages` */
+export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
+  const { info, labels, pixels } = await openImages(artifact, (file, entry) => file.read(entry));
+  const { count, height, width, channels } = info;
+  return { info, pixels: pixels.data as StoredImages["pixels"], shape: [count, height, width, channels], labels };
+}
+
+/** Looks at all but the pixels, of which any are good. @throws FormatError as `readImages` does */
+export async function checkImages(artifact: InputArtifact): Promise<void> {
+  await openImages(artifact, () => undefined);
+}
+
+async function openImages<T>(artifact: InputArtifact, read: (file: SafetensorsFile, pixels: HeaderEntry) => T) {
+  const info = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  const { count, height, width, channels, classes } = info;
+  using file = await openSafetensors(artifact.path(fileOf(artifact, TENSORS_FILE).path));
+  const find = (name: string) => file.entries.find((entry) => entry.name === name);
+  const bytes = (name: string, shape: readonly number[]): HeaderEntry => {
+    const entry = find(name);
+    if (entry?.dtype === "U8" && entry.shape.join() === shape.join()) return entry;
+    const got = entry === undefined ? "none" : `${entry.dtype} [${entry.shape}]`;
+    throw new FormatError(`${TENSORS_FILE}, tensor ${name}`, { got, wanted: `U8 [${shape}]` });
+  };
+  const images = bytes("images", [count, height, width, channels]);
+  const labelled = classes !== null || find("labels") !== undefined;
+  const labels = labelled ? (await file.read(bytes("labels", [count]))).data as Uint8Array<ArrayBuffer> : undefined;
+  if (labels !== undefined) checkLabels(TENSORS_FILE, labels, classes);
+  return { info, labels, pixels: await read(file, images) };
+}
+
+/** @throws FormatError for a label that is none of its data set */
+export function checkLabels(file: string, labels: Uint8Array, classes: number | null): void {
+  const image = labels.findIndex((label) => label >= (classes ?? 0));
+  if (image < 0) return;
+  const wanted = classes === null ? "none, as classes is null" : `0 to ${classes - 1}`;
+  throw new FormatError(`${file}, label of image ${image}`, { got: `${labels[image]}`, wanted });
+}

@@ -1,0 +1,69 @@
+import type { z } from "zod";
+import { wantedBy } from "../schemas/zod_def.ts";
+import { FormatError } from "../formats/format_error.ts";
+import { firstNotFinite } from "../metrics/vectors.ts";
+import type { InputArtifact } from "../contract/stage.ts";
+
+/** More is no description of an artifact. */
+const MAX_JSON_BYTES = 64 << 20;
+
+/** A JSON file of an artifact. @throws FormatError when it is missing or not what the schema says */
+export async function readJson<S extends z.ZodType>(
+  artifact: Pick<InputArtifact, "files" | "readText">,
+  name: string,
+  schema: S,
+): Promise<z.output<S>> {
+  const file = fileOf(artifact, name);
+  if (file.size > MAX_JSON_BYTES) {
+    throw new FormatError(name, { got: `${file.size} bytes`, wanted: `at most ${MAX_JSON_BYTES}` });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(await artifact.readText(name));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new FormatError(name, { got: "text that is not JSON", wanted: "JSON", cause });
+  }
+  return parseRecord(name, value, schema);
+}
+
+/** @throws FormatError that says all that is wrong with a record */
+export function parseRecord<S extends z.ZodType>(name: string, value: unknown, schema: S): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const places = parsed.error.issues.map(({ path, message }) =>
+    `${path.join(".") || "all of it"}: not ${wantedBy(message)}`
+  );
+  const more = places.length > 5 ? [`and ${places.length - 5} more`] : [];
+  throw new FormatError(name, { got: places.slice(0, 5).concat(more).join("; "), wanted: "what belongs in it" });
+}
+
+/** @throws FormatError when an artifact has no such file */
+export function fileOf({ files }: Pick<InputArtifact, "files">, name: string): InputArtifact["files"][number] {
+  const file = files.find(({ path }) => path === name);
+  if (file !== undefined) return file;
+  const names = files.slice(0, 8).map(({ path }) => path).join(", ");
+  throw new FormatError(name, { got: names === "" ? "no file" : `only ${names}`, wanted: "a file of this name" });
+}
+
+/** @throws FormatError for weights that would make everything that a network says NaN */
+export function checkWeights(where: string, weights: Float32Array): void {
+  const bad = firstNotFinite(weights);
+  if (bad >= 0) throw new FormatError(where, { got: `${weights[bad]} as weight ${bad}`, wanted: "finite numbers" });
+}
+
+/**
+ * What `make` gives. @throws FormatError about `what` where it throws one, or RangeError, which says what is wrong with
+ * its arguments
+ */
+export function checked<T>(what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (cause instanceof FormatError) throw new FormatError(`${what}, ${cause.what}`, cause);
+    if (!(cause instanceof RangeError)) throw cause;
+    const [, about, got, wanted] = /^(.*?): got (.*), wanted (.*)$/.exec(cause.message) ?? [];
+    if (wanted !== undefined) throw new FormatError(`${what}, ${about}`, { got: got!, wanted, cause });
+    throw new FormatError(what, { got: cause.message, wanted: "what fits the rest of the artifact", cause });
+  }
+}

@@ -1,0 +1,95 @@
+import { z } from "zod";
+import type { NpyData } from "../formats/npy.ts";
+import { decodeNpz, encodeNpz } from "../formats/npz.ts";
+import { FormatError } from "../formats/format_error.ts";
+import { imageSetSchema } from "../schemas/metrics.ts";
+import type { FeatureStatistics } from "../metrics/statistics.ts";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { fileOf, readJson } from "./record.ts";
+import { extractorSchema } from "./features.ts";
+import { jsonText } from "./json_text.ts";
+
+/** Artifact of type `statistics`: `statistics.npz` with `mu` [D] and `sigma` [D, D], as pytorch-fid's, and `statistics.json`. */
+const ARRAYS_FILE = "statistics.npz";
+const INFO_FILE = "statistics.json";
+
+const infoSchema = z.strictObject({
+  extractor: extractorSchema,
+  count: z.int().min(2),
+  images: imageSetSchema.nullable(),
+});
+
+export type StatisticsInfo = z.output<typeof infoSchema>;
+
+export interface StoredStatistics {
+  readonly info: StatisticsInfo;
+  readonly statistics: FeatureStatistics;
+}
+
+export async function writeStatistics(output: OutputArtifact, { info, statistics }: StoredStatistics): Promise<void> {
+  const { mean, covariance } = statistics;
+  const size = mean.length;
+  await output.write(
+    ARRAYS_FILE,
+    encodeNpz({ mu: { shape: [size], data: mean }, sigma: { shape: [size, size], data: covariance } }),
+  );
+  await output.write(INFO_FILE, jsonText(infoSchema.parse(info)));
+}
+
+/** @throws FormatError when the artifact's files are not those of `writeStatistics` */
+export async function readStatistics(artifact: InputArtifact): Promise<StoredStatistics> {
+  const info = await readJson(artifact, INFO_FILE, infoSchema);
+  const moments = momentsOf(await artifact.read(fileOf(artifact, ARRAYS_FILE).path));
+  const { name, dimension } = info.extractor;
+  if (moments.mean.length !== dimension) {
+    const got = `${moments.mean.length} means`;
+    throw new FormatError(ARRAYS_FILE, { got, wanted: `${dimension}, as many as extractor "${name}" has features` });
+  }
+  return { info, statistics: { count: info.count, ...moments } };
+}
+
+const MAX_FEATURES = 16_384;
+/** Of 8,192 features, in float64. */
+export const MAX_STATISTICS_BYTES = 2 ** 30;
+/** More than float32 features can have, and little enough for products of covariances. */
+const LARGEST = 1e100;
+const SYMMETRY = 1e-4;
+/** More than a header of an npy file with one or two axes has. */
+const HEADER_BYTES = 4_096;
+
+/** `mu` and `sigma` of a file of pytorch-fid or ours. @throws FormatError where it is none, or what it holds cannot be */
+export function momentsOf(bytes: Uint8Array): Pick<FeatureStatistics, "mean" | "covariance"> {
+  const of = (numbers: number) => HEADER_BYTES + numbers * Float64Array.BYTES_PER_ELEMENT;
+  // First the few numbers that say how large the others may be: a small file can unpack to more than there is memory.
+  const mu = decodeNpz(bytes, "mu", of(MAX_FEATURES));
+  const size = mu?.shape[0] ?? 0;
+  const sigma = size <= MAX_FEATURES ? decodeNpz(bytes, "sigma", of(size * size)) : undefined;
+  if (!mu || !sigma || size === 0 || mu.shape.length !== 1 || sigma.shape.join() !== [size, size].join()) {
+    const got = `mu [${mu?.shape ?? "none"}] and sigma [${sigma?.shape ?? "none"}]`;
+    throw new FormatError("statistics", { got, wanted: `mu [D] and sigma [D, D], D from 1 to ${MAX_FEATURES}` });
+  }
+  const asDoubles = (data: NpyData) => data instanceof Float64Array ? data : Float64Array.from(data);
+  const [mean, covariance] = [asDoubles(mu.data), asDoubles(sigma.data)];
+  const refuse = (name: string, place: number, wanted: string) => {
+    const [values, columns] = name === "mu" ? [mean, 1] : [covariance, size];
+    const row = Math.floor(place / columns);
+    throw new FormatError(`statistics, row ${row} of ${name}`, { got: `${values[place]}`, wanted });
+  };
+  const large = (values: Float64Array) => values.findIndex((value) => !(Math.abs(value) <= LARGEST));
+  if (large(mean) >= 0) refuse("mu", large(mean), "finite numbers, up to 1e100");
+  if (large(covariance) >= 0) refuse("sigma", large(covariance), "finite numbers, up to 1e100");
+  for (let i = 0; i < size; i++) {
+    if (covariance[i * size + i]! < 0) refuse("sigma", i * size + i, "variances of 0 and more");
+    for (let j = 0; j < i; j++) {
+      const [below, above] = [covariance[i * size + j]!, covariance[j * size + i]!];
+      // Programs that sum in float32 differ in its last digits.
+      const allowed = SYMMETRY * Math.max(covariance[i * size + i]!, covariance[j * size + j]!);
+      if (Math.abs(below - above) > allowed) refuse("sigma", i * size + j, `${above}, as in row ${j}`);
+      const most = Math.sqrt(covariance[i * size + i]! * covariance[j * size + j]!);
+      if (Math.abs(below) > most + allowed) {
+        refuse("sigma", i * size + j, `at most ${most}, by the variances of rows ${i} and ${j}`);
+      }
+    }
+  }
+  return { mean, covariance };
+}

@@ -1,0 +1,289 @@
+import type { z } from "zod";
+import type { ArtifactType, WantedArtifact } from "../schemas/artifacts.ts";
+import type { Resources } from "../schemas/pipeline_file.ts";
+import type { FileEntry } from "../schemas/records.ts";
+
+/** An input that a stage reads: one artifact, or with `list` several. */
+export interface InputPort {
+  /** One type, or any of several: the stage finds out which from the artifact. */
+  readonly type: WantedArtifact;
+  readonly description: string;
+  readonly optional?: boolean;
+  readonly list?: boolean;
+}
+
+/** An output that a stage writes. */
+export interface OutputPort {
+  readonly type: ArtifactType;
+  readonly description: string;
+}
+
+export type InputPorts = Readonly<Record<string, InputPort>>;
+export type OutputPorts = Readonly<Record<string, OutputPort>>;
+
+/** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
+export interface StagePermissions {
+  /** Hosts that it may connect to. */
+  readonly net?: readonly string[];
+  /** Environment variables that it may read. */
+  readonly env?: readonly string[];
+  /** npm packages whose native library it may load. Native code is not contained. */
+  readonly native?: readonly string[];
+}
+
+/** What a device needs in the process of the stage that computes on it. Paths are absolute. */
+export interface DeviceGrants {
+  readonly read?: readonly string[];
+  /** Folders of native libraries. Native code is not contained. */
+  readonly ffi?: readonly string[];
+  readonly env?: readonly string[];
+}
+
+/** What a stage computes on. The engine finds it before the stage starts, whose own process may not look around. */
+export interface StageDevice {
+  readonly name: string;
+  /** Device, engine version and instruction-set class: what decides the rounding of the results. */
+  readonly numerics: string;
+  /** What the device is and, where it was chosen, why no better one. */
+  readonly reason: string;
+  /** Whether it computes on a real graphics card: `tensorflow-gpu`, or `webgpu` on an adapter that is no software. */
+  readonly card: boolean;
+  /** What the user should know of the choice, such as a card that is here and cannot be used. */
+  readonly warning?: { readonly message: string; readonly fix?: string };
+  /** Whether native code computes there, which no permission contains. */
+  readonly native: boolean;
+  /** Asked for once the stage's packages are installed. */
+  readonly grants: () => Promise<DeviceGrants>;
+}
+
+/** A finished artifact, as a stage sees its input. Read-only. */
+export interface InputArtifact {
+  readonly type: ArtifactType;
+  readonly digest: string;
+  readonly files: readonly FileEntry[];
+  /** Absolute path of one of its files. Throws on a name that it does not have. */
+  path(name: string): string;
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  readText(name: string): Promise<string>;
+}
+
+/** An output under construction. It becomes an artifact only when the stage ends well. */
+export interface OutputArtifact {
+  /** Absolute path of the folder that becomes the artifact; a stage may also write there by itself. */
+  readonly folder: string;
+  /** Write a file, making folders as needed. `name` is relative, with `/`. */
+  write(name: string, content: Uint8Array | string): Promise<void>;
+}
+
+/** State that a long stage saved earlier, so that it need not start again. */
+export interface SavedState {
+  readonly step: number;
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Saved states of one stage. All of them belong to the same identity params, inputs and numerics. */
+export interface StageProgress {
+  /** The newest whole state at or below the wanted extent. */
+  latest(): Promise<SavedState | undefined>;
+  /** Save a state. It counts only once it is complete on disk; the newest two are kept. */
+  save(step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /** Whether so much time has passed since the last save, or without one since the stage began. */
+  isDue(everySeconds: number): boolean;
+}
+
+/** How far a stage has come; shown to the user. */
+export interface ProgressUpdate {
+  readonly done: number;
+  readonly total: number;
+  readonly unit: string;
+  /** Images that one unit stands for, where it is no image: a training step has a batch of them. */
+  readonly images?: number;
+  /** Short figures to show beside the bar, such as `{ loss: "0.041" }`. */
+  readonly figures?: Readonly<Record<string, string>>;
+}
+
+type InputValue<P extends InputPort> = P extends { list: true } ? readonly InputArtifact[]
+  : P extends { optional: true } ? InputArtifact | undefined
+  : InputArtifact;
+
+/** All that a running stage may know. It gets no clock, no host facts and no randomness beyond its seed. */
+export interface StageContext<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> {
+  readonly params: z.output<P>;
+  /** The pipeline's seed for kinds marked `seeded`, else 0. */
+  readonly seed: number;
+  readonly inputs: { readonly [K in keyof I]: InputValue<I[K]> };
+  readonly outputs: { readonly [K in keyof O]: OutputArtifact };
+  readonly progress: StageProgress;
+  /** What to compute on, for kinds that compute with tensors. */
+  readonly device: Pick<StageDevice, "name" | "numerics"> | undefined;
+  /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
+  readonly externals: Readonly<Record<string, string>>;
+  /** Folder that keeps what the kind's `downloads` name, for all stages of the store; undefined where they name none. */
+  readonly downloads: string | undefined;
+  /** Aborted when the user asks to stop: save the state, then return `interrupted`. */
+  readonly stop: AbortSignal;
+  report(update: ProgressUpdate): void;
+  note(message: string): void;
+  warn(message: string): void;
+}
+
+/** How a stage ended, where it did not simply complete. Throwing is for bugs; expected failures are returned. */
+export type StageEnd =
+  | { readonly status: "interrupted"; readonly step: number }
+  | { readonly status: "failed"; readonly message: string; readonly fix?: string };
+
+export type StageRun<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> = (context: StageContext<P, I, O>) => Promise<StageEnd | void>;
+
+/** What the engine must know of a stage before it runs. */
+export interface StageInterface<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> {
+  readonly summary: string;
+  /** A strict Zod object. Roles are set with `extent`, `execution`, `externalFile` and `legacy`. */
+  readonly params: P;
+  readonly inputs: I;
+  readonly outputs: O;
+  /** Whether the result depends on the pipeline's seed. */
+  readonly seeded?: boolean;
+  readonly permissions?: StagePermissions;
+  readonly resources?: Resources;
+}
+
+/** A stage of the user's own, the default export of the file that `uses` names. */
+export interface StageDefinition<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> extends StageInterface<P, I, O> {
+  /** It computes with tensors: it gets the params `device` and `threads` of the built-in kinds, for `withDevice`. */
+  readonly device?: boolean;
+  readonly run: StageRun<P, I, O>;
+}
+
+/** What is known of an artifact before it exists, such as image size and count. Free-form; consumers check what they read. */
+export type Facts = Readonly<Record<string, unknown>>;
+
+/** A problem that a kind finds in its params or in what its inputs will be, before anything runs. */
+export interface CheckProblem {
+  /** An error where it does not say. */
+  readonly severity?: "error" | "warning";
+  /** The param it is about, as a path below `with`, or the input port. */
+  readonly param?: readonly (string | number)[];
+  readonly input?: string;
+  readonly message: string;
+  readonly got?: string;
+  readonly wanted?: string;
+  readonly fix?: string;
+}
+
+/** The device of a stage, or why there is none; the problem is an error. */
+export type DeviceFinding = { readonly device: StageDevice } | { readonly problem: CheckProblem };
+
+export interface CheckResult {
+  readonly problems: readonly CheckProblem[];
+  /** Facts about the outputs, by port. */
+  readonly facts?: Readonly<Record<string, Facts>>;
+  /** Arithmetic that the stage will do, in GFLOP, for time forecasts. */
+  readonly workGflop?: number;
+  /**
+   * What decides how fast that is done, such as the width of a network and the size of a batch: work whose numbers are
+   * apart by a factor of two in all goes at about the same pace.
+   */
+  readonly workShape?: readonly number[];
+  /** How to find out how fast this machine does such work, where no past run tells. */
+  readonly probe?: Probe;
+}
+
+/** A little of the work of a stage, alike for all stages with equal work. */
+export interface Probe {
+  /** Module URL. Its default export is a `StageRun` that reports each of a few steps, and reads and writes nothing. */
+  readonly entry: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Arithmetic of one step, in GFLOP. */
+  readonly stepGflop: number;
+}
+
+/** Data that a kind takes from an npm package; its version and lock integrity enter the key. */
+export interface NpmExternal {
+  readonly name: string;
+  readonly version: string;
+  readonly integrity: string;
+  /** The stage reads the package's files: they are fetched for it and its process may read their folder. */
+  readonly files?: boolean;
+}
+
+/** A file that a stage fetches. Its digest is in the key, the addresses are not. */
+export interface DownloadExternal {
+  /** Its name in the key. */
+  readonly name: string;
+  readonly sha256: string;
+  /** Its size where that is known, else the most that such a file can have. No more is taken of an address. */
+  readonly maxBytes: number;
+  /**
+   * Its addresses, http or https, in the order to try them. The stage's process may connect to these hosts alone. None
+   * where the file lies at the path that the param `name` says: it must be the file of that digest.
+   */
+  readonly urls: readonly string[];
+  /** Further hosts that the addresses may redirect to, by https. */
+  readonly redirects?: readonly string[];
+}
+
+/** A kind that comes with the toolkit. Its code lives in `entry`, so that planning does not load it. */
+export interface BuiltinKind<
+  P extends z.ZodObject = z.ZodObject,
+  I extends InputPorts = InputPorts,
+  O extends OutputPorts = OutputPorts,
+> extends StageInterface<P, I, O> {
+  readonly kind: string;
+  /** Raised whenever the same params and inputs would give other bytes. */
+  readonly version: number;
+  /** `inline` for work of milliseconds; everything else gets a process of its own. */
+  readonly runs: "inline" | "process";
+  /** Module URL whose default export is the `StageRun`. */
+  readonly entry: string;
+  readonly check?: (
+    params: z.output<P>,
+    inputs: { readonly [K in keyof I]?: Facts },
+  ) => CheckResult;
+  readonly externals?: (params: z.output<P>) => readonly NpmExternal[];
+  readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
+  /** External files that the params leave out and that lie where this machine keeps them. In the key by content. */
+  readonly locate?: (params: z.output<P>) => Partial<z.output<P>>;
+  /** List ports whose items belong together one by one: as many in both, and of the same children of a matrix. */
+  readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
+  /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */
+  readonly device?: (params: z.output<P>) => Promise<DeviceFinding>;
+}
+
+/** Define a custom stage. Types of params, inputs and outputs follow from the definition. */
+export function defineStage<
+  P extends z.ZodObject,
+  const I extends InputPorts,
+  const O extends OutputPorts,
+>(definition: StageDefinition<P, I, O>): StageDefinition<P, I, O> {
+  return definition;
+}
+
+/** Define a built-in kind; checks the types and forgets them, so that kinds of all shapes fit one registry. */
+export function defineKind<
+  P extends z.ZodObject,
+  const I extends InputPorts,
+  const O extends OutputPorts,
+>(kind: BuiltinKind<P, I, O>): BuiltinKind<P, I, O> {
+  return kind;
+}
+
+/** The `run` type that belongs to a kind, for its entry module: `const run: RunOf<typeof trainKind> = …`. */
+export type RunOf<K> = K extends BuiltinKind<infer P, infer I, infer O> ? StageRun<P, I, O> : never;

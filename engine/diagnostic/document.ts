@@ -1,0 +1,44 @@
+import type { Diagnostic, Problem, Span } from "./diagnostic.ts";
+
+export type DocumentPath = readonly (string | number)[];
+
+/** A parsed file: its plain value, and where each part of it is written. */
+export interface SourceDocument {
+  readonly value: unknown;
+  /** Where the value at a path is written, or its key with `target: "key"`. Undefined for paths that are not in the file. */
+  locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
+  /** The place of a value with those of the values that it took the place of, for documents that are made of several. */
+  origin?(path: DocumentPath): string | undefined;
+  /** Where the file as a whole begins; undefined where it has no text to point at. */
+  readonly whole: Span | undefined;
+  /** Names of the profiles that the file has; undefined where it has none. */
+  readonly profiles?: readonly string[];
+}
+
+/** Where values of a resolved pipeline came from. */
+export interface Origins {
+  /** Where the value at a path is written, or the nearest enclosing part that is. */
+  locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
+  /** The chain from the value back to its source, nearest first: overrides and vars, then the file, or the default. */
+  explain(path: DocumentPath): string[];
+}
+
+/** `stages.train.with.multipliers[1]` */
+export function formatPath(path: DocumentPath): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += text === "" ? part : `.${part}`;
+  }
+  return text;
+}
+
+/** A problem with what is at a path of a document. */
+export function diagnosticAt(
+  document: Pick<SourceDocument, "locate">,
+  path: DocumentPath,
+  problem: Problem,
+  target: "key" | "value" = "value",
+): Diagnostic {
+  return { severity: "error", ...problem, path: formatPath(path), span: document.locate(path, target) };
+}

@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import { isAbsolute, join, resolve } from "node:path";
+import { mapFiles } from "../../schemas/roles.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Origins } from "../diagnostic/document.ts";
+import type { Stage } from "./stage.ts";
+import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
+import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
+import { factsOf } from "../store/facts.ts";
+import { placeOf, reasonOf } from "../store/trouble.ts";
+import { artifactDigest } from "./keys.ts";
+
+/** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
+export type Externals = Readonly<Record<string, string>>;
+
+/** A file or folder outside that a param of a stage names. */
+interface External {
+  /** The param, with the place within it where it has several: `data`, `data[0]`, `data["train"]`. */
+  readonly name: string;
+  readonly at: DocumentPath;
+  readonly path: string;
+}
+
+function nameOf(param: string, at: readonly (string | number)[]): string {
+  return param + at.map((part) => `[${JSON.stringify(part)}]`).join("");
+}
+
+function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: string): External[] {
+  const found: External[] = [];
+  for (const [param, meta] of Object.entries(kind.roles)) {
+    mapFiles(params[param], meta, (path, at) => {
+      found.push({
+        name: nameOf(param, at),
+        at: [param, ...at],
+        path: isAbsolute(path) ? path : resolve(folder, path),
+      });
+    });
+  }
+  return found;
+}
+
+/** The paths that a stage reads from outside, by param, or by the place within it. */
+export function externalPaths(stage: Pick<Stage, "kind" | "params">, folder: string): Record<string, string> {
+  return Object.fromEntries(externalsOf(stage, folder).map(({ name, path }) => [name, path]));
+}
+
+/** The params of a stage with these paths in the place of those that it has. @param paths see {@linkcode externalPaths} */
+export function withPaths(
+  { kind, params }: Pick<Stage, "kind" | "params">,
+  paths: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([param, value]) => {
+      const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
+      return [
+        param,
+        mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path),
+      ];
+    }),
+  );
+}
+
+/** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
+export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<FolderFile> {
+  const real = Deno.realPathSync(folder);
+  if (above.has(real)) return;
+  for (const { name } of Deno.readDirSync(folder)) {
+    const path = prefix === "" ? name : `${prefix}/${name}`;
+    const full = `${folder}/${name}`;
+    const info = Deno.statSync(full);
+    if (info.isDirectory) yield* filesBelow(full, path, new Set([...above, real]));
+    else if (info.isFile) yield { path, facts: factsOf(info) };
+  }
+}
+
+/** Digest of a file, or of a folder's whole content. */
+export function contentDigest(path: string, digests: DigestCache): string {
+  const info = Deno.statSync(path);
+  // A pipe or a device may have no end.
+  if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
+  if (info.isFile) return digests.digest(path);
+  const files = [...filesBelow(path, "", new Set())];
+  return digests.folderDigest(path, files, () =>
+    artifactDigest(
+      "files",
+      files.map((file) => ({
+        path: file.path,
+        size: file.facts.size,
+        sha256: digests.digest(join(path, file.path), file.facts),
+      })),
+    ));
+}
+
+/** A file or folder that could not be read, or is not the one that the stage must have. */
+export interface UnreadableExternal extends External {
+  readonly error?: unknown;
+  /** SHA-256, of the file that is not the right one. */
+  readonly got?: string;
+  readonly wanted?: string | undefined;
+}
+
+/** Digests of all that one stage reads from outside: packages, files, and environment variables that it declares. */
+export function digestStageExternals(
+  stage: Stage,
+  folder: string,
+  digests: DigestCache,
+): { externals: Externals; unreadable: UnreadableExternal[] } {
+  const externals: Record<string, string> = {};
+  const unreadable: UnreadableExternal[] = [];
+  for (const { name, version, integrity } of stage.kind.externals?.(stage.params) ?? []) {
+    externals[`npm:${name}@${version}`] = integrity;
+  }
+  for (const { name, sha256 } of stage.kind.downloads?.(stage.params) ?? []) externals[name] = sha256;
+  for (const name of stage.kind.permissions.env ?? []) {
+    const value = Deno.env.get(name);
+    // By digest, since variables may hold secrets and keys are kept in clear.
+    externals[`env:${name}`] = value === undefined ? "unset" : createHash("sha256").update(value).digest("hex");
+  }
+  for (const one of externalsOf(stage, folder)) {
+    try {
+      const wanted = externals[one.name];
+      const got = contentDigest(one.path, digests);
+      externals[one.name] = got;
+      if (wanted !== undefined && got !== wanted) unreadable.push({ ...one, got, wanted });
+    } catch (error) {
+      unreadable.push({ ...one, error });
+    }
+  }
+  return { externals, unreadable };
+}
+
+/** What the stages of a pipeline read from outside, by id of the stage. */
+export interface Outside {
+  readonly externals: ReadonlyMap<string, Externals>;
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
+export function digestExternals(
+  { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
+  digests: DigestCache,
+): Outside {
+  const externals = new Map<string, Externals>();
+  const problems: Diagnostic[] = [];
+  for (const stage of stages.values()) {
+    const own = digestStageExternals(stage, folder, digests);
+    externals.set(stage.id, own.externals);
+    problems.push(...own.unreadable.map((one) => placeUnreadable(stage, one, origins)));
+  }
+  return { externals, problems };
+}
+
+function placeUnreadable(
+  stage: Stage,
+  { name, at: param, path, error, got, wanted }: UnreadableExternal,
+  origins: Origins,
+): Diagnostic {
+  const place = ["stages", stage.entry, "with", ...param];
+  if (got !== undefined) {
+    return diagnosticAt(origins, place, {
+      code: "external",
+      message: `stage "${stage.id}": ${name} is not the file that it must be`,
+      got: `SHA-256 ${got}`,
+      wanted: `SHA-256 ${wanted}`,
+      fix: "fetch the file again, name the right one, or set sha256 to say that another one is meant",
+    });
+  }
+  return diagnosticAt(origins, place, {
+    code: "external",
+    message: `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`,
+    got: placeOf(error) ?? path,
+    fix: "correct the path; it is relative to the pipeline file",
+  });
+}
+
+/** Files that a stage is to read and that are not there, without a look into those that are. */
+export function missingExternals(stage: Stage, folder: string, origins: Origins): Diagnostic[] {
+  return externalsOf(stage, folder).flatMap((one) => {
+    try {
+      Deno.statSync(one.path);
+      return [];
+    } catch (error) {
+      return [placeUnreadable(stage, { ...one, error }, origins)];
+    }
+  });
+}

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
+import { mapFiles } from "../../schemas/roles.ts";
+import { extentParam, type Kind } from "./kind.ts";
+import { compareCodeUnits, encode } from "./encode.ts";
+
+/** Raised when the meaning of keys changes; all older results then count as never made. */
+const SCHEME = 1;
+
+function hash(domain: string, value: unknown): string {
+  return createHash("sha256").update(`noiseline/${domain}/${SCHEME}\n${encode(value)}`).digest("hex");
+}
+
+/** The part of a stage's keys that does not depend on other stages. */
+export type LocalIngredients = Omit<Ingredients, "inputs">;
+
+/**
+ * The params that enter keys. Execution params never do; paths of externals give way to their content.
+ * A param equal to its frozen `legacy` value is left out, so that results from before the param existed stay valid.
+ */
+export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(params)) {
+    const meta = Object.hasOwn(kind.roles, name) ? kind.roles[name]! : {};
+    if (meta.role === "execution" || value === undefined) continue;
+    if ("legacy" in meta && encode(meta.legacy) === encode(value)) continue;
+    // A param that is a path has nothing left; of one that holds paths the rest stays, and where they stand.
+    if (meta.role === "external" && typeof value === "string" && meta.files === undefined) continue;
+    kept[name] = mapFiles(value, meta, () => null);
+  }
+  return kept;
+}
+
+export interface StageKeys {
+  /** Code, params, seed and externals alone: which stages could share results at all. */
+  readonly localKey: string;
+  /** The above and upstream recipe keys: known before anything runs. */
+  readonly recipeKey: string;
+}
+
+/** @param upstream by input port, the recipe key and port of each artifact that it reads */
+export function recipeKeyOf(
+  local: LocalIngredients,
+  upstream: Readonly<Record<string, readonly { readonly recipeKey: string; readonly port: string }[]>>,
+): StageKeys {
+  const localKey = hash("local", local);
+  const inputs: Record<string, string[]> = {};
+  for (const [port, sources] of Object.entries(upstream)) {
+    inputs[port] = sources.map(({ recipeKey, port: from }) => `${recipeKey}.${from}`);
+  }
+  return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
+}
+
+/** The key of a result: everything that could change its bytes, with inputs by content. */
+export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): string {
+  return hash("resolved", { localKey, inputs });
+}
+
+/** The key of progress: the resolved key without the extent, so that a longer run continues a shorter one. */
+export function identityKeyOf(ingredients: Ingredients, kind: Kind): string {
+  return identityKeyWithout(ingredients, extentParam(kind));
+}
+
+/** Whether a result can have this extent and key of progress, whatever its kind calls its extent. */
+export function fitsIdentity({ ingredients, extent, identityKey }: ResultManifest): boolean {
+  const { params } = ingredients;
+  const names = extent === null ? [undefined] : Object.keys(params).filter((name) => params[name] === extent);
+  return names.some((name) => identityKeyWithout(ingredients, name) === identityKey);
+}
+
+function identityKeyWithout(ingredients: Ingredients, name: string | undefined): string {
+  if (name === undefined) return hash("identity", ingredients);
+  const { [name]: _extent, ...params } = ingredients.params;
+  return hash("identity", { ...ingredients, params });
+}
+
+/** The identity of an artifact's content: type, names, sizes and digests of its files. */
+export function artifactDigest(type: ArtifactRecord["type"], files: readonly FileEntry[]): string {
+  const sorted = [...files].sort((a, b) => compareCodeUnits(a.path, b.path));
+  return hash("artifact", { type, files: sorted.map(({ path, size, sha256 }) => [path, size, sha256]) });
+}

@@ -1,0 +1,92 @@
+import { parseReference, stageIdOf } from "./reference.ts";
+import { isRecord } from "../source/tree.ts";
+
+export interface Pruned {
+  readonly value: unknown;
+  /** Stages that are not there, each with why: its own condition, or the stage that it reads. */
+  readonly leftOut: ReadonlyMap<string, { readonly reads?: string }>;
+}
+
+type Entries = Readonly<Record<string, unknown>>;
+
+/**
+ * Take out the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; only
+ * when nothing is left does its stage go too. `needs` passes no data, so what is left out is not waited for.
+ */
+export function leaveOut(root: unknown): Pruned {
+  const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
+  const leftOut = new Map<string, { reads?: string }>();
+  for (const [id, entry] of Object.entries(stages)) {
+    if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});
+  }
+  if (leftOut.size === 0) return { value: root, leftOut };
+  const readers = readersOf(stages);
+  // A map gives what is added while it is walked through.
+  for (const gone of leftOut.keys()) {
+    for (const { id } of readers.get(gone) ?? []) {
+      const lost = leftOut.has(id) ? undefined : lostSource(stages[id], leftOut);
+      if (lost !== undefined) leftOut.set(id, { reads: lost });
+    }
+  }
+  const kept = Object.entries(stages).filter(([id]) => !leftOut.has(id));
+  return {
+    value: { ...root as Entries, stages: Object.fromEntries(kept.map(([id, entry]) => [id, without(entry, leftOut)])) },
+    leftOut,
+  };
+}
+
+/** What is no condition is not false: the schema says so. */
+function isFalse(condition: unknown): boolean {
+  if (typeof condition === "boolean") return !condition;
+  if (!isRecord(condition)) return false;
+  const { all, value, in: values } = condition;
+  if (Array.isArray(all)) return all.some(isFalse);
+  return Array.isArray(values) && !values.includes(value);
+}
+
+/** The stage that a reference names. */
+function stageIn(text: unknown): string | undefined {
+  const reference = typeof text === "string" ? parseReference(text) : undefined;
+  return reference && stageIdOf(reference);
+}
+
+function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
+  const id = stageIn(text);
+  return id !== undefined && gone.has(id) ? id : undefined;
+}
+
+/** The stages that read each stage. */
+function readersOf(stages: Entries) {
+  const references = Object.entries(stages).flatMap(([id, entry]) =>
+    Object.values(inputsOf(entry)).flat().map((text) => ({ id, source: stageIn(text) }))
+  );
+  return Map.groupBy(references, ({ source }) => source);
+}
+
+/** A stage without which a port has nothing to read. */
+function lostSource(entry: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
+  for (const written of Object.values(inputsOf(entry))) {
+    const lost = [written].flat().map((text) => reads(text, gone));
+    if (lost.length > 0 && lost.every((one) => one !== undefined)) return lost[0];
+  }
+  return undefined;
+}
+
+function without(entry: unknown, gone: ReadonlyMap<string, unknown>): unknown {
+  if (!isRecord(entry)) return entry;
+  const keep = (texts: readonly unknown[]) => texts.filter((text) => reads(text, gone) === undefined);
+  const inputs = Object.entries(inputsOf(entry)).map(([port, written]) => [
+    port,
+    Array.isArray(written) ? keep(written) : written,
+  ]);
+  const { needs } = entry;
+  return {
+    ...entry,
+    ...(inputs.length === 0 ? {} : { inputs: Object.fromEntries(inputs) }),
+    ...(needs === undefined ? {} : { needs: keep([needs].flat()) }),
+  };
+}
+
+function inputsOf(entry: unknown): Entries {
+  return isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
+}

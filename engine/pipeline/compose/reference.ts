@@ -1,0 +1,53 @@
+import { AXIS_NAME, LABEL } from "./axes.ts";
+import { STAGE_ID_PATTERN } from "../../../schemas/pipeline_file.ts";
+
+/** A parsed `stage[~axis=value…][@extent][.port]`. */
+export interface Reference {
+  readonly stage: string;
+  /** Values of a matrix that were named, by axis. */
+  readonly select?: Readonly<Record<string, string>>;
+  readonly extent?: number;
+  readonly port?: string;
+}
+
+const SELECTION = `~${AXIS_NAME}=${LABEL}`;
+const REFERENCE = new RegExp(`^([^@.~\\s]+)((?:${SELECTION})*)(?:@(\\d+))?(?:\\.([A-Za-z][A-Za-z0-9_]*))?$`);
+
+/** Parse a reference; undefined where the text is none. */
+export function parseReference(text: string): Reference | undefined {
+  const match = REFERENCE.exec(text);
+  if (match === null) return undefined;
+  const [, stage, selections, extent, port] = match;
+  if (!STAGE_ID_PATTERN.test(stage!)) return undefined;
+  const reference: { -readonly [K in keyof Reference]: Reference[K] } = { stage: stage! };
+  if (selections !== "") {
+    const pairs = selections!.slice(1).split("~").map((pair) => pair.split("=") as [string, string]);
+    reference.select = Object.fromEntries(pairs);
+    if (Object.keys(reference.select).length < pairs.length) return undefined;
+  }
+  if (extent !== undefined) {
+    reference.extent = Number(extent);
+    if (!Number.isSafeInteger(reference.extent) || reference.extent < 1) return undefined;
+  }
+  if (port !== undefined) reference.port = port;
+  return reference;
+}
+
+/** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */
+export function parseStageId(
+  id: string,
+): { readonly stage: string; readonly select: Readonly<Record<string, string>> } {
+  const { stage, select = {} } = parseReference(id.replace(/@\d+$/, "")) ?? { stage: id };
+  return { stage: `${stage}${/@\d+$/.exec(id)?.[0] ?? ""}`, select };
+}
+
+/** The id of a child of a matrix, `train~lr=0.1`, whose values are all named; else the stage itself. */
+export function stageIdOf({ stage, select = {} }: Reference): string {
+  return `${stage}${Object.keys(select).sort().map((axis) => `~${axis}=${select[axis]}`).join("")}`;
+}
+
+/** The id of the node that a reference means: `train`, or `train@2000`. */
+export function nodeIdOf(reference: Reference): string {
+  const stage = stageIdOf(reference);
+  return reference.extent === undefined ? stage : `${stage}@${reference.extent}`;
+}

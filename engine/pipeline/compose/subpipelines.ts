@@ -1,0 +1,333 @@
+import { dirname, join, relative, resolve } from "node:path";
+import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
+import type { Diagnostic, Result } from "../../diagnostic/diagnostic.ts";
+import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { interpolate, type Interpolation, type PlacedProblem } from "./interpolate.ts";
+import { parseReference } from "./reference.ts";
+import { isRecord } from "../source/tree.ts";
+import type { Budget } from "../source/budget.ts";
+import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
+import { matrixAxesIn } from "./fill.ts";
+import type { Layer } from "./layers.ts";
+import { rebase } from "./rebase.ts";
+
+/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`. */
+export interface Included {
+  readonly value: unknown;
+  /** The files of the inner pipelines, as parts of the whole. */
+  readonly layers: readonly Layer[];
+  readonly interpolations: readonly Interpolation[];
+  /** The inner stages by the id of the stage that they came of. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  readonly problems: readonly PlacedProblem[];
+  /** Of files that could not be read. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Whether `${matrix.…}` stands in an inner file: it is left for `fillMatrix`. */
+  readonly usesMatrix: boolean;
+}
+
+export interface IncludeOptions {
+  /** The outermost file as the user named it; all paths in the whole start in its folder. */
+  readonly file: string;
+  readonly document: SourceDocument;
+  /** Reads a pipeline file with what it extends. */
+  readonly read: (file: string) => Promise<Result<SourceDocument>>;
+  /** Whether a kind draws random numbers. */
+  readonly isSeeded: (uses: string) => boolean;
+  readonly budget: Budget;
+}
+
+type Entries = Readonly<Record<string, unknown>>;
+
+/** The names of more files' stages find no room in an id. */
+const MAX_FILES = 32;
+const OWN_KEYS = ["uses", "inputs", "with", "matrix", "needs", "seed", "when"];
+/** Where parts of inner files lie that are no stages, so that origins can name them. */
+const OUTSIDE = "pipelines";
+
+export function isPipelineFile(uses: unknown): uses is string {
+  return typeof uses === "string" && /\.ya?ml$/.test(uses);
+}
+
+function usesPipelines(root: unknown): root is { stages: Entries } {
+  return isRecord(root) && isRecord(root["stages"]) &&
+    Object.values(root["stages"]).some((entry) => isRecord(entry) && isPipelineFile(entry["uses"]));
+}
+
+/** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
+export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
+  const found = new Findings();
+  if (!usesPipelines(root)) return { value: root, ...found };
+  const scope = new Scope(options, found, "", [resolve(options.file)]);
+  const stages = await scope.include(root.stages, options.document, (root as Entries)["seed"]);
+  return { value: { ...root, stages }, ...found };
+}
+
+/** What came of a stage that is a pipeline. */
+interface Inner {
+  readonly stages: Entries;
+  readonly matrix: unknown;
+  readonly seed: unknown;
+}
+
+/** What is found on the way, in all files. */
+class Findings {
+  readonly layers: Layer[] = [];
+  readonly interpolations: Interpolation[] = [];
+  readonly problems: PlacedProblem[] = [];
+  readonly diagnostics: Diagnostic[] = [];
+  readonly groups = new Map<string, string[]>();
+  /** Files that use what they may not, and what: said once, however often the file is used itself. */
+  readonly entangled = new Set<string>();
+  usesMatrix = false;
+}
+
+/** One file's stages. Ids and paths in here are those of the whole. */
+class Scope {
+  readonly #home: string;
+  /** What may be read of each inner pipeline, by the id of its stage. */
+  readonly #outputs = new Map<string, Readonly<Record<string, string>>>();
+
+  constructor(
+    private readonly options: IncludeOptions,
+    private readonly found: Findings,
+    /** `outer/` for the stages of an inner pipeline. */
+    private readonly prefix: string,
+    private readonly chain: readonly string[],
+  ) {
+    this.#home = dirname(resolve(options.file));
+  }
+
+  /** @param stages by their ids in the file */
+  async include(stages: Entries, document: SourceDocument, seed: unknown): Promise<Entries> {
+    const found: { readonly id: string; readonly entry: unknown; readonly inner?: Inner | undefined }[] = [];
+    for (const [name, entry] of Object.entries(stages)) {
+      const id = this.prefix + name;
+      const isInner = isRecord(entry) && isPipelineFile(entry["uses"]);
+      found.push(isInner ? { id, entry, inner: await this.#read(id, entry, { name, document, seed }) } : { id, entry });
+    }
+    // What stands behind the output of an inner pipeline is known only now, wherever in the file that one is.
+    return Object.fromEntries(found.flatMap(({ id, entry, inner }): [string, unknown][] => {
+      if (!isRecord(entry) || !isPipelineFile(entry["uses"])) return [[id, this.#rewire(id, entry)]];
+      return inner === undefined ? [] : this.#fitAll(id, this.#rewire(id, entry) as Entries, inner);
+    }));
+  }
+
+  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): undefined {
+    return void this.found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
+  }
+
+  async #read(
+    id: string,
+    entry: Entries,
+    { name, document, seed }: { readonly name: string; readonly document: SourceDocument; readonly seed: unknown },
+  ): Promise<Inner | undefined> {
+    const at = ["stages", id];
+    const uses = entry["uses"] as string;
+    this.#outputs.set(id, {});
+    this.found.groups.set(id, []);
+    for (const key of Object.keys(entry)) {
+      if (OWN_KEYS.includes(key)) continue;
+      this.#report([...at, key], `"${key}" has no meaning for a pipeline that is a stage`, suggestName(key, OWN_KEYS));
+    }
+    // What uses it says no more than once that it is too large, and goes no further.
+    if (this.options.budget.spent) return undefined;
+    const path = resolve(this.#home, uses);
+    const again = this.chain.indexOf(path);
+    if (again >= 0 || this.chain.length >= MAX_FILES) {
+      const link = `${this.chain.at(-1)} -> ${path}`;
+      if (this.found.entangled.has(link)) return undefined;
+      this.found.entangled.add(link);
+      const files = [...this.chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
+      return again >= 0
+        ? this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
+        : this.#report([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
+    }
+    const read = await this.options.read(shownName(this.options.file, uses));
+    if (!read.ok) {
+      const span = document.locate(["stages", name, "uses"]);
+      const related = span === undefined ? [] : [{ message: "used here", span }];
+      this.found.diagnostics.push(
+        ...read.diagnostics.map((one) => ({ ...one, related: [...one.related ?? [], ...related] })),
+      );
+      return undefined;
+    }
+    const inner = rebase(read.value.value, relative(this.#home, dirname(path)));
+    if (!isRecord(inner) || !isRecord(inner["stages"])) {
+      return this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
+    }
+    const refused = this.options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
+    if (refused !== undefined) {
+      return this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
+    }
+    const known = Object.keys(pipelineFileSchema.shape);
+    for (const key of Object.keys(inner).filter((one) => !known.includes(one))) {
+      this.#report([OUTSIDE, id, key], `unknown key "${key}" in ${uses}`, suggestName(key, known));
+    }
+    const given = this.#checkGiven(at, entry, inner);
+    const ownSeed = entry["seed"] ?? inner["seed"];
+    const filled = interpolate(
+      { ...inner, vars: { ...asMap(inner["vars"]), ...given }, seed: ownSeed ?? seed },
+      this.options.budget,
+    );
+    const value = filled.value as Entries;
+    this.#note(id, read.value, Object.keys(inner["stages"]));
+    for (const one of filled.interpolations) this.found.interpolations.push(...movedInterpolation(one, id, given));
+    for (const one of filled.problems) this.found.problems.push({ ...one, path: moved(one.path, id) ?? at });
+    this.found.usesMatrix ||= filled.usesMatrix;
+
+    const scope = new Scope(this.options, this.found, `${id}/`, [...this.chain, path]);
+    const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);
+    this.found.groups.set(id, Object.keys(stages));
+    const outputs = Object.entries(asMap(value["outputs"])).flatMap(([port, text]) =>
+      scope.#rewireText(text, at).map((one) => [port, String(one)])
+    );
+    this.#outputs.set(id, Object.fromEntries(outputs));
+    return { stages, matrix: value["matrix"], seed: ownSeed };
+  }
+
+  /** Values for the inner pipeline's vars, and whether its inputs are all given. */
+  #checkGiven(at: DocumentPath, entry: Entries, inner: Entries): Entries {
+    const [vars, given] = [asMap(inner["vars"]), asMap(entry["with"])];
+    for (const key of Object.keys(given).filter((one) => !Object.hasOwn(vars, one))) {
+      this.#report([...at, "with", key], `${entry["uses"]} has no var "${key}"`, suggestName(key, Object.keys(vars)));
+    }
+    const [wanted, bound] = [asMap(inner["inputs"]), asMap(entry["inputs"])];
+    for (const key of Object.keys(bound).filter((one) => !Object.hasOwn(wanted, one))) {
+      const fix = Object.keys(wanted).length === 0
+        ? "remove it; the pipeline names no inputs"
+        : suggestName(key, Object.keys(wanted));
+      this.#report([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
+    }
+    for (const key of Object.keys(wanted).filter((one) => !Object.hasOwn(bound, one))) {
+      this.#report(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
+        wanted: String(wanted[key]),
+      });
+    }
+    return given;
+  }
+
+  /** So that messages and origins find what stands in the inner file. */
+  #note(id: string, document: SourceDocument, names: readonly string[]): void {
+    this.found.layers.push({ document, prefix: [], at: [OUTSIDE, id] });
+    for (const name of names) {
+      this.found.layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
+    }
+  }
+
+  #fitAll(id: string, entry: Entries, inner: Inner): [string, unknown][] {
+    const stages = Object.entries(inner.stages);
+    const own = entry["matrix"];
+    const named = new Set(stages.flatMap(([, one]) => [...matrixAxesIn(one)]));
+    if (isRecord(own) && !Object.keys(own).some((axis) => named.has(axis))) {
+      const fix = "give one of its vars a value such as ${matrix." + (Object.keys(own)[0] ?? "axis") + "} under with";
+      this.#report(["stages", id, "matrix"], "no stage of the pipeline differs from child to child", fix);
+    }
+    return stages.map(([child, one]) => [child, isRecord(one) ? this.#fit(child, one, entry, inner) : one]);
+  }
+
+  /** An inner stage as a stage of this file: its inputs from outside, and what is said of all stages of its pipeline. */
+  #fit(child: string, one: Entries, outer: Entries, inner: Inner): Entries {
+    const given = asMap(outer["inputs"]);
+    const inputs = mapInputs(one["inputs"], (text, port) => {
+      const name = typeof text === "string" ? INPUT.exec(text)?.[1] : undefined;
+      if (name === undefined) return [text];
+      if (Object.hasOwn(given, name)) return [given[name]].flat();
+      const message = `"${text}": the pipeline is not given an input "${name}"`;
+      this.#report(["stages", child, "inputs", port], message, suggestName(name, Object.keys(given)));
+      return [];
+    });
+    const axes = matrixAxesIn(one);
+    const matrices = [inner.matrix, outer["matrix"]].filter((matrix): matrix is Entries =>
+      isRecord(matrix) && Object.keys(matrix).some((axis) => axes.has(axis))
+    );
+    const draws = typeof one["uses"] === "string" && this.options.isSeeded(one["uses"]);
+    const needs = [one["needs"] ?? [], outer["needs"] ?? []].flat();
+    const when = [one["when"], outer["when"]].filter((each) => each !== undefined);
+    return {
+      ...one,
+      ...inputs,
+      ...(matrices.length === 0 ? {} : { matrix: Object.assign({}, ...matrices, one["matrix"]) }),
+      ...(needs.length === 0 ? {} : { needs }),
+      ...(when.length === 0 ? {} : { when: when.length === 1 ? when[0] : { all: when } }),
+      ...(draws && one["seed"] === undefined && inner.seed !== undefined ? { seed: inner.seed } : {}),
+    };
+  }
+
+  /** References of this file, to ids of the whole and to what stands behind the outputs of inner pipelines. */
+  #rewire(id: string, entry: unknown): unknown {
+    if (!isRecord(entry)) return entry;
+    const { inputs, needs } = entry;
+    return {
+      ...entry,
+      ...mapInputs(inputs, (text, port) => this.#rewireText(text, ["stages", id, "inputs", port])),
+      ...(needs === undefined ? {} : { needs: [needs].flat().flatMap((text) => this.#rewireNeed(text)) }),
+    };
+  }
+
+  #rewireText(text: unknown, at: DocumentPath): unknown[] {
+    // What the pipeline is given is filled in by the file that uses it.
+    if (typeof text !== "string" || (this.prefix !== "" && INPUT.test(text))) return [text];
+    const full = this.prefix + text;
+    const reference = parseReference(full);
+    const outputs = reference && this.#outputs.get(reference.stage);
+    if (reference === undefined || outputs === undefined) return [full];
+    const names = Object.keys(outputs);
+    const name = reference.port ?? (names.length === 1 ? names[0] : undefined);
+    if (name === undefined || !Object.hasOwn(outputs, name)) {
+      const [message, fix] = names.length === 0
+        ? [`"${text}": the pipeline has no outputs`, "name them in its file: outputs: { checkpoint: train }"]
+        : name === undefined
+        ? [`"${text}" could mean several outputs`, `write ${names.map((one) => `${text}.${one}`).join(" or ")}`]
+        : [`"${text}": the pipeline has no output "${name}"`, suggestName(name, names)];
+      this.#report(at, message, fix);
+      return [];
+    }
+    // What the reader says of values and extents is said of the stage that stands behind the output.
+    const said = full.slice(reference.stage.length).replace(PORT, "");
+    const behind = outputs[name]!;
+    return [behind.replace(PORT, "") + said + (PORT.exec(behind)?.[0] ?? "")];
+  }
+
+  #rewireNeed(text: unknown): readonly unknown[] {
+    if (typeof text !== "string") return [text];
+    return this.found.groups.get(this.prefix + text) ?? [this.prefix + text];
+  }
+}
+
+/** Where a port is named at the end of a reference. */
+const PORT = /\.[A-Za-z][A-Za-z0-9_]*$/;
+/** How an inner pipeline names what it is given. */
+const INPUT = /^inputs\.([a-z][a-z0-9_-]*)$/;
+
+function asMap(value: unknown): Entries {
+  return isRecord(value) ? value : {};
+}
+
+/** The inputs of a stage with other texts; nothing where it says none. */
+function mapInputs(inputs: unknown, change: (text: unknown, port: string) => readonly unknown[]): Entries {
+  if (!isRecord(inputs)) return {};
+  const changed = Object.entries(inputs).map(([port, written]) => {
+    const texts = [written].flat().flatMap((text) => change(text, port));
+    return [port, Array.isArray(written) || texts.length !== 1 ? texts : texts[0]];
+  });
+  return { inputs: Object.fromEntries(changed) };
+}
+
+/** A path of an inner file in the whole; undefined for parts that are no stages. */
+function moved(path: DocumentPath, id: string): DocumentPath | undefined {
+  return path[0] === "stages" && path.length > 1 ? ["stages", `${id}/${path[1]}`, ...path.slice(2)] : undefined;
+}
+
+function movedInterpolation(one: Interpolation, id: string, given: Entries): Interpolation[] {
+  const path = moved(one.path, id);
+  if (path === undefined) return [];
+  const [root, name] = one.from;
+  const outer = root === "vars" && Object.hasOwn(given, String(name));
+  return [{ ...one, path, from: outer ? ["stages", id, "with", ...one.from.slice(1)] : [OUTSIDE, id, ...one.from] }];
+}
+
+function shownName(file: string, written: string): string {
+  const folder = dirname(file);
+  return folder === "." ? written.replace(/^\.\//, "") : join(folder, written);
+}

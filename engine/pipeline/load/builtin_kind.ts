@@ -1,0 +1,30 @@
+import { rolesOf } from "../../../schemas/roles.ts";
+import type { BuiltinKind } from "../../../contract/stage.ts";
+import type { Kind, ParamsOutcome } from "../../keys/kind.ts";
+import { noteLocated } from "../../process/read_log.ts";
+import { validateParams } from "../../process/schema_issues.ts";
+
+/** Located files become params like those that the user gave, so that all that follows treats them alike. */
+function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
+  const outcome = validateParams(builtin.params, raw);
+  if (!outcome.ok || builtin.locate === undefined) return outcome;
+  const found = builtin.locate(outcome.params);
+  noteLocated({ kind: builtin.kind, params: outcome.params, found });
+  return { ok: true, params: { ...outcome.params, ...found } };
+}
+
+/** A kind that comes with the toolkit, as the engine sees it. */
+export function fromBuiltin(builtin: BuiltinKind): Kind {
+  const { kind, version, params, locate: _, ...rest } = builtin;
+  return {
+    seeded: false,
+    permissions: {},
+    resources: {},
+    ...rest,
+    name: kind,
+    version: `${kind}/${version}`,
+    custom: false,
+    roles: rolesOf(params),
+    validate: (raw) => validateBuiltin(builtin, raw),
+  };
+}

@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import type { CheckProblem, Facts } from "../../../contract/stage.ts";
+import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import { encode } from "../../keys/encode.ts";
+import { extentParam } from "../../keys/kind.ts";
+import type { Stage } from "../../keys/stage.ts";
+import { diagnosticAt } from "../../diagnostic/document.ts";
+import { indirectOrigin } from "./origin.ts";
+import type { Origins } from "../../diagnostic/document.ts";
+
+/** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
+export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
+  const path = problem.input !== undefined
+    ? ["stages", stage.entry, "inputs", problem.input]
+    : problem.param !== undefined
+    ? ["stages", stage.entry, "with", ...problem.param]
+    : ["stages", stage.entry];
+  const origin = problem.param === undefined ? undefined : indirectOrigin(origins, path);
+  const { message, param, input, ...rest } = problem;
+  const target = param === undefined && input === undefined ? "key" : "value";
+  return diagnosticAt(
+    origins,
+    path,
+    { ...rest, code: "check", message: `stage "${stage.id}": ${message}`, origin },
+    target,
+  );
+}
+
+/** What forecasts go by. */
+export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe">>;
+
+/** A digest of what decides how long a stage takes, beside its extent and the machine. */
+function likenessOf(
+  { kind, params, inputs }: Stage,
+  { facts, work }: {
+    readonly facts: ReadonlyMap<string, Readonly<Record<string, Facts>>>;
+    readonly work: ReadonlyMap<string, Work>;
+  },
+): string {
+  const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
+  const read = Object.entries(inputs).map(([port, bindings]) => [
+    port,
+    bindings.map(({ stage, port: output }) => {
+      const known = facts.get(stage)?.[output];
+      // Facts with a count say how much there is to read; else what makes it stands for it.
+      return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
+    }),
+  ]);
+  return createHash("sha256").update(encode([kind.version, Object.fromEntries(own), read])).digest("hex").slice(0, 16);
+}
+
+/**
+ * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
+ * custom kinds state none, and kinds check only what they are told.
+ * @param stages in dependency order
+ */
+export function checkFacts(
+  stages: Iterable<Stage>,
+  origins: Origins,
+): { problems: Diagnostic[]; work: ReadonlyMap<string, Work> } {
+  const facts = new Map<string, Readonly<Record<string, Facts>>>();
+  const work = new Map<string, Work>();
+  const found: Diagnostic[] = [];
+  for (const stage of stages) {
+    const likeness = likenessOf(stage, { facts, work });
+    work.set(stage.id, { likeness });
+    if (stage.kind.check === undefined) continue;
+    const inputs: Record<string, Facts | undefined> = {};
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      const first = bindings[0];
+      inputs[port] = first === undefined ? undefined : facts.get(first.stage)?.[first.port];
+    }
+    const { facts: stated, problems, ...known } = stage.kind.check(stage.params, inputs);
+    if (stated !== undefined) facts.set(stage.id, stated);
+    work.set(stage.id, { likeness, ...known });
+    // A stage at another extent repeats what its entry already said.
+    if (stage.id !== stage.entry) continue;
+    found.push(...problems.map((problem) => placeProblem(stage, problem, origins)));
+  }
+  return { problems: found, work };
+}

@@ -1,0 +1,88 @@
+import { cutText } from "../../diagnostic/format.ts";
+import { formatSpan } from "../../diagnostic/position.ts";
+import type { Span } from "../../diagnostic/diagnostic.ts";
+import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
+import type { Interpolation } from "../compose/interpolate.ts";
+import type { Override } from "./overrides.ts";
+
+function startsWith(path: DocumentPath, prefix: DocumentPath): boolean {
+  return prefix.length <= path.length && prefix.every((part, index) => String(part) === String(path[index]));
+}
+
+export interface OriginFacts {
+  readonly overrides: readonly Override[];
+  readonly interpolations: readonly Interpolation[];
+  /** Children of a matrix by the id that the file gives their stage. */
+  readonly families?: ReadonlyMap<string, readonly string[]>;
+}
+
+export function makeOrigins(
+  document: SourceDocument,
+  { overrides, interpolations, families = new Map() }: OriginFacts,
+): Origins {
+  const parents = new Map([...families].flatMap(([id, children]) => children.map((child) => [child, id] as const)));
+  /** The path in the file of a path in the resolved pipeline. */
+  const written = (path: DocumentPath): DocumentPath => {
+    const parent = path[0] === "stages" ? parents.get(String(path[1])) : undefined;
+    return parent === undefined ? path : ["stages", parent, ...path.slice(2)];
+  };
+  const locate = (resolved: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
+    const path = written(resolved);
+    const exact = document.locate(path, target);
+    if (exact !== undefined) return exact;
+    for (let length = path.length - 1; length > 0; length--) {
+      const span = document.locate(path.slice(0, length), "key");
+      if (span !== undefined) return span;
+    }
+    return document.whole;
+  };
+
+  const byPath = new Map<string, Interpolation>();
+  for (const one of interpolations) if (!byPath.has(one.path.join("\0"))) byPath.set(one.path.join("\0"), one);
+  const findAbove = (path: DocumentPath): Interpolation | undefined => {
+    for (let length = path.length; length > 0; length--) {
+      const found = byPath.get(path.slice(0, length).join("\0"));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+
+  const placeOf = (path: DocumentPath): string | undefined => {
+    if (document.origin !== undefined) return document.origin(path);
+    const span = document.locate(path);
+    return span === undefined ? undefined : formatSpan(span);
+  };
+
+  const explain = (resolved: DocumentPath, depth = 0): string[] => {
+    if (depth > 20) return [];
+    const path = written(resolved);
+    const chain: string[] = [];
+    const override = overrides.findLast((one) => startsWith(path, one.path));
+    const interpolation = findAbove(resolved) ?? findAbove(path);
+    const place = placeOf(path) ?? (interpolation && placeOf(written(interpolation.path)));
+    if (override !== undefined) {
+      const over = place === undefined ? "" : `, overriding ${place}`;
+      chain.push(`--set ${cutText(override.text)}${over}`);
+    } else if (place !== undefined) {
+      chain.push(place);
+    }
+    if (interpolation !== undefined) {
+      const rest = path.slice(interpolation.path.length);
+      const inner = explain([...interpolation.from, ...rest], depth + 1);
+      chain.push(`\${${interpolation.expression}}${inner.length > 0 ? ` = ${inner.join(", ")}` : ""}`);
+    }
+    if (chain.length === 0) {
+      const silent = document.whole === undefined && document.origin === undefined;
+      chain.push(silent ? `${formatPath(path)} in the pipeline` : "default");
+    }
+    return chain;
+  };
+
+  return { locate, explain };
+}
+
+/** Where a value came from that is not written where it is used. */
+export function indirectOrigin(origins: Origins, path: DocumentPath): string[] | undefined {
+  const origin = origins.explain(path);
+  return origin.length > 1 || origin[0]?.startsWith("--set") === true ? origin : undefined;
+}

@@ -1,0 +1,162 @@
+import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { cutText, showValue } from "../../diagnostic/format.ts";
+import { MAX_DEPTH } from "../source/budget.ts";
+import type { DocumentPath } from "../../diagnostic/document.ts";
+import { parseYaml } from "../source/parse_yaml.ts";
+import { getPath, isRecord } from "../source/tree.ts";
+
+/** One `--set path=value`, parsed and placed. */
+export interface Override {
+  /** As the user typed it. */
+  readonly text: string;
+  /** The path in the document, such as `["stages", "train", "with", "steps"]`. */
+  readonly path: DocumentPath;
+  readonly value: unknown;
+}
+
+function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
+  return {
+    severity: "error",
+    code: "override",
+    message: `cannot apply --set ${cutText(text)}: ${message}`,
+    fix,
+    got: got && cutText(got),
+  };
+}
+
+const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";
+
+function parseValue(text: string): { value: unknown } | { error: string } {
+  const parsed = parseYaml({ name: "--set", text });
+  return parsed.ok ? { value: parsed.value.value } : { error: parsed.diagnostics[0]!.message };
+}
+
+/** The document path that a dotted override path means, or why it means none. */
+function placeOverride(text: string, dotted: string, root: Record<string, unknown>): DocumentPath | Diagnostic {
+  const parts = dotted.split(".");
+  const [first, ...rest] = parts as [string, ...string[]];
+  if (parts.includes("__proto__")) return problem(text, "__proto__ is not a name", HOW, dotted);
+  if (parts.length > MAX_DEPTH) return problem(text, "the path is too long", HOW, `${parts.length} parts`);
+  if (parts.some((part) => part === "")) return problem(text, "the path has an empty part", HOW, dotted);
+  if (first === "seed") {
+    return rest.length === 0 ? ["seed"] : problem(text, '"seed" has no parts', "write --set seed=1", dotted);
+  }
+  if (first === "vars") {
+    const vars = isRecord(root["vars"]) ? root["vars"] : {};
+    if (rest.length === 0) return problem(text, '"vars" needs a name', "write --set vars.name=value", dotted);
+    if (!Object.hasOwn(vars, rest[0]!)) {
+      return problem(text, `the pipeline has no var "${rest[0]}"`, suggestName(rest[0]!, Object.keys(vars)));
+    }
+    return ["vars", ...rest];
+  }
+  const stages = isRecord(root["stages"]) ? root["stages"] : {};
+  if (!Object.hasOwn(stages, first)) {
+    const known = [...Object.keys(stages), "vars", "seed"];
+    return problem(text, `the pipeline has no stage "${first}"`, suggestName(first, known));
+  }
+  if (rest.length === 0) return problem(text, `"${first}" is a stage; name one of its params`, HOW);
+  return ["stages", first, "with", ...rest];
+}
+
+/** Parts of a document may be shared, as aliases share them, so what is changed is a copy. */
+function copyOf(value: unknown): unknown {
+  return Array.isArray(value) ? [...value] : isRecord(value) ? { ...value } : value;
+}
+
+/** Lists keep their shape: `multipliers.1=4` replaces an item, and cannot add one. */
+function assign(root: Record<string, unknown>, path: DocumentPath, value: unknown): string | undefined {
+  let node: unknown = root;
+  for (const [index, part] of path.entries()) {
+    const last = index === path.length - 1;
+    if (Array.isArray(node)) {
+      const at = Number(part);
+      if (!Number.isInteger(at) || at < 0 || at >= node.length) return `there is no item "${part}"`;
+      if (last) node[at] = value;
+      else node = node[at] = copyOf(node[at]);
+    } else if (isRecord(node)) {
+      if (last) node[part] = value;
+      else node = node[part] = Object.hasOwn(node, part) ? copyOf(node[part] ?? {}) : {};
+    } else {
+      return `"${path.slice(0, index).join(".")}" is ${showValue(node)} and has no parts`;
+    }
+  }
+  return undefined;
+}
+
+/** Where the part of a path begins that the user typed after the name of the stage. */
+function ownPart(path: DocumentPath): number {
+  return path[0] === "stages" ? 3 : 0;
+}
+
+/** Remove what is at a path, or say what could be meant instead. */
+function remove(root: Record<string, unknown>, path: DocumentPath): { readonly fix: string } | undefined {
+  let holder: unknown = root;
+  for (const [index, part] of path.entries()) {
+    const known = Array.isArray(holder) ? [...holder.keys()].map(String) : isRecord(holder) ? Object.keys(holder) : [];
+    if (!known.includes(`${part}`)) {
+      // What stands beside a seed, or beside a stage's params, cannot be meant.
+      if (index < Math.max(1, ownPart(path)) || known.length === 0) return { fix: "remove it" };
+      return { fix: Array.isArray(holder) ? `its items are 0 to ${holder.length - 1}` : suggestName(`${part}`, known) };
+    }
+    const parent = holder as Record<string, unknown>;
+    if (index < path.length - 1) holder = parent[part] = copyOf(parent[part]);
+    else if (Array.isArray(holder)) holder.splice(Number(part), 1);
+    else delete parent[part];
+  }
+  return undefined;
+}
+
+/** Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's schema. */
+export function applyOverrides(
+  value: unknown,
+  texts: readonly string[],
+): { value: unknown; overrides: Override[]; problems: Diagnostic[] } {
+  if (texts.length === 0 || !isRecord(value)) return { value, overrides: [], problems: [] };
+  const root = { ...value };
+  const overrides: Override[] = [];
+  const problems: Diagnostic[] = [];
+  for (const text of texts) {
+    const removes = text.startsWith("~");
+    // A name of the matrix has = in it, before the first point.
+    const equals = removes ? text.length : text.indexOf("=");
+    if (equals <= 0) {
+      problems.push(problem(text, "there is no path=value", HOW));
+      continue;
+    }
+    const appends = !removes && text[equals - 1] === "+";
+    const path = placeOverride(text, text.slice(removes ? 1 : 0, appends ? equals - 1 : equals).trim(), root);
+    if (!Array.isArray(path)) {
+      problems.push(path as Diagnostic);
+      continue;
+    }
+    if (removes) {
+      const refused = remove(root, path);
+      if (refused !== undefined) problems.push(problem(text, "there is nothing to remove", refused.fix));
+      else overrides.push({ text, path, value: undefined });
+      continue;
+    }
+    const parsed = parseValue(text.slice(equals + 1));
+    if ("error" in parsed) {
+      problems.push(problem(text, `the value cannot be read: ${parsed.error}`, "quote the value"));
+      continue;
+    }
+    const list = appends ? getPath(root, path).value ?? [] : undefined;
+    if (list !== undefined && !Array.isArray(list)) {
+      problems.push(
+        problem(
+          text,
+          `"${path.slice(ownPart(path)).join(".")}" is not a list`,
+          "write = in place of +=",
+          showValue(list),
+        ),
+      );
+      continue;
+    }
+    const value = list === undefined ? parsed.value : [...list, parsed.value];
+    const refused = assign(root, path, value);
+    if (refused !== undefined) problems.push(problem(text, refused, HOW));
+    else overrides.push({ text, path, value });
+  }
+  return { value: root, overrides, problems };
+}

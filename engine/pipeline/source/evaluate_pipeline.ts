@@ -1,0 +1,45 @@
+import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { cutText } from "../../diagnostic/format.ts";
+import { noteModule } from "../../process/read_log.ts";
+import { getPath } from "./tree.ts";
+import { findUnfit } from "./budget.ts";
+import { type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
+import { digestCode } from "../../process/code_digest.ts";
+import { askChild, whyUnloadable } from "../../process/describe.ts";
+import { beyondProject, projectOf } from "../../process/rights.ts";
+
+/** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
+export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
+  const failed = (message: string, fix: string): Result<SourceDocument> =>
+    refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
+  const unloadable = whyUnloadable(file);
+  if (unloadable !== undefined) return failed(unloadable, "check the path");
+  const code = await digestCode(file, false);
+  if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
+  noteModule(file, code);
+  const foreign = beyondProject(code.files, projectOf(dirname(file)));
+  if (foreign.length > 0) {
+    return failed(`it imports ${foreign[0]}, which is outside its project`, "copy it into the project's folder");
+  }
+  const entry = pathToFileURL(file).href;
+  const asked = await askChild({
+    entry,
+    task: "describePipeline",
+    question: {},
+    map: code.map,
+    answer: z.strictObject({ pipeline: z.unknown().optional(), problem: z.string().optional() }),
+  });
+  if ("error" in asked) return failed(asked.error, asked.fix ?? "correct the file; it must load without side effects");
+  const { pipeline: value, problem } = asked.answer;
+  if (problem !== undefined) {
+    return failed(problem, "export default { name, stages } from it, of texts, numbers, lists and maps");
+  }
+  const unfit = findUnfit(value);
+  if (unfit !== undefined) return failed(`${cutText(formatPath(unfit.path))}: ${unfit.message}`, unfit.fix);
+  // What was computed has no lines; its path says where to look.
+  const origin = (path: DocumentPath) => getPath(value, path).found ? `${name}: ${formatPath(path)}` : undefined;
+  return succeed({ value, locate: () => undefined, origin, whole: undefined });
+}

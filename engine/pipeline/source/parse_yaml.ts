@@ -1,0 +1,133 @@
+import { type Document, isMap, isScalar, isSeq, Lexer, type Node, parseDocument, Parser, type YAMLMap } from "yaml";
+import type { Diagnostic, Result, SourceText, Span } from "../../diagnostic/diagnostic.ts";
+import { refuse, succeed } from "../../diagnostic/diagnostic.ts";
+import { TOO_DEEP } from "./budget.ts";
+import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
+import { readNodes, spanOf, syntaxError } from "./read_nodes.ts";
+
+function findConflictMarkers(source: SourceText): Diagnostic[] {
+  const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);
+  if (match === null) return [];
+  return [{
+    severity: "error",
+    code: "merge-conflict",
+    message: "the file has merge-conflict markers",
+    span: { source, start: match.index, end: match.index + match[1]!.length },
+    fix: "resolve the conflict and remove the <<<<<<<, ======= and >>>>>>> lines",
+  }];
+}
+
+/** What to do about the parser's commonest complaints. */
+function syntaxFix(code: string): string {
+  if (code === "TAB_AS_INDENT") return "indent with spaces; YAML does not allow tabs";
+  if (code === "BAD_INDENT") return "align the line with its siblings";
+  if (code === "MULTIPLE_DOCS") return "keep one document per file";
+  return "correct the YAML; values with special characters need quotes";
+}
+
+const pairsOf = new WeakMap<YAMLMap, Map<string, YAMLMap["items"][number]>>();
+
+/** Maps of thousands of stages are asked for each of them, so each map is indexed once. */
+function findPair(map: YAMLMap, key: string) {
+  let pairs = pairsOf.get(map);
+  if (pairs === undefined) {
+    pairs = new Map(map.items.map((pair) => [isScalar(pair.key) ? String(pair.key.value) : "", pair]));
+    pairsOf.set(map, pairs);
+  }
+  return pairs.get(key);
+}
+
+/** Where a text has more in it than may be parsed. Lexing takes a tenth of the time and memory of parsing. */
+function findSurplus(source: SourceText): Diagnostic[] {
+  if (source.text.length <= MAX_PIECES) return [];
+  let [pieces, offset] = [0, 0];
+  for (const lexeme of new Lexer().lex(source.text)) {
+    // The lexer's own marks stand for nothing in the text.
+    if (LEXER_MARKS.includes(lexeme)) continue;
+    if (++pieces > MAX_PIECES) {
+      const message = `the file has more than ${MAX_PIECES} words, marks, spaces and line ends`;
+      return [syntaxError({ source, start: offset, end: offset + 1 }, message, "write less")];
+    }
+    offset += lexeme.length;
+  }
+  return [];
+}
+
+/** Parsing takes two seconds for so much, however it is written. */
+const MAX_PIECES = 500_000;
+const LEXER_MARKS = ["\u0002", "\u0018", "\u001f"];
+
+function tooDeep(source: SourceText, offset: number): Diagnostic {
+  const start = Math.min(offset, source.text.length);
+  return syntaxError({ source, start, end: start }, TOO_DEEP, "nest less");
+}
+
+/** Where the parser gave up on values within values. */
+function findOverflow(source: SourceText): number {
+  const parser = new Parser();
+  try {
+    for (const _ of parser.parse(source.text));
+  } catch {
+    return Math.max(0, parser.offset - 1);
+  }
+  return 0;
+}
+
+/** Parse YAML into a plain value whose parts can be located. All syntax errors come at once. */
+export function parseYaml(source: SourceText): Result<SourceDocument> {
+  const early = [...findConflictMarkers(source), ...findSurplus(source)];
+  if (early.length > 0) return refuse(early);
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, strict: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse([tooDeep(source, findOverflow(source))]);
+  }
+  if (document.errors.length > 0) {
+    const overflow = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
+    if (overflow !== undefined) return refuse([tooDeep(source, overflow.pos[0])]);
+    // One tab upsets the parser several times; the tab is what is to be mended.
+    const tabs = document.errors.filter(({ code }) => code === "TAB_AS_INDENT");
+    return refuse(
+      (tabs.length > 0 ? tabs : document.errors).map(({ code, message, pos: [start, end] }) =>
+        syntaxError({ source, start, end }, `not valid YAML: ${message.replace(/\.?$/, "")}`, syntaxFix(code))
+      ),
+    );
+  }
+  if (document.directives?.yaml.version === "1.1") {
+    const start = source.text.indexOf("%YAML");
+    const span = { source, start, end: start + "%YAML 1.1".length };
+    const message = "the file asks for YAML 1.1, in which yes, 010 and 1:30 mean other values";
+    return refuse([syntaxError(span, message, "remove the line")]);
+  }
+  const { value, problems, targets } = readNodes(source, document.contents);
+  if (problems.length > 0) return refuse(problems);
+
+  const locate = (path: DocumentPath, target: "key" | "value" = "value"): Span | undefined => {
+    let node: unknown = document.contents;
+    let key: Node | undefined;
+    for (const part of path) {
+      node = targets.get(node) ?? node;
+      if (isMap(node)) {
+        const pair = findPair(node, String(part));
+        if (pair === undefined) return undefined;
+        key = pair.key as Node;
+        node = pair.value;
+      } else if (isSeq(node) && typeof part === "number") {
+        key = undefined;
+        node = node.items[part];
+      } else {
+        return undefined;
+      }
+    }
+    if (target === "key" && key !== undefined) return spanOf(source, key);
+    // A null value, as in `with:` alone, has an empty range; its key is the better place to point at.
+    if ((node === null || (isScalar(node) && node.range?.[0] === node.range?.[1])) && key !== undefined) {
+      return spanOf(source, key);
+    }
+    return node === undefined ? undefined : spanOf(source, node as Node);
+  };
+  const end = source.text.indexOf("\n");
+  return succeed({ value, locate, whole: { source, start: 0, end: end < 0 ? source.text.length : end } });
+}

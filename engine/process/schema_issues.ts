@@ -1,0 +1,79 @@
+import type { z } from "zod";
+import { defOf, wantedBy } from "../../schemas/zod_def.ts";
+import type { ParamIssue, ParamsOutcome } from "../keys/kind.ts";
+
+/** With more than that, the first tell enough. */
+const MAX_ISSUES = 100;
+
+/** Validate a value: what the schema makes of it, or Zod's issues as plain data. */
+export function validate<S extends z.ZodType>(
+  schema: S,
+  raw: unknown,
+): { readonly ok: true; readonly data: z.output<S> } | { readonly ok: false; readonly issues: ParamIssue[] } {
+  try {
+    const outcome = schema.safeParse(raw, { reportInput: true });
+    if (outcome.success) return { ok: true, data: outcome.data };
+    return { ok: false, issues: outcome.error.issues.slice(0, MAX_ISSUES).flatMap((one) => toIssues(one, [], schema)) };
+  } catch (error) {
+    // Zod passes lists of issues as arguments, of which the stack holds some hundred thousand.
+    if (!(error instanceof RangeError)) throw error;
+    return {
+      ok: false,
+      issues: [{ code: "custom", path: [], message: "fewer values that are not valid", input: raw }],
+    };
+  }
+}
+
+/** `input` is the offending value where Zod reports it. */
+function toIssues(issue: z.core.$ZodIssue, prefix: readonly (string | number)[], schema: z.ZodType): ParamIssue[] {
+  const path = [...prefix, ...issue.path.map((part) => typeof part === "symbol" ? String(part) : part)];
+  const { code, message, input } = issue;
+  if (code === "unrecognized_keys") {
+    return [{ code, path, message, input, keys: issue.keys, known: keysAt(schema, path) }];
+  }
+  if (code === "invalid_value") return [{ code, path, message, input, values: issue.values.map(String) }];
+  if (code === "invalid_key") return [{ code, path, message: issue.issues[0]?.message ?? message, input: path.at(-1) }];
+  if (code !== "invalid_union") return [{ code, path, message, input }];
+  if (!issue.inclusive && issue.discriminator !== undefined) {
+    // The path is that of the key that tells the alternatives apart, the input what has the key.
+    const values = ((issue as { options?: unknown[] }).options ?? []).map(String);
+    const written = (input as Record<string, unknown> | undefined)?.[issue.discriminator];
+    return [{ code: "invalid_value", path, message: `expected one of ${values.join(", ")}`, input: written, values }];
+  }
+  // Of the alternatives, the one that got furthest is the one that the user meant.
+  const [meant] = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length);
+  if (meant !== undefined && depth(meant) > 0) return meant.flatMap((inner) => toIssues(inner, path, schema));
+  const all = issue.errors.flat();
+  const values = all.flatMap((one) => one.code === "invalid_value" ? one.values.map(String) : []);
+  const wanted = [...new Set(all.map((one) => wantedBy(one.message)))].join(", or ");
+  return [{ code, path, message: wanted, input, ...(values.length === 0 ? {} : { values }) }];
+}
+
+/** Below defaults and other wrappers, the schema of a value, or those of its alternatives. */
+function innerSchemas(schema: z.ZodType): z.ZodType[] {
+  const { type, innerType, in: from, options } = defOf(schema);
+  const inner = innerType ?? (type === "pipe" ? from : undefined);
+  return (inner === undefined ? options : [inner])?.flatMap(innerSchemas) ?? [schema];
+}
+
+/** The keys that a schema has at a path, over all alternatives of its unions. */
+function keysAt(schema: z.ZodType, path: readonly (string | number)[]): string[] {
+  const [first, ...rest] = path;
+  const found = innerSchemas(schema).flatMap((inner) => {
+    const { shape = {}, valueType, element } = defOf(inner);
+    if (first === undefined) return Object.keys(shape);
+    const next = shape[first] ?? valueType ?? element;
+    return next === undefined ? [] : keysAt(next, rest);
+  });
+  return [...new Set(found)];
+}
+
+function depth(issues: readonly z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map((issue) => issue.path.length));
+}
+
+/** Validate params against a Zod schema, as data in and data out. */
+export function validateParams(schema: z.ZodObject, raw: unknown): ParamsOutcome {
+  const outcome = validate(schema, raw);
+  return outcome.ok ? { ok: true, params: outcome.data as Record<string, unknown> } : outcome;
+}

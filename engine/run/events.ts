@@ -1,0 +1,53 @@
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { Plan, PlannedStage } from "../plan/plan.ts";
+import type { ProgressUpdate } from "../../contract/stage.ts";
+
+/** How a stage ended in a run. */
+export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrupted" | "blocked";
+
+export type RunStatus = "done" | "failed" | "interrupted";
+
+export interface StageFinished {
+  readonly type: "stage-finished";
+  readonly id: string;
+  readonly state: StageEndState;
+  readonly durationMs: number;
+  readonly message?: string;
+  readonly fix?: string;
+  /** Folder of the user's view, when there is a result. */
+  readonly view?: string;
+  /** Where the user's own changes to an old view were moved. */
+  readonly mine?: string;
+  readonly log?: string;
+}
+
+export interface RunFinished {
+  readonly type: "run-finished";
+  readonly pipeline: string;
+  readonly status: RunStatus;
+  readonly counts: Readonly<Record<StageEndState, number>>;
+  readonly durationMs: number;
+  /** Undefined when nothing was to be done, or nothing begun, and so no run was recorded. */
+  readonly runId: string | undefined;
+  /** Stages whose folder in `outputs/` shows a result of another configuration. */
+  readonly earlier: readonly string[];
+}
+
+/** Everything that happens in a run. The engine prints nothing; reporters turn these into text. */
+export type EngineEvent =
+  | { readonly type: "run-started"; readonly runId: string; readonly plan: Plan; readonly outputs: string }
+  | { readonly type: "warning"; readonly diagnostic: Diagnostic }
+  /** Something about the run as a whole that is worth a line. */
+  | { readonly type: "note"; readonly message: string }
+  /** Said once for each device that a run computes on, before the first stage that does. */
+  | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
+  | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }
+  | { readonly type: "stage-progress"; readonly id: string; readonly update: ProgressUpdate }
+  | { readonly type: "stage-note"; readonly id: string; readonly level: "note" | "warn"; readonly message: string }
+  | { readonly type: "stage-waiting"; readonly id: string; readonly holder: string }
+  | { readonly type: "stage-saved"; readonly id: string; readonly step: number }
+  | StageFinished
+  | { readonly type: "stopping"; readonly reason: string }
+  | RunFinished;
+
+export type Emit = (event: EngineEvent) => void;

@@ -1,0 +1,106 @@
+import { basename, dirname, join, resolve } from "node:path";
+import { contentDigest, externalPaths, filesBelow } from "../keys/externals.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import type { ChildOptions } from "../process/child.ts";
+import { installFiles } from "../process/install.ts";
+import type { DigestCache } from "../store/digest_cache.ts";
+import { copyFile, makeFolder } from "../store/files.ts";
+import { isLentWhole } from "../store/lent.ts";
+
+/** What a stage's process may reach beyond the store, as its params say. */
+export interface Outside extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
+  /** Folders of npm packages, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** Params that name another place for this run: of a copy. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What of the user's it reads as it is. */
+  readonly lent: readonly string[];
+}
+
+export interface OutsideFolders {
+  readonly pipeline: string;
+  readonly downloads: string;
+  /** Of this one run of the stage. */
+  readonly scratch: string;
+}
+
+/** Whether a stage fetches files by itself. */
+export function fetchesFiles(stage: Stage): boolean {
+  return (stage.kind.downloads?.(stage.params) ?? []).some(({ urls }) => urls.length > 0);
+}
+
+/** Host and port of an address; Deno takes a host without a port for all of its ports. */
+function hostOf(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  return `${hostname}:${port || (protocol === "http:" ? "80" : "443")}`;
+}
+
+/**
+ * Copy a file or folder of the user's for code that is not trusted, where it is not too large.
+ * @returns where the copy lies
+ */
+function copyExternal(path: string, place: string, name: string): string | undefined {
+  const info = Deno.statSync(path);
+  const files = info.isDirectory
+    ? [...filesBelow(path, "", new Set())].map((file) => ({ path: file.path, size: file.facts.size }))
+    : [{ path: "", size: info.size }];
+  if (isLentWhole(files)) return undefined;
+  const copy = join(place, name);
+  makeFolder(info.isDirectory ? copy : place);
+  for (const folder of new Set(files.map((file) => dirname(join(copy, file.path))))) makeFolder(folder);
+  for (const file of files) copyFile(join(path, file.path), join(copy, file.path));
+  return copy;
+}
+
+/**
+ * Make ready what a stage reads from outside: packages are fetched, and the folder of downloads exists.
+ * @returns or what went wrong
+ */
+export async function openOutside(
+  { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
+  folders: OutsideFolders,
+  digests: DigestCache,
+  onProgress: (message: string) => void,
+): Promise<Outside | { readonly message: string; readonly fix: string }> {
+  const packages: Record<string, string> = {};
+  for (const external of stage.kind.externals?.(stage.params) ?? []) {
+    if (external.files !== true) continue;
+    const installed = await installFiles(external, onProgress);
+    if ("problem" in installed) return cannotFetch(installed.problem);
+    packages[external.name] = installed.folder;
+  }
+  const readable = Object.values(packages);
+  const params: Record<string, string> = {};
+  const lent: string[] = [];
+  for (const [name, path] of Object.entries(externalPaths(stage, folders.pipeline))) {
+    // Names of params are the stage's choice, and no part of a path.
+    const place = join(folders.scratch, "external", String(readable.length));
+    // A link may be turned elsewhere while the stage runs.
+    const real = stage.kind.custom ? Deno.realPathSync(path) : path;
+    const copy = stage.kind.custom ? copyExternal(real, place, basename(resolve(path))) : undefined;
+    readable.push(copy ?? real);
+    if (copy === undefined) lent.push(real);
+    if (stage.kind.custom) params[name] = copy ?? real;
+    if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
+      return { message: `${name} changed after the run was planned`, fix: "run again" };
+    }
+  }
+  const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>
+    urls.length === 0 ? [] : [...urls, ...redirects.map((host) => `https://${host}`)]
+  );
+  if (urls.length === 0) return { readable, writable: [], hosts: [], packages, params, lent };
+  makeFolder(folders.downloads);
+  return {
+    readable: [...readable, folders.downloads],
+    writable: [folders.downloads],
+    hosts: [...new Set(urls.map(hostOf))],
+    packages,
+    params,
+    lent,
+  };
+}
+
+export function cannotFetch(problem: string): { readonly message: string; readonly fix: string } {
+  return { message: `cannot fetch its packages: ${problem}`, fix: "check the network, then run again" };
+}

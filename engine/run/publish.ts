@@ -1,0 +1,175 @@
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type ArtifactRecord,
+  type Difference,
+  type FileEntry,
+  relativePathSchema,
+  type ResultManifest,
+} from "../../schemas/records.ts";
+import { artifactDigest } from "../keys/keys.ts";
+import { Limit } from "../store/limit.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { formatMemory } from "../process/memory.ts";
+import { statIfThere } from "../store/reading.ts";
+import { listFiles } from "../store/folders.ts";
+import type { Store } from "../store/store.ts";
+
+/** Files of one stage that are taken at the same time. */
+const MAX_AT_ONCE = 16;
+
+/** Names of files by port. */
+export type Listed = Readonly<Record<string, readonly string[]>>;
+
+export interface Collected {
+  readonly outputs: Record<string, ArtifactRecord>;
+  /** Whether the folders are empty now: all files were moved, and there were no folders among them. */
+  readonly emptied: boolean;
+}
+
+/** Files of a folder that a stage had to itself; undefined where it did to it what leaves nothing to look at. */
+function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
+  try {
+    return listFiles(folder);
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? "";
+    if (["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ENAMETOOLONG", "ELOOP"].includes(code)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a file can be kept under its name. One that is not UTF-8 comes with other letters, under which there is none. */
+function isKeepable(path: string, name: string): boolean {
+  return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
+}
+
+function shorten(name: string): string {
+  return name.length > 80 ? `${name.slice(0, 80)}…` : name;
+}
+
+/** Look at what a stage wrote, by itself and not by what the stage says. */
+export function listOutputs(
+  folders: Readonly<Record<string, string>>,
+): { readonly names: Listed } | { readonly message: string; readonly fix: string } {
+  const listed: Record<string, string[]> = {};
+  for (const [port, folder] of Object.entries(folders)) {
+    const found = lookThrough(folder);
+    if (found === undefined) {
+      return {
+        message: `output "${port}" cannot be read: its folder was removed, replaced, closed or nested too deeply`,
+        fix: `leave the folder of outputs.${port} as it is, and write plain files into it`,
+      };
+    }
+    const { files, strange } = found;
+    if (strange.length > 0) {
+      return {
+        message: `output "${port}" holds something that is not a plain file: ${strange.slice(0, 3).join(", ")}`,
+        fix: "write plain files; links may lead out of the artifact",
+      };
+    }
+    const badName = files.find((name) => !isKeepable(join(folder, name), name));
+    if (badName !== undefined) {
+      return {
+        message: `output "${port}" has a file name that cannot be kept: ${JSON.stringify(shorten(badName))}`,
+        fix: "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders",
+      };
+    }
+    if (files.length === 0) {
+      return {
+        message: `it ended without writing its output "${port}"`,
+        fix: `write at least one file to outputs.${port}`,
+      };
+    }
+    const infos = files.map((name) => statIfThere(join(folder, name))!);
+    const linked = infos.findIndex(({ nlink }) => nlink !== null && nlink > 1);
+    if (linked >= 0) {
+      return {
+        message: `output "${port}" holds a file with a second name: ${files[linked]}`,
+        fix: "write it, as whoever has the other name could still change it",
+      };
+    }
+    const size = infos.reduce((sum, info) => sum + info.size, 0);
+    const { blocks, bsize } = statfsSync(folder);
+    // A file may have a size and nothing in it, and reading it would take days.
+    if (size > blocks * bsize) {
+      return {
+        message: `output "${port}" says that it holds ${formatMemory(size)}, which is more than the disk does`,
+        fix: `write to outputs.${port} what there is`,
+      };
+    }
+    listed[port] = files;
+  }
+  return { names: listed };
+}
+
+/** Move what a stage wrote into the store. */
+export async function collectOutputs(
+  planned: PlannedStage,
+  folders: Readonly<Record<string, string>>,
+  listed: Listed,
+  store: Store,
+): Promise<Collected> {
+  const outputs: Record<string, ArtifactRecord> = {};
+  const limit = new Limit(MAX_AT_ONCE);
+  let emptied = true;
+  for (const [port, names] of Object.entries(listed)) {
+    const type = planned.stage.kind.outputs[port]!.type;
+    const takeOne = async (name: string): Promise<FileEntry> => {
+      const path = join(folders[port]!, name);
+      const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);
+      emptied &&= moved && !name.includes("/");
+      return { path: name, ...taken };
+    };
+    const files = await limit.map(names, takeOne);
+    outputs[port] = { type, digest: artifactDigest(type, files), files };
+  }
+  return { outputs, emptied };
+}
+
+/** The record that will make the result exist. */
+export function makeManifest(
+  planned: PlannedStage,
+  outputs: Record<string, ArtifactRecord>,
+  runId: string,
+): ResultManifest {
+  const { resolvedKey, identityKey, ingredients } = planned.keys!;
+  return {
+    format: 1,
+    resolvedKey,
+    recipeKey: planned.recipeKey,
+    identityKey,
+    localKey: planned.localKey,
+    extent: planned.stage.extent ?? null,
+    ingredients,
+    outputs,
+    numerics: planned.device?.numerics ?? null,
+    runId,
+  };
+}
+
+/** What to say and to record when one key gave two results; undefined where the bytes are the same. */
+export function compareResults(
+  first: ResultManifest,
+  second: ResultManifest,
+): { readonly message: string; readonly record: Omit<Difference, "pipeline" | "stage" | "kept"> } | undefined {
+  const ports = Object.keys(first.outputs).filter((port) =>
+    first.outputs[port]!.digest !== second.outputs[port]?.digest
+  );
+  if (ports.length === 0) return undefined;
+  const within = first.numerics === second.numerics;
+  const what = within ? "not deterministic" : `differs by device (${first.numerics} and ${second.numerics})`;
+  const short = (manifest: ResultManifest, port: string) => manifest.outputs[port]?.digest.slice(0, 12);
+  const digests = ports.map((port) => `${port} ${short(first, port)} and ${short(second, port)}`).join("; ");
+  const record = {
+    resolvedKey: first.resolvedKey,
+    cause: within ? "non-determinism" as const : "device" as const,
+    first: producedBy(first),
+    second: producedBy(second),
+  };
+  return { message: `${what}: one key, two results (${digests})`, record };
+}
+
+function producedBy({ outputs, numerics, runId }: ResultManifest): Difference["first"] {
+  const digests = Object.entries(outputs).map(([port, { digest }]) => [port, digest] as const);
+  return { outputs: Object.fromEntries(digests), numerics, runId };
+}

@@ -1,0 +1,148 @@
+import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { mayWork, type Plan } from "../plan/plan.ts";
+import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/grants.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
+import { makeFolder } from "../store/files.ts";
+import { isThere } from "../store/reading.ts";
+import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
+import type { Store } from "../store/store.ts";
+import { EarlierNote } from "./earlier.ts";
+import { foresee } from "./probe.ts";
+import type { RunOptions } from "./run_options.ts";
+import { block, Scheduler } from "./scheduler.ts";
+import { capacityOf } from "./slots.ts";
+import { type StageResult, waitingForStore } from "./stage_result.ts";
+
+export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
+  readonly plan: Plan;
+  readonly stages: ReadonlyMap<string, StageResult>;
+}
+
+/** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
+export async function runPipeline(
+  pipeline: Pipeline,
+  store: Store,
+  options: RunOptions = {},
+): Promise<Result<RunSummary>> {
+  const emit = options.emit ?? (() => {});
+  const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
+  using still = new DisposableStack();
+  const hold = async () => void still.use(await store.guards.holdStill(options.stop, onWait));
+  const locked = await lockStore(store, hold);
+  if (!locked.ok) return refuse(locked.diagnostics);
+  // What this process knows of the store may be older than the last `gc`.
+  store.results.forget();
+  bringBackCache(store);
+  const made = Planner.make(pipeline, store, options);
+  if (!made.ok) return refuse(made.diagnostics);
+  const planner = made.value;
+  const started = performance.now();
+  const plan = await planner.plan();
+  if (plan.problems.length > 0) return refuse(plan.problems);
+  const results = new Map<string, StageResult>();
+  for (const [id, { state, manifest }] of plan.stages) {
+    if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
+  }
+  const note = new EarlierNote(pipeline, store);
+  const finish = (status: RunStatus, runId?: string, earlier: readonly string[] = []): Result<RunSummary> => {
+    const [counts, durationMs] = [count(results), performance.now() - started];
+    emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
+    return succeed({ status, runId, plan, stages: results, counts });
+  };
+  const isStopped = () => options.stop?.aborted === true;
+  const finishEarly = () => {
+    block(plan, results);
+    return finish("interrupted");
+  };
+  const grants = options.grants ?? new Grants(pipeline.folder);
+  const requests = grants.open(requestsOf([...plan.stages.values()].filter(mayWork), pipeline.folder));
+  if (requests.length > 0) {
+    if (await options.askForGrants?.(requests) !== true) {
+      if (isStopped()) return finishEarly();
+      return refuse(requests.map((request) => notGranted(request, pipeline.origins)));
+    }
+    for (const request of requests) grants.add(request);
+  }
+  // Ctrl-C while `gc` had the store to itself: the plan was made without its lock.
+  if (isStopped()) return finishEarly();
+  options.cache?.catchUp(store);
+  if (results.size === plan.stages.size) {
+    if (options.cache !== undefined) await finishSending(options.cache, emit);
+    return finish("done", undefined, note.renew());
+  }
+
+  const closed = findClosedStore(plan, store);
+  if (closed !== undefined) return refuse([closed]);
+  const prepared = store.prepare();
+  if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (options.agree !== undefined) {
+    const say = (message: string) => emit({ type: "note", message });
+    const { agree, stop = new AbortController().signal } = options;
+    const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
+    if (refused.length > 0 && !isStopped()) return refuse(refused);
+  }
+  using inUse = new DisposableStack();
+  const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
+  const marked = await lockStore(store, mark);
+  if (!marked.ok) return refuse(marked.diagnostics);
+  if (isStopped()) return finishEarly();
+  note.renew();
+  const tell: Emit = (event) => {
+    if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
+    emit(event);
+  };
+  const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, tell);
+  scheduler.begin();
+  // What the run relies on is on record now, so `gc` may go about the rest.
+  still.dispose();
+  const ended = await scheduler.run();
+  if (options.cache !== undefined) await finishSending(options.cache, emit);
+  return finish(...ended, note.renew());
+}
+
+/** Deno gives a process with permissions of its own no access below these, whatever they are. */
+function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefined {
+  const starts = [...stages.values()].some((planned) => planned.stage.kind.runs !== "inline" && mayWork(planned));
+  if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
+  const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
+  const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
+  return { severity: "error", code: "file-unreadable", message, fix };
+}
+
+/** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */
+function bringBackCache({ root, paths: { cache } }: Store): void {
+  if (isThere(root) && !isThere(cache)) ignoreTrouble(() => makeFolder(cache));
+}
+
+/** Take a lock of the whole store, or say why that cannot be. */
+async function lockStore(store: Store, take: () => Promise<void>): Promise<Result<void>> {
+  try {
+    return succeed(await take());
+  } catch (error) {
+    // A full or failing disk is no fault of the place; the command line has words for it.
+    if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
+    const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
+    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
+  }
+}
+
+/** Stages never wait for a result to be sent, so some may be left. Ctrl-C ends the wait. */
+async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
+  const { waiting } = cache;
+  const results = (count: number) => `${count} ${count === 1 ? "result" : "results"}`;
+  if (waiting > 0) emit({ type: "note", message: `sending ${results(waiting)} to the shared cache` });
+  const { sent, failed: left } = await cache.finish();
+  const counts = [sent > 0 ? `${results(sent)} sent` : "", left > 0 ? `${results(left)} not sent` : ""];
+  const said = counts.filter(Boolean).join(", ");
+  if (said !== "") emit({ type: "note", message: `${said} to the shared cache` });
+}
+
+function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
+  const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
+  for (const { state } of results.values()) counts[state]++;
+  return counts;
+}

@@ -1,0 +1,219 @@
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { definedOnly } from "../../std/defined_only.ts";
+import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
+import type { Emit, RunStatus, StageFinished } from "./events.ts";
+import { sourcesOf } from "../keys/sources.ts";
+import { predecessorsOf, shorterOf } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Planner } from "../plan/planner.ts";
+import type { Grants } from "../process/grants.ts";
+import { newRunId } from "../store/runs.ts";
+import { statIfThere } from "../store/reading.ts";
+import type { Store } from "../store/store.ts";
+import type { RunOptions } from "./run_options.ts";
+import { capacityOf, findGpus, Slots } from "./slots.ts";
+import type { StageResult } from "./stage_result.ts";
+import { StageRunner } from "./stage_runner.ts";
+
+/** Stages that wait for a lock hold no slot, but each holds an open file. */
+const MAX_IN_FLIGHT = 64;
+
+/** Stages that nothing was done about. */
+export function block(plan: Plan, results: Map<string, StageResult>): void {
+  for (const id of plan.stages.keys()) if (!results.has(id)) results.set(id, { state: "blocked" });
+}
+
+/** One run: what may start when, and the record of what became of it. */
+export class Scheduler {
+  readonly #runId: string;
+  readonly #record: RunRecord;
+  readonly #never = new AbortController().signal;
+  /** Stages that still wait for others: how many. */
+  readonly #missing = new Map<string, number>();
+  readonly #successors = new Map<string, string[]>();
+  #ready: string[] = [];
+  #failed = false;
+
+  constructor(
+    private readonly pipeline: Pipeline,
+    private readonly store: Store,
+    private readonly planner: Planner,
+    private readonly plan: Plan,
+    private readonly results: Map<string, StageResult>,
+    private readonly options: RunOptions & { readonly grants: Grants },
+    private readonly emit: Emit,
+  ) {
+    const now = new Date();
+    this.#runId = newRunId(now, Deno.pid);
+    this.#record = {
+      format: 1,
+      runId: this.#runId,
+      pipeline: pipeline.name,
+      file: pipeline.file,
+      overrides: [...pipeline.profiles.map((name) => `--profile ${name}`), ...pipeline.overrides],
+      status: "running",
+      startedAt: now.toISOString(),
+      endedAt: null,
+      pid: Deno.pid,
+      host: hostname(),
+      versions: { ...options.versions },
+      stages: {},
+    };
+  }
+
+  /** Put on record that the run is on and what it relies on already. */
+  begin(): void {
+    this.store.runs.start(this.#record);
+    const results: Record<string, string> = {};
+    for (const [id, { manifest }] of this.plan.stages) if (manifest !== undefined) results[id] = manifest.resolvedKey;
+    this.store.runs.use(this.#runId, { results });
+  }
+
+  async run(): Promise<[RunStatus, string]> {
+    const { stop = this.#never, kill = this.#never, gpus = findGpus() } = this.options;
+    const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
+    this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
+    const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
+    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus });
+    const runner = new StageRunner({
+      pipeline: this.pipeline,
+      planner: this.planner,
+      store: this.store,
+      runId: this.#runId,
+      slots,
+      emit: this.emit,
+      stop,
+      kill,
+      mayStart,
+      onFailure: () => this.#failed = true,
+      onNested: (id, result, begun) => this.#conclude(id, result, begun),
+      replace: this.options.replace ?? false,
+      cache: this.options.cache,
+      grants: this.options.grants,
+    });
+    this.#countMissing();
+
+    const inFlight = new Set<Promise<void>>();
+    while (true) {
+      this.options.shuffle?.(this.#ready);
+      while (this.#ready.length > 0 && mayStart() && inFlight.size < MAX_IN_FLIGHT) {
+        const id = this.#ready.shift()!;
+        const task = this.#reach(id, runner).finally(() => inFlight.delete(task));
+        inFlight.add(task);
+      }
+      if (inFlight.size === 0) break;
+      const before = this.#failed;
+      await Promise.race(inFlight);
+      // A failure is easily missed where another stage goes on for days.
+      if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
+        this.emit({ type: "note", message: "what has begun goes on to its end, nothing else starts" });
+      }
+    }
+    runner.close();
+    return this.#end(stop.aborted);
+  }
+
+  #countMissing(): void {
+    const shorter = shorterOf([...this.plan.stages.values()].map(({ stage }) => stage));
+    for (const [id, { stage }] of this.plan.stages) {
+      if (this.results.has(id)) continue;
+      // What it reads or needs, and the shorter run that it continues.
+      const before = new Set([...predecessorsOf(stage), shorter.get(id) ?? id]);
+      const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
+      this.#missing.set(id, open.length);
+      for (const one of open) {
+        const after = this.#successors.get(one);
+        if (after === undefined) this.#successors.set(one, [id]);
+        else after.push(id);
+      }
+      if (open.length === 0) this.#ready.push(id);
+    }
+  }
+
+  async #reach(id: string, runner: StageRunner): Promise<void> {
+    const startedAt = new Date().toISOString();
+    const started = performance.now();
+    const result = await runner.reach(id);
+    this.#conclude(id, result, { startedAt, started });
+    if (result.manifest !== undefined) {
+      for (const next of this.#successors.get(id) ?? []) {
+        const left = this.#missing.get(next)! - 1;
+        this.#missing.set(next, left);
+        if (left === 0) this.#ready.push(next);
+      }
+    } else if (result.state === "failed") {
+      this.#failed = true;
+    }
+  }
+
+  /** Say and record how a stage ended, also one that was only made again because another one needed it. */
+  #conclude(
+    id: string,
+    result: StageResult,
+    { startedAt, started }: { readonly startedAt: string; readonly started: number },
+  ): void {
+    this.results.set(id, result);
+    const durationMs = result.workMs ?? performance.now() - started;
+    this.#keepRecord(id, result, startedAt, durationMs);
+    this.store.runs.note(this.#runId, {
+      stage: id,
+      event: "finished",
+      state: result.state,
+      at: new Date().toISOString(),
+    });
+    this.emit(this.#finished(id, result, durationMs));
+  }
+
+  #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
+    const record: StageRunRecord = {
+      state: result.state,
+      resolvedKey: result.manifest?.resolvedKey ?? null,
+      startedAt,
+      durationMs,
+      perSecond: { ...result.perSecond },
+      fromStep: result.fromStep ?? null,
+      numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
+      device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },
+      message: result.message ?? null,
+      ...(result.state === "ran" ? this.#sourcesOf(id, result.manifest!) : {}),
+    };
+    this.#record.stages[id] = record;
+  }
+
+  /** Most stages have none, and records of thousands of stages need not say so of each. */
+  #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
+    const sources = sourcesOf(this.pipeline.stages.get(id)!, this.pipeline.folder, ingredients.externals);
+    return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
+  }
+
+  #finished(id: string, result: StageResult, durationMs: number): StageFinished {
+    const { state, message, fix, mine, manifest } = result;
+    const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
+    const log = this.store.runs.logPath(this.#runId, id);
+    // The last line of its log says why it ended, also where the stage itself said nothing.
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
+    return {
+      type: "stage-finished",
+      id,
+      state,
+      durationMs,
+      ...definedOnly({ message, fix, mine, view: manifest && view }),
+      // On a full disk there may be none.
+      ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
+    };
+  }
+
+  #end(stopped: boolean): [RunStatus, string] {
+    block(this.plan, this.results);
+    const states = new Set([...this.results.values()].map(({ state }) => state));
+    // A stop that came while the last stage ended well has stopped nothing.
+    const interrupted = states.has("interrupted") || (stopped && states.has("blocked"));
+    const status: RunStatus = this.#failed ? "failed" : interrupted ? "interrupted" : "done";
+    this.#record.status = status;
+    this.#record.endedAt = new Date().toISOString();
+    this.store.runs.write(this.#record);
+    return [status, this.#runId];
+  }
+}

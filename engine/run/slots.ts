@@ -1,0 +1,139 @@
+import { join } from "node:path";
+import type { Resources } from "../../schemas/pipeline_file.ts";
+import { cardsOf } from "../keys/stage.ts";
+import type { Capacity } from "../plan/total.ts";
+import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
+import { userCache } from "../store/user_cache.ts";
+
+/** Slots that a stage holds while it runs. */
+export interface HeldSlots extends Disposable {
+  /** Ids of the GPUs that the stage may use. */
+  readonly gpus: readonly string[];
+  /** Let others have them before the end of the scope; with one job at a time the next still waits for that end. */
+  release(): void;
+}
+
+export interface SlotOptions {
+  readonly jobs: number;
+  readonly cpus: number;
+  /** Ids of the GPUs of this machine. */
+  readonly gpus: readonly string[];
+  /** Where GPU locks lie; shared by all runs of this user on this host. */
+  readonly lockFolder?: string;
+}
+
+const GPU_POLL_MS = 500;
+
+/** NVIDIA devices of this machine, by their device files. */
+export function findGpus(): string[] {
+  try {
+    return [...Deno.readDirSync("/dev")].map(({ name }) => /^nvidia(\d+)$/.exec(name)?.[1])
+      .filter((id) => id !== undefined).sort((a, b) => Number(a) - Number(b));
+  } catch {
+    return [];
+  }
+}
+
+/** What a run has at hand. */
+export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
+  const cpus = navigator.hardwareConcurrency;
+  return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
+}
+
+/**
+ * What stages may use at the same time. CPU slots and jobs are counted in this run; GPUs are locked on the host, so that
+ * two runs do not take the same one. A stage that asks for more than there is gets what there is.
+ */
+export class Slots {
+  #jobs: number;
+  #cpus: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(private readonly options: SlotOptions) {
+    this.#jobs = options.jobs;
+    this.#cpus = options.cpus;
+  }
+
+  /** Wait until all wanted slots are free and take them. Undefined when `signal` fires first. */
+  async take(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
+    if (signal.aborted) return undefined;
+    return this.#tryTake(wanted) ?? await this.#wait(wanted, signal);
+  }
+
+  #wait(wanted: Resources, signal: AbortSignal): Promise<HeldSlots | undefined> {
+    const { promise, resolve, reject } = Promise.withResolvers<HeldSlots | undefined>();
+    // Whoever has its answer waits no more from that moment on, or it would take what is offered next, for nobody.
+    const giveUp = () => {
+      this.#waiting.delete(offer);
+      resolve(undefined);
+    };
+    const offer = () => {
+      try {
+        const held = this.#tryTake(wanted);
+        if (held === undefined) return;
+        resolve(held);
+      } catch (error) {
+        reject(error);
+      }
+      this.#waiting.delete(offer);
+    };
+    // Slots of this run are offered when they are free; another run's GPUs are looked at now and then.
+    const timer = cardsOf(wanted) > 0 ? setInterval(offer, GPU_POLL_MS) : undefined;
+    signal.addEventListener("abort", giveUp);
+    this.#waiting.add(offer);
+    return promise.finally(() => {
+      clearInterval(timer);
+      signal.removeEventListener("abort", giveUp);
+    });
+  }
+
+  /** Who waits longest is asked first; what is too large for what is free lets others go ahead. */
+  #offer(): void {
+    for (const offer of this.#waiting) {
+      if (this.#jobs < 1) return;
+      offer();
+    }
+  }
+
+  #tryTake(wanted: Resources): HeldSlots | undefined {
+    const cpu = Math.min(wanted.cpu ?? 1, this.options.cpus);
+    const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
+    if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
+    const locks = this.#lockGpus(gpu);
+    if (locks === undefined) return undefined;
+    this.#jobs--;
+    this.#cpus -= cpu;
+    let held = true;
+    const giveBack = () => {
+      if (!held) return;
+      held = false;
+      this.#jobs++;
+      this.#cpus += cpu;
+      for (const { file } of locks) file.close();
+      this.#offer();
+    };
+    const release = () => {
+      if (this.options.jobs > 1) giveBack();
+    };
+    return { gpus: locks.map(({ id }) => id), release, [Symbol.dispose]: giveBack };
+  }
+
+  #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {
+    const locks: { id: string; file: Deno.FsFile }[] = [];
+    if (count === 0) return locks;
+    const folder = this.options.lockFolder ?? userCache("slots");
+    openRoot(folder);
+    makeFolder(folder);
+    for (const id of this.options.gpus) {
+      if (locks.length === count) break;
+      const path = join(folder, `gpu-${id}.lock`);
+      const file = openLockFile(path);
+      if (tryLock(file, path)) locks.push({ id, file });
+      else file.close();
+    }
+    if (locks.length === count) return locks;
+    for (const { file } of locks) file.close();
+    return undefined;
+  }
+}

@@ -1,0 +1,176 @@
+import { join } from "node:path";
+import type { StageRun } from "../../contract/stage.ts";
+import type { Emit } from "./events.ts";
+import { externalPaths, withPaths } from "../keys/externals.ts";
+import type { Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { isForced, type PlannedStage } from "../plan/plan.ts";
+import type { Planner } from "../plan/planner.ts";
+import { runInChild } from "../process/child.ts";
+import { makeContext, runStage } from "../process/context.ts";
+import type { Grants } from "../process/grants.ts";
+import { installPackages } from "../process/install.ts";
+import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
+import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
+import { makeDurableFolder } from "../store/folders.ts";
+import { isLentWhole, lend, takeBack } from "../store/lent.ts";
+import { progressFolder } from "../store/progress.ts";
+import { inside } from "../store/roots.ts";
+import type { Store } from "../store/store.ts";
+import { LiveProgress } from "./live_progress.ts";
+import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
+import { RateMeter } from "./rate.ts";
+import type { ScratchFolders } from "./scratch.ts";
+import type { HeldSlots } from "./slots.ts";
+
+/** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
+const MAX_NOTES = 1_000;
+
+export interface ExecutionOptions {
+  readonly pipeline: Pipeline;
+  readonly planner: Planner;
+  readonly store: Store;
+  readonly runId: string;
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+  readonly kill: AbortSignal;
+  /** What custom stages may do. */
+  readonly grants: Grants;
+}
+
+/** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
+export class StageExecution {
+  readonly #rates = new Map<string, RateMeter>();
+
+  constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
+
+  /** How fast a stage was, by the units of its progress. */
+  perSecond(stageId: string): Readonly<Record<string, number>> {
+    return this.#rates.get(stageId)?.perSecond() ?? {};
+  }
+
+  /** See {@linkcode RateMeter.overheadMs}. */
+  overheadMs({ stage, fromStep = 0 }: PlannedStage, durationMs: number): number | undefined {
+    return this.#rates.get(stage.id)?.overheadMs(durationMs, fromStep);
+  }
+
+  /** Lay out what the stage may see, and say it in one message. */
+  prepare(planned: PlannedStage, folder: string): StartMessage {
+    const { store, planner, pipeline } = this.options;
+    const { stage, keys, device } = planned;
+    const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
+    for (const port of Object.keys(stage.kind.inputs)) {
+      const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
+        const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+        // A stage in this process reads the objects where they are; a contained one may see nothing else.
+        const place = stage.kind.runs === "inline" ? null : inside(folder, "in", port, String(index));
+        if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
+        return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
+      });
+      inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
+    }
+    const outputs: Record<string, string> = {};
+    for (const port of Object.keys(stage.kind.outputs)) {
+      outputs[port] = inside(folder, "out", port);
+      this.scratch.ensure(outputs[port]);
+    }
+    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
+    return {
+      params: withPaths(stage, externalPaths(stage, pipeline.folder)),
+      seed: stage.kind.seeded ? stage.seed : 0,
+      inputs,
+      outputs,
+      // A forced stage starts at 0 and leaves the progress that is there as it is.
+      progressFolder: isForced(planned) ? join(folder, "progress") : progress,
+      progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
+      device: device === undefined ? null : { name: device.name, numerics: device.numerics },
+      packages: {},
+      externals: keys!.ingredients.externals,
+      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
+    };
+  }
+
+  async execute(
+    planned: PlannedStage,
+    start: StartMessage,
+    folder: string,
+    held: HeldSlots,
+  ): Promise<StageOutcome> {
+    const { store, runId, stop, kill, emit, pipeline } = this.options;
+    const { stage } = planned;
+    const log = (line: string) => store.runs.log(runId, stage.id, line);
+    const rate = new RateMeter();
+    this.#rates.set(stage.id, rate);
+    using live = new LiveProgress(store.runs, runId, stage.id, rate);
+    let notes = 0;
+    const forward = (event: StageEvent) => {
+      if (event.type === "progress") {
+        rate.note(event.update);
+        live.note(event.update);
+        emit({ type: "stage-progress", id: stage.id, update: event.update });
+      } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
+      else {
+        log(`${event.type}: ${event.message}`);
+        if (++notes > MAX_NOTES) return;
+        emit({ type: "stage-note", id: stage.id, level: event.type, message: event.message });
+        if (notes < MAX_NOTES) return;
+        emit({ type: "stage-note", id: stage.id, level: "note", message: "further notes are only in the log" });
+      }
+    };
+    if (stage.kind.runs === "inline") {
+      const { default: run } = await import(stage.kind.entry) as { default: StageRun };
+      return await runStage(run, makeContext(start, stop, forward, (file) => store.objects.pathOf(file.sha256)));
+    }
+    // Asked before the run for what was planned; a stage may also come to run because a result turned out to be damaged.
+    const [refused] = this.options.grants.open(requestsOf([planned], pipeline.folder));
+    if (refused !== undefined) {
+      const { message, got, fix } = notGranted(refused, pipeline.origins);
+      return { status: "failed", message: `${message}: ${got}`, fix: fix! };
+    }
+    const note = (message: string) => emit({ type: "stage-note", id: stage.id, level: "note", message });
+    const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
+    if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
+    if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
+    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const outside = await openOutside(planned, folders, store.digests, note);
+    if ("message" in outside) return { status: "failed", ...outside };
+    store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
+    makeDurableFolder(start.progressFolder);
+    const grants = await planned.device?.grants() ?? {};
+    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...outside.lent, ...grants.read ?? []]);
+    const params = withPaths({ kind: stage.kind, params: start.params }, outside.params);
+    try {
+      return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
+        folder,
+        readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
+        writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
+        hosts: outside.hosts,
+        grants,
+        timeoutMs: stage.timeoutMs,
+        memoryLimit: memoryLimitOf(stage),
+        env: held.gpus.length > 0 ? { CUDA_VISIBLE_DEVICES: held.gpus.join(",") } : {},
+        stop,
+        kill,
+        emit: forward,
+        log,
+      });
+    } finally {
+      if (takeBack(folder).length > 0) forward({ type: "warn", message: CHANGED_WHAT_IT_READS });
+    }
+  }
+}
+
+const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
+
+/** Folders of inputs that a stage's process shares with the store. */
+function linkedInputs({ inputs }: StartMessage): string[] {
+  const messages = Object.values(inputs).flat().filter((one) => one !== null);
+  return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
+}
+
+/** A built-in kind may take what there is, as training does, unless the pipeline says otherwise. */
+export function memoryLimitOf({ resources, kind }: Stage): number | undefined {
+  if (resources.memory !== undefined) return parseMemory(resources.memory);
+  return kind.custom ? defaultMemoryLimit() : undefined;
+}

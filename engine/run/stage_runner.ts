@@ -1,0 +1,340 @@
+import { definedOnly } from "../../std/defined_only.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
+import type { StageDevice } from "../../contract/stage.ts";
+import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { fileNameOf } from "../store/file_name.ts";
+import { isForced, type PlannedStage } from "../plan/plan.ts";
+import { isEnvironmental } from "../store/trouble.ts";
+import { hasPortsOf } from "../plan/freshness.ts";
+import { acquireLock } from "../store/locks.ts";
+import { removeStatesSince, statesIn } from "../store/progress.ts";
+import { recordTiming } from "./record_timing.ts";
+import { findMovedGround } from "./moved_ground.ts";
+import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
+import { ScratchFolders } from "./scratch.ts";
+import type { HeldSlots, Slots } from "./slots.ts";
+import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
+import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
+
+export interface RunnerOptions extends ExecutionOptions {
+  readonly slots: Slots;
+  /** Whether new work may begin: not after a failure or a request to stop. */
+  readonly mayStart: () => boolean;
+  /** Called while a stage that failed still holds its slot, so that the next in line already knows. */
+  readonly onFailure: () => void;
+  /** Called for a stage that was reached because another one needed it again. */
+  readonly onNested: (
+    id: string,
+    result: StageResult,
+    begun: { readonly startedAt: string; readonly started: number },
+  ) => void;
+  /** When a forced stage gives other bytes than before: take the new ones. */
+  readonly replace: boolean;
+  readonly cache: SharedCache | undefined;
+}
+
+/** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
+const MAX_UNSETTLED = 5;
+const UNSETTLED: StageResult = {
+  state: "failed",
+  message: "what it reads cannot be kept whole in the store",
+  fix: "look at the disk, then run again",
+};
+
+/** Brings single stages to their declared state. What runs next is the scheduler's business. */
+export class StageRunner {
+  readonly #scratch: ScratchFolders;
+  readonly #execution: StageExecution;
+  readonly #announced = new Set<string>();
+
+  constructor(private readonly options: RunnerOptions) {
+    this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+    this.#execution = new StageExecution(options, this.#scratch);
+  }
+
+  /** Remove what is left of temporary folders. */
+  close(): void {
+    this.#scratch.close();
+  }
+
+  /** Reach a stage whose inputs are settled: serve its result, or run it. */
+  async reach(id: string): Promise<StageResult> {
+    try {
+      return await this.#reach(id);
+    } catch (error) {
+      if (!isEnvironmental(error)) throw error;
+      // A result that could not be written whole does not exist, so there is nothing to undo.
+      const message = `cannot write to the store: ${(error as Error).message}`;
+      return { state: "failed", message, fix: "make the place writable or free some space, then run again" };
+    }
+  }
+
+  async #reach(id: string): Promise<StageResult> {
+    const { planner, store, stop, emit } = this.options;
+    let planned = planner.planStage(id);
+    const forced = isForced(planned);
+    if (planned.state === "cached") {
+      using still = await this.#holdStill(id, stop);
+      return still === undefined ? INTERRUPTED : this.#serve(planned)!;
+    }
+    if (planned.keys === undefined && planned.manifest === undefined) {
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      planned = planner.planStage(id, forced);
+    }
+    const identityKey = planned.keys?.identityKey ?? planned.manifest?.identityKey;
+    if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
+
+    let waited = false;
+    using lock = await acquireLock(store.lockPath(identityKey), stop, (holder) => {
+      waited = true;
+      emit({ type: "stage-waiting", id, holder });
+    });
+    if (lock === undefined) return INTERRUPTED;
+    if (waited) store.viewsOf(this.options.pipeline.name).refresh();
+    for (let tries = 0, unsettled = 0;;) {
+      {
+        // A result that is found, or fetched from a shared cache, stays until it is on record that this run uses it.
+        using still = await this.#holdStill(id, stop);
+        if (still === undefined) return INTERRUPTED;
+        // Another run may have published this very result while this one waited for the lock.
+        const late = await this.#find(id, forced);
+        if (late !== undefined) return late;
+      }
+      planned = planner.planStage(id, forced);
+      const missing = await this.#reachInputs(planned);
+      if (missing !== undefined) return missing;
+      if (planned.keys === undefined) {
+        if (++unsettled > MAX_UNSETTLED) return UNSETTLED;
+        continue;
+      }
+      const broken = await this.#healInputs(planned);
+      if (broken !== undefined) return broken;
+      // Known from the plan, unless this stage runs because its result turned out to be broken.
+      await planner.findDevice(planned.stage);
+      const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
+      if (problem !== undefined) return failedBy(problem);
+      using held = await this.options.slots.take(planned.stage.resources, stop);
+      if (held === undefined) return INTERRUPTED;
+      // Another stage may have failed while this one waited for its slot.
+      if (!this.options.mayStart()) return { state: "blocked" };
+      const began = performance.now();
+      const result = await this.#run(planner.planStage(id, forced), held);
+      if ("lost" in result && tries < planned.stage.retries) {
+        emit({ type: "stage-note", id, level: "warn", message: `${result.lost}; trying again` });
+        tries++;
+        continue;
+      }
+      const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
+      if (final.state === "failed") this.options.onFailure();
+      return { ...final, workMs: performance.now() - began };
+    }
+  }
+
+  /** Serve a stage from the store, or else from the shared cache. */
+  async #find(id: string, forced: boolean): Promise<StageResult | undefined> {
+    const { planner } = this.options;
+    let planned = planner.planStage(id, forced);
+    if (planned.manifest === undefined) {
+      await planner.askCache(planned);
+      planned = planner.planStage(id, forced);
+    }
+    return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);
+  }
+
+  /** Show a result that is there. A result whose bytes are not what they should be is set aside, not served. */
+  #serve(planned: PlannedStage): StageResult | undefined {
+    const { manifest, stage } = planned;
+    if (manifest === undefined) return undefined;
+    const { planner, store, pipeline } = this.options;
+    if (planned.state === "cached") {
+      this.#settle(planned, manifest);
+      return { state: "cached", manifest };
+    }
+    if (!this.#verify(stage.id, manifest)) {
+      planner.distrust(manifest);
+      return undefined;
+    }
+    const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+    this.#settle(planned, manifest);
+    return definedOnly({ state: "restored" as const, manifest, mine });
+  }
+
+  /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
+  async #fetch({ stage, manifest }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, store, cache, emit } = this.options;
+    const say = (level: "note" | "warn") => (message: string) =>
+      emit({ type: "stage-note", id: stage.id, level, message });
+    const whole = await cache!.fetch(manifest!, store, {
+      note: say("note"),
+      warn: (message) => say("warn")(`${message}; making it here`),
+    });
+    const served = whole ? this.#serve(planner.planStage(stage.id, false)) : undefined;
+    // The view may have been good all the while, with a store that had lost its objects.
+    return served === undefined ? undefined : { ...served, state: "restored", message: "from the shared cache" };
+  }
+
+  #settle(planned: PlannedStage, manifest: ResultManifest): void {
+    const { planner, store, runId } = this.options;
+    planner.settle(planned.stage.id, manifest);
+    store.runs.use(runId, { results: { [planned.stage.id]: manifest.resolvedKey } });
+    store.results.addRecipe(planned.recipeKey, manifest);
+  }
+
+  /** Whether all objects of a result hold what they should; broken ones are named and set aside. */
+  #verify(id: string, manifest: ResultManifest): boolean {
+    const { store, emit } = this.options;
+    let good = true;
+    for (const [port, artifact] of Object.entries(manifest.outputs)) {
+      for (const file of artifact.files) {
+        if (store.objects.verify(file)) continue;
+        good = false;
+        store.objects.quarantine(file.sha256);
+        const message = `${port}/${file.path} is damaged in the store (${file.sha256.slice(0, 12)}); making it again`;
+        emit({ type: "stage-note", id, level: "warn", message });
+      }
+    }
+    return good;
+  }
+
+  /**
+   * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
+   * damaged, or did not come from the shared cache.
+   */
+  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
+    const { planner, cache } = this.options;
+    for (const { stage: id } of Object.values(stage.inputs).flat()) {
+      const settled = planner.settled(id) !== undefined;
+      if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
+      const ended = await this.#reachOnly(id);
+      if (ended !== undefined) return ended;
+    }
+    return undefined;
+  }
+
+  /** Keep `gc` off, or say that it has the store to itself. */
+  #holdStill(id: string, signal: AbortSignal): Promise<Disposable | undefined> {
+    const { store, emit } = this.options;
+    return store.guards.holdStill(signal, (holder) => {
+      emit({ type: "stage-note", id, level: "note", message: waitingForStore(holder) });
+    });
+  }
+
+  /** Make sure that inputs hold what they should, running the stages again whose results do not. */
+  async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
+    for (const binding of Object.values(planned.stage.inputs).flat()) {
+      const broken = await this.#heal(binding.stage);
+      if (broken !== undefined) return broken;
+    }
+    return undefined;
+  }
+
+  /** Make sure that the result of a stage is whole; how it ended where that could not be done. */
+  async #heal(id: string): Promise<StageResult | undefined> {
+    const { planner } = this.options;
+    const manifest = planner.settled(id);
+    if (manifest === undefined || this.#verify(id, manifest)) return undefined;
+    planner.distrust(manifest);
+    return await this.#reachOnly(id);
+  }
+
+  /** How a stage ended that came to no result. */
+  async #reachOnly(id: string): Promise<StageResult | undefined> {
+    const begun = { startedAt: new Date().toISOString(), started: performance.now() };
+    const reached = await this.reach(id);
+    this.options.onNested(id, reached, begun);
+    return reached.manifest === undefined ? reached : undefined;
+  }
+
+  async #run(planned: PlannedStage, held: HeldSlots): Promise<StageResult | { lost: string }> {
+    const { store, runId, emit, pipeline, kill } = this.options;
+    const { stage, device } = planned;
+    const started = performance.now();
+    this.#announce(device);
+    emit({ type: "stage-started", id: stage.id, planned });
+    store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
+    const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
+    let clean = false;
+    try {
+      const start = this.#execution.prepare(planned, folder);
+      const before = statesIn(start.progressFolder);
+      const outcome = await this.#execution.execute(planned, start, folder, held);
+      const moved = await findMovedGround(planned, { pipeline, store });
+      const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
+      const on = definedOnly({ device });
+      const changed = `${moved?.what} changed after the run was planned`;
+      if (unsaved) {
+        const message = `${changed}; what the stage saved since is not kept`;
+        emit({ type: "stage-note", id: stage.id, level: "warn", message });
+      }
+      if (outcome.status === "lost") return { lost: outcome.message };
+      const kept = !unsaved && statesIn(start.progressFolder).size > 0;
+      if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
+      if (moved !== undefined) {
+        return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
+      }
+      const listed = listOutputs(start.outputs);
+      if ("message" in listed) return { state: "failed", ...listed };
+      // What is left is up to the disk, and the next stage need not wait for it.
+      held.release();
+      // Until the manifest names them, the files that are moved into the store belong to nothing.
+      using _still = await this.#holdStill(stage.id, kill);
+      const collected = await collectOutputs(planned, start.outputs, listed.names, store);
+      clean = collected.emptied;
+      const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      this.options.cache?.offer(manifest, planned.recipeKey, store);
+      const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+      const durationMs = performance.now() - started;
+      const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
+      recordTiming(store, pipeline, planned, { durationMs, overheadMs });
+      const perSecond = this.#execution.perSecond(stage.id);
+      return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
+    } finally {
+      this.#scratch.giveBack(folder, clean);
+    }
+  }
+
+  /**
+   * Execute a stage in a folder of its own, from the progress that is given, and publish nothing.
+   * @param onLaidOut called once what it reads lies in the folder
+   * @returns how it ended, and where its outputs lie
+   */
+  async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
+    using held = await this.options.slots.take(planned.stage.resources, this.options.stop);
+    const start = { ...this.#execution.prepare(planned, folder), progressFolder };
+    onLaidOut();
+    if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
+    return { outcome: await this.#execution.execute(planned, start, folder, held), outputs: start.outputs };
+  }
+
+  /** Say once in a run that a device is used and why. */
+  #announce(device: StageDevice | undefined): void {
+    if (device === undefined || this.#announced.has(device.name)) return;
+    this.#announced.add(device.name);
+    const { name, numerics, reason, warning } = device;
+    this.options.emit({ type: "device", name, numerics, reason });
+    if (warning === undefined) return;
+    this.options.emit({ type: "warning", diagnostic: { severity: "warning", code: "device", ...warning } });
+  }
+
+  /** Publish, or keep what was published first: one key has one result. */
+  async #publish(planned: PlannedStage, manifest: ResultManifest): Promise<ResultManifest> {
+    const { store, replace, emit, pipeline } = this.options;
+    const there = store.results.byResolved(manifest.resolvedKey);
+    const first = there !== undefined && hasPortsOf(planned.stage, there) ? there : undefined;
+    const difference = first === undefined ? undefined : compareResults(first, manifest);
+    let serving = manifest;
+    if (first !== undefined && difference !== undefined) {
+      const keeps = replace
+        ? "the new result replaces the first"
+        : "the first result is kept; --replace takes the new one";
+      emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
+      if (!replace && this.#verify(planned.stage.id, first)) serving = first;
+      const kept = serving === first ? "first" as const : "second" as const;
+      store.differences.add({ ...difference.record, pipeline: pipeline.name, stage: planned.stage.id, kept });
+    }
+    if (serving === manifest) await store.results.publish(manifest);
+    this.#settle(planned, serving);
+    return serving;
+  }
+}

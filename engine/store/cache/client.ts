@@ -1,0 +1,252 @@
+import { Buffer } from "node:buffer";
+import { delay } from "@std/async";
+import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import { Limit } from "../limit.ts";
+import { MAX_RECORD_BYTES } from "../reading.ts";
+import { type Answer, type CacheBackend, type Content, type Trouble, trouble } from "./backend.ts";
+
+/** How long to wait, in milliseconds. */
+export interface Patience {
+  /** For the answer to a question, or the first byte of a file. */
+  readonly answerMs: number;
+  /** For the next bytes of a file. */
+  readonly stallMs: number;
+  /** Before the first repetition; each further one waits twice as long. */
+  readonly backOffMs: number;
+  /** Repetitions of reading, and of writing, where nobody else waits. */
+  readonly readTries: number;
+  readonly writeTries: number;
+}
+
+export const PATIENCE: Patience = { answerMs: 5_000, stallMs: 15_000, backOffMs: 250, readTries: 3, writeTries: 5 };
+
+/** Looks at the clock in one wait. */
+const TICKS = 20;
+const READS_AT_ONCE = 16;
+const WRITES_AT_ONCE = 8;
+
+/** With the line that holds its checksum. */
+const MAX_SEALED_BYTES = MAX_RECORD_BYTES + 100;
+/** Larger records, or what passes for them, are read one at a time: each is held in memory as a whole. */
+const SMALL_BYTES = 1 << 20;
+
+/** Sending and receiving are given as long as such a slow line needs for a file, and some more. */
+const SLOWEST_BYTES_PER_MS = 50;
+
+export interface ClientOptions {
+  /** The place as the user wrote it. */
+  readonly name: string;
+  readonly warn: (diagnostic: Diagnostic) => void;
+  readonly stop: AbortSignal;
+  readonly patience?: Partial<Patience>;
+}
+
+/**
+ * A cache as the engine talks to it: patient for a while, then silent. Whatever goes wrong is said once, and from then on
+ * the answer is that nothing is there. Reading and writing are given up apart: a network that is away when a training
+ * starts may be back when it ends.
+ */
+export class CacheClient {
+  readonly name: string;
+  readonly stop: AbortSignal;
+  readonly patience: Patience;
+  readonly #warn: ClientOptions["warn"];
+  readonly #reading = new Limit(READS_AT_ONCE);
+  readonly #large = new Limit(1);
+  readonly #writing = new Limit(WRITES_AT_ONCE);
+  #warned = false;
+  #reads = true;
+
+  constructor(private readonly backend: CacheBackend, { name, warn, stop, patience }: ClientOptions) {
+    this.name = name;
+    this.stop = stop;
+    this.patience = { ...PATIENCE, ...patience };
+    this.#warn = warn;
+  }
+
+  /** Whether it is of any use to ask. */
+  get reads(): boolean {
+    return this.#reads && !this.stop.aborted;
+  }
+
+  get maxBytes(): number {
+    return this.backend.maxBytes;
+  }
+
+  /** Say what goes wrong, the first time only: the second cause is nearly always the first one again. */
+  warn(message: string, fix?: string): void {
+    if (this.#warned || this.stop.aborted) return;
+    this.#warned = true;
+    this.#warn({ severity: "warning", code: "cache", message: `The shared cache ${this.name}: ${message}`, fix });
+  }
+
+  /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
+  async read(name: string): Promise<Uint8Array | undefined> {
+    const content = await this.#readUpTo(SMALL_BYTES, name);
+    return content?.length === 0 ? await this.#large.run(() => this.#readUpTo(MAX_SEALED_BYTES, name)) : content;
+  }
+
+  async #readUpTo(most: number, name: string): Promise<Uint8Array | undefined> {
+    const chunks: Uint8Array[] = [];
+    let left = most;
+    const take = (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      left -= chunk.length;
+      return left >= 0;
+    };
+    const restart = () => {
+      chunks.splice(0);
+      left = most;
+    };
+    if (!await this.stream(name, take, restart)) return undefined;
+    return left < 0 ? new Uint8Array() : Buffer.concat(chunks);
+  }
+
+  /**
+   * Read a file piece by piece, until `take` wants no more. `restart` is called before each further try. Errors of
+   * `take` are the caller's own and go through.
+   * @returns false where there is no such file or nobody answers
+   */
+  async stream(name: string, take: (chunk: Uint8Array) => boolean, restart: () => void): Promise<boolean> {
+    let first = true;
+    const once = async (): Promise<Answer<boolean>> => {
+      // Others may have found out while this one stood in line.
+      if (!this.reads) return trouble("unreachable", "given up before");
+      if (!first) restart();
+      first = false;
+      const opened = await this.#within(this.patience.answerMs, (signal) => this.backend.open(name, signal));
+      if ("trouble" in opened) return opened;
+      return opened.value === undefined ? { value: false } : await this.#drain(opened.value, take);
+    };
+    const answer = await this.#reading.run(() => this.#try(this.patience.readTries, once));
+    if (!("trouble" in answer)) return answer.value;
+    this.#giveUpReading(answer.trouble);
+    return false;
+  }
+
+  /** The size of a file, undefined where there is none. */
+  async size(name: string): Promise<Answer<number | undefined>> {
+    const { answerMs } = this.patience;
+    const ask = () => this.#within(answerMs, (signal) => this.backend.size(name, signal));
+    return await this.#writing.run(() => this.#try(this.#writeTries, ask));
+  }
+
+  async create(name: string, content: Content, replace: boolean): Promise<Answer<"created" | "exists">> {
+    const limitMs = 6 * this.patience.answerMs + content.size / SLOWEST_BYTES_PER_MS;
+    const send = () => this.#within(limitMs, (signal) => this.backend.create(name, content, { signal, replace }));
+    return await this.#writing.run(() => this.#try(this.#writeTries, send));
+  }
+
+  async prepare(): Promise<Answer<string | undefined>> {
+    const { answerMs } = this.patience;
+    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    return await this.#try(
+      Math.min(this.#writeTries, 2),
+      () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),
+    );
+  }
+
+  /** Where reading has failed through all of its patience, writing gets one chance. */
+  get #writeTries(): number {
+    return this.#reads ? this.patience.writeTries : 1;
+  }
+
+  async #try<T>(tries: number, ask: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    for (let attempt = 1;; attempt++) {
+      if (this.stop.aborted) return trouble("stopped", "stopped");
+      const answer = await ask();
+      if (!("trouble" in answer)) return answer;
+      if (attempt >= tries || answer.trouble.kind !== "busy") return answer;
+      await delay(this.patience.backOffMs * 2 ** (attempt - 1), { signal: this.stop }).catch(() => {});
+    }
+  }
+
+  /**
+   * A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. It is
+   * counted in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer would fire
+   * before the first of them is looked at.
+   */
+  async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
+    const limit = new AbortController();
+    const end = () => limit.abort();
+    let ticks = 0;
+    const timer = setInterval(() => ++ticks >= TICKS && end(), limitMs / TICKS);
+    this.stop.addEventListener("abort", end);
+    if (this.stop.aborted) end();
+    try {
+      return await Promise.race([ask(limit.signal), aborted(limit.signal)]);
+    } finally {
+      clearInterval(timer);
+      this.stop.removeEventListener("abort", end);
+    }
+  }
+
+  async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => boolean): Promise<Answer<boolean>> {
+    const reader = stream.getReader();
+    let whole = false;
+    const pace = new Pace(6 * this.patience.answerMs);
+    try {
+      while (true) {
+        const next = await this.#within(this.patience.stallMs, async () => {
+          try {
+            return { value: await reader.read() };
+          } catch (error) {
+            return trouble("busy", `the connection broke: ${(error as Error).message}`);
+          }
+        });
+        if ("trouble" in next) return next;
+        whole = next.value.done;
+        if (whole) return { value: true };
+        if (!take(next.value.value!)) return { value: true };
+        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it sends too slowly");
+      }
+    } finally {
+      pace.end();
+      if (!whole) reader.cancel().catch(() => {});
+    }
+  }
+
+  #giveUpReading({ kind, message, fix }: Trouble): void {
+    if (kind === "stopped") return;
+    if (kind === "denied") {
+      // S3 also answers so for files that are not there, to users who may not list the bucket.
+      const hint = fix ??
+        "allow reading, and s3:ListBucket, without which absent files cannot be told from forbidden ones";
+      this.warn(`reading was denied: ${message}; what it does not give is computed here`, hint);
+      return;
+    }
+    this.#reads = false;
+    this.warn(`cannot be read: ${message}; going on with the local store alone`, fix);
+  }
+}
+
+/** A clock for a whole file, which also one that comes drop by drop runs out of. */
+class Pace {
+  readonly #timer: ReturnType<typeof setInterval>;
+  #leftMs: number;
+
+  /** @param graceMs how much longer than on the slowest line it may take */
+  constructor(graceMs: number) {
+    this.#leftMs = graceMs;
+    const tickMs = graceMs / TICKS;
+    this.#timer = setInterval(() => this.#leftMs -= tickMs, tickMs);
+  }
+
+  isTooSlow(bytes: number): boolean {
+    this.#leftMs += bytes / SLOWEST_BYTES_PER_MS;
+    return this.#leftMs <= 0;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** Resolves when the signal fires. */
+function aborted(signal: AbortSignal): Promise<{ readonly trouble: Trouble }> {
+  return new Promise((resolve) => {
+    const tell = () => resolve(trouble("unreachable", "no answer in time"));
+    if (signal.aborted) tell();
+    else signal.addEventListener("abort", tell, { once: true });
+  });
+}

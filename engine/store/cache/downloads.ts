@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { FileEntry, ResultManifest } from "../../../schemas/records.ts";
+import { makeFolder, removeQuietly } from "../files.ts";
+import { locate } from "../trouble.ts";
+import { filesOf } from "../results.ts";
+import { newRunId } from "../runs.ts";
+import type { Store } from "../store.ts";
+import type { CacheClient } from "./client.ts";
+import { objectName } from "./layout.ts";
+import { Limit } from "../limit.ts";
+
+const PROGRESS_INTERVAL_MS = 5_000;
+/** Smaller results come without a word. */
+const LARGE_BYTES = 16 << 20;
+
+export interface DownloadNotes {
+  readonly note: (message: string) => void;
+  readonly warn: (message: string) => void;
+}
+
+/** Brings results from a shared cache into the local store. Nothing enters that is not what its name says. */
+export class Downloads {
+  readonly #damaged = new Set<string>();
+  /** Each holds an open file. */
+  readonly #limit = new Limit(16);
+  #count = 0;
+
+  constructor(private readonly client: CacheClient) {}
+
+  /** Objects that were found to be damaged, by digest; whoever has good ones may replace them. */
+  get damaged(): ReadonlySet<string> {
+    return this.#damaged;
+  }
+
+  /**
+   * Fetch all objects of a result that the store lacks, and publish the result in the store.
+   * @returns false where something was missing or damaged, or the user wants to stop. Throws where the store cannot be
+   * written.
+   */
+  async fetch(manifest: ResultManifest, store: Store, { note, warn }: DownloadNotes): Promise<boolean> {
+    const files = filesOf(manifest);
+    const wanted = new Map(files.filter((file) => !store.objects.verify(file)).map((file) => [file.sha256, file]));
+    const count = countProgress([...wanted.values()].reduce((sum, { size }) => sum + size, 0), note);
+    // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
+    const folder = join(store.temporaryRoot, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
+    let whole = true;
+    const fetchOne = async (file: FileEntry) => {
+      if (!whole) return;
+      const state = await this.#download(file, join(folder, file.sha256), count);
+      if (state === "good") return;
+      whole = false;
+      if (state === "damaged" || this.client.reads) this.#report(file, state, warn);
+    };
+    try {
+      makeFolder(folder);
+      await this.#limit.map(wanted.values(), fetchOne);
+      if (!whole || this.client.stop.aborted) return false;
+      const takeOne = ({ sha256, size }: FileEntry) => store.objects.take(join(folder, sha256), size);
+      await this.#limit.map(wanted.values(), takeOne);
+      if (!files.every((file) => store.objects.has(file))) return false;
+      await store.objects.flushNames(files.filter(({ sha256 }) => !wanted.has(sha256)));
+      await store.results.publish(manifest);
+      return true;
+    } finally {
+      removeQuietly(folder);
+    }
+  }
+
+  async #download(
+    { sha256, size: wanted }: FileEntry,
+    path: string,
+    count: (bytes: number) => void,
+  ): Promise<"good" | "damaged" | "missing"> {
+    let digest = createHash("sha256");
+    let size = 0;
+    using target = Deno.openSync(path, { write: true, createNew: true });
+    const read = await this.client.stream(objectName(sha256), (chunk) => {
+      size += chunk.length;
+      // Whatever follows, it is not what was asked for, and it may be endless.
+      if (size > wanted) return false;
+      digest.update(chunk);
+      locate(path, () => {
+        for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
+      });
+      count(chunk.length);
+      return true;
+    }, () => {
+      target.truncateSync(0);
+      target.seekSync(0, Deno.SeekMode.Start);
+      count(-Math.min(size, wanted));
+      size = 0;
+      digest = createHash("sha256");
+    });
+    if (!read) return "missing";
+    return size === wanted && digest.digest("hex") === sha256 ? "good" : "damaged";
+  }
+
+  #report({ path, sha256 }: FileEntry, what: "damaged" | "missing", warn: (message: string) => void): void {
+    this.#damaged.add(sha256);
+    warn(`${path} is ${what} in the shared cache (${sha256.slice(0, 12)})`);
+  }
+}
+
+/** Says now and then how far a large download is. */
+function countProgress(total: number, note: (message: string) => void): (bytes: number) => void {
+  if (total < LARGE_BYTES) return () => {};
+  note(`fetching ${megabytes(total)} MB from the shared cache`);
+  let done = 0;
+  let toldAt = performance.now();
+  return (bytes) => {
+    done += bytes;
+    if (performance.now() - toldAt < PROGRESS_INTERVAL_MS) return;
+    toldAt = performance.now();
+    note(`fetched ${megabytes(done)} of ${megabytes(total)} MB from the shared cache`);
+  };
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+}

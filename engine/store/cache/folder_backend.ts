@@ -1,0 +1,162 @@
+import { createHash } from "node:crypto";
+import { dirname, join, relative, sep } from "node:path";
+import { FolderMaker } from "../folders.ts";
+import { Misplaced, placeOf, reasonOf } from "../trouble.ts";
+import { type Answer, type CacheBackend, type Content, type CreateOptions, trouble } from "./backend.ts";
+
+/** Temporary files this much older than a new one belong to processes that are gone. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+/** Names that writers give. */
+const TEMPORARY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-\d+)?$/;
+
+/** How file systems without hard links, such as SMB's, refuse to make one. Windows has no name for some of it. */
+const NO_LINKS = new Set([undefined, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EXDEV", "EINVAL", "EISDIR"]);
+
+/**
+ * A folder on a file system that several machines have mounted. It needs no locks: a file is written under a name of its
+ * own and then linked to its place, which succeeds for one writer only, also over NFS. Everything is asynchronous, since
+ * a server that has gone away lets system calls hang.
+ */
+export class FolderBackend implements CacheBackend {
+  readonly place: string;
+  readonly maxBytes = Number.MAX_SAFE_INTEGER;
+  readonly #folders = new FolderMaker((path) => this.#makeFolder(path));
+  #count = 0;
+  #links = true;
+
+  /** @param link gives a file a second name; passed in for tests */
+  constructor(private readonly root: string, private readonly link: typeof Deno.link = Deno.link) {
+    this.place = root;
+  }
+
+  async open(name: string): Promise<Answer<ReadableStream<Uint8Array<ArrayBuffer>> | undefined>> {
+    const path = join(this.root, name);
+    return await this.#ifThere(async () => {
+      // A pipe would wait for its writer, and a device has no end; nothing is as good as something damaged.
+      const { isFile } = await Deno.stat(path);
+      return isFile ? (await Deno.open(path)).readable : ReadableStream.from<Uint8Array<ArrayBuffer>>([]);
+    });
+  }
+
+  async size(name: string): Promise<Answer<number | undefined>> {
+    return await this.#ifThere(async () => (await Deno.stat(join(this.root, name))).size);
+  }
+
+  async create(name: string, content: Content, { replace }: CreateOptions): Promise<Answer<"created" | "exists">> {
+    const target = join(this.root, name);
+    const temporary = join(this.root, "tmp", `${crypto.randomUUID()}-${this.#count++}`);
+    try {
+      await this.#folders.ensure(join(this.root, "tmp"));
+      await this.#folders.ensure(dirname(target));
+      const written = await writeWhole(temporary, content);
+      if (written !== content.sha256) return trouble("unfit", "the file changed while it was copied");
+      return { value: await this.#publish(temporary, target, replace) };
+    } catch (error) {
+      return { trouble: explain(error, this.root) };
+    } finally {
+      await Deno.remove(temporary).catch(() => {});
+    }
+  }
+
+  /** Nothing to find out but whether there is a folder. Only its last part is made: a mount that is away stays away. */
+  async prepare(): Promise<Answer<string | undefined>> {
+    try {
+      await makeOne(this.root);
+      await this.#folders.ensure(join(this.root, "tmp"));
+      const probe = join(this.root, "tmp", crypto.randomUUID());
+      await Deno.writeTextFile(probe, "");
+      const now = (await Deno.stat(probe)).mtime?.getTime() ?? 0;
+      await Deno.remove(probe);
+      await this.#sweep(now);
+      return { value: undefined };
+    } catch (error) {
+      return { trouble: explain(error, this.root) };
+    }
+  }
+
+  /** Whoever may write to the folder could lead this user's writes out of it by a link. */
+  async #makeFolder(path: string): Promise<void> {
+    await Deno.mkdir(this.root, { recursive: true });
+    for (let at = this.root, names = relative(this.root, path).split(sep); names.length > 0;) {
+      at = join(at, names.shift()!);
+      await makeOne(at);
+      if ((await Deno.lstat(at)).isDirectory) continue;
+      throw new Misplaced(`${at} is a link or a file, and has to be a folder`);
+    }
+  }
+
+  async #publish(temporary: string, target: string, replace: boolean): Promise<"created" | "exists"> {
+    if (!replace && this.#links) {
+      try {
+        await this.link(temporary, target);
+        return "created";
+      } catch (error) {
+        if (error instanceof Deno.errors.AlreadyExists) return "exists";
+        // A full disk or a server that is away says nothing of links, and the first of two writers still has to win.
+        if (!NO_LINKS.has((error as { code?: string }).code)) throw error;
+        this.#links = false;
+      }
+    }
+    if (!replace && await Deno.stat(target).then(() => true, () => false)) return "exists";
+    await Deno.rename(temporary, target);
+    return "created";
+  }
+
+  /** Remove what killed writers left. The file server's clock is the only one that counts. */
+  async #sweep(now: number): Promise<void> {
+    const folder = join(this.root, "tmp");
+    for await (const { name } of Deno.readDir(folder)) {
+      if (!TEMPORARY.test(name)) continue;
+      const info = await Deno.stat(join(folder, name)).catch(() => undefined);
+      if (now - (info?.mtime?.getTime() ?? now) > ABANDONED_MS) await Deno.remove(join(folder, name)).catch(() => {});
+    }
+  }
+
+  async #ifThere<T>(look: () => Promise<T>): Promise<Answer<T | undefined>> {
+    try {
+      return { value: await look() };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return { trouble: explain(error, this.root) };
+      // An absent file is a miss, and so is all of a cache that the first writer will make. A mount that is not there is
+      // worth a word.
+      const there = await Deno.stat(dirname(this.root)).then(() => true, () => false);
+      return there ? { value: undefined } : { trouble: explain(error, this.root) };
+    }
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  await Deno.mkdir(folder).catch((error) => {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  });
+}
+
+/** @returns the digest of what was written */
+async function writeWhole(path: string, { from }: Content): Promise<string> {
+  const digest = createHash("sha256");
+  using target = await Deno.open(path, { write: true, createNew: true });
+  const chunks = "bytes" in from ? [from.bytes] : (await Deno.open(from.file)).readable;
+  for await (const chunk of chunks) {
+    digest.update(chunk);
+    for (let offset = 0; offset < chunk.length;) offset += await target.write(chunk.subarray(offset));
+  }
+  await target.sync();
+  return digest.digest("hex");
+}
+
+function explain(error: unknown, root: string) {
+  if (error instanceof Deno.errors.NotFound) {
+    const fix = "make the folder, or mount the file system that it is on";
+    return trouble("unreachable", `the folder ${root} is not there`, fix).trouble;
+  }
+  const code = (error as { code?: string }).code ?? "";
+  const place = placeOf(error);
+  const message = place === undefined ? reasonOf(error) : `${place}: ${reasonOf(error)}`;
+  if (["EACCES", "EPERM", "EROFS"].includes(code)) return trouble("denied", message).trouble;
+  if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code)) {
+    return trouble("refused", message).trouble;
+  }
+  // ESTALE, EIO and the like: the server is away for a while, or forgot what was open.
+  return trouble("busy", message).trouble;
+}

@@ -1,0 +1,52 @@
+import { createHash } from "node:crypto";
+import type { z } from "zod";
+import { parseJson } from "../read_record.ts";
+
+/** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
+export const VERSION = "v1";
+
+/** Below it lie all manifests. */
+export const RESULTS = `${VERSION}/results`;
+
+/** Written twice, to see whether the first wins. */
+export const PROBE = `${VERSION}/probe`;
+
+/** The content of an artifact's file. */
+export function objectName(sha256: string): string {
+  return `${VERSION}/objects/${sha256.slice(0, 2)}/${sha256}`;
+}
+
+/** The manifest that makes a result exist; stored after its objects. */
+export function resultName(resolvedKey: string): string {
+  return `${RESULTS}/${resolvedKey.slice(0, 2)}/${resolvedKey}`;
+}
+
+/** The resolved key that a recipe leads to; stored after the manifest. */
+export function recipeName(recipeKey: string): string {
+  return `${VERSION}/recipes/${recipeKey.slice(0, 2)}/${recipeKey}`;
+}
+
+export function sha256Of(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
+}
+
+/**
+ * A record as it is stored: one line of JSON and one with its SHA-256. Objects are named by their digest, records are
+ * not, and one flipped bit in a manifest could serve the wrong bytes under a right key.
+ */
+export function seal(record: unknown): Uint8Array<ArrayBuffer> {
+  const text = JSON.stringify(record);
+  return new TextEncoder().encode(`${text}\n${sha256Of(text)}\n`);
+}
+
+/** A record that was read: as it should be, damaged on its way, or whole but not as this version writes them. */
+export type Unsealed<T> = { readonly record: T } | { readonly problem: "damaged" | "foreign" };
+
+export function unseal<T extends z.ZodType>(content: Uint8Array, schema: T): Unsealed<z.output<T>> {
+  const [text, sum, ...rest] = new TextDecoder().decode(content).split("\n");
+  if (text === undefined || sum !== sha256Of(text) || rest.length !== 1 || rest[0] !== "") {
+    return { problem: "damaged" };
+  }
+  const record = parseJson(text, schema);
+  return record === undefined ? { problem: "foreign" } : { record };
+}

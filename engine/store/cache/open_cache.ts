@@ -1,0 +1,39 @@
+import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { parseCacheLocation } from "./location.ts";
+import type { CacheMode, SharedCache } from "./shared_cache.ts";
+
+export interface OpenCacheOptions {
+  readonly mode: CacheMode;
+  /** Relative folders are below it. */
+  readonly workingFolder: string;
+  /** Told of what goes wrong later; nothing of it is an error. */
+  readonly warn: (diagnostic: Diagnostic) => void;
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Open a shared cache: a folder, or `s3://bucket/prefix`. Nothing is asked of it yet. Its code is loaded here and not
+ * with this module, so that whoever has no cache does not pay for it.
+ */
+export async function openSharedCache(
+  place: string,
+  { mode, workingFolder, warn, stop }: OpenCacheOptions,
+): Promise<Result<SharedCache>> {
+  const location = parseCacheLocation(place, workingFolder);
+  if (!location.ok) return refuse(location.diagnostics);
+  const { SharedCache } = await import("./shared_cache.ts");
+  const options = { name: place, warn, stop };
+  if (location.value.kind === "folder") {
+    const { FolderBackend } = await import("./folder_backend.ts");
+    return succeed(new SharedCache(new FolderBackend(location.value.folder), mode, options));
+  }
+  const { settleS3 } = await import("./s3_settings.ts");
+  const settings = settleS3(location.value);
+  if ("trouble" in settings) {
+    const { message, fix } = settings.trouble;
+    const unusable = `Cannot use the shared cache: ${message}`;
+    return refuse([{ severity: "error", code: "cache", message: unusable, got: place, fix }]);
+  }
+  const { S3Backend } = await import("./s3_backend.ts");
+  return succeed(new SharedCache(new S3Backend(settings, location.value.prefix), mode, options));
+}

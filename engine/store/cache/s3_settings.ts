@@ -1,0 +1,103 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { definedOnly } from "../../../std/defined_only.ts";
+import type { Trouble } from "./backend.ts";
+import { type CacheLocation, isEndpoint } from "./location.ts";
+
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** All that is needed to talk to a bucket. */
+export interface S3Settings {
+  /** Of the bucket, without a slash at its end. */
+  readonly base: string;
+  readonly region: string;
+  /** Requests are not signed without them, as for public buckets. */
+  readonly credentials: S3Credentials | undefined;
+}
+
+type S3Location = Extract<CacheLocation, { kind: "s3" }>;
+type Sections = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** What the surroundings say: environment variables and files, passed in for tests. */
+export interface Surroundings {
+  readonly env: (name: string) => string | undefined;
+  /** The text of a file, undefined where there is none. */
+  readonly read: (path: string) => string | undefined;
+}
+
+const HERE: Surroundings = {
+  env: (name) => Deno.env.get(name) || undefined,
+  read: (path) => {
+    try {
+      return Deno.readTextFileSync(path);
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+/** Sections of the INI files of AWS's tools. Nested settings, which are indented, are not ours. */
+function parseIni(text: string): Sections {
+  const sections: Record<string, Record<string, string>> = {};
+  let section: Record<string, string> = {};
+  for (const line of text.split(/\r?\n/)) {
+    const header = /^\[\s*(?:profile\s+)?(.+?)\s*\]/.exec(line)?.[1];
+    if (header !== undefined) section = sections[header] ??= {};
+    const setting = /^(\w+)\s*=\s*(.*?)\s*$/.exec(line);
+    if (setting !== null) section[setting[1]!] = setting[2]!;
+  }
+  return sections;
+}
+
+/**
+ * Settle where a bucket is and how to sign for it. The address comes first, then the environment, then the profile in
+ * the files of AWS's tools, as with those; but credentials of the environment give way to a profile that the address
+ * names.
+ */
+export function settleS3(location: S3Location, { env, read }: Surroundings = HERE): S3Settings | { trouble: Trouble } {
+  const home = join(homedir(), ".aws");
+  const profile = location.profile ?? env("AWS_PROFILE") ?? "default";
+  const sectionOf = (path: string) => parseIni(read(path) ?? "")[profile] ?? {};
+  const config = sectionOf(env("AWS_CONFIG_FILE") ?? join(home, "config"));
+  const secrets = sectionOf(env("AWS_SHARED_CREDENTIALS_FILE") ?? join(home, "credentials"));
+  const [ofEnvironment, ofProfile] = [
+    makeCredentials(env("AWS_ACCESS_KEY_ID"), env("AWS_SECRET_ACCESS_KEY"), env("AWS_SESSION_TOKEN")),
+    ...[secrets, config].map((one) =>
+      makeCredentials(one["aws_access_key_id"], one["aws_secret_access_key"], one["aws_session_token"])
+    ).filter((one) => one !== undefined),
+  ];
+  const credentials = location.profile === undefined ? ofEnvironment ?? ofProfile : ofProfile;
+  const named = location.profile ?? env("AWS_PROFILE");
+  if (credentials === undefined && named !== undefined) {
+    const fix = "only access keys are read from profiles; for others run: " +
+      `eval "$(aws configure export-credentials --profile ${named} --format env)"`;
+    return { trouble: { kind: "refused", message: `the profile "${named}" has no access key`, fix } };
+  }
+  const region = location.region ?? env("AWS_REGION") ?? env("AWS_DEFAULT_REGION") ?? config["region"] ?? "us-east-1";
+  const endpoint = location.endpoint ?? env("AWS_ENDPOINT_URL_S3") ?? env("AWS_ENDPOINT_URL") ?? config["endpoint_url"];
+  if (endpoint !== undefined && !isEndpoint(endpoint)) {
+    const fix = "write it with http:// or https://";
+    return { trouble: { kind: "refused", message: `the endpoint ${endpoint} is not a web address`, fix } };
+  }
+  return { base: baseOf(location.bucket, endpoint, region), region, credentials };
+}
+
+function makeCredentials(
+  accessKeyId: string | undefined,
+  secretAccessKey: string | undefined,
+  sessionToken: string | undefined,
+): S3Credentials | undefined {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return definedOnly({ accessKeyId, secretAccessKey, sessionToken });
+}
+
+/** The bucket is a part of the path everywhere but at AWS, whose certificates know no names with two dots before them. */
+function baseOf(bucket: string, endpoint: string | undefined, region: string): string {
+  if (endpoint !== undefined) return `${endpoint.replace(/\/+$/, "")}/${bucket}`;
+  const host = `s3.${region}.amazonaws.com`;
+  return bucket.includes(".") ? `https://${host}/${bucket}` : `https://${bucket}.${host}`;
+}

@@ -1,0 +1,197 @@
+import {
+  type FileEntry,
+  recipePointerSchema,
+  type ResultManifest,
+  resultManifestSchema,
+} from "../../../schemas/records.ts";
+import type { ObjectStore } from "../objects.ts";
+import { filesOf } from "../results.ts";
+import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
+import type { CacheClient } from "./client.ts";
+import { objectName, recipeName, resultName, seal, sha256Of, unseal } from "./layout.ts";
+
+const RESULTS_AT_ONCE = 4;
+const PAUSE_MS = 60_000;
+/** A question costs as much as sending a small file outright. */
+const ASK_FIRST_BYTES = 64 << 10;
+
+interface Upload {
+  readonly manifest: ResultManifest;
+  readonly recipeKey: string;
+  readonly objects: ObjectStore;
+}
+
+/** What became of the results that were to be sent. */
+export interface UploadSummary {
+  readonly sent: number;
+  /** How many were not. */
+  readonly failed: number;
+  /** Keys of those of them that a later run may send. */
+  readonly owed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
+  /** Why the first of them was not. */
+  readonly problem: Trouble | undefined;
+}
+
+/**
+ * Sends results to a shared cache while the run goes on. Objects first, then the manifest that makes the result exist,
+ * then what leads to it: whoever reads at any moment finds a whole result or none.
+ */
+export class Uploads {
+  readonly #queue: Upload[] = [];
+  readonly #workers: Promise<void>[] = [];
+  #active = 0;
+  readonly #there = new Set<string>();
+  #told = false;
+  #prepared: Promise<Answer<string | undefined>> | undefined;
+  #problem: Trouble | undefined;
+  /** Until when nothing more is tried, and why. */
+  #pause: { readonly until: number; readonly problem: Trouble } | undefined;
+  #sent = 0;
+  #failed = 0;
+  readonly #owed: { recipeKey: string; resolvedKey: string }[] = [];
+
+  /** @param damaged objects that reading found to be damaged, which are replaced */
+  constructor(
+    private readonly client: CacheClient,
+    private readonly damaged: ReadonlySet<string>,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** Send a result of the store, some time before {@linkcode finish} ends. */
+  add(upload: Upload): void {
+    this.#queue.push(upload);
+    if (this.#active >= RESULTS_AT_ONCE) return;
+    this.#active++;
+    this.#workers.push(this.#work());
+  }
+
+  /** Results that are still to be sent. */
+  get waiting(): number {
+    return this.#queue.length + this.#active;
+  }
+
+  /** Wait until everything is sent or given up. A request to stop ends it at once. */
+  async finish(): Promise<UploadSummary> {
+    await Promise.all(this.#workers);
+    if (this.#problem !== undefined) {
+      const { message, fix } = this.#problem;
+      const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
+      const later = this.#owed.length > 0 ? "; a later run will try again" : "";
+      this.client.warn(`${results} not sent: ${message}${later}`, fix);
+    }
+    return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
+  }
+
+  async #work(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const problem = this.#pausedBy() ?? await this.#send(next);
+      if (problem === undefined) {
+        this.#sent++;
+        continue;
+      }
+      this.#failed++;
+      this.#problem ??= problem;
+      // What does not fit never will; what is damaged here is sent when it is made again.
+      if (problem.kind === "unfit") continue;
+      this.#owed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
+      // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
+      if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+    }
+    // In the same breath as the last look at the queue: nothing can be added in between and be left lying.
+    this.#active--;
+  }
+
+  #pausedBy(): Trouble | undefined {
+    return this.#pause !== undefined && performance.now() < this.#pause.until ? this.#pause.problem : undefined;
+  }
+
+  async #send({ manifest, recipeKey, objects }: Upload): Promise<Trouble | undefined> {
+    this.#prepared ??= this.client.prepare();
+    const prepared = await this.#prepared;
+    if ("trouble" in prepared) {
+      this.#prepared = undefined;
+      return prepared.trouble;
+    }
+    if (prepared.value !== undefined && !this.#told) this.warn(`the shared cache: ${prepared.value}`);
+    this.#told = true;
+    const files = new Map(filesOf(manifest).map((one) => [one.sha256, one]));
+    const problems = await Promise.all(Array.from(files.values(), (file) => this.#sendFile(file, objects)));
+    const problem = problems.find((one) => one !== undefined) ?? await this.#sendManifest(manifest);
+    if (problem !== undefined) return problem;
+    const pointer = { recipeKey, resolvedKey: manifest.resolvedKey };
+    return await this.#sendRecord(
+      recipeName(recipeKey),
+      pointer,
+      (content) => "problem" in unseal(content, recipePointerSchema),
+    );
+  }
+
+  async #sendFile(file: FileEntry, objects: ObjectStore): Promise<Trouble | undefined> {
+    const { sha256, size, path } = file;
+    if (this.#there.has(sha256)) return undefined;
+    if (size > this.client.maxBytes) {
+      return trouble("unfit", `${path} is larger than the service takes at once`).trouble;
+    }
+    if (!objects.verify(file)) return trouble("unfit", `${path} is damaged in the local store`).trouble;
+    const problem = await this.#sendObject({ sha256, size, from: { file: objects.pathOf(sha256) } });
+    if (problem === undefined) this.#there.add(sha256);
+    return problem;
+  }
+
+  async #sendObject(content: Content): Promise<Trouble | undefined> {
+    const name = objectName(content.sha256);
+    const damaged = this.damaged.has(content.sha256);
+    if (!damaged && content.size > ASK_FIRST_BYTES) {
+      const size = await this.client.size(name);
+      if ("trouble" in size && size.trouble.kind !== "denied") return size.trouble;
+      if ("value" in size && size.value === content.size) return undefined;
+    }
+    const first = await this.client.create(name, content, damaged);
+    if ("trouble" in first) return first.trouble;
+    if (first.value === "created") return undefined;
+    const size = await this.client.size(name);
+    // Whoever may write and not read has to believe that what is there is whole.
+    if ("trouble" in size) return size.trouble.kind === "denied" ? undefined : size.trouble;
+    if (size.value === content.size) return undefined;
+    const again = await this.client.create(name, content, true);
+    return "trouble" in again ? again.trouble : undefined;
+  }
+
+  /** The first result of a key stays, unless nobody can read it. */
+  async #sendManifest(manifest: ResultManifest): Promise<Trouble | undefined> {
+    return await this.#sendRecord(resultName(manifest.resolvedKey), manifest, (content) => {
+      const there = unseal(content, resultManifestSchema);
+      if ("problem" in there) return there.problem === "damaged";
+      const theirs = there.record.outputs;
+      const ports = Object.keys({ ...theirs, ...manifest.outputs });
+      // It has other outputs than the stage, so nobody takes it for a result.
+      if (ports.some((port) => theirs[port]?.type !== manifest.outputs[port]?.type)) return true;
+      const port = Object.keys(theirs).find((one) => theirs[one]!.digest !== manifest.outputs[one]?.digest);
+      if (port !== undefined) {
+        const [first, second] = [theirs, manifest.outputs].map((outputs) => outputs[port]?.digest.slice(0, 12));
+        this.warn(
+          `the shared cache holds another result of the key ${manifest.resolvedKey.slice(0, 12)} ` +
+            `(${port} ${first}, here ${second}); it stays there, and this one here`,
+        );
+      }
+      return false;
+    });
+  }
+
+  /** @param isBad whether what is there may be replaced */
+  async #sendRecord(
+    name: string,
+    record: unknown,
+    isBad: (content: Uint8Array) => boolean,
+  ): Promise<Trouble | undefined> {
+    const bytes = seal(record);
+    const content = { sha256: sha256Of(bytes), size: bytes.length, from: { bytes } };
+    const first = await this.client.create(name, content, false);
+    if ("trouble" in first) return first.trouble;
+    if (first.value === "created") return undefined;
+    const there = await this.client.read(name);
+    if (there === undefined || !isBad(there)) return undefined;
+    const again = await this.client.create(name, content, true);
+    return "trouble" in again ? again.trouble : undefined;
+  }
+}

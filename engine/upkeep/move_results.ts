@@ -1,0 +1,143 @@
+import { fitsItsKey } from "../keys/fits_key.ts";
+import { join, resolve } from "node:path";
+import type { ResultManifest, TagRecord } from "../../schemas/records.ts";
+import { CacheClient, type ClientOptions } from "../store/cache/client.ts";
+import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { RESULTS, VERSION } from "../store/cache/layout.ts";
+import { SharedCache } from "../store/cache/shared_cache.ts";
+import { Uploads } from "../store/cache/uploads.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { entriesAt, entriesOf } from "../store/reading.ts";
+import { filesOf, sameOutputs } from "../store/results.ts";
+import type { Store } from "../store/store.ts";
+import { unlessReadable } from "../store/trouble.ts";
+
+export interface Exported {
+  readonly results: number;
+  readonly objects: number;
+  /** Of the objects. */
+  readonly bytes: number;
+}
+
+export interface Imported {
+  /** Results that the store did not have. */
+  readonly added: number;
+  /** Results that it had already. */
+  readonly known: number;
+  /** Of the objects of what was added. */
+  readonly bytes: number;
+  /** Keys whose result in the store has other bytes; the store's own stays. */
+  readonly different: readonly string[];
+  /** Keys of results that are damaged or not whole. */
+  readonly damaged: readonly string[];
+}
+
+/** Which run made a result is a matter of clock and host. Without it, equal results make equal folders. */
+const ANY_RUN = "imported";
+
+/**
+ * Write results into a folder that is, or becomes, a shared cache: what was there stays.
+ *
+ * @returns with warnings for what the folder has other bytes of
+ */
+export async function exportResults(store: Store, folder: string, contents: TagRecord): Promise<Result<Exported>> {
+  using _still = await store.guards.holdStill();
+  const manifests = new Map<string, ResultManifest>();
+  const gone: Diagnostic[] = [];
+  for (const [stage, key] of Object.entries(contents.results)) {
+    const manifest = store.results.recall(key);
+    if (manifest !== undefined) manifests.set(key, { ...manifest, runId: ANY_RUN });
+    else gone.push(failure(`The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"));
+  }
+  if (gone.length > 0) return refuse(gone);
+
+  const { there, isFolder, names } = lookAt(folder);
+  if (there && !isFolder) return refuse([unusable(folder, "it is not a folder")]);
+  if (names.length > 0 && !names.includes(VERSION)) {
+    return refuse([unusable(folder, "it holds other things, and is not a folder of results")]);
+  }
+  const client = new CacheClient(new FolderBackend(resolve(folder)), optionsFor(folder, () => {}));
+  const ready = await client.prepare();
+  if ("trouble" in ready) return refuse([unusable(folder, ready.trouble.message, ready.trouble.fix)]);
+
+  const warnings: Diagnostic[] = [];
+  const uploads = new Uploads(client, new Set(), (message) => {
+    warnings.push({ severity: "warning", code: "cache", message });
+  });
+  for (const manifest of manifests.values()) {
+    uploads.add({ manifest, recipeKey: manifest.recipeKey, objects: store.objects });
+  }
+  const { problem } = await uploads.finish();
+  if (problem !== undefined) {
+    const fix = problem.kind === "unfit" ? "run `verify`, then run the pipeline again" : problem.fix ?? OTHER_FOLDER;
+    return refuse([failure(`Cannot export to ${folder}: ${problem.message}`, fix)]);
+  }
+  const objects = new Map([...manifests.values()].flatMap(filesOf).map(({ sha256, size }) => [sha256, size]));
+  const bytes = objects.values().reduce((sum, size) => sum + size, 0);
+  return succeed({ results: manifests.size, objects: objects.size, bytes }, warnings);
+}
+
+/**
+ * Take all results of a folder that is a shared cache into a store, as a run would take them: nothing enters that is not
+ * what its name says. Doing it again changes nothing.
+ *
+ * @returns with warnings for what was not taken
+ */
+export async function importResults(store: Store, folder: string): Promise<Result<Imported>> {
+  const { isFolder } = lookAt(folder);
+  const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
+  if (keys.length === 0) {
+    const fix = "name a folder that `export` or `run --cache` wrote";
+    return refuse([unusable(folder, isFolder ? "it holds no results" : "there is no such folder", fix)]);
+  }
+  const prepared = store.prepare();
+  if (!prepared.ok) return prepared;
+  const warnings: Diagnostic[] = [];
+  const warn = (message: string) => warnings.push({ severity: "warning", code: "cache", message });
+  const options = optionsFor(folder, ({ message }) => warn(message));
+  const cache = new SharedCache(new FolderBackend(resolve(folder)), "read", options);
+  const [different, damaged]: [string[], string[]] = [[], []];
+  let [added, known, bytes] = [0, 0, 0];
+  using _still = await store.guards.holdStill();
+  const judge = (manifest: ResultManifest, key: string) => fitsItsKey(manifest, key) ? undefined : "damaged";
+  for (const key of keys) {
+    await cache.find([{ stage: `result ${key.slice(0, 12)}`, recipeKey: key, resolvedKey: key, judge }]);
+    const theirs = cache.known(key);
+    const own = store.results.readManifest(key);
+    if (theirs === undefined) damaged.push(key);
+    else if (own !== undefined && !sameOutputs(own, theirs)) different.push(key);
+    // Also where the result is known: an object of it that is missing or damaged comes back.
+    else if (own !== undefined && filesOf(own).every((file) => store.objects.verify(file))) known++;
+    else if (!await cache.fetch(own ?? theirs, store, { note: () => {}, warn })) damaged.push(key);
+    else if (own !== undefined) known++;
+    else {
+      added++;
+      bytes += filesOf(theirs).reduce((sum, { size }) => sum + size, 0);
+    }
+  }
+  return succeed({ added, known, bytes, different, damaged }, warnings);
+}
+
+function lookAt(folder: string) {
+  const info = unlessReadable(() => Deno.statSync(folder), undefined);
+  const isFolder = info?.isDirectory === true;
+  return { there: info !== undefined, isFolder, names: isFolder ? entriesOf(folder).map(({ name }) => name) : [] };
+}
+
+function keysIn(root: string): string[] {
+  return Array.from(entriesAt(2, root), ({ name }) => name).filter((name) => /^[0-9a-f]{64}$/.test(name)).sort();
+}
+
+function optionsFor(name: string, warn: ClientOptions["warn"]): ClientOptions {
+  return { name, warn, stop: new AbortController().signal };
+}
+
+const OTHER_FOLDER = "name another folder, or make room";
+
+function unusable(folder: string, why: string, fix: string = OTHER_FOLDER): Diagnostic {
+  return { severity: "error", code: "file-unreadable", message: `Cannot use ${folder}: ${why}`, fix };
+}
+
+function failure(message: string, fix: string): Diagnostic {
+  return { severity: "error", code: "check", message, fix };
+}

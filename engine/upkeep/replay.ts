@@ -1,0 +1,166 @@
+import { join } from "node:path";
+import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
+import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import type { RunOptions } from "../run/run_options.ts";
+import { findGpus, Slots } from "../run/slots.ts";
+import { StageRunner } from "../run/stage_runner.ts";
+import { artifactDigest } from "../keys/keys.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/grants.ts";
+import type { StageOutcome } from "../process/protocol.ts";
+import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
+import { hashFile, statIfThere } from "../store/reading.ts";
+import { listFiles } from "../store/folders.ts";
+import { tryAlone } from "../store/locks.ts";
+import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
+import { newRunId } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
+
+export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
+  /** Called with the step that the stage starts from. */
+  readonly onStart?: (fromStep: number) => void;
+}
+
+export interface Replay extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent"> {
+  readonly stage: string;
+  readonly fromStep: number;
+  /** How it ended; the ports say nothing unless it is `complete`. */
+  readonly outcome: StageOutcome;
+  readonly ports: readonly { readonly port: string; readonly recorded: string; readonly replayed: string }[];
+}
+
+/**
+ * Execute a stage again from a saved state that is older than its result, beside the store, and compare the bytes. The
+ * result stays as it is whatever comes out.
+ */
+export async function replayStage(
+  pipeline: Pipeline,
+  store: Store,
+  id: string,
+  options: ReplayOptions = {},
+): Promise<Result<Replay>> {
+  const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
+  const prepared = store.prepare();
+  if (!prepared.ok) return refuse(prepared.diagnostics);
+  using _inUse = await store.guards.markInUse();
+  using still = new DisposableStack();
+  still.use(await store.guards.holdStill());
+  const made = Planner.make(pipeline, store, { targets: [id], force: new Set([id]) });
+  if (!made.ok) return refuse(made.diagnostics);
+  const planner = made.value;
+  const plan = await planner.plan();
+  const found = findResult(planner, plan.stages.get(id)!, store);
+  if ("message" in found) return refuse([found]);
+  const { planned, manifest } = found;
+
+  const runId = newRunId(new Date(), Deno.pid);
+  const folder = join(store.temporaryRoot, `${runId}-verify`);
+  try {
+    const progress = join(folder, "progress");
+    const fromStep = await copyEarlierState(planned, manifest, store, progress);
+    if (typeof fromStep !== "number") return refuse([fromStep]);
+    onStart?.(fromStep);
+    const cpus = navigator.hardwareConcurrency;
+    const runner = new StageRunner({
+      pipeline,
+      planner,
+      store,
+      runId,
+      slots: new Slots({ jobs: 1, cpus, gpus: findGpus() }),
+      emit,
+      stop,
+      kill,
+      mayStart: () => true,
+      onFailure: () => {},
+      onNested: () => {},
+      cache: undefined,
+      grants: new Grants(pipeline.folder),
+      replace: false,
+    });
+    const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());
+    runner.close();
+    const { resolvedKey, numerics, extent } = manifest;
+    const ports = outcome.status === "complete" ? comparePorts(manifest, outputs) : [];
+    return succeed({ stage: id, resolvedKey, numerics, fromStep, extent, outcome, ports });
+  } finally {
+    removeQuietly(folder);
+  }
+}
+
+const NEVER = new AbortController().signal;
+
+function problem(message: string, fix: string): Diagnostic {
+  return { severity: "error", code: "check", message, fix };
+}
+
+/** The recorded result of a stage, if this machine can say anything about its bytes. */
+function findResult(
+  planner: Planner,
+  planned: PlannedStage,
+  store: Store,
+): { readonly planned: PlannedStage; readonly manifest: ResultManifest } | Diagnostic {
+  const { id } = planned.stage;
+  const manifest = planned.keys === undefined ? undefined : store.results.byResolved(planned.keys.resolvedKey);
+  if (manifest === undefined) return problem(`"${id}" has no result yet`, "run the pipeline first");
+  if (planned.problem !== undefined) return planned.problem;
+  const numerics = planned.device?.numerics ?? null;
+  if (numerics !== manifest.numerics) {
+    return problem(
+      `"${id}" was computed on ${manifest.numerics}, and would be on ${numerics} now: their bytes may differ`,
+      "choose the device that it was computed on, as `why` names it",
+    );
+  }
+  for (const binding of Object.values(planned.stage.inputs).flat()) {
+    const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+    const broken = artifact.files.find((file) => !store.objects.verify(file));
+    if (broken === undefined) continue;
+    return problem(`${binding.stage}.${binding.port}, which "${id}" reads, is damaged: ${broken.path}`, "run it again");
+  }
+  return { planned, manifest };
+}
+
+/**
+ * Copy the oldest good state before the result's end: the more steps are executed again, the more is proven.
+ * @returns its step
+ */
+async function copyEarlierState(
+  planned: PlannedStage,
+  manifest: ResultManifest,
+  store: Store,
+  to: string,
+): Promise<number | Diagnostic> {
+  const from = progressFolder(store.progressRoot, manifest.identityKey, planned.device?.numerics);
+  const end = manifest.extent ?? Infinity;
+  // A run that works on the stage removes old states as it goes.
+  using lock = tryAlone(store.lockPath(manifest.identityKey));
+  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait for its end");
+  for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
+    const state = join(from, `step-${step}`);
+    const copy = join(to, `step-${step}`);
+    for (const path of listFiles(state).files) {
+      makeFolder(join(copy, path, ".."));
+      copyFile(join(state, path), join(copy, path));
+    }
+    // Reading it checks its bytes; of a damaged one the stage would start at 0, which proves something else.
+    if ((await new ProgressStore(to, step).latest())?.step === step) return step;
+    removeQuietly(copy);
+  }
+  return problem(
+    `"${planned.stage.id}" has no saved state from before its end${manifest.extent === null ? "" : ` at ${end}`}`,
+    `stages that save as they go keep their newest two states; to execute it from the start and compare the bytes: ` +
+      `run --force ${planned.stage.id}`,
+  );
+}
+
+function comparePorts(manifest: ResultManifest, outputs: Readonly<Record<string, string>>): Replay["ports"] {
+  return Object.entries(manifest.outputs).map(([port, { type, digest }]) => {
+    const folder = outputs[port]!;
+    const files = listFiles(folder).files.map((path): FileEntry => {
+      const full = join(folder, path);
+      return { path, size: statIfThere(full)!.size, sha256: hashFile(full) };
+    });
+    return { port, recorded: digest, replayed: artifactDigest(type, files) };
+  });
+}

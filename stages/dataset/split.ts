@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import type { StageEnd } from "../../contract/stage.ts";
+import type { DatasetContext } from "./kind.ts";
+
+export type SplitName = "train" | "test";
+
+export interface Split {
+  /** [N, side, side, channels] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N] */
+  readonly labels?: Uint8Array<ArrayBuffer>;
+}
+
+/** What a source gives. */
+export interface Dataset extends Record<SplitName, Split> {
+  readonly side: number;
+  readonly channels: number;
+  /** null without labels. */
+  readonly classes: number | null;
+  /** Where a split comes from, in clear. */
+  readonly source: (split: SplitName) => Readonly<Record<string, unknown>>;
+}
+
+/** Reads a source, or says why the stage ends without. @throws FormatError for files that are not what they should be */
+export type ReadDataset = (context: DatasetContext) => Promise<Dataset | StageEnd>;
+
+export interface SplitOptions {
+  readonly testCount: number;
+  /** Take no more than so many. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * Split items by the SHA-256 of their names: those with the smallest digests are held out, the next ones are kept. Which
+ * split an item is in hardly depends on what else there is, and not at all on order, seed or `limit`, so that results
+ * stay comparable.
+ *
+ * @param names different from each other
+ * @returns indices into `names`, in the order of the digests
+ */
+export function splitByHash(names: readonly string[], { testCount, limit = Infinity }: SplitOptions) {
+  const digests = names.map((name) => createHash("sha256").update(name).digest("hex"));
+  const order = names.map((_, index) => index).sort((a, b) => digests[a]! < digests[b]! ? -1 : 1);
+  return { train: order.slice(testCount, limit), test: order.slice(0, testCount) };
+}

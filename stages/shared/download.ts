@@ -1,0 +1,147 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
+import { hashFile, transfer } from "./transfer.ts";
+
+export interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
+  /** A server that sends next to nothing for so long is given up. Default 30 s. */
+  readonly stallMs?: number;
+  /** Wait before asking the same address again; doubled each time. Default 1 s. */
+  readonly waitMs?: number;
+}
+
+/** How often one address is asked. */
+const TRIES = 3;
+const MEGABYTE = 1e6;
+
+const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
+
+/**
+ * Have a file whose SHA-256 is known: from the folder where it was kept, or from the first address that gives it. A
+ * download that was cut off, in this run or an earlier one, is continued. Only a file with the right digest is kept.
+ *
+ * @param folder keeps the file under its digest, and beside it the part of one that is not complete
+ * @returns where the file lies, or how the stage ends
+ */
+export async function download(
+  file: DownloadExternal,
+  folder: string,
+  options: DownloadOptions,
+): Promise<string | StageEnd> {
+  const path = join(folder, file.sha256);
+  const done = await withFileLock(`${path}.lock`, options.stop, async () => {
+    if (await isKept(path, file, options)) return path;
+    return await fetchFrom(file, path, options);
+  });
+  return done ?? INTERRUPTED;
+}
+
+/** All of some files, by their name in the key; or how the stage ends without them. */
+export async function downloadAll(
+  files: readonly DownloadExternal[],
+  { downloads: folder, ...options }: DownloadOptions & Pick<StageContext, "downloads">,
+): Promise<ReadonlyMap<string, string> | StageEnd> {
+  if (folder === undefined) throw new Error("Cannot happen: a stage that fetches files has a folder for them");
+  const paths = new Map<string, string>();
+  for (const file of files) {
+    const got = await download(file, folder, options);
+    if (typeof got !== "string") return got;
+    paths.set(file.name, got);
+  }
+  return paths;
+}
+
+/** Whether the file is there, whole. A damaged one is removed and fetched again. */
+async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: DownloadOptions): Promise<boolean> {
+  try {
+    if (await hashFile(path) === sha256) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  warn(`the fetched file ${path} is damaged; fetching it again`);
+  await Deno.remove(path);
+  return false;
+}
+
+async function fetchFrom(file: DownloadExternal, path: string, options: DownloadOptions): Promise<string | StageEnd> {
+  const reasons: string[] = [];
+  for (const url of file.urls) {
+    const outcome = await fetchOne(url, file, path, options);
+    if (outcome === "complete") return path;
+    if (outcome === "stopped") return INTERRUPTED;
+    reasons.push(`${url}: ${outcome.reason}`);
+    options.warn(`cannot fetch ${reasons.at(-1)}`);
+  }
+  const addresses = reasons.length === 1 ? "its address" : `any of ${reasons.length} addresses`;
+  return {
+    status: "failed",
+    message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
+    fix: "check the network and the addresses, then run again, which continues what has come; " +
+      "or fetch the data yourself and set path",
+  };
+}
+
+function nameOf({ urls }: DownloadExternal): string {
+  return urls[0]?.split("/").at(-1) ?? "a file without an address";
+}
+
+async function fetchOne(
+  url: string,
+  { sha256, maxBytes, urls, redirects = [] }: DownloadExternal,
+  path: string,
+  options: DownloadOptions,
+): Promise<"complete" | "stopped" | { readonly reason: string }> {
+  const { stop, report, stallMs = 30_000, waitMs = 1_000 } = options;
+  const part = `${path}.part`;
+  const hosts = new Set([...urls.map((one) => new URL(one).host), ...redirects]);
+  const onBytes = (bytes: number, total = bytes) =>
+    report({ done: Math.floor(bytes / MEGABYTE), total: Math.ceil(total / MEGABYTE), unit: "MB" });
+  let reason = "";
+  for (let tries = 0; tries < TRIES; tries++) {
+    // No longer than until the user asks to stop, which the transfer then says.
+    if (tries > 0) await delay(waitMs * 2 ** (tries - 1), undefined, { signal: stop }).catch(() => {});
+    const outcome = await transfer(url, part, { stop, stallMs, hosts, onBytes, maxBytes });
+    if (outcome.status === "stopped") return "stopped";
+    if (outcome.status === "failed") {
+      reason = outcome.reason;
+      if (!outcome.again) break;
+      continue;
+    }
+    if (outcome.sha256 === sha256) {
+      await Deno.rename(part, path);
+      return "complete";
+    }
+    reason = `its SHA-256 is ${outcome.sha256}, wanted ${sha256}`;
+    // Nothing of it can be told from the right file, so nothing is kept.
+    await Deno.remove(part);
+    // A part may have come from elsewhere; what this address gives by itself is known only when it is asked for all.
+    if (!outcome.resumed) break;
+  }
+  return { reason };
+}
+
+const POLL_MS = 200;
+
+/**
+ * Do something while no other process does it. The kernel frees the lock of a process that dies; the file stays, since
+ * removing it would let two hold locks on two files of one name.
+ *
+ * @returns undefined when the user asked to stop first
+ */
+export async function withFileLock<T>(
+  path: string,
+  stop: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  using file = await Deno.open(path, { read: true, write: true, create: true });
+  while (!await file.tryLock(true)) {
+    if (stop.aborted) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  try {
+    return await work();
+  } finally {
+    await file.unlock();
+  }
+}

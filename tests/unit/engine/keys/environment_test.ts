@@ -1,0 +1,100 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { join } from "node:path";
+import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
+import { PipelineCache } from "../../../../engine/pipeline/load/pipeline_cache.ts";
+import { Planner } from "../../../../engine/plan/planner.ts";
+import { Grants } from "../../../../engine/process/grants.ts";
+import { openStore } from "../../../../engine/store/store.ts";
+import { loadGood } from "../support/load.ts";
+import { filesBelow, makeTempFolder } from "../support/temp.ts";
+import { TINY_KINDS } from "../support/tiny_kinds.ts";
+
+/** Read by no other test: these share their environment. */
+const NAME = "NOISELINE_TEST_DECLARED";
+const ONE = "the first secret";
+const TWO = "the second secret";
+
+const YAML = "name: p\nstages:\n  a: { uses: ./stage.ts }\n";
+/** Writes how long the variable is, so that no file of the store has a reason to hold it. */
+const STAGE = `import { defineStage } from "noiseline";
+import { z } from "zod";
+export default defineStage({
+  summary: "Measures a variable",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "" } },
+  permissions: { env: ["${NAME}"] },
+  run: ({ outputs }) => outputs.out.write("value.txt", String(Deno.env.get("${NAME}")?.length)),
+});
+`;
+
+function setVariable(value: string | undefined): void {
+  if (value === undefined) Deno.env.delete(NAME);
+  else Deno.env.set(NAME, value);
+}
+
+Deno.test("a stage runs again when a variable that it declares changes, and the store keeps no value in clear", async () => {
+  await using folder = await makeTempFolder();
+  await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
+  const pipeline = await loadGood(folder.path, YAML);
+  const store = openStore(join(folder.path, ".noiseline"));
+  const grants = new Grants(folder.path, join(folder.path, "grants.json"));
+  const run = async (word: string | undefined) => {
+    setVariable(word);
+    const result = await runPipeline(pipeline, store, { grants, askForGrants: () => Promise.resolve(true) });
+    const written = await Deno.readTextFile(join(folder.path, "outputs/p/a/value.txt"));
+    return [result.ok ? result.value.stages.get("a")?.state : "refused", written];
+  };
+  try {
+    assertEquals(await run(ONE), ["ran", "16"]);
+    assertEquals(await run(TWO), ["ran", "17"]);
+    assertEquals(await run(ONE), ["restored", "16"]);
+    assertEquals(await run(undefined), ["ran", "undefined"]);
+    assertEquals(await run(undefined), ["cached", "undefined"]);
+  } finally {
+    setVariable(undefined);
+  }
+  const telling = filesBelow(join(folder.path, ".noiseline")).filter((path) => {
+    const text = Deno.readTextFileSync(path);
+    return text.includes(ONE) || text.includes(TWO);
+  });
+  assertEquals(telling, []);
+});
+
+Deno.test("a pipeline that is known without loading it still knows that a declared variable has changed", async () => {
+  await using folder = await makeTempFolder();
+  await Deno.writeTextFile(join(folder.path, "stage.ts"), STAGE);
+  await Deno.writeTextFile(join(folder.path, "p.yaml"), YAML);
+  await Deno.mkdir(join(folder.path, "cache"));
+  const look = () =>
+    new PipelineCache(join(folder.path, "p.yaml"), {
+      loadKinds: () => Promise.resolve(TINY_KINDS),
+      cacheFolder: join(folder.path, "cache"),
+      toolkit: { digest: "toolkit 1", settled: true },
+    });
+  const now = Date.now;
+  try {
+    const cache = look();
+    // Code is trusted by content only if it was left alone for a while before.
+    Date.now = () => now() + 60_000;
+    assertEquals((await cache.load()).ok, true);
+    await cache.keep();
+    const keyNow = async () => {
+      const pipeline = await look().read();
+      const planner = Planner.make(pipeline!, openStore(join(folder.path, ".noiseline")));
+      if (!planner.ok) throw new Error("It must plan");
+      return planner.value.planStage("a").recipeKey;
+    };
+    setVariable(ONE);
+    const one = await keyNow();
+    setVariable(TWO);
+    assertNotEquals(await keyNow(), one);
+    setVariable(undefined);
+    assertNotEquals(await keyNow(), one);
+    setVariable(ONE);
+    assertEquals(await keyNow(), one);
+  } finally {
+    Date.now = now;
+    setVariable(undefined);
+  }
+});

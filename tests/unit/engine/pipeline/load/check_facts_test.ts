@@ -1,0 +1,125 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { z } from "zod";
+import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
+import type { BuiltinKind, Facts } from "../../../../../contract/stage.ts";
+import { extent } from "../../../../../schemas/roles.ts";
+import { makeTempFolder } from "../../support/temp.ts";
+
+const image = { type: "files", description: "" } as const;
+const seen: Record<string, Facts | undefined>[] = [];
+
+const made: BuiltinKind = {
+  kind: "made",
+  summary: "",
+  version: 1,
+  runs: "inline",
+  entry: "data:,",
+  params: z.strictObject({ size: z.int() }),
+  inputs: {},
+  outputs: { out: image },
+  check: (params) => ({ problems: [], facts: { out: { size: params["size"] } } }),
+};
+
+const judge: BuiltinKind = {
+  kind: "judge",
+  summary: "",
+  version: 1,
+  runs: "inline",
+  entry: "data:,",
+  params: z.strictObject({ size: z.int().default(4), steps: extent(z.int().default(1)) }),
+  inputs: { from: { ...image, optional: true } },
+  outputs: { out: image },
+  check(params, inputs) {
+    seen.push(inputs);
+    const size = inputs["from"]?.["size"];
+    const workGflop = 2 * (params["steps"] as number);
+    if (size === undefined || size === params["size"]) return { problems: [], workGflop };
+    return {
+      workGflop,
+      problems: [
+        {
+          severity: "error",
+          param: ["size"],
+          message: "other size",
+          got: `${params["size"]}`,
+          wanted: `${size}`,
+          fix: "x",
+        },
+        { severity: "warning", input: "from", message: "odd input" },
+        { severity: "warning", message: "odd stage" },
+      ],
+    };
+  },
+};
+
+/** Says nothing of its output, as custom kinds do. */
+const { check: _check, ...silent }: BuiltinKind = { ...judge, kind: "silent" };
+
+async function load(stages: string, overrides: readonly string[] = []) {
+  await using folder = await makeTempFolder();
+  const file = join(folder.path, "p.yaml");
+  await Deno.writeTextFile(file, `name: p\nvars: { s: 5 }\nstages:\n${stages}`);
+  return await loadPipeline(file, { kinds: { made, judge, silent }, overrides });
+}
+
+Deno.test("checkFacts() passes facts along edges, whatever the order in the file", async () => {
+  seen.length = 0;
+  const loaded = await load(
+    "  j: { uses: judge, inputs: { from: m }, with: { size: 8 } }\n  m: { uses: made, with: { size: 8 } }\n",
+  );
+  assert(loaded.ok);
+  assertEquals(seen, [{ from: { size: 8 } }]);
+});
+
+Deno.test("checkFacts() gives nothing for what a kind does not tell", async () => {
+  seen.length = 0;
+  const loaded = await load("  s: { uses: silent }\n  j: { uses: judge, inputs: { from: s } }\n  k: { uses: judge }\n");
+  assert(loaded.ok);
+  assertEquals(seen, [{}, { from: undefined }]);
+});
+
+Deno.test("checkFacts() places a problem at its param, its input or its stage, with the origin of the value", async () => {
+  const yaml = "  m: { uses: made, with: { size: 8 } }\n" +
+    '  j: { uses: judge, inputs: { from: m }, with: { size: "${vars.s}" } }\n';
+  const loaded = await load(yaml, ["vars.s=6"]);
+  assert(!loaded.ok);
+  const shown = loaded.diagnostics.map(({ severity, path, message, got, wanted, fix, origin }) =>
+    [severity, path, message, got, wanted, fix, origin?.length].join("|")
+  );
+  assertEquals(shown, [
+    'warning|stages.j|stage "j": odd stage||||',
+    'warning|stages.j.inputs.from|stage "j": odd input||||',
+    'error|stages.j.with.size|stage "j": other size|6|8|x|2',
+  ]);
+});
+
+Deno.test("checkFacts() says a problem once, also where a stage is read at several extents, and counts work for each", async () => {
+  const stages =
+    "  m: { uses: made, with: { size: 4 } }\n  j: { uses: judge, inputs: { from: m }, with: { steps: 3 } }\n" +
+    "  k: { uses: judge, inputs: { from: j@7 } }\n";
+  const loaded = await load(stages);
+  assert(loaded.ok);
+  const work = [...loaded.value.stages.values()].map(({ id, workGflop }) => [id, workGflop]);
+  assertEquals(work, [["m", undefined], ["j", 6], ["j@7", 14], ["k", 2]]);
+  const bad = await load(stages.replace("size: 4", "size: 8"));
+  assert(!bad.ok);
+  assertEquals(bad.diagnostics.filter(({ severity }) => severity === "error").length, 1);
+});
+
+Deno.test("stages are alike where their kind, their params but the extent, and what they read are", async () => {
+  const loaded = await load(`  m: { uses: made, with: { size: 8 } }
+  n: { uses: made, with: { size: 8 } }
+  o: { uses: made, with: { size: 9 } }
+  a: { uses: judge, inputs: { from: m }, with: { size: 8 } }
+  b: { uses: judge, inputs: { from: n }, with: { size: 8, steps: 7 }, seed: 3 }
+  c: { uses: silent, inputs: { from: o }, with: { size: 9 } }
+  d: { uses: silent, inputs: { from: a }, with: { size: 9 } }
+  e: { uses: silent, inputs: { from: b }, with: { size: 9 } }
+  f: { uses: silent, inputs: { from: c }, with: { size: 9 } }
+`);
+  assert(loaded.ok);
+  const like = (id: string) => loaded.value.stages.get(id)!.likeness;
+  assertEquals([like("m"), like("a"), like("d")], [like("n"), like("b"), like("e")]);
+  assertEquals(new Set(["m", "o", "a", "c", "d", "f"].map(like)).size, 6);
+});

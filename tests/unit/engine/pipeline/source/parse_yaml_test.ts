@@ -1,0 +1,208 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import type { Span } from "../../../../../engine/diagnostic/diagnostic.ts";
+import { formatSpan } from "../../../../../engine/diagnostic/position.ts";
+import type { DocumentPath } from "../../../../../engine/diagnostic/document.ts";
+import { parseYaml } from "../../../../../engine/pipeline/source/parse_yaml.ts";
+
+function parse(text: string) {
+  const parsed = parseYaml({ name: "p.yaml", text });
+  if (!parsed.ok) throw new Error(parsed.diagnostics.map(({ message }) => message).join("\n"));
+  return parsed.value;
+}
+
+function problems(text: string) {
+  const parsed = parseYaml({ name: "p.yaml", text });
+  if (parsed.ok) throw new Error(`It parses: ${text}`);
+  return parsed.diagnostics;
+}
+
+const written = (span: Span | undefined) => span?.source.text.slice(span.start, span.end);
+
+Deno.test("locate() finds keys and values of maps and lists", () => {
+  const document = parse("name: x\nstages:\n  train:\n    with: { steps: 10, list: [1, [2, 30]] }\n");
+  const at = (path: DocumentPath, target?: "key" | "value") => {
+    const span = document.locate(path, target);
+    return span === undefined ? undefined : `${formatSpan(span)} ${written(span)}`;
+  };
+  assertEquals(at(["name"]), "p.yaml:1:7 x");
+  assertEquals(at(["stages", "train"], "key"), "p.yaml:3:3 train");
+  assertEquals(at(["stages", "train", "with", "steps"]), "p.yaml:4:20 10");
+  assertEquals(at(["stages", "train", "with", "steps"], "key"), "p.yaml:4:13 steps");
+  assertEquals(at(["stages", "train", "with", "list", 1, 1]), "p.yaml:4:38 30");
+  assertEquals(at(["stages", "gone"]), undefined);
+  assertEquals(at(["name", "deeper"]), undefined);
+});
+
+Deno.test("locate() points at the key where the value is not written", () => {
+  const document = parse("stages:\n  train:\n    with:\n");
+  assertEquals(written(document.locate(["stages", "train", "with"])), "with");
+});
+
+Deno.test("locate() follows aliases to where the value is written", () => {
+  const document = parse("a: &x { b: 12 }\nc: *x\n");
+  assertEquals(formatSpan(document.locate(["c", "b"])!), "p.yaml:1:12");
+});
+
+Deno.test("locate() counts columns rightly after CRLF and characters of two UTF-16 units", () => {
+  const document = parse("name: x\r\nvars: { ü: 1, 😀: two }\r\nseed: 3\r\n");
+  assertEquals(formatSpan(document.locate(["vars", "😀"])!), "p.yaml:2:19");
+  assertEquals(formatSpan(document.locate(["seed"])!), "p.yaml:3:7");
+});
+
+Deno.test("parseYaml() reports each duplicate key with the place of the first", () => {
+  const found = problems("a: 1\nb: { c: 1, c: 2 }\na: 2\na: 3\n");
+  assertEquals(found.map(({ code, message, span }) => `${code} ${message} ${formatSpan(span!)}`), [
+    'duplicate-key duplicate key "c" p.yaml:2:12',
+    'duplicate-key duplicate key "a" p.yaml:3:1',
+    'duplicate-key duplicate key "a" p.yaml:4:1',
+  ]);
+  assertEquals(formatSpan(found[1]!.related![0]!.span), "p.yaml:1:1");
+});
+
+Deno.test('parseYaml() takes 1 and "1" for one key, as the value does', () => {
+  assertEquals(problems('1: a\n"1": b\n')[0]!.code, "duplicate-key");
+});
+
+Deno.test("parseYaml() says what to do about tabs, conflict markers, aliases and several documents", () => {
+  const fixes: [text: string, code: string, fix: string][] = [
+    ["a:\n\tb: 1\n", "yaml-syntax", "indent with spaces"],
+    ["a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> main\n", "merge-conflict", "resolve the conflict"],
+    ["a: 1\n---\nb: 2\n", "yaml-syntax", "keep one document per file"],
+    ['a: "x\n', "yaml-syntax", "correct the YAML"],
+    ["a: *nothing\n", "yaml-syntax", "write the value out"],
+    ["a: &a { b: 1 }\nc: { <<: *a }\n", "invalid-value", "extends, profiles or vars"],
+    ["%YAML 1.1\n---\na: yes\n", "yaml-syntax", "remove the line"],
+    ["? { a: 1 }\n: 2\n", "yaml-syntax", "write the key as a word"],
+  ];
+  for (const [text, code, fix] of fixes) {
+    const [first] = problems(text);
+    assertEquals(first!.code, code, text);
+    assertStringIncludes(first!.fix!, fix);
+    assert(first!.span !== undefined);
+  }
+});
+
+Deno.test("parseYaml() takes no line of equal signs within a text for a conflict marker", () => {
+  assertEquals(parse("a: |\n  =======\nb: ========\n").value, { a: "=======\n", b: "========" });
+});
+
+Deno.test("parseYaml() refuses an alias bomb at once", () => {
+  const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"];
+  for (let i = 1; i < 12; i++) lines.push(`a${i}: &a${i} [${Array(9).fill(`*a${i - 1}`).join(", ")}]`);
+  const started = performance.now();
+  assertStringIncludes(problems(`${lines.join("\n")}\n`)[0]!.message, "aliases");
+  // Expanded it would have 9^12 leaves; refusing takes some milliseconds. The bound only tells the two apart.
+  assert(performance.now() - started < 2_000);
+});
+
+for (const text of ["a: &a [*a]\n", "a: &a { b: *a }\n", "a: &a { b: [{ c: *a }] }\n", "&r { a: *r }\n"]) {
+  Deno.test(`parseYaml() refuses an alias inside the value that it names: ${text.trim()}`, () => {
+    assertEquals(problems(text)[0]!.code, "yaml-syntax");
+  });
+}
+
+Deno.test("parseYaml() refuses a key called __proto__ wherever it stands, with its place", () => {
+  const found = problems('__proto__: { polluted: 1 }\na: [{ "__proto__": 2 }]\n');
+  assertEquals(found.map(({ message, span }) => `${message} ${formatSpan(span!)}`), [
+    '"__proto__" cannot be a key p.yaml:1:1',
+    '"__proto__" cannot be a key p.yaml:2:7',
+  ]);
+  assertEquals(({} as Record<string, unknown>)["polluted"], undefined);
+});
+
+Deno.test("parseYaml() reads as many aliases as a text has, in time that grows with the text", () => {
+  const started = performance.now();
+  const many = Array.from({ length: 15_000 }, () => "*a").join(", ");
+  assertEquals((parse(`a: &a [1]\nb: [${many}]\n`).value as { b: unknown[] }).b.length, 15_000);
+  const anchors = Array.from({ length: 5_000 }, (_, i) => `a${i}: &x [${i}]\nb${i}: *x\n`).join("");
+  // The nearest anchor before an alias counts.
+  assertEquals((parse(anchors).value as Record<string, unknown>)["b4321"], [4321]);
+  // Each alias took a look through the whole document before: 15 s for the first, 5 s for the second.
+  assert(performance.now() - started < 10_000);
+});
+
+Deno.test("parseYaml() refuses too many values and too much nesting where they become too much", () => {
+  const tower = Array.from({ length: 120 }, (_, i) => `a${i}: &a${i} [${i === 0 ? "x" : `*a${i - 1}`}]`).join("\n");
+  const places: [text: string, place: string, message: string][] = [
+    [`a: ${"[".repeat(300)}${"]".repeat(300)}\n`, "p.yaml:1:104", "nested"],
+    [`a: 1\nb: ${"[".repeat(30_000)}`, "p.yaml:2:", "nested"],
+    [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:3:", "nested"],
+    [`${tower}\n`, "p.yaml:100:", "nested"],
+    // Each 1 and each comma is a piece, after "a", ":", " " and "[".
+    [`a: [${"1,".repeat(300_000)}1]\n`, "p.yaml:1:500001", "500000 words, marks"],
+    [`a:\n${"-\n".repeat(300_000)}`, "p.yaml:250000:2", "500000 words, marks"],
+  ];
+  for (const [text, place, message] of places) {
+    const found = problems(text);
+    assertEquals(found.length, 1);
+    assertStringIncludes(found[0]!.message, message);
+    assertStringIncludes(formatSpan(found[0]!.span!), place);
+  }
+});
+
+Deno.test("parseYaml() gives a value or diagnostics with places inside the text, whatever the text", () => {
+  const token = fc.constantFrom(
+    ...[
+      "a",
+      "b",
+      ":",
+      " ",
+      "\n",
+      "  ",
+      "\t",
+      "-",
+      "- ",
+      "? ",
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      "&x",
+      "*x",
+      "!",
+      "!!set ",
+      "|",
+      ">",
+    ],
+    ...[
+      "'",
+      '"',
+      "#",
+      "%",
+      "@",
+      "`",
+      "---",
+      "...",
+      "<<",
+      "0",
+      ".nan",
+      "~",
+      "\r\n",
+      "é",
+      "😀",
+      "\u0000",
+      "\ud800",
+      "\\",
+      "x: y\n",
+    ],
+  );
+  const noise = fc.oneof(fc.string({ unit: "binary" }), fc.array(token, { maxLength: 25 }).map((all) => all.join("")));
+  fc.assert(
+    fc.property(noise, (text) => {
+      const parsed = parseYaml({ name: "p", text });
+      if (parsed.ok) return;
+      assert(parsed.diagnostics.length > 0);
+      for (const { span } of parsed.diagnostics) {
+        assert(span !== undefined && span.start >= 0 && span.start <= text.length && span.end >= span.start);
+      }
+    }),
+    { numRuns: 1500 },
+  );
+});
+
+Deno.test("parseYaml() refuses nesting that is too deep for the stack", () => {
+  assert(problems(`a: ${"[".repeat(50_000)}${"]".repeat(50_000)}\n`).length > 0);
+  assert(problems("[".repeat(50_000)).length > 0);
+});
