@@ -5,7 +5,7 @@ import { shellWord } from "noiseline/core";
 /** The folder of the toolkit, whose pipelines serve as templates too. */
 export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
-/** What a pipeline came to, in its folder of outputs. */
+/** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
 export function isThere(path: string): boolean {

@@ -60,7 +60,7 @@ export interface Diagnostic {
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** What is wrong at a place that is told apart from it; an error where it does not say. */
+/** What is wrong at a place that is given separately; an error where it does not say. */
 export type Problem = Omit<Diagnostic, "severity" | "span" | "path"> & Partial<Pick<Diagnostic, "severity">>;
 
 export type Result<T> =

@@ -238,7 +238,7 @@ export class StageRunner {
     return await this.#reachOnly(id);
   }
 
-  /** How a stage ended that came to no result. */
+  /** How a stage ended without a result. */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
     const begun = { startedAt: new Date().toISOString(), started: performance.now() };
     const reached = await this.reach(id);

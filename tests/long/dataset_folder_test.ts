@@ -61,7 +61,7 @@ Deno.test("run names every broken picture at once, and plan a folder that is not
   assertStringIncludes(gone.stderr, "cannot read path");
 });
 
-/** A network that is told which of the folders an image lies in, and samples by names of folders. */
+/** A class-conditional network with folders as classes, and samples by names of folders. */
 const BY_CLASS = (labels: string) =>
   `name: demo
 stages:

@@ -7,9 +7,9 @@ import { isRunning } from "../is_running.ts";
 import { newRunId } from "../runs.ts";
 
 /**
- * What a store still owes to shared caches: results that were made while the cache was away, or in a run that was stopped
- * or killed. Each process has a file of its own, which a later one takes over when the first has ended. Losing it costs
- * another machine the work, and sending twice costs a question.
+ * Results that a store still has to send to shared caches: made while the cache was unreachable, or in a run that was
+ * stopped or killed. Each process has its own file, which a later one takes over when the first has ended. Losing it
+ * costs another machine the work, and sending twice costs a question.
  */
 export class Unsent {
   readonly #folder: string;

@@ -193,7 +193,7 @@ Deno.test("the children of a matrix share a table and charts; what depends on so
   assert(kept.length <= 2_001 && kept.at(-1) === 5_000);
 });
 
-Deno.test("scores carry what they depend on", () => {
+Deno.test("scores show what they depend on", () => {
   const [section] = sectionsOf({
     ...NOTHING,
     metrics: [{
