@@ -31,5 +31,5 @@ export { Grants } from "./engine/process/grants.ts";
 export { grantFlag, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
-export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
+export { isRunning } from "./engine/store/processes.ts";

@@ -109,10 +109,9 @@ export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
-export { isRunning } from "./engine/store/is_running.ts";
-export { type RunState, runState } from "./engine/store/liveness.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/process/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
 export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";
+export { isRunning, type RunState, runState } from "./engine/store/processes.ts";

@@ -109,7 +109,7 @@ class Explainer {
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
     if (fromStep === undefined || keys === undefined) return undefined;
-    const folder = progressFolder(this.store.progressRoot, keys.identityKey, device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 

@@ -3,7 +3,6 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
 import type { Kind } from "../keys/kind.ts";
 import { writeNew } from "../store/files.ts";
-import { parseJson } from "../store/read_record.ts";
 import { streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
@@ -18,6 +17,7 @@ import {
 import { explainRefusal } from "./refusal.ts";
 import { BoundedChild, killGroup, ownCacheFolder, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
 import { StageLog } from "./stage_log.ts";
+import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {
   /** A folder of this one run, for the generated entry module. */

@@ -3,11 +3,11 @@ import { dirname, isAbsolute, join, relative } from "node:path";
 import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { makeFolder, writeAtomically } from "../store/files.ts";
-import { parseJson } from "../store/read_record.ts";
 import { readTextIfThere, statIfThere } from "../store/reading.ts";
 import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
 import { openRoot } from "../store/roots.ts";
 import { projectOf, type RightsRequest } from "./rights.ts";
+import { parseJson } from "../store/records.ts";
 
 /** Where what users grant is kept: no project, cache or stage can write there. */
 function grantsPath(): string {

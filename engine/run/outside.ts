@@ -4,9 +4,9 @@ import type { Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
-import type { DigestCache } from "../store/digest_cache.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
+import type { Digests } from "../store/digests.ts";
 
 /** What a stage's process may reach beyond the store, as its params say. */
 export interface Outside extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
@@ -60,7 +60,7 @@ function copyExternal(path: string, place: string, name: string): string | undef
 export async function openOutside(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
-  digests: DigestCache,
+  digests: Digests,
   onProgress: (message: string) => void,
 ): Promise<Outside | { readonly message: string; readonly fix: string }> {
   const packages: Record<string, string> = {};

@@ -75,7 +75,7 @@ export class StageExecution {
       outputs[port] = inside(folder, "out", port);
       this.scratch.ensure(outputs[port]);
     }
-    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
+    const progress = progressFolder(store.paths.progress, keys!.identityKey, device?.numerics);
     return {
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
@@ -87,7 +87,7 @@ export class StageExecution {
       device: device === undefined ? null : { name: device.name, numerics: device.numerics },
       packages: {},
       externals: keys!.ingredients.externals,
-      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
+      downloads: fetchesFiles(stage) ? store.paths.downloads : null,
     };
   }
 
@@ -132,7 +132,7 @@ export class StageExecution {
     const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
-    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const folders = { pipeline: pipeline.folder, downloads: store.paths.downloads, scratch: folder };
     const outside = await openOutside(planned, folders, store.digests, note);
     if ("message" in outside) return { status: "failed", ...outside };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });

@@ -2,7 +2,6 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { rankingsOf } from "../keys/stage.ts";
-import { fileNameOf } from "../store/file_name.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
@@ -15,6 +14,7 @@ import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
+import { fileNameOf } from "../store/folders.ts";
 
 export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
@@ -48,7 +48,7 @@ export class StageRunner {
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+    this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options, this.#scratch);
   }
 

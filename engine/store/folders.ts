@@ -82,3 +82,7 @@ export function listFiles(root: string): { files: string[]; strange: string[] } 
   visit(root, "");
   return { files: files.sort(), strange: strange.sort() };
 }
+/** A stage's id as one name of a file; ids have no +, but for values of a matrix, which come after every slash. */
+export function fileNameOf(stageId: string): string {
+  return stageId.replaceAll("/", "+");
+}

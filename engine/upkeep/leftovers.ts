@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { isRunning } from "../store/is_running.ts";
+import { isAbandoned } from "../store/processes.ts";
 import { entriesAt, entriesOf, statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import { changedMs, measure } from "./inventory.ts";
+import type { GcPolicy } from "./policy.ts";
 
 /** What a process left behind that was killed, or set aside. */
 export interface Leftover {
@@ -10,50 +11,37 @@ export interface Leftover {
   readonly bytes: number;
 }
 
-/** Written beside a file and then renamed to it: `index.jsonl.4711.0.tmp`. */
-const TEMPORARY = /\.(\d+)\.\d+\.tmp$/;
-/** A view on its way in or out: `.new-train-4711`. */
-const VIEW = /^\.(?:new|old)-.+-(\d+)$/;
-/** A folder of a run: it begins with the run's id, which ends in the process id. */
-const SCRATCH = /^\d{8}T\d{9}-([0-9a-z]+)-/;
-
 /**
- * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken.
- * Process ids come around again, so what is young stays whoever it belongs to.
+ * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken, or
+ * that nobody can read. Process ids come around again, so what is young stays whoever it belongs to.
+ * @param unreadable keys of manifests
  */
 export function findLeftovers(
   store: Store,
-  { nowMs, graceMs }: { readonly nowMs: number; readonly graceMs: number },
+  unreadable: readonly string[],
+  { nowMs, graceMs }: Pick<GcPolicy, "nowMs" | "graceMs">,
 ): Leftover[] {
   const found: Leftover[] = [];
-  const take = (path: string, pid?: number) => {
+  const take = (path: string) => {
     const info = statIfThere(path);
     if (info === undefined || nowMs - changedMs(info) <= graceMs) return;
-    if (pid === undefined || !isRunning(pid)) found.push({ path, bytes: measure(path).bytes });
+    found.push({ path, bytes: measure(path).bytes });
   };
-  const temporary = (folder: string) => {
-    for (const { name, isFile } of entriesOf(folder)) {
-      const pid = isFile ? TEMPORARY.exec(name)?.[1] : undefined;
-      if (pid !== undefined) take(join(folder, name), Number(pid));
-    }
+  const takeAbandoned = (what: Parameters<typeof isAbandoned>[0], folder: string) => {
+    for (const { name } of entriesOf(folder)) if (isAbandoned(what, name)) take(join(folder, name));
   };
-  for (const folder of [store.root, store.paths.views, store.paths.cache, join(store.root, "tags")]) temporary(folder);
-  for (const run of store.runs.ids()) temporary(store.runs.folderOf(run));
-  for (const { path } of entriesAt(1, store.paths.results)) temporary(path);
-  for (const root of [store.paths.objects, store.paths.results]) {
-    for (const { name, path } of entriesAt(2, root)) if (name.endsWith(".broken")) take(path);
+  for (const key of unreadable) take(store.results.manifestPath(key));
+  const { root, paths: { objects, results, tags, tmp, views, cache, outputs }, runs } = store;
+  const written = [root, views, cache, tags, ...runs.ids().map((id) => runs.folderOf(id))];
+  const shards = entriesAt(1, results).map(({ path }) => path);
+  for (const folder of [...written, ...shards]) takeAbandoned("file", folder);
+  for (const place of [objects, results]) {
+    for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
   }
-  for (const { name } of entriesOf(store.temporaryRoot)) {
-    const pid = SCRATCH.exec(name)?.[1];
-    if (pid !== undefined) take(join(store.temporaryRoot, name), parseInt(pid, 36));
-  }
+  takeAbandoned("run", tmp);
+  // Of noiseline 0.1: digests of folders now lie with those of files.
+  take(join(cache, "folders.jsonl"));
   // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
-  const pipelines = entriesOf(store.paths.views).flatMap(({ name }) => /^(.+)\.jsonl$/.exec(name)?.[1] ?? []);
-  for (const pipeline of pipelines) {
-    for (const { name } of entriesOf(join(store.paths.outputs, pipeline))) {
-      const pid = VIEW.exec(name)?.[1];
-      if (pid !== undefined) take(join(store.paths.outputs, pipeline, name), Number(pid));
-    }
-  }
+  for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;
 }

@@ -15,8 +15,8 @@ import { hashFile, statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import { tryAlone } from "../store/locks.ts";
 import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
-import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
+import { newRunId } from "../store/processes.ts";
 
 export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */
@@ -56,7 +56,7 @@ export async function replayStage(
   const { planned, manifest } = found;
 
   const runId = newRunId(new Date(), Deno.pid);
-  const folder = join(store.temporaryRoot, `${runId}-verify`);
+  const folder = join(store.paths.tmp, `${runId}-verify`);
   try {
     const progress = join(folder, "progress");
     const fromStep = await copyEarlierState(planned, manifest, store, progress);
@@ -131,7 +131,7 @@ async function copyEarlierState(
   store: Store,
   to: string,
 ): Promise<number | Diagnostic> {
-  const from = progressFolder(store.progressRoot, manifest.identityKey, planned.device?.numerics);
+  const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
   using lock = tryAlone(store.lockPath(manifest.identityKey));

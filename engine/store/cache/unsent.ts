@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { type UnsentLine, unsentLineSchema } from "../../../schemas/records.ts";
 import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../files.ts";
-import { readRecords, statIfThere } from "../reading.ts";
+import { statIfThere } from "../reading.ts";
 import { ignoreTrouble } from "../trouble.ts";
-import { isRunning } from "../is_running.ts";
-import { newRunId } from "../runs.ts";
+import { isAbandoned, newRunId } from "../processes.ts";
+import { readRecords } from "../records.ts";
 
 /**
  * What a store still owes to shared caches: results that were made while the cache was away, or in a run that was stopped
@@ -35,8 +35,7 @@ export class Unsent {
     if (statIfThere(this.#folder) === undefined) return;
     ignoreTrouble(() => {
       for (const { name } of [...Deno.readDirSync(this.#folder)]) {
-        const pid = /^\d{8}T\d{9}-([0-9a-z]+)\.jsonl$/.exec(name)?.[1];
-        if (pid === undefined || isRunning(parseInt(pid, 36))) continue;
+        if (!isAbandoned("run", name)) continue;
         const path = join(this.#folder, name);
         const lines = readRecords(path, unsentLineSchema);
         lines.filter(({ place }) => place === this.place).forEach(enter);
