@@ -61,5 +61,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds seedsOf";
+const NAMES = "experiment stage metric value deviation count timesteps label seed rank seeds seedsOf";
 const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

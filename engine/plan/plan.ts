@@ -62,8 +62,6 @@ export interface PlannedStage {
   readonly shared?: true;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
-  /** The stage that it goes on with, for a stage of kind `continue` whose selection is there. */
-  readonly continues?: string;
   /** What it computes on; found only for stages that may run. */
   readonly device?: StageDevice;
   /** Why there is nothing that it could compute on. */

@@ -1,3 +1,4 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
@@ -25,7 +26,7 @@ export function waitingForStore(holder: string): string {
 export const INTERRUPTED: StageResult = { state: "interrupted" };
 
 export function failedBy({ message, fix }: Diagnostic): StageResult {
-  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
+  return definedOnly({ state: "failed" as const, message, fix });
 }
 
 /**
@@ -52,6 +53,6 @@ export function toResult(
         fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}`,
       };
     case "failed":
-      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
+      return definedOnly({ state: "failed" as const, message: outcome.message, fix: outcome.fix });
   }
 }

@@ -1,7 +1,7 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { rankingsOf } from "../keys/stage.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
@@ -157,7 +157,7 @@ export class StageRunner {
     }
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
     this.#settle(planned, manifest);
-    return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+    return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
   /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
@@ -201,13 +201,8 @@ export class StageRunner {
    * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
    * damaged, or did not come from the shared cache.
    */
-  async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
+  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
-    // What the stage is, only selections that can be read say.
-    for (const id of keys === undefined ? rankingsOf(stage) : []) {
-      const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
-      if (broken !== undefined) return broken;
-    }
     for (const { stage: id } of Object.values(stage.inputs).flat()) {
       const settled = planner.settled(id) !== undefined;
       if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
@@ -257,9 +252,6 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
-    if (planned.continues !== undefined) {
-      emit({ type: "stage-note", id: stage.id, level: "note", message: `goes on with ${planned.continues}` });
-    }
     store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
@@ -269,7 +261,7 @@ export class StageRunner {
       const outcome = await this.#execution.execute(planned, start, folder, held);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
-      const on = device === undefined ? {} : { device };
+      const on = definedOnly({ device });
       const changed = `${moved?.what} changed after the run was planned`;
       if (unsaved) {
         const message = `${changed}; what the stage saved since is not kept`;
@@ -295,9 +287,8 @@ export class StageRunner {
       const durationMs = performance.now() - started;
       const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
-      const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
       const perSecond = this.#execution.perSecond(stage.id);
-      return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
+      return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
       this.#scratch.giveBack(folder, clean);
     }

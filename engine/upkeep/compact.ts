@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
-import { entriesOf, isThere, readJsonLines, statIfThere } from "../store/reading.ts";
+import { entriesOf, statIfThere } from "../store/reading.ts";
 import { lastOf, shownNow } from "./inventory.ts";
 import { lockNow } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
