@@ -20,7 +20,7 @@ import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import { LiveProgress } from "./live_progress.ts";
 import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
-import { RateMeter } from "./rate.ts";
+import type { RateMeter } from "./rate.ts";
 import type { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots } from "./slots.ts";
 
@@ -41,19 +41,7 @@ export interface ExecutionOptions {
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  readonly #rates = new Map<string, RateMeter>();
-
   constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
-
-  /** How fast a stage was, by the units of its progress. */
-  perSecond(stageId: string): Readonly<Record<string, number>> {
-    return this.#rates.get(stageId)?.perSecond() ?? {};
-  }
-
-  /** See {@linkcode RateMeter.overheadMs}. */
-  overheadMs({ stage, fromStep = 0 }: PlannedStage, durationMs: number): number | undefined {
-    return this.#rates.get(stage.id)?.overheadMs(durationMs, fromStep);
-  }
 
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
@@ -91,17 +79,17 @@ export class StageExecution {
     };
   }
 
+  /** @param rate learns how fast the stage is */
   async execute(
     planned: PlannedStage,
     start: StartMessage,
     folder: string,
     held: HeldSlots,
+    rate: RateMeter,
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
-    const rate = new RateMeter();
-    this.#rates.set(stage.id, rate);
     using live = new LiveProgress(store.runs, runId, stage.id, rate);
     let notes = 0;
     const forward = (event: StageEvent) => {

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { RunOptions } from "../run/run_options.ts";
-import { findGpus, Slots } from "../run/slots.ts";
-import { StageRunner } from "../run/stage_runner.ts";
+import { RateMeter } from "../run/rate.ts";
+import { ScratchFolders } from "../run/scratch.ts";
+import { capacityOf, findGpus, Slots } from "../run/slots.ts";
+import { StageExecution } from "../run/stage_execution.ts";
 import { artifactDigest } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
@@ -62,27 +64,19 @@ export async function replayStage(
     const fromStep = await copyEarlierState(planned, manifest, store, progress);
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
-    const cpus = navigator.hardwareConcurrency;
-    const runner = new StageRunner({
-      pipeline,
-      planner,
-      store,
-      runId,
-      slots: new Slots({ jobs: 1, cpus, gpus: findGpus() }),
-      emit,
-      stop,
-      kill,
-      mayStart: () => true,
-      onFailure: () => {},
-      onNested: () => {},
-      cache: undefined,
-      grants: new Grants(pipeline.folder),
-      replace: false,
-    });
-    const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());
-    runner.close();
+    const gpus = findGpus();
+    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(planned.stage.resources, stop);
+    const grants = new Grants(pipeline.folder);
+    const scratch = new ScratchFolders(store.paths.tmp, runId);
+    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);
+    const start = { ...execution.prepare(planned, folder), progressFolder: progress };
+    // What it reads lies in the folder now.
+    still.dispose();
+    const outcome: StageOutcome = held === undefined
+      ? { status: "interrupted", step: 0 }
+      : await execution.execute(planned, start, folder, held, new RateMeter());
     const { resolvedKey, numerics, extent } = manifest;
-    const ports = outcome.status === "complete" ? comparePorts(manifest, outputs) : [];
+    const ports = outcome.status === "complete" ? comparePorts(manifest, start.outputs) : [];
     return succeed({ stage: id, resolvedKey, numerics, fromStep, extent, outcome, ports });
   } finally {
     removeQuietly(folder);
