@@ -87,10 +87,11 @@ export class StageRunner {
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
     let waited = false;
-    using lock = await acquireLock(store.lockPath(identityKey), stop, (holder) => {
+    const onWait = (holder: string) => {
       waited = true;
       emit({ type: "stage-waiting", id, holder });
-    });
+    };
+    using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
