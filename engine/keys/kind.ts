@@ -1,4 +1,5 @@
 import type { ParamDescription } from "../../schemas/describe_params.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type {
@@ -11,24 +12,6 @@ import type {
   OutputPort,
   StagePermissions,
 } from "../../contract/stage.ts";
-
-/** A Zod issue as plain data, so that it can come from another process too. */
-export interface ParamIssue {
-  readonly code: string;
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly input?: unknown;
-  /** Keys that the schema does not have, for `unrecognized_keys`. */
-  readonly keys?: readonly string[];
-  /** Keys that the schema has at that place, for `unrecognized_keys`. */
-  readonly known?: readonly string[];
-  /** Values that would do, for `invalid_value`. */
-  readonly values?: readonly string[];
-}
-
-export type ParamsOutcome =
-  | { readonly ok: true; readonly params: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly issues: readonly ParamIssue[] };
 
 /** Lists what it builds on by name, and by version where the lock has several. */
 interface LockedPackage {

@@ -113,7 +113,7 @@ export async function runStage(
     const end: unknown = await run(context);
     if (end === undefined) return { status: "complete" };
     const parsed = stageEndSchema.safeParse(end);
-    if (parsed.success) return cutEnd(parsed.data as StageEnd);
+    if (parsed.success) return cutEnd(parsed.data);
     const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
     return {
       status: "failed",

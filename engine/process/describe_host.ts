@@ -4,9 +4,9 @@ import { withDeviceParams } from "../../schemas/common_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../contract/stage.ts";
 import { encode } from "../keys/encode.ts";
-import type { ParamsOutcome } from "../keys/kind.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 
 /** All params that a pipeline may give to a stage. */
 function allParams({ params, device }: StageDefinition): z.ZodObject {

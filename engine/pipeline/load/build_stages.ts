@@ -1,12 +1,13 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import { extentParam, type Kind, type ParamIssue } from "../../keys/kind.ts";
+import { extentParam, type Kind } from "../../keys/kind.ts";
 import { predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
 import { bindInputs } from "./bind.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { pairProblems } from "./pairs.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(

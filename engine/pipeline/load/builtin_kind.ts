@@ -1,8 +1,9 @@
 import { rolesOf } from "../../../schemas/roles.ts";
 import type { BuiltinKind } from "../../../contract/stage.ts";
-import type { Kind, ParamsOutcome } from "../../keys/kind.ts";
+import type { Kind } from "../../keys/kind.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
+import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 
 /** Located files become params like those that the user gave, so that all that follows treats them alike. */
 function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {

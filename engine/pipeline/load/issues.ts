@@ -2,10 +2,10 @@ import { wantedBy } from "../../../schemas/zod_def.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { didYouMean, listNames, suggestName } from "../../diagnostic/did_you_mean.ts";
 import { showValue } from "../../diagnostic/format.ts";
-import type { ParamIssue } from "../../keys/kind.ts";
 import { diagnosticAt, type DocumentPath, formatPath } from "../../diagnostic/document.ts";
 import { indirectOrigin } from "./origin.ts";
 import type { Origins } from "../../diagnostic/document.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
