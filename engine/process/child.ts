@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
 import type { Kind } from "../keys/kind.ts";
 import { writeNew } from "../store/files.ts";
-import { streamLines } from "./lines.ts";
+import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import {
@@ -15,7 +15,6 @@ import {
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
 import { DenoChild, ownCacheFolder, packageFolder, WORKER_MODULE } from "./runtime.ts";
-import { StageLog } from "./stage_log.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {

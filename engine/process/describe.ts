@@ -4,26 +4,34 @@ import type { ParamRoles } from "../../schemas/roles.ts";
 import type { DeviceFinding } from "../../contract/stage.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
-import type { Kind } from "../keys/kind.ts";
+import type { Kind, ModuleMap } from "../keys/kind.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
-import type { CustomOutcome, CustomRequest } from "./custom_kind.ts";
 import { noteModule } from "./read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { describeAnswerSchema, type StageDescription, stageDescriptionSchema } from "./description.ts";
-import { answerLines } from "./lines.ts";
+import { answerLines, StageLog } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { moduleFlags, nativePackages } from "./module_lock.ts";
-import type { ModuleMap } from "../keys/kind.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
 import { DenoChild, DEVICE_MODULE, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
-import { StageLog } from "./stage_log.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
+
+/** A custom stage file together with the params that the pipeline gives to it. */
+export interface CustomRequest {
+  /** Absolute path of the stage file. */
+  readonly file: string;
+  /** The path as the pipeline file writes it. */
+  readonly written: string;
+  readonly params: readonly unknown[];
+}
+
+export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
 
 /** Why a question has no answer, and what to do about it where that is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };

@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, statIfThere } from "../store/reading.ts";
-import { streamLines } from "./lines.ts";
+import { StageLog, streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
-import { StageLog } from "./stage_log.ts";
 
 /** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
 export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));

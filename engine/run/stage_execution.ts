@@ -8,21 +8,57 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
-import type { Grants } from "../process/grants.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { LiveProgress } from "./live_progress.ts";
 import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
-import type { RateMeter } from "./rate.ts";
-import type { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots } from "./slots.ts";
+import { LiveProgress, type RateMeter } from "./pace.ts";
+import { makeFolder, removeQuietly } from "../store/files.ts";
+
+/**
+ * Temporary folders of stages. A stage with a process of its own gets a fresh folder. Inline stages, which come by the
+ * thousand and last a millisecond, share a few that are used again once they are empty.
+ */
+export class ScratchFolders {
+  readonly #free: string[] = [];
+  readonly #made = new Set<string>();
+  #count = 0;
+
+  constructor(private readonly root: string, private readonly runId: string) {}
+
+  /** @param name of a fresh folder; undefined for a shared one */
+  take(name: string | undefined): string {
+    if (name !== undefined) return join(this.root, name);
+    return this.#free.pop() ?? join(this.root, `${this.runId}-inline-${this.#count++}`);
+  }
+
+  ensure(folder: string): void {
+    if (this.#made.has(folder)) return;
+    makeFolder(folder);
+    this.#made.add(folder);
+  }
+
+  /** @param clean whether nothing is left in it, so that the next stage may have it */
+  giveBack(folder: string, clean: boolean): void {
+    if (clean && folder.includes(`${this.runId}-inline-`)) {
+      this.#free.push(folder);
+      return;
+    }
+    removeQuietly(folder);
+    for (const made of this.#made) if (made.startsWith(folder)) this.#made.delete(made);
+  }
+
+  close(): void {
+    for (const folder of this.#free.splice(0)) removeQuietly(folder);
+  }
+}
 
 /** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
 const MAX_NOTES = 1_000;

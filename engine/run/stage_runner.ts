@@ -7,15 +7,13 @@ import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
-import { recordTiming } from "./record_timing.ts";
-import { findMovedGround } from "./moved_ground.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
-import { RateMeter } from "./rate.ts";
-import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
+import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 import { fileNameOf } from "../store/folders.ts";
+import { RateMeter, recordTiming } from "./pace.ts";
+import { findMovedGround } from "./outside.ts";
 
 export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;

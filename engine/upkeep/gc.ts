@@ -6,8 +6,7 @@ import { isEnvironmental } from "../store/trouble.ts";
 import { tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { compactFiles, sweepLocks } from "./compact.ts";
-import { type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
-import { findLeftovers, type Leftover } from "./leftovers.ts";
+import { findLeftovers, type Leftover, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
 import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type Removal } from "./policy.ts";
 
 const DAY_MS = 86_400_000;

@@ -2,15 +2,12 @@ import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { RunOptions } from "../run/run_options.ts";
-import { RateMeter } from "../run/rate.ts";
-import { ScratchFolders } from "../run/scratch.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
-import { StageExecution } from "../run/stage_execution.ts";
+import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
 import { artifactDigest } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants } from "../process/grants.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
 import { hashFile, statIfThere } from "../store/reading.ts";
@@ -19,6 +16,8 @@ import { tryAlone } from "../store/locks.ts";
 import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { newRunId } from "../store/processes.ts";
+import { RateMeter } from "../run/pace.ts";
+import { Grants } from "../process/rights.ts";
 
 export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */

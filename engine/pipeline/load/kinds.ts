@@ -4,9 +4,9 @@ import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import type { Kind } from "../../keys/kind.ts";
 import { fromBuiltin } from "./builtin_kind.ts";
-import type { CustomOutcome, CustomRequest } from "../../process/custom_kind.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
+import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 

@@ -5,8 +5,7 @@ import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
 import { type Lookup, Lookups } from "./lookups.ts";
-import { Unsent } from "./unsent.ts";
-import { Uploads, type UploadSummary } from "./uploads.ts";
+import { Unsent, Uploads, type UploadSummary } from "./uploads.ts";
 
 export type CacheMode = "read-write" | "read";
 
