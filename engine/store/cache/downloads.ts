@@ -75,22 +75,23 @@ export class Downloads {
     let digest = createHash("sha256");
     let size = 0;
     using target = Deno.openSync(path, { write: true, createNew: true });
-    const read = await this.client.stream(objectName(sha256), (chunk) => {
-      size += chunk.length;
-      // Whatever follows, it is not what was asked for, and it may be endless.
-      if (size > wanted) return false;
-      digest.update(chunk);
-      locate(path, () => {
-        for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
-      });
-      count(chunk.length);
-      return true;
-    }, () => {
+    const read = await this.client.stream(objectName(sha256), () => {
       target.truncateSync(0);
       target.seekSync(0, Deno.SeekMode.Start);
       count(-Math.min(size, wanted));
       size = 0;
       digest = createHash("sha256");
+      return (chunk) => {
+        size += chunk.length;
+        // Whatever follows, it is not what was asked for, and it may be endless.
+        if (size > wanted) return false;
+        digest.update(chunk);
+        locate(path, () => {
+          for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
+        });
+        count(chunk.length);
+        return true;
+      };
     });
     if (!read) return "missing";
     return size === wanted && digest.digest("hex") === sha256 ? "good" : "damaged";

@@ -7,6 +7,7 @@ import {
   type UnsentLine,
   unsentLineSchema,
 } from "../../../schemas/records.ts";
+import { Limit } from "../limit.ts";
 import type { ObjectStore } from "../objects.ts";
 import { filesOf } from "../results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
@@ -45,9 +46,9 @@ export interface UploadSummary {
  * then what leads to it: whoever reads at any moment finds a whole result or none.
  */
 export class Uploads {
-  readonly #queue: Upload[] = [];
-  readonly #workers: Promise<void>[] = [];
-  #active = 0;
+  readonly #limit = new Limit(RESULTS_AT_ONCE);
+  readonly #uploads: Promise<void>[] = [];
+  #waiting = 0;
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
@@ -67,20 +68,18 @@ export class Uploads {
 
   /** Send a result of the store, some time before {@linkcode finish} ends. */
   add(upload: Upload): void {
-    this.#queue.push(upload);
-    if (this.#active >= RESULTS_AT_ONCE) return;
-    this.#active++;
-    this.#workers.push(this.#work());
+    this.#waiting++;
+    this.#uploads.push(this.#limit.run(() => this.#upload(upload)));
   }
 
   /** Results that are still to be sent. */
   get waiting(): number {
-    return this.#queue.length + this.#active;
+    return this.#waiting;
   }
 
   /** Wait until everything is sent or given up. A request to stop ends it at once. */
   async finish(): Promise<UploadSummary> {
-    await Promise.all(this.#workers);
+    await Promise.all(this.#uploads);
     if (this.#problem !== undefined) {
       const { message, fix } = this.#problem;
       const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
@@ -90,23 +89,20 @@ export class Uploads {
     return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
   }
 
-  async #work(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const problem = this.#pausedBy() ?? await this.#send(next);
-      if (problem === undefined) {
-        this.#sent++;
-        continue;
-      }
-      this.#failed++;
-      this.#problem ??= problem;
-      // What does not fit never will; what is damaged here is sent when it is made again.
-      if (problem.kind === "unfit") continue;
-      this.#owed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
-      // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
-      if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+  async #upload(upload: Upload): Promise<void> {
+    const problem = this.#pausedBy() ?? await this.#send(upload);
+    this.#waiting--;
+    if (problem === undefined) {
+      this.#sent++;
+      return;
     }
-    // In the same breath as the last look at the queue: nothing can be added in between and be left lying.
-    this.#active--;
+    this.#failed++;
+    this.#problem ??= problem;
+    // What does not fit never will; what is damaged here is sent when it is made again.
+    if (problem.kind === "unfit") return;
+    this.#owed.push({ recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey });
+    // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
+    if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
   }
 
   #pausedBy(): Trouble | undefined {
