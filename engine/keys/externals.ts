@@ -157,20 +157,14 @@ function placeUnreadable(
 ): Diagnostic {
   const place = ["stages", stage.entry, "with", ...param];
   if (got !== undefined) {
-    return diagnosticAt(origins, place, {
-      code: "external",
-      message: `stage "${stage.id}": ${name} is not the file that it must be`,
-      got: `SHA-256 ${got}`,
-      wanted: `SHA-256 ${wanted}`,
-      fix: "fetch the file again, name the right one, or set sha256 to say that another one is meant",
-    });
+    const message = `stage "${stage.id}": ${name} is not the file that it must be`;
+    const fix = "fetch the file again, name the right one, or set sha256 to say that another one is meant";
+    const details = { code: "external", got: `SHA-256 ${got}`, wanted: `SHA-256 ${wanted}` } as const;
+    return diagnosticAt(origins, place, message, fix, details);
   }
-  return diagnosticAt(origins, place, {
-    code: "external",
-    message: `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`,
-    got: placeOf(error) ?? path,
-    fix: "correct the path; it is relative to the pipeline file",
-  });
+  const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
+  const details = { code: "external", got: placeOf(error) ?? path } as const;
+  return diagnosticAt(origins, place, message, "correct the path; it is relative to the pipeline file", details);
 }
 
 /** Files that a stage is to read and that are not there, without a look into those that are. */

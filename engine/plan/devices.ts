@@ -32,11 +32,10 @@ export class StageDevices {
   }
 
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
-    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
-      code: "device",
-      message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
-      got: `device ${name}: ${reason}`,
-      fix: `${warning?.fix ?? "set up the card (deno task doctor tells how)"}, or write gpu: 1 to compute without one`,
-    });
+    const message = `stage "${id}" requires a graphics card, and there is none that it could compute on`;
+    const how = warning?.fix ?? "set up the card (deno task doctor tells how)";
+    const details = { code: "device", got: `device ${name}: ${reason}` } as const;
+    const fix = `${how}, or write gpu: 1 to compute without one`;
+    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], message, fix, details);
   }
 }

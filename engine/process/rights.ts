@@ -131,10 +131,8 @@ export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "righ
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
   const { stage, rights } = request;
-  return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
-    code: "not-granted",
-    message: `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`,
-    got: rights.join(", "),
-    fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
-  });
+  const message = `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`;
+  const fix = `look at the stage's code; if you trust it: ${grantFlag(request)}`;
+  const details = { code: "not-granted", got: rights.join(", ") } as const;
+  return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);
 }
