@@ -157,8 +157,8 @@ function placeUnreadable(
 ): Diagnostic {
   const place = ["stages", stage.entry, "with", ...param];
   if (got !== undefined) {
-    const message = `stage "${stage.id}": ${name} is not the file that it must be`;
-    const fix = "fetch the file again, name the right one, or set sha256 to say that another one is meant";
+    const message = `stage "${stage.id}": ${name} is not the expected file`;
+    const fix = "fetch the file again, name the right one, or set sha256 to the file you mean";
     const details = { code: "external", got: `SHA-256 ${got}`, wanted: `SHA-256 ${wanted}` } as const;
     return diagnosticAt(origins, place, message, fix, details);
   }

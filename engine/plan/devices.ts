@@ -32,8 +32,8 @@ export class StageDevices {
   }
 
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
-    const message = `stage "${id}" requires a graphics card, and there is none that it could compute on`;
-    const how = warning?.fix ?? "set up the card (deno task doctor tells how)";
+    const message = `stage "${id}" requires a GPU, and none is available`;
+    const how = warning?.fix ?? "set up the GPU (deno task doctor says how)";
     const details = { code: "device", got: `device ${name}: ${reason}` } as const;
     const fix = `${how}, or write gpu: 1 to compute without one`;
     return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], message, fix, details);

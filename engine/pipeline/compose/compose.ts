@@ -64,7 +64,7 @@ export async function composeDocument(
     }
     if (chain.length === 1 && bases.value.length > 0 && !Object.hasOwn(value, "name")) {
       const message = "name is missing: two pipelines of one name would share the folder of their outputs";
-      const fix = "add name, another than that of the file that it extends";
+      const fix = "add name, different from that of the file it extends";
       return refuseAt(document.value, ["extends"], message, fix, { code: "missing-key", target: "key" });
     }
     const vars = await readVars(document.value, { path, name, read });

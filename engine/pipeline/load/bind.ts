@@ -102,7 +102,7 @@ export function bindInputs(
     if (reference.extent !== undefined) {
       if (extentParam(source) === undefined) {
         const message =
-          `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} means nothing`;
+          `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} has no meaning`;
         return problems.add(path, message, `write ${reference.stage}`, { code: "bad-reference" });
       }
       variants.push({ stage, extent: reference.extent });

@@ -36,8 +36,7 @@ export function buildStages(
     if (kind === undefined || outcome === undefined) continue;
     wanted.push(...bound.variants);
     if (entry.timeout !== undefined && kind.runs === "inline") {
-      const message =
-        `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`;
+      const message = `stage "${id}": ${kind.name} runs in the engine and takes milliseconds; it cannot have a timeout`;
       problems.add(["stages", id, "timeout"], message, "remove timeout", { target: "key" });
     }
     edges.set(id, predecessorsOf(bound));

@@ -128,7 +128,7 @@ function checkInputs({ inputs = {} }: PipelineFile, problems: Problems): void {
   const names = Object.keys(inputs);
   if (names.length === 0) return;
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
-  const message = `this pipeline has to be given ${names.join(", ")}`;
+  const message = `this pipeline needs ${names.join(", ")}`;
   problems.add(["inputs"], message, fix, { code: "missing-input", target: "key" });
 }
 
