@@ -5,7 +5,7 @@ import {
   findStoreRoot,
   openStore,
   type Pipeline,
-  PipelineCache,
+  PipelineLoader,
   type Plan,
   Planner,
   planNothing,
@@ -39,7 +39,7 @@ export interface Loaded {
 /** The store of a pipeline file and what is kept of the file there. */
 export interface Opened {
   readonly store: Store;
-  readonly cache: PipelineCache;
+  readonly loader: PipelineLoader;
 }
 
 /** Open the store at a place, or end with exit code 2 where something else lies there. */
@@ -58,36 +58,36 @@ export function openStoreAt(root: string, json: boolean): Store {
 
 export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
   const root = options.store === undefined ? findStoreRoot(dirname(resolve(options.file))) : resolve(options.store);
-  const cache = new PipelineCache(options.file, {
+  const loader = new PipelineLoader(options.file, {
     ...settings,
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
   });
-  return { store: openStoreAt(root, options.json ?? false), cache };
+  return { store: openStoreAt(root, options.json ?? false), loader };
 }
 
 /** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
 export async function planNothingFor(
-  { store, cache }: Opened,
+  { store, loader }: Opened,
   { targets = [], force = [] }: LoadArguments,
 ): Promise<Plan | undefined> {
-  return force.length > 0 ? undefined : await planNothing(cache, store, targets);
+  return force.length > 0 ? undefined : await planNothing(loader, store, targets);
 }
 
 /** Load a pipeline for a command, or say all that is wrong with it and end with exit code 2. */
 export async function loadForCommand(
   settings: CliSettings,
   options: LoadArguments,
-  { store, cache }: Opened = openForCommand(settings, options),
+  { store, loader }: Opened = openForCommand(settings, options),
 ): Promise<Loaded> {
   const json = options.json ?? false;
-  const loaded = await cache.load();
+  const loaded = await loader.load();
   if (!loaded.ok) refuseWith(loaded.diagnostics, json);
   const pipeline = loaded.value;
   const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
   const unknown = [...targets!.problems, ...force!.problems];
   if (unknown.length > 0) refuseWith(unknown, json);
-  await cache.keep();
+  await loader.keep();
   return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
 }
 

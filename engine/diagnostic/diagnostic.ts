@@ -66,6 +66,16 @@ export interface Details extends Partial<Omit<Diagnostic, "message" | "fix" | "s
   readonly target?: "key" | "value" | undefined;
 }
 
+/** An error as it is; with a place in a document see `diagnosticAt`. */
+export function errorOf(
+  code: DiagnosticCode,
+  message: string,
+  fix: string,
+  more: Pick<Diagnostic, "got" | "wanted" | "span" | "related"> = {},
+): Diagnostic {
+  return { severity: "error", code, message, fix, ...more };
+}
+
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
+import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Origins } from "../diagnostic/document.ts";
@@ -7,6 +8,7 @@ import type { Stage } from "./stage.ts";
 import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
 import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
 import { factsOf } from "../store/facts.ts";
+import { statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
 
@@ -177,4 +179,25 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
       return [placeUnreadable(stage, { ...one, error }, origins)];
     }
   });
+}
+
+/** Size of a file, or of all files below a folder; undefined where there is nothing. */
+export function sizeOf(path: string): number | undefined {
+  const info = statIfThere(path);
+  if (info?.isDirectory !== true) return info?.size;
+  let sum = 0;
+  for (const { facts } of filesBelow(path, "", new Set())) sum += facts.size;
+  return sum;
+}
+
+/** What a stage is made of besides its ingredients. @param externals their digests by param */
+export function sourcesOf(stage: Stage, folder: string, externals: Externals): Sources {
+  const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
+  for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
+    const digest = externals[name];
+    // What was removed since is not worth a failure.
+    const sizeBytes = sizeOf(path);
+    if (digest !== undefined && sizeBytes !== undefined) sources.externals[name] = { path, sizeBytes, digest };
+  }
+  return sources;
 }

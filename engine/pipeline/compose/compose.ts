@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
@@ -102,7 +102,7 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
       const names = Object.keys(known);
       const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
       const message = `cannot use --profile ${name}: ${file} has no such profile`;
-      problems.addAll([{ severity: "error", code: "override", message, fix }]);
+      problems.addAll([errorOf("override", message, fix)]);
       continue;
     }
     result = mergeValues(result, profile);

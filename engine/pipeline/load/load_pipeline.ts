@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import { ID_PATTERN, type PipelineFile } from "../../../schemas/pipeline_file.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { formatPath, type Origins } from "../../diagnostic/document.ts";
 import { Problems } from "../../diagnostic/problems.ts";
 import { missingExternals } from "../../keys/externals.ts";
@@ -151,21 +151,13 @@ function addInfinite(parsed: PipelineFile, finding: Parameters<typeof addIssues>
 }
 
 function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
-  const first = cycle[0]!;
-  const span = origins.locate(["stages", first], "key");
-  const self = cycle.length === 2;
+  const message = cycle.length === 2
+    ? `stage "${cycle[0]}" reads its own output`
+    : `stages read each other in a cycle: ${cycle.join(" -> ")}`;
   const related = cycle.slice(0, -1).flatMap((id, index) => {
-    const at = origins.locate(["stages", id, "inputs"], "key");
-    return at === undefined ? [] : [{ message: `${id} reads ${cycle[index + 1]}`, span: at }];
+    const span = origins.locate(["stages", id, "inputs"], "key");
+    return span === undefined ? [] : [{ message: `${id} reads ${cycle[index + 1]}`, span }];
   });
-  return {
-    severity: "error",
-    code: "cycle",
-    message: self
-      ? `stage "${first}" reads its own output`
-      : `stages read each other in a cycle: ${cycle.join(" -> ")}`,
-    related,
-    fix: "remove one of these inputs",
-    span,
-  };
+  const span = origins.locate(["stages", cycle[0]!], "key");
+  return errorOf("cycle", message, "remove one of these inputs", { span, related });
 }

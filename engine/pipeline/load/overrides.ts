@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
@@ -16,13 +16,7 @@ export interface Override {
 }
 
 function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
-  return {
-    severity: "error",
-    code: "override",
-    message: `cannot apply --set ${cutText(text)}: ${message}`,
-    fix,
-    got: got && cutText(got),
-  };
+  return errorOf("override", `cannot apply --set ${cutText(text)}: ${message}`, fix, { got: got && cutText(got) });
 }
 
 const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";

@@ -1,5 +1,5 @@
 import { dirname, isAbsolute, resolve } from "node:path";
-import { refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/kind.ts";
@@ -43,7 +43,7 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
     const message = found.ok ? budget.take(found.value.value) : undefined;
     if (!found.ok || message === undefined) return found;
     const fix = "split the experiment into several pipelines";
-    return refuse([{ severity: "error", code: "file-too-large", message, fix, span: found.value.whole }]);
+    return refuse([errorOf("file-too-large", message, fix, { span: found.value.whole })]);
   });
   const document = await composeDocument(file, { read, profiles: options.profiles });
   if (!document.ok) return document;
@@ -125,13 +125,8 @@ async function readDocument(file: string, name: string): Promise<Result<SourceDo
   const source = readSource(file, name);
   if (!source.ok) return source;
   if (source.value.text.trim() === "") {
-    return refuse([{
-      severity: "error",
-      code: "missing-key",
-      message: `${name} is empty`,
-      wanted: "name and stages",
-      fix: "write one, or let `deno task new pipeline NAME` do so",
-    }]);
+    const fix = "write one, or let `deno task new pipeline NAME` do so";
+    return refuse([errorOf("missing-key", `${name} is empty`, fix, { wanted: "name and stages" })]);
   }
   return parseYaml(source.value);
 }
