@@ -98,7 +98,7 @@ export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objec
 }
 
 /** The classes of a class-conditional network; no `classes` for another. */
-export function knownLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
+export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
   return {
     ...(model.classes === undefined ? {} : { classes: model.classes }),
     classNames: classNamesOf(images.source),

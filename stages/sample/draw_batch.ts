@@ -1,6 +1,6 @@
 import type { SampleParams } from "./params.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { knownLabels, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { toldLabels, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { BatchDrawer } from "../shared/reverse/draw_images.ts";
 import { makeReverseWalker } from "../shared/reverse/walker.ts";
 import { startFilm } from "./film.ts";
@@ -20,7 +20,7 @@ export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: Dra
   const { batchSize, seed, trajectory } = options;
   const walker = await makeReverseWalker(checkpoint, options);
   const { pixels } = walker;
-  const labels = makeLabels(options, knownLabels(checkpoint.config));
+  const labels = makeLabels(options, toldLabels(checkpoint.config));
   const initial = randomStream({ seed, stream: "sample/initial" });
   const fresh = randomStream({ seed, stream: "sample/step" });
   const noise = new Float32Array(batchSize * pixels);

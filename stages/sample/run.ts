@@ -1,6 +1,6 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { knownLabels, readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { toldLabels, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { failedBy, isError } from "../shared/failed.ts";
 import { writeImages } from "../../artifacts/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
@@ -15,7 +15,7 @@ const run: RunOf<typeof sampleKind> = async (context) => {
   const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const { images, timesteps, step, parameters, schedule, model: network } = checkpoint.config;
-  const told = knownLabels(checkpoint.config);
+  const told = toldLabels(checkpoint.config);
   const chain = { timesteps, learnedVariance: learnsVariance(network) };
   const problem = [
     ...checkSampler(params.sampler, chain),
