@@ -1,6 +1,6 @@
 import type { SampleParams } from "./params.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { toldLabels, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import type { BatchDrawer } from "../shared/reverse/draw_images.ts";
 import { makeReverseWalker } from "../shared/reverse/walker.ts";
 import { startFilm } from "./film.ts";

@@ -1,6 +1,6 @@
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { toldLabels, readCheckpoint } from "../../artifacts/checkpoint.ts";
+import { readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { failedBy, isError } from "../shared/failed.ts";
 import { writeImages } from "../../artifacts/images.ts";
 import { checkSampler } from "../shared/reverse/check_sampler.ts";
