@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import type { Diagnostic, SharedCache } from "noiseline";
+import type { Diagnostic, SharedCache } from "noiseline/engine";
 import { importLate } from "noiseline/core";
 import { refuseWith } from "./io.ts";
 
@@ -51,7 +51,7 @@ export async function openCacheFor(
     }], json);
   }
   if (place === undefined || mode === "off") return undefined;
-  const { openSharedCache } = await importLate<typeof import("noiseline")>("noiseline");
+  const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   if (!opened.ok) refuseWith(opened.diagnostics, json);
   return opened.value;

@@ -38,7 +38,7 @@ async function makeProgram(name: string | undefined, settings: CliSettings) {
 }
 
 const SETTINGS: CliSettings = {
-  loadKinds: async () => (await importLate<typeof import("noiseline")>("noiseline")).BUILTIN_KINDS,
+  loadKinds: async () => (await importLate<typeof import("noiseline/engine")>("noiseline/engine")).BUILTIN_KINDS,
 };
 
 /** Run the command line. Returns the exit code; says everything itself. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type Diagnostic, findStoreRoot, type RunRecord, type Store, suggestName } from "noiseline";
+import { type Diagnostic, findStoreRoot, type RunRecord, type Store, suggestName } from "noiseline/engine";
 import { refuseWith } from "./io.ts";
 import { openStoreAt } from "./load.ts";
 

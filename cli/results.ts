@@ -1,4 +1,4 @@
-import type { Store, TagRecord } from "noiseline";
+import type { Store, TagRecord } from "noiseline/engine";
 import { EXIT, Exit, printDiagnostics, printJson } from "./io.ts";
 import { type LoadArguments, loadForCommand, makePlanner } from "./load.ts";
 import { isPipelineFile, problem, runFor, storeFor } from "./operands.ts";

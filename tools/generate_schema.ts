@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline";
+import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline/engine";
 
 export const SCHEMA_FILE: URL = new URL("../schemas/pipeline.schema.json", import.meta.url);
 

@@ -2,7 +2,7 @@ import { Command } from "@commander-js/extra-typings";
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
 import { formatBytes } from "@std/fmt";
-import { chooseDevice, examineDevices, parentDeathGuard, tryDevice } from "noiseline";
+import { chooseDevice, examineDevices, parentDeathGuard, tryDevice } from "noiseline/engine";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { formatTable } from "../format/table.ts";

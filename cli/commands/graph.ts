@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { type Pipeline, rankingsOf } from "noiseline";
+import { type Pipeline, rankingsOf } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson, printLine } from "../io.ts";
 import { loadForCommand, pipelineCommand } from "../load.ts";

@@ -1,6 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline";
+import { type RunRecord, runState, type Store } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printError, printJson, printText, refuseWith } from "../io.ts";
 import { loadForCommand, PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";

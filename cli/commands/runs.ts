@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import type { RunRecord, Store } from "noiseline";
+import type { RunRecord, Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { parseCount } from "../format/count.ts";

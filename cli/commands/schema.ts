@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { pipelineJsonSchema } from "noiseline";
+import { pipelineJsonSchema } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson } from "../io.ts";
 

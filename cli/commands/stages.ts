@@ -1,6 +1,13 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind, suggestName } from "noiseline";
+import {
+  type BuiltinKind,
+  describeCustomStages,
+  describeParams,
+  isCustom,
+  type Kind,
+  suggestName,
+} from "noiseline/engine";
 import { rightsOf } from "noiseline/core";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { formatTable } from "../format/table.ts";

@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { type Store, suggestName } from "noiseline";
+import { type Store, suggestName } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { countOf } from "../format/count.ts";
 import { formatTable } from "../format/table.ts";

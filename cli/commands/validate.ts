@@ -1,4 +1,4 @@
-import { diagnosticToJson } from "noiseline";
+import { diagnosticToJson } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { countOf } from "../format/count.ts";
 import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";

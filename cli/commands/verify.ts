@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import type { Difference, Store } from "noiseline";
+import type { Difference, Store } from "noiseline/engine";
 import type { Fault, Replay } from "noiseline/housekeeping";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { countOf } from "../format/count.ts";

@@ -9,7 +9,7 @@ import {
   type Forecast,
   forecastPlan,
   totalOf,
-} from "noiseline";
+} from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { CACHE_MODE_OPTION, CACHE_OPTION, openCacheFor } from "../cache.ts";
 import { formatCost, formatTotal, totalToJson } from "../format/cost.ts";

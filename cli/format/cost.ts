@@ -1,4 +1,4 @@
-import type { Capacity, Forecast, Total } from "noiseline";
+import type { Capacity, Forecast, Total } from "noiseline/engine";
 import { formatDuration } from "./duration.ts";
 
 /** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for score` */

@@ -1,4 +1,4 @@
-import type { Cause, Explanation, ExternalFacts, Reason, ResultFacts, SavedProgress, Upstream } from "noiseline";
+import type { Cause, Explanation, ExternalFacts, Reason, ResultFacts, SavedProgress, Upstream } from "noiseline/engine";
 import { formatBytes } from "./bytes.ts";
 import { formatDuration } from "./duration.ts";
 import { formatDevice, formatReason, showParam } from "./reasons.ts";

@@ -1,4 +1,4 @@
-import type { Cause, Explanation, Forecast, LiveStage, Upstream } from "noiseline";
+import type { Cause, Explanation, Forecast, LiveStage, Upstream } from "noiseline/engine";
 import { liveToJson } from "./live.ts";
 import { plannedToJson } from "./plan_json.ts";
 

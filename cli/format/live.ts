@@ -1,4 +1,4 @@
-import type { LiveStage } from "noiseline";
+import type { LiveStage } from "noiseline/engine";
 import { formatDuration } from "./duration.ts";
 
 /** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */

@@ -1,4 +1,4 @@
-import type { Forecast } from "noiseline";
+import type { Forecast } from "noiseline/engine";
 import { diagnosticToJson, type PlannedStage } from "noiseline/core";
 
 /** A planned stage as plain data. */

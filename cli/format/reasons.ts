@@ -1,4 +1,4 @@
-import type { Forecast, PlannedStage, Reason, StageDevice } from "noiseline";
+import type { Forecast, PlannedStage, Reason, StageDevice } from "noiseline/engine";
 import { formatDuration } from "./duration.ts";
 
 export function showParam(value: unknown): string {

@@ -1,4 +1,4 @@
-import { type Ingredients, openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
+import { type Ingredients, openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */

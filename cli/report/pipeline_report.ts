@@ -1,4 +1,4 @@
-import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
+import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { formatDuration } from "../format/duration.ts";
 import { listLeaves } from "../format/leaves.ts";

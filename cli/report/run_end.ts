@@ -1,5 +1,5 @@
-import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "noiseline";
-import { explainTrouble, Planner, predecessorsOf } from "noiseline";
+import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "noiseline/engine";
+import { explainTrouble, Planner, predecessorsOf } from "noiseline/engine";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { experimentsOf, isSelection, SHARED } from "./experiments.ts";

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { packageFolder, tensorflowInstallation } from "noiseline";
+import { packageFolder, tensorflowInstallation } from "noiseline/engine";
 import { SetupFailure } from "./failure.ts";
 
 /** Its JavaScript and the source of its addon are those of `tfjs-node` too; the packages differ in what they download. */

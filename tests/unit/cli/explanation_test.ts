@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline";
+import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatTotal } from "../../../cli/format/cost.ts";
 import { causeLines, explanationLines } from "../../../cli/format/explanation.ts";
 import { formatLive } from "../../../cli/format/live.ts";

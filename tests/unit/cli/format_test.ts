@@ -8,7 +8,7 @@ import { styleFor } from "../../../cli/format/style.ts";
 import { formatTable } from "../../../cli/format/table.ts";
 import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
 import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
-import { execution, extent, type PlannedStage } from "noiseline";
+import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 
