@@ -1,5 +1,5 @@
 import { join, relative, sep } from "node:path";
-import { isThere, nearestConfig, programIn, TOOLKIT } from "../program.ts";
+import { isThere, nearestConfig, PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 import type { NewFile } from "./templates.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
@@ -17,15 +17,24 @@ export interface Place {
 
 /**
  * Settings that make a folder outside the clone as good as one inside: the clone's imports, and its compiler's options,
- * as the toolkit's own code is checked along with what imports it.
+ * as the toolkit's own code is checked along with what imports it. Of a package Deno needs to know the name.
  */
 function settingsFor(folder: string): NewFile {
+  const from = (path: string) => relative(folder, join(TOOLKIT, path)).replaceAll(sep, "/");
+  const range = `^${manifest.version}`;
   const text = JSON.stringify(
     {
-      importMap: relative(folder, join(TOOLKIT, "deno.json")).replaceAll(sep, "/"),
-      tasks: { noiseline: `deno run -A ${relative(folder, join(TOOLKIT, "cli/main.ts")).replaceAll(sep, "/")}` },
-      compilerOptions: manifest.compilerOptions,
-      allowScripts: manifest.allowScripts,
+      ...PACKAGE === undefined
+        ? {
+          importMap: from("deno.json"),
+          tasks: { noiseline: `deno run -A ${from("cli/main.ts")}` },
+          compilerOptions: manifest.compilerOptions,
+          allowScripts: manifest.allowScripts,
+        }
+        : {
+          imports: { [PACKAGE]: `jsr:${PACKAGE}@${range}` },
+          tasks: { noiseline: packageProgram(PACKAGE, range).join(" ") },
+        },
       fmt: { lineWidth: manifest.fmt.lineWidth },
       exclude: manifest.exclude,
     },
@@ -45,7 +54,12 @@ export function findPlace(folder: string): Place {
     return { folder, settings: [settings], flags: [], program: ["deno", "task", "noiseline"] };
   }
   // Somebody's own settings are not ours to change.
-  return { folder, settings: [], flags: [`--config=${clone}`], program: programIn(folder) };
+  return {
+    folder,
+    settings: [],
+    flags: PACKAGE === undefined ? [`--config=${clone}`] : [],
+    program: programIn(folder),
+  };
 }
 
 /** Files that would be written over. */

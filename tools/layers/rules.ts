@@ -120,6 +120,11 @@ export const EXCEPTIONS: readonly {
     to: /^engine\/(process\/runtime|store\/(files|machine|read_record|reading|roots|trouble|user_cache))\.ts$/,
     why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
   },
+  {
+    from: "cli/p",
+    to: /^engine\/store\/user_cache\.ts$/,
+    why: "the user's cache, without all that core.ts loads",
+  },
   { from: "tensor/tensorflow/", to: /^engine\/store\/user_cache\.ts$/, why: "one way to find the user's cache" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];

@@ -1,5 +1,4 @@
-import { defineStage } from "noiseline";
-import { z } from "zod";
+import { defineStage, z } from "noiseline";
 
 /** What this stage reads of images.json, which lies in every artifact of images. */
 const infoSchema = z.object({
