@@ -6,7 +6,8 @@
  *
  * @example A stage that counts files
  * ```ts
- * import { defineStage, z } from "noiseline";
+ * import { defineStage } from "noiseline";
+ * import { z } from "zod";
  *
  * export default defineStage({
  *   summary: "Count the files of an artifact",
@@ -65,5 +66,3 @@ export type { Device } from "./tensor/device.ts";
 export { openDevice } from "./tensor/open.ts";
 export { type RandomStream, randomStream } from "./tensor/random/stream.ts";
 export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
-/** Zod, for the params of a stage: of another copy noiseline would not know the schemas for what they are. */
-export { z } from "zod";

@@ -1,4 +1,5 @@
-import { defineStage, z } from "noiseline";
+import { defineStage } from "noiseline";
+import { z } from "zod";
 
 /** What this stage reads of images.json, which lies in every artifact of images. */
 const infoSchema = z.object({
