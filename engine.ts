@@ -21,7 +21,6 @@ export * from "./mod.ts";
 export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { describeParams, type ParamDescription } from "./schemas/describe_params.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
-export { ARTIFACT_TYPES } from "./schemas/artifacts.ts";
 export type {
   ArtifactRecord,
   Difference,

@@ -28,9 +28,11 @@ export {
   type InputArtifact,
   type InputPort,
   type InputPorts,
+  type InputValue,
   type OutputArtifact,
   type OutputPort,
   type OutputPorts,
+  type ParamsSchema,
   type ProgressUpdate,
   type SavedState,
   type StageContext,
@@ -41,28 +43,29 @@ export {
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";
-export {
-  customStage,
-  type CustomStageOf,
-  definePipeline,
-  type Expression,
-  type KindName,
-  type OpenStage,
-  type PipelineInput,
-  type StageChange,
-  type StageInput,
-  type StageOf,
-  type Written,
-} from "./stages/define_pipeline.ts";
-export type { ArtifactType } from "./schemas/artifacts.ts";
-export type { ImageSet, Metric, MetricsToWrite } from "./schemas/metrics.ts";
-export type { PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
-export type { FileEntry } from "./schemas/records.ts";
-export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
-export { type ImagesInfo, type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
+export * from "./stages/define_pipeline.ts";
+export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
+export { execution, extent, externalFile, legacy, type Schema } from "./schemas/roles.ts";
+export type * from "./schemas/types.ts";
+export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { withDevice } from "./stages/shared/stage_device.ts";
-export type { Device } from "./tensor/device.ts";
+export type {
+  BoundFunction,
+  CompiledFunction,
+  CompileOptions,
+  Device,
+  DeviceOptions,
+  DType,
+  HostArray,
+  HostTensors,
+  NamedTensors,
+  PureFunction,
+  Signature,
+  Tensor,
+  TensorSpec,
+} from "./tensor/device.ts";
+export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
 export { openDevice } from "./tensor/open.ts";
-export { type RandomStream, randomStream } from "./tensor/random/stream.ts";
+export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";
 export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";
