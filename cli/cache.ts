@@ -47,7 +47,7 @@ export async function openCacheFor(
       message: `Cannot use the shared cache: ${origin} is not a mode`,
       got: wanted,
       wanted: MODES.join(", "),
-      fix: "take one of these",
+      fix: "use one of these",
     }], json);
   }
   if (place === undefined || mode === "off") return undefined;

@@ -18,13 +18,13 @@ import { refuseWith } from "./io.ts";
 
 export interface LoadArguments {
   readonly file: string;
-  readonly set?: readonly string[];
-  readonly profile?: readonly string[];
+  readonly set?: readonly string[] | undefined;
+  readonly profile?: readonly string[] | undefined;
   readonly store?: string | undefined;
   readonly json?: boolean | undefined;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
-  readonly force?: readonly string[];
+  readonly force?: readonly string[] | undefined;
 }
 
 export interface Loaded {
@@ -46,7 +46,7 @@ export interface Opened {
 export function openStoreAt(root: string, json: boolean): Store {
   try {
     if (!Deno.statSync(root).isDirectory) {
-      const fix = "give a folder with --store; it is made if it is not there";
+      const fix = "give a folder with --store; it is created if needed";
       const message = `Cannot keep a store at ${root}: it is not a folder`;
       refuseWith([{ severity: "error", code: "file-unreadable", message, fix }], json);
     }
@@ -98,18 +98,18 @@ export function makePlanner({ pipeline, store }: Loaded, options: PlanOptions, j
   return planner.value;
 }
 
-/** Collects a repeatable option. */
-export function collect(value: string, before: string[]): string[] {
+/** Collects a repeatable option. Without a default, which the help would show as `[]`. */
+export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
 export const SET_OPTION = new Option("-s, --set <path=value>", "set a param, var or the seed; repeatable")
-  .argParser(collect).default([] as string[]);
-export const PROFILE_OPTION = new Option("-p, --profile <name>", "lay a profile of the file over it; repeatable")
-  .argParser(collect).default([] as string[]);
+  .argParser(collect);
+export const PROFILE_OPTION = new Option("-p, --profile <name>", "apply a profile of the file; repeatable")
+  .argParser(collect);
 export const STORE_OPTION = new Option(
   "--store <folder>",
-  "where results are kept (default: .noiseline beside deno.json)",
+  "folder of the results (default: .noiseline beside deno.json)",
 );
 
 /** A command about the pipeline in a file. */

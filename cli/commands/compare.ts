@@ -16,11 +16,11 @@ Examples:
 
 /** `compare RUN… | FILE…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("compare").summary("Set the results of runs or pipelines side by side")
-    .description("Compare metrics and params of pipelines, of the children of a matrix, of tags or earlier runs.")
+  return new Command("compare").summary("Compare the results of runs or pipelines")
+    .description("Compare metrics and params of pipelines, of the children of a matrix, of tags or of earlier runs.")
     .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
-    .option("-p, --profile <name>", "lay a profile over each file; repeatable", collect, [] as string[])
-    .option("-o, --output <file>", "write a page with curves and samples too")
+    .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
+    .option("-o, --output <file>", "also write a page with curves and samples")
     .addOption(STORE_OPTION)
     .option("--json", "print the comparison as JSON")
     .addHelpText("after", EXAMPLES)

@@ -22,8 +22,8 @@ interface Finding {
 
 /** `doctor` */
 export function makeCommand(): AnyCommand {
-  return new Command("doctor").summary("Say what this machine can do")
-    .description("Say which devices can compute here, and what the engine can rely on.")
+  return new Command("doctor").summary("Check the devices of this machine")
+    .description("Check which devices can compute on this machine, and what the engine needs of it.")
     .option("--json", "print as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options) => {
@@ -64,7 +64,7 @@ function examine(): Finding[] {
       ok: guarded,
       value: guarded
         ? "workers die with their parent (kernel signal)"
-        : "workers notice only by their closed input that their parent died; install setpriv (util-linux)",
+        : "workers notice only later that their parent died; install setpriv (util-linux)",
     },
   ];
 }

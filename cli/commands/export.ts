@@ -18,10 +18,10 @@ Examples:
 
 /** `export WHAT -o FOLDER` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("export").summary("Write results into a folder")
-    .description("Write the results of a pipeline, a tag or a run into a folder, for another store to import.")
+  return new Command("export").summary("Write results to a folder")
+    .description("Write the results of a pipeline, a tag or a run to a folder, for `import` or `--cache` elsewhere.")
     .argument("<what>", "pipeline file, tag, or id of a run")
-    .requiredOption("-o, --output <folder>", "a new or empty folder, or one of results")
+    .requiredOption("-o, --output <folder>", "a new or empty folder, or one that already holds results")
     .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print what was written as JSON")
     .addHelpText("after", EXAMPLES)

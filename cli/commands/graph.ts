@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { type Pipeline, rankingsOf } from "noiseline/engine";
+import type { Pipeline } from "noiseline/engine";
 import type { AnyCommand, CliSettings } from "../settings.ts";
 import { printJson, printLine } from "../io.ts";
 import { loadForCommand, pipelineCommand } from "../load.ts";
@@ -41,12 +41,11 @@ function edgesOf(pipeline: Pipeline) {
   );
 }
 
-/** What stages wait for without reading it: what they need, or what chooses the one that they go on with. */
+/** What stages wait for without reading it. */
 function waitsOf(pipeline: Pipeline) {
-  return [...pipeline.stages.values()].flatMap((stage) => {
-    const before = stage.choice === undefined ? stage.needs : rankingsOf(stage);
-    return before.map((from) => ({ from, to: stage.id, why: stage.choice === undefined ? "needs" : "chooses" }));
-  });
+  return [...pipeline.stages.values()].flatMap(({ id, needs }) =>
+    needs.map((from) => ({ from, to: id, why: "needs" }))
+  );
 }
 
 function toJson(pipeline: Pipeline) {

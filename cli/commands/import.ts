@@ -16,8 +16,8 @@ Examples:
 
 /** `import FOLDER` */
 export function makeCommand(): AnyCommand {
-  return new Command("import").summary("Take the results of a folder into the store")
-    .description("Take all results of a folder that `export` or `run --cache` wrote into the store.")
+  return new Command("import").summary("Import results from a folder")
+    .description("Import all results of a folder that `export` or `run --cache` wrote.")
     .argument("<folder>", "a folder of results")
     .addOption(STORE_OPTION)
     .option("--json", "print what was taken as JSON")

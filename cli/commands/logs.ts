@@ -15,12 +15,12 @@ Examples:
 
 /** `logs FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("logs").summary("Print what a stage said, also while it runs")
+  return new Command("logs").summary("Print the log of a stage, also while it runs")
     .description("Print the log of a stage from the newest run that has one: what it printed, its notes and warnings.")
     .argument("<file>", "pipeline file (.yaml or .ts)")
     .argument("<stage>", "stage id")
-    .option("-f, --follow", "go on printing until the stage ends; wait for it if a run is on")
-    .option("--run <id>", "of this run (see `runs`)")
+    .option("-f, --follow", "keep printing until the stage ends; during a run, wait for the stage to start")
+    .option("--run <id>", "the log of this run (see `runs`)")
     .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print run, stage and lines as JSON; not with --follow")
     .addHelpText("after", EXAMPLES)
@@ -41,7 +41,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
-        return failWith([problem(message, "it never ran, said nothing, or its record was removed; see `runs`")], json);
+        return failWith(
+          [problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")],
+          json,
+        );
       }
       const path = store.runs.logPath(run.runId, id);
       if (json) {

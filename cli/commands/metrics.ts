@@ -17,12 +17,12 @@ Examples:
 
 /** `metrics FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("metrics").summary("Print the metrics of a pipeline, or hand them to other programs")
+  return pipelineCommand("metrics").summary("Print the metrics of a pipeline, or write them for TensorBoard")
     .description(
-      "Every metric that a pipeline's stages have produced, as a table, CSV, JSON, or TensorBoard event files.",
+      "Print every metric of a pipeline as a table, CSV or JSON, or write TensorBoard event files.",
     )
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
-    .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
+    .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
     .addOption(STORE_OPTION)
     .option("--json", "print the metrics as JSON")
     .addHelpText("after", EXAMPLES)
@@ -61,5 +61,5 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-const NAMES = "experiment stage metric value deviation count timesteps label seed chosen seeds seedsOf";
+const NAMES = "experiment stage metric value deviation count timesteps label seed rank seeds seedsOf";
 const COLUMNS = NAMES.split(" ") as (keyof MetricRow)[];

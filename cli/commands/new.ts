@@ -88,23 +88,25 @@ function create(
 /** `new stage NAME`, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
   const command = new Command("new").summary("Write a new pipeline or custom stage to start from")
-    .description("Write the files of a new pipeline, or of a custom stage with its test. Nothing is written over.")
+    .description(
+      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
+    )
     // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
     .exitOverride().showSuggestionAfterError().configureOutput({
       writeOut: (text) => printLine(text.trimEnd()),
       writeErr: (text) => printError(text.trimEnd()),
     });
-  command.command("stage").summary("A custom stage, its test, and a pipeline that uses it")
+  command.command("stage").summary("Write a custom stage, its test and a pipeline that uses it")
     .description("Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.")
-    .argument("<name>", "its id and the name of its files: small letters, digits, _ and -")
+    .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
     .option("--json", "print what was written as JSON")
     .addHelpText("after", EXAMPLES)
     .action((name, options) => create(name, options, (folder) => stageFiles(name, folder)));
   const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  command.command("pipeline").summary("A pipeline file")
+  command.command("pipeline").summary("Write a pipeline file")
     .description("Write NAME.yaml with a pipeline.")
-    .argument("<name>", "its name, and that of the file: small letters, digits, _ and -")
+    .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
     .option("--json", "print what was written as JSON")

@@ -34,10 +34,10 @@ Examples:
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("plan").summary("Show what would run, why, and about how long")
-    .description("Show what `run` would do, without doing it. Nothing is written.")
-    .argument("[stages...]", "plan only these stages and what they need")
-    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
-    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
+    .description("Show what `run` would do. Nothing is run or written.")
+    .argument("[stages...]", "plan only these stages and those they depend on")
+    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
+    .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the plan as JSON")

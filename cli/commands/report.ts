@@ -12,9 +12,9 @@ Examples:
 
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("report").summary("Make a page of a pipeline's results")
+  return pipelineCommand("report").summary("Write a page of a pipeline's results")
     .description(
-      "Write one HTML file with what a pipeline has produced so far, as each run does. It opens from disk, without a network.",
+      "Write one HTML file with the results so far, as each run does when it ends. It opens from disk, without a network.",
     )
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .addOption(STORE_OPTION)

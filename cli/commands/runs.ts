@@ -11,7 +11,7 @@ import { loadForCommand, STORE_OPTION } from "../load.ts";
 import { isPipelineFile, runFor, storeFor } from "../operands.ts";
 
 const EXAMPLES = `
-A run whose process is gone without a last word is shown as killed; running the pipeline again goes on where it was.
+A run that ended without recording a result is shown as killed; run the pipeline again to continue it.
 A run with nothing to do leaves no record.
 
 Examples:
@@ -21,10 +21,12 @@ Examples:
 
 /** `runs [FILE | ID]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("runs").summary("Show what was run, when, and what became of it")
-    .description("List runs, newest first, or show the stages of one: how they ended, how long they took, on what.")
+  return new Command("runs").summary("List past runs and how they ended")
+    .description(
+      "List runs, newest first, or show the stages of one: how they ended, how long they took, on which device.",
+    )
     .argument("[what]", "pipeline file, or id of a run")
-    .option("-n, --limit <n>", "show so many (default: 20)", parseCount)
+    .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
     .addOption(STORE_OPTION)
     .option("--json", "print runs as JSON")
     .addHelpText("after", EXAMPLES)

@@ -13,17 +13,17 @@ Examples:
 
 /** `setup tensorflow` */
 export function makeCommand(): AnyCommand {
-  const setup = new Command("setup").summary("Make an optional engine usable")
-    .description("Make an engine usable that does not come with the npm packages.")
+  const setup = new Command("setup").summary("Install an optional tensor engine")
+    .description("Install a tensor engine that does not come with the npm packages.")
     // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
     .exitOverride().configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
   setup.command("tensorflow")
     .description(
-      "Fetch tfjs-node and TensorFlow into the user's cache, for devices tensorflow and tensorflow-gpu. " +
-        "Doing it again does nothing.",
+      "Install tfjs-node and TensorFlow in the user's cache, for devices tensorflow and tensorflow-gpu. " +
+        "Does nothing if they are there.",
     )
-    .option("--gpu", "TensorFlow for NVIDIA cards, with the CUDA 12 libraries")
-    .option("--force", "make it again")
+    .option("--gpu", "TensorFlow for NVIDIA GPUs, with the CUDA 12 libraries")
+    .option("--force", "install again")
     .addHelpText("after", EXAMPLES)
     .action(async ({ gpu = false, force = false }) => {
       try {

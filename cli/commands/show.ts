@@ -11,8 +11,8 @@ Examples:
 
 /** `show FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("show").summary("Print the resolved pipeline with the origin of each value")
-    .description("Print every value after overrides, interpolation and defaults, and where it comes from.")
+  return pipelineCommand("show").summary("Print every resolved value and where it comes from")
+    .description("Print every value after overrides, interpolation and defaults, with the place that set it.")
     .option("--json", "print values and origins as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

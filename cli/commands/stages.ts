@@ -18,13 +18,16 @@ const EXAMPLES = `
 Examples:
   deno task stages
   deno task stages train
+  deno task stages train.model   # one param and those within it
   deno task stages ./my_stage.ts`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return new Command("stages").summary("List the stage kinds, or describe one")
-    .description("List the built-in stage kinds, or the inputs, outputs and params of one.")
-    .argument("[kind]", "kind to describe, or the file of a custom stage")
+    .description(
+      "List the built-in stage kinds, or show the inputs, outputs and params of one, with types and defaults.",
+    )
+    .argument("[kind]", "a kind, one of its params as KIND.PARAM, or the file of a custom stage")
     .option("--json", "print as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (name, options) => {
@@ -39,14 +42,26 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         await printCustom(name, options.json ?? false);
         return;
       }
-      const kind = Object.hasOwn(all, name) ? all[name] : undefined;
-      if (kind === undefined) {
-        printError(`error: unknown kind "${name}"\n  fix:    ${suggestName(name, Object.keys(all))}`);
-        throw new Exit(EXIT.invalid);
+      const [id = "", ...path] = name.split(".");
+      const kind = Object.hasOwn(all, id) ? all[id] : undefined;
+      if (kind === undefined) refuseName("kind", id, Object.keys(all));
+      const params = describeParams(kind.params);
+      if (path.length === 0) {
+        if (options.json) printJson(toJson(kind));
+        else printKind(name, kind, params);
+        return;
       }
-      if (options.json) printJson(toJson(kind));
-      else printKind(name, kind, describeParams(kind.params));
+      const wanted = path.join(".");
+      const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
+      if (found.length === 0) refuseName(`param of ${id}`, wanted, params.map((one) => one.name));
+      if (options.json) printJson(found);
+      else printParams(found);
     });
+}
+
+function refuseName(what: string, name: string, known: readonly string[]): never {
+  printError(`error: unknown ${what} "${name}"\n  fix:    ${suggestName(name, known)}`);
+  throw new Exit(EXIT.invalid);
 }
 
 function toJson({ kind, summary, version, inputs, outputs, seeded, params }: BuiltinKind) {
@@ -103,6 +118,10 @@ function printKind(
   );
   const outputs = Object.entries(kind.outputs);
   printSection("outputs", outputs.map(([name, { type, description }]) => [name, type, description]));
+  printParams(params);
+}
+
+function printParams(params: ReturnType<typeof describeParams>): void {
   printSection(
     "params",
     params.map(({ name, type, fallback, role, description }) => [

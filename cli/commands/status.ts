@@ -18,8 +18,8 @@ Examples:
 
 /** `status FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("status").summary("Show what is there and what is running")
-    .description("Show the state of each stage, the last run, and the process to signal while one is on.")
+  return pipelineCommand("status").summary("Show the state of each stage and what is running")
+    .description("Show the state of each stage, the last run and, during a run, the process to signal.")
     .addOption(STORE_OPTION)
     .option("--json", "print the status as JSON")
     .addHelpText("after", EXAMPLES)

@@ -17,14 +17,16 @@ Examples:
 
 /** `tag NAME WHAT` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("tag").summary("Name the results of a pipeline, so that they are kept")
-    .description("Give the results of a pipeline or of a run a name. `gc` keeps what is named; `compare` takes names.")
-    .argument("[name]", "letters, digits, and . _ - after the first")
+  return new Command("tag").summary("Name results, so that they are kept")
+    .description(
+      "Give the results of a pipeline or of a run a name. `gc` keeps tagged results; `compare` and `export` take tags.",
+    )
+    .argument("[name]", "letters and digits; also . _ - after the first")
     .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
     .addOption(SET_OPTION).addOption(PROFILE_OPTION)
-    .option("-f, --force", "move a tag that is there")
+    .option("-f, --force", "move an existing tag")
     .option("-l, --list", "list the tags")
-    .option("-d, --delete <name>", "forget a tag; its results stay until `gc` finds them old")
+    .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")
     .addOption(STORE_OPTION)
     .option("--json", "print tags as JSON")
     .addHelpText("after", EXAMPLES)

@@ -13,7 +13,7 @@ Examples:
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("validate").summary("Check a pipeline file")
-    .description("Check a pipeline as `run` would, and say everything that is wrong with it.")
+    .description("Check a pipeline as `run` would, and report every error at once.")
     .option("--json", "print the outcome as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file, options) => {

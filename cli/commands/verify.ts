@@ -19,14 +19,14 @@ Examples:
 
 /** `verify [FILE [STAGE]]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("verify").summary("Hash results again, or execute a stage again, and compare")
+  return new Command("verify").summary("Check results by hashing, or by running a stage again")
     .description(
-      "Hash every object again, whatever is remembered of it. What is damaged is set aside, and the next run makes it " +
-        "again. With --resume, execute a stage again from an earlier saved state, beside the store, and compare.",
+      "Hash every stored file again. Damaged files are set aside, and the next run makes them again. With --resume, " +
+        "run a stage again from an earlier saved state, outside the store, and compare the bytes.",
     )
     .argument("[file]", "pipeline file (.yaml or .ts)")
-    .argument("[stage]", "stage id: only its result")
-    .option("--resume", "execute the stage again from the oldest saved state before its end; its result stays as it is")
+    .argument("[stage]", "check only the result of this stage")
+    .option("--resume", "run the stage again from its oldest saved state before the end; its result stays")
     .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
     .option("--json", "print what was found as JSON")
     .addHelpText("after", EXAMPLES)

@@ -33,10 +33,10 @@ Examples:
 export function makeCommand(settings: CliSettings): AnyCommand {
   return pipelineCommand("why").summary("Explain why a stage would run, value by value")
     .description(
-      "Compare a stage with its last result: what changed, where it is written, what follows, what it costs.",
+      "Compare a stage with its last result: what changed, where that is written, which stages follow, how long it takes.",
     )
     .argument("<stage>", "stage id")
-    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
+    .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
     .option("--json", "print the answer as JSON")
     .addHelpText("after", EXAMPLES)
@@ -110,9 +110,9 @@ function printFollowers({ certain, mayRun, unchanged }: Followers, style: Style)
     printLine(`  ${what}: ${ids.slice(0, 8).join(", ")}${more}`);
   };
   if (certain.length + mayRun.length + unchanged.length === 0) printLine(style.dim("  no stage reads it"));
-  say("then run for certain", certain);
-  say("then run if what they read comes out differently", mayRun);
-  say("read it and stay", unchanged);
+  say("certain to run next", certain);
+  say("run only if their inputs change", mayRun);
+  say("stay as they are", unchanged);
 }
 
 function printCost(

@@ -1,10 +1,10 @@
 import type { Capacity, Forecast, Total } from "noiseline/engine";
 import { formatDuration } from "./duration.ts";
 
-/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for score` */
+/** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
   const slots = `with ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
-  const all = `${formatDuration(ifAllMs)} if all that may run does`;
+  const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
   const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
   const parts = [
     atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",

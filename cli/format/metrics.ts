@@ -11,9 +11,9 @@ export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "lab
   return timesteps === undefined && label === undefined;
 }
 
-/** A name with the slots of selections that took it. */
-export function marked(name: string, chosen: string | undefined): string {
-  return chosen === undefined ? name : `${name} (${chosen})`;
+/** A name with its places in rankings. */
+export function marked(name: string, rank: string | undefined): string {
+  return rank === undefined ? name : `${name} (${rank})`;
 }
 
 /** Of a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` where the network was the same. */
@@ -26,10 +26,10 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds, seedsOf }) => {
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, rank, seeds, seedsOf }) => {
       const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
       return [
-        marked(experiment, chosen),
+        marked(experiment, rank),
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
         metric,

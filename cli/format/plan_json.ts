@@ -3,13 +3,12 @@ import { diagnosticToJson, type PlannedStage } from "noiseline/core";
 
 /** A planned stage as plain data. */
 export function plannedToJson(id: string, planned: PlannedStage, forecast?: Forecast): Record<string, unknown> {
-  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem, continues } = planned;
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
   return {
     id,
     kind: stage.kind.name,
     state,
     fromStep,
-    continues,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
     problem: problem && diagnosticToJson(problem),
     reasons,

@@ -42,5 +42,5 @@ function phraseRunFinished(event: RunFinished): string {
 export function phraseEarlier(earlier: readonly string[], folder: string): string {
   const shown = earlier.slice(0, 6).join(", ");
   const more = earlier.length > 6 ? `, … (${earlier.length} in all)` : "";
-  return `${shortPath(folder)} has folders of another configuration: ${shown}${more}`;
+  return `${shortPath(folder)} has folders from another configuration: ${shown}${more}`;
 }

@@ -51,7 +51,7 @@ export function detailsOfFinished(event: StageFinished): string[] {
   const lines: string[] = [];
   if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
   if (event.state !== "failed") return lines;
-  lines.push(...printable(event.message ?? "it gave no reason").split("\n"));
+  lines.push(...printable(event.message ?? "no reason was given").split("\n"));
   if (event.fix !== undefined) lines.push(`fix: ${oneLine(event.fix)}`);
   if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
   return lines;

@@ -23,7 +23,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
   },
-  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ only gives deno-std its names and types" },
+  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ holds what a standard library would" },
   contract: {
     imports: ["contract"],
     types: ["schemas"],
@@ -31,14 +31,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: "the contract is what engine and stages say to each other; move code to the side that runs it",
   },
-  tensor: { imports: ["tensor"], notPackages: ["zod"], deno: false, fix: PURE },
+  tensor: { imports: ["tensor", "std"], notPackages: ["zod"], deno: false, fix: PURE },
   "tensor/tensorflow/setup": {
     imports: ["tensor/tensorflow/setup", "tensor", "std", "engine.ts"],
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
   diffusion: {
-    imports: ["diffusion"],
+    imports: ["diffusion", "std"],
     types: ["tensor"],
     packages: ["@tensorflow/tfjs", "ml-matrix"],
     deno: false,
@@ -58,12 +58,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a format knows bytes only; let an artifact or a stage turn them into what it needs",
   },
   artifacts: {
-    imports: ["artifacts", "contract", "formats", "schemas", "diffusion", "metrics", "tensor"],
+    imports: ["artifacts", "contract", "std", "formats", "schemas", "diffusion", "metrics", "tensor"],
     deno: true,
     fix: "an artifact knows its files and what they mean; let a stage make it",
   },
   stages: {
-    imports: ["stages", "artifacts", "contract", "schemas", "diffusion", "metrics", "tensor", "formats"],
+    imports: ["stages", "artifacts", "contract", "std", "schemas", "diffusion", "metrics", "tensor", "formats"],
     deno: true,
     fix: "a stage talks to the engine through its context alone",
   },
