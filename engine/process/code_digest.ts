@@ -161,8 +161,9 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
       if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
       else queue.add(url);
-      if (target.pinned || url === plainly(name, specifier)) continue;
+      if (url === plainly(name, specifier) || (target.pinned && !/^(npm|jsr):/.test(name))) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
+      if (target.pinned) continue;
       // What is written out as a package is in the text of the module, and its version among the packages.
       if (packageName(packageOf(url)) !== packageName(packageOf(name))) {
         parts.push(["import", `${JSON.stringify(name)} in ${place(specifier)}`, place(url)]);

@@ -46,7 +46,14 @@ function fromToolkit(name: string, names: Readonly<Record<string, string>>): str
  *
  * @param own what Deno makes of it by the user's settings
  */
-export function resolveName(name: string, own: string | undefined, names: Readonly<Record<string, string>>): Target {
+export function resolveName(
+  written: string,
+  own: string | undefined,
+  names: Readonly<Record<string, string>>,
+): Target {
+  // Written out as a package, with whatever version, it is the same.
+  const bare = written.replace(/^(?:npm|jsr):\/?(@?[^@]+)(?:@[^/]*)?/, "$1");
+  const name = ALWAYS_OURS.test(bare) ? bare : written;
   const toolkit = fromToolkit(name, names);
   const ours = ALWAYS_OURS.test(name) || own === undefined || own === toolkit || /^(https?|jsr):/.test(own);
   if (ours && toolkit !== undefined) return { url: toolkit, pinned: true };
