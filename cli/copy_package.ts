@@ -10,7 +10,9 @@ const TIMEOUT_MS = 60_000;
 
 /** No more than is expected is taken of an address. */
 async function fetchBytes(address: URL, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(({ cause, message }) => {
+    throw new Error(`${address} cannot be reached: ${cause?.message ?? message}`);
+  });
   if (!response.ok) throw new Error(`${address} answers ${response.status}`);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;

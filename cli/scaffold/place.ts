@@ -11,6 +11,8 @@ export interface Place {
   readonly settings: readonly NewFile[];
   /** What to put behind `deno test` and the like, so that `noiseline` is found. */
   readonly flags: readonly string[];
+  /** What to type first, so that `noiseline` is found. */
+  readonly first: readonly (readonly string[])[];
   /** What stands for `noiseline` on the command line. */
   readonly program: readonly string[];
 }
@@ -48,18 +50,17 @@ function settingsFor(folder: string): NewFile {
 export function findPlace(folder: string): Place {
   const clone = join(TOOLKIT, "deno.json");
   const config = nearestConfig(folder);
-  if (config === clone) return { folder, settings: [], flags: [], program: ["deno", "task"] };
+  const place = { folder, settings: [], flags: [], first: [] };
+  if (config === clone) return { ...place, program: ["deno", "task"] };
   if (config === undefined) {
     const settings = settingsFor(folder);
-    return { folder, settings: [settings], flags: [], program: ["deno", "task", "noiseline"] };
+    return { ...place, settings: [settings], program: ["deno", "task", "noiseline"] };
   }
   // Somebody's own settings are not ours to change.
-  return {
-    folder,
-    settings: [],
-    flags: PACKAGE === undefined ? [`--config=${clone}`] : [],
-    program: programIn(folder),
-  };
+  const program = programIn(folder);
+  if (PACKAGE === undefined) return { ...place, flags: [`--config=${clone}`], program };
+  const known = Deno.readTextFileSync(config).includes(`"${PACKAGE}"`);
+  return { ...place, first: known ? [] : [["deno", "add", `jsr:${PACKAGE}@^${manifest.version}`]], program };
 }
 
 /** Files that would be written over. */

@@ -157,7 +157,11 @@ export async function digestCode(file: string): Promise<CodeDigest> {
       // Imports for types alone have no code.
       if (code === undefined) continue;
       const target = resolveName(name, code.specifier, names);
-      if (target === undefined) continue;
+      if (target === undefined) {
+        if (!/^(jsr:\/?)?(@noiseline\/)?noiseline\b/.test(name)) continue;
+        const error = `it imports ${JSON.stringify(name)}, of which code of one's own can use nothing here`;
+        return { error, fix: 'import from "noiseline" or "noiseline/data"' };
+      }
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
       if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
       else queue.add(url);
