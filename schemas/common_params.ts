@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { execution } from "./roles.ts";
+import { execution, type Schema } from "./roles.ts";
 
 /** As in `tensor/devices.ts`, which this layer does not see; a test checks that they agree. */
 export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
@@ -26,9 +26,10 @@ export const longRunningParams = () => ({
   threads: threadsParam(),
 });
 
-/** The params of a custom stage that computes on a device. */
-export function withDeviceParams(params: z.ZodObject): z.ZodObject {
-  return params.safeExtend({ device: deviceParam(), threads: threadsParam() });
+/** All params that a pipeline may give to a custom stage, whose own are a Zod object. */
+export function allParams(stage: { readonly params: Schema; readonly device?: boolean }): z.ZodObject {
+  const params = stage.params as z.ZodObject;
+  return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
 }
 
 export const weightsParam = () =>

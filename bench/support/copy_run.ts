@@ -1,4 +1,4 @@
-import type { RunOf } from "noiseline";
+import type { RunOf } from "noiseline/engine";
 import type { copyKind } from "./bench_kinds.ts";
 
 const run: RunOf<typeof copyKind> = async ({ params, inputs, outputs }) => {

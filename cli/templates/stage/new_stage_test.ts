@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
 import { testStage } from "noiseline/testing";
+import { deepEqual } from "node:assert/strict";
 import stage from "./new_stage.ts";
 
 const info = { count: 3, height: 2, width: 2, channels: 1 };
@@ -9,8 +9,8 @@ Deno.test("the stage counts the values of its images", async () => {
     params: { scale: 10 },
     inputs: { images: { "images.json": JSON.stringify(info) } },
   });
-  assertEquals(end, undefined);
-  assertEquals(JSON.parse(outputs.out.text("counts.json")), {
+  deepEqual(end, undefined);
+  deepEqual(JSON.parse(outputs.out.text("counts.json")), {
     count: 3,
     values: 120,
   });
@@ -21,5 +21,5 @@ Deno.test("the stage says so when there are no images", async () => {
   const { end } = await testStage(stage, {
     inputs: { images: { "images.json": none } },
   });
-  assertEquals(end, { status: "failed", message: "there are no images" });
+  deepEqual(end, { status: "failed", message: "there are no images" });
 });

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tensorflowInstallation } from "noiseline";
+import { tensorflowInstallation } from "noiseline/engine";
 import { requireProgram, runProgram } from "./programs.ts";
 
 /** As make reads the variable: a program and, for `ccache g++`, its first arguments. */

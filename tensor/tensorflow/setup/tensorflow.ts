@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { computeOn, examineDevices, isRunning, tensorflowInstallation } from "noiseline";
+import { computeOn, examineDevices, isRunning, tensorflowInstallation } from "noiseline/engine";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { installFiles, tensorflowInstallation } from "noiseline";
+import { installFiles, tensorflowInstallation } from "noiseline/engine";
 import { SetupFailure } from "./failure.ts";
 
 /**
