@@ -117,4 +117,4 @@ export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts
 export { openStoredArtifact } from "./engine/process/open_artifact.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
-export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";
+export { chooseDevice } from "./tensor/mod.ts";

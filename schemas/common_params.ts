@@ -1,12 +1,10 @@
 import { z } from "zod";
+import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { execution } from "./roles.ts";
-
-/** As in `tensor/devices.ts`, which this layer does not see; a test holds them together. */
-export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
-  execution(z.enum(DEVICES).default("auto").describe("Where to compute. In no key; devices round differently"));
+  execution(z.enum(DEVICE_NAMES).default("auto").describe("Where to compute. In no key; devices round differently"));
 
 export const threadsParam = () =>
   execution(

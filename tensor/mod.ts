@@ -20,6 +20,5 @@ export { describeDevices } from "./implementations.ts";
 export { onnxNumerics } from "./numerics.ts";
 export { onnxPackageFolder } from "./onnx/package.ts";
 export { openDevice } from "./open.ts";
-export * as tensorflowInstallation from "./tensorflow/installation.ts";
 export { randomStream } from "./random/stream.ts";
 export type { DrawOptions, RandomStream, RandomStreamOptions } from "./random/stream.ts";

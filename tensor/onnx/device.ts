@@ -16,6 +16,6 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
   await tf.ready();
   return compilingDevice(
     { name, numerics: options.numerics ?? onnxNumerics(threads) },
-    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), inputs, { label, threads }),
+    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), { label, threads }),
   );
 }

@@ -1,5 +1,4 @@
 import type { Device, DeviceOptions } from "../device.ts";
-import { checkedDevice } from "../eager/checked.ts";
 import { openEagerDevice } from "../eager/device.ts";
 import { acquireBackend, releaseBackend } from "./backend.ts";
 import { BACKEND } from "./package.ts";
@@ -12,6 +11,10 @@ import { BACKEND } from "./package.ts";
  */
 export async function openWebgpuDevice(options: DeviceOptions = {}): Promise<Device> {
   const { numerics, check } = await acquireBackend();
-  const eager = await openEagerDevice({ name: "webgpu", numerics: options.numerics ?? numerics, backend: BACKEND });
-  return checkedDevice(eager, { check, release: releaseBackend });
+  return await openEagerDevice({
+    name: "webgpu",
+    numerics: options.numerics ?? numerics,
+    backend: BACKEND,
+    shared: { check, release: releaseBackend },
+  });
 }
