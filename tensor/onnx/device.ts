@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice } from "../compiling_device.ts";
 import type { Device, DeviceOptions } from "../device.ts";
-import { onnxNumerics } from "../numerics.ts";
+import { onnxNumerics } from "./describe.ts";
 import { trace } from "../trace/trace.ts";
 import { compileTraced } from "./compiled.ts";
 

@@ -1,8 +1,7 @@
 import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager/device.ts";
 import { acquireBackend, BACKEND, releaseBackend } from "./backend.ts";
-import { wasmNumerics } from "./describe.ts";
-import { MAX_THREADS } from "./package.ts";
+import { MAX_THREADS, wasmNumerics } from "./describe.ts";
 
 export interface WasmDevice extends Device {
   readonly threads: number;

@@ -10,8 +10,7 @@ import {
 import { IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
 import type { DeviceName } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";
-import { describeOnnx } from "../../../tensor/onnx/describe.ts";
-import { ONNXRUNTIME_VERSION } from "../../../tensor/onnx/package.ts";
+import { describeOnnx, ONNXRUNTIME_VERSION } from "../../../tensor/onnx/describe.ts";
 import { skipUnless } from "../../support/proc.ts";
 
 const TENSOR = new URL("../../../tensor/", import.meta.url);
