@@ -86,4 +86,4 @@ export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
-export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";
+export { chooseDevice } from "./tensor/mod.ts";
