@@ -1,4 +1,7 @@
 import { z } from "zod";
+import type { Condition } from "./types.ts";
+
+export type { Condition, PipelineFileInput, Resources } from "./types.ts";
 
 /** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
@@ -45,11 +48,7 @@ const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 /** Whether a stage is there: known before anything runs, since values come from vars and the matrix alone. */
-export type Condition = boolean | { value: string | number | boolean; in: (string | number | boolean)[] } | {
-  all: Condition[];
-};
-
-const conditionSchema: z.ZodType<Condition> = z.union([
+export const conditionSchema: z.ZodType<Condition, Condition> = z.union([
   z.boolean(),
   z.strictObject({ value: scalar, in: z.array(scalar).min(1) }),
   z.strictObject({
@@ -103,6 +102,4 @@ export const pipelineFileSchema = z.strictObject({
 
 /** A pipeline file after its structure was checked; params are still those that the user wrote. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
-export type PipelineFileInput = z.input<typeof pipelineFileSchema>;
 export type StageEntry = z.output<typeof stageSchema>;
-export type Resources = z.output<typeof resourcesSchema>;

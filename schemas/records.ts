@@ -255,7 +255,7 @@ export type RunNote = z.output<typeof runNoteSchema>;
 export type UsedLine = z.output<typeof usedLineSchema>;
 export type TagRecord = z.output<typeof tagRecordSchema>;
 export type Difference = z.output<typeof differenceSchema>;
-export type FileEntry = z.output<typeof fileEntrySchema>;
+export type { FileEntry } from "./types.ts";
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
 export type Ingredients = z.output<typeof ingredientsSchema>;
 export type ResultManifest = z.output<typeof resultManifestSchema>;

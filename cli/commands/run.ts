@@ -52,7 +52,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
-      const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
+      const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);

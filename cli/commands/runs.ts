@@ -1,4 +1,4 @@
-import type { Store } from "noiseline";
+import type { Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/difference.ts";

@@ -1,4 +1,4 @@
-import type { Pipeline, Plan, Store } from "noiseline";
+import type { Pipeline, Plan, Store } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { listLeaves } from "../format/leaves.ts";
 import { formatDuration } from "../format/units.ts";

@@ -1,5 +1,5 @@
-import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline";
-import { explainTrouble, predecessorsOf } from "noiseline";
+import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
+import { explainTrouble, predecessorsOf } from "noiseline/engine";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { experimentsOf, SHARED } from "./experiments.ts";

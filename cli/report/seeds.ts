@@ -1,4 +1,4 @@
-import type { Ingredients } from "noiseline";
+import type { Ingredients } from "noiseline/engine";
 import type { Experiment } from "./experiments.ts";
 
 /** For each experiment the seed that tells it from others; undefined where there are several, or none. */

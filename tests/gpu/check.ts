@@ -12,7 +12,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline";
+import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline/engine";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
 import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
