@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { BUILTIN_KINDS, describeParams } from "noiseline";
+import { describeParams } from "../../../schemas/describe_params.ts";
+import { BUILTIN_KINDS } from "../../../stages/mod.ts";
 import { COMMANDS } from "../../../cli/commands.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
