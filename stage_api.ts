@@ -7,13 +7,7 @@
 
 export { defineStage } from "./contract/stage.ts";
 export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
-export {
-  type ImagesInfo,
-  type ImagesToWrite,
-  readImages,
-  type StoredImages,
-  writeImages,
-} from "./artifacts/images.ts";
+export { type ImagesInfo, type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { withDevice } from "./stages/shared/stage_device.ts";
 export type { Device } from "./tensor/device.ts";

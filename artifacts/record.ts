@@ -52,11 +52,15 @@ export function checkWeights(where: string, weights: Float32Array): void {
   if (bad >= 0) throw new FormatError(where, { got: `${weights[bad]} as weight ${bad}`, wanted: "finite numbers" });
 }
 
-/** What `make` gives. @throws FormatError where it throws RangeError, which says what is wrong with its arguments */
+/**
+ * What `make` gives. @throws FormatError about `what` where it throws one, or RangeError, which says what is wrong with
+ * its arguments
+ */
 export function checked<T>(what: string, make: () => T): T {
   try {
     return make();
   } catch (cause) {
+    if (cause instanceof FormatError) throw new FormatError(`${what}, ${cause.what}`, cause);
     if (!(cause instanceof RangeError)) throw cause;
     const [, about, got, wanted] = /^(.*?): got (.*), wanted (.*)$/.exec(cause.message) ?? [];
     if (wanted !== undefined) throw new FormatError(`${what}, ${about}`, { got: got!, wanted, cause });

@@ -40,16 +40,16 @@ export function answering<A extends unknown[]>(find: (...args: A) => Answer | Pr
   };
 }
 
-/** Collects a repeatable option. */
-export function collect(value: string, before: string[]): string[] {
+/** Collects a repeatable option. Without a default, which the help would show as `[]`. */
+export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
 const SET = new Option("-s, --set <path=value>", "set a param, var or the seed; repeatable")
-  .argParser(collect).default([] as string[]);
-const PROFILE = new Option("-p, --profile <name>", "lay a profile of the file over it; repeatable")
-  .argParser(collect).default([] as string[]);
-const STORE = new Option("--store <folder>", "where results are kept (default: .noiseline beside deno.json)");
+  .argParser(collect);
+const PROFILE = new Option("-p, --profile <name>", "apply a profile of the file; repeatable")
+  .argParser(collect);
+const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
 const CACHE = new Option(
   "--cache <place>",
   "shared cache: a folder or s3://bucket/prefix (default: NOISELINE_CACHE)",

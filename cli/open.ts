@@ -20,12 +20,12 @@ import { failWith, problem, refuseWith } from "./io.ts";
 
 export interface LoadArguments {
   readonly file: string;
-  readonly set?: readonly string[];
-  readonly profile?: readonly string[];
+  readonly set?: readonly string[] | undefined;
+  readonly profile?: readonly string[] | undefined;
   readonly store?: string | undefined;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
-  readonly force?: readonly string[];
+  readonly force?: readonly string[] | undefined;
 }
 
 export interface Loaded {
@@ -51,7 +51,7 @@ export function openStoreFor({ store }: { readonly store?: string | undefined },
   const root = store === undefined ? findStoreRoot(folder) : resolve(store);
   try {
     if (!Deno.statSync(root).isDirectory) {
-      const fix = "give a folder with --store; it is made if it is not there";
+      const fix = "give a folder with --store; it is created if needed";
       const message = `Cannot keep a store at ${root}: it is not a folder`;
       refuseWith([{ severity: "error", code: "file-unreadable", message, fix }]);
     }
@@ -171,7 +171,7 @@ export async function openCacheFor(
       message: `Cannot use the shared cache: ${origin} is not a mode`,
       got: wanted,
       wanted: CACHE_MODES.join(", "),
-      fix: "take one of these",
+      fix: "use one of these",
     }]);
   }
   if (place === undefined || mode === "off") return undefined;

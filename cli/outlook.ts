@@ -11,7 +11,7 @@ export function describeOutlook(
   if (withoutCard !== undefined) {
     const names = someOf(withoutCard.stages.map(({ id }) => id));
     notes.push(
-      `without the graphics card that they want, ${names} take about ${formatDuration(withoutCard.totalMs)} here`,
+      `without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`,
     );
   }
   if (long === undefined) return { notes, problems: [] };
@@ -19,8 +19,8 @@ export function describeOutlook(
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);
   const ways = [
     others.length > 0 ? `make it smaller with ${others.join(" or ")}` : "",
-    cardFix === undefined ? "" : `use the graphics card: ${cardFix}`,
-    "start it all the same with --yes",
+    cardFix === undefined ? "" : `use the GPU: ${cardFix}`,
+    "start it anyway with --yes",
   ];
   const message = `this run takes at least about ${formatDuration(long.totalMs)} on this machine (${parts})`;
   return { notes, problems: [problem(message, ways.filter(Boolean).join("; or "))] };
@@ -37,5 +37,5 @@ export async function agreeTo(
   if (problem === undefined) return [];
   if (json || !canAsk()) return [problem];
   printError(`${problem.message}\n${problem.fix}`);
-  return await askYes("Start it all the same?", stop) ? [] : [problem];
+  return await askYes("Start it anyway?", stop) ? [] : [problem];
 }

@@ -11,11 +11,12 @@ const EXAMPLES = `
 
 /** `compare RUN… | FILE…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Compare metrics and params of pipelines, of the children of a matrix, of tags or earlier runs.";
+  const description =
+    "Compare metrics and params of pipelines, of the children of a matrix, of tags or of earlier runs.";
   return storeCommand("compare", description, EXAMPLES)
     .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
-    .option("-p, --profile <name>", "lay a profile over each file; repeatable", collect, [] as string[])
-    .option("-o, --output <file>", "write a page with curves and samples too")
+    .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
+    .option("-o, --output <file>", "also write a page with curves and samples")
     .action(answering(async (what, options) => {
       const { experimentsOf, experimentsOfPipeline } = await import("../report/experiments.ts");
       const { compareExperiments, comparisonPage, sheetOf } = await import("../report/compare.ts");

@@ -12,7 +12,7 @@ const EXAMPLES = `
 
 /** `doctor` */
 export function makeCommand(): AnyCommand {
-  const description = "Say which devices can compute here, and what the engine can rely on.";
+  const description = "Check which devices can compute on this machine, and what the engine needs of it.";
   return plainCommand("doctor", description, EXAMPLES).action(answering(async () => {
     const findings = examine();
     const devices = await examineDevices();
@@ -52,7 +52,7 @@ function examine(): { readonly name: string; readonly ok: boolean; readonly valu
       ok: guarded,
       value: guarded
         ? "workers die with their parent (kernel signal)"
-        : "workers notice only by their closed input that their parent died; install setpriv (util-linux)",
+        : "workers notice only later that their parent died; install setpriv (util-linux)",
     },
   ];
 }

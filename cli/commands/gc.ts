@@ -6,14 +6,14 @@ import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../forma
 import { EXIT, failWith, formatTable, printError, problem, refuseWith, styleFor } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
-const DESCRIPTION = `Remove results, saved states, downloads and records of runs that nothing keeps.
+const DESCRIPTION = `Remove old results, saved states, downloads and run records that nothing uses.
 
-It only says what would go until it is given --yes: what it removes costs hours to make again.
+It only lists what it would remove unless you add --yes: results may take hours to make again.
 
 Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all of these, so that they can be resumed and extended. Of the rest goes what was last used or published before --older-than ago, and then, while the store is larger than --max-size, what was used longest ago. It may run beside runs.`;
 
 const EXAMPLES = `
-  deno task gc                                  # what would go
+  deno task gc                                  # what would be removed
   deno task gc --yes                            # remove it
   deno task gc --older-than 7d --max-size 20G
   deno task gc --older-than 0 --keep-runs 1     # all but what outputs/, tags and the last run of each pipeline need`;
@@ -21,12 +21,20 @@ const EXAMPLES = `
 /** `gc [FILE]` */
 export function makeCommand(): AnyCommand {
   return storeCommand("gc", DESCRIPTION, EXAMPLES)
-    .argument("[file]", "pipeline file whose store is meant (default: the store of this folder)")
-    .option("--older-than <age>", "what was not used for so long goes, such as 12h, 30d or 2w (default: 30d)", parseAge)
-    .option("--max-size <size>", "above this size the oldest goes first, such as 50G (default: 100G)", parseBytes)
-    .option("--keep-runs <n>", "so many last runs of each pipeline keep what they used (default: 5)", parseWhole)
+    .argument("[file]", "a pipeline file, to clean its store (default: the store of this folder)")
+    .option(
+      "--older-than <age>",
+      "remove what was last used longer ago, such as 12h, 30d or 2w (default: 30d)",
+      parseAge,
+    )
+    .option(
+      "--max-size <size>",
+      "if the store is larger, remove what was used longest ago, such as 50G (default: 100G)",
+      parseBytes,
+    )
+    .option("--keep-runs <n>", "keep what this many last runs of each pipeline used (default: 5)", parseWhole)
     .option("-y, --yes", "remove it")
-    .addOption(new Option("-n, --dry-run", "only say what would go (the default)").conflicts("yes"))
+    .addOption(new Option("-n, --dry-run", "only list what would be removed (the default)").conflicts("yes"))
     .action(answering(async (file, options) => {
       try {
         if (file !== undefined) Deno.statSync(file);
@@ -75,7 +83,7 @@ function describe(report: GcReport): Omit<Answer, "data"> {
   if (keepers !== "") lines.push(`kept results: ${keepers}`);
   lines.push(`store: ${formatBytes(bytesBefore)}${bytesAfter < bytesBefore ? ` -> ${formatBytes(bytesAfter)}` : ""}`);
   if (!dryRun && compactedBytes === undefined) lines.push("a run is on, so its files were not compacted");
-  if (busy.length > 0) lines.push(`left ${countOf(busy.length, "folder")} of saved states that a run is working on`);
+  if (busy.length > 0) lines.push(`kept ${countOf(busy.length, "folder")} of saved states that a run is using`);
   if (dryRun && found.length === 0) lines.push("nothing to remove");
   else if (dryRun) lines.push(styleFor().bold("nothing was removed; add --yes to remove it"));
   return {

@@ -3,7 +3,7 @@ import { countOf, formatBytes } from "../format/units.ts";
 import { EXIT, refuseWith } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
-const DESCRIPTION = `Take all results of a folder that \`export\` or \`run --cache\` wrote into the store.
+const DESCRIPTION = `Import all results of a folder that \`export\` or \`run --cache\` wrote.
 
 Every hash is checked before a result is taken. Doing it again changes nothing. Outputs appear with the next \`run\` of the pipeline, which finds its results and computes nothing.`;
 

@@ -16,8 +16,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     "Print the log of a stage from the newest run that has one: what it printed, its notes and warnings.";
   return pipelineCommand("logs", description, EXAMPLES)
     .argument("<stage>", "stage id")
-    .option("-f, --follow", "go on printing until the stage ends; wait for it if a run is on; not with --json")
-    .option("--run <id>", "of this run (see `runs`)")
+    .option(
+      "-f, --follow",
+      "keep printing until the stage ends; during a run, wait for the stage to start; not with --json",
+    )
+    .option("--run <id>", "the log of this run (see `runs`)")
     .action(async (file, stage, options) => {
       if (options.json && options.follow) {
         refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
@@ -34,7 +37,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
-        return failWith([problem(message, "it never ran, said nothing, or its record was removed; see `runs`")]);
+        return failWith([problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")]);
       }
       const path = store.runs.logPath(run.runId, id);
       if (options.json) {

@@ -12,11 +12,10 @@ const EXAMPLES = `
 
 /** `metrics FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Every metric that a pipeline's stages have produced, as a table, CSV, JSON, or TensorBoard event files.";
+  const description = "Print every metric of a pipeline as a table, CSV or JSON, or write TensorBoard event files.";
   return pipelineCommand("metrics", description, EXAMPLES)
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
-    .option("--tensorboard <folder>", "write event files: losses of each step, and the metrics")
+    .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
     .action(answering(async (file, options) => {
       const { experimentsOfPipeline } = await import("../report/experiments.ts");
       const { eventFiles, figuresOf } = await import("../report/metric_rows.ts");

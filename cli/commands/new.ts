@@ -63,14 +63,16 @@ export function makeCommand(): AnyCommand {
   const stageHelp =
     "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.";
   const stage = plainCommand("stage", stageHelp, EXAMPLES).summary(
-    "A custom stage, its test, and a pipeline that uses it",
+    "Write a custom stage, its test and a pipeline that uses it",
   )
-    .argument("<name>", "its id and the name of its files: small letters, digits, _ and -")
+    .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
     .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
   const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  const pipeline = plainCommand("pipeline", "Write NAME.yaml with a pipeline.", EXAMPLES).summary("A pipeline file")
-    .argument("<name>", "its name, and that of the file: small letters, digits, _ and -")
+  const pipeline = plainCommand("pipeline", "Write NAME.yaml with a pipeline.", EXAMPLES).summary(
+    "Write a pipeline file",
+  )
+    .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
     .action(answering((name, { template, folder }) => {
@@ -81,5 +83,7 @@ export function makeCommand(): AnyCommand {
       return create(name, folder, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
     }));
   return new Command("new").addCommand(stage).addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
-    .description("Write the files of a new pipeline, or of a custom stage with its test. Nothing is written over.");
+    .description(
+      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
+    );
 }

@@ -16,11 +16,11 @@ const EXAMPLES = `
 
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Show what `run` would do, without doing it. Nothing is written.";
+  const description = "Show what `run` would do. Nothing is run or written.";
   return planCommand("plan", description, EXAMPLES)
-    .argument("[stages...]", "plan only these stages and what they need")
-    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
-    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
+    .argument("[stages...]", "plan only these stages and those they depend on")
+    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
+    .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
     .action(answering(async (file, targets, options) => {
       const given = { file, ...options, targets };

@@ -10,8 +10,9 @@ const EXAMPLES = `
 
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Write one HTML file with what a pipeline has produced so far, as each run does. It opens from " +
-    "disk, without a network.";
+  const description =
+    "Write one HTML file with the results so far, as each run does when it ends. It opens from disk, " +
+    "without a network.";
   return pipelineCommand("report", description, EXAMPLES)
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .action(answering(async (file, options) => {

@@ -16,29 +16,30 @@ const EXAMPLES = `
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
-  deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results by a folder
-  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # take, do not give`;
+  deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results in a folder
+  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only`;
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Run the stages whose inputs changed, in dependency order. Running again does nothing.";
+  const description =
+    "Run the stages that are missing or out of date, in dependency order. Run it again, and there is nothing to do.";
   return planCommand("run", description, EXAMPLES)
-    .argument("[stages...]", "reach only these stages and what they need")
-    .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
+    .argument("[stages...]", "run only these stages and those they depend on")
+    .option("-j, --jobs <n>", "stages to run at a time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
-    .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect, [] as string[])
+    .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect)
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
-    .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
-    .option("-y, --yes", "start also what takes more than a day on this machine, without a question")
-    .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
+    .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("-y, --yes", "do not ask before a run that would take more than a day")
+    .option(GRANT_OPTION, GRANT_HELP, collect)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const quick = !options.forceAll && !namesCache(options);
-      const nothing = !quick || given.force.length > 0
+      const nothing = !quick || given.force !== undefined
         ? undefined
         : await findNothing(opened.cache, opened.store, targets);
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
@@ -54,7 +55,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
       const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
-      const { granted, problems } = await parseGrants(options.grant, pipeline);
+      const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
       if (problems.length > 0) refuseWith(problems);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);

@@ -6,9 +6,10 @@ import { formatDuration, parseCount } from "../format/units.ts";
 import { formatTable } from "../io.ts";
 import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
 
-const DESCRIPTION = `List runs, newest first, or show the stages of one: how they ended, how long they took, on what.
+const DESCRIPTION =
+  `List runs, newest first, or show the stages of one: how they ended, how long they took, on which device.
 
-A run whose process is gone without a last word is shown as killed; running the pipeline again goes on where it was. A run with nothing to do leaves no record.`;
+A run that ended without recording a result is shown as killed; run the pipeline again to continue it. A run with nothing to do leaves no record.`;
 
 const EXAMPLES = `
   deno task runs                           # of all pipelines of the store of this folder
@@ -19,7 +20,7 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return storeCommand("runs", DESCRIPTION, EXAMPLES)
     .argument("[what]", "pipeline file, or id of a run")
-    .option("-n, --limit <n>", "show so many (default: 20)", parseCount)
+    .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
     .action(answering(async (what, options) => {
       if (what !== undefined && !namesPipeline(what)) return await describe(openStoreFor(options), what);
       const { pastRuns } = await import("noiseline/housekeeping");

@@ -5,8 +5,8 @@ import type { AnyCommand } from "../command.ts";
 import { failWith, printLine, problem } from "../io.ts";
 
 const DESCRIPTION =
-  "Fetch tfjs-node and TensorFlow into the user's cache, for devices tensorflow and tensorflow-gpu. " +
-  "Doing it again does nothing.";
+  "Install tfjs-node and TensorFlow in the user's cache, for devices tensorflow and tensorflow-gpu. " +
+  "Does nothing if they are there.";
 
 const EXAMPLES = `
 Examples:
@@ -16,8 +16,8 @@ Examples:
 /** `setup tensorflow` */
 export function makeCommand(): AnyCommand {
   const tensorflow = new Command("tensorflow").description(DESCRIPTION).addHelpText("after", EXAMPLES)
-    .option("--gpu", "TensorFlow for NVIDIA cards, with the CUDA 12 libraries")
-    .option("--force", "make it again")
+    .option("--gpu", "TensorFlow for NVIDIA GPUs, with the CUDA 12 libraries")
+    .option("--force", "install again")
     .action(async ({ gpu = false, force = false }) => {
       try {
         await setUpTensorflow({ gpu, force, say: printLine });
@@ -27,5 +27,5 @@ export function makeCommand(): AnyCommand {
       }
     });
   return new Command("setup").addCommand(tensorflow)
-    .description("Make an engine usable that does not come with the npm packages.");
+    .description("Install a tensor engine that does not come with the npm packages.");
 }

@@ -7,13 +7,15 @@ import { formatTable, problem, refuseWith } from "../io.ts";
 const EXAMPLES = `
   deno task stages
   deno task stages train
+  deno task stages train.model   # one param and those within it
   deno task stages ./my_stage.ts`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "List the built-in stage kinds, or the inputs, outputs and params of one.";
+  const description =
+    "List the built-in stage kinds, or show the inputs, outputs and params of one, with types and defaults.";
   return plainCommand("stages", description, EXAMPLES)
-    .argument("[kind]", "kind to describe, or the file of a custom stage")
+    .argument("[kind]", "a kind, one of its params as KIND.PARAM, or the file of a custom stage")
     .action(answering(async (name) => {
       const all = await settings.loadKinds();
       if (name === undefined) {
@@ -21,9 +23,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         return { data: kinds.map(toJson), lines: formatTable(kinds.map(({ kind, summary }) => [kind, summary])) };
       }
       if (isCustom(name)) return await describeCustom(name);
-      const kind = Object.hasOwn(all, name) ? all[name] : undefined;
-      if (kind === undefined) refuseWith([problem(`unknown kind "${name}"`, suggestName(name, Object.keys(all)))]);
-      return { data: toJson(kind), lines: describeKind(name, kind, describeParams(kind.params)) };
+      const [id = "", ...path] = name.split(".");
+      const kind = Object.hasOwn(all, id) ? all[id] : undefined;
+      if (kind === undefined) refuseWith([problem(`unknown kind "${id}"`, suggestName(id, Object.keys(all)))]);
+      const params = describeParams(kind.params);
+      if (path.length === 0) return { data: toJson(kind), lines: describeKind(name, kind, params) };
+      const wanted = path.join(".");
+      const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
+      if (found.length > 0) return { data: found, lines: sectionOfParams(found) };
+      const fix = suggestName(wanted, params.map((one) => one.name));
+      refuseWith([problem(`unknown param of ${id} "${wanted}"`, fix)]);
     }));
 }
 
@@ -72,14 +81,18 @@ function describeKind(
       ]),
     ),
     ...section("outputs", Object.entries(outputs).map(([name, { type, description }]) => [name, type, description])),
-    ...section(
-      "params",
-      params.map(({ name, type, fallback, role, description }) => [
-        name,
-        type,
-        fallback === undefined ? "" : `= ${JSON.stringify(fallback)}`,
-        role === "identity" ? description : `[${role}] ${description}`,
-      ]),
-    ),
+    ...sectionOfParams(params),
   ];
+}
+
+function sectionOfParams(params: ReturnType<typeof describeParams>): string[] {
+  return section(
+    "params",
+    params.map(({ name, type, fallback, role, description }) => [
+      name,
+      type,
+      fallback === undefined ? "" : `= ${JSON.stringify(fallback)}`,
+      role === "identity" ? description : `[${role}] ${description}`,
+    ]),
+  );
 }

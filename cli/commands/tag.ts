@@ -13,13 +13,13 @@ const EXAMPLES = `
 /** `tag NAME WHAT` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   const description =
-    "Give the results of a pipeline or of a run a name. `gc` keeps what is named; `compare` takes names.";
+    "Give the results of a pipeline or of a run a name. `gc` keeps tagged results; `compare` and `export` take tags.";
   return resultsCommand("tag", description, EXAMPLES)
-    .argument("[name]", "letters, digits, and . _ - after the first")
+    .argument("[name]", "letters and digits; also . _ - after the first")
     .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
-    .option("-f, --force", "move a tag that is there")
+    .option("-f, --force", "move an existing tag")
     .option("-l, --list", "list the tags")
-    .option("-d, --delete <name>", "forget a tag; its results stay until `gc` finds them old")
+    .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")
     .action(answering(async (name, what, options) => {
       if (options.delete !== undefined) return forget(options.delete, options);
       if (options.list || name === undefined) return list(options);

@@ -10,7 +10,7 @@ const EXAMPLES = `
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Check a pipeline as `run` would, and say everything that is wrong with it.";
+  const description = "Check a pipeline as `run` would, and report every error at once.";
   return pipelineCommand("validate", description, EXAMPLES).action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);

@@ -14,12 +14,12 @@ const EXAMPLES = `
 /** `verify [FILE [STAGE]]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   const description =
-    "Hash every object again, whatever is remembered of it. What is damaged is set aside, and the next run makes it " +
-    "again. With --resume, execute a stage again from an earlier saved state, beside the store, and compare.";
+    "Hash every stored file again. Damaged files are set aside, and the next run makes them again. With --resume, " +
+    "run a stage again from an earlier saved state, outside the store, and compare the bytes.";
   return resultsCommand("verify", description, EXAMPLES)
     .argument("[file]", "pipeline file (.yaml or .ts)")
-    .argument("[stage]", "stage id: only its result")
-    .option("--resume", "execute the stage again from the oldest saved state before its end; its result stays as it is")
+    .argument("[stage]", "check only the result of this stage")
+    .option("--resume", "run the stage again from its oldest saved state before the end; its result stays")
     .action(answering(async (file, stage, options) => {
       const targets = stage === undefined ? [] : [stage];
       if (options.resume) {

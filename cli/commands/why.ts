@@ -26,10 +26,10 @@ const EXAMPLES = `
 /** `why FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   const description =
-    "Compare a stage with its last result: what changed, where it is written, what follows, what it costs.";
+    "Compare a stage with its last result: what changed, where that is written, which stages follow, how long it takes.";
   return planCommand("why", description, EXAMPLES)
     .argument("<stage>", "stage id")
-    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
+    .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .action(answering(async (file, id, options) => {
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
       const { store, targets, pipeline } = loaded;
@@ -85,9 +85,9 @@ function describeStages(name: string, explanations: readonly Explanation[], styl
 function describeFollowers({ certain, mayRun, unchanged }: Followers, style: Style): string[] {
   if (certain.length + mayRun.length + unchanged.length === 0) return [style.dim("  no stage reads it")];
   const said: [string, readonly string[]][] = [
-    ["then run for certain", certain],
-    ["then run if what they read comes out differently", mayRun],
-    ["read it and stay", unchanged],
+    ["certain to run next", certain],
+    ["run only if their inputs change", mayRun],
+    ["stay as they are", unchanged],
   ];
   return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${someOf(ids)}`);
 }

@@ -30,11 +30,11 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes, style);
-  if (state === "cached") lines.push("nothing that it depends on has changed");
+  if (state === "cached") lines.push("nothing it depends on has changed");
   if (!brief) {
     if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
     if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
-    if (lost !== undefined) lines.push(`the result that it showed last, ${short(lost)}, is not in the store any more`);
+    if (lost !== undefined) lines.push(`its last result, ${short(lost)}, is no longer in the store`);
     if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
   }
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
@@ -53,7 +53,7 @@ function causeBlock(cause: Cause, style: Style): string[] {
   const { reason, origin, upstream = [] } = cause;
   const from = origin === undefined ? [] : [style.dim(`from ${origin.join(" <- ")}`)];
   const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "", style)];
-  if (reason.code === "new") return ["it is new: there is no result of it to compare with"];
+  if (reason.code === "new") return ["it is new: it has no earlier result to compare with"];
   return [`because of ${phrase(reason)}`, ...below.map(indent)];
 }
 
@@ -81,7 +81,7 @@ function phrase(reason: Reason): string {
         digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`
       );
       return reason.stage === "none"
-        ? `input ${reason.name}: not read any more`
+        ? `input ${reason.name}: no longer read`
         : `input ${reason.name} from ${reason.stage}: ${from} -> ${to}`;
     }
     default:
@@ -92,7 +92,7 @@ function phrase(reason: Reason): string {
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
   if (reason.code === "external") return [`was ${formatExternal(before)}`, `now ${formatExternal(after)}`];
   if (reason.code !== "code" || ![reason.from, reason.to].every((version) => version.startsWith("code:"))) return [];
-  if (modules === undefined) return ["which of them is not known: the run that made the last result is not on record"];
+  if (modules === undefined) return ["unknown which ones: there is no record of the run that made the last result"];
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };
   return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
@@ -112,7 +112,7 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
   const at = extent === null ? "" : `, at ${extent}`;
   const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
-  const whose = host === undefined ? ", which is not on record here" : ` on host ${host} (${pipeline}/${stage})`;
+  const whose = host === undefined ? ", of which there is no record here" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
   if (numerics !== null) lines.push(`  computed on ${numerics}${device === undefined ? "" : ` (device ${device})`}`);
   return lines;

@@ -66,10 +66,10 @@ export function formatForecast(forecast: Forecast | undefined): string {
   return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
 }
 
-/** `at least about 3m 05s with 2 jobs, 4m 10s if all that may run does; time unknown for score` */
+/** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
   const slots = `with ${countOf(jobs, "job")}`;
-  const all = `${formatDuration(ifAllMs)} if all that may run does`;
+  const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
   const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
   const parts = [
     atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",

@@ -114,7 +114,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       id: "params",
       title: "Params that differ",
       html: params.length === 0
-        ? "<p>None: the same experiment.</p>"
+        ? "<p>None: it is the same experiment.</p>"
         : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
     },
     { id: "curves", title: "Training", html: curvesHtml(curves) },

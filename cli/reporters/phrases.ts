@@ -60,7 +60,7 @@ export function detailsOfFinished(event: StageFinished): string[] {
   const lines: string[] = [];
   if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
   if (event.state !== "failed") return lines;
-  lines.push(...printable(event.message ?? "it gave no reason").split("\n"));
+  lines.push(...printable(event.message ?? "no reason was given").split("\n"));
   if (event.fix !== undefined) lines.push(`fix: ${oneLine(event.fix)}`);
   if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
   return lines;
@@ -107,5 +107,5 @@ function phraseRunFinished(event: RunFinished): string {
 
 /** @param folder that holds the folders of the stages */
 export function phraseEarlier(earlier: readonly string[], folder: string): string {
-  return `${shortPath(folder)} has folders of another configuration: ${someOf(earlier, 6)}`;
+  return `${shortPath(folder)} has folders from another configuration: ${someOf(earlier, 6)}`;
 }

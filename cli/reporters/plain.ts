@@ -46,7 +46,7 @@ export class PlainReporter {
         return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
       }
       case "stage-waiting":
-        return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
+        return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
       case "stage-finished":
         if (event.state === "cached") return;
         printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);

@@ -52,7 +52,7 @@ function guidedOutput(
   const { x, t, classes: labels } = inputs;
   if (!guidance || !x || !t || !labels || classes === undefined) {
     throw new RangeError(
-      "Reverse step: wanted a network that is told labels, and inputs classes and guidance to guide it",
+      "Reverse step: wanted a class-conditional network, with inputs classes and guidance",
     );
   }
   const batch = x.shape[0]!;

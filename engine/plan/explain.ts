@@ -64,7 +64,7 @@ export interface Explanation {
   readonly result?: ResultFacts;
   /** The result that the stage showed last and that it is compared with. */
   readonly last?: ResultFacts;
-  /** Key of the result that it showed last, where that is not in the store any more. */
+  /** Key of its last result, where that is no longer in the store. */
   readonly lost?: string;
   readonly progress?: SavedProgress;
 }
@@ -197,13 +197,13 @@ class Explainer {
     this.#followed.add(binding.stage);
     const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
     if (old === undefined || manifest === undefined) {
-      return { stage: binding.stage, state, causes: [], note: "the result that it read is not in the store any more" };
+      return { stage: binding.stage, state, causes: [], note: "the result that it read is no longer in the store" };
     }
     const planned = stages.get(binding.stage)!;
     const reasons = explainChange(stage, manifest.ingredients, old, pipeline.origins);
     const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
     if (causes.length > 0) return { stage: binding.stage, state, causes };
-    return { stage: binding.stage, state, causes, note: "made again with other bytes" };
+    return { stage: binding.stage, state, causes, note: "made again, with different bytes" };
   }
 
   /** A stage that has yet to run: why it does. */

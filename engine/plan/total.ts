@@ -13,7 +13,7 @@ export interface Capacity {
 export interface Total {
   /** No order of the stages that run for certain is faster, if the forecasts hold. */
   readonly atLeastMs: number;
-  /** The same if all that may run does. */
+  /** The same if every may-run stage runs. */
   readonly ifAllMs: number;
   /** Stages without a forecast; they come on top. */
   readonly unknown: readonly string[];

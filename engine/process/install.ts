@@ -72,7 +72,7 @@ export async function installFiles(
   });
   const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${said}` };
+  return { problem: `${full} was fetched but cannot be found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */

@@ -84,7 +84,7 @@ export async function openOutside(
     if (copy === undefined) lent.push(real);
     if (stage.kind.custom) params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
-      return { message: `${name} changed after the run was planned`, fix: "run again" };
+      return { message: `${name} changed after planning`, fix: "run again" };
     }
   }
   const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>

@@ -108,7 +108,7 @@ export class Scheduler {
       await Promise.race(inFlight);
       // A failure is easily missed where another stage goes on for days.
       if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
-        this.emit({ type: "note", message: "what has begun goes on to its end, nothing else starts" });
+        this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
     }
     runner.close();
@@ -193,7 +193,7 @@ export class Scheduler {
     const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
     const log = this.store.runs.logPath(this.#runId, id);
     // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
     return {
       type: "stage-finished",
       id,

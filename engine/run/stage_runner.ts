@@ -37,8 +37,8 @@ export interface RunnerOptions extends ExecutionOptions {
 const MAX_UNSETTLED = 5;
 const UNSETTLED: StageResult = {
   state: "failed",
-  message: "what it reads cannot be kept whole in the store",
-  fix: "look at the disk, then run again",
+  message: "its inputs cannot be stored intact",
+  fix: "check the disk, then run again",
 };
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
@@ -65,7 +65,7 @@ export class StageRunner {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
       const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "make the place writable or free some space, then run again" };
+      return { state: "failed", message, fix: "make the folder writable or free some space, then run again" };
     }
   }
 
@@ -262,16 +262,16 @@ export class StageRunner {
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
       const on = definedOnly({ device });
-      const changed = `${moved?.what} changed after the run was planned`;
+      const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
-        const message = `${changed}; what the stage saved since is not kept`;
+        const message = `${changed}; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id: stage.id, level: "warn", message });
       }
       if (outcome.status === "lost") return { lost: outcome.message };
       const kept = !unsaved && statesIn(start.progressFolder).size > 0;
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
       if (moved !== undefined) {
-        return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
+        return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
       }
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return { state: "failed", ...listed };
@@ -327,7 +327,7 @@ export class StageRunner {
     if (first !== undefined && difference !== undefined) {
       const keeps = replace
         ? "the new result replaces the first"
-        : "the first result is kept; --replace takes the new one";
+        : "the first result is kept; use --replace to keep the new one";
       emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
       if (!replace && this.#verify(planned.stage.id, first)) serving = first;
       const kept = serving === first ? "first" as const : "second" as const;

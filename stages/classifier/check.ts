@@ -14,10 +14,10 @@ export function checkClassifier(
     if (set?.classes !== null) continue;
     problems.push({
       input,
-      message: "a classifier learns labels, and these images have none",
+      message: "a classifier needs labels, and these images have none",
       got: "images without labels",
       wanted: "a data set with labels",
-      fix: "use a data set with labels, or features of another extractor",
+      fix: "use a data set with labels, or another extractor",
     });
   }
   const sameSize = checkSameSize("test", test, { name: "those to learn from", size: images });

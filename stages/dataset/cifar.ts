@@ -1,32 +1,43 @@
+import { createTarDecoder } from "modern-tar";
 import { join } from "node:path";
+import { checked } from "../../artifacts/record.ts";
 import { type CifarBatch, decodeCifarBatch } from "../../formats/cifar_binary.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { CIFAR_FACTS } from "./cifar_facts.ts";
+import { downloadAll } from "../shared/download.ts";
+import { downloadsOf } from "./kind.ts";
+import { CIFAR_FILES, SOURCES } from "./sources.ts";
+import type { ReadDataset, Split } from "./split.ts";
 
-export type CifarSplit = Omit<CifarBatch, "count">;
+const { images: { side: SIDE, ...IMAGES } } = SOURCES.cifar10;
+const IMAGE_BYTES = SIDE ** 2 * IMAGES.channels;
+const BATCH_IMAGES = 10_000;
 
-const IMAGE_BYTES = CIFAR_FACTS.side ** 2 * 3;
-
-/** One split of CIFAR-10, in the order of its files, at most `limit` images of it; or what is wrong with the folder. */
-export async function readCifarSplit(
-  folder: string,
-  names: readonly string[],
-  limit: number,
-): Promise<CifarSplit | { readonly error: string }> {
-  const batches: CifarBatch[] = [];
-  let missing = limit;
-  for (const name of names) {
-    if (missing <= 0) break;
-    const batch = await readBatch(join(folder, name), name);
-    if ("error" in batch) return batch;
-    batches.push(batch);
-    missing -= batch.count;
+/** CIFAR-10 from its archive or its files, in their order. */
+export const read: ReadDataset = async (context) => {
+  const { limit = Infinity } = context.params;
+  let { path } = context.params;
+  if (path === undefined) {
+    const obtained = await downloadAll(downloadsOf(context.params), context);
+    if ("status" in obtained) return obtained;
+    path = obtained.get("path")!;
   }
-  return joinBatches(batches, limit);
-}
+  const isFolder = (await Deno.stat(path)).isDirectory;
+  // An archive is read whole, so that damage to it shows.
+  const train = CIFAR_FILES.train.slice(0, isFolder ? Math.ceil(limit / BATCH_IMAGES) : undefined);
+  const wanted = new Set([...train, ...CIFAR_FILES.test]);
+  const batches = await (isFolder ? readFolder(path, wanted) : readArchive(path, wanted));
+  const splitOf = (names: readonly string[]) => joinBatches(names.map((name) => batches.get(name)!), limit);
+  return {
+    side: SIDE,
+    ...IMAGES,
+    source: (split) => ({ name: "cifar10", split }),
+    train: splitOf(train),
+    test: splitOf(CIFAR_FILES.test),
+  };
+};
 
 /** Batches one after the other, cut at `limit` images. */
-export function joinBatches(batches: readonly CifarBatch[], limit: number): CifarSplit {
+function joinBatches(batches: readonly CifarBatch[], limit: number): Split {
   const total = batches.reduce((sum, { count }) => sum + count, 0);
   const pixels = new Uint8Array(total * IMAGE_BYTES);
   const labels = new Uint8Array(total);
@@ -40,24 +51,72 @@ export function joinBatches(batches: readonly CifarBatch[], limit: number): Cifa
   return { pixels: pixels.slice(0, taken * IMAGE_BYTES), labels: labels.slice(0, taken) };
 }
 
-async function readBatch(path: string, name: string): Promise<CifarBatch | { readonly error: string }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    return { error: `cannot read ${name}: ${(error as Error).message}` };
+type Batches = ReadonlyMap<string, CifarBatch>;
+
+async function readFolder(folder: string, wanted: ReadonlySet<string>): Promise<Batches> {
+  const batches = new Map<string, CifarBatch>();
+  for (const name of wanted) {
+    const bytes = await Deno.readFile(join(folder, name)).catch((cause: Error) => {
+      throw new FormatError(name, { got: cause.message, wanted: "a file that can be read", cause });
+    });
+    batches.set(name, decodeBatch(bytes, name));
   }
-  return decodeOfficialBatch(bytes, name);
+  return batches;
 }
 
-/** A batch as long as all of CIFAR-10's, or what is wrong with it. */
-export function decodeOfficialBatch(bytes: Uint8Array, name: string): CifarBatch | { readonly error: string } {
+/** A batch as long as all of CIFAR-10's. */
+function decodeBatch(bytes: Uint8Array, name: string): CifarBatch {
+  const batch = checked(name, () => decodeCifarBatch(bytes));
+  if (batch.count === BATCH_IMAGES) return batch;
+  throw new FormatError(name, { got: `${batch.count} images`, wanted: `${BATCH_IMAGES}, as in the official file` });
+}
+
+/** The official archive unpacks to 184 MB; a few hundred kilobytes can unpack to any number. */
+const MAX_UNPACKED_BYTES = 256 << 20;
+const HEADER_BYTES = 512;
+
+/** From the official archive, which is read as a stream. */
+async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<Batches> {
+  const batches = new Map<string, CifarBatch>();
+  let unpackedBytes = 0;
   try {
-    const batch = decodeCifarBatch(bytes);
-    if (batch.count === CIFAR_FACTS.batchCount) return batch;
-    return { error: `${name} holds ${batch.count} images: the official file has ${CIFAR_FACTS.batchCount}` };
-  } catch (error) {
-    if (error instanceof FormatError) return { error: `${name}: ${error.message}` };
-    throw error;
+    const unzipped = (await Deno.open(path)).readable.pipeThrough(new DecompressionStream("gzip"));
+    for await (const { header, body } of unzipped.pipeThrough(createTarDecoder({ strict: true }))) {
+      unpackedBytes += HEADER_BYTES + header.size;
+      if (unpackedBytes > MAX_UNPACKED_BYTES) {
+        throw new FormatError(path, { got: `more than ${MAX_UNPACKED_BYTES} bytes`, wanted: "what CIFAR-10 has" });
+      }
+      // The archive holds one folder; what it is called does not matter.
+      const name = header.name.split("/").at(-1)!;
+      if (header.type !== "file" || !wanted.has(name)) {
+        // Cancelling would drop the next body: the decoder is ahead by a few small entries.
+        await body.pipeTo(new WritableStream());
+        continue;
+      }
+      batches.set(name, decodeBatch(await readWhole(body, header.size), name));
+      if (batches.size === wanted.size) break;
+    }
+  } catch (cause) {
+    const got = cause instanceof FormatError ? undefined : damageOf(cause);
+    if (got === undefined) throw cause;
+    throw new FormatError(path, { got, wanted: "a whole .tar.gz archive", cause });
   }
+  const missing = [...wanted].filter((name) => !batches.has(name));
+  if (missing.length > 0) throw new FormatError(path, { got: "only some batches", wanted: missing.join(", ") });
+  return batches;
+}
+
+async function readWhole(body: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for await (const part of body) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** What a broken archive throws: an error of the unpackers, not one of the system, which has a code. */
+function damageOf(error: unknown): string | undefined {
+  return error instanceof Error && !("code" in error) ? error.message : undefined;
 }

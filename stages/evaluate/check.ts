@@ -25,7 +25,7 @@ export function checkEvaluation(
   };
   const counts = [images?.count, limit].filter((count) => count !== undefined);
   if (images?.count !== undefined) tooMany(Math.min(...counts), "images to fill them");
-  if (checkpoint?.timesteps !== undefined) tooMany(checkpoint.timesteps, "timesteps to divide among them");
+  if (checkpoint?.timesteps !== undefined) tooMany(checkpoint.timesteps, "timesteps to divide");
   if (bound !== undefined && checkpoint !== undefined) problems.push(...checkBound(bound, checkpoint));
   return problems.concat(checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }));
 }
@@ -38,7 +38,7 @@ function checkBound(
   if (timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps))) {
     problems.push({
       param: ["bound", "timesteps"],
-      message: "the bound takes t = 0 and a part of the other timesteps, each at most once",
+      message: "the bound evaluates t = 0 and some of the other timesteps, each at most once",
       got: `${wanted}`,
       wanted: `2 to ${timesteps}, the timesteps of the checkpoint's schedule`,
       fix: `use timesteps: ${Math.min(timesteps, 20)}`,

@@ -10,7 +10,7 @@ export const evaluateKind = defineKind({
   version: 4,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep",
+  summary: "Loss and likelihood of a checkpoint on held-out images, overall and by timestep",
   params: evaluateParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to measure" },

@@ -41,7 +41,7 @@ export function checkFeatures(
     if (preprocess === undefined) {
       problems.push({
         param: ["extractor"],
-        message: "a graph does not say what images it takes",
+        message: "a graph does not say which images it expects",
         wanted: "preprocess",
         fix: "add preprocess: { size: 299 }; see docs/metrics.md",
       });
@@ -51,7 +51,7 @@ export function checkFeatures(
   if (extractor === INCEPTION) {
     problems.push(...checkNamedFile({ ...params, sha256: sha256 ?? INCEPTION_WEIGHTS.sha256 }));
     if (path === undefined && url === undefined && inceptionName(sha256) !== INCEPTION) {
-      const message = "only the published weights have a home to fetch them from";
+      const message = "only the published weights have a default address";
       problems.push({ param: ["sha256"], message, fix: "add path or url, or remove sha256" });
     }
     if (images !== undefined && images.channels !== 1 && images.channels !== 3) {

@@ -11,14 +11,14 @@ export const featuresKind = defineKind({
   version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Map images to vectors, for distances between sets of images",
+  summary: "Extract a feature vector from each image, for FID and other scores",
   params: featuresParams,
   inputs: {
     images: { type: "images", description: "Images to map" },
-    classifier: { type: "classifier", description: "Of extractor classifier: what maps them", optional: true },
+    classifier: { type: "classifier", description: "The network, for extractor classifier", optional: true },
   },
   outputs: {
-    features: { type: "features", description: "One vector for each image" },
+    features: { type: "features", description: "One feature vector per image" },
   },
   permissions: { native: ["onnxruntime-node"] },
   // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.

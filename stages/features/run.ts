@@ -55,7 +55,7 @@ async function extractWith(
   if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
   if (params.extractor === "onnx") {
     const file = await readFile(context);
-    if ("end" in file) return file.end;
+    if ("status" in file) return file;
     const threads = params.threads ?? navigator.hardwareConcurrency;
     const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
     const opened = await onnxExtractor(file.bytes, { ...file, name, params, size: images.info, threads })
@@ -76,7 +76,7 @@ async function extractWith(
 async function overInception(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
   const { params } = context;
   const file = await readFile(context);
-  if ("end" in file) return file.end;
+  if ("status" in file) return file;
   return await withDevice(context, async (device) => {
     const { resize, batchSize } = params;
     const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };

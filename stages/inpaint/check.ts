@@ -7,7 +7,7 @@ export function checkInpainting(
   { sampler, count }: Pick<InpaintParams, "sampler" | "count">,
   { checkpoint, images }: WalkFacts,
 ): CheckProblem[] {
-  const why = "the known part is put back after each step, which breaks what this sampler remembers of the step before";
+  const why = "the known part is put back after each step, which invalidates this sampler's history";
   const problems = checkWalk(sampler, { checkpoint, images }, why);
   if (images?.count !== undefined && count > images.count) {
     problems.push({

@@ -14,13 +14,13 @@ export function checkInterpolation(
   { sampler, timestep, pairs }: Pick<InterpolateParams, "sampler" | "timestep" | "pairs">,
   { checkpoint, images }: WalkFacts,
 ): CheckProblem[] {
-  const why = "the walk starts in the middle of the chain, where this sampler has no step before to look back to";
+  const why = "sampling starts in the middle of the schedule, where this sampler has no earlier step to use";
   const problems = checkWalk(sampler, { checkpoint, images }, why);
   const lowest = checkpoint?.timesteps === undefined ? 0 : lowestVisited(sampler, checkpoint.timesteps);
   if (timestep < lowest) {
     problems.push({
       param: ["timestep"],
-      message: "the sampler visits no timestep so low",
+      message: "the sampler visits no timestep this low",
       got: `${timestep}`,
       wanted: `at least ${lowest}`,
       fix: "raise timestep, or take more steps",
@@ -29,7 +29,7 @@ export function checkInterpolation(
   if (checkpoint?.timesteps !== undefined && timestep >= checkpoint.timesteps) {
     problems.push({
       param: ["timestep"],
-      message: "the checkpoint's chain is not that long",
+      message: "the checkpoint's schedule is shorter",
       got: `${timestep}`,
       wanted: `0 to ${checkpoint.timesteps - 1}`,
       fix: `use timestep: ${Math.floor(checkpoint.timesteps / 2)}`,

@@ -10,14 +10,17 @@ export const interpolateKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Mix noised pairs of images and take the noise away again (Ho et al. 2020, section 4.4)",
+  summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: interpolateParams,
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    checkpoint: { type: "checkpoint", description: "The network to sample from" },
     images: { type: "images", description: "The ends of the pairs" },
   },
   outputs: {
-    samples: { type: "samples", description: "The mixed images, pair by pair, with a picture between their ends" },
+    samples: {
+      type: "samples",
+      description: "The interpolated images, pair by pair, with a picture that includes both ends",
+    },
   },
   seeded: true,
   device: findStageDevice,

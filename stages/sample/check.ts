@@ -15,10 +15,10 @@ export function checkDrawing(
     if (classes !== null) return;
     problems.push({
       param: [param],
-      message: "the network of the checkpoint was told no labels",
+      message: "the checkpoint is not class-conditional",
       got,
       wanted: `no ${param}`,
-      fix: `remove ${param}, or train with labels: {}`,
+      fix: `remove ${param}, or train a class-conditional model with labels: {}`,
     });
   };
   if (labels !== undefined) untold("labels", JSON.stringify(labels));
@@ -28,7 +28,7 @@ export function checkDrawing(
     problems.push({
       severity: "warning",
       param: ["guidance"],
-      message: "without a label there is nothing to guide to: the network is asked twice for the same",
+      message: "without labels there is nothing to guide towards: the network is evaluated twice for the same result",
       fix: "remove guidance",
     });
   }
@@ -36,7 +36,7 @@ export function checkDrawing(
   if (trajectory !== undefined && trajectory.images > most) {
     problems.push({
       param: ["trajectory", "images"],
-      message: "a film shows images of the first batch",
+      message: "a trajectory shows images of the first batch",
       got: `${trajectory.images}`,
       wanted: `at most ${most}, of count ${count} and batchSize ${batchSize}`,
       fix: `use images: ${most} or fewer`,

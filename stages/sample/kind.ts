@@ -11,10 +11,10 @@ export const sampleKind = defineKind({
   version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Draw images from noise with a trained network",
+  summary: "Sample images from a trained network",
   params: sampleParams,
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    checkpoint: { type: "checkpoint", description: "The network to sample from" },
   },
   outputs: {
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },

@@ -7,7 +7,7 @@ export const scheduleKind = defineKind({
   version: 2,
   runs: "inline",
   entry: import.meta.resolve("./run.ts"),
-  summary: "How much noise each timestep adds, and every table that follows from it",
+  summary: "A noise schedule: how much noise each timestep adds, and all tables derived from it",
   params: scheduleParams,
   inputs: {},
   outputs: {

@@ -27,7 +27,7 @@ export function checkSets(sets: { readonly real?: SetFacts | undefined; readonly
   if (known && a !== b && extractor === sets.fake?.extractor) {
     problems.push({
       input: "fake",
-      message: "features of images that were resized in two ways do not compare",
+      message: "features of images that were resized differently cannot be compared",
       got: `resize ${b ?? "unknown"}`,
       wanted: `${a ?? "unknown"}, as the real ones`,
       fix: "give both the same resize",
@@ -43,7 +43,7 @@ export function checkFigures(params: ScoreParams): CheckProblem[] {
   const problems: CheckProblem[] = [];
   if (!fd && !fdInfinity && !perClass && !params.kid && !params.manifold && !params.inceptionScore) {
     const fix = "remove fd: false, or add kid: {} or another";
-    problems.push({ param: ["fd"], message: "no figure is asked for", fix });
+    problems.push({ param: ["fd"], message: "no score is requested", fix });
   }
   if (bootstrap === 1) {
     const message = "one resample has no spread";
@@ -61,10 +61,10 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
       `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
     problems.push({
       input: "fake",
-      message: "features of two extractors do not compare",
+      message: "features of different extractors cannot be compared",
       got: say(b),
       wanted: `${say(a)}, as the real ones`,
-      fix: "make both with the same extractor",
+      fix: "use the same extractor for both",
     });
   }
   if (
@@ -73,7 +73,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   ) {
     problems.push({
       input: "fake",
-      message: "images that were brought to the extractor's size and range in two ways do not compare",
+      message: "images with different preprocessing cannot be compared",
       got: JSON.stringify(b.preprocessing),
       wanted: `${JSON.stringify(a.preprocessing)}, as the real ones`,
       fix: "give both features stages the same preprocess and output",
@@ -85,8 +85,8 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     if (name === false || (real.vectors !== undefined && fake.vectors !== undefined)) continue;
     problems.push({
       param: [name],
-      message: `${name} needs the vectors of both sets, and statistics are all that is known of one`,
-      fix: "give features in place of statistics",
+      message: `${name} needs the features of both sets, and one has only statistics`,
+      fix: "use features instead of statistics",
     });
   }
   const least = Math.min(real.count, fake.count);
@@ -105,7 +105,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   };
   if (params.manifold !== undefined) {
     const { neighbours, limit } = params.manifold;
-    tooFew("manifold", "an image needs so many others of its set", Math.min(least, limit) - 1, neighbours);
+    tooFew("manifold", "each image needs this many others in its set", Math.min(least, limit) - 1, neighbours);
   }
   if (params.inceptionScore !== undefined) {
     tooFew("inceptionScore", "each split needs an image", fake.count, params.inceptionScore.splits);
@@ -121,7 +121,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     problems.push({
       param: ["perClass"],
       message: "both sets need labels",
-      fix: "use images with labels; samples have them where the network was told labels",
+      fix: "use images with labels; samples of a class-conditional model have them",
     });
   }
   return problems;

@@ -8,14 +8,14 @@ export const scoreKind = defineKind({
   version: 6,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Distances between two sets of images, by their features",
+  summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,
   inputs: {
     real: { type: ["images", "features", "statistics"], description: "What to compare with" },
     fake: { type: ["images", "features", "statistics"], description: "What to judge" },
   },
   outputs: {
-    metrics: { type: "metrics", description: "The distances, each named for its features" },
+    metrics: { type: "metrics", description: "The scores, each named for its extractor" },
   },
   seeded: true,
   // Of the products of matrices: few rows are added in an order that their threads decide.

@@ -1,5 +1,5 @@
 import { resizeParam } from "../../schemas/common_params.ts";
-import type { PublishedFile } from "../dataset/published.ts";
+import type { PublishedFile } from "../dataset/sources.ts";
 import type { ExtractorInfo } from "../../artifacts/features.ts";
 
 /** The network that the FID, the KID and the Inception Score are defined by. */

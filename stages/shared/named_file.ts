@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
-import { download } from "./download/download.ts";
+import { download } from "./download.ts";
 
 /** Params that name a file of the user's: where it lies, or where to fetch it. */
 interface NamedFile {
@@ -16,7 +16,7 @@ export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[]
     problems.push({ param: ["url"], message: "url does not go with path", fix: "remove url, or path" });
   }
   if (url !== undefined && sha256 === undefined) {
-    const message = "what is fetched must be known by its content";
+    const message = "a file to fetch needs its SHA-256";
     problems.push({ param: ["url"], message, wanted: "sha256", fix: "add sha256 of the file" });
   }
   return problems;
@@ -39,18 +39,18 @@ export async function readNamedFile(
     & { readonly params: NamedFile },
   file: DownloadExternal | undefined,
   maxBytes: number,
-): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string } | { readonly end: StageEnd }> {
-  const got = path === undefined ? await download(file!, downloads!, options) : { path };
-  if ("end" in got) return got;
-  const { size } = await Deno.stat(got.path);
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly sha256: string } | StageEnd> {
+  const place = path ?? await download(file!, downloads!, options);
+  if (typeof place !== "string") return place;
+  const { size } = await Deno.stat(place);
   if (size > maxBytes) {
-    const message = `${got.path} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
-    return { end: { status: "failed", message, fix: "correct path" } };
+    const message = `${place} is too large: got ${size} bytes, wanted at most ${maxBytes}`;
+    return { status: "failed", message, fix: "correct path" };
   }
-  const bytes = await Deno.readFile(got.path);
+  const bytes = await Deno.readFile(place);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const wanted = externals["path"];
   if (sha256 === wanted) return { bytes, sha256 };
-  const message = `${got.path} is not the file that the run was planned with: got SHA-256 ${sha256}, wanted ${wanted}`;
-  return { end: { status: "failed", message, fix: "leave the file as it is while a stage reads it, and run again" } };
+  const message = `${place} is not the file that was planned: got SHA-256 ${sha256}, wanted ${wanted}`;
+  return { status: "failed", message, fix: "do not change the file while a stage reads it, and run again" };
 }

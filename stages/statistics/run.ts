@@ -19,7 +19,7 @@ const run: Run = async (context) => {
   if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
     const fix = "add features: <a features stage> under inputs, or path: <a file of mu and sigma>";
-    return { status: "failed", message: "there is nothing to take statistics of", fix };
+    return { status: "failed", message: "there are no features to take statistics of", fix };
   }
   return await fromFeatures(context, inputs.features);
 };
@@ -58,7 +58,7 @@ async function fromFile(context: Context): Promise<StageEnd | undefined> {
   const { extractor, resize, count } = params;
   const [file] = namedDownloads(params, MAX_STATISTICS_BYTES);
   const got = await readNamedFile(context, file, MAX_STATISTICS_BYTES);
-  if ("end" in got) return got.end;
+  if ("status" in got) return got;
   const { mean, covariance } = momentsOf(got.bytes);
   const preprocessing = { file: "given", ...(resize === undefined ? {} : { resize }) };
   const made = { name: extractor!, sha256: null, dimension: mean.length, preprocessing };

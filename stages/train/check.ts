@@ -25,7 +25,7 @@ export function checkLabels(
   if (labels === undefined || images?.classes !== null) return [];
   return [{
     param: ["labels"],
-    message: "the images have no labels to tell the network",
+    message: "the images have no labels",
     got: "images without labels",
     wanted: "a data set with labels",
     fix: "remove labels, or use images that have them",
@@ -37,7 +37,7 @@ export function checkLoss({ variance, weighting, minSnrGamma }: TrainParams): Ch
   const without = (param: string, what: string): CheckProblem => ({
     severity: "warning",
     param: [param],
-    message: `${param} changes nothing without ${what}, and the training would be done again for it`,
+    message: `${param} has no effect without ${what}, but would repeat the training`,
     fix: `leave out ${param}, or use ${what}`,
   });
   return [
@@ -55,7 +55,7 @@ export function checkSchedules(
   if (timesteps !== undefined && lossBuckets > timesteps) {
     problems.push({
       param: ["lossBuckets"],
-      message: "more buckets than timesteps to divide among them",
+      message: "more buckets than timesteps",
       got: `${lossBuckets}`,
       wanted: `at most ${timesteps}`,
       fix: `use lossBuckets: ${timesteps} or fewer`,
@@ -67,7 +67,7 @@ export function checkSchedules(
       message: "the decay of the learning rate must end after its warmup",
       got: `until ${decay.until}, warmupSteps ${warmupSteps}`,
       wanted: `until above ${warmupSteps}`,
-      fix: "raise until, usually to the number of steps that you mean to train in all",
+      fix: "raise until, usually to the total number of steps you plan to train",
     });
   }
   return problems;
@@ -97,7 +97,7 @@ export function checkTraining(
   if (batchSize % microBatches !== 0) {
     problems.push({
       param: ["microBatches"],
-      message: "micro-batches must be equal parts of a batch",
+      message: "micro-batches must divide the batch equally",
       got: `${microBatches} of a batch of ${batchSize}`,
       wanted: `a divisor of ${batchSize}`,
       fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,

@@ -15,11 +15,14 @@ export const trainKind = defineKind({
   summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,
   inputs: {
-    images: { type: "images", description: "Images to learn from" },
-    schedule: { type: "schedule", description: "How much noise each timestep adds" },
+    images: { type: "images", description: "Images to train on" },
+    schedule: { type: "schedule", description: "The noise schedule" },
   },
   outputs: {
-    checkpoint: { type: "checkpoint", description: "Raw and averaged weights with all that is needed to use them" },
+    checkpoint: {
+      type: "checkpoint",
+      description: "Raw and averaged (EMA) weights, with the configuration needed to use them",
+    },
     log: { type: "log", description: "Loss, gradient norm and learning rate by step" },
   },
   seeded: true,

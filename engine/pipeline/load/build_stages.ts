@@ -83,7 +83,7 @@ export function buildStages(
 }
 
 function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
-  const message = `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`;
+  const message = `stage "${id}": ${kind.name} runs in the engine and takes milliseconds; it cannot have a timeout`;
   return diagnosticAt(
     origins,
     ["stages", id, "timeout"],

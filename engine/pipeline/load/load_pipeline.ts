@@ -147,7 +147,7 @@ function idProblems(
 function inputProblems({ inputs = {} }: PipelineFile, origins: Origins): Diagnostic[] {
   const names = Object.keys(inputs);
   if (names.length === 0) return [];
-  const message = `this pipeline has to be given ${names.join(", ")}`;
+  const message = `this pipeline needs ${names.join(", ")}`;
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
   return [diagnosticAt(origins, ["inputs"], { code: "missing-input", message, fix }, "key")];
 }

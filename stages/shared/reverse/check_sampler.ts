@@ -22,7 +22,7 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
         message: "the lowest noise level must be below the highest",
         got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
         wanted: "sigmaMin below sigmaMax",
-        fix: "leave both out for those of the chain",
+        fix: "leave both out to use those of the schedule",
       });
     }
     return problems;
@@ -30,7 +30,7 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
   if (timesteps !== undefined && sampler.steps !== undefined && sampler.steps > timesteps) {
     problems.push({
       param: ["sampler", "steps"],
-      message: "a sampler visits each timestep of the training schedule at most once",
+      message: "a sampler visits each timestep of the schedule at most once",
       got: `${sampler.steps} steps`,
       wanted: `at most ${timesteps}, the timesteps of the checkpoint's schedule`,
       fix: `use steps: ${timesteps} or fewer`,
@@ -72,7 +72,7 @@ function checkFixedLarge(
     severity: tooFew ? "error" : "warning",
     param: ["sampler", "variance"],
     message: tooFew
-      ? "so few ancestral steps with variance fixedlarge leave images of noise"
+      ? "with variance fixedlarge, this few ancestral steps leave only noise"
       : "ancestral sampling that skips steps is noisier with variance fixedlarge than with fixedsmall",
     got: `${steps} of ${timesteps} steps`,
     wanted: tooFew ? `at least ${Math.ceil(timesteps * FIXEDLARGE_SHARE)} steps, or another variance` : "fixedsmall",

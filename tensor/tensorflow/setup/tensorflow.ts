@@ -114,7 +114,7 @@ function publish(staging: string, installation: Installation, say: (line: string
     renameSync(staging, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error;
-    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
+    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use that one");
   }
   rmSync(old, { recursive: true, force: true });
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);

@@ -1,6 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { readCifarSplit } from "../../../stages/dataset/cifar.ts";
+import { readImages } from "../../../artifacts/images.ts";
+import { datasetKind } from "../../../stages/mod.ts";
+import { runStage } from "../../support/stage_context.ts";
+import { withFolder } from "./small_world.ts";
 
 const RECORD = 3073;
 
@@ -11,25 +14,27 @@ async function writeBatch(path: string, mark: (file: Deno.FsFile) => Promise<voi
   await mark(file);
 }
 
-Deno.test("readCifarSplit() reads official files up to the limit and says what is wrong with others", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    await writeBatch(join(folder, "data_batch_1.bin"), async (file) => {
+Deno.test("cifar10 reads the files of a folder up to the limit and says what is wrong with others", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "cifar");
+    await Deno.mkdir(path);
+    await writeBatch(join(path, "test_batch.bin"));
+    await writeBatch(join(path, "data_batch_1.bin"), async (file) => {
       await file.seek(2 * RECORD, Deno.SeekMode.Start);
       await file.write(new Uint8Array([7, 255]));
     });
-    const split = await readCifarSplit(folder, ["data_batch_1.bin", "data_batch_2.bin"], 4);
-    if ("error" in split) throw new Error(split.error);
-    assertEquals([...split.labels], [0, 0, 7, 0]);
-    assertEquals(split.pixels.length, 4 * 3072);
-    assertEquals([...split.pixels.subarray(2 * 3072, 2 * 3072 + 3)], [255, 0, 0]);
+    const read = (limit: number) => runStage(folder, datasetKind, { params: { source: "cifar10", path, limit } });
+    const { labels, pixels } = await readImages((await read(4)).outputs["train"]!);
+    assertEquals([...labels!], [0, 0, 7, 0]);
+    assertEquals(pixels.length, 4 * 3072);
+    assertEquals([...pixels.subarray(2 * 3072, 2 * 3072 + 3)], [255, 0, 0]);
 
-    const more = await readCifarSplit(folder, ["data_batch_1.bin", "data_batch_2.bin"], 10_001);
-    assertStringIncludes("error" in more ? more.error : "", "cannot read data_batch_2.bin");
-    await Deno.writeFile(join(folder, "data_batch_2.bin"), new Uint8Array(RECORD));
-    const short = await readCifarSplit(folder, ["data_batch_2.bin"], 10);
-    assertStringIncludes("error" in short ? short.error : "", "holds 1 images");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+    const failure = async () => {
+      const { end } = await read(10_001);
+      return end?.status === "failed" ? end.message : `ended ${end?.status}`;
+    };
+    assertStringIncludes(await failure(), "data_batch_2.bin: got No such file");
+    await Deno.writeFile(join(path, "data_batch_2.bin"), new Uint8Array(RECORD));
+    assertEquals(await failure(), "data_batch_2.bin: got 1 images, wanted 10000, as in the official file");
+  });
 });

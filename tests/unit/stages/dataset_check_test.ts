@@ -1,21 +1,21 @@
 import { assertEquals } from "@std/assert";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
-import { checkDataset } from "../../../stages/dataset/check.ts";
+import { downloadsOf, locateDataset } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
-import { CIFAR_ARCHIVE } from "../../../stages/dataset/cifar_facts.ts";
-import { downloadsOf, locateDataset } from "../../../stages/dataset/downloads.ts";
-import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
+import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 
 const DIGEST = "ab".repeat(32);
-const FILE_NAMES = IDX_SETS.mnist.files.map(({ name }) => name);
+const FILE_NAMES = SOURCES.mnist.published.files.map(({ name }) => name);
 
 function wrongParams(params: DatasetParams): string[] {
-  return checkDataset(params).problems.map(({ param, message }) => param === undefined ? message : param.join("."));
+  return datasetKind.check!(params, {}).problems.map(({ param, message }) =>
+    param === undefined ? message : param.join(".")
+  );
 }
 
 Deno.test("dataset's check states what each source will give", () => {
-  const facts = (params: DatasetParams) => checkDataset(params).facts;
+  const facts = (params: DatasetParams) => datasetKind.check!(params, {}).facts;
   const cifar = { height: 32, width: 32, channels: 3, classes: 10, classNames: CIFAR_CLASS_NAMES };
   assertEquals(facts({ source: "cifar10" }), { train: { count: 50_000, ...cifar }, test: { count: 10_000, ...cifar } });
   const classNames = CLASS_NAMES["fashion-mnist"];
@@ -78,7 +78,11 @@ Deno.test("dataset's params refuse addresses and digests that are none", () => {
 Deno.test("downloadsOf() names what is fetched and where, and nothing for a path", () => {
   const [archive, ...none] = downloadsOf({ source: "cifar10" });
   assertEquals(none, []);
-  assertEquals([archive?.name, archive?.sha256, archive?.maxBytes], ["path", CIFAR_ARCHIVE.sha256, 170_052_171]);
+  assertEquals([archive?.name, archive?.sha256, archive?.maxBytes], [
+    "path",
+    SOURCES.cifar10.published.files[0].sha256,
+    170_052_171,
+  ]);
   assertEquals(archive?.urls[0], "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz");
   const own = downloadsOf({ source: "cifar10", url: "http://a/x.tgz", mirrors: ["http://b/x.tgz"], sha256: DIGEST });
   assertEquals(own, [
@@ -93,9 +97,9 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
     ]),
   );
   assertEquals(files.map(({ sha256 }) => sha256), [
-    IDX_SETS.mnist.files[0]!.sha256,
+    SOURCES.mnist.published.files[0]!.sha256,
     DIGEST,
-    ...IDX_SETS.mnist.files.slice(2).map(({ sha256 }) => sha256),
+    ...SOURCES.mnist.published.files.slice(2).map(({ sha256 }) => sha256),
   ]);
   assertEquals(files.map(({ maxBytes }) => maxBytes), [9_912_422, 256 << 20, 1_648_877, 4_542]);
   assertEquals(downloadsOf({ source: "cifar10", path: "/x" }), []);
@@ -103,7 +107,7 @@ Deno.test("downloadsOf() names what is fetched and where, and nothing for a path
 });
 
 Deno.test("locateDataset() finds an installed set only where the params leave it open", () => {
-  const path = IDX_SETS["fashion-mnist"].installed!;
+  const path = SOURCES["fashion-mnist"].published.installed!;
   const there = (folder: string) => folder === path;
   assertEquals(locateDataset({ source: "fashion-mnist" }, there), { path });
   assertEquals(locateDataset({ source: "fashion-mnist" }, () => false), {});

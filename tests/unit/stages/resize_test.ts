@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { resize } from "../../../stages/dataset/resize.ts";
+import { resize } from "../../../stages/dataset/pixels.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 
 /** Bytes of two images of noise, the hardest case for an average. */

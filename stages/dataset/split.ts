@@ -1,4 +1,28 @@
 import { createHash } from "node:crypto";
+import type { StageEnd } from "../../contract/stage.ts";
+import type { DatasetContext } from "./kind.ts";
+
+export type SplitName = "train" | "test";
+
+export interface Split {
+  /** [N, side, side, channels] row-major. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N] */
+  readonly labels?: Uint8Array<ArrayBuffer>;
+}
+
+/** What a source gives. */
+export interface Dataset extends Record<SplitName, Split> {
+  readonly side: number;
+  readonly channels: number;
+  /** null without labels. */
+  readonly classes: number | null;
+  /** Where a split comes from, in clear. */
+  readonly source: (split: SplitName) => Readonly<Record<string, unknown>>;
+}
+
+/** Reads a source, or says why the stage ends without. @throws FormatError for files that are not what they should be */
+export type ReadDataset = (context: DatasetContext) => Promise<Dataset | StageEnd>;
 
 export interface SplitOptions {
   readonly testCount: number;

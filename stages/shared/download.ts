@@ -1,13 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { DownloadExternal, ProgressUpdate, StageEnd } from "../../../contract/stage.ts";
-import { withFileLock } from "./file_lock.ts";
+import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
 import { hashFile, transfer } from "./transfer.ts";
 
-export interface DownloadOptions {
-  readonly stop: AbortSignal;
-  readonly report: (update: ProgressUpdate) => void;
-  readonly warn: (message: string) => void;
+export interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
   /** A server that sends next to nothing for so long is given up. Default 30 s. */
   readonly stallMs?: number;
   /** Wait before asking the same address again; doubled each time. Default 1 s. */
@@ -17,6 +13,8 @@ export interface DownloadOptions {
 /** How often one address is asked. */
 const TRIES = 3;
 const MEGABYTE = 1e6;
+
+const INTERRUPTED: StageEnd = { status: "interrupted", step: 0 };
 
 /**
  * Have a file whose SHA-256 is known: from the folder where it was kept, or from the first address that gives it. A
@@ -29,13 +27,28 @@ export async function download(
   file: DownloadExternal,
   folder: string,
   options: DownloadOptions,
-): Promise<{ readonly path: string } | { readonly end: StageEnd }> {
+): Promise<string | StageEnd> {
   const path = join(folder, file.sha256);
   const done = await withFileLock(`${path}.lock`, options.stop, async () => {
-    if (await isKept(path, file, options)) return { path };
+    if (await isKept(path, file, options)) return path;
     return await fetchFrom(file, path, options);
   });
-  return done ?? { end: { status: "interrupted", step: 0 } };
+  return done ?? INTERRUPTED;
+}
+
+/** All of some files, by their name in the key; or how the stage ends without them. */
+export async function downloadAll(
+  files: readonly DownloadExternal[],
+  { downloads: folder, ...options }: DownloadOptions & Pick<StageContext, "downloads">,
+): Promise<ReadonlyMap<string, string> | StageEnd> {
+  if (folder === undefined) throw new Error("Cannot happen: a stage that fetches files has a folder for them");
+  const paths = new Map<string, string>();
+  for (const file of files) {
+    const got = await download(file, folder, options);
+    if (typeof got !== "string") return got;
+    paths.set(file.name, got);
+  }
+  return paths;
 }
 
 /** Whether the file is there, whole. A damaged one is removed and fetched again. */
@@ -51,27 +64,21 @@ async function isKept(path: string, { sha256 }: DownloadExternal, { warn }: Down
   return false;
 }
 
-async function fetchFrom(
-  file: DownloadExternal,
-  path: string,
-  options: DownloadOptions,
-): Promise<{ readonly path: string } | { readonly end: StageEnd }> {
+async function fetchFrom(file: DownloadExternal, path: string, options: DownloadOptions): Promise<string | StageEnd> {
   const reasons: string[] = [];
   for (const url of file.urls) {
     const outcome = await fetchOne(url, file, path, options);
-    if (outcome === "complete") return { path };
-    if (outcome === "stopped") return { end: { status: "interrupted", step: 0 } };
+    if (outcome === "complete") return path;
+    if (outcome === "stopped") return INTERRUPTED;
     reasons.push(`${url}: ${outcome.reason}`);
     options.warn(`cannot fetch ${reasons.at(-1)}`);
   }
   const addresses = reasons.length === 1 ? "its address" : `any of ${reasons.length} addresses`;
   return {
-    end: {
-      status: "failed",
-      message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
-      fix: "check the network and the addresses, then run again, which continues what has come; " +
-        "or fetch the data yourself and set path",
-    },
+    status: "failed",
+    message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
+    fix: "check the network and the addresses, then run again, which continues the download; " +
+      "or fetch the data yourself and set path",
   };
 }
 
@@ -112,4 +119,29 @@ async function fetchOne(
     if (!outcome.resumed) break;
   }
   return { reason };
+}
+
+const POLL_MS = 200;
+
+/**
+ * Do something while no other process does it. The kernel frees the lock of a process that dies; the file stays, since
+ * removing it would let two hold locks on two files of one name.
+ *
+ * @returns undefined when the user asked to stop first
+ */
+export async function withFileLock<T>(
+  path: string,
+  stop: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  using file = await Deno.open(path, { read: true, write: true, create: true });
+  while (!await file.tryLock(true)) {
+    if (stop.aborted) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  try {
+    return await work();
+  } finally {
+    await file.unlock();
+  }
 }

@@ -1,8 +1,44 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { z } from "zod";
-import type { ByteImage } from "../../../formats/byte_image.ts";
-import { flatten } from "../flatten.ts";
-import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
+import { EMOJI_CATEGORIES } from "../../artifacts/class_names.ts";
+import type { ByteImage } from "../../formats/byte_image.ts";
+import { decodePng } from "../../formats/png.ts";
+import { crop, flatten } from "./pixels.ts";
+import { SOURCES } from "./sources.ts";
+import { type ReadDataset, splitByHash } from "./split.ts";
+
+const { package: { name, version }, images: { side: SIDE, ...IMAGES }, counts } =
+  SOURCES["npm/emoji-datasource-google"];
+
+/** Google's emoji on white, with their categories, mixed by the hash of their code points. */
+export const read: ReadDataset = async ({ params, packages }) => {
+  const { size = SIDE, testCount = counts.test, limit, skinTones = false } = params;
+  const folder = packages[name];
+  if (folder === undefined) throw new Error("Cannot happen: the package is fetched before the stage starts");
+  const all = parseEmoji(JSON.parse(await Deno.readTextFile(join(folder, "emoji.json"))));
+  const sheet = decodePng(await Deno.readFile(join(folder, "img", "google", "sheets-clean", `${size}.png`)));
+  // The same picture in both splits would make the test images known ones.
+  const emoji = firstOfEachPicture(all, sheet, size);
+  // Variants stay with their emoji: in the other split they would be almost the same image.
+  const splits = splitByHash(emoji.map(({ codePoints }) => codePoints), { testCount, limit });
+  const splitOf = (indices: readonly number[]) => {
+    const images = indices.map((index) => emoji[index]!).flatMap(({ category, cells }) =>
+      (skinTones ? cells : cells.slice(0, 1)).map((cell) => ({ category, cell }))
+    );
+    return {
+      pixels: cutCells(sheet, images.map(({ cell }) => cell), size),
+      labels: Uint8Array.from(images, ({ category }) => EMOJI_CATEGORIES.indexOf(category)),
+    };
+  };
+  return {
+    side: size,
+    ...IMAGES,
+    source: (split) => ({ name: `npm/${name}`, version, split, classNames: EMOJI_CATEGORIES }),
+    train: splitOf(splits.train),
+    test: splitOf(splits.test),
+  };
+};
 
 /** A place on the sheet, counted in cells. */
 export interface Cell {
@@ -41,7 +77,7 @@ export function parseEmoji(json: unknown): Emoji[] {
 
 /** Cells of a sheet on white. @returns uint8 [N, size, size, 3] row-major */
 export function cutCells(sheet: ByteImage, cells: readonly Cell[], size: number): Uint8Array<ArrayBuffer> {
-  const { width, height, channels, data } = sheet;
+  const { width, height } = sheet;
   const pitch = size + 2 * BORDER;
   const imageBytes = size * size * 3;
   const out = new Uint8Array(cells.length * imageBytes);
@@ -51,12 +87,7 @@ export function cutCells(sheet: ByteImage, cells: readonly Cell[], size: number)
     if (left + size > width || top + size > height) {
       throw new Error(`Cannot happen: cell ${column}, ${row} lies outside a sheet of ${width}x${height}; it is pinned`);
     }
-    const cut = new Uint8Array(size * size * channels);
-    for (let y = 0; y < size; y++) {
-      const start = ((top + y) * width + left) * channels;
-      cut.set(data.subarray(start, start + size * channels), y * size * channels);
-    }
-    out.set(flatten({ width: size, height: size, channels, data: cut }, 3).data, index * imageBytes);
+    out.set(flatten(crop(sheet, { left, top, side: size }), 3).data, index * imageBytes);
   });
   return out;
 }

@@ -1,0 +1,247 @@
+import { join } from "node:path";
+import type { StageEnd } from "../../contract/stage.ts";
+import type { ByteImage } from "../../formats/byte_image.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
+import { decodePng } from "../../formats/png.ts";
+import type { DatasetContext } from "./kind.ts";
+import { type Colour, cropSquare, flatten, resizeSquare } from "./pixels.ts";
+import { type ReadDataset, splitByHash, type SplitName } from "./split.ts";
+
+/** Images of a folder, each split in code-unit order of their paths. */
+export const read: ReadDataset = async (context) => {
+  const { path, size, channels = 3, background = "#ffffff", labels: wanted = "folders", limit } = context.params;
+  if (path === undefined || size === undefined) throw new Error("Cannot happen: the check asks for path and size");
+  if (!(await Deno.stat(path)).isDirectory) {
+    return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
+  }
+  const listing = await listImages(path);
+  const names = listing.images;
+  const taken = Math.min(names.length, limit ?? names.length);
+  const { testCount = Math.max(1, Math.floor(taken / 10)) } = context.params;
+  const refused = refuse(path, listing, { taken, testCount });
+  if (refused !== undefined) return refused;
+  const labels = wanted === "none" ? undefined : labelsOf(names);
+  if (typeof labels === "string") {
+    const fix = "sort the images into at most 256 sub-folders, or set labels: none";
+    return { status: "failed", message: labels, fix };
+  }
+  if (listing.others > 0) context.note(`${listing.others} files that are not images were skipped`);
+
+  const picked = splitByHash(names, { testCount, limit });
+  // Shuffled digests chose the images; the stored order is one that people can find images by.
+  const splits = {
+    train: picked.train.sort((a, b) => a - b),
+    test: picked.test.sort((a, b) => a - b),
+  };
+  const shape: Shape = { size, channels, background: parseColour(background) };
+  const decoded = await readImages(context, { root: path, ...listing }, splits, shape);
+  if ("status" in decoded) return decoded;
+  const splitOf = (split: SplitName) => {
+    const pixels = decoded[split];
+    return labels === undefined
+      ? { pixels }
+      : { pixels, labels: Uint8Array.from(splits[split], (i) => labels.labels[i]!) };
+  };
+  const named = labels === undefined ? {} : { classNames: labels.classNames };
+  return {
+    side: size,
+    channels,
+    classes: labels?.classNames.length ?? null,
+    source: (split) => ({ name: "folder", split, ...named }),
+    train: splitOf("train"),
+    test: splitOf("test"),
+  };
+};
+
+/** What keeps a folder from being a data set before its images are looked at. */
+function refuse(
+  path: string,
+  { images, broken }: FolderListing,
+  { taken, testCount }: { readonly taken: number; readonly testCount: number },
+): StageEnd | undefined {
+  if (images.length === 0 && broken.length === 0) {
+    const fix = "set path to the folder of the images; sub-folders are looked into";
+    return { status: "failed", message: `there is no PNG or JPEG file in ${path}`, fix };
+  }
+  if (images.length === 0) return brokenFiles(broken, 0);
+  if (testCount < taken) return undefined;
+  const message = `the test split leaves no images to train on: testCount ${testCount} of ${taken} images`;
+  return { status: "failed", message, fix: "lower testCount or add images" };
+}
+
+export interface FolderListing {
+  /** Images, relative to the folder, with `/`, in code-unit order. */
+  readonly images: readonly string[];
+  readonly broken: readonly BrokenFile[];
+  /** Files that are no images and were left out. */
+  readonly others: number;
+}
+
+const READ = /\.(png|jpe?g)$/i;
+/** Images that somebody surely meant to be used; leaving them out in silence would be a smaller data set than asked for. */
+const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
+
+/**
+ * All images below a folder. Links are followed inside of it alone: what lies elsewhere is not the folder's content.
+ * Hidden files are left out.
+ */
+export async function listImages(root: string): Promise<FolderListing> {
+  const images: string[] = [];
+  const broken: BrokenFile[] = [];
+  let others = 0;
+  const realRoot = await Deno.realPath(root);
+
+  const visit = async (prefix: string, above: ReadonlySet<string>) => {
+    const real = await Deno.realPath(join(root, prefix));
+    // A link back up would never end.
+    if (above.has(real)) return;
+    for await (const entry of Deno.readDir(join(root, prefix))) {
+      if (entry.name.startsWith(".")) continue;
+      const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+      if (entry.isSymlink && !await leadsInside(join(root, path), realRoot)) {
+        broken.push({ path, reason: "a link that leads out of the folder, or nowhere" });
+        continue;
+      }
+      const isFolder = entry.isSymlink ? (await Deno.stat(join(root, path))).isDirectory : entry.isDirectory;
+      if (isFolder) await visit(path, new Set([...above, real]));
+      else if (READ.test(entry.name)) images.push(path);
+      else if (UNREAD.test(entry.name)) {
+        broken.push({ path, reason: "neither PNG nor JPEG; convert it, or move it elsewhere" });
+      } else others++;
+    }
+  };
+  await visit("", new Set());
+  // By code units: the order must be the same on every machine.
+  images.sort();
+  return { images, broken, others };
+}
+
+async function leadsInside(link: string, realRoot: string): Promise<boolean> {
+  try {
+    const target = await Deno.realPath(link);
+    return target === realRoot || target.startsWith(`${realRoot}/`);
+  } catch {
+    return false;
+  }
+}
+
+/** All images of both splits, or the broken ones, named all at once. */
+export async function readImages(
+  { stop, report }: DatasetContext,
+  { root, images: names, broken: listed }: FolderListing & { readonly root: string },
+  splits: Readonly<Record<SplitName, readonly number[]>>,
+  shape: Shape,
+): Promise<Record<SplitName, Uint8Array<ArrayBuffer>> | StageEnd> {
+  const imageBytes = shape.size ** 2 * shape.channels;
+  const total = splits.train.length + splits.test.length;
+  const pixels = {
+    train: new Uint8Array(splits.train.length * imageBytes),
+    test: new Uint8Array(splits.test.length * imageBytes),
+  };
+  const broken: BrokenFile[] = [...listed];
+  let done = 0;
+  for (const split of ["train", "test"] as const) {
+    for (const [place, index] of splits[split].entries()) {
+      if (stop.aborted) return { status: "interrupted", step: 0 };
+      const name = names[index]!;
+      const image = await readImage(join(root, name), shape);
+      if (typeof image === "string") broken.push({ path: name, reason: image });
+      else pixels[split].set(image, place * imageBytes);
+      report({ done: ++done, total, unit: "images" });
+    }
+  }
+  return broken.length > 0 ? brokenFiles(broken, total) : pixels;
+}
+
+async function readImage(path: string, shape: Shape): Promise<Uint8Array | string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return decodeImage(bytes, shape);
+}
+
+export interface Shape {
+  readonly size: number;
+  readonly channels: 1 | 3;
+  readonly background: Colour;
+}
+
+/**
+ * Bytes of an image file as a square of the wanted size. What the bytes are counts, not how the file is called: many a
+ * PNG is named .jpg.
+ *
+ * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
+ */
+export function decodeImage(bytes: Uint8Array, { size, channels, background }: Shape): Uint8Array | string {
+  let image: ByteImage;
+  try {
+    image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
+  } catch (error) {
+    if (error instanceof FormatError) return bytes.length === 0 ? "an empty file" : error.message;
+    throw error;
+  }
+  return resizeSquare(cropSquare(flatten(image, channels, background)), size).data;
+}
+
+/** A colour as "#rrggbb". */
+export function parseColour(text: string): Colour {
+  const value = parseInt(text.slice(1), 16);
+  return [value >> 16, (value >> 8) & 0xff, value & 0xff];
+}
+
+/** Labels are stored as bytes. */
+const MOST_CLASSES = 256;
+
+export interface FolderLabels {
+  /** In code-unit order; the label is the place in this list. */
+  readonly classNames: readonly string[];
+  /** By image. */
+  readonly labels: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Labels from the first sub-folder of each path.
+ *
+ * @returns undefined where all images lie in the folder itself; a text where the folder has no clear labels
+ */
+export function labelsOf(paths: readonly string[]): FolderLabels | string | undefined {
+  const loose = paths.filter((path) => !path.includes("/"));
+  if (loose.length === paths.length) return undefined;
+  if (loose.length > 0) {
+    const some = loose.slice(0, 5).join(", ");
+    return `${loose.length} of ${paths.length} images are not in one of the sub-folders that name the labels: ${some}`;
+  }
+  const folders = paths.map((path) => path.slice(0, path.indexOf("/")));
+  const classNames = [...new Set(folders)].sort();
+  if (classNames.length > MOST_CLASSES) {
+    return `${classNames.length} sub-folders: at most ${MOST_CLASSES} can be labels`;
+  }
+  const places = new Map(classNames.map((name, place) => [name, place]));
+  return { classNames, labels: Uint8Array.from(folders, (name) => places.get(name)!) };
+}
+
+export interface BrokenFile {
+  /** Relative to the folder, with `/`. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** More broken files than this are counted, not named: nobody reads on. */
+const MOST_NAMED = 100;
+
+/** The end of a stage whose folder holds such files; `total` is how many were looked at. */
+export function brokenFiles(broken: readonly BrokenFile[], total: number): StageEnd {
+  const named = [...broken].sort((a, b) => a.path < b.path ? -1 : 1).slice(0, MOST_NAMED);
+  const more = broken.length > named.length ? [`  and ${broken.length - named.length} more`] : [];
+  const lines = [...named.map(({ path, reason }) => `  ${path}: ${reason}`), ...more];
+  const count = broken.length === 1 ? "1 file" : `${broken.length} files`;
+  return {
+    status: "failed",
+    message: `${count} of ${Math.max(total, broken.length)} cannot be used:\n${lines.join("\n")}`,
+    fix: "repair, replace or remove them",
+  };
+}

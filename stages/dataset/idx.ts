@@ -1,0 +1,84 @@
+import { join } from "node:path";
+import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { checked } from "../../artifacts/record.ts";
+import type { StageEnd } from "../../contract/stage.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { decodeIdx } from "../../formats/idx.ts";
+import { downloadAll } from "../shared/download.ts";
+import { type DatasetContext, downloadsOf } from "./kind.ts";
+import { resize, resizeModeOf } from "./pixels.ts";
+import { IDX_FILES, IDX_NAMES, SOURCES } from "./sources.ts";
+import type { ReadDataset, Split, SplitName } from "./split.ts";
+
+const { counts, images: { side: SIDE, ...IMAGES } } = SOURCES.mnist;
+
+/** MNIST or Fashion-MNIST, in the order of its files. */
+export const read: ReadDataset = async (context) => {
+  const { source: name, size = SIDE, limit = Infinity } = context.params;
+  const paths = await findFiles(context);
+  if ("status" in paths) return paths;
+  const splitOf = async (split: SplitName) => {
+    const { pixels, labels } = await readSplit(paths, split, limit);
+    return { pixels: resize({ pixels, side: SIDE }, size).pixels, labels };
+  };
+  const classNames = CLASS_NAMES[name];
+  return {
+    side: size,
+    ...IMAGES,
+    source: (split) => ({ name, split, resize: resizeModeOf(SIDE, size), classNames }),
+    train: await splitOf("train"),
+    test: await splitOf("test"),
+  };
+};
+
+/** Where the files lie, by their names without ending. */
+type Paths = ReadonlyMap<string, string>;
+
+async function findFiles(context: DatasetContext): Promise<Paths | StageEnd> {
+  const { path } = context.params;
+  if (path !== undefined) return await findInFolder(path);
+  const obtained = await downloadAll(downloadsOf(context.params), context);
+  if ("status" in obtained) return obtained;
+  return new Map([...obtained].map(([name, file]) => [name.replace(/^path\/|\.gz$/g, ""), file]));
+}
+
+/** The names that are in use for a file: packed or not, and with a dot where some unpackers put one. */
+function variants(name: string): string[] {
+  const dotted = name.replace("-idx", ".idx");
+  return [name, `${name}.gz`, dotted, `${dotted}.gz`];
+}
+
+async function findInFolder(folder: string): Promise<Paths> {
+  const there = new Set<string>();
+  try {
+    for await (const { name } of Deno.readDir(folder)) there.add(name);
+  } catch (cause) {
+    throw new FormatError(folder, { got: (cause as Error).message, wanted: "a folder that can be listed", cause });
+  }
+  const found = IDX_FILES.map((name) => [name, variants(name).find((variant) => there.has(variant))] as const);
+  const missing = found.filter(([, file]) => file === undefined).map(([name]) => name);
+  if (missing.length > 0) throw new FormatError(folder, { got: "only some of its files", wanted: missing.join(", ") });
+  return new Map(found.map(([name, file]) => [name, join(folder, file!)]));
+}
+
+/** The first `limit` images of a split, [N, 28, 28], and their labels, 0 to 9. */
+async function readSplit(paths: Paths, split: SplitName, limit: number): Promise<Required<Split>> {
+  const count = counts[split];
+  const names = IDX_NAMES[split];
+  const images = await readArray(paths, names.images, [count, SIDE, SIDE]);
+  const labels = await readArray(paths, names.labels, [count]);
+  const wrong = labels.findIndex((label) => label >= IMAGES.classes);
+  if (wrong >= 0) {
+    const wanted = `0 to ${IMAGES.classes - 1}`;
+    throw new FormatError(`${names.labels}, label ${wrong}`, { got: `${labels[wrong]}`, wanted });
+  }
+  const taken = Math.min(limit, count);
+  return { pixels: images.slice(0, taken * SIDE ** 2), labels: labels.slice(0, taken) };
+}
+
+async function readArray(paths: Paths, name: string, wanted: readonly number[]) {
+  const bytes = await Deno.readFile(paths.get(name)!);
+  const { shape, data } = checked(name, () => decodeIdx(bytes));
+  if (shape.join() === wanted.join()) return data;
+  throw new FormatError(name, { got: `shape [${shape}]`, wanted: `[${wanted}]` });
+}

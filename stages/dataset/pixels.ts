@@ -1,0 +1,184 @@
+import type { ByteImage } from "../../formats/byte_image.ts";
+
+/** Red, green and blue, bytes. */
+export type Colour = readonly [number, number, number];
+
+export const WHITE: Colour = [255, 255, 255];
+
+/**
+ * An image on an opaque background, grey or RGB: out = (alpha * image + (255 - alpha) * background) / 255, rounded half
+ * up. Colours become grey by their luma, (299 R + 587 G + 114 B) / 1000 (ITU-R BT.601).
+ *
+ * @param image 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha
+ * @param channels of the result: 1 or 3
+ */
+export function flatten(image: ByteImage, channels: 1 | 3, background: Colour = WHITE): ByteImage {
+  const { width, height, channels: had, data } = image;
+  if (had === channels) return image;
+  const pixels = width * height;
+  const grey = had <= 2;
+  const out = new Uint8Array(pixels * channels);
+  for (let at = 0; at < pixels; at++) {
+    const from = at * had;
+    const alpha = had === 2 || had === 4 ? data[from + had - 1]! : 255;
+    const over = (channel: number) => {
+      const level = data[from + (grey ? 0 : channel)]!;
+      return Math.floor((2 * (alpha * level + (255 - alpha) * background[channel]!) + 255) / 510);
+    };
+    if (channels === 1) out[at] = luma(over(0), over(1), over(2));
+    else for (let channel = 0; channel < 3; channel++) out[at * 3 + channel] = over(channel);
+  }
+  return { width, height, channels, data: out };
+}
+
+/** Grey levels stay what they are. */
+function luma(red: number, green: number, blue: number): number {
+  return Math.floor((299 * red + 587 * green + 114 * blue + 500) / 1000);
+}
+
+/** A square out of an image. */
+export function crop(image: ByteImage, { left, top, side }: { left: number; top: number; side: number }): ByteImage {
+  const { width, channels, data } = image;
+  const out = new Uint8Array(side * side * channels);
+  for (let y = 0; y < side; y++) {
+    const start = ((top + y) * width + left) * channels;
+    out.set(data.subarray(start, start + side * channels), y * side * channels);
+  }
+  return { width: side, height: side, channels, data: out };
+}
+
+/** The middle of an image, as large a square as fits; of two middles, the upper or left one. */
+export function cropSquare(image: ByteImage): ByteImage {
+  const { width, height } = image;
+  if (width === height) return image;
+  const side = Math.min(width, height);
+  return crop(image, { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side });
+}
+
+/** What one new pixel is made of along one axis: old pixels from `start` on, with weights that add up to 1. */
+interface Taps {
+  readonly start: number;
+  readonly weights: Float64Array;
+}
+
+/**
+ * Bring a square image to another side with a triangle filter that widens with the scale, so that smaller images do not
+ * alias: Pillow's `resize` with BILINEAR, but for its rounding between the two axes. Rounded half up.
+ */
+export function resizeSquare(image: ByteImage, side: number): ByteImage {
+  const { width: from, channels, data } = image;
+  if (from === side) return image;
+  const taps = Array.from({ length: side }, (_, at) => tapsOf(at, from, side));
+  const rows = new Float64Array(from * side * channels);
+  for (let y = 0; y < from; y++) {
+    taps.forEach(({ start, weights }, x) => {
+      for (let channel = 0; channel < channels; channel++) {
+        let sum = 0;
+        weights.forEach((weight, i) => sum += weight * data[(y * from + start + i) * channels + channel]!);
+        rows[(y * side + x) * channels + channel] = sum;
+      }
+    });
+  }
+  const rowLength = side * channels;
+  const out = new Uint8Array(side * rowLength);
+  taps.forEach(({ start, weights }, y) => {
+    for (let at = 0; at < rowLength; at++) {
+      let sum = 0;
+      weights.forEach((weight, i) => sum += weight * rows[(start + i) * rowLength + at]!);
+      // Weights add up to 1 but for rounding, which must not carry 255 past the largest byte.
+      out[y * rowLength + at] = Math.min(255, Math.floor(sum + 0.5));
+    }
+  });
+  return { width: side, height: side, channels, data: out };
+}
+
+function tapsOf(at: number, from: number, side: number): Taps {
+  const scale = from / side;
+  const reach = Math.max(1, scale);
+  const centre = (at + 0.5) * scale;
+  const start = Math.max(0, Math.floor(centre - reach + 0.5));
+  const end = Math.min(from, Math.floor(centre + reach + 0.5));
+  const raw = Float64Array.from(
+    { length: end - start },
+    (_, i) => Math.max(0, 1 - Math.abs((start + i + 0.5 - centre) / reach)),
+  );
+  const total = raw.reduce((sum, weight) => sum + weight, 0);
+  return { start, weights: raw.map((weight) => weight / total) };
+}
+
+/** Grey square images, bytes, [N, side, side] row-major. */
+export interface SquareImages {
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly side: number;
+}
+
+export type ResizeMode = "none" | "area" | "pad";
+
+export function resizeModeOf(from: number, to: number): ResizeMode {
+  if (to === from) return "none";
+  return to < from ? "area" : "pad";
+}
+
+/** Bring images to another side: smaller by area average, larger by a border of zeros. */
+export function resize(images: SquareImages, side: number): SquareImages {
+  switch (resizeModeOf(images.side, side)) {
+    case "none":
+      return images;
+    case "area":
+      return { pixels: shrink(images, side), side };
+    case "pad":
+      return { pixels: pad(images, side), side };
+  }
+}
+
+/**
+ * Each new pixel is the mean over the square of old ones that it covers, rounded half up. Old pixels count by the exact
+ * area of the overlap: in units of 1 / side, old pixel i spans [i side, (i + 1) side) and new pixel j spans
+ * [j from, (j + 1) from), so that all weights, and with them all sums, are whole numbers.
+ */
+function shrink({ pixels, side: from }: SquareImages, side: number): Uint8Array<ArrayBuffer> {
+  const count = pixels.length / (from * from);
+  const spans = Array.from({ length: side }, (_, j) => overlaps(j, from, side));
+  const out = new Uint8Array(count * side * side);
+  const row = new Float64Array(from);
+  const area = from * from;
+  let next = 0;
+  for (let image = 0; image < count; image++) {
+    for (const vertical of spans) {
+      row.fill(0);
+      for (const [y, weight] of vertical) {
+        const start = (image * from + y) * from;
+        for (let x = 0; x < from; x++) row[x]! += weight * pixels[start + x]!;
+      }
+      for (const horizontal of spans) {
+        let sum = 0;
+        for (const [x, weight] of horizontal) sum += weight * row[x]!;
+        out[next++] = Math.floor((2 * sum + area) / (2 * area));
+      }
+    }
+  }
+  return out;
+}
+
+/** Old pixels under new pixel j with the length of the overlap; the lengths add up to `from`. */
+function overlaps(j: number, from: number, side: number): [index: number, weight: number][] {
+  const [begin, end] = [j * from, (j + 1) * from];
+  const found: [number, number][] = [];
+  for (let i = Math.floor(begin / side); i * side < end; i++) {
+    found.push([i, Math.min((i + 1) * side, end) - Math.max(i * side, begin)]);
+  }
+  return found;
+}
+
+function pad({ pixels, side: from }: SquareImages, side: number): Uint8Array<ArrayBuffer> {
+  const count = pixels.length / (from * from);
+  const border = Math.floor((side - from) / 2);
+  const out = new Uint8Array(count * side * side);
+  for (let image = 0; image < count; image++) {
+    for (let y = 0; y < from; y++) {
+      const start = (image * from + y) * from;
+      out.set(pixels.subarray(start, start + from), (image * side + border + y) * side + border);
+    }
+  }
+  return out;
+}
