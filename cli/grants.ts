@@ -68,11 +68,11 @@ function takeRights(text: string, asked: readonly string[], folder: string): { g
   const [given, extra]: [string[], string[]] = [[], []];
   while (parts.length > 0) {
     // The longest first, as one may begin with another and a comma.
-    const counts = parts.map((_, i) => parts.length - i);
-    const count = counts.find((count) => find(parts.slice(0, count).join(",")) !== undefined);
-    const text = parts.splice(0, count ?? 1).join(",");
-    if (count === undefined) extra.push(text);
-    else given.push(find(text)!);
+    const ends = parts.map((_, i) => parts.length - i);
+    const end = ends.find((end) => find(parts.slice(0, end).join(",")) !== undefined);
+    const one = parts.splice(0, end ?? 1).join(",");
+    if (end === undefined) extra.push(one);
+    else given.push(find(one)!);
   }
   return { given, extra };
 }

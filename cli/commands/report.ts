@@ -19,7 +19,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
       const stages = makePlanner(loaded).survey();
-      const { pipelinePage } = await import("../report/pipeline_report.ts");
+      const { pipelinePage } = await import("../results/page.ts");
       const { contentsOfPlan } = await import("noiseline/housekeeping");
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
       const contents = contentsOfPlan({ pipeline, stages, problems: [] }, store);

@@ -10,7 +10,7 @@ import {
 import { formatMetrics } from "../format/metrics.ts";
 import { countOf, formatDuration, someOf } from "../format/units.ts";
 import type { Style } from "../io.ts";
-import type { RunEnd } from "../report/run_end.ts";
+import type { RunEnd } from "../results/page.ts";
 
 /** Estimates the time that is left from the pace since the stage began to count. */
 export class Pace {

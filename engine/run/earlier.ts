@@ -38,6 +38,8 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
 export class EarlierNote {
   readonly #path: string;
   #found: readonly string[] = [];
+  /** The whole pipeline as it was when the note was written anew. */
+  survey: Plan["stages"] | undefined;
 
   constructor(private readonly pipeline: Pipeline, private readonly store: Store) {
     this.#path = join(store.paths.outputs, pipeline.name, EARLIER_NOTE);
@@ -51,7 +53,8 @@ export class EarlierNote {
   renew(): readonly string[] {
     const { pipeline, store } = this;
     const planner = Planner.make(pipeline, store);
-    this.#say(planner.ok ? findEarlier({ pipeline, stages: planner.value.survey() }, store) : []);
+    this.survey = planner.ok ? planner.value.survey() : undefined;
+    this.#say(this.survey === undefined ? [] : findEarlier({ pipeline, stages: this.survey }, store));
     return this.#found;
   }
 

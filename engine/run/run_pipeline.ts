@@ -20,6 +20,8 @@ import { type StageResult, waitingForStore } from "./stage_result.ts";
 export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;
   readonly stages: ReadonlyMap<string, StageResult>;
+  /** The whole pipeline as it is now; undefined where the run ended before it began. */
+  readonly survey: Plan["stages"] | undefined;
 }
 
 /** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
@@ -51,7 +53,7 @@ export async function runPipeline(
   const finish = (status: RunStatus, runId?: string, earlier: readonly string[] = []): Result<RunSummary> => {
     const [counts, durationMs] = [count(results), performance.now() - started];
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
-    return succeed({ status, runId, plan, stages: results, counts });
+    return succeed({ status, runId, plan, stages: results, counts, survey: note.survey });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
