@@ -46,9 +46,9 @@ export function collect(value: string, before: string[] = []): string[] {
 }
 
 const SET = new Option("-s, --set <path=value>", "set a param, var or the seed; repeatable")
-  .argParser(collect);
+  .argParser<string[]>(collect);
 const PROFILE = new Option("-p, --profile <name>", "apply a profile of the file; repeatable")
-  .argParser(collect);
+  .argParser<string[]>(collect);
 const STORE = new Option("--store <folder>", "folder of the results (default: .noiseline beside deno.json)");
 const CACHE = new Option(
   "--cache <place>",

@@ -66,8 +66,7 @@ export async function openOutside(
   const packages: Record<string, string> = {};
   for (const external of stage.kind.externals?.(stage.params) ?? []) {
     if (external.files !== true) continue;
-    const place = join(folders.scratch, "packages", external.name);
-    const installed = await installFiles(external, place, onProgress);
+    const installed = await installFiles(external, onProgress);
     if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
   }
