@@ -21,24 +21,28 @@ export interface RunEnd {
  */
 export async function runEnd(
   pipeline: Pipeline,
-  { status, runId, stages, survey = new Map() }: RunSummary,
+  { status, runId, stages, now }: RunSummary,
   store: Store,
   warn: (diagnostic: Diagnostic) => void,
 ): Promise<RunEnd> {
   const views = store.viewsOf(pipeline.name);
+  const refuse = (why: Omit<Diagnostic, "severity">) =>
+    warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
   let end: RunEnd = {};
   try {
     // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
     if (runId === undefined) end = { page: views.upToDate(PAGE) };
     else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
-    if (end.page === undefined && survey.values().some(({ manifest }) => manifest !== undefined)) {
-      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, survey, store)).html) };
+    if (end.page !== undefined) return end;
+    if (!now.ok) refuse(now.diagnostics[0]!);
+    else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {
+      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store)).html) };
     }
   } catch (error) {
     // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
-    const why = explainTrouble(error) ??
-      { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" };
-    warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
+    refuse(
+      explainTrouble(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
+    );
   }
   return end;
 }

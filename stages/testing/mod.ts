@@ -5,8 +5,7 @@
  */
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openOutput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import { withDeviceParams } from "../../schemas/common_params.ts";
 import type {
   InputPort,
