@@ -15,7 +15,7 @@ export function packageProgram(name: string, version: string = manifest.version)
   return ["deno", "run", "-A", `jsr:${name}@${version}/cli`];
 }
 
-/** What a pipeline came to, in its folder of outputs. */
+/** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
 export function isThere(path: string): boolean {

@@ -36,7 +36,7 @@ export function findGpus(): string[] {
   }
 }
 
-/** What a run has at hand. */
+/** What a run can use. */
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };

@@ -18,6 +18,7 @@ import type {
 import type { DeviceName } from "../../tensor/devices.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { holdToTypes } from "../../artifacts/check.ts";
+import { writeImages } from "../../artifacts/images.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -42,6 +43,8 @@ export interface TestOptions<P extends ParamsSchema, I extends InputPorts> {
   readonly device?: DeviceName;
   /** Abort it to see the stage save and stop. */
   readonly stop?: AbortSignal;
+  /** Keep saved states in this folder, so that a second call resumes. Default: a folder of its own. */
+  readonly progressFolder?: string;
 }
 
 /** What a stage wrote to one output. */
@@ -90,14 +93,14 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
       seed: stage.seeded === true ? options.seed ?? 0 : 0,
       inputs: Object.fromEntries(inputs),
       outputs: Object.fromEntries(places),
-      progressFolder: join(folder, "progress"),
+      progressFolder: options.progressFolder ?? join(folder, "progress"),
       progressLimit: Number.MAX_SAFE_INTEGER,
       device: stage.device === true ? await findDevice(device) : null,
       packages: {},
       externals: {},
       downloads: null,
     };
-    Deno.mkdirSync(start.progressFolder);
+    Deno.mkdirSync(start.progressFolder, { recursive: true });
     const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
@@ -107,6 +110,23 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/**
+ * The files of an artifact of images, to give a stage in a test.
+ *
+ * @param shape images, height, width and channels (1 or 3)
+ * @param pixels row-major, in that order
+ */
+export async function testImages(
+  [count, height, width, channels]: readonly [number, number, number, number],
+  pixels: Uint8Array<ArrayBuffer>,
+): Promise<TestFiles> {
+  const files: Record<string, string | Uint8Array> = {};
+  const write = async (name: string, content: string | Uint8Array) => void (files[name] = content);
+  const info = { count, height, width, channels, classes: null, source: { name: "test" } };
+  await writeImages({ folder: "", write }, { info, pixels, picture: "images.png" });
+  return files;
 }
 
 async function findDevice(device: DeviceName) {
