@@ -11,6 +11,7 @@ import type {
   NpmExternal,
   OutputPort,
   StagePermissions,
+  TryDevice,
 } from "../../contract/stage.ts";
 
 /** Lists what it builds on by name, and by version where the lock has several. */
@@ -70,7 +71,7 @@ export interface Kind {
   readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
   readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
   readonly pairs?: readonly (readonly [string, string])[];
-  readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
+  readonly device?: (params: Readonly<Record<string, unknown>>, tryDevice: TryDevice) => Promise<DeviceFinding>;
 }
 
 /** The name of the param that says how far to go, if the kind has one. */

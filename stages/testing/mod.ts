@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openOutput, folderArtifact } from "../../engine/process/context.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import { withDeviceParams } from "../../schemas/common_params.ts";
 import type {
   InputPort,
@@ -16,6 +16,7 @@ import type {
   StageEnd,
 } from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { holdToTypes } from "../../artifacts/check.ts";
 
@@ -104,7 +105,7 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
 }
 
 async function findDevice(device: DeviceName) {
-  const found = await findStageDevice({ device });
+  const found = await findStageDevice({ device }, tryDevice);
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }

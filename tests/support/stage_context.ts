@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openInput, folderArtifact } from "../../engine/process/context.ts";
+import { folderArtifact, makeContext, openInput } from "../../engine/process/context.ts";
 import type {
   BuiltinKind,
   DownloadExternal,
