@@ -18,7 +18,7 @@ export { selectStages } from "./engine/pipeline/select_stages.ts";
 export { importLate } from "./engine/pipeline/load/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export type { Origins } from "./engine/diagnostic/document.ts";
-export { type CachedLoadOptions, PipelineCache } from "./engine/pipeline/load/pipeline_cache.ts";
+export { type LoaderOptions, PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export type { Binding, Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export { mayWork } from "./engine/plan/plan.ts";

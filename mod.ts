@@ -98,6 +98,7 @@ export {
   type Explanation,
   type ExternalFacts,
   type ModuleChanges,
+  type ResultFacts,
   type SavedProgress,
   type Upstream,
 } from "./engine/plan/explain.ts";
@@ -105,7 +106,6 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/follow
 export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
-export type { ResultFacts } from "./engine/plan/result_facts.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { installFiles } from "./engine/process/install.ts";

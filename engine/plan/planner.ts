@@ -8,7 +8,7 @@ import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "../keys/fits_key.ts";
+import { fitsItsKey } from "../keys/keys.ts";
 import { hasPortsOf, readsLatest, sameInputs } from "./freshness.ts";
 import { KeyBook } from "./key_book.ts";
 import { StageDevices } from "./devices.ts";

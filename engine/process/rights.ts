@@ -136,12 +136,10 @@ export function grantFlag({ stage, rights }: Pick<RightsRequest, "stage" | "righ
 /** The error about rights that nobody has granted. */
 export function notGranted(request: RightsRequest, origins: Origins): Diagnostic {
   const { stage, rights } = request;
-  return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
-    code: "not-granted",
-    message: `stage "${stage.entry}" (${stage.kind.name}) asks for rights that you have not granted`,
-    got: rights.join(", "),
-    fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
-  });
+  const message = `stage "${stage.entry}" (${stage.kind.name}) asks for rights that you have not granted`;
+  const fix = `look at the stage's code; if you trust it: ${grantFlag(request)}`;
+  const details = { code: "not-granted", got: rights.join(", ") } as const;
+  return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);
 }
 
 /** Where what users grant is kept: no project, cache or stage can write there. */

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
-import { sourcesOf } from "../keys/sources.ts";
+import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
