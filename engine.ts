@@ -85,5 +85,6 @@ export { isRunning, type RunState, runState } from "./engine/store/processes.ts"
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
+export { runTrial, tryDevice } from "./engine/process/device_trial.ts";
+export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";
 export { chooseDevice } from "./tensor/mod.ts";
