@@ -57,7 +57,7 @@ export async function chooseDevice(
   }
   const [first] = passedOver;
   if (wanted !== "auto") {
-    const fix = first!.fix ?? "use device auto; `deno task doctor` lists what this machine has";
+    const fix = first!.fix ?? "use device auto; `deno task doctor` lists the devices of this machine";
     return { available: false, reason: first!.reason, fix };
   }
   return {

@@ -16,6 +16,7 @@ import type {
   StageEnd,
 } from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { holdToTypes } from "../../artifacts/check.ts";
 import { writeImages } from "../../artifacts/images.ts";
@@ -130,7 +131,7 @@ export async function testImages(
 }
 
 async function findDevice(device: DeviceName) {
-  const found = await findStageDevice({ device });
+  const found = await findStageDevice({ device }, tryDevice);
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }

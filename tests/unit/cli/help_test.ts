@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { describeParams } from "../../../schemas/describe_params.ts";
-import { BUILTIN_KINDS } from "../../../stages/mod.ts";
+import { BUILTIN_KINDS, describeParams } from "noiseline/engine";
 import { COMMANDS } from "../../../cli/commands.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";

@@ -1,3 +1,4 @@
+import { tryDevice } from "../../../engine/process/device_trial.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
@@ -377,7 +378,7 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
 Deno.test("what multiplies matrices or runs a graph says which threads decide its rounding", async () => {
   const numerics = async (kind: typeof scoreKind | typeof featuresKind, params: Record<string, unknown>) => {
     // deno-lint-ignore no-explicit-any
-    const found = await kind.device!(kind.params.parse(params) as any);
+    const found = await kind.device!(kind.params.parse(params) as any, tryDevice);
     return "device" in found ? found.device.numerics : found.problem.message;
   };
   assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));
