@@ -21,7 +21,7 @@ export { type ParamRole, rolesOf } from "./schemas/roles.ts";
 export { describeParams, type ParamDescription } from "./schemas/describe_params.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
 export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
-export type { ImageSet, Metric, MetricsToWrite } from "./schemas/metrics.ts";
+export type { ImageSet, Metric, MetricsToWrite } from "./artifacts/metrics.ts";
 export type {
   ArtifactRecord,
   Difference,

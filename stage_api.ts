@@ -9,7 +9,7 @@ export { defineStage } from "./contract/stage.ts";
 export { execution, extent, externalFile, legacy } from "./schemas/roles.ts";
 export { type ImagesInfo, type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
-export { withDevice } from "./stages/shared/stage_device.ts";
+export { withDevice } from "./stages/shared/device.ts";
 export type { Device } from "./tensor/device.ts";
 export { openDevice } from "./tensor/open.ts";
 export { type RandomStream, randomStream } from "./tensor/random/stream.ts";

@@ -3,7 +3,7 @@ import type { InputArtifact } from "../contract/stage.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
-import { parseLog } from "../artifacts/log.ts";
+import { readLog } from "../artifacts/log.ts";
 import { factsOf } from "./facts.ts";
 import type { LogRow, Report } from "./model.ts";
 import { describeSampler } from "./sections.ts";
@@ -67,8 +67,8 @@ type Collector = (item: Collected, content: Sections, odd: string[]) => Promise<
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     if (!has(artifact, "log.jsonl")) return;
-    const lines = parseLog(await artifact.readText("log.jsonl"));
-    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", JSON.parse(line), logRowSchema)) });
+    const lines = await readLog(artifact);
+    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
   },
   async schedule({ title, artifact }, { schedules }) {
     if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });

@@ -3,8 +3,8 @@
  * `inputs` its ports. All of this is for editors and `deno check`; the same checks as for YAML decide when it is loaded.
  */
 import type { z } from "zod";
-import type { PipelineFileInput } from "../schemas/pipeline_file.ts";
 import type { BuiltinKind, InputPorts, StageDefinition } from "../contract/stage.ts";
+import type { PipelineFileInput } from "../schemas/pipeline_file.ts";
 import type * as all from "./mod.ts";
 
 /** The built-in kinds by name: each is exported as `<name>Kind`; a test holds the two together. */

@@ -2,8 +2,8 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
  * this module is their way back into the engine.
  */
+import { holdToTypes } from "../artifacts/types.ts";
 import { serveStage as serve } from "../engine/process/worker_host.ts";
-import { holdToTypes } from "../artifacts/check.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
 export { describeStage } from "../engine/process/describe_host.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import { withDeviceParams } from "../../schemas/common_params.ts";
+import { withDeviceParams } from "../../stages/shared/common_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../contract/stage.ts";
 import { encode } from "../keys/encode.ts";

@@ -1,4 +1,4 @@
-import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/class_names.ts";
+import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
 import type { DatasetParams, DatasetSource } from "./params.ts";
 

@@ -5,9 +5,7 @@
  */
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openOutput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
-import { withDeviceParams } from "../../schemas/common_params.ts";
+import { holdToTypes } from "../../artifacts/types.ts";
 import type {
   InputPort,
   InputPorts,
@@ -16,9 +14,11 @@ import type {
   StageDefinition,
   StageEnd,
 } from "../../contract/stage.ts";
+import { makeContext, openOutput } from "../../engine/process/context.ts";
+import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { holdToTypes } from "../../artifacts/check.ts";
+import { withDeviceParams } from "../shared/common_params.ts";
+import { findStageDevice } from "../shared/device.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;

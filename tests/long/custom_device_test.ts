@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { findStageDevice } from "../../stages/shared/stage_device.ts";
+import { findStageDevice } from "../../stages/shared/device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 

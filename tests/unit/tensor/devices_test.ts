@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { DEVICES } from "../../../schemas/common_params.ts";
+import { DEVICES } from "../../../stages/shared/common_params.ts";
 import {
   chooseDevice,
   describeDevices,

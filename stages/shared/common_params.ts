@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { execution } from "./roles.ts";
+import { execution } from "../../schemas/roles.ts";
 
 /** As in `tensor/devices.ts`, which this layer does not see; a test holds them together. */
 export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;

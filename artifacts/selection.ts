@@ -1,0 +1,13 @@
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { type Selection, SELECTION_FILE, selectionSchema } from "../schemas/selection.ts";
+import { readJson, writeJson } from "./record.ts";
+
+/** Write an artifact of type `selection`. */
+export async function writeSelection(output: OutputArtifact, selection: Selection): Promise<void> {
+  await writeJson(output, SELECTION_FILE, selection, selectionSchema);
+}
+
+/** @throws FormatError when the artifact's file is not that of `writeSelection` */
+export async function validate(artifact: InputArtifact): Promise<Selection> {
+  return await readJson(artifact, SELECTION_FILE, selectionSchema);
+}
