@@ -1,12 +1,11 @@
 import { z } from "zod";
+import type { StageDefinition } from "../../contract/stage.ts";
 import { execution } from "../../schemas/roles.ts";
-
-/** As in `tensor/devices.ts`, which this layer does not see; a test holds them together. */
-export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
-  execution(z.enum(DEVICES).default("auto").describe("Where to compute. In no key; devices round differently"));
+  execution(z.enum(DEVICE_NAMES).default("auto").describe("Where to compute. In no key; devices round differently"));
 
 export const threadsParam = () =>
   execution(
@@ -24,9 +23,9 @@ export const longRunningParams = () => ({
   threads: threadsParam(),
 });
 
-/** The params of a custom stage that computes on a device. */
-export function withDeviceParams(params: z.ZodObject): z.ZodObject {
-  return params.safeExtend({ device: deviceParam(), threads: threadsParam() });
+/** The params of a custom stage, with those of its device where it computes on one. */
+export function allParams({ params, device }: Pick<StageDefinition, "params" | "device">): z.ZodObject {
+  return device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
 }
 
 export const weightsParam = () => z.enum(["ema", "raw"]).default("ema").describe("Which weights of the checkpoint");

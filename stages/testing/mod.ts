@@ -17,7 +17,7 @@ import type {
 import { makeContext, openOutput } from "../../engine/process/context.ts";
 import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
-import { withDeviceParams } from "../shared/common_params.ts";
+import { allParams } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 
 /** Files of an artifact by name. */
@@ -69,9 +69,7 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   try {
     const notes: string[] = [];
     const { device = "auto", params: given = {}, stop = new AbortController().signal } = options;
-    const params = stage.device === true
-      ? withDeviceParams(stage.params).parse({ ...given, device })
-      : stage.params.parse(given);
+    const params = allParams(stage).parse(stage.device === true ? { ...given, device } : given);
     const files = options.inputs as Readonly<Record<string, TestFiles | readonly TestFiles[] | undefined>>;
     const inputs = await Promise.all(
       Object.entries(stage.inputs).map(async ([port, definition]) =>
