@@ -89,7 +89,8 @@ export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from
 export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export type { Origins } from "./engine/diagnostic/document.ts";
-export { type Binding, predecessorsOf, rankingsOf, type Stage } from "./engine/keys/stage.ts";
+export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
+export { type Binding, predecessorsOf, type Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export {
   type Cause,
@@ -107,7 +108,8 @@ export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export type { ResultFacts } from "./engine/plan/result_facts.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
-export { packageFolder, parentDeathGuard } from "./engine/process/runtime.ts";
+export { installFiles } from "./engine/process/install.ts";
+export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
 export { isRunning } from "./engine/store/is_running.ts";
 export { type RunState, runState } from "./engine/store/liveness.ts";

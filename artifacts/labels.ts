@@ -75,7 +75,7 @@ export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): 
     const common = { param: ["labels", place], got: `${label}` } as const;
     const number = labelNumber(label, known);
     if (number === undefined) {
-      const message = "the network of the checkpoint knows no such label";
+      const message = "the checkpoint has no such label";
       const wanted = `0 to ${classes - 1}${classNames.length > 0 ? ", or a name" : ""}`;
       const fix = typeof label === "string" && classNames.length > 0
         ? suggestName(label, classNames)
@@ -84,7 +84,7 @@ export function checkLabelList(labels: readonly WrittenLabel[], known: Labels): 
     }
     if (typeof label === "string" || number === (labelNumber(`${label}`, known) ?? number)) return undefined;
     const [called, other] = [`"${label}"`, `"${classNames[label]}"`];
-    const message = `label ${label} could be the one that is called ${called}, or number ${label}, ${other}`;
+    const message = `label ${label} could be the class named ${called}, or number ${label}, ${other}`;
     return { ...common, message, wanted: "a name", fix: `write ${called} or ${other}, in quotes` };
   });
   return problems.filter((problem) => problem !== undefined).slice(0, MOST_TOLD);

@@ -1,8 +1,19 @@
+import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { type Selection, SELECTION_FILE, selectionSchema } from "../schemas/selection.ts";
 import { readJson, writeJson } from "./record.ts";
 
-/** Write an artifact of type `selection`. */
+/** Artifact of type `selection`: candidates by their place in the list, the best first. */
+export const SELECTION_FILE = "selection.json";
+
+export const selectionSchema = z.strictObject({
+  format: z.literal(1),
+  metric: z.string(),
+  goal: z.enum(["lowest", "highest"]),
+  ranking: z.array(z.strictObject({ candidate: z.int().min(0), value: z.number() })).min(1),
+});
+
+export type Selection = z.output<typeof selectionSchema>;
+
 export async function writeSelection(output: OutputArtifact, selection: Selection): Promise<void> {
   await writeJson(output, SELECTION_FILE, selection, selectionSchema);
 }

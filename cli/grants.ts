@@ -10,14 +10,11 @@ import {
   type RightsRequest,
   selectStages,
 } from "noiseline/core";
-import { askYes, canAsk } from "./ask.ts";
-import { styleFor } from "./format/style.ts";
-import { formatTable } from "./format/table.ts";
-import { printDiagnostics, printError } from "./io.ts";
-import { problem } from "./operands.ts";
+import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
 export const GRANT_OPTION = "--grant <stage:rights>";
-export const GRANT_HELP = "let a custom stage do more: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
+export const GRANT_HELP =
+  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
 
 /** What `--grant` texts give, or what is wrong with them. */
 export async function parseGrants(
@@ -30,7 +27,7 @@ export async function parseGrants(
   for (const text of texts) {
     const colon = text.indexOf(":");
     if (colon < 1 || colon === text.length - 1) {
-      report(text, "no stage with rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
+      report(text, "it names no stage and rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
       continue;
     }
     const named = selectStages(pipeline, [text.slice(0, colon)]);
@@ -89,9 +86,9 @@ export function questionFor(
 ): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
   if (json || !canAsk()) return undefined;
   return async (requests) => {
-    printError("Custom stages ask for more than their inputs and outputs:");
+    printError("Custom stages ask for rights beyond their inputs and outputs:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
-    return await askYes("Do you trust their code with this? It is remembered.", stop);
+    return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);
   };
 }
 

@@ -240,17 +240,6 @@ export interface DownloadExternal {
   readonly redirects?: readonly string[];
 }
 
-/**
- * Outputs that come of the params: `best1` to `best<n>`, as many as the param `count` says, each of the type of what the
- * list port `of` holds. The output `ranking` says which of that list stands in which slot.
- */
-export interface SlotPorts {
-  readonly prefix: string;
-  readonly count: string;
-  readonly of: string;
-  readonly ranking: string;
-}
-
 /** A kind that comes with the toolkit. Its code lives in `entry`, so that planning does not load it. */
 export interface BuiltinKind<
   P extends z.ZodObject = z.ZodObject,
@@ -272,7 +261,6 @@ export interface BuiltinKind<
   readonly downloads?: (params: z.output<P>) => readonly DownloadExternal[];
   /** External files that the params leave out and that lie where this machine keeps them. In the key by content. */
   readonly locate?: (params: z.output<P>) => Partial<z.output<P>>;
-  readonly slots?: SlotPorts;
   /** List ports whose items belong together one by one: as many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */

@@ -89,7 +89,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     if (has(artifact, main)) samples.push(await picture(main));
     for (const film of ["trajectory.png", "trajectory-x0.png"]) {
       if (!has(artifact, film)) continue;
-      const shows = film === "trajectory.png" ? "the images" : "what the network takes them for";
+      const shows = film === "trajectory.png" ? "the images" : "the predicted x0";
       films.push({ ...await picture(film), title: `${title}: ${shows}`, step: undefined });
     }
   },

@@ -70,7 +70,6 @@ export function pipelineJsonSchema(kinds: Readonly<Record<string, KindForSchema>
     description: stageProperties["uses"]!["description"],
     anyOf: [
       ...Object.entries(kinds).map(([name, { summary }]) => ({ const: name, description: summary })),
-      { const: "continue", description: "Go on with what a selection chose" },
       { type: "string", pattern: "\\.[mc]?[jt]s$", description: "A custom stage" },
       { type: "string", pattern: "\\.ya?ml$", description: "A pipeline as a stage" },
     ],

@@ -74,12 +74,14 @@ export const stageSchema = z.strictObject({
   matrix: matrixSchema.optional(),
   seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
   needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(
-    "Stages that must be done before this one, though it reads nothing of them",
+    "Stages to wait for, although this one reads nothing of them",
   ),
   when: conditionSchema.optional().describe(
     "false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] }",
   ),
-  retries: z.int().min(0).max(10).default(0).describe("Tries after a worker was lost or killed; never after an error"),
+  retries: z.int().min(0).max(10).default(0).describe(
+    "How often to try again after a worker was killed; never after an error",
+  ),
 });
 
 export const pipelineFileSchema = z.strictObject({
@@ -99,10 +101,10 @@ export const pipelineFileSchema = z.strictObject({
   ),
   matrix: matrixSchema.optional(),
   extends: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional().describe(
-    "Pipeline files that this one is laid over, from its folder. Maps are merged, null removes, all else replaces",
+    "Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces",
   ),
   profiles: z.record(z.string(), z.record(z.string(), z.unknown())).optional().describe(
-    "Parts of a pipeline that --profile NAME lays over the file",
+    "Changes to the file that --profile NAME applies",
   ),
   stages: z.record(z.string(), stageSchema),
 });

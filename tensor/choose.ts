@@ -47,7 +47,7 @@ async function takeNamed(
   const found = await asTried(await describe(name, options), tryOut);
   const { available, reason, numerics, fix, card = false } = found;
   if (available) return { available, name, numerics: numerics ?? name, reason, card };
-  return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists what this machine has" };
+  return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists the devices of this machine" };
 }
 
 async function chooseBest(
@@ -61,7 +61,7 @@ async function chooseBest(
     const found = played ? looked : await asTried(looked, tryOut);
     const { available, reason, numerics, card = false } = found;
     if (available && !played) {
-      const better = passedOver.length === 0 ? "" : `; better, but not here: ${list(passedOver)}`;
+      const better = passedOver.length === 0 ? "" : `; better, but not available: ${list(passedOver)}`;
       const chosen = { available, name, numerics: numerics ?? name, reason: `${reason}${better}`, card };
       const missed = passedOver.find(({ seen }) => seen !== undefined);
       return missed === undefined ? chosen : { ...chosen, warning: warnOf(missed, name) };
@@ -89,7 +89,8 @@ function warnOf(
   { name, seen, reason, fix }: DeviceDescription,
   chosen: ConcreteDeviceName,
 ): NonNullable<ChosenDevice["warning"]> {
-  const message = `${seen} is here, but device ${name} is not: ${reason}; ${chosen} computes instead, more slowly`;
+  const message =
+    `${seen} is here, but device ${name} cannot use it: ${reason}; ${chosen} is used instead, which is slower`;
   return { message, ...(fix === undefined ? {} : { fix }) };
 }
 

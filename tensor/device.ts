@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 
 /** Element types that a compiled function accepts and returns. TF.js has no float64; tables of constants are made on the host. */
 export type DType = "float32" | "int32";

@@ -1,5 +1,5 @@
 import type { MetricRow } from "../report/metric_rows.ts";
-import { formatTable } from "./table.ts";
+import { formatTable } from "../io.ts";
 
 /** Four digits, as many as a reader compares. */
 export function shortNumber(value: number): string {
@@ -11,9 +11,9 @@ export function isWhole({ timesteps, label }: Pick<MetricRow, "timesteps" | "lab
   return timesteps === undefined && label === undefined;
 }
 
-/** A name with the slots of selections that took it. */
-export function marked(name: string, chosen: string | undefined): string {
-  return chosen === undefined ? name : `${name} (${chosen})`;
+/** A name with its places in rankings. */
+export function marked(name: string, rank: string | undefined): string {
+  return rank === undefined ? name : `${name} (${rank})`;
 }
 
 /** Of a mean: `mean of 3 seeds`, or `mean of 3 seeds of evaluate` where the network was the same. */
@@ -26,10 +26,10 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
   const whole = rows.filter(isWhole);
   const seeded = new Set(whole.filter(({ seeds }) => seeds === undefined).map(({ seed }) => seed)).size > 1;
   return formatTable(
-    whole.map(({ experiment, stage, metric, value, deviation, count, seed, chosen, seeds, seedsOf }) => {
+    whole.map(({ experiment, stage, metric, value, deviation, count, seed, rank, seeds, seedsOf }) => {
       const spread = deviation === undefined ? "" : `± ${shortNumber(deviation)}`;
       return [
-        marked(experiment, chosen),
+        marked(experiment, rank),
         ...(seeded ? [seed === undefined ? "" : `seed ${seed}`] : []),
         stage,
         metric,
@@ -39,4 +39,18 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
       ];
     }),
   );
+}
+
+/** What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection"). */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+/** Rows as comma-separated values (RFC 4180), without their line ends. Texts never become formulas; numbers stay. */
+export function toCsv(rows: readonly (readonly (string | number | undefined)[])[]): string[] {
+  return rows.map((row) => row.map(cellOf).join(","));
+}
+
+function cellOf(value: string | number | undefined): string {
+  if (typeof value !== "string") return value === undefined ? "" : String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,14 +1,14 @@
 import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Section, table } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
-import { showParam } from "../format/reasons.ts";
+import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 export interface Comparison {
   readonly names: readonly string[];
   readonly seeds: readonly (number | undefined)[];
-  /** Slots of selections that took the experiment: `pick.best1`. */
-  readonly chosen: readonly (readonly string[])[];
+  /** The places of each in the rankings of selections: `pick 1`. */
+  readonly ranks: readonly (readonly string[])[];
   /** A number for each experiment that has it. */
   readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
   /** Params that are not the same in all experiments that have the stage. */
@@ -44,7 +44,7 @@ export async function compareExperiments(
     comparison: {
       names: pick(shortNames(all)),
       seeds: pick(found.seeds),
-      chosen: experiments.map(({ chosen }) => chosen),
+      ranks: experiments.map(({ ranks }) => ranks),
       metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
       params,
       overSeeds: found.means.filter(isWhole),
@@ -65,7 +65,7 @@ function shortNames(experiments: readonly Experiment[]): string[] {
 }
 
 /** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
-export function sheetOf({ names, seeds, chosen, metrics, params, overSeeds }: Comparison): string[][] {
+export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Comparison): string[][] {
   const show = (value: unknown) =>
     value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
   const columns = [
@@ -75,7 +75,7 @@ export function sheetOf({ names, seeds, chosen, metrics, params, overSeeds }: Co
     ...metrics,
   ];
   const rows = names.map((name, i) => [
-    marked(name, chosen[i]!.join(" ") || undefined),
+    marked(name, ranks[i]!.join(", ") || undefined),
     ...columns.map(({ values }) => show(values[i])),
   ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
   const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
@@ -114,7 +114,7 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       id: "params",
       title: "Params that differ",
       html: params.length === 0
-        ? "<p>None: the same experiment.</p>"
+        ? "<p>None: it is the same experiment.</p>"
         : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
     },
     { id: "curves", title: "Training", html: curvesHtml(curves) },

@@ -1,5 +1,16 @@
-import { type Ingredients, openStoredArtifact, parseStageId, type ResultManifest, type Store } from "noiseline";
+import {
+  type Ingredients,
+  openStoredArtifact,
+  parseStageId,
+  type ResultManifest,
+  type Selection,
+  SELECTION_FILE,
+  selectionSchema,
+  type Store,
+} from "noiseline";
 import type { Collected, Collection } from "noiseline/report";
+import type { CliSettings } from "../command.ts";
+import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
@@ -13,8 +24,8 @@ export interface Experiment {
   readonly made: ReadonlyMap<string, Ingredients>;
   /** Contents that were read and are of no result here, so that they count as they are. */
   readonly unknown: readonly string[];
-  /** Slots of selections that this is the candidate of: `pick.best1`. */
-  readonly chosen: readonly string[];
+  /** Its places in the rankings of selections: `pick 1` for the best. */
+  readonly ranks: readonly string[];
   /** Its stages that have no result. */
   readonly missing: readonly string[];
 }
@@ -23,7 +34,7 @@ export function nameOf({ source, label }: Pick<Experiment, "source" | "label">):
   return label === "" ? source : `${source} ${label}`;
 }
 
-/** What the stages say that have no axis of the matrix, such as one that goes on with the best. */
+/** What the stages say that have no axis of the matrix, such as the ranking of its children. */
 export const SHARED = "(shared)";
 
 type Select = Readonly<Record<string, string>>;
@@ -52,22 +63,21 @@ export function experimentsOf(
   const groups = [
     ...Map.groupBy(parsed, ({ select }) => Object.entries(select).map((pair) => pair.join("=")).join(" ")),
   ];
-  // What has no axis comes last: mostly it goes on with what the others came to.
+  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
+  // What has no axis comes last: mostly it sums up the others.
   groups.sort(([a], [b]) => Number(a === "") - Number(b === ""));
   return groups.map(([values, group]): Experiment => {
     const { select } = group[0]!;
     const own = results.filter((one) => group.includes(one));
     const made = new Set(own);
+    const digests = new Set(own.flatMap(({ manifest }) => Object.values(manifest.outputs).map(({ digest }) => digest)));
     const unknown: string[] = [];
     // A set goes over what is added on the way.
     for (const { manifest } of made) {
       for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
         const before = makers.get(digest) ?? [];
         if (before.length === 0) unknown.push(digest);
-        const within = before.map(({ one }) => one).filter((one) => isWithin(one.select, select));
-        // A slot holds what another stage made; where that one is here too, being chosen changes nothing of it.
-        const makersHere = within.filter(({ manifest }) => !isSelection(manifest.outputs));
-        for (const one of makersHere.length > 0 ? makersHere : within) made.add(one);
+        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
       }
     }
     return {
@@ -76,32 +86,41 @@ export function experimentsOf(
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       unknown,
-      chosen: values === "" ? [] : slotsOf(own, results),
+      ranks: rankings.filter((one) => isWithin(one.select, select)).flatMap(({ stage, manifest, ranking }) => {
+        const candidates = manifest.ingredients.inputs["candidates"];
+        const place = ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
+        return place < 0 ? [] : [`${stage} ${place + 1}`];
+      }),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });
+}
+
+/** The experiments of a pipeline as it is now. */
+export async function experimentsOfPipeline(
+  settings: CliSettings,
+  options: LoadArguments,
+): Promise<{ readonly experiments: Experiment[]; readonly loaded: Loaded }> {
+  const loaded = await loadForCommand(settings, options);
+  const { stages } = await makePlanner(loaded).plan();
+  const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);
+  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store), loaded };
 }
 
 function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
 }
 
-/** Whether a result is that of a `select`. */
-export function isSelection(outputs: ResultManifest["outputs"]): boolean {
-  return Object.values(outputs).some(({ type }) => type === "selection");
+/** The ranking that a selection wrote; none where it is damaged. */
+function rankingOf({ outputs }: ResultManifest, store: Store): Selection["ranking"] {
+  const file = outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
+  if (file === undefined || !store.objects.verify(file)) return [];
+  return selectionSchema.parse(JSON.parse(Deno.readTextFileSync(store.objects.pathOf(file.sha256)))).ranking;
 }
 
-/** A selection's slots are the chosen artifacts themselves. */
-function slotsOf(own: readonly Result[], results: readonly Result[]): string[] {
-  const digests = new Set(own.flatMap(({ manifest }) => Object.values(manifest.outputs).map(({ digest }) => digest)));
-  return results.filter(({ manifest }) => isSelection(manifest.outputs)).flatMap(({ stage, manifest }) =>
-    Object.entries(manifest.outputs).filter(([, { digest }]) => digests.has(digest)).map(([slot]) => `${stage}.${slot}`)
-  );
-}
-
-/** The artifacts of a result by the name of its stage; the slots of a selection are told where they were chosen from. */
+/** The artifacts of a result by the name of its stage. */
 export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "outputs">, store: Store): Collected[] {
-  const records = isSelection(outputs) ? [] : Object.entries(outputs);
+  const records = Object.entries(outputs);
   return records.map(([port, record]) => {
     const several = records.filter(([, { type }]) => type === record.type).length > 1;
     return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };

@@ -25,8 +25,8 @@ export interface MetricRow {
   readonly step?: number | undefined;
   /** The seed that tells the experiment from others. */
   readonly seed?: number | undefined;
-  /** Slots of selections that took the experiment: `pick.best1`. */
-  readonly chosen?: string | undefined;
+  /** The experiment's places in the rankings of selections: `pick 1`. */
+  readonly rank?: string | undefined;
   /** Of a mean over seeds: over how many. */
   readonly seeds?: number | undefined;
   /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
@@ -52,8 +52,8 @@ export async function figuresOf(
   const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
   const seeds = seedsOf(experiments);
   const own = contents.map((content, i) => {
-    const chosen = experiments[i]!.chosen.join(" ") || undefined;
-    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], chosen }));
+    const rank = experiments[i]!.ranks.join(", ") || undefined;
+    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], rank }));
   });
   const means = seedGroups(experiments).flatMap(({ members, of }) => {
     const experiment = common(members.map((i) => names[i]!));

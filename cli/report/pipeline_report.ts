@@ -1,7 +1,7 @@
-import { type Pipeline, type Plan, rankingsOf, type Store } from "noiseline";
+import type { Pipeline, Plan, Store } from "noiseline";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
-import { formatDuration } from "../format/duration.ts";
 import { listLeaves } from "../format/leaves.ts";
+import { formatDuration } from "../format/units.ts";
 import { artifactsOf } from "./experiments.ts";
 
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
@@ -33,7 +33,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const notes: string[] = [];
   const leftOut: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest, continues, reasons }] of stages) {
+  for (const [id, { stage, state, manifest, reasons }] of stages) {
     const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
@@ -44,23 +44,15 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
       if (damaged) leftOut.push(`the result of "${id}" is damaged; run it again`);
       else notes.push(why);
     }
-    // Of a stage that goes on with another, what that one says; how far it goes is in its name's own line of the file.
-    const own = leaves.get(stage.entry) ?? [];
-    const declared = pipeline.stages.get(id)!;
-    const says = (within: string, value: unknown) => {
-      const name = /^with\.(\w+)$/.exec(within)?.[1];
-      return continues === undefined || name === undefined ? value : stage.params[name] ?? value;
-    };
+    const own = stage.id === stage.entry ? leaves.get(stage.entry) ?? [] : [];
     described.push({
       id,
       kind: stage.kind.name,
       state: ended?.state ?? state,
-      reads: [...new Set([...Object.values(stage.inputs).flat().map((one) => one.stage), ...rankingsOf(declared)])],
+      reads: [...new Set(Object.values(stage.inputs).flat().map((one) => one.stage))],
       duration: time === undefined ? undefined : formatDuration(time),
       numerics: manifest?.numerics ?? undefined,
-      params: declared.id === declared.entry
-        ? own.map(({ within, value, origin }) => ({ path: within, value: says(within, value), origin }))
-        : [],
+      params: own.map(({ within, value, origin }) => ({ path: within, value, origin })),
     });
   }
   const subtitle = [

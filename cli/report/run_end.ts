@@ -2,7 +2,7 @@ import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "no
 import { explainTrouble, Planner, predecessorsOf } from "noiseline";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
-import { experimentsOf, isSelection, SHARED } from "./experiments.ts";
+import { experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 
 /** What a run came to. */
@@ -62,7 +62,7 @@ async function scoresOf(
     const manifest = results.get(id)?.manifest;
     if (manifest === undefined) continue;
     const outputs = Object.values(manifest.outputs);
-    const hasFigures = outputs.some(({ type }) => type === "metrics") && !isSelection(manifest.outputs);
+    const hasFigures = outputs.some(({ type }) => type === "metrics");
     if (hasFigures && !before.has(id)) last.unshift([id, manifest]);
     if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
   }

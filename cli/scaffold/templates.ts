@@ -9,7 +9,7 @@ export interface NewFile {
 
 /** Pipelines of the toolkit that are a good start, each with what it is. */
 export const PIPELINE_TEMPLATES = {
-  smoke: "every built-in step in seconds",
+  smoke: "data, training, samples and scores in seconds",
   digits: "train on digits and score the samples, in minutes",
   custom: "a data set and a stage of your own",
 } as const;

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
 import type { Recovery } from "../objective.ts";
@@ -52,7 +52,7 @@ function guidedOutput(
   const { x, t, classes: labels } = inputs;
   if (!guidance || !x || !t || !labels || classes === undefined) {
     throw new RangeError(
-      "Reverse step: wanted a network that is told labels, and inputs classes and guidance to guide it",
+      "Reverse step: wanted a class-conditional network, with inputs classes and guidance",
     );
   }
   const batch = x.shape[0]!;

@@ -159,10 +159,10 @@ function placeUnreadable(
   if (got !== undefined) {
     return diagnosticAt(origins, place, {
       code: "external",
-      message: `stage "${stage.id}": ${name} is not the file that it must be`,
+      message: `stage "${stage.id}": ${name} is not the expected file`,
       got: `SHA-256 ${got}`,
       wanted: `SHA-256 ${wanted}`,
-      fix: "fetch the file again, name the right one, or set sha256 to say that another one is meant",
+      fix: "fetch the file again, name the right one, or set sha256 to the file you mean",
     });
   }
   return diagnosticAt(origins, place, {

@@ -51,17 +51,6 @@ export function recipeKeyOf(
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
 }
 
-/** The recipe of a stage that goes on with one of several: what chooses, and what each would be. */
-export function choiceRecipeKey(
-  { ranking, place, candidates }: {
-    readonly ranking: { readonly recipeKey: string; readonly port: string };
-    readonly place: number;
-    readonly candidates: readonly string[];
-  },
-): string {
-  return hash("choice", { ranking: `${ranking.recipeKey}.${ranking.port}`, place, candidates });
-}
-
 /** The key of a result: everything that could change its bytes, with inputs by content. */
 export function resolvedKeyOf(localKey: string, inputs: Ingredients["inputs"]): string {
   return hash("resolved", { localKey, inputs });

@@ -9,7 +9,6 @@ import type {
   InputPort,
   NpmExternal,
   OutputPort,
-  SlotPorts,
   StagePermissions,
 } from "../../contract/stage.ts";
 
@@ -87,7 +86,6 @@ export interface Kind {
   ) => CheckResult;
   readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
   readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
-  readonly slots?: SlotPorts;
   readonly pairs?: readonly (readonly [string, string])[];
   readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
 }

@@ -27,8 +27,6 @@ export interface Stage {
   readonly resources: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
-  /** For a stage that goes on with one of several others: which, a selection says once it is there. */
-  readonly choice?: StageChoice;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
   /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
@@ -36,16 +34,6 @@ export interface Stage {
   readonly probe?: Probe | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
-}
-
-/** What a stage may turn out to be. Until that is known its first candidate stands for it. */
-export interface StageChoice {
-  /** The output that ranks the candidates. */
-  readonly ranking: { readonly stage: string; readonly port: string };
-  /** The place in the ranking: 0 for the best. */
-  readonly place: number;
-  /** In the order of the list that is ranked: the stage to go on with, and what this one then is. */
-  readonly candidates: readonly { readonly id: string; readonly stage: Stage }[];
 }
 
 /** How many graphics cards a stage wants. */
@@ -58,22 +46,13 @@ export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs"
   return [...Object.values(inputs).flat().map(({ stage }) => stage), ...needs];
 }
 
-/** Stages of one family differ in extent alone: the longer continue the shorter. */
-export function familyOf({ entry, choice }: Pick<Stage, "entry" | "choice">): string {
-  return choice === undefined ? entry : `${choice.ranking.stage}.${choice.ranking.port} ${choice.place}`;
-}
-
-/** The stages whose rankings decide what a stage is. */
-export function rankingsOf({ choice }: Pick<Stage, "choice">): string[] {
-  if (choice === undefined) return [];
-  return [...new Set([choice.ranking.stage, ...choice.candidates.flatMap(({ stage }) => rankingsOf(stage))])];
-}
-
-/** A stage at another extent, whatever it may turn out to be. @param name of the param that is its extent */
-export function atExtent(base: Stage, id: string, name: string, extent: number): Stage {
-  const { choice, ...rest } = base;
-  const stage = { ...rest, id, params: { ...base.params, [name]: extent }, extent };
-  if (choice === undefined) return stage;
-  const candidates = choice.candidates.map((one) => ({ ...one, stage: atExtent(one.stage, id, name, extent) }));
-  return { ...stage, choice: { ...choice, candidates } };
+/** Of stages that differ in extent alone, the id of the next shorter one: it runs first, and the longer continues it. */
+export function shorterOf(stages: Iterable<Stage>): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const withExtent = [...stages].filter(({ extent }) => extent !== undefined);
+  for (const family of Map.groupBy(withExtent, ({ entry }) => entry).values()) {
+    family.sort((a, b) => a.extent! - b.extent!);
+    for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);
+  }
+  return found;
 }

@@ -23,7 +23,7 @@ export function selectStages(
         `pipeline "${pipeline.name}" has no stage "${name}"`,
         suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
       ]
-      : [`stage "${name}" is left out: ${reason}`, "change what its condition names"];
+      : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
     problems.push({ severity: "error", code: "unknown-stage", message, fix });
   }
   return { stages: [...stages], problems };

@@ -34,9 +34,9 @@ export class StageDevices {
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
     return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
       code: "device",
-      message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
+      message: `stage "${id}" requires a GPU, and none is available`,
       got: `device ${name}: ${reason}`,
-      fix: `${warning?.fix ?? "set up the card (deno task doctor tells how)"}, or write gpu: 1 to compute without one`,
+      fix: `${warning?.fix ?? "set up the GPU (deno task doctor says how)"}, or write gpu: 1 to compute without one`,
     });
   }
 }

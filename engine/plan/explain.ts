@@ -2,6 +2,7 @@
  * Why a stage is as it is planned: value by value, followed upstream to where each change began. Planning itself says
  * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
  */
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths } from "../keys/externals.ts";
 import { sizeOf } from "../keys/sources.ts";
@@ -63,7 +64,7 @@ export interface Explanation {
   readonly result?: ResultFacts;
   /** The result that the stage showed last and that it is compared with. */
   readonly last?: ResultFacts;
-  /** Key of the result that it showed last, where that is not in the store any more. */
+  /** Key of its last result, where that is no longer in the store. */
   readonly lost?: string;
   readonly progress?: SavedProgress;
 }
@@ -84,18 +85,16 @@ class Explainer {
     this.#followed.add(id);
     const [last, lastKey] = [this.#lastOf(id), this.#lastKey(id)];
     const { manifest } = planned;
-    const progress = this.#progressOf(planned);
-    return {
+    const other = last?.resolvedKey === manifest?.resolvedKey ? undefined : last;
+    return definedOnly({
       id,
       planned,
       causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)),
-      ...(manifest === undefined ? {} : { result: describeResult(this.store, manifest) }),
-      ...(last === undefined || last.resolvedKey === manifest?.resolvedKey
-        ? {}
-        : { last: describeResult(this.store, last) }),
-      ...(last === undefined && lastKey !== undefined ? { lost: lastKey } : {}),
-      ...(progress === undefined ? {} : { progress }),
-    };
+      result: manifest && describeResult(this.store, manifest),
+      last: other && describeResult(this.store, other),
+      lost: last === undefined ? lastKey : undefined,
+      progress: this.#progressOf(planned),
+    });
   }
 
   #lastKey(id: string): string | undefined {
@@ -124,8 +123,7 @@ class Explainer {
       case "version":
         return { reason, origin: explain("uses") };
       case "code": {
-        const modules = this.#moduleChanges(planned, last);
-        return { reason, origin: explain("uses"), ...(modules === undefined ? {} : { modules }) };
+        return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
       }
       case "input": {
         const upstream = this.#inputCauses(planned, reason);
@@ -149,14 +147,12 @@ class Explainer {
     const sizeBytes = path === undefined ? undefined : sizeOf(path);
     const old = last === undefined ? undefined : this.#sourcesOf(last)?.externals[name];
     const known = old?.digest === from ? old : undefined;
-    const place = (facts: { path?: string | undefined; sizeBytes?: number | undefined } | undefined) => ({
-      ...(facts?.path === undefined ? {} : { path: facts.path }),
-      ...(facts?.sizeBytes === undefined ? {} : { sizeBytes: facts.sizeBytes }),
+    return definedOnly({
+      before: from === undefined
+        ? undefined
+        : definedOnly({ digest: from, path: known?.path, sizeBytes: known?.sizeBytes }),
+      after: to === undefined ? undefined : definedOnly({ digest: to, path, sizeBytes }),
     });
-    return {
-      ...(from === undefined ? {} : { before: { digest: from, ...place(known) } }),
-      ...(to === undefined ? {} : { after: { digest: to, ...place({ path, sizeBytes }) } }),
-    };
   }
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
@@ -201,13 +197,13 @@ class Explainer {
     this.#followed.add(binding.stage);
     const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
     if (old === undefined || manifest === undefined) {
-      return { stage: binding.stage, state, causes: [], note: "the result that it read is not in the store any more" };
+      return { stage: binding.stage, state, causes: [], note: "the result that it read is no longer in the store" };
     }
     const planned = stages.get(binding.stage)!;
     const reasons = explainChange(stage, manifest.ingredients, old, pipeline.origins);
     const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
     if (causes.length > 0) return { stage: binding.stage, state, causes };
-    return { stage: binding.stage, state, causes, note: "made again with other bytes" };
+    return { stage: binding.stage, state, causes, note: "made again, with different bytes" };
   }
 
   /** A stage that has yet to run: why it does. */

@@ -11,19 +11,13 @@ export interface Followers {
   readonly unchanged: readonly string[];
 }
 
-/** Whether a stage reads any of these, or becomes what one of them chooses. Waiting alone changes nothing. */
-function followsAny({ pipeline }: Plan, id: string, found: ReadonlySet<string>): boolean {
-  const { inputs, choice } = pipeline.stages.get(id)!;
-  const read = Object.values(inputs).flat().map((binding) => binding.stage);
-  return [...read, ...choice === undefined ? [] : [choice.ranking.stage]].some((one) => found.has(one));
-}
-
 export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const own = new Set(ids);
   const found = new Set(own);
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
   for (const { stage, state } of plan.stages.values()) {
-    if (!followsAny(plan, stage.id, found)) continue;
+    // Waiting alone changes nothing.
+    if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
     found.add(stage.id);
     if (own.has(stage.id)) continue;
     const list = WORKING_STATES.has(state) ? "certain" : state === "may-run" ? "mayRun" : "unchanged";
@@ -40,7 +34,7 @@ export function findPending(plan: Plan, ids: Iterable<string>): string[] {
   for (const planned of [...plan.stages.values()].reverse()) {
     const { stage } = planned;
     if (!wanted.has(stage.id)) continue;
-    for (const before of predecessorsOf(plan.pipeline.stages.get(stage.id)!)) wanted.add(before);
+    for (const before of predecessorsOf(stage)) wanted.add(before);
     if (!own.has(stage.id) && mayWork(planned)) pending.push(stage.id);
   }
   return pending.reverse();

@@ -111,7 +111,7 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
     const durationMs = kinds.length === 0
       ? INLINE_MS
       : median(kinds.slice(-RECENT).map(({ timing }) => timing.durationMs));
-    return { known: true, durationMs, basis: "within the engine, as a rule milliseconds" };
+    return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
   const same = estimatesOf(likeness === undefined ? [] : history.same.get(`${likeness} ${numerics}`) ?? [], amount);
   if (same.length > 0) {
@@ -121,7 +121,7 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
     const by = amount.unit === "steps" ? "by steps" : "by arithmetic";
     return { known: true, durationMs: medianOf(same), basis: scaled ? `${runs}, scaled ${by}` : runs };
   }
-  if (amount.unit !== "GFLOP") return { known: false, basis: "nothing like it has run on a machine like this" };
+  if (amount.unit !== "GFLOP") return { known: false, basis: "nothing similar has run on a machine like this" };
   // Of another shape and another length at once, only what is known of the beginning keeps a forecast near.
   const told = kinds.filter(({ timing }) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
   const near = estimatesOf(told, amount);

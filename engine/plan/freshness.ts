@@ -27,12 +27,3 @@ export function hasPortsOf({ kind }: Stage, { outputs }: ResultManifest): boolea
   const ports = Object.keys({ ...kind.outputs, ...outputs });
   return ports.every((port) => kind.outputs[port] !== undefined && kind.outputs[port].type === outputs[port]?.type);
 }
-
-/** No record of another stage is served, whatever recipe it says that it has. Stages that are chosen have many keys. */
-export function ofStage(
-  { choice }: Stage,
-  localKey: string,
-  manifest: ResultManifest | undefined,
-): ResultManifest | undefined {
-  return choice !== undefined || manifest?.localKey === localKey ? manifest : undefined;
-}

@@ -34,7 +34,7 @@ export type Reason =
     readonly from: readonly string[];
     readonly to: readonly string[];
   }
-  /** Digests; undefined where the file was not read before, or is not read any more. */
+  /** Digests; undefined where the file was not read before, or is no longer read. */
   | {
     readonly code: "external";
     readonly name: string;
@@ -62,8 +62,6 @@ export interface PlannedStage {
   readonly shared?: true;
   /** Where `extend` and `resume` continue. */
   readonly fromStep?: number;
-  /** The stage that it goes on with, for a stage of kind `continue` whose selection is there. */
-  readonly continues?: string;
   /** What it computes on; found only for stages that may run. */
   readonly device?: StageDevice;
   /** Why there is nothing that it could compute on. */

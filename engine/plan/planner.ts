@@ -9,9 +9,8 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "../keys/fits_key.ts";
-import { hasPortsOf, ofStage, readsLatest, sameInputs } from "./freshness.ts";
-import { type Chosen, KeyBook } from "./key_book.ts";
-import { readRanking } from "./ranking.ts";
+import { hasPortsOf, readsLatest, sameInputs } from "./freshness.ts";
+import { KeyBook } from "./key_book.ts";
 import { StageDevices } from "./devices.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
@@ -171,23 +170,10 @@ export class Planner {
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
   planStage(id: string, force: boolean = this.options.force?.has(id) ?? false): PlannedStage {
-    const declared = this.pipeline.stages.get(id)!;
-    const { recipeKey } = this.#keys.of(id);
-    const chosen = this.#choose(declared);
-    if (chosen === undefined) {
-      const waits: Reason = { code: "upstream", stage: declared.choice!.ranking.stage };
-      const { localKey } = this.#keys.of(id);
-      return {
-        stage: declared,
-        recipeKey,
-        localKey,
-        state: force ? "run" : "may-run",
-        reasons: [force ? { code: "forced" } : waits],
-      };
-    }
-    const { stage, local, localKey, continues } = chosen;
+    const stage = this.pipeline.stages.get(id)!;
+    const { local, localKey, recipeKey } = this.#keys.of(id);
     const keys = this.#resolve(stage, local, localKey);
-    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...continues, ...keys && { keys } };
+    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // Where what this stage reads was left out, its recipe already led to a result.
     const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
@@ -204,20 +190,6 @@ export class Planner {
     return { ...base, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
-  /** The stage as it runs: what a selection made of it, or as it is declared. */
-  stageOf(id: string): Stage {
-    const declared = this.pipeline.stages.get(id)!;
-    return this.#choose(declared)?.stage ?? declared;
-  }
-
-  /** What a stage is: itself, or what a selection made of it. Undefined while the selection is not there. */
-  #choose(stage: Stage): Chosen | undefined {
-    return this.#keys.choose(stage, (ranking) => {
-      const artifact = this.#settled.get(ranking.stage)?.outputs[ranking.port];
-      return artifact && readRanking(artifact, this.store.objects);
-    });
-  }
-
   /** What the targets need: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
@@ -228,16 +200,15 @@ export class Planner {
     const stale = new Set<string>();
     for (const stage of this.pipeline.stages.values()) {
       const { recipeKey, localKey } = this.#keys.of(stage.id);
-      const local = ofStage(stage, localKey, this.store.results.byRecipe(recipeKey));
+      const byRecipe = this.store.results.byRecipe(recipeKey);
+      // No record of another stage is served, whatever recipe it says that it has.
+      const local = byRecipe?.localKey === localKey ? byRecipe : undefined;
       const found = this.#goodResult(stage, local) ??
         this.#sharedResult(stage, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
       const reads = Object.values(stage.inputs).flat().map((binding) => binding.stage);
-      // Which of its candidates a stage is, only the selection says, so that is always asked for.
-      const moved = this.options.force?.has(stage.id) === true || stage.choice !== undefined || reads.some((id) =>
-        stale.has(id)
-      ) ||
+      const moved = this.options.force?.has(stage.id) === true || reads.some((id) => stale.has(id)) ||
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(stage.id);
       const manifest = found !== undefined && !moved

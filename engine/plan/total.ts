@@ -1,5 +1,5 @@
 import type { Forecast } from "./forecast.ts";
-import { cardsOf, familyOf, predecessorsOf } from "../keys/stage.ts";
+import { cardsOf, predecessorsOf, shorterOf } from "../keys/stage.ts";
 import { type Plan, WORKING_STATES } from "./plan.ts";
 
 /** What a machine can do at the same time. */
@@ -13,7 +13,7 @@ export interface Capacity {
 export interface Total {
   /** No order of the stages that run for certain is faster, if the forecasts hold. */
   readonly atLeastMs: number;
-  /** The same if all that may run does. */
+  /** The same if every may-run stage runs. */
   readonly ifAllMs: number;
   /** Stages without a forecast; they come on top. */
   readonly unknown: readonly string[];
@@ -44,7 +44,7 @@ function lowerBound(
   { jobs, cpus, gpus }: Capacity,
   ids: ReadonlySet<string>,
 ): number {
-  const shorter = shorterOnes(plan);
+  const shorter = shorterOf([...plan.stages.values()].map(({ stage }) => stage));
   const ends = new Map<string, number>();
   const sums = { jobs: 0, cpus: 0, gpus: 0 };
   let longest = 0;
@@ -52,7 +52,7 @@ function lowerBound(
   for (const [id, { stage }] of plan.stages) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
     const durationMs = forecast?.known === true ? forecast.durationMs : 0;
-    const before = [...predecessorsOf(plan.pipeline.stages.get(id)!), shorter.get(id) ?? ""];
+    const before = [...predecessorsOf(stage), shorter.get(id) ?? ""];
     const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
     ends.set(id, end);
     longest = Math.max(longest, end);
@@ -62,15 +62,4 @@ function lowerBound(
     sums.gpus += durationMs * Math.min(cardsOf(stage.resources), gpus);
   }
   return Math.max(longest, sums.jobs / jobs, sums.cpus / cpus, gpus === 0 ? 0 : sums.gpus / gpus);
-}
-
-/** Of stages that differ in extent alone, the id of the next shorter one, which runs first. */
-function shorterOnes(plan: Plan): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  const withExtent = [...plan.stages.values()].filter(({ stage }) => stage.extent !== undefined);
-  for (const family of Map.groupBy(withExtent, ({ stage }) => familyOf(plan.pipeline.stages.get(stage.id)!)).values()) {
-    family.sort((a, b) => a.stage.extent! - b.stage.extent!);
-    for (let i = 1; i < family.length; i++) found.set(family[i]!.stage.id, family[i - 1]!.stage.id);
-  }
-  return found;
 }

@@ -198,8 +198,8 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
 function overLimit(held: number, limit: number): StageOutcome {
   return {
     status: "failed",
-    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}, and was stopped`,
-    fix: "work in smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
+    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}; it was stopped`,
+    fix: "use smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
   };
 }
 
@@ -208,7 +208,7 @@ function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
     return {
       status: "failed",
       message: "it ran out of memory: JavaScript's own limit was reached",
-      fix: "work in smaller parts, or give it more with resources: { memory: 8GiB }",
+      fix: "use smaller parts, or raise the limit with resources: { memory: 8GiB }",
     };
   }
   if (status.signal !== null) {

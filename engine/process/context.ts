@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
@@ -127,5 +128,5 @@ export async function runStage(
 function cutEnd(end: StageEnd): StageEnd {
   if (end.status !== "failed") return end;
   const { message, fix } = end;
-  return { status: "failed", message: cutText(message), ...(fix === undefined ? {} : { fix: cutText(fix) }) };
+  return definedOnly({ status: "failed" as const, message: cutText(message), fix: fix && cutText(fix) });
 }

@@ -40,7 +40,7 @@ function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswe
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
-  return { error: said === "" ? "it gives no answer: it must not end the process" : said };
+  return { error: said === "" ? "it gave no answer; it must not end the process" : said };
 }
 
 interface Question<A extends z.ZodType> {
@@ -99,7 +99,7 @@ export async function askChild<A extends z.ZodType>(
     await Promise.all([started.status, listen(), readLog()]);
     if (line !== undefined) {
       const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
-      return answer.success ? { answer: answer.data } : { error: "it gives an answer that cannot be understood" };
+      return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
     }
     const said = log.tail();
     if (fetched || !isUncached(said)) return explainSilence(said, bounds);
@@ -176,7 +176,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if (!described.ok) return { error: described.issues.map(tellIssue).join("; "), fix: "correct its definition" };
   const description = described.data;
   if (answer.outcomes.length !== request.params.length) {
-    return { error: "it says nothing of some params", fix: "correct the stage file" };
+    return { error: "it did not answer for some params", fix: "correct the stage file" };
   }
   const native = description.permissions.native ?? [];
   const packages = native.length === 0 ? [] : nativePackages();

@@ -29,9 +29,8 @@ export class Grants {
   constructor(folder: string, private readonly path: string = grantsPath()) {
     this.#project = projectOf(folder);
     const read = this.#read();
-    const message =
-      `${path} cannot be read as a list of grants: it grants nothing, and what you grant is not kept there`;
-    const fix = "mend or remove it";
+    const message = `${path} is not a valid list of grants: it grants nothing, and new grants are not saved`;
+    const fix = "repair or remove it";
     this.problems = read === undefined ? [{ severity: "warning", code: "file-unreadable", message, fix }] : [];
     for (const { project, stage, rights } of read ?? []) {
       if (project === this.#project) this.#hold(stage, rights);

@@ -1,8 +1,9 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
-import { makeFolder, writeNew } from "../store/files.ts";
+import { writeNew } from "../store/files.ts";
 import { moduleFlags } from "./module_lock.ts";
 import type { ModuleMap } from "../keys/kind.ts";
 import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
@@ -45,15 +46,24 @@ export async function installPackages(
 /**
  * Fetch an npm package whose files a stage reads, and find its folder in Deno's cache. It stands in no configuration of
  * the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check its integrity.
- *
- * @param folder for the configuration; does not exist yet
  */
 export async function installFiles(
-  { name, version, integrity }: NpmExternal,
-  folder: string,
+  external: NpmExternal,
   onProgress: (message: string) => void,
 ): Promise<{ readonly folder: string } | { readonly problem: string }> {
-  makeFolder(folder);
+  const folder = await makeTemporaryFolder();
+  try {
+    return await installBeside(folder, external, onProgress);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function installBeside(
+  folder: string,
+  { name, version, integrity }: NpmExternal,
+  onProgress: (message: string) => void,
+): Promise<{ readonly folder: string } | { readonly problem: string }> {
   const [config, lock] = [join(folder, "deno.json"), join(folder, "deno.lock")];
   const full = `${name}@${version}`;
   writeNew(config, "{}");
@@ -71,7 +81,7 @@ export async function installFiles(
   });
   const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${said}` };
+  return { problem: `${full} was fetched but cannot be found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -85,7 +95,7 @@ async function cacheModule(
   let first = true;
   const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
     timeoutMs: FETCHING_TIMEOUT_MS,
-    ...(signal === undefined ? {} : { signal }),
+    ...definedOnly({ signal }),
     onLine: (line) => {
       const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
       if (name === undefined) return;

@@ -133,7 +133,7 @@ export function notGranted(request: RightsRequest, origins: Origins): Diagnostic
   const { stage, rights } = request;
   return diagnosticAt(origins, ["stages", stage.entry, "uses"], {
     code: "not-granted",
-    message: `stage "${stage.entry}" (${stage.kind.name}) asks for what nobody has granted`,
+    message: `stage "${stage.entry}" (${stage.kind.name}) asks for rights that you have not granted`,
     got: rights.join(", "),
     fix: `look at the stage's code; if you trust it: ${grantFlag(request)}`,
   });

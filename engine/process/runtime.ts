@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, statIfThere } from "../store/reading.ts";
 import { streamLines } from "./lines.ts";
@@ -106,7 +107,7 @@ export function spawnDeno(args: readonly string[], options: SpawnOptions = {}): 
       DENO_NO_UPDATE_CHECK: "1",
       ...options.env,
     },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...definedOnly({ cwd: options.cwd }),
   }).spawn();
 }
 
@@ -164,7 +165,7 @@ export async function loadModules(
   args: readonly string[],
   { timeoutMs, memory = LOADING_MEMORY, signal, cwd, onLine }: LoadOptions,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  const child = spawnDeno(args, cwd === undefined ? {} : { cwd });
+  const child = spawnDeno(args, definedOnly({ cwd }));
   using bounds = new BoundedChild(child, { timeoutMs, memory });
   const stop = () => killGroup(child);
   signal?.addEventListener("abort", stop);

@@ -20,7 +20,7 @@ function read(thrown: unknown): Said {
   try {
     if (typeof thrown === "string") return { message: thrown, stack: thrown, kind: "bug" };
     if (!(thrown instanceof Error)) {
-      const message = `it threw what is no Error: ${cutText(Deno.inspect(thrown))}`;
+      const message = `it threw something that is not an Error: ${cutText(Deno.inspect(thrown))}`;
       return { message, stack: message, kind: "bug" };
     }
     const message = String(thrown.message);

@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 
 export const EARLIER_NOTE = "EARLIER.txt";
 
-const HEADING = "These folders show results of an earlier configuration than that of the last run:";
+const HEADING = "These folders show results of a configuration other than that of the last run:";
 /** The note is written anew with each stage that ends, so it stays short. */
 const NAMED = 200;
 
@@ -67,10 +67,10 @@ export class EarlierNote {
       if (this.isThere && readTextIfThere(this.#path)?.startsWith(HEADING) !== true) return;
       if (found.length === 0) return removeQuietly(this.#path);
       const lines = found.slice(0, NAMED).map((id) =>
-        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no stage any more)"}`
+        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no longer a stage)"}`
       );
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
-      const advice = "A run of the whole pipeline brings those of its stages up to date; the others may be removed.";
+      const advice = "Run the whole pipeline to update the folders of its stages; you may remove the others.";
       this.store.viewsOf(this.pipeline.name).write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
     });
   }

@@ -66,8 +66,7 @@ export async function openOutside(
   const packages: Record<string, string> = {};
   for (const external of stage.kind.externals?.(stage.params) ?? []) {
     if (external.files !== true) continue;
-    const place = join(folders.scratch, "packages", external.name);
-    const installed = await installFiles(external, place, onProgress);
+    const installed = await installFiles(external, onProgress);
     if ("problem" in installed) return cannotFetch(installed.problem);
     packages[external.name] = installed.folder;
   }
@@ -84,7 +83,7 @@ export async function openOutside(
     if (copy === undefined) lent.push(real);
     if (stage.kind.custom) params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
-      return { message: `${name} changed after the run was planned`, fix: "run again" };
+      return { message: `${name} changed after planning`, fix: "run again" };
     }
   }
   const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>

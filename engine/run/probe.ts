@@ -39,9 +39,9 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
     if (largest === undefined || outlook.long !== undefined || options.stop.aborted) return outlook;
     const name = probeName(largest);
     tried.add(name);
-    options.say(`trying a few steps of ${largest.stage.id}, since nothing like it has run here`);
+    options.say(`trying a few steps of ${largest.stage.id}, since nothing similar has run here`);
     const took = await measure(largest, options);
-    if (took === undefined && !options.stop.aborted) options.say("that failed; how long it takes is not known");
+    if (took === undefined && !options.stop.aborted) options.say("that failed; the time is unknown");
     for (const one of took === undefined ? [] : unknown.filter((each) => probeName(each) === name)) {
       recordTiming(store, plan.pipeline, one, { ...took!, extent: null, probe: true });
     }

@@ -1,3 +1,4 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ProgressUpdate } from "../../contract/stage.ts";
 
 /** How fast a stage works, from what it reports: what it does before its first report, such as tracing, is left out. */
@@ -25,7 +26,7 @@ export class RateMeter {
     const rate = (done - this.#first.done) / seconds;
     if (!(seconds > 0) || !(rate > 0)) return {};
     const rounded = (value: number) => Number(value.toPrecision(4));
-    return { [unit]: rounded(rate), ...(images === undefined ? {} : { image: rounded(rate * images) }) };
+    return { [unit]: rounded(rate), ...definedOnly({ image: images && rounded(rate * images) }) };
   }
 
   /**

@@ -126,7 +126,7 @@ async function lockStore(store: Store, take: () => Promise<void>): Promise<Resul
     // A full or failing disk is no fault of the place; the command line has words for it.
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
-    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
+    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "repair its folder or give --store" }]);
   }
 }
 

@@ -1,9 +1,10 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
 import { sourcesOf } from "../keys/sources.ts";
-import { familyOf, predecessorsOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -107,7 +108,7 @@ export class Scheduler {
       await Promise.race(inFlight);
       // A failure is easily missed where another stage goes on for days.
       if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
-        this.emit({ type: "note", message: "what has begun goes on to its end, nothing else starts" });
+        this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
     }
     runner.close();
@@ -115,16 +116,12 @@ export class Scheduler {
   }
 
   #countMissing(): void {
-    const families = Map.groupBy(
-      [...this.pipeline.stages.values()].filter((stage) => stage.extent !== undefined),
-      familyOf,
-    );
-    for (const id of this.plan.stages.keys()) {
+    const shorter = shorterOf([...this.plan.stages.values()].map(({ stage }) => stage));
+    for (const [id, { stage }] of this.plan.stages) {
       if (this.results.has(id)) continue;
-      // As it is declared: what a selection made of a stage waits for less than what it might have made.
-      const stage = this.pipeline.stages.get(id)!;
-      const before = new Set(this.#predecessors(stage, families).filter((one) => this.plan.stages.has(one)));
-      const open = [...before].filter((one) => !this.results.has(one));
+      // What it reads or needs, and the shorter run that it continues.
+      const before = new Set([...predecessorsOf(stage), shorter.get(id) ?? id]);
+      const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
       this.#missing.set(id, open.length);
       for (const one of open) {
         const after = this.#successors.get(one);
@@ -133,15 +130,6 @@ export class Scheduler {
       }
       if (open.length === 0) this.#ready.push(id);
     }
-  }
-
-  /** What a stage reads or needs, and the shorter runs that it continues. */
-  #predecessors(stage: Stage, families: ReadonlyMap<string, readonly Stage[]>): string[] {
-    const family = families.get(familyOf(stage)) ?? [];
-    return [
-      ...predecessorsOf(stage),
-      ...family.filter((other) => other.extent! < stage.extent!).map((other) => other.id),
-    ];
   }
 
   async #reach(id: string, runner: StageRunner): Promise<void> {
@@ -196,7 +184,7 @@ export class Scheduler {
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */
   #sourcesOf(id: string, { ingredients }: ResultManifest): { sources?: Sources } {
-    const sources = sourcesOf(this.planner.stageOf(id), this.pipeline.folder, ingredients.externals);
+    const sources = sourcesOf(this.pipeline.stages.get(id)!, this.pipeline.folder, ingredients.externals);
     return [sources.externals, sources.modules].some((one) => Object.keys(one).length > 0) ? { sources } : {};
   }
 
@@ -205,16 +193,13 @@ export class Scheduler {
     const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
     const log = this.store.runs.logPath(this.#runId, id);
     // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
     return {
       type: "stage-finished",
       id,
       state,
       durationMs,
-      ...(message === undefined ? {} : { message }),
-      ...(fix === undefined ? {} : { fix }),
-      ...(mine === undefined ? {} : { mine }),
-      ...(manifest === undefined ? {} : { view }),
+      ...definedOnly({ message, fix, mine, view: manifest && view }),
       // On a full disk there may be none.
       ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
     };

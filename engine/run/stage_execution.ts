@@ -161,7 +161,7 @@ export class StageExecution {
   }
 }
 
-const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
+const CHANGED_WHAT_IT_READS = "it changed the mode, owner or times of files it may only read; they have been restored";
 
 /** Folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs }: StartMessage): string[] {

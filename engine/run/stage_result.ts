@@ -1,3 +1,4 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
@@ -19,13 +20,13 @@ export interface StageResult extends Pick<StageFinished, "state" | "message" | "
 
 /** `gc` has the store to itself, or `verify` for a moment. */
 export function waitingForStore(holder: string): string {
-  return `waiting for ${holder}, which has the store to itself`;
+  return `waiting for ${holder}, which has locked the store`;
 }
 
 export const INTERRUPTED: StageResult = { state: "interrupted" };
 
 export function failedBy({ message, fix }: Diagnostic): StageResult {
-  return { state: "failed", message, ...(fix === undefined ? {} : { fix }) };
+  return definedOnly({ state: "failed" as const, message, fix });
 }
 
 /**
@@ -52,6 +53,6 @@ export function toResult(
         fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}`,
       };
     case "failed":
-      return { state: "failed", message: outcome.message, ...(outcome.fix === undefined ? {} : { fix: outcome.fix }) };
+      return definedOnly({ state: "failed" as const, message: outcome.message, fix: outcome.fix });
   }
 }

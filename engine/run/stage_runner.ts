@@ -1,7 +1,7 @@
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { rankingsOf } from "../keys/stage.ts";
 import { fileNameOf } from "../store/file_name.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -37,8 +37,8 @@ export interface RunnerOptions extends ExecutionOptions {
 const MAX_UNSETTLED = 5;
 const UNSETTLED: StageResult = {
   state: "failed",
-  message: "what it reads cannot be kept whole in the store",
-  fix: "look at the disk, then run again",
+  message: "its inputs cannot be stored intact",
+  fix: "check the disk, then run again",
 };
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
@@ -65,7 +65,7 @@ export class StageRunner {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
       const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "make the place writable or free some space, then run again" };
+      return { state: "failed", message, fix: "make the folder writable or free some space, then run again" };
     }
   }
 
@@ -157,7 +157,7 @@ export class StageRunner {
     }
     const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
     this.#settle(planned, manifest);
-    return { state: "restored", manifest, ...(mine === undefined ? {} : { mine }) };
+    return definedOnly({ state: "restored" as const, manifest, mine });
   }
 
   /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
@@ -201,13 +201,8 @@ export class StageRunner {
    * Reach what a stage reads where the plan left that out, because the stage's own result was there. It turned out to be
    * damaged, or did not come from the shared cache.
    */
-  async #reachInputs({ stage, keys }: PlannedStage): Promise<StageResult | undefined> {
+  async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
-    // What the stage is, only selections that can be read say.
-    for (const id of keys === undefined ? rankingsOf(stage) : []) {
-      const broken = planner.settled(id) === undefined ? await this.#reachOnly(id) : await this.#heal(id);
-      if (broken !== undefined) return broken;
-    }
     for (const { stage: id } of Object.values(stage.inputs).flat()) {
       const settled = planner.settled(id) !== undefined;
       if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
@@ -257,9 +252,6 @@ export class StageRunner {
     const started = performance.now();
     this.#announce(device);
     emit({ type: "stage-started", id: stage.id, planned });
-    if (planned.continues !== undefined) {
-      emit({ type: "stage-note", id: stage.id, level: "note", message: `goes on with ${planned.continues}` });
-    }
     store.runs.note(runId, { stage: stage.id, event: "started", state: planned.state, at: new Date().toISOString() });
     const folder = this.#scratch.take(stage.kind.runs === "inline" ? undefined : `${runId}-${fileNameOf(stage.id)}`);
     let clean = false;
@@ -269,17 +261,17 @@ export class StageRunner {
       const outcome = await this.#execution.execute(planned, start, folder, held);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
-      const on = device === undefined ? {} : { device };
-      const changed = `${moved?.what} changed after the run was planned`;
+      const on = definedOnly({ device });
+      const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
-        const message = `${changed}; what the stage saved since is not kept`;
+        const message = `${changed}; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id: stage.id, level: "warn", message });
       }
       if (outcome.status === "lost") return { lost: outcome.message };
       const kept = !unsaved && statesIn(start.progressFolder).size > 0;
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
       if (moved !== undefined) {
-        return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
+        return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
       }
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return { state: "failed", ...listed };
@@ -295,9 +287,8 @@ export class StageRunner {
       const durationMs = performance.now() - started;
       const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
-      const from = planned.fromStep === undefined ? {} : { fromStep: planned.fromStep };
       const perSecond = this.#execution.perSecond(stage.id);
-      return { state: "ran", manifest, perSecond, ...from, ...on, ...(mine === undefined ? {} : { mine }) };
+      return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
@@ -336,7 +327,7 @@ export class StageRunner {
     if (first !== undefined && difference !== undefined) {
       const keeps = replace
         ? "the new result replaces the first"
-        : "the first result is kept; --replace takes the new one";
+        : "the first result is kept; use --replace to keep the new one";
       emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
       if (!replace && this.#verify(planned.stage.id, first)) serving = first;
       const kept = serving === first ? "first" as const : "second" as const;

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { delay } from "@std/async";
+import { definedOnly } from "../../std/defined_only.ts";
 import { openLockFile, rewrite, tryLock } from "./files.ts";
 import { readTextIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
@@ -36,7 +37,7 @@ async function acquire(alone: boolean, ...[path, signal, onWait]: WaitOptions): 
       if (!told) onWait?.(readHolder(path));
       told = true;
       try {
-        await delay(waitMs, signal === undefined ? {} : { signal });
+        await delay(waitMs, definedOnly({ signal }));
       } catch {
         file.close();
         return undefined;

@@ -162,7 +162,9 @@ function prepare(root: string, typeOf: (path: string) => number): Result<void> {
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;
-    if (isMachineTrouble(error)) return failed(message, "free some space or mend the disk, then run again", "machine");
+    if (isMachineTrouble(error)) {
+      return failed(message, "free some space or repair the disk, then run again", "machine");
+    }
     return failed(message, "make it writable or give --store");
   }
 }

@@ -112,7 +112,7 @@ function tagProblem(name: string) {
   return {
     severity: "error",
     code: "file-unreadable",
-    message: `Cannot read the tag "${name}", so what it keeps is not known`,
+    message: `Cannot read the tag "${name}", so the results it keeps are unknown`,
     fix: `delete it with \`tag --delete ${name}\`, or tag the results anew`,
   } as const;
 }

@@ -54,7 +54,7 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   const { there, isFolder, names } = lookAt(folder);
   if (there && !isFolder) return refuse([unusable(folder, "it is not a folder")]);
   if (names.length > 0 && !names.includes(VERSION)) {
-    return refuse([unusable(folder, "it holds other things, and is not a folder of results")]);
+    return refuse([unusable(folder, "it is not empty, and not a folder of results")]);
   }
   const client = new CacheClient(new FolderBackend(resolve(folder)), optionsFor(folder, () => {}));
   const ready = await client.prepare();

@@ -109,7 +109,7 @@ function findResult(
   if (numerics !== manifest.numerics) {
     return problem(
       `"${id}" was computed on ${manifest.numerics}, and would be on ${numerics} now: their bytes may differ`,
-      "choose the device that it was computed on, as `why` names it",
+      "use the device it was computed on; `why` shows it",
     );
   }
   for (const binding of Object.values(planned.stage.inputs).flat()) {
@@ -135,7 +135,7 @@ async function copyEarlierState(
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
   using lock = tryAlone(store.lockPath(manifest.identityKey));
-  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait for its end");
+  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
     const state = join(from, `step-${step}`);
     const copy = join(to, `step-${step}`);

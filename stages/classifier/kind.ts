@@ -9,15 +9,15 @@ export const classifierKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Train a small classifier on labelled images, whose features then compare sets of such images",
+  summary: "Train a small classifier on labelled images, as an extractor of features",
   params: classifierParams,
   inputs: {
-    images: { type: "images", description: "Labelled images to learn from" },
-    test: { type: "images", description: "Labelled images held out, for its accuracy", optional: true },
+    images: { type: "images", description: "Labelled images to train on" },
+    test: { type: "images", description: "Held-out images with labels, for its accuracy", optional: true },
   },
   outputs: {
     classifier: { type: "classifier", description: "The network, for features" },
-    metrics: { type: "metrics", description: "Its accuracy, on held-out images where there are any" },
+    metrics: { type: "metrics", description: "Its accuracy, on the held-out images if there are any" },
   },
   seeded: true,
   device: findStageDevice,
@@ -40,10 +40,10 @@ function checkLabelled(input: string, images: ImageFacts | undefined): CheckProb
   return problemsOf(
     images?.classes === null && {
       input,
-      message: "a classifier learns labels, and these images have none",
+      message: "a classifier needs labels, and these images have none",
       got: "images without labels",
       wanted: "a data set with labels",
-      fix: "use a data set with labels, or features of another extractor",
+      fix: "use a data set with labels, or another extractor",
     },
   );
 }

@@ -26,7 +26,7 @@ export const read: ReadDataset = async (context) => {
     const fix = "sort the images into at most 256 sub-folders, or set labels: none";
     return { status: "failed", message: labels, fix };
   }
-  if (listing.others > 0) context.note(`${listing.others} files that are no images were left out`);
+  if (listing.others > 0) context.note(`${listing.others} files that are not images were skipped`);
 
   const picked = splitByHash(names, { testCount, limit });
   // Shuffled digests chose the images; the stored order is one that people can find images by.
@@ -213,7 +213,7 @@ export function labelsOf(paths: readonly string[]): FolderLabels | string | unde
   if (loose.length === paths.length) return undefined;
   if (loose.length > 0) {
     const some = loose.slice(0, 5).join(", ");
-    return `${loose.length} of ${paths.length} images lie beside the sub-folders that name the labels: ${some}`;
+    return `${loose.length} of ${paths.length} images are not in one of the sub-folders that name the labels: ${some}`;
   }
   const folders = paths.map((path) => path.slice(0, path.indexOf("/")));
   const classNames = [...new Set(folders)].sort();

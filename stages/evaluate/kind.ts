@@ -11,7 +11,7 @@ export const evaluateKind = defineKind({
   version: 4,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Loss and likelihood of a checkpoint on images that it has not seen, overall and by timestep",
+  summary: "Loss and likelihood of a checkpoint on held-out images, overall and by timestep",
   params: evaluateParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to measure" },
@@ -33,7 +33,7 @@ export const evaluateKind = defineKind({
     const problems = problemsOf(
       checkMost(["buckets"], buckets, most, { message: "more buckets than images to fill them" }),
       checkMost(["buckets"], buckets, checkpoint?.timesteps, {
-        message: "more buckets than timesteps to divide among them",
+        message: "more buckets than timesteps",
       }),
       bound !== undefined && checkpoint !== undefined && checkBound(bound, checkpoint),
       checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
@@ -51,7 +51,7 @@ function checkBound(
   return problemsOf(
     timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps)) && {
       param: ["bound", "timesteps"],
-      message: "the bound takes t = 0 and a part of the other timesteps, each at most once",
+      message: "the bound evaluates t = 0 and some of the other timesteps, each at most once",
       got: `${wanted}`,
       wanted: `2 to ${timesteps}, the timesteps of the checkpoint's schedule`,
       fix: `use timesteps: ${Math.min(timesteps, 20)}`,

@@ -10,13 +10,13 @@ export const exportKind = defineKind({
   version: 1,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Write a trained network for other libraries: the layout of diffusers",
+  summary: "Write a trained network in the layout of diffusers",
   params: exportParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to write" },
   },
   outputs: {
-    files: { type: "files", description: "The folder that the other library loads" },
+    files: { type: "files", description: "The folder that diffusers loads" },
   },
   check(_params, inputs) {
     const { network, objective } = readCheckpointFacts(inputs.checkpoint) ?? {};

@@ -19,14 +19,14 @@ export const featuresKind = defineKind({
   version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Map images to vectors, for distances between sets of images",
+  summary: "Extract a feature vector from each image, for FID and other scores",
   params: featuresParams,
   inputs: {
     images: { type: "images", description: "Images to map" },
-    classifier: { type: "classifier", description: "Of extractor classifier: what maps them", optional: true },
+    classifier: { type: "classifier", description: "The network, for extractor classifier", optional: true },
   },
   outputs: {
-    features: { type: "features", description: "One vector for each image" },
+    features: { type: "features", description: "One feature vector per image" },
   },
   permissions: { native: ["onnxruntime-node"] },
   // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
@@ -90,7 +90,7 @@ function checkGraph(params: FeaturesParams): CheckProblem[] {
     },
     params.preprocess === undefined && {
       param: ["extractor"],
-      message: "a graph does not say what images it takes",
+      message: "a graph does not say which images it expects",
       wanted: "preprocess",
       fix: "add preprocess: { size: 299 }; see docs/metrics.md",
     },
@@ -104,7 +104,7 @@ function checkInception(params: FeaturesParams, images: ImageFacts | undefined):
     checkNamedFile({ ...params, sha256: sha256 ?? INCEPTION_WEIGHTS.sha256 }),
     path === undefined && url === undefined && inceptionName(sha256) !== INCEPTION && {
       param: ["sha256"],
-      message: "only the published weights have a home to fetch them from",
+      message: "only the published weights have a default address",
       fix: "add path or url, or remove sha256",
     },
     images !== undefined && images.channels !== 1 && images.channels !== 3 && {

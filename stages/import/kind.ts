@@ -6,7 +6,7 @@ export const importKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Read a network that another library trained: the layout of diffusers",
+  summary: "Read a trained network in the layout of diffusers",
   params: importParams,
   inputs: {},
   outputs: {

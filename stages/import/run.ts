@@ -63,7 +63,7 @@ export async function fromDiffusers(readFile: ReadFile): Promise<Translated<Chec
   const { spec, betas, objective } = chain.value;
   const [blind] = checkPrediction({ objective }, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
   if (blind !== undefined) {
-    const fix = "none, unless scheduler_config.json is wrong: then correct prediction_type or rescale_betas_zero_snr";
+    const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
     return { problem: { ...blind, fix } };
   }
   const own = schedulerConfig(model.value, chain.value);
@@ -106,7 +106,7 @@ async function readJson<S extends z.ZodType>(
   schema: S,
 ): Promise<Translated<z.output<S>>> {
   const bytes = await read(name);
-  if (bytes === undefined) return { problem: missing(name, "take the whole folder that save_pretrained wrote") };
+  if (bytes === undefined) return { problem: missing(name, "use the whole folder that save_pretrained wrote") };
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder().decode(bytes));
@@ -170,6 +170,6 @@ function unlearnedRange(got: string): InterchangeProblem {
       "between the smallest and the largest",
     got: `variance_type ${got}`,
     wanted: "learned_range",
-    fix: "none, unless the network was trained so (Nichol and Dhariwal 2021): then correct scheduler_config.json",
+    fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
   };
 }

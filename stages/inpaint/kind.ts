@@ -10,14 +10,14 @@ export const inpaintKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Paint a part of images anew, to fit the rest of them",
+  summary: "Inpaint a region of images",
   params: inpaintParams,
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
-    images: { type: "images", description: "Images that keep the rest" },
+    checkpoint: { type: "checkpoint", description: "The network to sample from" },
+    images: { type: "images", description: "Images to inpaint" },
   },
   outputs: {
-    samples: { type: "samples", description: "The images with the part painted anew, with a picture beside the old" },
+    samples: { type: "samples", description: "The inpainted images, with a picture of both versions" },
   },
   seeded: true,
   device: findStageDevice,
@@ -28,7 +28,7 @@ export const inpaintKind = defineKind({
       checkWalk(
         params.sampler,
         { checkpoint, images },
-        "the known part is put back after each step, which breaks what this sampler remembers of the step before",
+        "the known part is put back after each step, which invalidates this sampler's history",
       ),
       checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
     );

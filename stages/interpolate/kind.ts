@@ -12,14 +12,17 @@ export const interpolateKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Mix noised pairs of images and take the noise away again (Ho et al. 2020, section 4.4)",
+  summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: interpolateParams,
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    checkpoint: { type: "checkpoint", description: "The network to sample from" },
     images: { type: "images", description: "The ends of the pairs" },
   },
   outputs: {
-    samples: { type: "samples", description: "The mixed images, pair by pair, with a picture between their ends" },
+    samples: {
+      type: "samples",
+      description: "The interpolated images, pair by pair, with a picture that includes both ends",
+    },
   },
   seeded: true,
   device: findStageDevice,
@@ -32,17 +35,17 @@ export const interpolateKind = defineKind({
       checkWalk(
         sampler,
         { checkpoint, images },
-        "the walk starts in the middle of the chain, where this sampler has no step before to look back to",
+        "sampling starts in the middle of the schedule, where this sampler has no earlier step to use",
       ),
       timestep < lowest && {
         param: ["timestep"],
-        message: "the sampler visits no timestep so low",
+        message: "the sampler visits no timestep this low",
         got: `${timestep}`,
         wanted: `at least ${lowest}`,
         fix: "raise timestep, or take more steps",
       },
       checkMost(["timestep"], timestep, timesteps && timesteps - 1, {
-        message: "the checkpoint's chain is not that long",
+        message: "the checkpoint's schedule is shorter",
       }),
       checkMost(["pairs"], pairs, images?.count && Math.floor(images.count / 2), { message: "a pair is two images" }),
     );

@@ -8,12 +8,12 @@ export const neighboursKind = defineKind({
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "The training images nearest to samples: does the network draw, or remember?",
+  summary: "Find the training images nearest to samples, to see whether the network memorised them",
   params: neighboursParams,
   inputs: {
     samples: { type: "images", description: "Images to look at" },
-    training: { type: "images", description: "Images that the network learned from" },
-    heldOut: { type: "images", description: "Images that it has not seen, for comparison", optional: true },
+    training: { type: "images", description: "Images that the network was trained on" },
+    heldOut: { type: "images", description: "Held-out images, for comparison", optional: true },
   },
   outputs: {
     metrics: { type: "metrics", description: "Distances to the nearest training image, with a picture of the nearest" },

@@ -11,10 +11,10 @@ export const sampleKind = defineKind({
   version: 3,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Draw images from noise with a trained network",
+  summary: "Sample images from a trained network",
   params: sampleParams,
   inputs: {
-    checkpoint: { type: "checkpoint", description: "The network that draws" },
+    checkpoint: { type: "checkpoint", description: "The network to sample from" },
   },
   outputs: {
     samples: { type: "samples", description: "Images as bytes, with a picture of the first 64" },
@@ -44,10 +44,10 @@ function checkDrawing(
   const untold = (param: string, got: string): CheckProblem[] =>
     classes !== null ? [] : [{
       param: [param],
-      message: "the network of the checkpoint was told no labels",
+      message: "the checkpoint is not class-conditional",
       got,
       wanted: `no ${param}`,
-      fix: `remove ${param}, or train with labels: {}`,
+      fix: `remove ${param}, or train a class-conditional model with labels: {}`,
     }];
   return problemsOf(
     labels !== undefined && untold("labels", JSON.stringify(labels)),
@@ -56,11 +56,11 @@ function checkDrawing(
     labels === "none" && guidance !== 1 && classes !== null && {
       severity: "warning",
       param: ["guidance"],
-      message: "without a label there is nothing to guide to: the network is asked twice for the same",
+      message: "without labels there is nothing to guide towards: the network is evaluated twice for the same result",
       fix: "remove guidance",
     },
     trajectory !== undefined && checkMost(["trajectory", "images"], trajectory.images, Math.min(count, batchSize), {
-      message: "a film shows images of the first batch",
+      message: "a trajectory shows images of the first batch",
       what: `, of count ${count} and batchSize ${batchSize}`,
     }),
   );

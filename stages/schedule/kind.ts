@@ -17,7 +17,7 @@ export const scheduleKind = defineKind({
   version: 2,
   runs: "inline",
   entry: import.meta.resolve("./run.ts"),
-  summary: "How much noise each timestep adds, and every table that follows from it",
+  summary: "A noise schedule: how much noise each timestep adds, and all tables derived from it",
   params: scheduleParams,
   inputs: {},
   outputs: {
@@ -50,7 +50,7 @@ export function checkSchedule(params: ScheduleParams): CheckResult {
 function reversedEnds({ linearStart, linearEnd }: ScheduleParams): CheckProblem {
   return {
     param: ["linearEnd"],
-    message: "linearEnd must be above linearStart: noise grows along the chain",
+    message: "linearEnd must be above linearStart: noise must grow over the timesteps",
     got: `linearStart ${linearStart}, linearEnd ${linearEnd}`,
     wanted: `linearEnd above ${linearStart}`,
     fix: "swap the two, or leave both out for 0.0001 to 0.02",
@@ -86,7 +86,7 @@ function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
   return {
     severity: "warning",
     param: ["timesteps"],
-    message: "the chain ends before the image has become noise, but sampling starts from pure noise: x_T keeps " +
+    message: "the schedule ends before the image has become noise, but sampling starts from pure noise: x_T keeps " +
       `${bits.toExponential(2)} bits per dimension of the image`,
     got: `timesteps ${spec.timesteps}`,
     wanted: smallest === undefined
@@ -104,6 +104,6 @@ function tooShort(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | u
     message: "the rule for latent diffusion's schedules is T > 1000, so that x_T is normal",
     got: `timesteps ${spec.timesteps} (L_T: only ${priorKlBitsPerDim(tables).toExponential(2)} bits per dimension)`,
     wanted: "timesteps above 1000",
-    fix: "use timesteps: 1250; a longer chain costs no time unless all of it is sampled",
+    fix: "use timesteps: 1250; more timesteps cost no time unless all of them are sampled",
   };
 }

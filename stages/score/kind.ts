@@ -11,14 +11,14 @@ export const scoreKind = defineKind({
   version: 6,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Distances between two sets of images, by their features",
+  summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,
   inputs: {
     real: { type: ["images", "features", "statistics"], description: "What to compare with" },
     fake: { type: ["images", "features", "statistics"], description: "What to judge" },
   },
   outputs: {
-    metrics: { type: "metrics", description: "The distances, each named for its features" },
+    metrics: { type: "metrics", description: "The scores, each named for its extractor" },
   },
   seeded: true,
   // Of the products of matrices: few rows are added in an order that their threads decide.
@@ -46,7 +46,7 @@ function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: S
     tooFew("fake", fake?.count),
     known && a !== b && extractor === fake?.extractor && {
       input: "fake",
-      message: "features of images that were resized in two ways do not compare",
+      message: "features of images that were resized differently cannot be compared",
       got: `resize ${b ?? "unknown"}`,
       wanted: `${a ?? "unknown"}, as the real ones`,
       fix: "give both the same resize",
@@ -61,7 +61,7 @@ function checkFigures(params: ScoreParams): CheckProblem[] {
   return problemsOf(
     !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore && {
       param: ["fd"],
-      message: "no figure is asked for",
+      message: "no score is requested",
       fix: "remove fd: false, or add kid: {} or another",
     },
     bootstrap === 1 && {
@@ -92,29 +92,29 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
   return problemsOf(
     (a.name !== b.name || a.dimension !== b.dimension || (a.sha256 ?? b.sha256) !== (b.sha256 ?? a.sha256)) && {
       input: "fake",
-      message: "features of two extractors do not compare",
+      message: "features of different extractors cannot be compared",
       got: say(b),
       wanted: `${say(a)}, as the real ones`,
-      fix: "make both with the same extractor",
+      fix: "use the same extractor for both",
     },
     a.sha256 !== null && b.sha256 !== null && preparedA !== preparedB && {
       input: "fake",
-      message: "images that were brought to the extractor's size and range in two ways do not compare",
+      message: "images with different preprocessing cannot be compared",
       got: preparedB,
       wanted: `${preparedA}, as the real ones`,
       fix: "give both features stages the same preprocess and output",
     },
     (real.vectors === undefined || fake.vectors === undefined) && wantVectors.map((name) => ({
       param: [name],
-      message: `${name} needs the vectors of both sets, and statistics are all that is known of one`,
-      fix: "give features in place of statistics",
+      message: `${name} needs the features of both sets, and one has only statistics`,
+      fix: "use features instead of statistics",
     })),
     kid !== undefined && checkMost(["kid", "size"], kid.size, least, {
       message: "a subset cannot hold more images than there are",
     }),
     manifold !== undefined &&
       checkMost(["manifold", "neighbours"], manifold.neighbours, Math.min(least, manifold.limit) - 1, {
-        message: "an image needs so many others of its set",
+        message: "each image needs this many others in its set",
       }),
     inceptionScore !== undefined && checkMost(["inceptionScore", "splits"], inceptionScore.splits, fake.count, {
       message: "each split needs an image",
@@ -127,7 +127,7 @@ export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredS
     perClass && (real.labels === undefined || fake.labels === undefined) && {
       param: ["perClass"],
       message: "both sets need labels",
-      fix: "use images with labels; samples have them where the network was told labels",
+      fix: "use images with labels; samples of a class-conditional model have them",
     },
   );
 }

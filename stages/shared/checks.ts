@@ -55,8 +55,7 @@ export function checkPrediction(
   if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
   return [{
     input: "schedule",
-    message:
-      "a network that predicts the noise has no use of a schedule that ends in pure noise: the noise at its last " +
+    message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +
       "timestep says nothing about the image, and sampling starts there",
     got: "a signal-to-noise ratio of 0 at the last timestep",
     wanted: "some signal at every timestep",

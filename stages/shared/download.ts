@@ -77,7 +77,7 @@ async function fetchFrom(file: DownloadExternal, path: string, options: Download
   return {
     status: "failed",
     message: `cannot fetch ${nameOf(file)} from ${addresses}:\n${reasons.map((reason) => `  ${reason}`).join("\n")}`,
-    fix: "check the network and the addresses, then run again, which continues what has come; " +
+    fix: "check the network and the addresses, then run again, which continues the download; " +
       "or fetch the data yourself and set path",
   };
 }

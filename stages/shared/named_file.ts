@@ -20,7 +20,7 @@ export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[]
     },
     url !== undefined && sha256 === undefined && {
       param: ["url"],
-      message: "what is fetched must be known by its content",
+      message: "a file to fetch needs its SHA-256",
       wanted: "sha256",
       fix: "add sha256 of the file",
     },
@@ -56,6 +56,6 @@ export async function readNamedFile(
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const wanted = externals["path"];
   if (sha256 === wanted) return { bytes, sha256 };
-  const message = `${place} is not the file that the run was planned with: got SHA-256 ${sha256}, wanted ${wanted}`;
-  return { status: "failed", message, fix: "leave the file as it is while a stage reads it, and run again" };
+  const message = `${place} is not the file that was planned: got SHA-256 ${sha256}, wanted ${wanted}`;
+  return { status: "failed", message, fix: "do not change the file while a stage reads it, and run again" };
 }

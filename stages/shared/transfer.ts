@@ -77,7 +77,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
       if (done > maxBytes) {
         // Nobody could go on from here.
         await file.truncate(0);
-        throw new NetworkFailure(`more than ${maxBytes} bytes came`, false);
+        throw new NetworkFailure(`more than ${maxBytes} bytes arrived`, false);
       }
       digest.update(chunk);
       for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
@@ -137,7 +137,7 @@ async function open(
     const target = response.headers.get("location");
     if (status >= 300 && status < 400 && target !== null) {
       const next = URL.parse(target, address);
-      if (next === null) throw new NetworkFailure(`it redirects to ${target}, which is no address`, false);
+      if (next === null) throw new NetworkFailure(`it redirects to ${target}, which is not a valid address`, false);
       address = next.href;
       if (hosts.has(next.host)) continue;
       throw new NetworkFailure(`it redirects to ${address}, a host that is not declared; use that address`, false);

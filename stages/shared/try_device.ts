@@ -95,8 +95,8 @@ export async function computeOn(
   const said = raw.replaceAll(/[^\P{C}\n]/gu, "?");
   if (stdout.trimEnd().endsWith("right")) return undefined;
   if (name === "tensorflow-gpu") return explainGpuFailure(said);
-  const what = said.split("\n").at(-1) || "its process ended without a word";
-  const fix = "`deno task doctor` tries it again; report what it says";
+  const what = said.split("\n").at(-1) || "its process ended without a message";
+  const fix = "run `deno task doctor` to try again, and report its output";
   // A processor that had too much else to do may have time in the next run; a card had a quarter of an hour.
   const passing = !card && what.startsWith("it took") ? { passing: true } : {};
   return { reason: `it does not compute: ${what}`, fix, ...passing };

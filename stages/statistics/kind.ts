@@ -11,10 +11,10 @@ export const statisticsKind = defineKind({
   version: 1,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Mean and covariance of features, in the file that pytorch-fid writes and reads",
+  summary: "Mean and covariance of features, in the format of pytorch-fid",
   params: statisticsParams,
   inputs: {
-    features: { type: "features", description: "What to take the moments of", optional: true },
+    features: { type: "features", description: "Features to summarise", optional: true },
   },
   outputs: {
     statistics: { type: "statistics", description: "mu and sigma, float64" },
@@ -34,9 +34,9 @@ export const statisticsKind = defineKind({
         problems,
         (extractor === undefined || count === undefined) && {
           param: [path === undefined ? "url" : "path"],
-          message: "a file of mu and sigma does not say what made it, nor of how many images",
+          message: "a file of mu and sigma does not name its extractor or number of images",
           wanted: "extractor and count",
-          fix: "add extractor: inception-2015-12-05, count: 50000 or whatever they are",
+          fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000",
         },
         isOverInception(extractor) && resize === undefined && {
           param: ["extractor"],

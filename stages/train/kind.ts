@@ -14,11 +14,14 @@ export const trainKind = defineKind({
   summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,
   inputs: {
-    images: { type: "images", description: "Images to learn from" },
-    schedule: { type: "schedule", description: "How much noise each timestep adds" },
+    images: { type: "images", description: "Images to train on" },
+    schedule: { type: "schedule", description: "The noise schedule" },
   },
   outputs: {
-    checkpoint: { type: "checkpoint", description: "Raw and averaged weights with all that is needed to use them" },
+    checkpoint: {
+      type: "checkpoint",
+      description: "Raw and averaged (EMA) weights, with the configuration needed to use them",
+    },
     log: { type: "log", description: "Loss, gradient norm and learning rate by step" },
   },
   seeded: true,
@@ -66,7 +69,7 @@ function checkLoss({ variance, weighting, minSnrGamma }: TrainParams): CheckProb
   const without = (param: string, what: string): CheckProblem => ({
     severity: "warning",
     param: [param],
-    message: `${param} changes nothing without ${what}, and the training would be done again for it`,
+    message: `${param} has no effect without ${what}, but would repeat the training`,
     fix: `leave out ${param}, or use ${what}`,
   });
   return problemsOf(
@@ -82,14 +85,14 @@ function checkRates(
 ): CheckProblem[] {
   return problemsOf(
     checkMost(["lossBuckets"], lossBuckets, timesteps, {
-      message: "more buckets than timesteps to divide among them",
+      message: "more buckets than timesteps",
     }),
     decay !== undefined && decay.until <= warmupSteps && {
       param: ["learningRateDecay", "until"],
       message: "the decay of the learning rate must end after its warmup",
       got: `until ${decay.until}, warmupSteps ${warmupSteps}`,
       wanted: `until above ${warmupSteps}`,
-      fix: "raise until, usually to the number of steps that you mean to train in all",
+      fix: "raise until, usually to the total number of steps you plan to train",
     },
   );
 }
@@ -101,7 +104,7 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
   return problemsOf(
     params.labels !== undefined && images.classes === null && {
       param: ["labels"],
-      message: "the images have no labels to tell the network",
+      message: "the images have no labels",
       got: "images without labels",
       wanted: "a data set with labels",
       fix: "remove labels, or use images that have them",
@@ -115,7 +118,7 @@ function checkImages(params: TrainParams, images: ImageFacts): CheckProblem[] {
     isSquare && validateUnetConfig(unetConfigFor(params, images)).map((problem) => fromUnet(problem, images)),
     batchSize % microBatches !== 0 && {
       param: ["microBatches"],
-      message: "micro-batches must be equal parts of a batch",
+      message: "micro-batches must divide the batch equally",
       got: `${microBatches} of a batch of ${batchSize}`,
       wanted: `a divisor of ${batchSize}`,
       fix: `use microBatches: ${divisorBelow(batchSize, microBatches)}`,

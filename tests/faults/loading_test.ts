@@ -37,7 +37,7 @@ const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
     /loading it took .* of memory and was stopped/,
   ],
   loops: [`for (;;);`, /loading it took more than 20 s and was stopped/],
-  waits: [`await new Promise(() => {});`, /while it was loaded: the code waits for what never comes/],
+  waits: [`await new Promise(() => {});`, /while it was loaded: the code awaits a promise that never settles/],
   misses: [`import "./not_there.ts";`, /not_there\.ts/],
 };
 

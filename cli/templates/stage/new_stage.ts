@@ -26,7 +26,7 @@ export default defineStage({
       JSON.parse(text),
     );
     if (count === 0) {
-      // Returned, not thrown: a throw is a bug of the stage.
+      // Returned, not thrown: a throw is a bug in the stage.
       return { status: "failed", message: "there are no images" };
     }
     const values = count * height * width * channels * params.scale;

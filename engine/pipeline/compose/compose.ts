@@ -69,7 +69,7 @@ export async function composeDocument(
       return refuse([diagnosticAt(document.value, ["extends"], {
         code: "missing-key",
         message: "name is missing: two pipelines of one name would share the folder of their outputs",
-        fix: "add name, another than that of the file that it extends",
+        fix: "add name, different from that of the file it extends",
       }, "key")]);
     }
     const vars = await readVars(document.value, { path, nameOf: (written) => nameOf(name, written), read });

@@ -66,7 +66,7 @@ export function interpolate(root: unknown, budget: Budget = new Budget()): {
     if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
       return report(
         `cannot resolve \${${expression}}`,
-        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; there is nothing else in scope",
+        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; nothing else is available",
       );
     }
     if (stack.includes(name)) {
@@ -88,7 +88,7 @@ export function interpolate(root: unknown, budget: Budget = new Budget()): {
     // Shared parts cost nothing here; whoever walks through the result meets each of them as often as it is named.
     if (path.length + measure(value).depth > MAX_DEPTH) return report(TOO_DEEP, "nest less");
     const refused = budget.take(value);
-    return refused === undefined ? value : report(refused, "name fewer or smaller vars");
+    return refused === undefined ? value : report(refused, "use fewer or smaller vars");
   };
 
   const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown => {

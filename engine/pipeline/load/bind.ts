@@ -117,7 +117,7 @@ export function bindInputs(
       if (extentParam(source) === undefined) {
         return report(path, "value", {
           code: "bad-reference",
-          message: `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} means nothing`,
+          message: `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} has no meaning`,
           fix: `write ${reference.stage}`,
         });
       }

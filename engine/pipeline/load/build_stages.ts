@@ -1,27 +1,23 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import { topologicalOrder } from "../compose/order.ts";
 import { extentParam, type Kind, type ParamIssue } from "../../keys/kind.ts";
-import { atExtent, familyOf, predecessorsOf, type Stage } from "../../keys/stage.ts";
+import { predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
 import { bindInputs } from "./bind.ts";
-import { type Continuation, CONTINUE, continuedStage } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { pairProblems } from "./pairs.ts";
-import { stageIdOf } from "../compose/reference.ts";
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(
   entries: ReadonlyMap<string, StageEntry>,
   kinds: ReadonlyMap<string, Kind | undefined>,
   origins: Origins,
-  { reported, broken, seed, continuations }: {
+  { reported, broken, seed }: {
     readonly reported: ReadonlySet<string>;
     /** Parts of stages that were taken out of them, since they are reported already. */
     readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
     readonly seed: number;
-    readonly continuations: ReadonlyMap<string, Continuation>;
   },
 ): { stages: Map<string, Stage>; edges: Map<string, string[]>; problems: Diagnostic[] } {
   const stages = new Map<string, Stage>();
@@ -32,9 +28,8 @@ export function buildStages(
 
   for (const [id, entry] of entries) {
     const kind = kinds.get(id);
-    if (continuations.has(id)) continue;
     if (kind === undefined) {
-      if (entry.uses !== CONTINUE) add(bindInputs(id, entry, undefined, kinds, origins).problems);
+      add(bindInputs(id, entry, undefined, kinds, origins).problems);
       continue;
     }
     const outcome = kind.validate(entry.with);
@@ -69,20 +64,6 @@ export function buildStages(
     });
   }
 
-  // What is gone on with may itself go on with something, so each waits for those before it.
-  for (const [id, continuation] of inOrder(continuations)) {
-    const entry = entries.get(id)!;
-    const bare = { ...continuation.kind, inputs: {} };
-    const { needs, variants, problems: needProblems } = bindInputs(id, { ...entry, inputs: {} }, bare, kinds, origins);
-    const { stage, problems: found } = continuedStage(id, entry, continuation, { entries, stages, origins, needs });
-    add([...needProblems, ...found]);
-    wanted.push(...variants);
-    edges.set(id, stage === undefined ? [] : predecessorsOf(stage));
-    if (stage === undefined) continue;
-    add(issuesToDiagnostics(roleIssues(stage.kind, stage.params), ["stages", id, "with"], origins));
-    stages.set(id, stage);
-  }
-
   for (const { stage: id, extent } of wanted) {
     const base = stages.get(id);
     const variantId = `${id}@${extent}`;
@@ -94,21 +75,15 @@ export function buildStages(
       add(issuesToDiagnostics(outcome.issues, ["stages", id, "with"], origins));
       continue;
     }
-    stages.set(variantId, atExtent(base, variantId, name, extent));
+    stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
   }
-  chainVariants(stages, edges);
+  for (const [id, before] of shorterOf(stages.values())) edges.set(id, [...edges.get(id)!, before]);
   return { stages, edges, problems };
 }
 
-function inOrder(continuations: ReadonlyMap<string, Continuation>): [string, Continuation][] {
-  const edges = new Map([...continuations].map(([id, { candidates }]) => [id, candidates.map(stageIdOf)]));
-  const { order, rest } = topologicalOrder(edges);
-  return [...order, ...rest].map((id) => [id, continuations.get(id)!]);
-}
-
 function inlineTimeoutProblem(id: string, kind: Kind, origins: Origins): Diagnostic {
-  const message = `stage "${id}": ${kind.name} runs within the engine and takes milliseconds; it cannot be timed out`;
+  const message = `stage "${id}": ${kind.name} runs in the engine and takes milliseconds; it cannot have a timeout`;
   return diagnosticAt(
     origins,
     ["stages", id, "timeout"],
@@ -127,21 +102,4 @@ function roleIssues(kind: Kind, params: Readonly<Record<string, unknown>>): Para
     }
     return [];
   });
-}
-
-/** Stages that differ in extent alone share their progress, so the shorter goes first and the longer continues it. */
-function chainVariants(stages: ReadonlyMap<string, Stage>, edges: Map<string, string[]>): void {
-  const families = new Map<string, Stage[]>();
-  for (const stage of stages.values()) {
-    if (stage.extent === undefined) continue;
-    families.set(familyOf(stage), [...families.get(familyOf(stage)) ?? [], stage]);
-  }
-  for (const family of families.values()) {
-    if (family.length < 2) continue;
-    family.sort((a, b) => a.extent! - b.extent!);
-    for (let i = 1; i < family.length; i++) {
-      const id = family[i]!.id;
-      edges.set(id, [...edges.get(id)!, family[i - 1]!.id]);
-    }
-  }
 }

@@ -38,8 +38,6 @@ function withoutFunctions(kind: Kind): KindData {
 /** Undefined where JSON could not carry it. */
 export function packPipeline(pipeline: Pipeline): KeptPipeline | undefined {
   const { stages, families, leftOut, origins: _origins, ...rest } = pipeline;
-  // What such a stage may be has kinds of its own; few pipelines have one, and those are loaded in full.
-  if ([...stages.values()].some(({ choice }) => choice !== undefined)) return undefined;
   const kinds = [...new Set([...stages.values()].map(({ kind }) => kind))];
   const places = new Map(kinds.map((kind, index) => [kind, index]));
   const all = [...stages.values()];

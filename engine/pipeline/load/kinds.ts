@@ -4,7 +4,6 @@ import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import type { Kind } from "../../keys/kind.ts";
 import { fromBuiltin } from "./builtin_kind.ts";
-import { CONTINUE } from "./continuation.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/custom_kind.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { diagnosticAt } from "../../diagnostic/document.ts";
@@ -13,6 +12,7 @@ export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
 /** Kinds that there were, and what to do instead. */
 const FORMER_KINDS: ReadonlyMap<string, string> = new Map([
+  ["continue", "name the stage to go on with, at its new extent: train~rate=0.001@500"],
   ["report", "remove the stage: every run now writes this page, as outputs/<pipeline>/report.html"],
 ]);
 
@@ -46,8 +46,6 @@ export async function resolveKinds(
 
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
-    // Its kind is that of what it goes on with.
-    if (uses === CONTINUE) continue;
     if (isCustom(uses)) {
       const outcome = described.get(resolveFile(uses));
       if (outcome === undefined) throw new Error(`Cannot happen: custom stage ${uses} was not described`);
@@ -57,7 +55,7 @@ export async function resolveKinds(
     }
     const builtin = Object.hasOwn(builtins, uses) ? builtins[uses] : undefined;
     if (builtin === undefined) {
-      const fix = FORMER_KINDS.get(uses) ?? suggestName(uses, [...Object.keys(builtins), CONTINUE]);
+      const fix = FORMER_KINDS.get(uses) ?? suggestName(uses, Object.keys(builtins));
       report(id, "unknown-kind", `unknown kind "${uses}"`, fix);
       continue;
     }

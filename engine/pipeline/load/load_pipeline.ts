@@ -8,12 +8,10 @@ import type { Pipeline } from "../pipeline.ts";
 import { diagnosticAt, type DocumentPath, formatPath } from "../../diagnostic/document.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
-import { findContinuations } from "./continuation.ts";
 import { issuesToDiagnostics } from "./issues.ts";
 import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import { type ResolvedDocument, resolveDocument } from "./resolve_document.ts";
-import { addSlots } from "./slots.ts";
 import { readStructure } from "./structure.ts";
 import { findNonFinite, getPath, isRecord } from "../source/tree.ts";
 
@@ -61,21 +59,10 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   );
   add(kindProblems);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
-  // Slots have the types of what is chosen from, which may itself go on with what is in a slot.
-  addSlots(entries, kinds);
-  let found = findContinuations(entries, kinds, origins);
-  for (let before = -1; found.continuations.size > before;) {
-    before = found.continuations.size;
-    for (const [id, { kind }] of found.continuations) kinds.set(id, kind);
-    addSlots(entries, kinds);
-    found = findContinuations(entries, kinds, origins);
-  }
-  const { continuations } = found;
-  add(found.problems);
 
   // Params that have been reported once are not reported again as values of the wrong type.
   const reported = new Set([...unresolved.map((path) => String(path[1])), ...numbers.map(({ id }) => id)]);
-  const built = buildStages(entries, kinds, origins, { reported, broken, seed: parsed.seed, continuations });
+  const built = buildStages(entries, kinds, origins, { reported, broken, seed: parsed.seed });
   add(built.problems);
 
   const edges = new Map([...built.edges].map(([id, before]) => [id, before]));
@@ -160,7 +147,7 @@ function idProblems(
 function inputProblems({ inputs = {} }: PipelineFile, origins: Origins): Diagnostic[] {
   const names = Object.keys(inputs);
   if (names.length === 0) return [];
-  const message = `this pipeline has to be given ${names.join(", ")}`;
+  const message = `this pipeline needs ${names.join(", ")}`;
   const fix = "use it as a stage of another pipeline: uses: ./file.yaml, with inputs";
   return [diagnosticAt(origins, ["inputs"], { code: "missing-input", message, fix }, "key")];
 }

@@ -47,7 +47,7 @@ export function readNodes(source: SourceText, contents: unknown): ReadNodes {
       return report(
         node,
         `nothing before it is called &${node.source}`,
-        "write the value out, or put the anchor first",
+        "repeat the value, or put the anchor first",
       );
     }
     if (!anchored.whole) return report(node, "an alias stands inside what it repeats", "write the value out");

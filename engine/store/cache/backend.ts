@@ -1,3 +1,4 @@
+import { definedOnly } from "../../../std/defined_only.ts";
 /** Why a cache did not do what it was asked. Nothing of this ever fails a run. */
 export interface Trouble {
   /**
@@ -16,7 +17,7 @@ export interface Trouble {
 export type Answer<T> = { readonly value: T } | { readonly trouble: Trouble };
 
 export function trouble(kind: Trouble["kind"], message: string, fix?: string): { readonly trouble: Trouble } {
-  return { trouble: { kind, message, ...(fix === undefined ? {} : { fix }) } };
+  return { trouble: definedOnly({ kind, message, fix }) };
 }
 
 /** What is to be stored: bytes, or a file that is read as it is sent. */

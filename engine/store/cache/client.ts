@@ -198,7 +198,7 @@ export class CacheClient {
         whole = next.value.done;
         if (whole) return { value: true };
         if (!take(next.value.value!)) return { value: true };
-        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it sends too slowly");
+        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it is too slow");
       }
     } finally {
       pace.end();
@@ -211,12 +211,12 @@ export class CacheClient {
     if (kind === "denied") {
       // S3 also answers so for files that are not there, to users who may not list the bucket.
       const hint = fix ??
-        "allow reading, and s3:ListBucket, without which absent files cannot be told from forbidden ones";
-      this.warn(`reading was denied: ${message}; what it does not give is computed here`, hint);
+        "allow reading and s3:ListBucket; without the latter, missing files look forbidden";
+      this.warn(`reading was denied: ${message}; what cannot be read is computed here`, hint);
       return;
     }
     this.#reads = false;
-    this.warn(`cannot be read: ${message}; going on with the local store alone`, fix);
+    this.warn(`cannot be reached: ${message}; going on with the local store only`, fix);
   }
 }
 

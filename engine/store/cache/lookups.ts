@@ -17,7 +17,7 @@ const STALE_MS = 30_000;
 
 const PROBLEMS = {
   damaged: "is damaged",
-  foreign: "is not a record as this version of noiseline writes them",
+  foreign: "is not a record of this version of noiseline",
   misfit: "does not have the outputs that the stage has",
 };
 

@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { definedOnly } from "../../../std/defined_only.ts";
 import type { Trouble } from "./backend.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
@@ -91,7 +92,7 @@ function makeCredentials(
   sessionToken: string | undefined,
 ): S3Credentials | undefined {
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  return definedOnly({ accessKeyId, secretAccessKey, sessionToken });
 }
 
 /** The bucket is a part of the path everywhere but at AWS, whose certificates know no names with two dots before them. */

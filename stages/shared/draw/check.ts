@@ -24,11 +24,11 @@ export function checkSampler(sampler: SamplerParams, { timesteps, learnedVarianc
         message: "the lowest noise level must be below the highest",
         got: `sigmaMin ${sigmaMin}, sigmaMax ${sigmaMax}`,
         wanted: "sigmaMin below sigmaMax",
-        fix: "leave both out for those of the chain",
+        fix: "leave both out to use those of the schedule",
       },
     );
   }
-  const message = "a sampler visits each timestep of the training schedule at most once";
+  const message = "a sampler visits each timestep of the schedule at most once";
   const what = ", the timesteps of the checkpoint's schedule";
   return problemsOf(
     checkMost(["sampler", "steps"], sampler.steps ?? 0, timesteps, { message, what }),
@@ -67,7 +67,7 @@ function checkFixedLarge(
     severity: tooFew ? "error" : "warning",
     param: ["sampler", "variance"],
     message: tooFew
-      ? "so few ancestral steps with variance fixedlarge leave images of noise"
+      ? "with variance fixedlarge, this few ancestral steps leave only noise"
       : "ancestral sampling that skips steps is noisier with variance fixedlarge than with fixedsmall",
     got: `${steps} of ${timesteps} steps`,
     wanted: tooFew ? `at least ${Math.ceil(timesteps * FIXEDLARGE_SHARE)} steps, or another variance` : "fixedsmall",

@@ -56,7 +56,7 @@ async function make(staged: Installation, say: (line: string) => void): Promise<
   const { folder, gpu } = staged;
   await requireForBuild(gpu, dirname(folder));
   const [work, site] = [join(folder, "work"), join(folder, "site")];
-  const headers = layOutTfjsNode(folder);
+  const headers = await layOutTfjsNode(folder);
   await fetchWheels(wheelSet(gpu), { site, work, say });
   say("building the addon");
   await buildAddon(folder, site, headers);
@@ -114,7 +114,7 @@ function publish(staging: string, installation: Installation, say: (line: string
     renameSync(staging, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error;
-    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
+    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use that one");
   }
   rmSync(old, { recursive: true, force: true });
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);

@@ -80,7 +80,7 @@ Deno.test("tag, logs, compare, metrics, export and import find what runs made, a
   assertEquals(compared, {
     names: ["early", "late"],
     seeds: [null, null],
-    chosen: [[], []],
+    ranks: [[], []],
     metrics: [{ name: "judge far", values: [1, 2] }],
     params: [{ path: "judge.value", values: [1, 2] }],
     overSeeds: [],
@@ -136,11 +136,11 @@ stages:
   pick:
     uses: select
     inputs: { candidates: [draw], metrics: [draw] }
-    with: { metric: far, goal: highest, keep: 2 }
-  final: { uses: draw, inputs: { from: pick.best1 }, with: { value: 4 } }
+    with: { metric: far, goal: highest }
+  final: { uses: draw, inputs: { from: draw~value=3 }, with: { value: 4 } }
 `;
 
-Deno.test("compare and metrics show what the children of a matrix share once, and mark the chosen ones", async () => {
+Deno.test("compare and metrics show what the children of a matrix share once, and tell their ranks", async () => {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
   await Deno.writeTextFile(file, SWEEP);
@@ -156,28 +156,28 @@ Deno.test("compare and metrics show what the children of a matrix share once, an
 
   const compared = await tell("compare", file);
   assertEquals(compared.names, ["value=1", "value=2", "value=3", "(shared)"]);
-  assertEquals(compared.chosen, [[], ["pick.best2"], ["pick.best1"], []]);
+  assertEquals(compared.ranks, [["pick 3"], ["pick 2"], ["pick 1"], []]);
   assertEquals(compared.metrics, [
     { name: "draw far", values: [1, 2, 3, null] },
     { name: "final far", values: [null, null, null, 7] },
   ]);
   assertEquals(compared.params.find(({ path }: { path: string }) => path === "draw.value")?.values, [1, 2, 3, null]);
   assertEquals((await say("metrics", file)).trimEnd().split("\n").map((line) => line.split(/ {2,}/)), [
-    ["sweep value=1", "draw", "far", "1", "N 3"],
-    ["sweep value=2 (pick.best2)", "draw", "far", "2", "N 3"],
-    ["sweep value=3 (pick.best1)", "draw", "far", "3", "N 3"],
+    ["sweep value=1 (pick 3)", "draw", "far", "1", "N 3"],
+    ["sweep value=2 (pick 2)", "draw", "far", "2", "N 3"],
+    ["sweep value=3 (pick 1)", "draw", "far", "3", "N 3"],
     ["sweep (shared)", "final", "far", "7", "N 3"],
   ]);
   assertEquals((await say("metrics", file, "--csv")).trimEnd().split("\n"), [
-    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,chosen,seeds,seedsOf",
-    "sweep value=1,draw,far,1,,3,,,0,,,",
-    "sweep value=2,draw,far,2,,3,,,0,pick.best2,,",
-    "sweep value=3,draw,far,3,,3,,,0,pick.best1,,",
+    "experiment,stage,metric,value,deviation,count,timesteps,label,seed,rank,seeds,seedsOf",
+    "sweep value=1,draw,far,1,,3,,,0,pick 3,,",
+    "sweep value=2,draw,far,2,,3,,,0,pick 2,,",
+    "sweep value=3,draw,far,3,,3,,,0,pick 1,,",
     "sweep (shared),final,far,7,,3,,,0,,,",
   ]);
   const page = join(folder.path, "c.html");
   await say("compare", file, "-o", page);
-  assertStringIncludes(await Deno.readTextFile(page), "value=3 (pick.best1)");
+  assertStringIncludes(await Deno.readTextFile(page), "value=3 (pick 1)");
 });
 
 Deno.test("compare and metrics tell seeds, and mean and deviation over them, within a pipeline and between runs", async () => {
@@ -224,7 +224,7 @@ stages:
   assertEquals([runs.overSeeds[0].value, runs.overSeeds[0].seeds], [4.5, 2]);
 });
 
-Deno.test("the chosen one has its mean over seeds too, and a mean says which stages had other seeds", async () => {
+Deno.test("the one that ranks first has its mean over seeds too, and a mean says which stages had other seeds", async () => {
   await using folder = await makeTempFolder();
   const file = join(folder.path, "p.yaml");
   await Deno.writeTextFile(
@@ -243,7 +243,7 @@ stages:
   );
   assertEquals((await runCli("run", file)).code, 0);
   const compared = await tell("compare", file);
-  assertEquals(compared.chosen, [[], [], [], ["pick.best1"]], "one seed of one value");
+  assertEquals(compared.ranks, [["pick 4"], ["pick 2"], ["pick 2"], ["pick 1"]], "equal bytes share the better place");
   const named = compared.overSeeds.filter(({ stage }: { stage: string }) => stage === "again");
   assertEquals(named.map(({ experiment, seeds }: MetricRow) => [experiment, seeds]), [["value=1", 2], ["value=2", 2]]);
 

@@ -67,7 +67,7 @@ Deno.test("names of ports and runs in a manifest cannot be paths", () => {
   }
   assert(
     parses({
-      outputs: { best1: good.outputs["out"], someOutput_2: good.outputs["out"] },
+      outputs: { first: good.outputs["out"], someOutput_2: good.outputs["out"] },
       runId: "20261126T025601123-1a2b",
     }),
   );

@@ -210,10 +210,13 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
     ];
     const run = (real: InputArtifact, fake: InputArtifact, params = {}) =>
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
-    assertStringIncludes(await run(pixels, other), "features of two extractors do not compare: got my-net (3, ");
+    assertStringIncludes(
+      await run(pixels, other),
+      "features of different extractors cannot be compared: got my-net (3, ",
+    );
     assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000, wanted at most 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
-    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure is asked for");
+    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no score is requested");
     const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });
     assertStringIncludes(await failure(noClassifier), "needs the input of that name");
   });
@@ -340,7 +343,7 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
       return await runStage(folder, statisticsKind, { params: given, ...options });
     };
     const changed = take(npz(2), { externals: { path: "0".repeat(64) } });
-    assertStringIncludes(await failure(changed), "is not the file that the run was planned with: got SHA-256");
+    assertStringIncludes(await failure(changed), "is not the file that was planned: got SHA-256");
     const wanted = "wanted mu [D] and sigma [D, D], D from 1 to 16384";
     assertStringIncludes(await failure(take(npz(0))), `statistics: got mu [0] and sigma [0,0], ${wanted}`);
     assertStringIncludes(await failure(take(npz(2, { rows: 1 }))), `statistics: got mu [2] and sigma [1,1], ${wanted}`);

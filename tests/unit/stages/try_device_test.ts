@@ -31,7 +31,7 @@ Deno.test("a device that computes right has no trouble, and what keeps it from t
       assertStringIncludes((await tryIt(program, options))!.reason, words);
     await tells(`console.error("no such kernel"); Deno.exit(1);`, "it does not compute: no such kernel");
     // As an addon does that does not fit its library.
-    await tells(`Deno.kill(Deno.pid, "SIGKILL");`, "its process ended without a word");
+    await tells(`Deno.kill(Deno.pid, "SIGKILL");`, "its process ended without a message");
     await tells(`for (;;);`, "it took more than 0.5 s and was stopped", { timeoutMs: 500 });
     // The machine may have had too much else to do, so nobody relies on that.
     assertEquals([...Deno.readDirSync(root)].filter(({ name }) => name.startsWith("verdicts")).length, 3);

@@ -35,7 +35,7 @@ Deno.test("auto says what better devices lack and looks at no worse ones", async
     available: true,
     name: "onnx",
     numerics: "onnx/1",
-    reason: "a onnx; better, but not here: tensorflow-gpu (no tensorflow-gpu here); webgpu (no webgpu here)",
+    reason: "a onnx; better, but not available: tensorflow-gpu (no tensorflow-gpu here); webgpu (no webgpu here)",
     card: false,
   });
   assertEquals(looked, ["tensorflow-gpu", "webgpu", "onnx"]);
@@ -67,7 +67,7 @@ Deno.test("a device that is named is taken or refused, whatever else there is", 
   assertEquals(await chooseDevice("wasm", { describe }), {
     available: false,
     reason: "no wasm here",
-    fix: "use device auto; `deno task doctor` lists what this machine has",
+    fix: "use device auto; `deno task doctor` lists the devices of this machine",
   });
   assertEquals(looked, ["webgpu", "wasm"]);
 });

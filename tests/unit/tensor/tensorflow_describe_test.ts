@@ -183,14 +183,14 @@ Deno.test("explainGpuFailure() tells what TensorFlow says from one another", () 
   // As TensorFlow 2.21 and CUDA write them.
   const words: Readonly<Record<string, string>> = {
     "E0000 cuda_executor.cc:1228] failed call to cuInit: CUDA_ERROR_OUT_OF_MEMORY: out of memory\nno GPU":
-      "another process has it or its memory",
-    "all CUDA-capable devices are busy or unavailable\nno GPU": "another process has it or its memory",
+      "another process is using it or its memory",
+    "all CUDA-capable devices are busy or unavailable\nno GPU": "another process is using it or its memory",
     "CUDA driver version is insufficient for CUDA runtime version\nno GPU":
       "its driver is too old for this TensorFlow's CUDA",
     "W0000 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\nno GPU":
-      "TensorFlow's libraries are of another CUDA than the card or its driver wants",
+      "TensorFlow's libraries are for another CUDA version than the GPU or its driver needs",
     "it took more than 900 s and was stopped": "it does not compute: it took more than 900 s and was stopped",
-    "": "it does not compute: its process ended without a word",
+    "": "it does not compute: its process ended without a message",
   };
   for (const [said, reason] of Object.entries(words)) {
     const trouble = explainGpuFailure(said);
@@ -209,7 +209,7 @@ Deno.test("cards that CUDA_VISIBLE_DEVICES hides are not missed", async () => {
     await Deno.writeTextFile(join(root, "dev", "nvidia0"), "");
     const { out } = await runModule(program, { env: { ROOT: root, CUDA_VISIBLE_DEVICES: "-1" } });
     const { reason, seen } = JSON.parse(out);
-    assertEquals([reason, seen], ["CUDA_VISIBLE_DEVICES hides all cards", undefined]);
+    assertEquals([reason, seen], ["CUDA_VISIBLE_DEVICES hides all GPUs", undefined]);
   } finally {
     await Deno.remove(root, { recursive: true });
   }

@@ -6,7 +6,7 @@ import { factsOf } from "../../../../engine/store/facts.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 /** Files that were left alone for long: change times cannot be set. */
-const FOLDER = fileURLToPath(import.meta.resolve("../../../../schemas/kinds"));
+const FOLDER = fileURLToPath(import.meta.resolve("../../../golden/torch"));
 
 const filesOf = (folder: string): FolderFile[] =>
   Array.from(

@@ -236,15 +236,15 @@ const WRONG: Readonly<Record<string, { make: (parts: Parts) => void; says: strin
   },
   "has a manifest with a path that leads out": {
     make: forge((text) => text.replace('"path":"value.txt"', '"path":"../value.txt"')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
   "has a manifest with a port that leads out": {
     make: forge((text) => text.replace('"outputs":{"out"', '"outputs":{"../../x"')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
   "has a manifest of another version": {
     make: forge((text) => text.replace('"format":1', '"format":9')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
 };
 

@@ -49,7 +49,7 @@ Deno.test("interpolate() records where each value came from", () => {
 
 const REFUSED: [name: string, root: unknown, path: unknown[], message: string, fix: string][] = [
   ["an unknown var", { vars: { size: 1 }, x: "${vars.sise}" }, ["x"], "there is no such value", 'did you mean "size"?'],
-  ["the environment", { x: "${env.HOME}" }, ["x"], "cannot resolve ${env.HOME}", "there is nothing else in scope"],
+  ["the environment", { x: "${env.HOME}" }, ["x"], "cannot resolve ${env.HOME}", "nothing else is available"],
   ["an empty expression", { x: "a${}" }, ["x"], "cannot resolve ${}", "use ${vars.…}"],
   ["a missing brace", { vars: { a: 1 }, x: "${vars.a" }, ["x"], "${ has no closing }", "close it"],
   [

@@ -158,7 +158,7 @@ Deno.test("a cache whose mount is away costs one warning and not the run", async
   lab.backend = new FolderBackend(`${lab.cacheFolder}/not/mounted`);
   assertEquals(endStates(await lab.run("one", CHAIN)), "a: ran, b: ran, c: ran");
   assertEquals(lab.warnings.length, 1, lab.warnings.join("\n"));
-  assertStringIncludes(lab.warnings[0]!, "is not there; going on with the local store alone");
+  assertStringIncludes(lab.warnings[0]!, "is not there; going on with the local store only");
 });
 
 Deno.test("a cache that never answers is given up after one wait, for all stages together", async () => {

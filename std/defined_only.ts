@@ -1,0 +1,9 @@
+/** The type of an object's fields that have a value: those that may be undefined may be absent instead. */
+export type DefinedOnly<T> =
+  & { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
+  & { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+
+/** The fields that have a value: for types in which a field may be absent, but not undefined. */
+export function definedOnly<T extends object>(fields: T): DefinedOnly<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as DefinedOnly<T>;
+}
