@@ -6,7 +6,7 @@ import {
   importLate,
   openStore,
   type Pipeline,
-  PipelineCache,
+  PipelineLoader,
   type Plan,
   Planner,
   planNothing,
@@ -40,7 +40,7 @@ export interface Loaded {
 /** The store of a pipeline file and what is kept of the file there. */
 export interface Opened {
   readonly store: Store;
-  readonly cache: PipelineCache;
+  readonly loader: PipelineLoader;
 }
 
 /**
@@ -62,35 +62,35 @@ export function openStoreFor({ store }: { readonly store?: string | undefined },
 }
 
 export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
-  const cache = new PipelineCache(options.file, {
+  const loader = new PipelineLoader(options.file, {
     ...settings,
     overrides: options.set ?? [],
     profiles: options.profile ?? [],
   });
-  return { store: openStoreFor(options, dirname(resolve(options.file))), cache };
+  return { store: openStoreFor(options, dirname(resolve(options.file))), loader };
 }
 
 /** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
 export async function planNothingFor(
-  { store, cache }: Opened,
+  { store, loader }: Opened,
   { targets = [], force = [] }: LoadArguments,
 ): Promise<Plan | undefined> {
-  return force.length > 0 ? undefined : await planNothing(cache, store, targets);
+  return force.length > 0 ? undefined : await planNothing(loader, store, targets);
 }
 
 /** Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. */
 export async function loadForCommand(
   settings: CliSettings,
   options: LoadArguments,
-  { store, cache }: Opened = openForCommand(settings, options),
+  { store, loader }: Opened = openForCommand(settings, options),
 ): Promise<Loaded> {
-  const loaded = await cache.load();
+  const loaded = await loader.load();
   if (!loaded.ok) refuseWith(loaded.diagnostics);
   const pipeline = loaded.value;
   const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
   const unknown = [...targets!.problems, ...force!.problems];
   if (unknown.length > 0) refuseWith(unknown);
-  await cache.keep();
+  await loader.keep();
   return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
 }
 

@@ -8,7 +8,7 @@ import { type LoadModule, serveStage as serve } from "../engine/process/worker_h
 import { allParams } from "./shared/common_params.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
-export { describePipeline } from "../engine/process/pipeline_host.ts";
+export { describePipeline } from "../engine/process/describe_host.ts";
 
 export const describeStage = (load: LoadModule): Promise<void> => describe(load, allParams);
 

@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const quick = !options.forceAll && !namesCache(options);
       const nothing = !quick || given.force !== undefined
         ? undefined
-        : await findNothing(opened.cache, opened.store, targets);
+        : await findNothing(opened.loader, opened.store, targets);
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
@@ -97,9 +97,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       reporter.close();
       // Before the first run there was no store to keep anything in.
-      await opened.cache.keep();
+      await opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
-      keepDone(opened.cache, store, result.value);
+      keepDone(opened.loader, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
     });

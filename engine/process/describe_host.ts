@@ -3,9 +3,9 @@ import type { StageDefinition } from "../../contract/stage.ts";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
-import type { ParamsOutcome } from "../keys/kind.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 
 /** All params that a pipeline may give to a stage: those of its device too. */
 export type AllParams = (stage: StageDefinition) => z.ZodObject;
@@ -62,5 +62,19 @@ export async function describeStage(load: LoadModule, allParams: AllParams): Pro
       ? described
       : { ...described, outcomes: params.map((raw) => validatePlain(allParams(stage), raw)) },
   );
+  Deno.exit(0);
+}
+
+/** Answer with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
+export async function describePipeline(load: LoadModule): Promise<void> {
+  const { send } = openChannel();
+  const pipeline = (await load()).default;
+  try {
+    // JSON would leave out or change what is not plain data.
+    encode(pipeline);
+    send({ pipeline });
+  } catch (error) {
+    send({ problem: `its default export is not plain data: ${(error as Error).message}` });
+  }
   Deno.exit(0);
 }

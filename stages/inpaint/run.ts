@@ -55,7 +55,7 @@ async function makeDrawer(
 ): Promise<BatchDrawer> {
   const { batchSize, repeats } = params;
   const { tables, config: { model, images: size } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device, clip: "unit", clipQuantile: 1, guidance: 1 });
+  const walker = await makeReverseWalker(checkpoint, { ...params, device });
   const { steps, pixels } = walker;
   const kept = keptPixels(params.region, size);
   const stream = (purpose: string) => randomStream({ seed, stream: `inpaint/${purpose}` });

@@ -50,7 +50,7 @@ async function makeDrawer(
 ): Promise<BatchDrawer> {
   const { points, timestep, batchSize } = params;
   const { tables, config: { model } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device, clip: "unit", clipQuantile: 1, guidance: 1 });
+  const walker = await makeReverseWalker(checkpoint, { ...params, device });
   const { pixels } = walker;
   const first = walker.steps.findIndex(({ t }) => t <= timestep);
   const start = walker.steps[first]!.t;

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { z } from "zod";
 import { holdToTypes } from "../../artifacts/types.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import type {
   InputPort,
   InputPorts,
@@ -14,8 +15,6 @@ import type {
   StageDefinition,
   StageEnd,
 } from "../../contract/stage.ts";
-import { makeContext, openOutput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";

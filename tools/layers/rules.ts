@@ -117,7 +117,7 @@ export const EXCEPTIONS: readonly {
   },
   {
     from: "stages/shared/try_device.ts",
-    to: /^engine\/(process\/runtime|store\/(files|machine|read_record|reading|roots|trouble|user_cache))\.ts$/,
+    to: /^engine\/(process\/runtime|store\/(files|machine|records|reading|roots|trouble|user_cache))\.ts$/,
     why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
   },
   { from: "tensor/tensorflow/", to: /^engine\/store\/user_cache\.ts$/, why: "one way to find the user's cache" },

@@ -13,14 +13,18 @@ import {
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import type { Device, HostTensors } from "../../../tensor/mod.ts";
-import type { SampleParams } from "../../sample/params.ts";
 import type { SamplerParams } from "./params.ts";
 
-export interface WalkerOptions extends Pick<SampleParams, "batchSize" | "clip" | "clipQuantile"> {
+export interface WalkerOptions {
   readonly device: Device;
+  readonly batchSize: number;
+  /** How the predicted image is bounded at each step. Default `unit`. */
+  readonly clip?: "unit" | "dynamic" | "none";
+  /** Of `dynamic`: the quantile of |x0| that is brought to 1. */
+  readonly clipQuantile?: number;
   readonly sampler: SamplerParams;
-  /** 1 asks the network once for each image; any other number twice. */
-  readonly guidance: number;
+  /** 1 asks the network once for each image; any other number twice. Default 1. */
+  readonly guidance?: number;
 }
 
 /** The images after a step and the predictions that they were made from, [B, H, W, C]; valid until the next step. */
@@ -43,7 +47,7 @@ export interface ReverseWalker {
 }
 
 export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: WalkerOptions): Promise<ReverseWalker> {
-  const { device, sampler, batchSize, clip, clipQuantile, guidance } = options;
+  const { device, sampler, batchSize, clip = "unit", clipQuantile = 1, guidance = 1 } = options;
   const { config, tables, params } = checkpoint;
   const { model } = config;
   const objective = objectiveOf(config);
