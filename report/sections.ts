@@ -1,4 +1,4 @@
-import type { Metric } from "../schemas/metrics.ts";
+import type { Metric } from "../artifacts/metrics.ts";
 import { drawDag } from "./dag.ts";
 import type { SourceFacts } from "./facts.ts";
 import type { CurveGroup, Report, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";

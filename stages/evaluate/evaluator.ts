@@ -1,8 +1,8 @@
-import { learnsVariance, makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
-import type { Device } from "../../tensor/mod.ts";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
+import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import type { Device } from "../../tensor/mod.ts";
+import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
 export interface WorkItem {
@@ -62,15 +62,6 @@ export async function makeEvaluator(
   const output = new Float32Array(batchSize * outputs);
   const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
-  // Images without labels are measured without a label.
-  const labelFeeds = (items: readonly WorkItem[]) => {
-    if (network.classes === undefined) return {};
-    const { classes } = network;
-    const known = (label: number | undefined) => label !== undefined && label < classes ? label : undefined;
-    const labels = Array.from({ length: batchSize }, (_, i) => known(images.labels?.[items[i]?.image ?? -1]));
-    return { classes: oneHotLabels(labels, network.classes) };
-  };
-
   return async (work: Work, first: number): Promise<Float64Array> => {
     const count = Math.min(batchSize, work.count - first);
     const items = Array.from({ length: count }, (_, i) => work.item(first + i));
@@ -82,7 +73,10 @@ export async function makeEvaluator(
       const [signal, spread] = [tables.sqrtAlphasCumprod[item.t]!, tables.sqrtOneMinusAlphasCumprod[item.t]!];
       for (let k = i * pixels; k < (i + 1) * pixels; k++) x[k] = signal * x0[k]! + spread * noise[k]!;
     });
-    await model.run({ x, t, ...labelFeeds(items) }, { output });
+    // Images without labels are measured with a network that is told none.
+    const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
+    const classes = tellLabels(network, labels);
+    await model.run({ x, t, ...(classes === undefined ? {} : { classes }) }, { output });
     return Float64Array.from(items.flatMap((item, i) => {
       for (let k = 0; k < pixels; k++) {
         const at = i * outputs + Math.floor(k / channels) * network.outChannels + k % channels;

@@ -1,7 +1,6 @@
-import type { Metric } from "../../schemas/metrics.ts";
-import type { BoundFigures } from "./bound.ts";
-import type { RatePoint } from "./rate_distortion.ts";
-import type { averageLosses } from "./buckets.ts";
+import type { Metric } from "../../artifacts/metrics.ts";
+import type { BoundFigures, RatePoint } from "./bound.ts";
+import type { averageLosses } from "./work.ts";
 
 /** L_simple overall and by bucket, as they are written. */
 export function lossMetrics({ overall, perBucket }: ReturnType<typeof averageLosses>, count: number): Metric[] {

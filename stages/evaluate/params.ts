@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { longRunningParams, positiveInt, weightsParam } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 
 /** Params of kind `evaluate`. */
 export const evaluateParams = z.strictObject({

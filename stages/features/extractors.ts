@@ -1,15 +1,15 @@
+import type { StoredClassifier } from "../../artifacts/classifier.ts";
+import type { ImageSize } from "../../artifacts/facts.ts";
+import type { ExtractorInfo } from "../../artifacts/features.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
 import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
-import type { FeaturesParams } from "./params.ts";
+import { resizeImages } from "../../metrics/features/resize.ts";
 import type { Device } from "../../tensor/mod.ts";
-import type { StoredClassifier } from "../../artifacts/classifier.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
-import type { ExtractorInfo } from "../../artifacts/features.ts";
-import type { ImagesInfo } from "../../artifacts/images.ts";
 import { inceptionName } from "../shared/inception.ts";
-import { preprocess } from "./preprocess.ts";
+import type { FeaturesParams, Preprocessing } from "./params.ts";
 
 export interface Extractor {
   readonly info: ExtractorInfo;
@@ -20,9 +20,7 @@ export interface Extractor {
   release?(): Promise<void>;
 }
 
-type Size = Pick<ImagesInfo, "height" | "width" | "channels">;
-
-export function pixelExtractor(size: Size): Extractor {
+export function pixelExtractor(size: ImageSize): Extractor {
   const dimension = pixelFeatureDimension(size);
   return {
     info: {
@@ -65,7 +63,7 @@ export async function inceptionExtractor(
   { sha256, resize = "tensorflow", size, device, batchSize }: {
     readonly sha256: string;
     readonly resize: Resize | undefined;
-    readonly size: Size;
+    readonly size: ImageSize;
     readonly device: Device;
     readonly batchSize: number;
   },
@@ -97,7 +95,7 @@ export async function onnxExtractor(
   model: Uint8Array,
   { params, size, name, sha256, threads }: {
     readonly params: FeaturesParams;
-    readonly size: Size;
+    readonly size: ImageSize;
     readonly name: string;
     readonly sha256: string;
     readonly threads: number;
@@ -142,4 +140,38 @@ export async function onnxExtractor(
     },
     release: () => graph.release(),
   };
+}
+
+export interface Prepared {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** Extractors of colour images take grey ones as three equal channels. */
+const COLOURS = 3;
+
+/** Bytes of images as an extractor takes them. @param bytes [B, H, W, C] */
+export function preprocess(
+  bytes: Uint8Array,
+  { height, width, channels }: ImageSize,
+  options: Preprocessing,
+): Prepared {
+  const { size, range: [low, high], mean, deviation, layout } = options;
+  const count = bytes.length / (height * width * channels);
+  const resized = resizeImages({ count, height, width, channels, data: bytes }, size, options);
+  const wide = Math.max(channels, COLOURS);
+  const pixels = size * size;
+  const data = new Float32Array(count * pixels * wide);
+  for (let image = 0; image < count; image++) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      for (let c = 0; c < wide; c++) {
+        const byte = resized[(image * pixels + pixel) * channels + (channels === 1 ? 0 : c)]!;
+        // A bicubic kernel reaches beyond the bytes at edges of the picture.
+        const value = low + (high - low) * Math.min(255, Math.max(0, byte)) / 255;
+        const at = layout === "nchw" ? (image * wide + c) * pixels + pixel : (image * pixels + pixel) * wide + c;
+        data[at] = (value - (mean?.[c] ?? 0)) / (deviation?.[c] ?? 1);
+      }
+    }
+  }
+  return { data, shape: layout === "nchw" ? [count, wide, size, size] : [count, size, size, wide] };
 }

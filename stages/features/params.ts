@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, externalFile, legacy } from "../../schemas/roles.ts";
-import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../../schemas/common_params.ts";
+import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 
 /** What an extractor graph wants its images to be. */
 export const preprocessingParams = z.strictObject({

@@ -1,18 +1,16 @@
 import { basename } from "node:path";
-import { FormatError } from "../../formats/format_error.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
 import { readClassifier, type StoredClassifier } from "../../artifacts/classifier.ts";
-import { failedBy } from "../shared/failed.ts";
 import { openFeaturesWriter } from "../../artifacts/features.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
-import { INCEPTION } from "../shared/inception.ts";
-import { readNamedFile } from "../shared/named_file.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
 import { describeImageSet } from "../../artifacts/metrics.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { withDevice } from "../shared/device.ts";
+import { INCEPTION } from "../shared/inception.ts";
+import { yieldToMessages } from "../shared/macrotask.ts";
+import { readNamedFile } from "../shared/named_file.ts";
 import { explainMemory } from "../shared/out_of_memory.ts";
-import { withDevice } from "../shared/stage_device.ts";
-import { checkFeatures } from "./check.ts";
-import { extractorDownloads, MAX_FILE_BYTES } from "./downloads.ts";
+import { runOf } from "../shared/run_of.ts";
 import {
   classifierExtractor,
   type Extractor,
@@ -20,30 +18,25 @@ import {
   onnxExtractor,
   pixelExtractor,
 } from "./extractors.ts";
-import type { featuresKind } from "./kind.ts";
+import { extractorDownloads, featuresKind, MAX_FILE_BYTES } from "./kind.ts";
 
-type Run = RunOf<typeof featuresKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof featuresKind>;
 
 /** Whether a device has memory and width for large batches; on processors more images at once are no faster. */
 const CARDS = ["tensorflow-gpu", "webgpu"];
 const PROCESSOR_BATCH = 8;
 
-const run: Run = async (context) => {
+export default runOf(featuresKind, async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
   const wired = params.extractor === "classifier" ? inputs.classifier : undefined;
   const classifier = wired && await readClassifier(wired);
-  const [problem] = checkFeatures(params, { images: images.info, classifier: classifier?.config.network });
-  if (problem !== undefined) return failedBy(problem);
   // No more at once than there are.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device!.name);
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
   const extract = explainMemory((used: Context) => extractWith(used, images, classifier));
   return await extract({ ...context, params: { ...params, batchSize } });
-};
-
-export default run;
+});
 
 /** @param context with the size of batches that is used */
 async function extractWith(

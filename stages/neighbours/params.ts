@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { positiveInt } from "../../schemas/common_params.ts";
+import { positiveInt } from "../shared/common_params.ts";
 
 /** Params of kind `neighbours`. */
 export const neighboursParams = z.strictObject({

@@ -1,3 +1,5 @@
+import { classNamesOf } from "../../artifacts/labels.ts";
+import type { Metric } from "../../artifacts/metrics.ts";
 import { extrapolationCounts, fitLine } from "../../metrics/extrapolate.ts";
 import { frechetDistance } from "../../metrics/frechet.ts";
 import { inceptionScore } from "../../metrics/inception_score.ts";
@@ -6,11 +8,9 @@ import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureVectors, range } from "../../metrics/vectors.ts";
-import type { ScoreParams } from "./params.ts";
-import type { Metric } from "../../schemas/metrics.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import { classNamesOf } from "../../artifacts/class_names.ts";
 import { isInception } from "../shared/inception.ts";
+import type { ScoreParams } from "./params.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 
 export interface ScoreOptions {

@@ -1,13 +1,12 @@
+import { type ExtractorInfo, openFeatures } from "../../artifacts/features.ts";
+import { readImages } from "../../artifacts/images.ts";
+import { describeImageSet, type ImageSet } from "../../artifacts/metrics.ts";
+import { readStatistics } from "../../artifacts/statistics.ts";
+import type { InputArtifact } from "../../contract/stage.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
 import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
 import { type FeatureVectors, range, vectorsOf } from "../../metrics/vectors.ts";
-import type { ImageSet } from "../../schemas/metrics.ts";
-import type { InputArtifact } from "../../contract/stage.ts";
-import { type ExtractorInfo, openFeatures } from "../../artifacts/features.ts";
-import { readImages } from "../../artifacts/images.ts";
-import { describeImageSet } from "../../artifacts/metrics.ts";
-import { readStatistics } from "../../artifacts/statistics.ts";
 
 /** One side of a comparison, however much of it is known. */
 export interface ScoredSet {

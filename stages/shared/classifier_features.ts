@@ -6,7 +6,7 @@ import {
   unpackClassifier,
 } from "../../metrics/features/classifier_network.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { bytesToUnit } from "./pixel_values.ts";
+import { bytesToUnit } from "./feeds.ts";
 
 export interface BatchFeatures {
   /** [B, D] row-major, valid until the next batch. */

@@ -3,6 +3,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
 import { hashFile, transfer } from "./transfer.ts";
 
+/** A file as its authors publish it. */
+export interface PublishedFile {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 export interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
   /** A server that sends next to nothing for so long is given up. Default 30 s. */
   readonly stallMs?: number;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
-import { longRunningParams, positiveInt } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
 export const modelParams = z.strictObject({

@@ -1,10 +1,10 @@
+import type { StageRun } from "../../contract/stage.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { trainParams } from "./params.ts";
-import type { StageRun } from "../../contract/stage.ts";
-import { withDevice } from "../shared/stage_device.ts";
+import { withDevice } from "../shared/device.ts";
 import { makeBatches } from "./batches.ts";
+import { trainParams } from "./params.ts";
 import { makeStepper } from "./stepper.ts";
 import { trainSteps } from "./train_loop.ts";
 import { initialState } from "./train_state.ts";

@@ -2,8 +2,8 @@ import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradien
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
-import type { TrainParams } from "./params.ts";
 import type { Device, HostTensors } from "../../tensor/mod.ts";
+import type { TrainParams } from "./params.ts";
 import type { TrainVectors } from "./train_state.ts";
 
 /** What one update gave, filled anew by each. */

@@ -1,12 +1,10 @@
+import { logLine, type TrainLogEntry } from "../../artifacts/log.ts";
 import { emaDecayAt } from "../../diffusion/ema.ts";
-import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import type { TrainParams } from "./params.ts";
+import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
 import type { HostTensors } from "../../tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
-import { learningRateAt } from "./learning_rate.ts";
-import { logLine, type TrainLogEntry } from "../../artifacts/log.ts";
-import { isLogged, lossByBucket } from "./train_log.ts";
+import type { TrainParams } from "./params.ts";
 import type { TrainStepper } from "./stepper.ts";
 import type { TrainState } from "./train_state.ts";
 
@@ -65,4 +63,45 @@ export async function* trainSteps(
     });
     yield { step, loss, gradNorm, state };
   }
+}
+
+/**
+ * Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1); then constant, or down a line or half a
+ * cosine (Loshchilov & Hutter 2017, eq. 5) from warmupSteps to `until`, and constant at the floor from there.
+ *
+ * @param step number of the update, from 1
+ */
+export function learningRateAt(
+  step: number,
+  { learningRate, warmupSteps, learningRateDecay: decay }: Pick<
+    TrainParams,
+    "learningRate" | "warmupSteps" | "learningRateDecay"
+  >,
+): number {
+  if (step < warmupSteps) return learningRate * step / warmupSteps;
+  if (decay === undefined) return learningRate;
+  const { shape, until, floor } = decay;
+  const way = step >= until ? 1 : (step - warmupSteps) / (until - warmupSteps);
+  const left = shape === "linear" ? 1 - way : (1 + Math.cos(Math.PI * way)) / 2;
+  return learningRate * (floor + (1 - floor) * left);
+}
+
+/**
+ * Whether a step is logged: all up to 1,000, every 10th up to 10,000, every 100th after that. It depends on the step
+ * alone, so that the log of a longer run begins with the log of a shorter one.
+ */
+export function isLogged(step: number): boolean {
+  if (step <= 1_000) return true;
+  return step % (step <= 10_000 ? 10 : 100) === 0;
+}
+
+/** Mean loss of the images of one batch in each bucket of timesteps. @param t [B] @param losses [B] */
+export function lossByBucket(
+  { t, losses }: { readonly t: Int32Array; readonly losses: Float32Array },
+  buckets: readonly Bucket[],
+): (number | null)[] {
+  return buckets.map(({ from, to }) => {
+    const own = losses.filter((_, i) => t[i]! >= from && t[i]! < to);
+    return own.length === 0 ? null : own.reduce((sum, loss) => sum + loss, 0) / own.length;
+  });
 }

@@ -1,13 +1,13 @@
+import { splitLog, type TrainLog } from "../../artifacts/log.ts";
+import type { SavedState } from "../../contract/stage.ts";
 import type { LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
 import { randomStream } from "../../tensor/mod.ts";
-import type { SavedState } from "../../contract/stage.ts";
-import { parseLog, type TrainLog } from "../../artifacts/log.ts";
+import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 
 /** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
-export type TrainVectors = Record<(typeof VECTORS)[number], Float32Array<ArrayBuffer>>;
+export type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
 
 /** All that training needs to go on, besides its inputs. */
 export interface TrainState {
@@ -19,7 +19,6 @@ export interface TrainState {
   readonly timestepLosses?: LossHistory;
 }
 
-const VECTORS = ["params", "m", "v", "ema"] as const;
 const STATE_FILE = "state.safetensors";
 const LOG_FILE = "log.jsonl";
 
@@ -44,39 +43,26 @@ export function initialState(config: UnetConfig, seed: number): TrainState {
 }
 
 export function encodeState({ step, vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
-  const tensors: Record<string, SafetensorsTensor> = Object.fromEntries(
-    VECTORS.map((name) => [name, { dtype: "F32" as const, shape: [vectors[name].length], data: vectors[name] }]),
-  );
-  if (timestepLosses !== undefined) {
-    const { losses, counts } = timestepLosses;
-    tensors["timestepLosses"] = { dtype: "F32", shape: [losses.length], data: losses };
-    tensors["timestepCounts"] = { dtype: "I32", shape: [counts.length], data: counts };
-  }
+  const { losses, counts } = timestepLosses ?? {};
   return {
-    [STATE_FILE]: encodeSafetensors({ tensors, metadata: { step: `${step}` } }),
+    ...vectorFiles(STATE_FILE, { ...vectors, timestepLosses: losses, timestepCounts: counts }, { step: `${step}` }),
     [LOG_FILE]: new TextEncoder().encode(log.join("")),
   };
 }
 
 /** @throws FormatError or Error when the files are not those of `encodeState` for a network of P parameters. */
 export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
-  const { tensors, metadata } = decodeSafetensors(await saved.read(STATE_FILE));
+  const { vectors, metadata } = await readVectors(saved, STATE_FILE);
   if (metadata["step"] !== `${saved.step}`) {
     throw new Error(`${STATE_FILE}: got step ${metadata["step"]}, wanted ${saved.step}`);
   }
-  const vector = (name: string) => {
-    const data = tensors[name]?.data;
-    if (!(data instanceof Float32Array) || data.length !== parameters) {
-      throw new Error(`${STATE_FILE}, tensor ${name}: got ${data?.length ?? "none"}, wanted ${parameters} F32 numbers`);
-    }
-    return data;
-  };
-  const vectors = { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") };
-  const [losses, counts] = [tensors["timestepLosses"]?.data, tensors["timestepCounts"]?.data];
+  const vector = (name: keyof TrainVectors) =>
+    vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
+  const { timestepLosses: losses, timestepCounts: counts } = vectors;
   return {
     step: saved.step,
-    vectors,
-    log: parseLog(new TextDecoder().decode(await saved.read(LOG_FILE))),
+    vectors: { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") },
+    log: splitLog(new TextDecoder().decode(await saved.read(LOG_FILE))),
     ...(losses instanceof Float32Array && counts instanceof Int32Array ? { timestepLosses: { losses, counts } } : {}),
   };
 }

@@ -1,10 +1,13 @@
+import { describeModel, type StoredCheckpoint, type WeightsName } from "../../../artifacts/checkpoint.ts";
+import { type ImagesToWrite, writeImages } from "../../../artifacts/images.ts";
+import type { InputArtifact, OutputArtifact, SavedState, StageContext, StageEnd } from "../../../contract/stage.ts";
 import { firstNotFinite } from "../../../metrics/vectors.ts";
-import type { StageContext, StageEnd } from "../../../contract/stage.ts";
 import type { Device } from "../../../tensor/mod.ts";
+import { withDevice } from "../device.ts";
+import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
-import { unitToBytes } from "../pixel_values.ts";
-import { withDevice } from "../stage_device.ts";
-import { decodeSavedImages, encodeSavedImages } from "./saved_images.ts";
+import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
+import type { SamplerParams } from "./params.ts";
 
 export interface DrawnBatch {
   /** [B, H, W, C], about [-1, 1]. */
@@ -26,7 +29,7 @@ export interface BatchDrawer {
 export interface Drawn {
   /** Bytes, [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
-  readonly film: Uint8Array | undefined;
+  readonly film: Uint8Array<ArrayBuffer> | undefined;
 }
 
 interface DrawPlan {
@@ -58,14 +61,14 @@ export async function drawImages(
   // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
   // change how the engine rounds.
   const bytes = new Uint8Array((count + batchSize) * pixels);
-  const before = saved === undefined ? undefined : await decodeSavedImages(saved, pixels);
+  const before = saved === undefined ? undefined : await readSaved(saved, pixels);
   let film = before?.film;
   if (before !== undefined) bytes.set(before.pixels);
   let done = saved?.step ?? 0;
   let lastSaved = done;
   const save = async () => {
     if (done === lastSaved) return;
-    await progress.save(done, encodeSavedImages(bytes.subarray(0, done * pixels), film));
+    await progress.save(done, vectorFiles(FILE, { pixels: bytes.slice(0, done * pixels), film }));
     lastSaved = done;
   };
   const drawn = () => ({ pixels: bytes.slice(0, count * pixels), film });
@@ -98,4 +101,44 @@ export async function drawImages(
   }
   await save();
   return drawn();
+}
+
+/** Images that are done, as the progress of a stage that draws. */
+const FILE = "images.safetensors";
+
+/** @throws FormatError or Error when the file does not hold `saved.step` images */
+async function readSaved(saved: SavedState, pixelsPerImage: number) {
+  const { vectors } = await readVectors(saved, FILE);
+  const pixels = vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length: saved.step * pixelsPerImage });
+  return { pixels, film: vectors["film"] as Uint8Array<ArrayBuffer> | undefined };
+}
+
+/** What a stage that drew images is given. */
+interface DrawContext {
+  readonly params: { readonly sampler: SamplerParams; readonly weights: WeightsName; readonly batchSize: number };
+  readonly seed: number;
+  readonly inputs: { readonly checkpoint: InputArtifact };
+  readonly outputs: { readonly samples: OutputArtifact };
+}
+
+/** Write images that were drawn, with all that they came of. */
+export async function writeDrawn(
+  { params: { sampler, weights, batchSize }, seed, inputs, outputs }: DrawContext,
+  checkpoint: StoredCheckpoint,
+  { name, how, of, pixels, classes = null, ...rest }: Omit<ImagesToWrite, "info" | "picture"> & {
+    /** The kind. */
+    readonly name: string;
+    /** Its params that decide what is drawn, beside those of all such kinds. */
+    readonly how: Readonly<Record<string, unknown>>;
+    /** The images that it started from. */
+    readonly of?: { readonly digest: string; readonly source: unknown };
+    readonly classes?: number | null;
+  },
+): Promise<void> {
+  const { height, width, channels } = checkpoint.config.images;
+  const count = pixels.length / (height * width * channels);
+  const model = describeModel(inputs.checkpoint, checkpoint, weights);
+  const source = { name, seed, sampler, ...how, batchSize, ...(of === undefined ? {} : { of }), model };
+  const info = { count, height, width, channels, classes, source };
+  await writeImages(outputs.samples, { info, pixels, picture: "grid.png", ...rest });
 }
