@@ -23,17 +23,17 @@ export function hasNvidiaGpu(root = "/"): boolean {
 /** The NVIDIA cards that are visible to this process, as one. */
 export function findNvidiaCard(root = "/"): NvidiaCard | undefined {
   if (list(join(root, "dev")).some((name) => /^nvidia\d+$/.test(name))) {
-    return { name: modelNames(root).join(", ") || "an NVIDIA card", driver: nvidiaDriver(root) };
+    return { name: modelNames(root).join(", ") || "an NVIDIA GPU", driver: nvidiaDriver(root) };
   }
   // Windows shows cards of all makes as one node; the library of the driver is there for NVIDIA's alone.
   if (existsSync(join(root, "dev/dxg")) && existsSync(join(root, "usr/lib/wsl/lib/libcuda.so.1"))) {
-    return { name: "an NVIDIA card", driver: "of Windows" };
+    return { name: "an NVIDIA GPU", driver: "of Windows" };
   }
   for (const slot of list(join(root, "sys/bus/pci/devices"))) {
     const read = (name: string) => readText(join(root, "sys/bus/pci/devices", slot, name))?.trim() ?? "";
     // Class 3 is display; a card has sound and USB of its own beside it.
     if (read("vendor") === "0x10de" && read("class").startsWith("0x03")) {
-      return { name: `NVIDIA card 10de:${read("device").slice(2)}`, driver: undefined };
+      return { name: `NVIDIA GPU 10de:${read("device").slice(2)}`, driver: undefined };
     }
   }
   return undefined;
