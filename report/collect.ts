@@ -7,7 +7,7 @@ import { parseLog } from "../artifacts/log.ts";
 import { factsOf } from "./facts.ts";
 import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";
-import { joined } from "./text.ts";
+import { joined, named } from "./text.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
@@ -77,10 +77,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
-      guidance && `guidance ${guidance}`,
-      weights && `${weights} weights`,
+      named("guidance", guidance),
+      weights === undefined ? undefined : `${weights} weights`,
       name === "sample" ? undefined : name,
-      seed === undefined ? undefined : `seed ${seed}`,
+      named("seed", seed),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
     await addPicture(samples, artifact, main, { title, note, step });

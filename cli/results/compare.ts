@@ -1,4 +1,4 @@
-import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Section, table } from "noiseline/report";
+import { type Collection, curvePlaces, markup, type Page, pictures, table } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
@@ -103,28 +103,28 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
     ),
   }));
-  const samples = sideBySide(names, contents);
-  const all: Section[] = [
-    {
-      id: "metrics",
-      title: "Metrics",
-      html: metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] })),
-    },
-    {
-      id: "params",
-      title: "Params that differ",
-      html: params.length === 0
-        ? "<p>None: it is the same experiment.</p>"
-        : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
-    },
-    { id: "curves", title: "Training", html: curvesHtml(curves) },
-    { id: "samples", title: "Samples", html: samples },
-  ];
+  // Of each stage of all experiments; those of one training step share a frame of the slider.
+  const samples = contents.flatMap((content, i) =>
+    content.samples.map((picture) => ({
+      ...picture,
+      title: `${names[i]}: ${picture.title}`,
+      note: `${names[i]}; ${picture.note}`,
+    }))
+  );
+  const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
+  const differences = params.length === 0
+    ? markup`<p>None: it is the same experiment.</p>`
+    : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
   return {
     title: "Comparison",
     subtitle: `${names.length} experiments`,
     notes: without,
-    sections: all.filter(({ html }) => html !== ""),
+    sections: [
+      { id: "metrics", title: "Metrics", body: figures },
+      { id: "params", title: "Params that differ", body: [differences] },
+      { id: "curves", title: "Training", body: curvePlaces(curves) },
+      { id: "samples", title: "Samples", body: pictures(samples) },
+    ],
     curves,
   };
 }
@@ -133,20 +133,8 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
 const MOST_ACROSS = 6;
 
 /** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
-function upright(rows: readonly (readonly string[])[]): string {
+function upright(rows: readonly (readonly string[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
-  const shown = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
-  const [header, ...body] = shown.map((row) => row.map(escapeHtml));
+  const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
   return table(header!, body);
-}
-
-/** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
-function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
-  return pictures(contents.flatMap((content, i) =>
-    content.samples.map((picture) => ({
-      ...picture,
-      title: `${names[i]}: ${picture.title}`,
-      note: `${names[i]}; ${picture.note}`,
-    }))
-  ));
 }
