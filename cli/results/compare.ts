@@ -4,25 +4,10 @@ import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
 
-export interface Comparison {
-  readonly names: readonly string[];
-  readonly seeds: readonly (number | undefined)[];
-  /** The places of each in the rankings of selections: `pick 1`. */
-  readonly ranks: readonly (readonly string[])[];
-  /** A number for each experiment that has it. */
-  readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
-  /** Params that are not the same in all experiments that have the stage. */
-  readonly params: readonly { readonly path: string; readonly values: readonly unknown[] }[];
-  /** Means over experiments that differ in their seeds alone. */
-  readonly overSeeds: readonly MetricRow[];
-  /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
-  readonly without: readonly string[];
-}
+type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
-export async function compareExperiments(
-  all: readonly Experiment[],
-): Promise<{ readonly comparison: Comparison; readonly contents: readonly Collection[] }> {
+export async function compareExperiments(all: readonly Experiment[]) {
   const found = await figuresOf(all, shortNames(all));
   const any = found.contents.some(isComparable);
   const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
@@ -34,24 +19,24 @@ export async function compareExperiments(
     new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
   );
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
-  const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) }))
-    .filter(({ path, values }) => {
-      // A stage that an experiment lacks is no difference in its params.
+  const comparison = {
+    names: pick(shortNames(all)),
+    seeds: pick(found.seeds),
+    /** The places of each in the rankings of selections: `pick 1`. */
+    ranks: experiments.map(({ ranks }) => ranks),
+    /** A number for each experiment that has it. */
+    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
+    /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
+    params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
-    });
-  return {
-    comparison: {
-      names: pick(shortNames(all)),
-      seeds: pick(found.seeds),
-      ranks: experiments.map(({ ranks }) => ranks),
-      metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
-      params,
-      overSeeds: found.means.filter(isWhole),
-      without: found.without,
-    },
-    contents: pick(found.contents),
+    }),
+    /** Means over experiments that differ in their seeds alone. */
+    overSeeds: found.means.filter(isWhole),
+    /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+    without: found.without,
   };
+  return { comparison, contents: pick(found.contents) };
 }
 
 function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
