@@ -27,6 +27,7 @@ export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { tryDevice } from "./engine/process/device_trial.ts";
 export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";

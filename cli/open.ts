@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import type { RunRecord, SharedCache, TagRecord } from "noiseline";
+import type { RunRecord, SharedCache, TagRecord } from "noiseline/engine";
 import {
   type Diagnostic,
   findStoreRoot,
@@ -175,7 +175,7 @@ export async function openCacheFor(
     }]);
   }
   if (place === undefined || mode === "off") return undefined;
-  const { openSharedCache } = await importLate<typeof import("noiseline")>("noiseline");
+  const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   return opened.ok ? opened.value : refuseWith(opened.diagnostics);
 }

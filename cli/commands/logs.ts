@@ -1,5 +1,5 @@
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline";
+import { type RunRecord, runState, type Store } from "noiseline/engine";
 import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
 import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";

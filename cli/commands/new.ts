@@ -18,7 +18,7 @@ const EXAMPLES = `
   deno task new pipeline first --template digits --folder experiments`;
 
 /** Commands that a user would type next, each as its words. */
-function nextCommands({ folder, flags, program }: Place, files: readonly NewFile[]): string[] {
+function nextCommands({ folder, flags, first, program }: Place, files: readonly NewFile[]): string[] {
   const home = relative(Deno.cwd(), folder);
   // Where the folder has settings of its own, Deno finds them from within.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
@@ -27,6 +27,7 @@ function nextCommands({ folder, flags, program }: Place, files: readonly NewFile
   const test = files.find(({ path }) => path.endsWith("_test.ts"))?.path;
   return [
     ...(enter ? [["cd", home]] : []),
+    ...first,
     ...(test === undefined ? [] : [["deno", "test", "-A", ...flags, shown(test)]]),
     [...program, "plan", shown(pipeline)],
     [...program, "run", shown(pipeline)],
@@ -42,7 +43,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const files = [...makeFiles(folder), ...place.settings];
     const there = filesInTheWay(folder, files);
     if (there.length > 0) {
-      const message = `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`;
+      const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
       refuseWith([problem(message, "choose another name or folder")]);
     }
     writeFiles(folder, files);

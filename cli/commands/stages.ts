@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline";
+import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, problem, refuseWith } from "../io.ts";

@@ -9,7 +9,7 @@ import {
   type Forecast,
   forecastPlan,
   totalOf,
-} from "noiseline";
+} from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, planCommand } from "../command.ts";
 import { explanationLines, explanationToJson } from "../format/explanation.ts";
 import { formatLive, formatState, formatTotal } from "../format/plan.ts";

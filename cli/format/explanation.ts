@@ -8,7 +8,7 @@ import type {
   ResultFacts,
   SavedProgress,
   Upstream,
-} from "noiseline";
+} from "noiseline/engine";
 import type { Style } from "../io.ts";
 import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
 import { formatBytes, formatDuration, someOf } from "./units.ts";

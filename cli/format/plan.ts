@@ -1,4 +1,4 @@
-import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline";
+import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
 import { diagnosticToJson } from "noiseline/core";
 import { countOf, formatDuration, someOf } from "./units.ts";
 

@@ -1,4 +1,4 @@
-import type { Ingredients } from "noiseline";
+import type { Ingredients } from "noiseline/engine";
 import {
   collectArtifacts,
   type Collection,

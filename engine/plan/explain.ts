@@ -74,7 +74,7 @@ export function explainStages(plan: Plan, store: Store, ids: readonly string[]):
 }
 
 class Explainer {
-  /** Stages that were followed already: each root is told once. */
+  /** Stages that were followed already: each root is reported once. */
   readonly #followed = new Set<string>();
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}

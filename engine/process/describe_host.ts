@@ -1,17 +1,12 @@
 import { z } from "zod";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import { withDeviceParams } from "../../schemas/common_params.ts";
+import { allParams } from "../../schemas/common_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../contract/stage.ts";
 import { encode } from "../keys/encode.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
-
-/** All params that a pipeline may give to a stage. */
-function allParams({ params, device }: StageDefinition): z.ZodObject {
-  return device === true ? withDeviceParams(params) : params;
-}
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {
