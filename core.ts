@@ -26,9 +26,8 @@ export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/pla
 export { type Capacity, type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
-export { Grants } from "./engine/process/grants.ts";
-export { grantFlag, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
+export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
-export { isRunning } from "./engine/store/is_running.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
+export { isRunning } from "./engine/store/processes.ts";

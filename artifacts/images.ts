@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ImagesInfo } from "../schemas/types.ts";
 import { imageGrid } from "../formats/image_grid.ts";
 import type { NpyArray } from "../formats/npy.ts";
 import { encodeNpz } from "../formats/npz.ts";
@@ -19,6 +20,8 @@ const PICTURED = 64;
 
 const size = z.int().min(1);
 
+export type { ImagesInfo } from "../schemas/types.ts";
+
 export const imagesInfoSchema = z.strictObject({
   count: size,
   height: size,
@@ -30,21 +33,25 @@ export const imagesInfoSchema = z.strictObject({
   source: z.record(z.string(), z.unknown()),
 });
 
-export type ImagesInfo = z.output<typeof imagesInfoSchema>;
-
+/** Images as they are read. */
 export interface StoredImages {
+  /** What the artifact says of them. */
   readonly info: ImagesInfo;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N, H, W, C]. */
   readonly shape: readonly [number, number, number, number];
   /** [N]; undefined without labels. */
   readonly labels: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** Images to write as an artifact. */
 export interface ImagesToWrite {
+  /** What is said of them; `source` says where they come from. */
   readonly info: ImagesInfo;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N], each in [0, classes). */
   readonly labels?: Uint8Array<ArrayBuffer>;
   /** File name of the picture of the first 64. */
   readonly picture: string;
@@ -52,6 +59,7 @@ export interface ImagesToWrite {
   readonly files?: readonly ("png" | "npz")[];
 }
 
+/** Write images as an artifact of type `images` or `samples`, with a picture of the first 64. */
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
   const { info, pixels, labels, picture, files = [] } = images;
   const { count, height, width, channels } = info;
@@ -89,7 +97,11 @@ export function canBePng(channels: number): boolean {
   return channels === 1 || channels === 3;
 }
 
-/** @throws FormatError when the artifact's files are not those of `writeImages` */
+/**
+ * Read the images of an artifact of type `images` or `samples`.
+ *
+ * @throws FormatError when the artifact's files are not those of `writeImages`
+ */
 export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
   const { info, labels, pixels } = await openImages(artifact, (file, entry) => file.read(entry));
   const { count, height, width, channels } = info;

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { PureFunction, Signature } from "../tensor/device.ts";
 import { countParameters } from "./unet/parameters.ts";
 import type { UnetConfig } from "./unet/config.ts";
@@ -29,7 +29,7 @@ export function modelOutputSignature(config: UnetConfig, batch: number): Signatu
   };
 }
 
-/** The input of networks that are told labels; none for others. */
+/** The input of class-conditional networks; none for others. */
 export function classSignature({ classes }: UnetConfig, batch: number): Signature {
   return classes === undefined ? {} : { classes: { shape: [batch, classes + 1], dtype: "float32" } };
 }

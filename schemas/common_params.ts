@@ -1,19 +1,19 @@
 import { z } from "zod";
-import { execution } from "./roles.ts";
-
-/** As in `tensor/devices.ts`, which this layer does not see; a test checks that they agree. */
-export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
+import { DEVICE_NAMES } from "../tensor/devices.ts";
+import { execution, type Schema } from "./roles.ts";
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
   execution(
-    z.enum(DEVICES).default("auto").describe("Device to compute on. Not part of the key; devices round differently"),
+    z.enum(DEVICE_NAMES).default("auto").describe(
+      "Device to compute on. Not part of the key; devices round differently",
+    ),
   );
 
 export const threadsParam = () =>
   execution(
     z.int().min(1).max(1024).optional().describe(
-      "Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently",
+      "Threads; default: all cores. Not part of the key; another number may round differently",
     ),
   );
 
@@ -26,9 +26,10 @@ export const longRunningParams = () => ({
   threads: threadsParam(),
 });
 
-/** The params of a custom stage that computes on a device. */
-export function withDeviceParams(params: z.ZodObject): z.ZodObject {
-  return params.safeExtend({ device: deviceParam(), threads: threadsParam() });
+/** All params that a pipeline may give to a custom stage, whose own are a Zod object. */
+export function allParams(stage: { readonly params: Schema; readonly device?: boolean }): z.ZodObject {
+  const params = stage.params as z.ZodObject;
+  return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
 }
 
 export const weightsParam = () =>

@@ -58,7 +58,5 @@ export const metricsSchema = z.strictObject({
   metrics: z.array(metricSchema).min(1),
 });
 
-export type ImageSet = z.output<typeof imageSetSchema>;
-export type Metric = z.output<typeof metricSchema>;
+export type { ImageSet, Metric, MetricsToWrite } from "./types.ts";
 export type Metrics = z.output<typeof metricsSchema>;
-export type MetricsToWrite = Omit<z.input<typeof metricsSchema>, "format">;

@@ -1,10 +1,19 @@
-import type { Cause, Explanation, ExternalFacts, Reason, ResultFacts, SavedProgress, Upstream } from "noiseline";
-import { formatBytes } from "./bytes.ts";
-import { formatDuration } from "./duration.ts";
-import { formatDevice, formatReason, showParam } from "./reasons.ts";
-import type { Style } from "./style.ts";
+import type {
+  Cause,
+  Explanation,
+  ExternalFacts,
+  Forecast,
+  LiveStage,
+  Reason,
+  ResultFacts,
+  SavedProgress,
+  Upstream,
+} from "noiseline/engine";
+import type { Style } from "../io.ts";
+import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
+import { formatBytes, formatDuration, someOf } from "./units.ts";
 
-/** Of many like things so many are named. */
+/** Of many like blocks so many are shown. */
 const SHOWN = 8;
 /** Digests and keys by as much as tells them apart. */
 const SHORT = 12;
@@ -22,12 +31,12 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
   const { device, problem, state } = planned;
   const lines = causeLines(causes, style);
   if (state === "cached") lines.push("nothing it depends on has changed");
-  if (result !== undefined && !brief) lines.push(...resultLines("served by", result, nowMs));
-  if (last !== undefined && !brief) lines.push(...resultLines("compared with", last, nowMs));
-  if (lost !== undefined && !brief) {
-    lines.push(`its last result, ${short(lost)}, is no longer in the store`);
+  if (!brief) {
+    if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
+    if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
+    if (lost !== undefined) lines.push(`its last result, ${short(lost)}, is no longer in the store`);
+    if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
   }
-  if (progress !== undefined && !brief) lines.push(...progressLines(explanation, progress, nowMs));
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
   if (problem !== undefined) lines.push(`${style.error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
   return lines;
@@ -37,7 +46,7 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
 export function causeLines(causes: readonly Cause[], style: Style): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
-  return [...cut(others.map((cause) => causeBlock(cause, style))).flat(), ...upstreamLines(waits, "waits for ", style)];
+  return [...cut(others.map((cause) => causeBlock(cause, style))), ...upstreamLines(waits, "waits for ", style)];
 }
 
 function causeBlock(cause: Cause, style: Style): string[] {
@@ -55,11 +64,11 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
     return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
   });
   const blocks = [...groups].map(([text, members]) => {
-    const ids = cut(members.map(({ stage }) => stage)).join(", ");
+    const ids = someOf(members.map(({ stage }) => stage));
     const [heading, ...below] = text.split("\n");
     return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
   });
-  return cut(blocks).flat();
+  return cut(blocks);
 }
 
 /** As a plan says it, without what the lines below say better. */
@@ -87,7 +96,7 @@ function detailsOf({ reason, before, after, modules }: Cause): string[] {
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };
   return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
-    `${what}: ${cut(places).join(", ")}`
+    `${what}: ${someOf(places)}`
   );
 }
 
@@ -136,7 +145,20 @@ function indent(line: string): string {
 }
 
 /** The first of many, and how many more there are. */
-function cut<T>(items: readonly T[]): (T | string)[] {
-  if (items.length <= SHOWN) return [...items];
-  return [...items.slice(0, SHOWN), `… and ${items.length - SHOWN} more`];
+function cut(blocks: readonly string[][]): string[] {
+  const more = blocks.length > SHOWN ? [`… and ${blocks.length - SHOWN} more`] : [];
+  return [...blocks.slice(0, SHOWN).flat(), ...more];
+}
+
+/** An explanation as plain data. The shape is documented in docs/explain.md. */
+export function explanationToJson(
+  { id, planned, causes, result, last, lost, progress }: Explanation,
+  facts: { readonly forecast: Forecast | undefined; readonly live: LiveStage | undefined },
+): Record<string, unknown> {
+  return { ...plannedToJson(id, planned, facts), causes: causes.map(causeToJson), result, last, lost, progress };
+}
+
+function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
+  const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
+  return { ...reason, ...details, upstream: before };
 }

@@ -6,11 +6,11 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
 import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
-import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
-import { factsOf } from "../store/facts.ts";
 import { statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
+import { factsOf } from "../store/reading.ts";
+import type { Digests, FolderFile } from "../store/digests.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
 export type Externals = Readonly<Record<string, string>>;
@@ -76,7 +76,7 @@ export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<s
 }
 
 /** Digest of a file, or of a folder's whole content. */
-export function contentDigest(path: string, digests: DigestCache): string {
+export function contentDigest(path: string, digests: Digests): string {
   const info = Deno.statSync(path);
   // A pipe or a device may have no end.
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
@@ -105,7 +105,7 @@ export interface UnreadableExternal extends External {
 export function digestStageExternals(
   stage: Stage,
   folder: string,
-  digests: DigestCache,
+  digests: Digests,
 ): { externals: Externals; unreadable: UnreadableExternal[] } {
   const externals: Record<string, string> = {};
   const unreadable: UnreadableExternal[] = [];
@@ -140,7 +140,7 @@ export interface Outside {
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
 export function digestExternals(
   { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
-  digests: DigestCache,
+  digests: Digests,
 ): Outside {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];

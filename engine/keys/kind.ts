@@ -1,24 +1,7 @@
 import type { BuiltinKind } from "../../contract/stage.ts";
 import type { ParamDescription } from "../../schemas/describe_params.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
-
-/** A Zod issue as plain data, so that it can come from another process too. */
-export interface ParamIssue {
-  readonly code: string;
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly input?: unknown;
-  /** Keys that the schema does not have, for `unrecognized_keys`. */
-  readonly keys?: readonly string[];
-  /** Keys that the schema has at that place, for `unrecognized_keys`. */
-  readonly known?: readonly string[];
-  /** Values that would do, for `invalid_value`. */
-  readonly values?: readonly string[];
-}
-
-export type ParamsOutcome =
-  | { readonly ok: true; readonly params: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly issues: readonly ParamIssue[] };
 
 /** Lists what it builds on by name, and by version where the lock has several. */
 interface LockedPackage {

@@ -72,7 +72,7 @@ export function explainStages(plan: Plan, store: Store, ids: readonly string[]):
 }
 
 class Explainer {
-  /** Stages that were followed already: each root is told once. */
+  /** Stages that were followed already: each root is reported once. */
   readonly #followed = new Set<string>();
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
@@ -105,7 +105,7 @@ class Explainer {
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
     if (fromStep === undefined || keys === undefined) return undefined;
-    const folder = progressFolder(this.store.progressRoot, keys.identityKey, device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 

@@ -315,7 +315,7 @@ export class Planner {
 
   #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, identityKey, this.#devices.of(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);

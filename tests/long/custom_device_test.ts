@@ -3,8 +3,8 @@ import { findStageDevice } from "../../stages/shared/stage_device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-const SQUARES = `import * as tf from "@tensorflow/tfjs";
-import { defineStage, withDevice } from "noiseline";
+const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({
@@ -94,8 +94,8 @@ for (
   });
 }
 
-const GREEDY = `import * as tf from "@tensorflow/tfjs";
-import { defineStage, withDevice } from "noiseline";
+const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({

@@ -1,11 +1,15 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Device, HostTensors } from "../../tensor/device.ts";
 import { openOnnxDevice } from "../../tensor/onnx/device.ts";
-import { adapterName, isSoftware, webgpuNumerics } from "../../tensor/webgpu/adapter.ts";
-import { describeWebgpu } from "../../tensor/webgpu/describe.ts";
+import {
+  adapterName,
+  describeWebgpu,
+  isSoftware,
+  TFJS_WEBGPU_VERSION,
+  webgpuNumerics,
+} from "../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../tensor/webgpu/device.ts";
-import { TFJS_WEBGPU_VERSION } from "../../tensor/webgpu/package.ts";
 import { skipTestsUnless } from "../support/proc.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../support/tensors.ts";
 import { checkConvolutions } from "../unit/tensor/convolutions.ts";
@@ -138,7 +142,7 @@ Deno.test("device webgpu needs no permission and no unstable flag", { ignore }, 
   const root = new URL("../../", import.meta.url);
   const program = `
     import { openWebgpuDevice } from "${new URL("tensor/webgpu/device.ts", root)}";
-    import * as tf from "@tensorflow/tfjs";
+    import * as tf from "@tensorflow/tfjs-core";
     const device = await openWebgpuDevice();
     const inputs = { x: { shape: [2, 2], dtype: "float32" } };
     const product = await device.compile(({ x }) => ({ y: tf.matMul(x, x) }), inputs);

@@ -1,11 +1,11 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device } from "../../tensor/device.ts";
 import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager/device.ts";
 import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 
-/** TF.js's own `cpu` backend as a device: what other tests compare with, so it is held to the same answers. */
+/** TF.js's own `cpu` backend as a device: what other tests compare with, so it has to give the same answers. */
 export const TFJS_CPU = "tfjs-cpu";
 
 export type ParityDeviceName = ConcreteDeviceName | typeof TFJS_CPU;

@@ -1,7 +1,8 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import { extentParam, type Kind, type ParamIssue } from "../../keys/kind.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
+import { extentParam, type Kind } from "../../keys/kind.ts";
 import { predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
 import { bindInputs } from "./bind.ts";
 import { addIssues } from "./issues.ts";

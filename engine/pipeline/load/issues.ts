@@ -3,7 +3,7 @@ import { didYouMean, listNames, suggestName } from "../../diagnostic/did_you_mea
 import { type DocumentPath, formatPath, type Origins } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { ParamIssue } from "../../keys/kind.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { indirectOrigin } from "./origin.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {

@@ -4,8 +4,9 @@ import { rolesOf } from "../../../schemas/roles.ts";
 import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { Kind, ParamsOutcome } from "../../keys/kind.ts";
-import type { CustomOutcome, CustomRequest } from "../../process/custom_kind.ts";
+import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
+import type { Kind } from "../../keys/kind.ts";
+import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
 

@@ -4,7 +4,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../di
 import { formatPath, type Origins } from "../../diagnostic/document.ts";
 import { Problems } from "../../diagnostic/problems.ts";
 import { missingExternals } from "../../keys/externals.ts";
-import type { ParamIssue } from "../../keys/kind.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
 import type { Pipeline } from "../pipeline.ts";

@@ -130,7 +130,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     assertEquals((await score(folder, said, said))[0]!.name, "FD-inception-2015-12-05");
     const sets = { real: posed, fake: said };
     const refused = await failure(runStage(folder, scoreKind, { params: {}, inputs: sets }));
-    assertStringIncludes(refused, "do not compare: got resize tensorflow, wanted unknown");
+    assertStringIncludes(refused, "cannot be compared: got resize tensorflow, wanted unknown");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -162,7 +162,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     // The images themselves, whose pixels are taken on the way.
     assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
     const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
-    assertStringIncludes(await failure(refused), "kid needs the vectors of both sets");
+    assertStringIncludes(await failure(refused), "kid needs the features of both sets");
   });
 });
 

@@ -1,5 +1,6 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import "../../../tensor/complete_tfjs.ts";
 import { makeModelOutput, oneHotLabels } from "../../../diffusion/model_output.ts";
 import { makeReverseStep, reverseStepSignature } from "../../../diffusion/samplers/make_reverse_step.ts";
 import { packParameters } from "../../../diffusion/unet/pack.ts";
@@ -29,7 +30,7 @@ async function trainWithLabels(folder: string, world: SmallWorld, options = {}) 
   return outcome;
 }
 
-Deno.test("a network that is told labels has one row more than labels, and the same sizes else", () => {
+Deno.test("a class-conditional network has one row more than classes, and the same sizes else", () => {
   const { classes: _, ...plain } = CONFIG;
   assertEquals(countParameters(CONFIG) - countParameters(plain), 4 * 16);
   assertEquals(oneHotLabels([2, undefined, 0], 3), Float32Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0));
