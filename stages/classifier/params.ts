@@ -15,5 +15,3 @@ export const classifierParams = z.strictObject({
   ),
   ...longRunningParams(),
 });
-
-export type ClassifierParams = z.output<typeof classifierParams>;

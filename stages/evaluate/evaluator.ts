@@ -24,7 +24,7 @@ export interface Work {
 }
 
 /** What one evaluation gave: [H, W, C] each, row-major, valid during the call that it is handed to. */
-export interface Evaluation {
+interface Evaluation {
   readonly t: number;
   readonly x0: Float32Array;
   readonly noise: Float32Array;

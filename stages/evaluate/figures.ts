@@ -12,7 +12,7 @@ export function lossMetrics({ overall, perBucket }: ReturnType<typeof averageLos
   ];
 }
 
-export interface BoundContext {
+interface BoundContext {
   /** Images. */
   readonly count: number;
   readonly variance: string;

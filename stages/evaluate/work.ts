@@ -4,7 +4,7 @@ import { randomStream } from "../../tensor/mod.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work } from "./evaluator.ts";
 
-export interface NoiseErrorOptions {
+interface NoiseErrorOptions {
   readonly tables: DiffusionTables;
   readonly objective: Objective;
   /** Of each image. */
@@ -35,7 +35,7 @@ export function noiseErrors({ tables, objective, timesteps, seed }: NoiseErrorOp
 }
 
 /** The bucket of an image: they take turns, so that each gets its share of any number of images. */
-export function bucketOf(image: number, buckets: readonly Bucket[]): number {
+function bucketOf(image: number, buckets: readonly Bucket[]): number {
   return image % buckets.length;
 }
 
@@ -48,7 +48,7 @@ export function drawTimesteps(count: number, { buckets, seed }: { buckets: reado
   });
 }
 
-export interface BucketLoss extends Bucket {
+interface BucketLoss extends Bucket {
   readonly count: number;
   readonly mean: number;
 }

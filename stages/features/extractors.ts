@@ -7,7 +7,7 @@ import { openInception, type Resize } from "../../metrics/features/inception_net
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { resizeImages } from "../../metrics/features/resize.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { openClassifier } from "../shared/classifier_features.ts";
+import { batchFeatures, openClassifier } from "../shared/classifier_features.ts";
 import { inceptionName } from "../shared/inception.ts";
 import type { FeaturesParams, Preprocessing } from "./params.ts";
 
@@ -72,20 +72,16 @@ export async function inceptionExtractor(
   const state = readTorchStateDict(weights);
   const shape = [batchSize, height, width, channels] as const;
   const { compiled, bound, classes, dimension } = await openInception(device, state, { shape, resize });
-  const images = new Float32Array(batchSize * height * width * channels);
-  const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
   return {
     info: { name: inceptionName(sha256), sha256, dimension, preprocessing: { resize } },
     logits: classes,
-    async extract(bytes) {
-      const count = bytes.length / (height * width * channels);
-      images.set(bytes);
-      await bound.run({ images }, results);
-      return {
-        features: results.features.subarray(0, count * dimension),
-        logits: results.logits.subarray(0, count * classes),
-      };
-    },
+    extract: batchFeatures((images, results) => bound.run({ images }, results), {
+      batchSize,
+      pixels: height * width * channels,
+      dimension,
+      classes,
+      fill: (bytes, out) => out.set(bytes),
+    }),
     release: () => compiled.dispose(),
   };
 }

@@ -13,7 +13,7 @@ import { isInception } from "../shared/inception.ts";
 import type { ScoreParams } from "./params.ts";
 import { type ScoredSet, statisticsOf } from "./sets.ts";
 
-export interface ScoreOptions {
+interface ScoreOptions {
   readonly params: ScoreParams;
   readonly seed: number;
   readonly products: MatrixProducts;

@@ -22,6 +22,9 @@ export interface ScoredSet {
   close(): void;
 }
 
+/** What not every input tells, and nothing to close. */
+const UNKNOWN = { vectors: undefined, logits: undefined, labels: undefined, close: () => {} };
+
 /** Vectors in memory at once. */
 const CHUNK = 2_048;
 
@@ -50,11 +53,8 @@ async function statisticsSet(artifact: InputArtifact): Promise<ScoredSet> {
     extractor: info.extractor,
     count: info.count,
     images: info.images ?? undefined,
-    vectors: undefined,
-    logits: undefined,
-    labels: undefined,
+    ...UNKNOWN,
     statistics: () => Promise.resolve(statistics),
-    close: () => {},
   };
 }
 
@@ -78,13 +78,12 @@ async function imagesSet(artifact: InputArtifact): Promise<ScoredSet> {
   const dimension = pixelFeatureDimension(images.info);
   const vectors = vectorsOf(pixelFeatures({ count, height, width, channels, data: images.pixels }), dimension);
   return {
+    ...UNKNOWN,
     extractor: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing: {} },
     count,
     images: describeImageSet(artifact, images, count),
     vectors,
-    logits: undefined,
     labels: images.labels,
     statistics: (products) => statisticsOf(vectors, range(0, count), products),
-    close: () => {},
   };
 }

@@ -4,6 +4,7 @@ import { loadModules, TOOLKIT_CONFIG } from "../../engine/process/runtime.ts";
 import { makeFolder, writeAtomically } from "../../engine/store/files.ts";
 import { machineClass } from "../../engine/store/machine.ts";
 import { readIfThere } from "../../engine/store/reading.ts";
+import { parseJson, recordText } from "../../engine/store/records.ts";
 import { openRoot } from "../../engine/store/roots.ts";
 import { ignoreTrouble } from "../../engine/store/trouble.ts";
 import { userCache } from "../../engine/store/user_cache.ts";
@@ -14,7 +15,6 @@ import { describeDevices } from "../../tensor/implementations.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/tensorflow/gpus.ts";
 import type { Installation } from "../../tensor/tensorflow/installation.ts";
-import { parseJson, recordText } from "../../engine/store/records.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
 
@@ -26,7 +26,7 @@ const MAX_VERDICT_BYTES = 1 << 14;
 
 const tried = new Map<string, Promise<DeviceTrouble | undefined>>();
 
-export interface ComputeOptions {
+interface ComputeOptions {
   /** The module that computes; tests have their own. */
   readonly program?: string;
   readonly timeoutMs?: number;

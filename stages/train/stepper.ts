@@ -7,7 +7,7 @@ import type { TrainParams } from "./params.ts";
 import type { TrainVectors } from "./train_state.ts";
 
 /** What one update gave, filled anew by each. */
-export interface StepFigures {
+interface StepFigures {
   readonly loss: number;
   readonly gradNorm: number;
   /** [B], without the importance. */
@@ -22,11 +22,11 @@ export interface TrainStepper {
   vectors(): Promise<TrainVectors>;
 }
 
-export type StepperParams =
+type StepperParams =
   & Pick<TrainParams, "batchSize" | "microBatches">
   & NonNullable<Parameters<typeof makeTrainStep>[1]>;
 
-export interface StepperStart {
+interface StepperStart {
   readonly model: UnetConfig;
   readonly params: StepperParams;
   /** Given away. */

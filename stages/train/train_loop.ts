@@ -8,7 +8,7 @@ import type { TrainParams } from "./params.ts";
 import type { TrainStepper } from "./stepper.ts";
 import type { TrainState } from "./train_state.ts";
 
-export type StepParams = Pick<
+type StepParams = Pick<
   TrainParams,
   "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema"
 >;
@@ -90,7 +90,7 @@ export function learningRateAt(
  * Whether a step is logged: all up to 1,000, every 10th up to 10,000, every 100th after that. It depends on the step
  * alone, so that the log of a longer run begins with the log of a shorter one.
  */
-export function isLogged(step: number): boolean {
+function isLogged(step: number): boolean {
   if (step <= 1_000) return true;
   return step % (step <= 10_000 ? 10 : 100) === 0;
 }
