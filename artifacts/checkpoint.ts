@@ -48,7 +48,7 @@ const configSchema = z.strictObject({
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-export type CheckpointConfig = z.output<typeof configSchema>;
+type CheckpointConfig = z.output<typeof configSchema>;
 export type WeightsName = keyof typeof WEIGHT_FILES;
 
 export interface CheckpointToWrite {

@@ -19,7 +19,7 @@ const configSchema = z.strictObject({
   images: z.record(z.string(), z.unknown()),
 });
 
-export type StoredClassifierConfig = z.output<typeof configSchema>;
+type StoredClassifierConfig = z.output<typeof configSchema>;
 
 export interface StoredClassifier {
   readonly config: StoredClassifierConfig;

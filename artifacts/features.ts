@@ -38,10 +38,10 @@ const infoSchema = z.strictObject({
 });
 
 export type ExtractorInfo = z.output<typeof extractorSchema>;
-export type FeaturesInfo = z.output<typeof infoSchema>;
+type FeaturesInfo = z.output<typeof infoSchema>;
 
 /** Writes vectors as they come, so that memory does not grow with their number. */
-export interface FeaturesWriter extends Disposable {
+interface FeaturesWriter extends Disposable {
   /** @throws FormatError for a number that is not finite */
   add(features: Float32Array, logits?: Float32Array): Promise<void>;
   /** @throws Error when fewer or more vectors came than the info says */
@@ -79,7 +79,7 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   };
 }
 
-export interface StoredFeatures {
+interface StoredFeatures {
   readonly info: FeaturesInfo;
   readonly vectors: FeatureVectors;
   /** [N, K]; undefined where the extractor has none. */

@@ -45,7 +45,7 @@ export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
 const MOST_TOLD = 10;
 
 /** A label as people write it: its number from 0, or its name. */
-export type WrittenLabel = number | string;
+type WrittenLabel = number | string;
 
 export interface Labels {
   /** How many labels there are. */

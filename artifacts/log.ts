@@ -14,7 +14,7 @@ const lineSchema = z.looseObject({
 });
 
 /** A line of any log. */
-export type LogLine = z.output<typeof lineSchema>;
+type LogLine = z.output<typeof lineSchema>;
 
 /** Lines of `log.jsonl`, each with its line end. */
 export type TrainLog = readonly string[];

@@ -18,9 +18,9 @@ const infoSchema = z.strictObject({
   images: imageSetSchema.nullable(),
 });
 
-export type StatisticsInfo = z.output<typeof infoSchema>;
+type StatisticsInfo = z.output<typeof infoSchema>;
 
-export interface StoredStatistics {
+interface StoredStatistics {
   readonly info: StatisticsInfo;
   readonly statistics: FeatureStatistics;
 }

@@ -13,5 +13,3 @@ export const classifierParams = z.strictObject({
   ),
   ...longRunningParams(),
 });
-
-export type ClassifierParams = z.output<typeof classifierParams>;

@@ -41,7 +41,7 @@ export const read: ReadDataset = async ({ params, packages }) => {
 };
 
 /** A place on the sheet, counted in cells. */
-export interface Cell {
+interface Cell {
   readonly column: number;
   readonly row: number;
 }

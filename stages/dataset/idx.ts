@@ -19,7 +19,7 @@ export const read: ReadDataset = async (context) => {
   if ("status" in paths) return paths;
   const splitOf = async (split: SplitName) => {
     const { pixels, labels } = await readSplit(paths, split, limit);
-    return { pixels: resize({ pixels, side: SIDE }, size).pixels, labels };
+    return { pixels: resize(pixels, SIDE, size), labels };
   };
   const classNames = CLASS_NAMES[name];
   return {

@@ -9,7 +9,7 @@ import { bytesToUnit } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { Work, WorkItem } from "./evaluator.ts";
 
-export interface BoundOptions {
+interface BoundOptions {
   readonly tables: DiffusionTables;
   readonly objective: Objective;
   readonly variance: "fixedsmall" | "fixedlarge" | "learned";
@@ -27,11 +27,11 @@ const VARIANCE_FLOOR = 1e-20;
 const HALF_RANGE = 127.5;
 
 /** Evaluations of the terms of the bound, in bits per dimension, and of the mean square error of x0, 0 to 255. */
-export interface BoundWork extends Work {
+interface BoundWork extends Work {
   item(index: number): BoundItem;
 }
 
-export interface BoundItem extends WorkItem {
+interface BoundItem extends WorkItem {
   /** How many terms it stands for. */
   readonly stands: number;
 }

@@ -25,4 +25,3 @@ export const evaluateParams = z.strictObject({
 });
 
 export type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;
-export type EvaluateParams = z.output<typeof evaluateParams>;

@@ -1,6 +1,7 @@
 import { join, posix } from "node:path";
 import { z } from "zod";
 import { type CheckpointToWrite, writeCheckpoint } from "../../artifacts/checkpoint.ts";
+import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";
 import type { InterchangeProblem, Translated } from "../../diffusion/interchange/problem.ts";
 import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
@@ -19,45 +20,49 @@ import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./c
 import type { importKind } from "./kind.ts";
 
 const run: RunOf<typeof importKind> = async ({ params, outputs }) => {
-  const imported = await fromDiffusers((name) => readIfThere(join(params.path, name)));
-  if ("problem" in imported) return failedBy(imported.problem);
-  await writeCheckpoint(outputs.checkpoint, imported.value);
-  return undefined;
+  try {
+    const imported = await fromDiffusers(params.path);
+    if ("problem" in imported) return failedBy(imported.problem);
+    await writeCheckpoint(outputs.checkpoint, imported.value);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const fix = "save the whole folder again with save_pretrained(folder, safe_serialization=True), in float32";
+    return { status: "failed", message: error.message, fix };
+  }
 };
 
 export default run;
 
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+/** @throws FormatError where there is no such file */
+async function readBytes(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  // As the library does: older folders have the files of both parts side by side.
+  for (const path of [name, posix.basename(name)]) {
+    try {
+      return await Deno.readFile(join(folder, path));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
+  throw new FormatError(name, { got: "no file", wanted: "a file of this name" });
 }
 
-/** Bytes of a file of the folder, undefined where there is none. */
-export type ReadFile = (name: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
-
-/** The checkpoint of a folder of a `DDPMPipeline`, or why its network or chain is none of ours. */
-export async function fromDiffusers(readFile: ReadFile): Promise<Translated<CheckpointToWrite>> {
-  // As the library does: older folders have the files of both parts side by side.
-  const read: ReadFile = async (name) => await readFile(name) ?? await readFile(posix.basename(name));
-  const unetConfig = await readJson(read, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema);
-  if ("problem" in unetConfig) return unetConfig;
-  const model = fromUnet2dConfig(unetConfig.value);
+/**
+ * The checkpoint of a folder of a `DDPMPipeline`, or why its network or chain is none of ours.
+ * @throws FormatError for a file that is missing or broken
+ */
+async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWrite>> {
+  const unetConfig = await readJson(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema);
+  const model = fromUnet2dConfig(unetConfig);
   if ("problem" in model) return model;
-  const scheduler = await readJson(read, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
-  if ("problem" in scheduler) return scheduler;
-  if (learnsVariance(model.value) && scheduler.value.variance_type !== "learned_range") {
-    return { problem: unlearnedRange(scheduler.value.variance_type) };
+  const scheduler = await readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
+  if (learnsVariance(model.value) && scheduler.variance_type !== "learned_range") {
+    return { problem: unlearnedRange(scheduler.variance_type) };
   }
-  const weights = await readWeights(read);
-  if ("problem" in weights) return weights;
-  const { tensors, provenance } = weights.value;
-  const named = fromUnet2dTensors(tensors, model.value, { flipped: unetConfig.value.flip_sin_to_cos });
+  const { tensors, provenance } = await readWeights(folder);
+  const named = fromUnet2dTensors(tensors, model.value, { flipped: unetConfig.flip_sin_to_cos });
   if ("problem" in named) return named;
-  const chain = fromChainConfig(scheduler.value, provenance?.schedule);
+  const chain = fromChainConfig(scheduler, provenance?.schedule);
   if ("problem" in chain) return chain;
 
   const { spec, betas, objective } = chain.value;
@@ -68,7 +73,7 @@ export async function fromDiffusers(readFile: ReadFile): Promise<Translated<Chec
   }
   const own = schedulerConfig(model.value, chain.value);
   if ("problem" in own) return own;
-  const said = Object.entries(scheduler.value).filter(([name, value]) =>
+  const said = Object.entries(scheduler).filter(([name, value]) =>
     name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
   );
   const params = packParameters(named.value, model.value);
@@ -100,67 +105,30 @@ export async function fromDiffusers(readFile: ReadFile): Promise<Translated<Chec
   };
 }
 
-async function readJson<S extends z.ZodType>(
-  read: ReadFile,
-  name: string,
-  schema: S,
-): Promise<Translated<z.output<S>>> {
-  const bytes = await read(name);
-  if (bytes === undefined) return { problem: missing(name, "use the whole folder that save_pretrained wrote") };
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return { problem: unreadable(name, "text that is not JSON", "JSON") };
-  }
-  const parsed = schema.safeParse(json);
-  return parsed.success
-    ? { value: parsed.data }
-    : { problem: unreadable(name, z.prettifyError(parsed.error).replaceAll("\n", " "), "a config of diffusers") };
+async function readJson<S extends z.ZodType>(folder: string, name: string, schema: S): Promise<z.output<S>> {
+  return parseRecord(name, parseJson(name, new TextDecoder().decode(await readBytes(folder, name))), schema);
 }
 
-interface Weights {
-  readonly tensors: Readonly<Record<string, Unet2dTensor>>;
-  readonly provenance: z.output<typeof provenanceSchema> | undefined;
-}
-
-async function readWeights(read: ReadFile): Promise<Translated<Weights>> {
+async function readWeights(folder: string) {
   const name = DIFFUSERS_FILES.unetWeights;
-  const bytes = await read(name);
-  if (bytes === undefined) {
-    return { problem: missing(name, "save it with DDPMPipeline.save_pretrained(folder, safe_serialization=True)") };
+  const bytes = await readBytes(folder, name);
+  const { tensors, metadata } = checked(name, () => decodeSafetensors(bytes));
+  const floats: Record<string, Unet2dTensor> = {};
+  for (const [tensor, { dtype, shape, data }] of Object.entries(tensors)) {
+    if (!(data instanceof Float32Array)) throw new FormatError(`${name}, ${tensor}`, { got: dtype, wanted: "F32" });
+    floats[tensor] = { shape, data };
   }
-  try {
-    const { tensors, metadata } = decodeSafetensors(bytes);
-    const floats: Record<string, Unet2dTensor> = {};
-    for (const [tensor, { dtype, shape, data }] of Object.entries(tensors)) {
-      if (!(data instanceof Float32Array)) return { problem: unreadable(name, `${tensor} as ${dtype}`, "F32") };
-      floats[tensor] = { shape, data };
-    }
-    return { value: { tensors: floats, provenance: readProvenance(metadata[METADATA_KEY]) } };
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return { problem: unreadable(name, error.message, "safetensors in float32") };
-  }
+  return { tensors: floats, provenance: readProvenance(metadata[METADATA_KEY]) };
 }
 
 /** Only a description: without one, or with another program's, the weights are still what they are. */
-function readProvenance(text: string | undefined): Weights["provenance"] {
+function readProvenance(text: string | undefined): z.output<typeof provenanceSchema> | undefined {
   if (text === undefined) return undefined;
   try {
     return provenanceSchema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }
-}
-
-function missing(name: string, fix: string): InterchangeProblem {
-  return { message: `a file of the folder is missing: ${name}`, got: "none", wanted: "the file", fix };
-}
-
-function unreadable(name: string, got: string, wanted: string): InterchangeProblem {
-  const fix = "save it again with save_pretrained, in float32 and as safetensors";
-  return { message: `cannot read ${name}`, got, wanted, fix };
 }
 
 function unlearnedRange(got: string): InterchangeProblem {

@@ -5,14 +5,14 @@ import { unitToBytes } from "../shared/feeds.ts";
 import type { SampleParams } from "./params.ts";
 
 /** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
-export interface Film {
+interface Film {
   /** Bytes of [2, frames, images, H, W, C]: x_t, then the predicted x0. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   /** Note the images after `done` of the walk's steps. */
   note(done: number, images: { readonly x: Float32Array; readonly x0: Float32Array }): void;
 }
 
-export type FilmParams = NonNullable<SampleParams["trajectory"]>;
+type FilmParams = NonNullable<SampleParams["trajectory"]>;
 
 export function startFilm({ images, frames }: FilmParams, walk: { steps: number; pixels: number }): Film {
   const size = images * walk.pixels;

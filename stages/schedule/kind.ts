@@ -32,7 +32,7 @@ const MAX_PRIOR_BITS_PER_DIM = 1e-4;
 const shortestByRule = ({ name }: ScheduleSpec): number => name.startsWith("ldm/") ? 1_001 : 1;
 
 /** Every plan calls this: the searches for a T that works run only when there is something to report. */
-export function checkSchedule(params: ScheduleParams): CheckResult {
+function checkSchedule(params: ScheduleParams): CheckResult {
   const { betas, timesteps, linearStart, linearEnd } = params;
   const known = { timesteps, betas };
   if (endsOf(betas).length === 2 && linearStart >= linearEnd) {

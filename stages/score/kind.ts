@@ -3,8 +3,8 @@ import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { isOverInception } from "../shared/inception.ts";
+import type { ScoredSet } from "./figures.ts";
 import { type ScoreParams, scoreParams } from "./params.ts";
-import type { ScoredSet } from "./sets.ts";
 
 export const scoreKind = defineKind({
   kind: "score",

@@ -2,9 +2,8 @@ import { writeMetrics } from "../../artifacts/metrics.ts";
 import { CovarianceError } from "../../metrics/frechet.ts";
 import { withProducts } from "../shared/products.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
-import { scoreSets } from "./figures.ts";
+import { openSet, scoreSets } from "./figures.ts";
 import { checkScored, scoreKind } from "./kind.ts";
-import { openSet } from "./sets.ts";
 
 /** Progress is reported in hundredths of each figure. */
 const PARTS = 100;

@@ -10,7 +10,7 @@ export interface PublishedFile {
   readonly bytes: number;
 }
 
-export interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
+interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
   /** A server that sends next to nothing for so long is given up. Default 30 s. */
   readonly stallMs?: number;
   /** Wait before asking the same address again; doubled each time. Default 1 s. */
@@ -136,7 +136,7 @@ const POLL_MS = 200;
  *
  * @returns undefined when the user asked to stop first
  */
-export async function withFileLock<T>(
+async function withFileLock<T>(
   path: string,
   stop: AbortSignal,
   work: () => Promise<T>,

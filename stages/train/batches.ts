@@ -6,7 +6,7 @@ import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
 
-export interface BatchOptions extends LossOptions {
+interface BatchOptions extends LossOptions {
   readonly tables: DiffusionTables;
   /** Draws the timesteps by the losses seen so far; uniform without it. */
   readonly timesteps?: LossAwareTimesteps | undefined;

@@ -5,9 +5,7 @@ import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { withDevice } from "../shared/device.ts";
 import { makeBatches } from "./batches.ts";
 import { trainParams } from "./params.ts";
-import { makeStepper } from "./stepper.ts";
-import { trainSteps } from "./train_loop.ts";
-import { initialState } from "./train_state.ts";
+import { initialState, makeStepper, trainSteps } from "./training.ts";
 
 const STEPS = 3;
 

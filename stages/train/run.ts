@@ -11,9 +11,15 @@ import { runOf } from "../shared/run_of.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
 import { trainKind, unetConfigFor } from "./kind.ts";
-import { makeStepper } from "./stepper.ts";
-import { type StepResult, trainSteps } from "./train_loop.ts";
-import { decodeState, encodeState, initialState, type TrainState } from "./train_state.ts";
+import {
+  decodeState,
+  encodeState,
+  initialState,
+  makeStepper,
+  type StepResult,
+  type TrainState,
+  trainSteps,
+} from "./training.ts";
 
 type Context = ContextOf<typeof trainKind>;
 

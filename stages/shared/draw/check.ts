@@ -4,18 +4,14 @@ import { unetWork } from "../../train/work.ts";
 import { checkMost, checkSameSize, problemsOf } from "../checks.ts";
 import type { SamplerParams } from "./params.ts";
 
-/** What is known of the checkpoint that a sampler walks with. */
-export interface SampledChain {
-  /** T; what depends on it is not checked when it is not known. */
-  readonly timesteps?: number | undefined;
-  readonly learnedVariance: boolean;
-}
-
 /** Fewer than this share of all steps with `fixedlarge` leave images of noise. */
 const FIXEDLARGE_SHARE = 0.1;
 
 /** Everything about a sampler that does not fit its chain; warnings too. */
-export function checkSampler(sampler: SamplerParams, { timesteps, learnedVariance }: SampledChain): CheckProblem[] {
+export function checkSampler(
+  sampler: SamplerParams,
+  { timesteps, learnedVariance }: Pick<CheckpointFacts, "timesteps" | "learnedVariance">,
+): CheckProblem[] {
   if (sampler.name === "heun") {
     const { sigmaMin, sigmaMax } = sampler;
     return problemsOf(
@@ -75,17 +71,18 @@ function checkFixedLarge(
   }];
 }
 
-/** What a stage is given that walks from images of its input; what is not known is not checked. */
-export interface WalkFacts {
-  readonly checkpoint: CheckpointFacts | undefined;
-  readonly images: ImageFacts | undefined;
-}
-
 /**
  * What keeps a stage from walking through the chain itself, step by step, with images that are given.
  * @param why samplers that look back at the step before cannot serve it
  */
-export function checkWalk(sampler: SamplerParams, { checkpoint, images }: WalkFacts, why: string): CheckProblem[] {
+export function checkWalk(
+  sampler: SamplerParams,
+  { checkpoint, images }: {
+    readonly checkpoint: CheckpointFacts | undefined;
+    readonly images: ImageFacts | undefined;
+  },
+  why: string,
+): CheckProblem[] {
   return problemsOf(
     checkpoint !== undefined && checkSampler(sampler, checkpoint),
     (sampler.name === "dpmpp-2m" || sampler.name === "heun") && {

@@ -9,7 +9,7 @@ import { yieldToMessages } from "../macrotask.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
 import type { SamplerParams } from "./params.ts";
 
-export interface DrawnBatch {
+interface DrawnBatch {
   /** [B, H, W, C], about [-1, 1]. */
   readonly images: Float32Array;
   /** Something else that is drawn along, of the first batch. */
@@ -26,7 +26,7 @@ export interface BatchDrawer {
   draw(first: number, onStep: (done: number) => Promise<boolean>): Promise<DrawnBatch | undefined>;
 }
 
-export interface Drawn {
+interface Drawn {
   /** Bytes, [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   readonly film: Uint8Array<ArrayBuffer> | undefined;
@@ -39,68 +39,64 @@ interface DrawPlan {
   readonly pixels: number;
 }
 
-/** As `drawImages`, on the device of the stage. */
+/**
+ * Draw images batch by batch on the device of the stage, from those on that an earlier run saved; saves on the way and when
+ * it is stopped.
+ */
 export function drawOnDevice(
-  context: Parameters<typeof drawImages>[0] & Pick<StageContext, "device">,
-  plan: DrawPlan,
-  makeDrawer: (device: Device) => Promise<BatchDrawer>,
-): Promise<Drawn | StageEnd> {
-  return withDevice(context, (device) => drawImages(context, plan, () => makeDrawer(device)));
-}
-
-/** Draw images batch by batch, from those on that an earlier run saved; saves on the way and when it is stopped. */
-export async function drawImages(
-  context: Pick<StageContext, "progress" | "stop" | "report"> & {
+  context: Pick<StageContext, "progress" | "stop" | "report" | "device"> & {
     readonly params: { readonly saveEverySeconds: number };
   },
   { count, batchSize, pixels }: DrawPlan,
-  makeDrawer: () => Promise<BatchDrawer>,
+  makeDrawer: (device: Device) => Promise<BatchDrawer>,
 ): Promise<Drawn | StageEnd> {
-  const { progress, stop } = context;
-  const saved = await progress.latest();
-  // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
-  // change how the engine rounds.
-  const bytes = new Uint8Array((count + batchSize) * pixels);
-  const before = saved === undefined ? undefined : await readSaved(saved, pixels);
-  let film = before?.film;
-  if (before !== undefined) bytes.set(before.pixels);
-  let done = saved?.step ?? 0;
-  let lastSaved = done;
-  const save = async () => {
-    if (done === lastSaved) return;
-    await progress.save(done, vectorFiles(FILE, { pixels: bytes.slice(0, done * pixels), film }));
-    lastSaved = done;
-  };
-  const drawn = () => ({ pixels: bytes.slice(0, count * pixels), film });
+  return withDevice(context, async (device) => {
+    const { progress, stop } = context;
+    const saved = await progress.latest();
+    // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
+    // change how the engine rounds.
+    const bytes = new Uint8Array((count + batchSize) * pixels);
+    const before = saved === undefined ? undefined : await readSaved(saved, pixels);
+    let film = before?.film;
+    if (before !== undefined) bytes.set(before.pixels);
+    let done = saved?.step ?? 0;
+    let lastSaved = done;
+    const save = async () => {
+      if (done === lastSaved) return;
+      await progress.save(done, vectorFiles(FILE, { pixels: bytes.slice(0, done * pixels), film }));
+      lastSaved = done;
+    };
+    const drawn = () => ({ pixels: bytes.slice(0, count * pixels), film });
 
-  if (done === count) return drawn();
-  const drawer = await makeDrawer();
-  while (done < count) {
-    const batch = await drawer.draw(done, async (step) => {
-      const fraction = step / drawer.steps * Math.min(batchSize, count - done);
-      context.report({ done: Math.floor(done + fraction), total: count, unit: "image" });
-      await yieldToMessages();
-      return !stop.aborted;
-    });
-    if (batch === undefined) {
-      await save();
-      return { status: "interrupted", step: done };
+    if (done === count) return drawn();
+    const drawer = await makeDrawer(device);
+    while (done < count) {
+      const batch = await drawer.draw(done, async (step) => {
+        const fraction = step / drawer.steps * Math.min(batchSize, count - done);
+        context.report({ done: Math.floor(done + fraction), total: count, unit: "image" });
+        await yieldToMessages();
+        return !stop.aborted;
+      });
+      if (batch === undefined) {
+        await save();
+        return { status: "interrupted", step: done };
+      }
+      const bad = firstNotFinite(batch.images);
+      if (bad >= 0) {
+        const image = done + Math.floor(bad / pixels);
+        const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;
+        return { status: "failed", message };
+      }
+      film ??= batch.film;
+      unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
+      // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
+      if (done + batchSize > count) break;
+      done += batchSize;
+      if (progress.isDue(context.params.saveEverySeconds)) await save();
     }
-    const bad = firstNotFinite(batch.images);
-    if (bad >= 0) {
-      const image = done + Math.floor(bad / pixels);
-      const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;
-      return { status: "failed", message };
-    }
-    film ??= batch.film;
-    unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
-    // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
-    if (done + batchSize > count) break;
-    done += batchSize;
-    if (progress.isDue(context.params.saveEverySeconds)) await save();
-  }
-  await save();
-  return drawn();
+    await save();
+    return drawn();
+  });
 }
 
 /** Images that are done, as the progress of a stage that draws. */

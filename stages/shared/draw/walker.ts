@@ -15,7 +15,7 @@ import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import type { Device, HostTensors } from "../../../tensor/mod.ts";
 import type { SamplerParams } from "./params.ts";
 
-export interface WalkerOptions {
+interface WalkerOptions {
   readonly device: Device;
   readonly batchSize: number;
   /** How the predicted image is bounded at each step. Default `unit`. */
@@ -28,7 +28,7 @@ export interface WalkerOptions {
 }
 
 /** The images after a step and the predictions that they were made from, [B, H, W, C]; valid until the next step. */
-export interface Walked {
+interface Walked {
   /** May be changed in place before the next step. */
   readonly x: Float32Array<ArrayBuffer>;
   /** Clipped as the params say. */
@@ -36,7 +36,7 @@ export interface Walked {
 }
 
 /** Walks a batch of images from noise to data, one reverse step at a time. */
-export interface ReverseWalker {
+interface ReverseWalker {
   readonly steps: readonly ReverseStep[];
   /** Numbers of one image. */
   readonly pixels: number;
@@ -96,7 +96,7 @@ export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: W
   };
 }
 
-export interface StepImages {
+interface StepImages {
   /** The next images, [B, H, W, C]; changed. */
   readonly next: Float32Array;
   /** The predictions that they were made from, not clipped; changed. */
