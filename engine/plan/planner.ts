@@ -287,7 +287,7 @@ export class Planner {
   }
 
   #changes(stage: Stage, now: Parameters<typeof explainChange>[1]): Reason[] {
-    const lastKey = this.store.viewsOf(this.pipeline.name).lastKey(stage.id);
+    const lastKey = this.store.viewsOf(this.pipeline.name).shown(stage.id)?.resolvedKey;
     const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
     return explainChange(stage, now, last, this.pipeline.origins);
   }
