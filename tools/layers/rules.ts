@@ -117,7 +117,7 @@ export const EXCEPTIONS: readonly {
     why: "a stage gets the same context in a test as in a pipeline",
   },
   {
-    from: "artifacts/class_names.ts",
+    from: "artifacts/labels.ts",
     to: /^engine\/diagnostic\/did_you_mean\.ts$/,
     why: "one way to suggest names",
   },

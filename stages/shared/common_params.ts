@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { DEVICE_NAMES } from "../tensor/devices.ts";
-import { execution, type Schema } from "./roles.ts";
+import { execution, type Schema } from "../../schemas/roles.ts";
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>

@@ -1,25 +1,34 @@
+import { objectiveOf, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { x0Recovery } from "../../../diffusion/objective.ts";
+import { ancestralSteps } from "../../../diffusion/samplers/ancestral.ts";
+import { ddimSteps } from "../../../diffusion/samplers/ddim.ts";
+import { dpmSolverSteps } from "../../../diffusion/samplers/dpm_solver.ts";
+import { dynamicThreshold } from "../../../diffusion/samplers/dynamic_threshold.ts";
+import { heunSteps } from "../../../diffusion/samplers/heun.ts";
 import {
   makeReverseStep,
   reverseStepFeeds,
   reverseStepSignature,
 } from "../../../diffusion/samplers/make_reverse_step.ts";
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
-import type { SampleParams, SamplerParams } from "../../sample/params.ts";
+import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
 import type { Device, HostTensors } from "../../../tensor/mod.ts";
-import { objectiveOf, type StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
-import { thresholdStep } from "./clipping.ts";
-import { samplerSteps } from "./sampler_steps.ts";
+import type { SamplerParams } from "./params.ts";
 
-export interface WalkerOptions extends Pick<SampleParams, "batchSize" | "clip" | "clipQuantile"> {
+interface WalkerOptions {
   readonly device: Device;
+  readonly batchSize: number;
+  /** How the predicted image is bounded at each step. Default `unit`. */
+  readonly clip?: "unit" | "dynamic" | "none";
+  /** Of `dynamic`: the quantile of |x0| that is brought to 1. */
+  readonly clipQuantile?: number;
   readonly sampler: SamplerParams;
-  /** 1 asks the network once for each image; any other number twice. */
-  readonly guidance: number;
+  /** 1 asks the network once for each image; any other number twice. Default 1. */
+  readonly guidance?: number;
 }
 
 /** The images after a step and the predictions that they were made from, [B, H, W, C]; valid until the next step. */
-export interface Walked {
+interface Walked {
   /** May be changed in place before the next step. */
   readonly x: Float32Array<ArrayBuffer>;
   /** Clipped as the params say. */
@@ -27,7 +36,7 @@ export interface Walked {
 }
 
 /** Walks a batch of images from noise to data, one reverse step at a time. */
-export interface ReverseWalker {
+interface ReverseWalker {
   readonly steps: readonly ReverseStep[];
   /** Numbers of one image. */
   readonly pixels: number;
@@ -38,7 +47,7 @@ export interface ReverseWalker {
 }
 
 export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: WalkerOptions): Promise<ReverseWalker> {
-  const { device, sampler, batchSize, clip, clipQuantile, guidance } = options;
+  const { device, sampler, batchSize, clip = "unit", clipQuantile = 1, guidance = 1 } = options;
   const { config, tables, params } = checkpoint;
   const { model } = config;
   const objective = objectiveOf(config);
@@ -85,4 +94,53 @@ export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: W
       return { x, x0: lastX0 };
     },
   };
+}
+
+interface StepImages {
+  /** The next images, [B, H, W, C]; changed. */
+  readonly next: Float32Array;
+  /** The predictions that they were made from, not clipped; changed. */
+  readonly x0: Float32Array;
+}
+
+/**
+ * Threshold the predictions of one reverse step, image by image, and correct the images that were made of them. On the
+ * host, since engines do not sort alike; `next` is affine in x0, so that the change of x0 is all it needs.
+ *
+ * @param pixels numbers of one image
+ */
+export function thresholdStep(
+  { next, x0 }: StepImages,
+  step: ReverseStep,
+  { pixels, quantile }: { readonly pixels: number; readonly quantile: number },
+): void {
+  for (let start = 0; start < x0.length; start += pixels) {
+    const image = x0.subarray(start, start + pixels);
+    const before = image.slice();
+    dynamicThreshold(image, quantile);
+    for (let i = 0; i < pixels; i++) next[start + i]! += step.coefX0 * (image[i]! - before[i]!);
+  }
+}
+
+/** The steps of a sampler over a chain, in the order of sampling; one evaluation of the network each. */
+export function samplerSteps(tables: DiffusionTables, sampler: SamplerParams): ReverseStep[] {
+  switch (sampler.name) {
+    case "ancestral": {
+      const { variance, steps } = sampler;
+      return ancestralSteps(tables, steps === undefined ? { variance } : { variance, steps });
+    }
+    case "ddim":
+      return ddimSteps(tables, sampler);
+    case "dpmpp-2m":
+      return dpmSolverSteps(tables, sampler);
+    case "heun": {
+      const { steps, rho, sigmaMin, sigmaMax } = sampler;
+      return heunSteps(tables, {
+        steps,
+        rho,
+        ...(sigmaMin === undefined ? {} : { sigmaMin }),
+        ...(sigmaMax === undefined ? {} : { sigmaMax }),
+      });
+    }
+  }
 }

@@ -1,5 +1,5 @@
-import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
 import type { CheckResult } from "../../contract/stage.ts";
+import { resolutionsOf, type UnetConfig } from "../../diffusion/unet/config.ts";
 import { type BlockPlan, planUnet } from "../../diffusion/unet/plan.ts";
 
 /** A training step does the forward pass and about twice as much again for the gradients of weights and activations. */
@@ -55,7 +55,7 @@ export function unetWork(
   const perPass = forwardGflop(network);
   const perImage = TRAIN_WORK_FACTOR * perPass;
   const images = Math.max(1, Math.min(MOST_PROBE_IMAGES, Math.floor(PROBE_STEP_GFLOP / perImage)));
-  const entry = import.meta.resolve("../train/probe.ts");
+  const entry = import.meta.resolve("./probe.ts");
   const probe = { entry, params: { network, images }, stepGflop: images * perImage };
   return { workGflop: passes * perPass, workShape: [meanChannels ** 2, imageSize, batch], probe };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { suggestName } from "../engine/diagnostic/did_you_mean.ts";
 import type { CheckProblem } from "../contract/stage.ts";
+import { suggestName } from "../engine/diagnostic/did_you_mean.ts";
 
 /** In the order of the labels, as batches.meta.txt of the archive names them. */
 export const CIFAR_CLASS_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");
@@ -45,7 +45,7 @@ export const CLASS_NAMES: Readonly<Record<string, readonly string[]>> = {
 const MOST_TOLD = 10;
 
 /** A label as people write it: its number from 0, or its name. */
-export type WrittenLabel = number | string;
+type WrittenLabel = number | string;
 
 export interface Labels {
   /** How many labels there are. */
