@@ -1,5 +1,5 @@
 import { importLate } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "./settings.ts";
+import type { AnyCommand, CliSettings } from "./command.ts";
 
 export interface CommandEntry {
   readonly summary: string;

@@ -10,11 +10,7 @@ import {
   type RightsRequest,
   selectStages,
 } from "noiseline/core";
-import { askYes, canAsk } from "./ask.ts";
-import { styleFor } from "./format/style.ts";
-import { formatTable } from "./format/table.ts";
-import { printDiagnostics, printError } from "./io.ts";
-import { problem } from "./operands.ts";
+import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
 export const GRANT_OPTION = "--grant <stage:rights>";
 export const GRANT_HELP =

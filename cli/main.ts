@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { explainTrouble, formatDiagnostic, importLate, suggestName } from "noiseline/core";
+import { explainTrouble, importLate, suggestName } from "noiseline/core";
+import type { CliSettings } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
-import type { CliSettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
 const EXAMPLES = `
@@ -41,6 +41,12 @@ const SETTINGS: CliSettings = {
   loadKinds: async () => (await importLate<typeof import("noiseline/engine")>("noiseline/engine")).BUILTIN_KINDS,
 };
 
+/** Of what can happen at any call, a stack would only hide what it says. */
+function endOfTrouble(error: unknown): Exit | undefined {
+  const trouble = explainTrouble(error);
+  return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
+}
+
 /** Run the command line. Returns the exit code; says everything itself. */
 export async function main(args: readonly string[], settings: CliSettings = SETTINGS): Promise<number> {
   const [first, second] = args.filter((arg) => !arg.startsWith("-"));
@@ -49,22 +55,19 @@ export async function main(args: readonly string[], settings: CliSettings = SETT
     printError(`error: unknown command "${name}"\n  fix:    ${suggestName(name, Object.keys(COMMANDS))}`);
     return EXIT.invalid;
   }
+  let json = false;
   try {
     const program = await makeProgram(name, settings);
+    program.hook("preAction", (_, command) => void (json = "json" in command.opts()));
     if (args.length === 0) program.help();
     await program.parseAsync([...args], { from: "user" });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    const trouble = explainTrouble(error);
-    if (trouble !== undefined) {
-      // It can happen at any call, and a stack would only hide what it says.
-      printError(formatDiagnostic(trouble));
-      return trouble.code === "machine" ? EXIT.failed : EXIT.invalid;
-    }
-    printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-    return EXIT.failed;
+    const end = error instanceof Exit ? error : endOfTrouble(error);
+    if (end === undefined) printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    end?.tell(json);
+    return end?.code ?? EXIT.failed;
   }
 }
 

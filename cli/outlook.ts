@@ -1,7 +1,6 @@
 import type { Diagnostic, Outlook, Pipeline } from "noiseline/core";
-import { askYes, canAsk } from "./ask.ts";
-import { formatDuration } from "./format/duration.ts";
-import { printError } from "./io.ts";
+import { formatDuration } from "./format/units.ts";
+import { askYes, canAsk, printError } from "./io.ts";
 
 const MAX_NAMED = 5;
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 export interface EmaOptions {
   /** In [0, 1); Ho et al. 2020 use 0.9999. */

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /**
  * The Gaussians of the diffusion chain on tensors (float32). Tables are gathered on the host, one entry per image [B],

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { perImage } from "./gaussian.ts";
 
 /** Terms of the variational bound on tensors, for losses; see `likelihood_float64.ts` for what they are. */

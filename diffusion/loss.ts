@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { perImage } from "./gaussian.ts";
 import { boundTermPerImage } from "./likelihood.ts";
 import { type LossOptions, lossTableNames } from "./loss_tables.ts";

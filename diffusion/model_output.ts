@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { PureFunction, Signature } from "../tensor/device.ts";
 import { countParameters } from "./unet/parameters.ts";
 import type { UnetConfig } from "./unet/config.ts";

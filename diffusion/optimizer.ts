@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** Adam's constants in Ho et al. 2020 (appendix B). TF.js would take 1e-7 for epsilon. */
 export const ADAM_BETA1 = 0.9;

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, PureFunction, Signature, TensorSpec } from "../tensor/device.ts";
 import { emaStep } from "./ema.ts";
 import { adamStep, clipFactor, globalNorm } from "./optimizer.ts";

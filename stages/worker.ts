@@ -6,8 +6,7 @@ import { serveStage as serve } from "../engine/process/worker_host.ts";
 import { holdToTypes } from "../artifacts/check.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
-export { describeStage } from "../engine/process/describe_host.ts";
-export { describePipeline } from "../engine/process/pipeline_host.ts";
+export { describePipeline, describeStage } from "../engine/process/describe_host.ts";
 
 export const serveStage: typeof serve = (load) =>
   serve(async () => {

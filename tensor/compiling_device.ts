@@ -1,3 +1,4 @@
+import "./complete_tfjs.ts";
 import type { CompiledFunction, Device, PureFunction, Signature } from "./device.ts";
 
 /** A device that disposes of all that it compiled when it is disposed of itself. */

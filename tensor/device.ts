@@ -19,7 +19,7 @@ export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 export type HostTensors = Record<string, HostArray>;
 
 /** A tensor of TF.js, whose documentation has it. */
-export type Tensor = InstanceType<typeof import("@tensorflow/tfjs")["Tensor"]>;
+export type Tensor = InstanceType<typeof import("@tensorflow/tfjs-core")["Tensor"]>;
 
 /** TF.js tensors by name. */
 export type NamedTensors = Record<string, Tensor>;

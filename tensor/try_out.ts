@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import process from "node:process";
 import type { ConcreteDeviceName } from "./devices.ts";
 import { openDevice } from "./open.ts";

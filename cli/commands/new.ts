@@ -1,10 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { shellWord, suggestName } from "noiseline/core";
 import { join, relative, resolve } from "node:path";
-import process from "node:process";
-import { styleFor } from "../format/style.ts";
-import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import type { ScaffoldProblem } from "../scaffold/failure.ts";
+import { type Answer, answering, type AnyCommand } from "../command.ts";
+import { Exit, printError, printLine, problem, refuseWith } from "../io.ts";
 import { checkName } from "../scaffold/names.ts";
 import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";
 import {
@@ -14,23 +12,10 @@ import {
   type PipelineTemplate,
   stageFiles,
 } from "../scaffold/templates.ts";
-import type { AnyCommand } from "../settings.ts";
 
 const EXAMPLES = `
-Examples:
   deno task new stage brightness --folder experiments
   deno task new pipeline first --template digits --folder experiments`;
-
-interface Options {
-  readonly folder: string;
-  readonly json?: boolean | undefined;
-}
-
-function refuse({ message, fix }: ScaffoldProblem, json: boolean): never {
-  if (json) printJson({ ok: false, diagnostics: [{ severity: "error", message, fix }] });
-  else printError(`${styleFor(process.stderr).error("error:")} ${message}\n  fix:    ${fix}`);
-  throw new Exit(EXIT.invalid);
-}
 
 /** Commands that a user would type next, each as its words. */
 function nextCommands({ folder, flags, first, program }: Place, files: readonly NewFile[]): string[] {
@@ -49,46 +34,34 @@ function nextCommands({ folder, flags, first, program }: Place, files: readonly 
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-function create(
-  name: string,
-  { folder: written, json = false }: Options,
-  makeFiles: (folder: string) => NewFile[],
-): void {
-  const problem = checkName(name);
-  if (problem !== undefined) refuse(problem, json);
+function create(name: string, written: string, makeFiles: (folder: string) => NewFile[]): Answer {
+  const wrong = checkName(name);
+  if (wrong !== undefined) refuseWith([wrong]);
   const folder = resolve(written);
   const place = findPlace(folder);
   try {
     const files = [...makeFiles(folder), ...place.settings];
     const there = filesInTheWay(folder, files);
     if (there.length > 0) {
-      refuse(
-        {
-          message: `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`,
-          fix: "choose another name or folder",
-        },
-        json,
-      );
+      const message = `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`;
+      refuseWith([problem(message, "choose another name or folder")]);
     }
     writeFiles(folder, files);
     const paths = files.map(({ path }) => relative(Deno.cwd(), join(folder, path)));
     const next = nextCommands(place, files);
-    if (json) printJson({ ok: true, files: paths, next });
-    else {
-      for (const path of paths) printLine(`wrote ${path}`);
-      printLine("\nnext:");
-      for (const command of next) printLine(`  ${command}`);
-    }
+    return {
+      data: { ok: true, files: paths, next },
+      lines: [...paths.map((path) => `wrote ${path}`), "\nnext:", ...next.map((command) => `  ${command}`)],
+    };
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof Exit) throw error;
-    if (!("code" in error)) throw error;
-    refuse({ message: `cannot write to ${written}: ${error.message}`, fix: "choose another folder" }, json);
+    if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
+    refuseWith([problem(`cannot write to ${written}: ${error.message}`, "choose another folder")]);
   }
 }
 
 /** `new stage NAME`, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const command = new Command("new").summary("Write a new pipeline or custom stage to start from")
+  const command = new Command("new")
     .description(
       "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
     )
@@ -101,23 +74,23 @@ export function makeCommand(): AnyCommand {
     .description("Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.")
     .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print what was written as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action((name, options) => create(name, options, (folder) => stageFiles(name, folder)));
+    .option("--json", "print as JSON")
+    .addHelpText("after", `\nExamples:${EXAMPLES}`)
+    .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
   const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
   command.command("pipeline").summary("Write a pipeline file")
     .description("Write NAME.yaml with a pipeline.")
     .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print what was written as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action((name, { template, ...options }) => {
+    .option("--json", "print as JSON")
+    .addHelpText("after", `\nExamples:${EXAMPLES}`)
+    .action(answering((name, { template, folder }) => {
       if (!Object.hasOwn(PIPELINE_TEMPLATES, template)) {
         const fix = suggestName(template, Object.keys(PIPELINE_TEMPLATES));
-        refuse({ message: `there is no template "${template}"`, fix }, options.json ?? false);
+        refuseWith([problem(`there is no template "${template}"`, fix)]);
       }
-      create(name, options, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
-    });
-  return command.addHelpText("after", EXAMPLES);
+      return create(name, folder, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
+    }));
+  return command.addHelpText("after", `\nExamples:${EXAMPLES}`);
 }

@@ -2,18 +2,16 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
+import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import { parseCount } from "../format/units.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand, openForCommand, pipelineCommand, STORE_OPTION } from "../load.ts";
-import { listenForStop } from "../signals.ts";
+import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE } from "../program.ts";
+import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
-import { parseCount } from "../format/count.ts";
 
 const EXAMPLES = `
-Examples:
   deno task run pipelines/digits.yaml                         # all stages
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
@@ -23,10 +21,9 @@ Examples:
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("run").summary("Run what is missing or out of date")
-    .description(
-      "Run the stages that are missing or out of date, in dependency order. Run it again, and there is nothing to do.",
-    )
+  const description =
+    "Run the stages that are missing or out of date, in dependency order. Run it again, and there is nothing to do.";
+  return planCommand("run", description, EXAMPLES)
     .argument("[stages...]", "run only these stages and those they depend on")
     .option("-j, --jobs <n>", "stages to run at a time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
@@ -36,9 +33,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option("-y, --yes", "do not ask before a run that would take more than a day")
     .option(GRANT_OPTION, GRANT_HELP, collect)
-    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
-    .option("--json", "print events as JSON lines")
-    .addHelpText("after", EXAMPLES)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
@@ -47,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const quick = !options.forceAll && !namesCache(options);
       const nothing = !quick || given.force !== undefined
         ? undefined
-        : await findNothing(opened.cache, opened.store, targets);
+        : await findNothing(opened.loader, opened.store, targets);
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
@@ -62,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
-      if (problems.length > 0) refuseWith(problems, json);
+      if (problems.length > 0) refuseWith(problems);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);
       const warnings = [...loaded.warnings, ...grants.problems];
@@ -76,7 +70,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
-      const cache = await openCacheFor(options, { warn, stop: signals.stop });
+      const cache = await openCacheFor(options, warn, signals.stop);
       const askForGrants = questionFor(json, signals.stop);
       const say = (message: string) => emit({ type: "note", message });
       const result = await runPipeline(pipeline, store, {
@@ -103,9 +97,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       reporter.close();
       // Before the first run there was no store to keep anything in.
-      await opened.cache.keep();
-      if (!result.ok) refuseWith(result.diagnostics, json);
-      keepDone(opened.cache, store, result.value);
+      await opened.loader.keep();
+      if (!result.ok) refuseWith(result.diagnostics);
+      keepDone(opened.loader, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
     });

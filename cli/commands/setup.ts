@@ -1,8 +1,6 @@
 import { Command } from "@commander-js/extra-typings";
-import process from "node:process";
-import type { AnyCommand } from "../settings.ts";
-import { styleFor } from "../format/style.ts";
-import { EXIT, Exit, printError, printLine } from "../io.ts";
+import type { AnyCommand } from "../command.ts";
+import { failWith, printError, printLine, problem } from "../io.ts";
 import { SetupFailure } from "../../tensor/tensorflow/setup/failure.ts";
 import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 
@@ -13,7 +11,7 @@ Examples:
 
 /** `setup tensorflow` */
 export function makeCommand(): AnyCommand {
-  const setup = new Command("setup").summary("Install an optional tensor engine")
+  const setup = new Command("setup")
     .description("Install a tensor engine that does not come with the npm packages.")
     // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
     .exitOverride().configureOutput({ writeErr: (text) => printError(text.trimEnd()) });
@@ -30,9 +28,7 @@ export function makeCommand(): AnyCommand {
         await setUpTensorflow({ gpu, force, say: printLine });
       } catch (error) {
         if (!(error instanceof SetupFailure)) throw error;
-        const style = styleFor(process.stderr);
-        printError(`${style.error("error:")} ${error.message}\n  fix:    ${error.fix}`);
-        throw new Exit(EXIT.failed);
+        failWith([problem(error.message, error.fix)]);
       }
     });
   return setup;

@@ -1,8 +1,17 @@
-import type { Cause, Explanation, ExternalFacts, Reason, ResultFacts, SavedProgress, Upstream } from "noiseline/engine";
-import { formatBytes } from "./bytes.ts";
-import { formatDuration } from "./duration.ts";
-import { formatDevice, formatReason, showParam } from "./reasons.ts";
-import type { Style } from "./style.ts";
+import type {
+  Cause,
+  Explanation,
+  ExternalFacts,
+  Forecast,
+  LiveStage,
+  Reason,
+  ResultFacts,
+  SavedProgress,
+  Upstream,
+} from "noiseline/engine";
+import type { Style } from "../io.ts";
+import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
+import { formatBytes, formatDuration } from "./units.ts";
 
 /** Of many like things so many are named. */
 const SHOWN = 8;
@@ -22,12 +31,12 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
   const { device, problem, state } = planned;
   const lines = causeLines(causes, style);
   if (state === "cached") lines.push("nothing it depends on has changed");
-  if (result !== undefined && !brief) lines.push(...resultLines("served by", result, nowMs));
-  if (last !== undefined && !brief) lines.push(...resultLines("compared with", last, nowMs));
-  if (lost !== undefined && !brief) {
-    lines.push(`its last result, ${short(lost)}, is no longer in the store`);
+  if (!brief) {
+    if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
+    if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
+    if (lost !== undefined) lines.push(`its last result, ${short(lost)}, is no longer in the store`);
+    if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
   }
-  if (progress !== undefined && !brief) lines.push(...progressLines(explanation, progress, nowMs));
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
   if (problem !== undefined) lines.push(`${style.error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
   return lines;
@@ -139,4 +148,17 @@ function indent(line: string): string {
 function cut<T>(items: readonly T[]): (T | string)[] {
   if (items.length <= SHOWN) return [...items];
   return [...items.slice(0, SHOWN), `… and ${items.length - SHOWN} more`];
+}
+
+/** An explanation as plain data. The shape is documented in docs/explain.md. */
+export function explanationToJson(
+  { id, planned, causes, result, last, lost, progress }: Explanation,
+  facts: { readonly forecast: Forecast | undefined; readonly live: LiveStage | undefined },
+): Record<string, unknown> {
+  return { ...plannedToJson(id, planned, facts), causes: causes.map(causeToJson), result, last, lost, progress };
+}
+
+function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
+  const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
+  return { ...reason, ...details, upstream: before };
 }

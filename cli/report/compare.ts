@@ -1,6 +1,6 @@
 import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Section, table } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
-import { showParam } from "../format/reasons.ts";
+import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./metric_rows.ts";
 

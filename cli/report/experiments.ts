@@ -9,6 +9,8 @@ import {
   type Store,
 } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
+import type { CliSettings } from "../command.ts";
+import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
@@ -92,6 +94,17 @@ export function experimentsOf(
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
   });
+}
+
+/** The experiments of a pipeline as it is now. */
+export async function experimentsOfPipeline(
+  settings: CliSettings,
+  options: LoadArguments,
+): Promise<{ readonly experiments: Experiment[]; readonly loaded: Loaded }> {
+  const loaded = await loadForCommand(settings, options);
+  const { stages } = await makePlanner(loaded).plan();
+  const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);
+  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store), loaded };
 }
 
 function isWithin(part: Select, whole: Select): boolean {

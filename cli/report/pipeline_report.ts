@@ -1,7 +1,7 @@
 import type { Pipeline, Plan, Store } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
-import { formatDuration } from "../format/duration.ts";
 import { listLeaves } from "../format/leaves.ts";
+import { formatDuration } from "../format/units.ts";
 import { artifactsOf } from "./experiments.ts";
 
 /** Bytes of pictures and figures on one page, with which a browser still opens it at once. */

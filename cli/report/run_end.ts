@@ -1,5 +1,5 @@
-import type { Diagnostic, Pipeline, ResultManifest, RunSummary, Store } from "noiseline/engine";
-import { explainTrouble, Planner, predecessorsOf } from "noiseline/engine";
+import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
+import { explainTrouble, predecessorsOf } from "noiseline/engine";
 import { isWhole } from "../format/metrics.ts";
 import { PAGE } from "../program.ts";
 import { experimentsOf, SHARED } from "./experiments.ts";
@@ -18,7 +18,7 @@ export interface RunEnd {
  */
 export async function runEnd(
   pipeline: Pipeline,
-  { status, runId, stages }: RunSummary,
+  { status, runId, stages, now }: RunSummary,
   store: Store,
   warn: (diagnostic: Diagnostic) => void,
 ): Promise<RunEnd> {
@@ -30,7 +30,7 @@ export async function runEnd(
     // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
     if (runId === undefined) page = store.viewsOf(pipeline.name).upToDate(PAGE);
     else if (status === "done") scores = await scoresOf(pipeline, stages, store);
-    page ??= await writePage(pipeline, store, refuse);
+    page ??= now.ok ? await writePage(pipeline, now.value, store) : refuse(now.diagnostics[0]!);
   } catch (error) {
     // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
     refuse(
@@ -40,10 +40,7 @@ export async function runEnd(
   return { ...scores && { scores }, page };
 }
 
-async function writePage(pipeline: Pipeline, store: Store, refuse: (why: Diagnostic) => void) {
-  const planner = Planner.make(pipeline, store);
-  if (!planner.ok) return void refuse(planner.diagnostics[0]!);
-  const stages = planner.value.survey();
+async function writePage(pipeline: Pipeline, stages: Plan["stages"], store: Store): Promise<string | undefined> {
   if (stages.values().every(({ manifest }) => manifest === undefined)) return undefined;
   const { pipelinePage } = await import("./pipeline_report.ts");
   return store.viewsOf(pipeline.name).write(PAGE, (await pipelinePage(pipeline, stages, store)).html);

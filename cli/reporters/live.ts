@@ -1,12 +1,18 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
 import type { StageFinished } from "noiseline/core";
-import { formatDuration } from "../format/duration.ts";
-import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
-import { shown, styleFor } from "../format/style.ts";
-import { printError, printLine } from "../io.ts";
-import { type CliEvent, linesOfRunFinished } from "./ending.ts";
-import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
+import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { formatDuration } from "../format/units.ts";
+import { printError, printLine, shown, styleFor } from "../io.ts";
+import {
+  type CliEvent,
+  detailsOfFinished,
+  linesOfRunFinished,
+  oneLine,
+  Pace,
+  phraseFinished,
+  phraseWarning,
+} from "./phrases.ts";
 
 const FRAME_MS = 100;
 const BAR_WIDTH = 24;

@@ -1,11 +1,17 @@
 import process from "node:process";
 import { type EngineEvent, printable } from "noiseline/core";
-import { formatDuration } from "../format/duration.ts";
-import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
-import { styleFor } from "../format/style.ts";
-import { printError, printLine } from "../io.ts";
-import { type CliEvent, linesOfRunFinished } from "./ending.ts";
-import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
+import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { formatDuration } from "../format/units.ts";
+import { printError, printLine, styleFor } from "../io.ts";
+import {
+  type CliEvent,
+  detailsOfFinished,
+  linesOfRunFinished,
+  oneLine,
+  Pace,
+  phraseFinished,
+  phraseWarning,
+} from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;

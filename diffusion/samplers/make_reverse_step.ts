@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { learnedLogVariance, makeModelOutput, modelOutputSignature, splitOutput } from "../model_output.ts";
 import type { Recovery } from "../objective.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { groupNorm } from "./group_norm.ts";
 import { dense, parameter, type ParameterTensors } from "./layers.ts";
 

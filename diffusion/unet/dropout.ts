@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
 
 /** What decides which activations one training step drops. */

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** tf.contrib's default, which the paper's checkpoints were trained with (pesser/pytorch_diffusion reproduces it). */
 const EPSILON = 1e-6;

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** Parameters of the network as tensors, by the names of `unetParameterSpecs`. */
 export type ParameterTensors = Readonly<Record<string, tf.Tensor>>;

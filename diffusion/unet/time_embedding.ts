@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /**
  * Sinusoidal embedding of the timestep: sines then cosines of t exp(-ln(10000) i / (half - 1)), i < half = dim / 2

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { attention } from "./attention.ts";
 import type { UnetConfig } from "./config.ts";
 import { dropout, type DropoutKey } from "./dropout.ts";

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -24,7 +24,7 @@ export function selectStages(
         suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
       ]
       : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
-    problems.push({ severity: "error", code: "unknown-stage", message, fix });
+    problems.push(errorOf("unknown-stage", message, fix));
   }
   return { stages: [...stages], problems };
 }

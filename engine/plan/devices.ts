@@ -32,11 +32,10 @@ export class StageDevices {
   }
 
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
-    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
-      code: "device",
-      message: `stage "${id}" requires a GPU, and none is available`,
-      got: `device ${name}: ${reason}`,
-      fix: `${warning?.fix ?? "set up the GPU (deno task doctor says how)"}, or write gpu: 1 to compute without one`,
-    });
+    const message = `stage "${id}" requires a GPU, and none is available`;
+    const how = warning?.fix ?? "set up the GPU (deno task doctor says how)";
+    const details = { code: "device", got: `device ${name}: ${reason}` } as const;
+    const fix = `${how}, or write gpu: 1 to compute without one`;
+    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], message, fix, details);
   }
 }

@@ -3,15 +3,14 @@
  * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
  */
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest, Sources } from "../../schemas/records.ts";
+import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import { externalPaths } from "../keys/externals.ts";
-import { sizeOf } from "../keys/sources.ts";
+import { sizeOf } from "../keys/externals.ts";
 import type { Binding } from "../keys/stage.ts";
 import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
-import { describeResult, type ResultFacts, sourcesOfResult } from "./result_facts.ts";
 
 /** A file or folder from outside, as far as it is known. */
 export interface ExternalFacts {
@@ -108,7 +107,7 @@ class Explainer {
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
     if (fromStep === undefined || keys === undefined) return undefined;
-    const folder = progressFolder(this.store.progressRoot, keys.identityKey, device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 
@@ -145,7 +144,7 @@ class Explainer {
   ): Pick<Cause, "before" | "after"> {
     const path = externalPaths(stage, this.plan.pipeline.folder)[name];
     const sizeBytes = path === undefined ? undefined : sizeOf(path);
-    const old = last === undefined ? undefined : this.#sourcesOf(last)?.externals[name];
+    const old = last === undefined ? undefined : sourcesOf(this.store, last)?.externals[name];
     const known = old?.digest === from ? old : undefined;
     return definedOnly({
       before: from === undefined
@@ -156,7 +155,7 @@ class Explainer {
   }
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
-    const before = last === undefined ? undefined : this.#sourcesOf(last)?.modules;
+    const before = last === undefined ? undefined : sourcesOf(this.store, last)?.modules;
     const now = stage.kind.modules;
     if (before === undefined || now === undefined || Object.keys(before).length === 0) return undefined;
     const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
@@ -165,10 +164,6 @@ class Explainer {
       added: Object.keys(now).filter((place) => !Object.hasOwn(before, place)),
       removed: Object.keys(before).filter((place) => !Object.hasOwn(now, place)),
     };
-  }
-
-  #sourcesOf(manifest: ResultManifest): Sources | undefined {
-    return sourcesOfResult(this.store, manifest);
   }
 
   /** What changed in each stage whose content a port reads anew. */
@@ -219,4 +214,57 @@ class Explainer {
 
 function hasDigest(digest: string): (artifact: { readonly digest: string }) => boolean {
   return (artifact) => artifact.digest === digest;
+}
+
+/** A result with what the record of its run says; the record may be gone, or another machine's. */
+export interface ResultFacts extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId"> {
+  /** When it was finished, or where only the id of its run is left, when that run began. */
+  readonly madeAt: string | undefined;
+  readonly durationMs?: number;
+  readonly host?: string;
+  readonly device?: string;
+  readonly pipeline?: string;
+  readonly stage?: string;
+}
+
+function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
+  const { resolvedKey, numerics, extent, runId } = manifest;
+  const base = { resolvedKey, numerics, extent, runId };
+  const found = findInRun(store, manifest);
+  if (found === undefined) return { ...base, madeAt: startOf(runId) };
+  const { run, id, stage } = found;
+  const ended = stage.startedAt === null ? undefined : Date.parse(stage.startedAt) + stage.durationMs;
+  return {
+    ...base,
+    madeAt: ended === undefined ? run.startedAt : new Date(ended).toISOString(),
+    durationMs: stage.durationMs,
+    host: run.host,
+    pipeline: run.pipeline,
+    stage: id,
+    ...(stage.device === null ? {} : { device: stage.device.name }),
+  };
+}
+
+/** What a result was made of besides its ingredients, if its run is on record. */
+function sourcesOf(store: Store, manifest: ResultManifest): Sources | undefined {
+  return findInRun(store, manifest)?.stage.sources;
+}
+
+function findInRun(
+  store: Store,
+  { runId, resolvedKey }: ResultManifest,
+): { run: RunRecord; id: string; stage: StageRunRecord } | undefined {
+  const run = store.runs.read(runId);
+  const found = Object.entries(run?.stages ?? {}).find(([, one]) =>
+    one.state === "ran" && one.resolvedKey === resolvedKey
+  );
+  return run === undefined || found === undefined ? undefined : { run, id: found[0], stage: found[1] };
+}
+
+/** The ids of runs begin with the time of their start. */
+function startOf(runId: string): string | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
+  if (parts === null) return undefined;
+  const [, year, month, day, hour, minute, second, ms] = parts;
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
 }

@@ -8,7 +8,7 @@ import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "../keys/fits_key.ts";
+import { fitsItsKey } from "../keys/keys.ts";
 import { hasPortsOf, readsLatest, sameInputs } from "./freshness.ts";
 import { KeyBook } from "./key_book.ts";
 import { StageDevices } from "./devices.ts";
@@ -335,7 +335,7 @@ export class Planner {
 
   #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.store.progressRoot, identityKey, this.#devices.of(stage).device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, identityKey, this.#devices.of(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);

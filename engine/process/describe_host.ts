@@ -4,9 +4,9 @@ import { allParams } from "../../schemas/common_params.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../contract/stage.ts";
 import { encode } from "../keys/encode.ts";
-import type { ParamsOutcome } from "../keys/kind.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {
@@ -57,5 +57,19 @@ export async function describeStage(load: LoadModule): Promise<void> {
       ? described
       : { ...described, outcomes: params.map((raw) => validatePlain(allParams(stage), raw)) },
   );
+  Deno.exit(0);
+}
+
+/** Answer with the pipeline that a TypeScript file exports. Runs in a process that may do nothing else. */
+export async function describePipeline(load: LoadModule): Promise<void> {
+  const { send } = openChannel();
+  const pipeline = (await load()).default;
+  try {
+    // JSON would leave out or change what is not plain data.
+    encode(pipeline);
+    send({ pipeline });
+  } catch (error) {
+    send({ problem: `its default export is not plain data: ${(error as Error).message}` });
+  }
   Deno.exit(0);
 }

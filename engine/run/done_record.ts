@@ -5,12 +5,11 @@ import { compareCodeUnits, encode } from "../keys/encode.ts";
 import type { Externals } from "../keys/externals.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { readsLatest } from "../plan/freshness.ts";
-import { readChecked, writeChecked } from "../store/checked_json.ts";
-import type { FileFacts } from "../store/facts.ts";
-import { isThere } from "../store/reading.ts";
+import { type FileFacts, isThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import type { ViewStore } from "../store/views.ts";
+import { readChecked, writeChecked } from "../store/records.ts";
 
 /** Raised when the same record would mean something else. */
 const FORMAT = 1;

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -34,6 +35,12 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
   return [...[...other].filter((id) => views.isShown(id)), ...views.strangers(pipeline.stages)];
 }
 
+/** How all stages of a pipeline stand now, as far as that is known without looking at devices. */
+export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
+  const planner = Planner.make(pipeline, store);
+  return planner.ok ? succeed(planner.value.survey()) : planner;
+}
+
 /** Says in `outputs/<pipeline>/` which of its folders are not of the configuration that was run last. */
 export class EarlierNote {
   readonly #path: string;
@@ -48,10 +55,9 @@ export class EarlierNote {
   }
 
   /** Say what there is now: before anything runs, so that it is right however the run ends, and when it has ended. */
-  renew(): readonly string[] {
+  renew(now: Result<Plan["stages"]> = survey(this.pipeline, this.store)): readonly string[] {
     const { pipeline, store } = this;
-    const planner = Planner.make(pipeline, store);
-    this.#say(planner.ok ? findEarlier({ pipeline, stages: planner.value.survey() }, store) : []);
+    this.#say(now.ok ? findEarlier({ pipeline, stages: now.value }, store) : []);
     return this.#found;
   }
 

@@ -7,8 +7,7 @@ import { runInChild } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
-import { RateMeter } from "./rate.ts";
-import { recordTiming } from "./record_timing.ts";
+import { RateMeter, recordTiming } from "./pace.ts";
 
 /** Less than this the slowest device does within a day: a few steps are not worth a question. */
 const MATTERS_GFLOP = 100_000;

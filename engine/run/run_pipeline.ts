@@ -4,13 +4,12 @@ import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants } from "../process/grants.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { Grants, notGranted, requestsOf } from "../process/rights.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { EarlierNote } from "./earlier.ts";
+import { EarlierNote, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
@@ -20,6 +19,8 @@ import { type StageResult, waitingForStore } from "./stage_result.ts";
 export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;
   readonly stages: ReadonlyMap<string, StageResult>;
+  /** How all stages of the pipeline stand at its end. */
+  readonly now: Result<Plan["stages"]>;
 }
 
 /** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
@@ -48,10 +49,12 @@ export async function runPipeline(
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
   const note = new EarlierNote(pipeline, store);
-  const finish = (status: RunStatus, runId?: string, earlier: readonly string[] = []): Result<RunSummary> => {
-    const [counts, durationMs] = [count(results), performance.now() - started];
+  const finish = (status: RunStatus, runId?: string): Result<RunSummary> => {
+    const [counts, now] = [count(results), survey(pipeline, store)];
+    const earlier = status === "interrupted" && runId === undefined ? [] : note.renew(now);
+    const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
-    return succeed({ status, runId, plan, stages: results, counts });
+    return succeed({ status, runId, plan, stages: results, counts, now });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
@@ -72,7 +75,7 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined, note.renew());
+    return finish("done");
   }
 
   const closed = findClosedStore(plan, store);
@@ -101,7 +104,7 @@ export async function runPipeline(
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended, note.renew());
+  return finish(...ended);
 }
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */

@@ -3,19 +3,19 @@ import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
-import { sourcesOf } from "../keys/sources.ts";
+import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import type { Grants } from "../process/grants.ts";
-import { newRunId } from "../store/runs.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
+import { newRunId } from "../store/processes.ts";
+import type { Grants } from "../process/rights.ts";
 
 /** Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;

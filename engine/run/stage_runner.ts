@@ -2,19 +2,18 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { fileNameOf } from "../store/file_name.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
-import { recordTiming } from "./record_timing.ts";
-import { findMovedGround } from "./moved_ground.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
-import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
+import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
+import { fileNameOf } from "../store/folders.ts";
+import { RateMeter, recordTiming } from "./pace.ts";
+import { findMovedGround } from "./outside.ts";
 
 export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
@@ -48,7 +47,7 @@ export class StageRunner {
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+    this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options, this.#scratch);
   }
 
@@ -86,10 +85,11 @@ export class StageRunner {
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
     let waited = false;
-    using lock = await acquireLock(store.lockPath(identityKey), stop, (holder) => {
+    const onWait = (holder: string) => {
       waited = true;
       emit({ type: "stage-waiting", id, holder });
-    });
+    };
+    using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
@@ -222,20 +222,15 @@ export class StageRunner {
 
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
-    for (const binding of Object.values(planned.stage.inputs).flat()) {
-      const broken = await this.#heal(binding.stage);
+    const { planner } = this.options;
+    for (const { stage: id } of Object.values(planned.stage.inputs).flat()) {
+      const manifest = planner.settled(id);
+      if (manifest === undefined || this.#verify(id, manifest)) continue;
+      planner.distrust(manifest);
+      const broken = await this.#reachOnly(id);
       if (broken !== undefined) return broken;
     }
     return undefined;
-  }
-
-  /** Make sure that the result of a stage is whole; how it ended where that could not be done. */
-  async #heal(id: string): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    const manifest = planner.settled(id);
-    if (manifest === undefined || this.#verify(id, manifest)) return undefined;
-    planner.distrust(manifest);
-    return await this.#reachOnly(id);
   }
 
   /** How a stage ended that came to no result. */
@@ -258,7 +253,8 @@ export class StageRunner {
     try {
       const start = this.#execution.prepare(planned, folder);
       const before = statesIn(start.progressFolder);
-      const outcome = await this.#execution.execute(planned, start, folder, held);
+      const rate = new RateMeter();
+      const outcome = await this.#execution.execute(planned, start, folder, held, rate);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
       const on = definedOnly({ device });
@@ -285,26 +281,13 @@ export class StageRunner {
       this.options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       const durationMs = performance.now() - started;
-      const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
+      const overheadMs = rate.overheadMs(durationMs, planned.fromStep ?? 0) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
-      const perSecond = this.#execution.perSecond(stage.id);
+      const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
-  }
-
-  /**
-   * Execute a stage in a folder of its own, from the progress that is given, and publish nothing.
-   * @param onLaidOut called once what it reads lies in the folder
-   * @returns how it ended, and where its outputs lie
-   */
-  async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
-    using held = await this.options.slots.take(planned.stage.resources, this.options.stop);
-    const start = { ...this.#execution.prepare(planned, folder), progressFolder };
-    onLaidOut();
-    if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
-    return { outcome: await this.#execution.execute(planned, start, folder, held), outputs: start.outputs };
   }
 
   /** Say once in a run that a device is used and why. */

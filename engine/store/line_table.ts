@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { writeAtomically } from "./files.ts";
-import { parseStrictly } from "./read_record.ts";
 import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
+import { parseStrictly } from "./records.ts";
 
 /** What the lines of a file are. */
 export interface LineKind<T> {

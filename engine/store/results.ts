@@ -1,12 +1,11 @@
 import { dirname, join } from "node:path";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { factsAt, type FileFacts } from "./facts.ts";
 import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
-import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, factsAt, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
-import { readRecord, recordText } from "./read_record.ts";
+import { readRecord, recordText } from "./records.ts";
 
 interface IndexLine {
   readonly recipeKey: string;

@@ -1,17 +1,15 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
-import type { DigestCache } from "./digest_cache.ts";
-import { factsAt, factsOf, type FileFacts } from "./facts.ts";
 import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
-import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
-import { listFiles, makeDurableFolder } from "./folders.ts";
-import { fileNameOf } from "./file_name.ts";
-import { isRunning } from "./is_running.ts";
+import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
+import { isAbandoned, makerOf } from "./processes.ts";
+import type { Digests } from "./digests.ts";
 
 /** What a look at a stage's view found. */
 export type ViewState =
@@ -26,7 +24,7 @@ type ShownFile = ViewRecord["files"][number];
 /** What a view is made from, and what tells whether it is still so. */
 export interface ViewSources {
   readonly objects: ObjectStore;
-  readonly digests: DigestCache;
+  readonly digests: Digests;
 }
 
 /** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
@@ -187,11 +185,8 @@ export class ViewStore {
     if (this.#swept) return;
     this.#swept = true;
     for (const { name } of entriesOf(this.folder)) {
-      const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
       // Nothing of this process is there yet, so what has its number is a killed one's.
-      if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
-        removeQuietly(join(this.folder, name));
-      }
+      if (makerOf("view", name) === Deno.pid || isAbandoned("view", name)) removeQuietly(join(this.folder, name));
     }
   }
 

@@ -1,6 +1,6 @@
 import type { RunRecord } from "../../schemas/records.ts";
-import { type RunState, runState } from "../store/liveness.ts";
 import type { Store } from "../store/store.ts";
+import { type RunState, runState } from "../store/processes.ts";
 
 /** A run as the history shows it. */
 export interface PastRun {

@@ -1,4 +1,4 @@
-import { fitsItsKey } from "../keys/fits_key.ts";
+import { fitsItsKey } from "../keys/keys.ts";
 import { join, resolve } from "node:path";
 import type { ResultManifest, TagRecord } from "../../schemas/records.ts";
 import { CacheClient, type ClientOptions } from "../store/cache/client.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors } from "../../tensor/device.ts";
 
 /** A small convolutional classifier, for features in the domain of the images that it was trained on. */

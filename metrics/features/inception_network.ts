@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device, NamedTensors } from "../../tensor/device.ts";
 import { type Centres, resizeMatrix } from "./resize.ts";
 

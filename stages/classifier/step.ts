@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { adamStep, globalNorm } from "../../diffusion/optimizer.ts";
 import {
   type ClassifierConfig,

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { loadModules, TOOLKIT_CONFIG } from "../../engine/process/runtime.ts";
 import { makeFolder, writeAtomically } from "../../engine/store/files.ts";
 import { machineClass } from "../../engine/store/machine.ts";
-import { parseJson, recordText } from "../../engine/store/read_record.ts";
 import { readIfThere } from "../../engine/store/reading.ts";
 import { openRoot } from "../../engine/store/roots.ts";
 import { ignoreTrouble } from "../../engine/store/trouble.ts";
@@ -15,6 +14,7 @@ import { describeDevices } from "../../tensor/implementations.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
 import { nvidiaDriver } from "../../tensor/tensorflow/gpus.ts";
 import type { Installation } from "../../tensor/tensorflow/installation.ts";
+import { parseJson, recordText } from "../../engine/store/records.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
 

@@ -4,8 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { makeContext, openOutput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import { allParams } from "../../schemas/common_params.ts";
 import type {
   InputPort,

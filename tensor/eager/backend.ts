@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /**
  * Call `body` with a TF.js backend selected, which must be initialised, and put the previous one back. Synchronous from

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice } from "../compiling_device.ts";
 import type { Device } from "../device.ts";
 import { registerHostKeepMask } from "../random/kernels/host.ts";

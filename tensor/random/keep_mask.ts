@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** Name of the TF.js kernel; `kernels/` here and `tensor/trace/kernels/random.ts` implement it for each backend. */
 export const KEEP_MASK = "NoiselineKeepMask";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager/device.ts";
 import { registerTensorflowKeepMask } from "../random/kernels/tensorflow.ts";

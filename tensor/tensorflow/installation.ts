@@ -4,7 +4,7 @@ import { userCache } from "../../engine/store/user_cache.ts";
 
 /** Where TensorFlow lies once it is set up, and what is in that folder. */
 
-/** Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs`, whose kernels it implements. */
+/** Version of `@tensorflow/tfjs-node` and `-gpu`: that of the project's `@tensorflow/tfjs-core`, whose kernels it implements. */
 export const TFJS_NODE_VERSION = "4.22.0";
 
 /** TensorFlow against which the addon is built, from its Python wheel. */

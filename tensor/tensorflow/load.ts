@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";

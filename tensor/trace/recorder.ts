@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { CompileError } from "./failure.ts";
 import { compileError } from "./failure.ts";
 import { fromData } from "./emit/constants.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { PureFunction, Signature, TensorSpec } from "../device.ts";
 import { callerOf, CompileError, withDeepStack } from "./failure.ts";
 import type { Graph, InputValue, Value } from "./graph.ts";

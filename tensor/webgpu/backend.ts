@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { ADAPTER_FIX, requestAdapter, webgpuNumerics } from "./adapter.ts";
 import { registerKernels } from "./kernels/register.ts";

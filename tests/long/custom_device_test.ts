@@ -3,7 +3,7 @@ import { findStageDevice } from "../../stages/shared/stage_device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
-const SQUARES = `import * as tf from "@tensorflow/tfjs";
+const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
 import { defineStage, withDevice } from "noiseline";
 import { z } from "zod";
 
@@ -94,7 +94,7 @@ for (
   });
 }
 
-const GREEDY = `import * as tf from "@tensorflow/tfjs";
+const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
 import { defineStage, withDevice } from "noiseline";
 import { z } from "zod";
 

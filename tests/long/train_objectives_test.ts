@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { fromBuiltin } from "../../engine/pipeline/load/builtin_kind.ts";
+import { fromBuiltin } from "../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../stages/mod.ts";
 import { objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Device, HostTensors } from "../../tensor/device.ts";
 import { openOnnxDevice } from "../../tensor/onnx/device.ts";
@@ -138,7 +138,7 @@ Deno.test("device webgpu needs no permission and no unstable flag", { ignore }, 
   const root = new URL("../../", import.meta.url);
   const program = `
     import { openWebgpuDevice } from "${new URL("tensor/webgpu/device.ts", root)}";
-    import * as tf from "@tensorflow/tfjs";
+    import * as tf from "@tensorflow/tfjs-core";
     const device = await openWebgpuDevice();
     const inputs = { x: { shape: [2, 2], dtype: "float32" } };
     const product = await device.compile(({ x }) => ({ y: tf.matMul(x, x) }), inputs);

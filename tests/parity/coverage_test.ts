@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import { makeReverseStep, reverseStepSignature } from "../../diffusion/samplers/make_reverse_step.ts";
 import { unetParameterSpecs } from "../../diffusion/unet/parameters.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device } from "../../tensor/device.ts";
 import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
 import { openEagerDevice } from "../../tensor/eager/device.ts";

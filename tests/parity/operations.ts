@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { emaStep } from "../../diffusion/ema.ts";
 import { qSample } from "../../diffusion/gaussian.ts";
 import { simpleLossPerImage } from "../../diffusion/loss.ts";

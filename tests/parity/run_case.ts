@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import type { ParityCase } from "./fixtures.ts";
 import { OPERATIONS } from "./operations.ts";

@@ -1,5 +1,5 @@
 /** Formulas of the papers that only tests need: what the code is held to. */
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { perImage } from "../../diffusion/gaussian.ts";
 import { type AtStep, entry } from "../../diffusion/gaussian_float64.ts";
 import type { Recovery } from "../../diffusion/objective.ts";

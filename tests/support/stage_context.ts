@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openInput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
+import { folderArtifact, makeContext, openInput } from "../../engine/process/context.ts";
 import type {
   BuiltinKind,
   DownloadExternal,

@@ -1,5 +1,6 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals } from "@std/assert";
+import "../../tensor/complete_tfjs.ts";
 import type { Device, HostArray, HostTensors, PureFunction, Signature } from "../../tensor/device.ts";
 import { randomStream } from "../../tensor/random/stream.ts";
 

@@ -40,14 +40,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   diffusion: {
     imports: ["diffusion", "std"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
     deno: false,
     fix: PURE,
   },
   metrics: {
     imports: ["metrics"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
     deno: false,
     fix: PURE,
   },
@@ -117,7 +117,7 @@ export const EXCEPTIONS: readonly {
   },
   {
     from: "stages/shared/try_device.ts",
-    to: /^engine\/(process\/runtime|store\/(files|machine|read_record|reading|roots|trouble|user_cache))\.ts$/,
+    to: /^engine\/(process\/runtime|store\/(files|machine|records|reading|roots|trouble|user_cache))\.ts$/,
     why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
   },
   {

@@ -87,33 +87,31 @@ export class CacheClient {
   }
 
   async #readUpTo(most: number, name: string): Promise<Uint8Array | undefined> {
-    const chunks: Uint8Array[] = [];
+    let chunks: Uint8Array[] = [];
     let left = most;
-    const take = (chunk: Uint8Array) => {
-      chunks.push(chunk);
-      left -= chunk.length;
-      return left >= 0;
-    };
-    const restart = () => {
-      chunks.splice(0);
+    const begin = () => {
+      chunks = [];
       left = most;
+      return (chunk: Uint8Array) => {
+        chunks.push(chunk);
+        left -= chunk.length;
+        return left >= 0;
+      };
     };
-    if (!await this.stream(name, take, restart)) return undefined;
+    if (!await this.stream(name, begin)) return undefined;
     return left < 0 ? new Uint8Array() : Buffer.concat(chunks);
   }
 
   /**
-   * Read a file piece by piece, until `take` wants no more. `restart` is called before each further try. Errors of
-   * `take` are the caller's own and go through.
+   * Read a file piece by piece.
+   * @param begin called before each try, for what takes the pieces until it wants no more; its errors go through
    * @returns false where there is no such file or nobody answers
    */
-  async stream(name: string, take: (chunk: Uint8Array) => boolean, restart: () => void): Promise<boolean> {
-    let first = true;
+  async stream(name: string, begin: () => (chunk: Uint8Array) => boolean): Promise<boolean> {
     const once = async (): Promise<Answer<boolean>> => {
       // Others may have found out while this one stood in line.
       if (!this.reads) return trouble("unreachable", "given up before");
-      if (!first) restart();
-      first = false;
+      const take = begin();
       const opened = await this.#within(this.patience.answerMs, (signal) => this.backend.open(name, signal));
       if ("trouble" in opened) return opened;
       return opened.value === undefined ? { value: false } : await this.#drain(opened.value, take);

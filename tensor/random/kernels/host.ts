@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { counterWords } from "../counter_words.ts";
 import { gridOf, KEEP_MASK, type KeepMaskAttributes, keepRule } from "../keep_mask.ts";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { siteOffset } from "../counter_words.ts";
 import { KEEP_MASK, type KeepMaskAttributes } from "../keep_mask.ts";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
 import { gridOf, KEEP_MASK, type KeepMaskAttributes, keepRule } from "../keep_mask.ts";

@@ -56,7 +56,7 @@ async function make(staged: Installation, say: (line: string) => void): Promise<
   const { folder, gpu } = staged;
   await requireForBuild(gpu, dirname(folder));
   const [work, site] = [join(folder, "work"), join(folder, "site")];
-  const headers = layOutTfjsNode(folder);
+  const headers = await layOutTfjsNode(folder);
   await fetchWheels(wheelSet(gpu), { site, work, say });
   say("building the addon");
   await buildAddon(folder, site, headers);

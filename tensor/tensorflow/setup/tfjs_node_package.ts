@@ -1,37 +1,55 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { packageFolder, tensorflowInstallation } from "noiseline/engine";
+import { installFiles, tensorflowInstallation } from "noiseline/engine";
 import { SetupFailure } from "./failure.ts";
 
-/** Its JavaScript and the source of its addon are those of `tfjs-node` too; the packages differ in what they download. */
-const TFJS_NODE = "@tensorflow/tfjs-node-gpu";
+/**
+ * What is taken of npm, by version and digest. None is among the toolkit's own packages, since Deno would fetch it, with
+ * all that it builds on, before the first run of whoever never sets TensorFlow up.
+ */
+const PACKAGES = {
+  /** Its JavaScript and the source of its addon are those of `tfjs-node` too; they differ in what they download. */
+  tfjsNode: {
+    name: "@tensorflow/tfjs-node-gpu",
+    version: tensorflowInstallation.TFJS_NODE_VERSION,
+    integrity: "sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
+  },
+  /** tfjs-node's serialiser of summaries; the kernels' module requires it. */
+  protobuf: {
+    name: "google-protobuf",
+    version: "3.21.4",
+    integrity: "sha512-MnG7N936zcKTco4Jd2PX2U96Kf9PxygAPKBug+74LHzmHXmceN16MmRcdgZv+DGef/S9YvQAfRsNCn4cjf9yyQ==",
+  },
+  /** Headers of Node-API, which Deno implements. */
+  headers: {
+    name: "node-api-headers",
+    version: "1.9.0",
+    integrity: "sha512-2oNILP4jXwRB4ywnYKjVk1YyJ96n2D4EOVJO6S3oYZ5PtbJrw3Yt9TpAuX3nBLMuzn74rnfGQrv13pS9vC+YiA==",
+  },
+} as const;
 
 /**
- * Lay tfjs-node out in `folder` as devices `tensorflow` and `tensorflow-gpu` load it, from Deno's cache, where it lies as
- * `deno.json` and `deno.lock` pin it. Its scripts are never run.
- * @returns the folder of Node-API's headers, which Deno implements
+ * Lay tfjs-node out in `folder` as devices `tensorflow` and `tensorflow-gpu` load it. Its scripts are never run.
+ * @returns the folder of Node-API's headers
+ * @throws SetupFailure where a package cannot be fetched
  */
-export function layOutTfjsNode(folder: string): string {
+export async function layOutTfjsNode(folder: string): Promise<string> {
   const { TFJS_NODE_VERSION, packageFolderOf, standInFiles } = tensorflowInstallation;
-  const [package_, headers] = [fetchedFolder(TFJS_NODE), fetchedFolder("node-api-headers")];
+  const fetched = async (key: keyof typeof PACKAGES): Promise<string> => {
+    const { name, version } = PACKAGES[key];
+    const installed = await installFiles(PACKAGES[key], () => {});
+    if ("folder" in installed) return installed.folder;
+    throw new SetupFailure(
+      `Cannot fetch ${name}@${version}: ${installed.problem}`,
+      "check the network and npm's settings, then run this again",
+    );
+  };
   const target = packageFolderOf(folder);
-  cpSync(package_, target, { recursive: true });
-  // tfjs-node's serialiser of summaries; the kernels' module requires it.
-  const protobuf = dirname(createRequire(join(package_, "package.json")).resolve("google-protobuf"));
-  cpSync(protobuf, join(target, "node_modules", "google-protobuf"), { recursive: true });
+  cpSync(await fetched("tfjsNode"), target, { recursive: true });
+  cpSync(await fetched("protobuf"), join(target, "node_modules", "google-protobuf"), { recursive: true });
   for (const [path, text] of Object.entries(standInFiles(TFJS_NODE_VERSION))) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), text);
   }
-  return join(headers, "include");
-}
-
-function fetchedFolder(name: string): string {
-  const folder = packageFolder(name);
-  if (folder !== undefined) return folder;
-  throw new SetupFailure(
-    `Cannot find ${name} in Deno's cache`,
-    "run `deno install` in noiseline's folder, then this again",
-  );
+  return join(await fetched("headers"), "include");
 }

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { ConvolutionWindow } from "../emit/contract.ts";
 import type { Shape } from "../graph.ts";
 import type { KernelCall } from "./translation.ts";

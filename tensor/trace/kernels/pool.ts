@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { scale } from "../emit/elementwise.ts";
 import { expand, pool, reshape, transpose } from "../emit/shape.ts";
 import type { Shape } from "../graph.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { matMul, reduce } from "../emit/contract.ts";
 import type { Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";

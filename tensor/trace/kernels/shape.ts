@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { fromData, scalar } from "../emit/constants.ts";
 import { matMul } from "../emit/contract.ts";
 import { binary, cast, where } from "../emit/elementwise.ts";

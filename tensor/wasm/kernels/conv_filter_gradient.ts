@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, idOf, withRegion, withScratch } from "./memory.ts";
 import { multiply, rowsPerPart, setupProduct, sumParts } from "./product.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { KernelCall, KernelEntry } from "./memory.ts";
 
 /** A second tensor with the same memory, which nobody writes to; TF.js's kernel copies it. */

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { addressOf, type Backend, bytesOf, floatsOf, Native, withRegion, withScratch } from "./memory.ts";
 
 const batchMatMul = new Native("BatchMatMul", "nannannnn");

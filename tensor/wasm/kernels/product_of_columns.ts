@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import { addressOf, type Backend, BYTES_PER_ELEMENT, floatsOf, withRegion, withScratch } from "./memory.ts";
 import { multiply, rowsPerPart, sumParts } from "./product.ts";
 import { transpose } from "./transpose.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { CONV_FILTER_GRADIENT } from "./conv_filter_gradient.ts";
 import { CONV_INPUT_GRADIENT } from "./conv_input_gradient.ts";
 import { IDENTITY } from "./identity.ts";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { KernelMaker } from "./program.ts";
 
 /** Sums of many tensors. TF.js binds all of them to one shader, and a shader has eight buffers on many adapters. */

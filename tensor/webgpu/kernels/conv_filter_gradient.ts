@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { type KernelMaker, type Program, sumParts } from "./program.ts";
 
 /** Results of one group of threads: 8 x 8 threads with 4 x 4 each. */

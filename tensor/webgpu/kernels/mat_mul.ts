@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util } from "@tensorflow/tfjs-backend-webgpu";
 import type { KernelCall, KernelMaker } from "./program.ts";
 import { reshaped, sumParts } from "./program.ts";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 
 /** A shader as TF.js's backend takes it: it adds the bindings, `uniforms` with all shapes, and the entry point. */

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { registerWebgpuKeepMask } from "../../random/kernels/webgpu.ts";
 import { addN } from "./add_n.ts";
 import { convFilterGradient } from "./conv_filter_gradient.ts";

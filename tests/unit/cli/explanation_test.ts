@@ -1,10 +1,8 @@
 import { assertEquals } from "@std/assert";
 import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
-import { formatTotal } from "../../../cli/format/cost.ts";
+import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/format/explanation.ts";
-import { formatLive } from "../../../cli/format/live.ts";
-import { formatReasons } from "../../../cli/format/reasons.ts";
-import { styleFor } from "../../../cli/format/style.ts";
+import { styleFor } from "../../../cli/io.ts";
 
 const style = styleFor({ isTTY: false });
 const digest = (char: string) => char.repeat(64);

@@ -1,13 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { parseCount } from "../../../cli/format/count.ts";
-import { formatDuration } from "../../../cli/format/duration.ts";
+import { formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
-import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
-import { styleFor } from "../../../cli/format/style.ts";
-import { formatTable } from "../../../cli/format/table.ts";
-import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
-import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
+import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
+import { formatTable, styleFor } from "../../../cli/io.ts";
+import { detailsOfFinished, linesOfRunFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
 import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];

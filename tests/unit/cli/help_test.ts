@@ -18,10 +18,8 @@ for (const name of Object.keys(COMMANDS)) {
   });
 }
 
-Deno.test("every command has the same summary in the list as in its own help, and a task", async () => {
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const { makeCommand } = await load();
-    assertEquals(makeCommand({ loadKinds: async () => ({}) }).summary(), summary, name);
+Deno.test("every command has a task", () => {
+  for (const name of Object.keys(COMMANDS)) {
     assertEquals((manifest.tasks as Record<string, unknown>)[name], `deno run -A cli/main.ts ${name}`);
   }
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { HostArray, HostTensors } from "../../../tensor/device.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";

@@ -1,5 +1,6 @@
 import { assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { qSample } from "../../../diffusion/gaussian.ts";
 import { type Gaussian, normalKl, qPosteriorFloat64 } from "../../../diffusion/gaussian_float64.ts";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import type { FullScheduleSpec } from "../../../diffusion/interchange/identify_betas.ts";
 import type { Translated } from "../../../diffusion/interchange/problem.ts";
 import { fromChainConfig, toChainConfig } from "../../../diffusion/interchange/scheduler_config.ts";

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { normalKl } from "../../../diffusion/gaussian_float64.ts";
 import { boundTermPerImage, discretizedLogLikelihoodTensor, normalKlTensor } from "../../../diffusion/likelihood.ts";
 import { boundTermFloat64, discretizedLogLikelihood } from "../../../diffusion/likelihood_float64.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { boundTermFloat64 } from "../../../diffusion/likelihood_float64.ts";
 import { trainingLossPerImage } from "../../../diffusion/loss.ts";
 import { type LossOptions, lossTableNames, trainTables } from "../../../diffusion/loss_tables.ts";

@@ -1,5 +1,6 @@
 import { assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { timeEmbedding } from "../../../diffusion/unet/time_embedding.ts";
 import { assertAllClose, TWELVE_DIGITS } from "./assert_close.ts";
 import { timestepFeaturesFloat64 } from "../../support/diffusion_references.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import type { HostArray, Signature } from "../../../tensor/device.ts";
 import { emaDecayAt } from "../../../diffusion/ema.ts";
 import { makeModelOutput, modelOutputSignature } from "../../../diffusion/model_output.ts";

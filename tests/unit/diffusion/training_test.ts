@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { emaDecayAt, emaStep } from "../../../diffusion/ema.ts";
 import { simpleLossPerImage } from "../../../diffusion/loss.ts";
 import { adamBiasCorrections, adamStep, clipFactor, globalNorm } from "../../../diffusion/optimizer.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import { groupNorm, groupsFor } from "../../../diffusion/unet/group_norm.ts";
 import { conv, silu, upsample } from "../../../diffusion/unet/layers.ts";
 import { timeEmbedding } from "../../../diffusion/unet/time_embedding.ts";
@@ -65,7 +66,7 @@ Deno.test("silu() agrees with autodiff of x sigmoid(x)", () => {
 
 Deno.test("upsample() doubles each pixel, and sums its gradient, when the batch has two images", () => {
   const x = tf.tensor4d([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2, 1]);
-  const dy = tf.range(0, 32).reshape([2, 4, 4, 1]);
+  const dy = tf.reshape(tf.range(0, 32), [2, 4, 4, 1]);
   const { value, grad } = tf.valueAndGrad(upsample)(x, dy);
   const rows = [[1, 1, 2, 2], [3, 3, 4, 4], [5, 5, 6, 6], [7, 7, 8, 8]];
   assertEquals(Array.from(value.dataSync()), rows.flatMap((row) => [...row, ...row]));
@@ -77,7 +78,7 @@ Deno.test("conv() pads at the bottom and right alone when the stride is 2", () =
   const taps = new Float32Array(9);
   taps[0] = 1;
   const params = { "c.kernel": tf.tensor4d(taps, [3, 3, 1, 1]), "c.bias": tf.tensor1d([0.5]) };
-  const x = tf.range(0, 16).reshape([1, 4, 4, 1]);
+  const x = tf.reshape(tf.range(0, 16), [1, 4, 4, 1]);
   // The top left tap sits on the even pixels; with padding on all sides it would sit on odd ones and on zeros.
   assertEquals(Array.from(conv(params, "c", x, { stride: 2 }).dataSync()), [0.5, 2.5, 8.5, 10.5]);
 });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
+import "../../../tensor/complete_tfjs.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { initParameters, type NamedArrays } from "../../../diffusion/unet/pack.ts";
 import { type ParameterSpec, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
@@ -59,7 +60,7 @@ Deno.test("unet() has the gradient that finite differences measure, parameter by
   const named = livelyParameters();
   const weights = tf.tensor4d(new PseudoRandom(5).symmetric(2 * 4 * 4 * 3), [2, 4, 4, 3]);
   const objective = (params: Record<string, tf.Tensor>) =>
-    tf.sum(tf.mul(weights, unet(params, X, TIMES, CONFIG))).asScalar();
+    tf.sum(tf.mul(weights, unet(params, X, TIMES, CONFIG))) as tf.Scalar;
   const tensors = tensorsOf(named);
   const { grads } = tf.valueAndGrads((...list) =>
     objective(Object.fromEntries(SPECS.map((spec, i) => [spec.name, list[i]!])))

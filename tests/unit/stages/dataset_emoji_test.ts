@@ -76,7 +76,7 @@ Deno.test({
   ignore: missing,
   fn: async () => {
     await withFolder(async (folder) => {
-      const installed = await installFiles(EMOJI.package, `${folder}/package`, () => {});
+      const installed = await installFiles(EMOJI.package, () => {});
       if ("problem" in installed) throw new Error(installed.problem);
       const packages = { [EMOJI.package.name]: installed.folder };
       const draw = async (params: Readonly<Record<string, unknown>>) => {

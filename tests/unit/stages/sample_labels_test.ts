@@ -1,5 +1,6 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import "../../../tensor/complete_tfjs.ts";
 import { makeModelOutput, oneHotLabels } from "../../../diffusion/model_output.ts";
 import { makeReverseStep, reverseStepSignature } from "../../../diffusion/samplers/make_reverse_step.ts";
 import { packParameters } from "../../../diffusion/unet/pack.ts";

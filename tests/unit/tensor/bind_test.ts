@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import * as ort from "onnxruntime-node";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Device, PureFunction, Signature } from "../../../tensor/device.ts";

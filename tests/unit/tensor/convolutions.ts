@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Device, HostTensors, PureFunction } from "../../../tensor/device.ts";
 import { assertCloseArrays, float32, sampleFeeds } from "../../support/tensors.ts";
 

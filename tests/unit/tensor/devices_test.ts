@@ -111,7 +111,7 @@ for (const { name, available, numerics } of await describeDevices()) {
     if (skipUnless(available, `no device ${name} here`)) return;
     const program = `
       import { openDevice } from "${new URL("mod.ts", TENSOR).href}";
-      import * as tf from "@tensorflow/tfjs";
+      import * as tf from "@tensorflow/tfjs-core";
       const device = await openDevice("${name}", { threads: 2, numerics: "${numerics}" });
       const compiled = await device.compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [2], dtype: "float32" } });
       const { y } = await compiled.run({ x: Float32Array.of(3, 4) });

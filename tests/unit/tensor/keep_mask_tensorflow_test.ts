@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { KEEP_MASK, keepMask, type KeepMaskOptions } from "../../../tensor/random/keep_mask.ts";
 import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
 import { registerTensorflowKeepMask } from "../../../tensor/random/kernels/tensorflow.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openEagerDevice } from "../../../tensor/eager/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";

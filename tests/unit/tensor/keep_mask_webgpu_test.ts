@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { keepMask } from "../../../tensor/random/keep_mask.ts";
 import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
 import { requestAdapter } from "../../../tensor/webgpu/adapter.ts";

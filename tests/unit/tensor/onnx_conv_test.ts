@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { checkConvolutions } from "./convolutions.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../../support/tensors.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";

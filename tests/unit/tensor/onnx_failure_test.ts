@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostTensors, PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";

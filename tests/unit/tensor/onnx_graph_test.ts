@@ -1,5 +1,6 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import "../../../tensor/complete_tfjs.ts";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { fuseBias } from "../../../tensor/onnx/passes/fuse_bias.ts";
 import { fuseContrib } from "../../../tensor/onnx/passes/fuse_contrib.ts";

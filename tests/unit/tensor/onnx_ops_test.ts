@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { assertParity, float32, int32, sampleFeeds, withGradients } from "../../support/tensors.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";

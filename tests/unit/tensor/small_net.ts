@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { NamedTensors, Signature } from "../../../tensor/device.ts";
 import { float32, int32 } from "../../support/tensors.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { describeTensorflow, tensorflowGrants, tensorflowNumerics } from "../../../tensor/tensorflow/describe.ts";
 import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
@@ -57,7 +57,7 @@ test("TensorFlow's threads are those that the process has loaded it with", async
 test("a process with the device's grants alone opens it", async () => {
   const program = `
     import { openDevice } from "tensor/mod.ts";
-    import * as tf from "@tensorflow/tfjs";
+    import * as tf from "@tensorflow/tfjs-core";
     const device = await openDevice("tensorflow", { threads: 2, numerics: "given" });
     const compiled = await device.compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [2], dtype: "float32" } });
     const { y } = await compiled.run({ x: Float32Array.of(3, 4) });
@@ -88,7 +88,7 @@ test("results are the same to the bit with the same number of threads, which the
   assertMatch(describeTensorflow(false).numerics!, new RegExp(`/${navigator.hardwareConcurrency}-threads?$`));
   const program = (threads: number) => `
     import { openDevice } from "tensor/mod.ts";
-    import * as tf from "@tensorflow/tfjs";
+    import * as tf from "@tensorflow/tfjs-core";
     const device = await openDevice("tensorflow", { threads: ${threads} });
     const sum = await device.compile(({ x }) => ({ y: tf.sum(x) }), { x: { shape: [1e6], dtype: "float32" } });
     const { y } = await sum.run({ x: Float32Array.from({ length: 1e6 }, (_, i) => Math.sin(i)) });

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import type { HostTensors } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertRejects } from "@std/assert";
 import type { PureFunction, Signature } from "../../../tensor/device.ts";
 import { openWasmDevice } from "../../../tensor/wasm/device.ts";

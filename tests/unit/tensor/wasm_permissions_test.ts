@@ -24,7 +24,7 @@ async function runChild(permissions: readonly string[], program: string): Promis
 
 const PROGRAM = `
   import { openWasmDevice } from "${new URL("tensor/wasm/device.ts", ROOT)}";
-  import * as tf from "@tensorflow/tfjs";
+  import * as tf from "@tensorflow/tfjs-core";
   const { state } = await Deno.permissions.query({ name: "read", path: "/proc/cpuinfo" });
   const device = await openWasmDevice({ threads: 2 });
   const { threads, numerics, fallback } = device;

@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { explainRefusal } from "../../../../engine/process/refusal.ts";
-import { outcomeOfThrow } from "../../../../engine/process/thrown.ts";
+import { explainRefusal, outcomeOfThrow } from "../../../../engine/process/refusal.ts";
 
 const folders = { inputs: ["/t/in/from/0"], outputs: ["/t/out/out"] };
 const told = (text: string) => explainRefusal(text, folders)?.message;

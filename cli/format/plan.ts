@@ -1,5 +1,6 @@
-import type { Forecast, PlannedStage, Reason, StageDevice } from "noiseline/engine";
-import { formatDuration } from "./duration.ts";
+import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
+import { diagnosticToJson } from "noiseline/core";
+import { formatDuration } from "./units.ts";
 
 export function showParam(value: unknown): string {
   const text = value === undefined ? "unset" : JSON.stringify(value);
@@ -60,7 +61,56 @@ export function formatDevice({ name, numerics, reason }: Pick<StageDevice, "name
   return `${name} (${numerics}): ${reason}`;
 }
 
+/** `about 3m 05s` */
 export function formatForecast(forecast: Forecast | undefined): string {
   if (forecast === undefined) return "";
   return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
+}
+
+/** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
+export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
+  const slots = `with ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
+  const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
+  const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
+  const parts = [
+    atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",
+    atLeastMs === 0 && ifAllMs > 0 ? `at least about ${all}` : "",
+    unknown.length > 0 ? `time unknown for ${unknown.slice(0, 6).join(", ")}${unknown.length > 6 ? ", …" : ""}` : "",
+  ];
+  return parts.filter(Boolean).join("; ");
+}
+
+/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+export function formatLive({ progress, etaMs }: LiveStage): string {
+  if (progress === undefined) return "";
+  const { unit, done, total, perSecond } = progress;
+  const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;
+  return `${unit} ${done} of ${total}${pace}${etaMs === undefined ? "" : `, ETA ${formatDuration(etaMs)}`}`;
+}
+
+/** A planned stage as plain data. @param live its work at this moment */
+export function plannedToJson(
+  id: string,
+  planned: PlannedStage,
+  { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
+): Record<string, unknown> {
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
+  return {
+    id,
+    kind: stage.kind.name,
+    state,
+    fromStep,
+    device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
+    problem: problem && diagnosticToJson(problem),
+    reasons,
+    recipeKey,
+    resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,
+    outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
+    forecast,
+    running: live && runningToJson(live),
+  };
+}
+
+function runningToJson({ run, since, progress, etaMs }: LiveStage) {
+  return { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs };
 }

@@ -5,8 +5,8 @@ import { encode } from "../../keys/encode.ts";
 import { importLate } from "./import_late.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
-import { dropOldest, readChecked, writeChecked } from "../../store/checked_json.ts";
 import { hashFile, statIfThere } from "../../store/reading.ts";
+import { dropOldest, readChecked, writeChecked } from "../../store/records.ts";
 import { ignoreTrouble } from "../../store/trouble.ts";
 import { openRoot } from "../../store/roots.ts";
 import { findStoreRoot } from "../../store/store.ts";
@@ -22,11 +22,11 @@ const KEPT = 16;
 /** See the rule of the digest cache. */
 const SETTLE_MS = 2_000;
 
-export interface CachedLoadOptions {
+export interface LoaderOptions {
   readonly overrides?: readonly string[];
   readonly profiles?: readonly string[];
   /** Default: in the store that belongs to the file. */
-  readonly cacheFolder?: string;
+  readonly keptFolder?: string;
   /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
   readonly loadKinds: () => Promise<BuiltinKinds>;
   /** Files that define kinds and do not belong to the toolkit. */
@@ -49,14 +49,14 @@ interface Entry {
  * the toolkit, says which files had a say and what was in them, and begins with its own checksum: one that is torn or
  * out of date is a miss. Losing it costs a load.
  */
-export class PipelineCache {
+export class PipelineLoader {
   readonly #folder: string;
   readonly #toolkit: ToolkitState;
   #kept: string | undefined;
   #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
 
-  constructor(private readonly file: string, private readonly options: CachedLoadOptions) {
-    this.#folder = options.cacheFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
+  constructor(private readonly file: string, private readonly options: LoaderOptions) {
+    this.#folder = options.keptFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
     this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
   }
 

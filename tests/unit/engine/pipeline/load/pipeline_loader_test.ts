@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { join } from "node:path";
 import { packPipeline } from "../../../../../engine/pipeline/load/kept_pipeline.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
-import { type CachedLoadOptions, PipelineCache } from "../../../../../engine/pipeline/load/pipeline_cache.ts";
+import { type LoaderOptions, PipelineLoader } from "../../../../../engine/pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../../engine/plan/planner.ts";
 import type { BuiltinKind } from "../../../../../contract/stage.ts";
@@ -28,24 +28,24 @@ const SETTLED = { digest: "toolkit 1", settled: true };
 
 /** A folder with a pipeline, and a fresh look at it as a new process would have. */
 async function inFolder(
-  use: (look: (options?: Partial<CachedLoadOptions>) => PipelineCache, folder: string) => Promise<void>,
+  use: (look: (options?: Partial<LoaderOptions>) => PipelineLoader, folder: string) => Promise<void>,
 ): Promise<void> {
   await using folder = await makeTempFolder();
   await Deno.writeTextFile(join(folder.path, "base.yaml"), BASE);
   await Deno.writeTextFile(join(folder.path, "p.yaml"), TOP);
-  const cacheFolder = join(folder.path, "cache");
-  await Deno.mkdir(cacheFolder);
-  const look = (options: Partial<CachedLoadOptions> = {}) =>
-    new PipelineCache(join(folder.path, "p.yaml"), {
+  const keptFolder = join(folder.path, "cache");
+  await Deno.mkdir(keptFolder);
+  const look = (options: Partial<LoaderOptions> = {}) =>
+    new PipelineLoader(join(folder.path, "p.yaml"), {
       loadKinds: () => Promise.resolve(TINY_KINDS),
-      cacheFolder,
+      keptFolder,
       toolkit: SETTLED,
       ...options,
     });
   await use(look, folder.path);
 }
 
-async function loadAndKeep(cache: PipelineCache): Promise<Pipeline> {
+async function loadAndKeep(cache: PipelineLoader): Promise<Pipeline> {
   const loaded = await cache.load();
   if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
   await cache.keep();
@@ -78,7 +78,7 @@ Deno.test("read() gives what load() gave, with the same keys, once it is kept", 
 
 for (
   const [what, change] of Object.entries<
-    (folder: string, options: Partial<CachedLoadOptions>) => void | Partial<CachedLoadOptions>
+    (folder: string, options: Partial<LoaderOptions>) => void | Partial<LoaderOptions>
   >({
     "the file is edited": (folder) =>
       Deno.writeTextFileSync(join(folder, "p.yaml"), TOP.replace("steps: 4", "steps: 5")),
@@ -135,7 +135,7 @@ Deno.test("keep() keeps nothing of a toolkit that has just changed, nor where th
   inFolder(async (look, folder) => {
     await loadAndKeep(look({ toolkit: { ...SETTLED, settled: false } }));
     assertEquals(await look().read(), undefined);
-    await loadAndKeep(look({ cacheFolder: join(folder, "none") }));
+    await loadAndKeep(look({ keptFolder: join(folder, "none") }));
     assertEquals([...Deno.readDirSync(folder)].some(({ name }) => name === "none"), false);
   }));
 
@@ -180,7 +180,7 @@ export default defineStage({
 /** A folder whose one stage has this import. Its code is taken for old enough to have been left alone since. */
 async function inCustomFolder(
   imported: string,
-  use: (look: () => PipelineCache, folder: string) => Promise<void>,
+  use: (look: () => PipelineLoader, folder: string) => Promise<void>,
 ): Promise<void> {
   const now = Date.now;
   Date.now = () => now() + 60_000;
@@ -198,7 +198,7 @@ async function inCustomFolder(
 }
 
 /** What planning takes the code of a stage for: kept where that is known, else loaded. */
-async function codeNow(look: () => PipelineCache): Promise<string> {
+async function codeNow(look: () => PipelineLoader): Promise<string> {
   return (await look().read() ?? await loadAndKeep(look())).stages.get("a")!.kind.version;
 }
 

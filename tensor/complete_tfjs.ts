@@ -1,0 +1,20 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { registerHooks } from "node:module";
+
+/**
+ * Importing this adds to TF.js's core what else comes with the package `@tensorflow/tfjs`, which has 240 MB of other
+ * things: the gradients of its ops, and a backend that is there while no other is selected.
+ */
+
+// The core has the gradients as modules that name each other without file extensions, as bundlers take them.
+const hooks = registerHooks({
+  resolve(specifier, context, next) {
+    const bare = context.parentURL?.includes("/tfjs-core/") && /^\.(?!.*\.js$)/.test(specifier);
+    return next(bare ? `${specifier}.js` : specifier, context);
+  },
+});
+try {
+  await import("@tensorflow/tfjs-core/dist/register_all_gradients.js");
+} finally {
+  hooks.deregister();
+}
