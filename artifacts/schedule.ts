@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BETA_SCHEDULES } from "../schemas/beta_schedules.ts";
+import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../diffusion/schedule/tables.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
@@ -12,7 +12,7 @@ export const TABLES_FILE = "tables.safetensors";
 export const PLOT_FILE = "schedule.svg";
 
 export const scheduleSpecSchema = z.strictObject({
-  name: z.enum(BETA_SCHEDULES),
+  name: z.enum(SCHEDULE_NAMES),
   timesteps: z.int().min(1),
   linearStart: z.number(),
   linearEnd: z.number(),

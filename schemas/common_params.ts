@@ -1,13 +1,13 @@
 import { z } from "zod";
+import { DEVICE_NAMES } from "../tensor/devices.ts";
 import { execution, type Schema } from "./roles.ts";
-
-/** As in `tensor/devices.ts`, which this layer does not see; a test checks that they agree. */
-export const DEVICES = ["auto", "tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wasm"] as const;
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
 export const deviceParam = () =>
   execution(
-    z.enum(DEVICES).default("auto").describe("Device to compute on. Not part of the key; devices round differently"),
+    z.enum(DEVICE_NAMES).default("auto").describe(
+      "Device to compute on. Not part of the key; devices round differently",
+    ),
   );
 
 export const threadsParam = () =>

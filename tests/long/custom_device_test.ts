@@ -4,7 +4,7 @@ import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({
@@ -95,7 +95,7 @@ for (
 }
 
 const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({

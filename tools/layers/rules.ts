@@ -96,6 +96,7 @@ export const EXCEPTIONS: readonly {
   readonly typeOnly?: boolean;
   readonly why: string;
 }[] = [
+  { from: "schemas/common_params.ts", to: /^tensor\/devices\.ts$/, why: "the one list of devices" },
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
   { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\//, why: "the one command that installs" },
   { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which engine.ts would load for every command" },
