@@ -20,12 +20,12 @@ import { failWith, problem, refuseWith } from "./io.ts";
 
 export interface LoadArguments {
   readonly file: string;
-  readonly set?: readonly string[];
-  readonly profile?: readonly string[];
+  readonly set?: readonly string[] | undefined;
+  readonly profile?: readonly string[] | undefined;
   readonly store?: string | undefined;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
-  readonly force?: readonly string[];
+  readonly force?: readonly string[] | undefined;
 }
 
 export interface Loaded {

@@ -90,7 +90,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { runEnd } = await import("../report/run_end.ts");
+        const { runEnd } = await import("../results/page.ts");
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
