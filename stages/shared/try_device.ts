@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { loadModules, TOOLKIT_CONFIG } from "../../engine/process/runtime.ts";
+import { fileURLToPath } from "node:url";
+import { loadModules } from "../../engine/process/runtime.ts";
 import { makeFolder, writeAtomically } from "../../engine/store/files.ts";
 import { machineClass } from "../../engine/store/machine.ts";
 import { readIfThere } from "../../engine/store/reading.ts";
@@ -17,6 +18,11 @@ import type { Installation } from "../../tensor/tensorflow/installation.ts";
 import { parseJson, recordText } from "../../engine/store/records.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");
+const CONFIG = new URL("../../deno.json", import.meta.url);
+/** In the test of a stage these modules may come from an address, and are what they are without settings. */
+const SETTINGS = CONFIG.protocol === "file:"
+  ? ["--cached-only", `--config=${fileURLToPath(CONFIG)}`]
+  : ["--no-config", "--no-lock"];
 
 /** A card that is newer than the libraries has its kernels compiled first, once, which takes minutes. */
 const TIMEOUT_MS = { card: 15 * 60_000, processor: 60_000 };
@@ -88,7 +94,7 @@ export async function computeOn(
   { name, numerics = name, card = false }: Pick<DeviceDescription, "name" | "numerics" | "card">,
   { program = PROGRAM, timeoutMs = TIMEOUT_MS[card ? "card" : "processor"], installation }: ComputeOptions = {},
 ): Promise<DeviceTrouble | undefined> {
-  const flags = ["-A", "--quiet", "--no-prompt", "--no-check", "--cached-only", `--config=${TOOLKIT_CONFIG}`];
+  const flags = ["-A", "--quiet", "--no-prompt", "--no-check", ...SETTINGS];
   const args = [name, numerics, ...installation === undefined ? [] : [JSON.stringify(installation)]];
   const { stdout, said: raw } = await loadModules(["run", ...flags, program, ...args], { timeoutMs, memory: MEMORY });
   // Drivers write what they like, and these words are shown and kept.

@@ -85,6 +85,11 @@ Deno.test("the package that is published has what a user needs and nothing else"
     assert(paths.includes(path), path);
   }
   assertEquals(paths.filter((path) => /^\/(tests|bench|docs|tools|\.)/.test(path)), []);
+  // Without the clone's settings these mean nothing: publishing writes out what they stand for.
+  const text = (path: string) => new TextDecoder().decode(registry.files.get(path));
+  const bare = /^(?! ?\*|\/).*(?:(?:\} from|^import) |import\.meta\.resolve\()"(?!\.|npm:|jsr:|node:)[^"\n]*"/gm;
+  const code = paths.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"));
+  assertEquals(code.flatMap((path) => text(path).match(bare)?.map((found) => `${path}: ${found}`) ?? []), []);
   const bytes = [...registry.files.values()].reduce((sum, { length }) => sum + length, 0);
   // Some 2.5 MB of code and schemas; pictures or stores among them would show.
   assert(bytes < 5e6, `${bytes} bytes`);
