@@ -21,17 +21,18 @@ export default definePipeline({
 });
 `;
 
-/** A user with an empty home, `deno` on the PATH and the downloads from npm of this machine, and a folder to work in. */
+/** A user with an empty home, `deno` on the PATH, and a folder to work in. */
 class User implements AsyncDisposable {
   readonly #root = Deno.makeTempDirSync({ prefix: "noiseline-package-" });
   readonly folder: string = join(this.#root, "work");
   readonly home: string = join(this.#root, "home");
 
-  constructor(readonly registry: Registry) {
+  /** @param npm whether the downloads from npm of this machine are there already */
+  constructor(readonly registry: Registry, { npm }: { readonly npm: boolean }) {
     const [bin, cache] = [join(this.#root, "bin"), join(this.home, ".cache/deno")];
     for (const folder of [this.folder, bin, cache]) Deno.mkdirSync(folder, { recursive: true });
     Deno.symlinkSync(Deno.execPath(), join(bin, "deno"));
-    Deno.symlinkSync(join(denoDir, "npm"), join(cache, "npm"));
+    if (npm) Deno.symlinkSync(join(denoDir, "npm"), join(cache, "npm"));
   }
 
   /** Type a command. Gives its exit code and all that it printed. */
@@ -97,7 +98,7 @@ Deno.test("the package that is published has what a user needs and nothing else"
 
 Deno.test("whoever adds the package runs pipelines, tests a stage, and writes a pipeline in TypeScript", async () => {
   await using registry = await publish();
-  await using user = new User(registry);
+  await using user = new User(registry, { npm: false });
   await user.do("deno", "add", NAME);
   await user.do(...PROGRAM, "new", "pipeline", "first");
   assertStringIncludes(await user.do(...PROGRAM, "run", "first.yaml"), "first: done in");
@@ -121,7 +122,7 @@ Deno.test("whoever adds the package runs pipelines, tests a stage, and writes a 
 
 Deno.test("a folder without settings gets those that a stage needs", async () => {
   await using registry = await publish();
-  await using user = new User(registry);
+  await using user = new User(registry, { npm: true });
   await user.do(...PROGRAM, "new", "stage", "mine", "--folder", "lab");
   const lab = join(user.folder, "lab");
   assertEquals([...Deno.readDirSync(lab)].map(({ name }) => name).sort(), [
@@ -136,7 +137,7 @@ Deno.test("a folder without settings gets those that a stage needs", async () =>
 
 Deno.test("what is not there is told in one message", async () => {
   const registry = await publish();
-  await using user = new User(registry);
+  await using user = new User(registry, { npm: true });
   const errorsOf = (all: string) => all.match(/(^|\d: )error:/gm)?.length ?? 0;
   const refused = async (words: readonly string[], pattern: RegExp) => {
     const { code, all } = await user.type(words);
