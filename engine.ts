@@ -73,11 +73,10 @@ export {
   type Upstream,
 } from "./engine/plan/explain.ts";
 export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
-export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
+export { type Capacity, type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
-export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
@@ -85,5 +84,6 @@ export { isRunning, type RunState, runState } from "./engine/store/processes.ts"
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
+export { runTrial, tryDevice } from "./engine/process/device_trial.ts";
+export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";
 export { chooseDevice } from "./tensor/mod.ts";

@@ -51,7 +51,7 @@ const FIXES: Partial<Record<InputArtifact["type"], string>> = {
   log: 'write lines such as {"step":1,"loss":0.5} to log.jsonl',
 };
 
-/** A stage whose files, on both sides, are held to their types: what does not fit is a failure, and no bug. */
+/** A stage whose input and output files are checked against their types: what does not fit is a failure, not a bug. */
 export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
   const run = typeof stage === "function" ? stage : stage.run;
   // A built-in stage writes with the code that others read with.

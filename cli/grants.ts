@@ -9,6 +9,7 @@ import {
   requestsOf,
   type RightsRequest,
   selectStages,
+  tryDevice,
 } from "noiseline/core";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
@@ -35,7 +36,7 @@ export async function parseGrants(
     if (named.problems.length > 0) continue;
     const stages = await Promise.all(named.stages.map(async (id) => {
       const stage = pipeline.stages.get(id)!;
-      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params) : undefined);
+      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params, tryDevice) : undefined);
       return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
     }));
     const asked = requestsOf(stages, pipeline.folder);

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import type { InputArtifact } from "../contract/stage.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
+import { classNamesOf } from "../artifacts/class_names.ts";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
 import { parseLog } from "../artifacts/log.ts";
-import { factsOf } from "./facts.ts";
+import { factsOf, type SourceFacts } from "./facts.ts";
 import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";
 import { joined } from "./text.ts";
@@ -12,7 +13,7 @@ import { joined } from "./text.ts";
 /** An artifact and what the page calls it. */
 export interface Collected {
   readonly title: string;
-  readonly artifact: Pick<InputArtifact, "type" | "files" | "read" | "readText">;
+  readonly artifact: Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">;
 }
 
 export interface Collection extends Content {
@@ -43,7 +44,7 @@ export async function collectArtifacts(
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
-      await collectors[item.artifact.type]?.(item, content, unreadable);
+      await collectors[item.artifact.type]?.(item, content, unreadable, items);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
@@ -60,7 +61,28 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-type Collector = (item: Collected, content: Content, odd: string[]) => Promise<void>;
+/** @param odd gets what is left out */
+type Collector = (item: Collected, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
+
+const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
+
+const MOST_CLASSES = 16;
+
+/** The classes that samples show in turn, by name where the page has the checkpoint that drew them. */
+async function describeClasses(
+  classes: number | null,
+  { labels, model }: SourceFacts,
+  items: readonly Collected[],
+): Promise<string | undefined> {
+  if (classes === null || labels === undefined) return undefined;
+  const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
+  // Names are good to have: samples are shown without them too.
+  const config = checkpoint && await readJson(checkpoint, "config.json", trainedOnSchema).catch(() => undefined);
+  const names = classNamesOf(config?.images.source ?? {}) ?? [];
+  const shown = Array.isArray(labels) ? labels : Array.from({ length: classes }, (_, label) => label);
+  const words = shown.slice(0, MOST_CLASSES).map((label) => names[Number(label)] ?? label);
+  return `classes in turn: ${words.join(", ")}${shown.length > MOST_CLASSES ? ", …" : ""}`;
+}
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
@@ -71,9 +93,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async schedule({ title, artifact }, { schedules }) {
     await addPicture(schedules, artifact, "schedule.svg", { title });
   },
-  async samples({ title, artifact }, { samples, films }, odd) {
+  async samples({ title, artifact }, { samples, films }, odd, items) {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const { sampler, model: { step, weights } = {}, guidance, name, seed } = factsOf(info.source, `${title}: `, odd);
+    const facts = factsOf(info.source, `${title}: `, odd);
+    const { sampler, model: { step, weights } = {}, guidance, name, seed } = facts;
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
@@ -81,6 +104,7 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       weights && `${weights} weights`,
       name === "sample" ? undefined : name,
       seed === undefined ? undefined : `seed ${seed}`,
+      await describeClasses(info.classes, facts, items),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
     await addPicture(samples, artifact, main, { title, note, step });

@@ -13,7 +13,7 @@ export const deviceParam = () =>
 export const threadsParam = () =>
   execution(
     z.int().min(1).max(1024).optional().describe(
-      "Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently",
+      "Threads; default: all cores. Not part of the key; another number may round differently",
     ),
   );
 

@@ -204,7 +204,7 @@ export const runNoteSchema = z.strictObject({
 
 /**
  * What a run relies on, noted as it goes: results by stage, and the progress that stages work on. `gc` keeps these while
- * the run is on, and afterwards as far as it is told to.
+ * the run is on, and afterwards as far as it is asked to.
  */
 export const usedLineSchema = z.strictObject({
   results: z.record(z.string(), sha256Schema).default({}),

@@ -43,7 +43,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const files = [...makeFiles(folder), ...place.settings];
     const there = filesInTheWay(folder, files);
     if (there.length > 0) {
-      const message = `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`;
+      const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
       refuseWith([problem(message, "choose another name or folder")]);
     }
     writeFiles(folder, files);

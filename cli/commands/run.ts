@@ -64,7 +64,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
-      // What comes last is told with what the run came to.
+      // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });

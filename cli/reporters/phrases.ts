@@ -71,7 +71,7 @@ export function phraseWarning({ message, fix }: Diagnostic): string {
   return oneLine(`warning: ${message}${fix === undefined ? "" : `; ${fix}`}`);
 }
 
-/** How a run ended, and what it came to. */
+/** How a run ended, and its results. */
 export interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder of the stages' folders. */

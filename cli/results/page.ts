@@ -8,7 +8,7 @@ import { PAGE } from "../program.ts";
 import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
 
-/** What a run came to. */
+/** The results of a run. */
 export interface RunEnd {
   /** Whole figures of the last stages that have any, where all went well. */
   readonly scores?: readonly MetricRow[];
@@ -16,7 +16,7 @@ export interface RunEnd {
 }
 
 /**
- * Find what a run came to, and write its page, unless nothing ran and it is up to date.
+ * Find the results of a run, and write its page, unless nothing ran and it is up to date.
  * @param warn told why there is no page
  */
 export async function runEnd(

@@ -85,7 +85,7 @@ function packageOf(specifier: string): string {
   return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-/** What a digest is taken of: what it is, how it is called, and what it came to. */
+/** What a digest is taken of: what it is, its name, and what that resolved to. */
 type Part = readonly [what: string, name: string, value: string];
 
 function packagePart(id: string): Part {

@@ -62,7 +62,7 @@ export async function makeEvaluator(
   const output = new Float32Array(batchSize * outputs);
   const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
-  // Images without labels are measured with a network that is told none.
+  // Images without labels are measured without a label.
   const labelFeeds = (items: readonly WorkItem[]) => {
     if (network.classes === undefined) return {};
     const { classes } = network;

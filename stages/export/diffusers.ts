@@ -7,7 +7,7 @@ import { objectiveOf, type StoredCheckpoint } from "../../artifacts/checkpoint.t
 import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
 import { jsonText } from "../../artifacts/json_text.ts";
 
-/** The release that the layout is held to; see docs/interchange.md. */
+/** The release that the layout is tested against; see docs/interchange.md. */
 const VERSION = "0.42.1";
 
 /** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */

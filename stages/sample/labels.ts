@@ -5,7 +5,7 @@ import { labelNumber, type Labels as KnownLabels } from "../../artifacts/class_n
 /** The label of an image by its index; undefined is none. */
 export type LabelOf = (image: number) => number | undefined;
 
-/** Labels as the params say, for a network that is told such labels; undefined for one that is told none. */
+/** Labels as the params say, for a class-conditional network; undefined for another. */
 export function makeLabels(
   { labels = "cycle" }: Pick<SampleParams, "labels">,
   { classes, classNames }: Partial<KnownLabels>,

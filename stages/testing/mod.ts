@@ -16,8 +16,10 @@ import type {
   StageEnd,
 } from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import { findStageDevice } from "../shared/stage_device.ts";
 import { holdToTypes } from "../../artifacts/check.ts";
+import { writeImages } from "../../artifacts/images.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -42,6 +44,8 @@ export interface TestOptions<P extends ParamsSchema, I extends InputPorts> {
   readonly device?: DeviceName;
   /** Abort it to see the stage save and stop. */
   readonly stop?: AbortSignal;
+  /** Keep saved states in this folder, so that a second call resumes. Default: a folder of its own. */
+  readonly progressFolder?: string;
 }
 
 /** What a stage wrote to one output. */
@@ -90,14 +94,14 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
       seed: stage.seeded === true ? options.seed ?? 0 : 0,
       inputs: Object.fromEntries(inputs),
       outputs: Object.fromEntries(places),
-      progressFolder: join(folder, "progress"),
+      progressFolder: options.progressFolder ?? join(folder, "progress"),
       progressLimit: Number.MAX_SAFE_INTEGER,
       device: stage.device === true ? await findDevice(device) : null,
       packages: {},
       externals: {},
       downloads: null,
     };
-    Deno.mkdirSync(start.progressFolder);
+    Deno.mkdirSync(start.progressFolder, { recursive: true });
     const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
@@ -109,8 +113,25 @@ export async function testStage<P extends ParamsSchema, const I extends InputPor
   }
 }
 
+/**
+ * The files of an artifact of images, to give a stage in a test.
+ *
+ * @param shape images, height, width and channels (1 or 3)
+ * @param pixels row-major, in that order
+ */
+export async function testImages(
+  [count, height, width, channels]: readonly [number, number, number, number],
+  pixels: Uint8Array<ArrayBuffer>,
+): Promise<TestFiles> {
+  const files: Record<string, string | Uint8Array> = {};
+  const write = async (name: string, content: string | Uint8Array) => void (files[name] = content);
+  const info = { count, height, width, channels, classes: null, source: { name: "test" } };
+  await writeImages({ folder: "", write }, { info, pixels, picture: "images.png" });
+  return files;
+}
+
 async function findDevice(device: DeviceName) {
-  const found = await findStageDevice({ device });
+  const found = await findStageDevice({ device }, tryDevice);
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }

@@ -94,7 +94,13 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
     }];
     return {
       title,
-      artifact: { type: "schedule" as const, files, read: async () => encode(title), readText: () => fail() },
+      artifact: {
+        type: "schedule" as const,
+        digest: title,
+        files,
+        read: async () => encode(title),
+        readText: () => fail(),
+      },
     };
   };
   const items = [schedule("a", 2 << 20), schedule("b", 1 << 20), schedule("c", 1 << 20)];
@@ -126,7 +132,7 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   };
   const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
   const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
-  const artifact = { files, readText, read: () => Promise.resolve(PNG) };
+  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
   const { unreadable, ...content } = await collectArtifacts([
     { title: "draw", artifact: { ...artifact, type: "samples" } },
     { title: "score", artifact: { ...artifact, type: "metrics" } },
@@ -138,6 +144,32 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   ]);
   assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 images of 2x2; seed 7", undefined]]);
   assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
+});
+
+Deno.test("samples of a class-conditional model name their classes, if the page has the checkpoint", async () => {
+  const item = (title: string, type: "samples" | "checkpoint", digest: string, name: string, record: unknown) => {
+    const files = [name, "grid.png"].map((path) => ({ path, size: 1, sha256: "" }));
+    const readText = () => Promise.resolve(JSON.stringify(record));
+    return { title, artifact: { type, digest, files, readText, read: () => Promise.resolve(PNG) } };
+  };
+  const drawn = (title: string, labels: unknown, digest: string) =>
+    item(title, "samples", title, "images.json", {
+      ...{ count: 8, height: 2, width: 2, channels: 1, classes: 10 },
+      source: { name: "sample", labels, model: { digest } },
+    });
+  const { samples, unreadable } = await collectArtifacts([
+    item("train", "checkpoint", "c", "config.json", { images: { source: { name: "cifar10" } } }),
+    item("odd", "checkpoint", "o", "config.json", { images: 1 }),
+    drawn("every", "cycle", "c"),
+    drawn("some", [3, "dog"], "c"),
+    drawn("unnamed", [3], "o"),
+  ]);
+  assertEquals(unreadable, []);
+  assertEquals(samples.map(({ note }) => note.replace(/.*; classes/, "classes")), [
+    "classes in turn: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck",
+    "classes in turn: cat, dog",
+    "classes in turn: 3",
+  ]);
 });
 
 Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
@@ -168,7 +200,7 @@ Deno.test("the children of a matrix share a table and charts; what depends on so
   assert(kept.length <= 2_001 && kept.at(-1) === 5_000);
 });
 
-Deno.test("scores carry what they depend on", () => {
+Deno.test("scores show what they depend on", () => {
   const [section] = sectionsOf({
     ...NOTHING,
     metrics: [{
