@@ -89,7 +89,7 @@ function warnOf(
 
 /** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no graphics processor can be. */
 async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
-  if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
+  if (name === "webgpu" && !(await import("./gpus.ts")).mayHaveGpu()) {
     return { name, available: false, reason: "no graphics processor", numerics: undefined };
   }
   return await describeDevice(name, options);

@@ -3,7 +3,7 @@ import process from "node:process";
 import type { AnyCommand } from "../settings.ts";
 import { styleFor } from "../format/style.ts";
 import { EXIT, Exit, printError, printLine } from "../io.ts";
-import { SetupFailure } from "../../tensor/tensorflow/setup/failure.ts";
+import { SetupFailure } from "../../tensor/tensorflow/setup/programs.ts";
 import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 
 const EXAMPLES = `

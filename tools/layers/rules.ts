@@ -93,7 +93,6 @@ export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "pla
 export const EXCEPTIONS: readonly {
   readonly from: string;
   readonly to: RegExp;
-  readonly typeOnly?: boolean;
   readonly why: string;
 }[] = [
   { from: "schemas/common_params.ts", to: /^tensor\/devices\.ts$/, why: "the one list of devices" },
