@@ -40,14 +40,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   diffusion: {
     imports: ["diffusion", "std"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
   metrics: {
     imports: ["metrics"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
