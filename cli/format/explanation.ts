@@ -112,7 +112,7 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
   const at = extent === null ? "" : `, at ${extent}`;
   const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
-  const whose = host === undefined ? ", of which there is no record here" : ` on host ${host} (${pipeline}/${stage})`;
+  const whose = host === undefined ? ", of which this store has no record" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
   if (numerics !== null) lines.push(`  computed on ${numerics}${device === undefined ? "" : ` (device ${device})`}`);
   return lines;
