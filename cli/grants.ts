@@ -9,15 +9,13 @@ import {
   requestsOf,
   type RightsRequest,
   selectStages,
+  tryDevice,
 } from "noiseline/core";
-import { askYes, canAsk } from "./ask.ts";
-import { styleFor } from "./format/style.ts";
-import { formatTable } from "./format/table.ts";
-import { printDiagnostics, printError } from "./io.ts";
-import { problem } from "./operands.ts";
+import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
 export const GRANT_OPTION = "--grant <stage:rights>";
-export const GRANT_HELP = "let a custom stage do more: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
+export const GRANT_HELP =
+  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
 
 /** What `--grant` texts give, or what is wrong with them. */
 export async function parseGrants(
@@ -30,7 +28,7 @@ export async function parseGrants(
   for (const text of texts) {
     const colon = text.indexOf(":");
     if (colon < 1 || colon === text.length - 1) {
-      report(text, "no stage with rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
+      report(text, "it names no stage and rights", "write it as STAGE:net=HOST,env=NAME,native,read=PATH");
       continue;
     }
     const named = selectStages(pipeline, [text.slice(0, colon)]);
@@ -38,7 +36,7 @@ export async function parseGrants(
     if (named.problems.length > 0) continue;
     const stages = await Promise.all(named.stages.map(async (id) => {
       const stage = pipeline.stages.get(id)!;
-      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params) : undefined);
+      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params, tryDevice) : undefined);
       return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
     }));
     const asked = requestsOf(stages, pipeline.folder);
@@ -62,22 +60,20 @@ export async function parseGrants(
  * file says it so, or to the folder of the command.
  */
 function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
-  const given: string[] = [];
-  const extra: string[] = [];
   const find = (one: string) => {
     const path = /^read=(.*)$/s.exec(one)?.[1];
     const places = path === undefined ? [] : [folder, Deno.cwd()].map((at) => `read=${realPath(resolve(at, path))}`);
     return [one, ...places].find((each) => asked.includes(each));
   };
   const parts = text.split(",");
-  // The longest first, as one may begin with another and a comma.
-  for (let from = 0, to = parts.length; from < parts.length; to--) {
-    const right = find(parts.slice(from, to).join(","));
-    if (right === undefined && to > from + 1) continue;
-    if (right === undefined) extra.push(parts[from]!);
-    else given.push(right);
-    from = to;
-    to = parts.length + 1;
+  const [given, extra]: [string[], string[]] = [[], []];
+  while (parts.length > 0) {
+    // The longest first, as one may begin with another and a comma.
+    const ends = parts.map((_, i) => parts.length - i);
+    const end = ends.find((end) => find(parts.slice(0, end).join(",")) !== undefined);
+    const one = parts.splice(0, end ?? 1).join(",");
+    if (end === undefined) extra.push(one);
+    else given.push(find(one)!);
   }
   return { given, extra };
 }
@@ -89,9 +85,9 @@ export function questionFor(
 ): ((requests: readonly RightsRequest[]) => Promise<boolean>) | undefined {
   if (json || !canAsk()) return undefined;
   return async (requests) => {
-    printError("Custom stages ask for more than their inputs and outputs:");
+    printError("Custom stages ask for rights beyond their inputs and outputs:");
     for (const line of formatTable(requests.map(rowOf))) printError(line);
-    return await askYes("Do you trust their code with this? It is remembered.", stop);
+    return await askYes("Do you trust their code with these rights? Your answer is remembered.", stop);
   };
 }
 
@@ -99,31 +95,21 @@ function rowOf({ stage, rights }: RightsRequest): string[] {
   return [`  ${stage.entry}`, stage.kind.name, rights.join(", ")];
 }
 
-/** What the custom stages among some ask for, and what of it is not granted. */
-export function rightsOfStages(
-  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
-  pipeline: Pipeline,
-) {
+/** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
+export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "device">>, pipeline: Pipeline) {
   const requests = requestsOf(stages, pipeline.folder);
-  if (requests.length === 0) return [];
+  if (requests.length === 0) return { data: [], lines: [] };
   const grants = new Grants(pipeline.folder);
   printDiagnostics(grants.problems);
-  return requests.map((request) => ({ ...request, missing: grants.open([request])[0]?.rights ?? [] }));
-}
-
-type ListedRights = ReturnType<typeof rightsOfStages>;
-
-export function rightsToJson(listed: ListedRights): unknown[] {
-  return listed.map(({ stage, rights, missing }) => ({ stage: stage.entry, file: stage.kind.name, rights, missing }));
-}
-
-/** Lines about what custom stages ask for; none where they ask for nothing. */
-export function formatRights(listed: ListedRights): string[] {
-  if (listed.length === 0) return [];
-  const style = styleFor();
-  const rows = listed.map(({ missing, ...request }) => {
+  const listed = requests.map((request) => ({ request, missing: grants.open([request])[0]?.rights ?? [] }));
+  const rows = listed.map(({ request, missing }) => {
     const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
-    return [...rowOf(request), style.dim(state)];
+    return [...rowOf(request), styleFor().dim(state)];
   });
-  return ["custom stages ask for:", ...formatTable(rows)];
+  return {
+    data: listed.map(({ request: { stage, rights }, missing }) => {
+      return { stage: stage.entry, file: stage.kind.name, rights, missing };
+    }),
+    lines: ["custom stages ask for:", ...formatTable(rows)],
+  };
 }

@@ -1,18 +1,42 @@
 import process from "node:process";
-import { type Diagnostic, diagnosticToJson, formatDiagnostic } from "noiseline/core";
-import { shown, styleFor } from "./format/style.ts";
+import { createInterface } from "node:readline/promises";
+import { type Diagnostic, diagnosticToJson, formatDiagnostic, type MessageStyle, printable } from "noiseline/core";
 import { asTyped } from "./program.ts";
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, invalid: 2, interrupted: 130 } as const;
 
-/** Ends a command with an exit code after it has said what it had to say. */
+/** Ends a command with an exit code, and with what is still to be said: as text, or in JSON where that is wanted. */
 export class Exit extends Error {
   override name = "Exit";
 
-  constructor(readonly code: number) {
+  /** @param closing a line below the diagnostics */
+  constructor(readonly code: number, readonly diagnostics: readonly Diagnostic[] = [], readonly closing?: string) {
     super(`exit ${code}`);
   }
+
+  tell(json: boolean): void {
+    if (this.diagnostics.length === 0) return;
+    if (json) return printJson({ ok: false, diagnostics: this.diagnostics.map(diagnosticToJson) });
+    printDiagnostics(this.diagnostics);
+    if (this.closing !== undefined) printError(this.closing);
+  }
+}
+
+/** End with exit code 2 and everything that is wrong, or with 1 where it is the machine that failed. */
+export function refuseWith(diagnostics: readonly Diagnostic[]): never {
+  const errors = diagnostics.filter(({ severity }) => severity === "error").length;
+  const code = diagnostics.some(({ code }) => code === "machine") ? EXIT.failed : EXIT.invalid;
+  throw new Exit(code, diagnostics, `${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
+}
+
+/** End with exit code 1: the arguments are good, but what they ask for is not there yet. */
+export function failWith(diagnostics: readonly Diagnostic[]): never {
+  throw new Exit(EXIT.failed, diagnostics);
+}
+
+export function problem(message: string, fix: string): Diagnostic {
+  return { severity: "error", code: "check", message, fix };
 }
 
 /** Write a line of output. */
@@ -44,19 +68,6 @@ export function printJson(value: unknown): void {
   printLine(JSON.stringify(value, null, 2));
 }
 
-/** Say everything that is wrong and end with exit code 2, or with 1 where it is the machine that failed. */
-export function refuseWith(diagnostics: readonly Diagnostic[], json: boolean): never {
-  if (json) {
-    printJson({ ok: false, diagnostics: diagnostics.map(diagnosticToJson) });
-  } else {
-    printDiagnostics(diagnostics);
-    const errors = diagnostics.filter(({ severity }) => severity === "error").length;
-    printError(`${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
-  }
-  const machine = diagnostics.some(({ code }) => code === "machine");
-  throw new Exit(machine ? EXIT.failed : EXIT.invalid);
-}
-
 /** More tell no more, and would push the first out of sight. `--json` has them all. */
 const MAX_SHOWN = 50;
 
@@ -64,4 +75,71 @@ export function printDiagnostics(diagnostics: readonly Diagnostic[]): void {
   const style = styleFor(process.stderr);
   for (const one of diagnostics.slice(0, MAX_SHOWN)) printError(`${formatDiagnostic(one, style)}\n`);
   if (diagnostics.length > MAX_SHOWN) printError(`… and ${diagnostics.length - MAX_SHOWN} more\n`);
+}
+
+export interface Style extends MessageStyle {
+  readonly good: (text: string) => string;
+  readonly accent: (text: string) => string;
+}
+
+const styleOf = (wrap: (open: number, close: number) => (text: string) => string): Style => ({
+  error: wrap(31, 39),
+  warning: wrap(33, 39),
+  good: wrap(32, 39),
+  accent: wrap(36, 39),
+  dim: wrap(2, 22),
+  bold: wrap(1, 22),
+});
+
+const COLOURED = styleOf((open, close) => (text) => `\u001b[${open}m${text}\u001b[${close}m`);
+const PLAIN = styleOf(() => (text) => text);
+
+/** Colours only on a terminal, and never where NO_COLOR asks for none. */
+export function styleFor(stream: { readonly isTTY?: boolean } = process.stdout): Style {
+  const wanted = stream.isTTY === true && !Deno.env.get("NO_COLOR") && Deno.env.get("TERM") !== "dumb";
+  return wanted ? COLOURED : PLAIN;
+}
+
+/** The codes of {@linkcode COLOURED}. */
+// deno-lint-ignore no-control-regex
+const OWN_CODES = /(\u001b\[(?:1|2|22|3[1236]|39)m)/;
+
+/** Output as it may be shown: nothing in it acts on a terminal but the colours from here, and those only where wanted. */
+export function shown(text: string, style: Style): string {
+  if (style === PLAIN) return printable(text);
+  return text.split(OWN_CODES).map((part, i) => i % 2 === 0 ? printable(part) : part).join("");
+}
+
+/** Columns padded to their widest cell; a cell that is wider than this moves what follows it in its own row alone. */
+const MAX_WIDTH = 60;
+/** Nobody reads more in a cell; `--json` has all of it. */
+const MAX_CELL = /^(.{500}).+$/su;
+
+/** Rows of cells as lines. Cells must be free of colour codes; style whole lines. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  const shown = rows.map((row) => row.map((cell) => printable(cell, " ").replace(MAX_CELL, "$1…")));
+  for (const row of shown) {
+    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, Math.min(cell.length, MAX_WIDTH)));
+  }
+  return shown.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
+}
+
+/** Whether there is somebody to ask. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Ask on the terminal; anything but a yes is a no. */
+export async function askYes(question: string, stop: AbortSignal): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  // A terminal that is asked gives Ctrl-C as a key.
+  lines.on("SIGINT", () => Deno.kill(Deno.pid, "SIGINT"));
+  const closed = new Promise<string>((resolve) => lines.on("close", () => resolve("")));
+  try {
+    const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal: stop }).catch(() => ""), closed]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
 }

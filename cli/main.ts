@@ -1,8 +1,8 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { explainTrouble, formatDiagnostic, importLate, suggestName } from "noiseline/core";
+import { explainTrouble, importLate, suggestName } from "noiseline/core";
+import type { AnyCommand, CliSettings } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
-import type { CliSettings } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
 const EXAMPLES = `
@@ -20,26 +20,31 @@ const OUTPUT = {
 };
 
 /** Make the program with one command loaded, or with the names of all for its help. */
-async function makeProgram(name: string | undefined, settings: CliSettings) {
-  const program = new Command().name("noiseline").version(VERSION).exitOverride().showHelpAfterError()
-    .description("Cached, declarative pipelines for diffusion-model experiments.")
-    .addHelpText("after", EXAMPLES).showSuggestionAfterError();
-  program.configureOutput(OUTPUT);
-  const entry = name === undefined ? undefined : COMMANDS[name];
-  if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
-    const command = (await entry.load()).makeCommand(settings);
-    command.exitOverride().showSuggestionAfterError().showHelpAfterError(`  fix:    see \`${name} --help\``);
-    command.configureOutput(OUTPUT);
-    program.addCommand(command);
+async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
+  const program = new Command().name("noiseline").version(VERSION).showHelpAfterError()
+    .description("Cached, declarative pipelines for diffusion-model experiments.").addHelpText("after", EXAMPLES);
+  if (name === undefined) {
+    for (const [known, summary] of Object.entries(COMMANDS)) program.command(known).summary(summary);
   } else {
-    for (const [known, { summary }] of Object.entries(COMMANDS)) program.command(known).summary(summary);
+    const file = import.meta.resolve(`./commands/${name}.ts`);
+    const { makeCommand } = await importLate<{ makeCommand: (settings: CliSettings) => AnyCommand }>(file);
+    program.addCommand(makeCommand(settings).showHelpAfterError(`  fix:    see \`${name} --help\``));
+  }
+  for (const one of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    one.exitOverride().showSuggestionAfterError().configureOutput(OUTPUT);
   }
   return program;
 }
 
 const SETTINGS: CliSettings = {
-  loadKinds: async () => (await importLate<typeof import("noiseline")>("noiseline")).BUILTIN_KINDS,
+  loadKinds: async () => (await importLate<typeof import("noiseline/engine")>("noiseline/engine")).BUILTIN_KINDS,
 };
+
+/** Of what can happen at any call, a stack would only hide what it says. */
+function endOfTrouble(error: unknown): Exit | undefined {
+  const trouble = explainTrouble(error);
+  return trouble && new Exit(trouble.code === "machine" ? EXIT.failed : EXIT.invalid, [trouble]);
+}
 
 /** Run the command line. Returns the exit code; says everything itself. */
 export async function main(args: readonly string[], settings: CliSettings = SETTINGS): Promise<number> {
@@ -49,22 +54,19 @@ export async function main(args: readonly string[], settings: CliSettings = SETT
     printError(`error: unknown command "${name}"\n  fix:    ${suggestName(name, Object.keys(COMMANDS))}`);
     return EXIT.invalid;
   }
+  let json = false;
   try {
     const program = await makeProgram(name, settings);
+    program.hook("preAction", (_, command) => void (json = "json" in command.opts()));
     if (args.length === 0) program.help();
     await program.parseAsync([...args], { from: "user" });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
-    const trouble = explainTrouble(error);
-    if (trouble !== undefined) {
-      // It can happen at any call, and a stack would only hide what it says.
-      printError(formatDiagnostic(trouble));
-      return trouble.code === "machine" ? EXIT.failed : EXIT.invalid;
-    }
-    printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-    return EXIT.failed;
+    const end = error instanceof Exit ? error : endOfTrouble(error);
+    if (end === undefined) printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+    end?.tell(json);
+    return end?.code ?? EXIT.failed;
   }
 }
 

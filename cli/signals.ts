@@ -7,7 +7,7 @@ export function listenForStop(onStop: (reason: string) => void) {
       kill.abort();
       return;
     }
-    onStop(`${signal}: stopping; what runs finishes its step and saves; once more to stop now`);
+    onStop(`${signal}: stopping: each stage finishes its step and saves; press again to stop now`);
     stop.abort();
   };
   const handlers = (["SIGINT", "SIGTERM"] as const).filter((name) => Deno.build.os !== "windows" || name === "SIGINT")

@@ -28,20 +28,30 @@ function typeOf(schema: JsonSchema): string {
   if (choices !== undefined) return choices.map(typeOf).join(" | ");
   if (schema.type === "array") return `${typeOf(schema.items ?? {})}[]`.replace(/^(.* \| .*)\[\]$/, "($1)[]");
   if (schema.type === "object" && schema.properties !== undefined) {
-    return `{ ${Object.keys(schema.properties).join(", ")} }`;
+    return schema.properties["name"]?.const === undefined
+      ? `{ ${Object.keys(schema.properties).join(", ")} }`
+      : `{ name: ${schema.properties["name"].const}, … }`;
   }
   return Array.isArray(schema.type) ? schema.type.join(" | ") : String(schema.type ?? "any");
 }
 
-/** The params of a kind as a person or a program reads them. */
+/** The params of a kind as a person or a program reads them; those within a param follow it, as `model.channels`. */
 export function describeParams(params: z.ZodObject): readonly ParamDescription[] {
   const roles = rolesOf(params);
   const schema = z.toJSONSchema(params, { io: "input", unrepresentable: "any" }) as JsonSchema;
-  return Object.entries(schema.properties ?? {}).map(([name, one]) => ({
-    name,
-    type: typeOf(one),
-    fallback: one.default,
-    role: roles[name]?.role ?? "identity",
-    description: one.description ?? "",
-  }));
+  const describe = (one: JsonSchema, name: string, role: ParamRole, of: string): ParamDescription[] => {
+    const inner = (one.anyOf ?? one.oneOf ?? [one]).flatMap(({ properties = {} }) => {
+      // Alternatives are told apart by their names, as samplers are.
+      const choice = properties["name"]?.const;
+      const within = choice === undefined ? of : `[${choice}] `;
+      return Object.entries(properties).flatMap(([key, property]) =>
+        describe(property, `${name}.${key}`, role, key === "name" ? of : within)
+      );
+    });
+    const fallback = inner.length > 0 && Object.keys(one.default ?? {}).length === 0 ? undefined : one.default;
+    return [{ name, type: typeOf(one), fallback, role, description: of + (one.description ?? "") }, ...inner];
+  };
+  return Object.entries(schema.properties ?? {}).flatMap(([name, one]) =>
+    describe(one, name, roles[name]?.role ?? "identity", "")
+  );
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind, externalFile } from "noiseline";
+import { type BuiltinKind, defineKind, externalFile } from "noiseline/engine";
 
 /** Writes a few bytes below what it reads, as small as a stage can be: what remains is the engine's own time. */
 export const stageKind = defineKind({

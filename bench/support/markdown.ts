@@ -1,5 +1,4 @@
-import { printLine } from "../../cli/io.ts";
-import { formatTable } from "../../cli/format/table.ts";
+import { formatTable, printLine } from "../../cli/io.ts";
 
 /** Print rows as a Markdown table; the first is its head. */
 export function printTable(rows: readonly (readonly string[])[]): void {

@@ -1,4 +1,4 @@
-import type { RunOf } from "noiseline";
+import type { RunOf } from "noiseline/engine";
 import type { stageKind } from "./bench_kinds.ts";
 
 const run: RunOf<typeof stageKind> = async ({ params, inputs, outputs }) => {

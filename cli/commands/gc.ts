@@ -1,46 +1,47 @@
-import { Command, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
+import { dirname, resolve } from "node:path";
 import type { GcReport } from "noiseline/housekeeping";
-import type { AnyCommand } from "../settings.ts";
-import { formatBytes, parseBytes } from "../format/bytes.ts";
-import { countOf, parseWhole } from "../format/count.ts";
-import { parseAge } from "../format/duration.ts";
-import { styleFor } from "../format/style.ts";
-import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import { STORE_OPTION } from "../load.ts";
-import { storeFor } from "../operands.ts";
-import { failWith } from "../results.ts";
+import { type Answer, answering, type AnyCommand, storeCommand } from "../command.ts";
+import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../format/units.ts";
+import { EXIT, failWith, formatTable, printError, problem, refuseWith, styleFor } from "../io.ts";
+import { openStoreFor } from "../open.ts";
 
-const NOTES = `
-It only says what would go until it is given --yes: what it removes costs hours to make again.
+const DESCRIPTION = `Remove old results, saved states, downloads and run records that nothing uses.
 
-Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the
-last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all
-of these, so that they can be resumed and extended. Of the rest goes what was last used or published before --older-than
-ago, and then, while the store is larger than --max-size, what was used longest ago. It may run beside runs.
+It only lists what it would remove unless you add --yes: results may take hours to make again.
 
-Examples:
-  deno task gc                                  # what would go
+Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all of these, so that they can be resumed and extended. Of the rest goes what was last used or published before --older-than ago, and then, while the store is larger than --max-size, what was used longest ago. It may run beside runs.`;
+
+const EXAMPLES = `
+  deno task gc                                  # what would be removed
   deno task gc --yes                            # remove it
   deno task gc --older-than 7d --max-size 20G
   deno task gc --older-than 0 --keep-runs 1     # all but what outputs/, tags and the last run of each pipeline need`;
 
 /** `gc [FILE]` */
 export function makeCommand(): AnyCommand {
-  return new Command("gc").summary("Remove results that nothing keeps")
-    .description("Remove results, saved states, downloads and records of runs that nothing keeps.")
-    .argument("[file]", "pipeline file whose store is meant (default: the store of this folder)")
-    .option("--older-than <age>", "what was not used for so long goes, such as 12h, 30d or 2w (default: 30d)", parseAge)
-    .option("--max-size <size>", "above this size the oldest goes first, such as 50G (default: 100G)", parseBytes)
-    .option("--keep-runs <n>", "so many last runs of each pipeline keep what they used (default: 5)", parseWhole)
+  return storeCommand("gc", DESCRIPTION, EXAMPLES)
+    .argument("[file]", "a pipeline file, to clean its store (default: the store of this folder)")
+    .option(
+      "--older-than <age>",
+      "remove what was last used longer ago, such as 12h, 30d or 2w (default: 30d)",
+      parseAge,
+    )
+    .option(
+      "--max-size <size>",
+      "if the store is larger, remove what was used longest ago, such as 50G (default: 100G)",
+      parseBytes,
+    )
+    .option("--keep-runs <n>", "keep what this many last runs of each pipeline used (default: 5)", parseWhole)
     .option("-y, --yes", "remove it")
-    .addOption(new Option("-n, --dry-run", "only say what would go (the default)").conflicts("yes"))
-    .addOption(STORE_OPTION)
-    .option("--json", "print what goes as JSON")
-    .addHelpText("after", NOTES)
-    .action(async (file, options) => {
-      const json = options.json ?? false;
-      const store = storeFor({ file, ...options });
+    .addOption(new Option("-n, --dry-run", "only list what would be removed (the default)").conflicts("yes"))
+    .action(answering(async (file, options) => {
+      try {
+        if (file !== undefined) Deno.statSync(file);
+      } catch (error) {
+        refuseWith([problem(`Cannot read ${file}: ${(error as Error).message}`, "check the path")]);
+      }
+      const store = openStoreFor(options, file && dirname(resolve(file)));
       const { collectGarbage } = await import("noiseline/housekeeping");
       const result = await collectGarbage(store, {
         dryRun: options.yes !== true,
@@ -49,53 +50,47 @@ export function makeCommand(): AnyCommand {
         ...(options.maxSize === undefined ? {} : { maxBytes: options.maxSize }),
         ...(options.keepRuns === undefined ? {} : { keepRuns: options.keepRuns }),
       });
-      if (!result.ok) return failWith(result.diagnostics, json);
-      if (json) printJson({ store: store.root, ...result.value });
-      else print(result.value);
-      if (result.value.failed.length > 0) throw new Exit(EXIT.failed);
-    });
+      if (!result.ok) return failWith(result.diagnostics);
+      return { data: { store: store.root, ...result.value }, ...describe(result.value) };
+    }));
 }
 
 const MAX_ROWS = 40;
 
-function print(report: GcReport): void {
+function describe(report: GcReport): Omit<Answer, "data"> {
   const { results, kept, dryRun, bytesBefore, bytesAfter, compactedBytes, failed, busy } = report;
   const rows = results.slice(0, MAX_ROWS).map(({ key, kind, name, bytes, reason, lastUsedMs }) => {
     const day = new Date(lastUsedMs).toISOString().slice(0, 10);
     return [name ?? kind, key.slice(0, 12), formatBytes(bytes), `last used ${day}`, reason];
   });
-  for (const line of formatTable(rows)) printLine(line);
-  if (results.length > MAX_ROWS) printLine(`… and ${results.length - MAX_ROWS} more results (--json lists all)`);
-  if (rows.length > 0) printLine();
-
   const freed = results.reduce((sum, { bytes }) => sum + bytes, 0);
-  const looseCount = report.looseObjects;
   const parts: [number, string, number][] = [
     [results.length, "results with their files", freed],
-    [looseCount, "objects that belong to nothing", report.objects.bytes - freed],
+    [report.looseObjects, "objects that belong to nothing", report.objects.bytes - freed],
     [report.progress.count, "folders of saved states", report.progress.bytes],
     [report.runs.count, "records of runs", report.runs.bytes],
     [report.files.count, "downloads", report.files.bytes],
     [report.leftovers.count, "leftovers of killed processes", report.leftovers.bytes],
     [report.locks, "locks of nothing", 0],
   ];
-  const found = parts.filter(([count]) => count > 0).map(([count, what, bytes]) => [
-    dryRun ? "would remove" : "removed",
-    String(count),
-    what,
-    formatBytes(bytes),
-  ]);
-  for (const line of formatTable(found)) printLine(line);
-  if (compactedBytes !== undefined && compactedBytes > 0) printLine(`compacted    ${formatBytes(compactedBytes)}`);
+  const verb = dryRun ? "would remove" : "removed";
+  const found = parts.filter(([count]) => count > 0)
+    .map(([count, what, bytes]) => [verb, String(count), what, formatBytes(bytes)]);
   const keepers = Object.entries(kept).map(([keeper, count]) => `${count} by ${KEEPERS[keeper]}`).join(", ");
-  if (keepers !== "") printLine(`kept results: ${keepers}`);
-  printLine(`store: ${formatBytes(bytesBefore)}${bytesAfter < bytesBefore ? ` -> ${formatBytes(bytesAfter)}` : ""}`);
-  if (!dryRun && compactedBytes === undefined) printLine("a run is on, so its files were not compacted");
-  if (busy.length > 0) printLine(`left ${countOf(busy.length, "folder")} of saved states that a run is working on`);
-  for (const { path, message } of failed) printError(`could not remove ${path}: ${message}`);
-  if (!dryRun) return;
-  if (found.length === 0) printLine("nothing to remove");
-  else printLine(styleFor().bold("nothing was removed; add --yes to remove it"));
+  const more = results.length > MAX_ROWS ? [`… and ${results.length - MAX_ROWS} more results (--json lists all)`] : [];
+  const lines = [...formatTable(rows), ...more, ...rows.length > 0 ? [""] : [], ...formatTable(found)];
+  if (compactedBytes !== undefined && compactedBytes > 0) lines.push(`compacted    ${formatBytes(compactedBytes)}`);
+  if (keepers !== "") lines.push(`kept results: ${keepers}`);
+  lines.push(`store: ${formatBytes(bytesBefore)}${bytesAfter < bytesBefore ? ` -> ${formatBytes(bytesAfter)}` : ""}`);
+  if (!dryRun && compactedBytes === undefined) lines.push("a run is on, so its files were not compacted");
+  if (busy.length > 0) lines.push(`kept ${countOf(busy.length, "folder")} of saved states that a run is using`);
+  if (dryRun && found.length === 0) lines.push("nothing to remove");
+  else if (dryRun) lines.push(styleFor().bold("nothing was removed; add --yes to remove it"));
+  return {
+    lines,
+    asides: failed.map(({ path, message }) => `could not remove ${path}: ${message}`),
+    code: failed.length > 0 ? EXIT.failed : EXIT.done,
+  };
 }
 
 const KEEPERS: Readonly<Record<string, string>> = {

@@ -1,55 +1,49 @@
-import { Command } from "@commander-js/extra-typings";
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { printError, printJson, printText, refuseWith } from "../io.ts";
-import { loadForCommand, PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
-import { problem, runFor } from "../operands.ts";
-import { failWith } from "../results.ts";
+import { type RunRecord, runState, type Store } from "noiseline/engine";
+import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { someOf } from "../format/units.ts";
+import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";
+import { loadForCommand, runFor } from "../open.ts";
 
 const EXAMPLES = `
-Examples:
   deno task logs pipelines/digits.yaml train
   deno task logs pipelines/digits.yaml train --follow                       # until the stage ends
   deno task logs pipelines/digits.yaml train --run 20261125T101502000-1a2b`;
 
 /** `logs FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("logs").summary("Print what a stage said, also while it runs")
-    .description("Print the log of a stage from the newest run that has one: what it printed, its notes and warnings.")
-    .argument("<file>", "pipeline file (.yaml or .ts)")
+  const description =
+    "Print the log of a stage from the newest run that has one: what it printed, its notes and warnings.";
+  return pipelineCommand("logs", description, EXAMPLES)
     .argument("<stage>", "stage id")
-    .option("-f, --follow", "go on printing until the stage ends; wait for it if a run is on")
-    .option("--run <id>", "of this run (see `runs`)")
-    .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
-    .option("--json", "print run, stage and lines as JSON; not with --follow")
-    .addHelpText("after", EXAMPLES)
+    .option(
+      "-f, --follow",
+      "keep printing until the stage ends; during a run, wait for the stage to start; not with --json",
+    )
+    .option("--run <id>", "the log of this run (see `runs`)")
     .action(async (file, stage, options) => {
-      const json = options.json ?? false;
-      if (json && options.follow) {
-        refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")], json);
+      if (options.json && options.follow) {
+        refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
       }
       const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [stage] });
       if (targets.length > 1) {
-        refuseWith([problem(`"${stage}" is several stages`, `name one of: ${targets.slice(0, 8).join(", ")}`)], json);
+        refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
       }
       const id = targets[0]!;
       const run = options.run === undefined
         ? findRun(store, pipeline.name, id, options.follow === true)
-        : runFor(store, options.run, json);
+        : runFor(store, options.run);
       if (run === undefined || (!options.follow && !isFile(store.runs.logPath(run.runId, id)))) {
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
-        return failWith([problem(message, "it never ran, said nothing, or its record was removed; see `runs`")], json);
+        return failWith([problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")]);
       }
       const path = store.runs.logPath(run.runId, id);
-      if (json) {
+      if (options.json) {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run.runId, stage: id, path, lines });
-        return;
-      }
-      if (options.follow) await follow(store, run, id);
+      } else if (options.follow) await follow(store, run, id);
       else printFrom(path, 0, new TextDecoder());
     });
 }

@@ -1,10 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { shellWord, suggestName } from "noiseline/core";
 import { join, relative, resolve } from "node:path";
-import process from "node:process";
-import { styleFor } from "../format/style.ts";
-import { EXIT, Exit, printError, printJson, printLine } from "../io.ts";
-import type { ScaffoldProblem } from "../scaffold/failure.ts";
+import { type Answer, answering, type AnyCommand, plainCommand } from "../command.ts";
+import { Exit, problem, refuseWith } from "../io.ts";
 import { checkName } from "../scaffold/names.ts";
 import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";
 import {
@@ -14,26 +12,13 @@ import {
   type PipelineTemplate,
   stageFiles,
 } from "../scaffold/templates.ts";
-import type { AnyCommand } from "../settings.ts";
 
 const EXAMPLES = `
-Examples:
   deno task new stage brightness --folder experiments
   deno task new pipeline first --template digits --folder experiments`;
 
-interface Options {
-  readonly folder: string;
-  readonly json?: boolean | undefined;
-}
-
-function refuse({ message, fix }: ScaffoldProblem, json: boolean): never {
-  if (json) printJson({ ok: false, diagnostics: [{ severity: "error", message, fix }] });
-  else printError(`${styleFor(process.stderr).error("error:")} ${message}\n  fix:    ${fix}`);
-  throw new Exit(EXIT.invalid);
-}
-
 /** Commands that a user would type next, each as its words. */
-function nextCommands({ folder, flags, program }: Place, files: readonly NewFile[]): string[] {
+function nextCommands({ folder, flags, first, program }: Place, files: readonly NewFile[]): string[] {
   const home = relative(Deno.cwd(), folder);
   // Where the folder has settings of its own, Deno finds them from within.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
@@ -42,79 +27,64 @@ function nextCommands({ folder, flags, program }: Place, files: readonly NewFile
   const test = files.find(({ path }) => path.endsWith("_test.ts"))?.path;
   return [
     ...(enter ? [["cd", home]] : []),
+    ...first,
     ...(test === undefined ? [] : [["deno", "test", "-A", ...flags, shown(test)]]),
     [...program, "plan", shown(pipeline)],
     [...program, "run", shown(pipeline)],
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-function create(
-  name: string,
-  { folder: written, json = false }: Options,
-  makeFiles: (folder: string) => NewFile[],
-): void {
-  const problem = checkName(name);
-  if (problem !== undefined) refuse(problem, json);
+function create(name: string, written: string, makeFiles: (folder: string) => NewFile[]): Answer {
+  const wrong = checkName(name);
+  if (wrong !== undefined) refuseWith([wrong]);
   const folder = resolve(written);
   const place = findPlace(folder);
   try {
     const files = [...makeFiles(folder), ...place.settings];
     const there = filesInTheWay(folder, files);
     if (there.length > 0) {
-      refuse(
-        {
-          message: `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`,
-          fix: "choose another name or folder",
-        },
-        json,
-      );
+      const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
+      refuseWith([problem(message, "choose another name or folder")]);
     }
     writeFiles(folder, files);
     const paths = files.map(({ path }) => relative(Deno.cwd(), join(folder, path)));
     const next = nextCommands(place, files);
-    if (json) printJson({ ok: true, files: paths, next });
-    else {
-      for (const path of paths) printLine(`wrote ${path}`);
-      printLine("\nnext:");
-      for (const command of next) printLine(`  ${command}`);
-    }
+    return {
+      data: { ok: true, files: paths, next },
+      lines: [...paths.map((path) => `wrote ${path}`), "\nnext:", ...next.map((command) => `  ${command}`)],
+    };
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof Exit) throw error;
-    if (!("code" in error)) throw error;
-    refuse({ message: `cannot write to ${written}: ${error.message}`, fix: "choose another folder" }, json);
+    if (!(error instanceof Error && "code" in error) || error instanceof Exit) throw error;
+    refuseWith([problem(`cannot write to ${written}: ${error.message}`, "choose another folder")]);
   }
 }
 
 /** `new stage NAME`, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const command = new Command("new").summary("Write a new pipeline or custom stage to start from")
-    .description("Write the files of a new pipeline, or of a custom stage with its test. Nothing is written over.")
-    // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
-    .exitOverride().showSuggestionAfterError().configureOutput({
-      writeOut: (text) => printLine(text.trimEnd()),
-      writeErr: (text) => printError(text.trimEnd()),
-    });
-  command.command("stage").summary("A custom stage, its test, and a pipeline that uses it")
-    .description("Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.")
-    .argument("<name>", "its id and the name of its files: small letters, digits, _ and -")
+  const stageHelp =
+    "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.";
+  const stage = plainCommand("stage", stageHelp, EXAMPLES).summary(
+    "Write a custom stage, its test and a pipeline that uses it",
+  )
+    .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print what was written as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action((name, options) => create(name, options, (folder) => stageFiles(name, folder)));
+    .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
   const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  command.command("pipeline").summary("A pipeline file")
-    .description("Write NAME.yaml with a pipeline.")
-    .argument("<name>", "its name, and that of the file: small letters, digits, _ and -")
+  const pipeline = plainCommand("pipeline", "Write NAME.yaml with a pipeline.", EXAMPLES).summary(
+    "Write a pipeline file",
+  )
+    .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print what was written as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action((name, { template, ...options }) => {
+    .action(answering((name, { template, folder }) => {
       if (!Object.hasOwn(PIPELINE_TEMPLATES, template)) {
         const fix = suggestName(template, Object.keys(PIPELINE_TEMPLATES));
-        refuse({ message: `there is no template "${template}"`, fix }, options.json ?? false);
+        refuseWith([problem(`there is no template "${template}"`, fix)]);
       }
-      create(name, options, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
-    });
-  return command.addHelpText("after", EXAMPLES);
+      return create(name, folder, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
+    }));
+  return new Command("new").addCommand(stage).addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
+    .description(
+      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
+    );
 }

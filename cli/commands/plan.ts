@@ -1,31 +1,14 @@
 import { capacityOf, findRuns, type Forecast, forecastPlan, lookAhead, mayWork, totalOf } from "noiseline/core";
 import type { PlannedStage, Runs } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_MODE_OPTION, CACHE_OPTION, type CacheArguments, namesCache, openCacheFor } from "../cache.ts";
-import { formatTotal, totalToJson } from "../format/cost.ts";
-import { parseCount } from "../format/count.ts";
-import { formatLive, liveToJson } from "../format/live.ts";
-import { plannedToJson } from "../format/plan_json.ts";
-import { formatForecast, formatReasons, formatState } from "../format/reasons.ts";
-import { styleFor } from "../format/style.ts";
-import { formatTable } from "../format/table.ts";
-import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
+import { answering, type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
+import { parseCount } from "../format/units.ts";
+import { describeRights } from "../grants.ts";
+import { formatTable, printDiagnostics, refuseWith, styleFor } from "../io.ts";
+import { loadForCommand, makePlanner, namesCache, openCacheFor, openForCommand, planNothingFor } from "../open.ts";
 import { describeOutlook } from "../outlook.ts";
-import { printDiagnostics, printJson, printLine, refuseWith } from "../io.ts";
-import {
-  collect,
-  type LoadArguments,
-  loadForCommand,
-  makePlanner,
-  type Opened,
-  openForCommand,
-  pipelineCommand,
-  planNothingFor,
-  STORE_OPTION,
-} from "../load.ts";
 
 const EXAMPLES = `
-Examples:
   deno task plan pipelines/digits.yaml
   deno task plan pipelines/digits.yaml --set train.steps=1400
   deno task plan pipelines/digits.yaml --cache s3://team/noiseline
@@ -33,21 +16,24 @@ Examples:
 
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("plan").summary("Show what would run, why, and about how long")
-    .description("Show what `run` would do, without doing it. Nothing is written.")
-    .argument("[stages...]", "plan only these stages and what they need")
-    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect, [] as string[])
-    .option("-j, --jobs <n>", "forecast for so many stages at the same time (default: one per core)", parseCount)
+  const description = "Show what `run` would do. Nothing is run or written.";
+  return planCommand("plan", description, EXAMPLES)
+    .argument("[stages...]", "plan only these stages and those they depend on")
+    .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
+    .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
-    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
-    .option("--json", "print the plan as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file, targets, options) => {
-      const json = options.json ?? false;
+    .action(answering(async (file, targets, options) => {
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
+      const planInFull = async () => {
+        const loaded = await loadForCommand(settings, given, opened);
+        const cache = await openCacheFor(given, (diagnostic) => printDiagnostics([diagnostic]));
+        const force = new Set(loaded.force);
+        const plan = await makePlanner(loaded, { targets: loaded.targets, force, cache }).plan();
+        return plan.problems.length > 0 ? refuseWith(plan.problems) : { ...plan, warnings: loaded.warnings };
+      };
       const nothing = namesCache(options) ? undefined : await planNothingFor(opened, given);
-      const plan = nothing ?? await planInFull(settings, given, opened);
+      const { warnings, ...plan } = nothing === undefined ? await planInFull() : { ...nothing, warnings: [] };
       const { pipeline, stages } = plan;
       const forecasts = forecastPlan(plan, opened.store);
       const capacity = capacityOf(options);
@@ -55,71 +41,54 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
-      const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
-      if (json) {
-        printJson({
+      const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
+      const { notes, problems } = describeOutlook(outlook, pipeline);
+      return {
+        data: {
           pipeline: pipeline.name,
           file,
-          stages: [...stages].map(([id, planned]) => {
-            const now = live.get(id);
-            return { ...plannedToJson(id, planned, forecasts.get(id)), running: now && liveToJson(now) };
-          }),
+          stages: [...stages].map(([id, planned]) =>
+            plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) })
+          ),
           leftOut: Object.fromEntries(pipeline.leftOut),
-          total: totalToJson(total, capacity),
+          total: { ...total, ...capacity },
           ...outlook,
-          rights: rightsToJson(rights),
-        });
-        return;
-      }
-      for (const [id, reason] of pipeline.leftOut) printLine(styleFor().dim(`${id} is left out: ${reason}`));
-      printPlan(stages, forecasts, live, options.all ?? stages.size <= 50);
-      printLine(summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)));
-      const { notes, problems } = describeOutlook(outlook, pipeline);
-      for (const note of notes) printLine(note);
-      for (const { message, fix } of problems) printLine(`run will ask: ${message}; ${fix}`);
-      for (const line of formatRights(rights)) printLine(line);
-    });
-}
-
-async function planInFull(settings: CliSettings, given: LoadArguments & CacheArguments, opened: Opened) {
-  const json = given.json ?? false;
-  const loaded = await loadForCommand(settings, given, opened);
-  const cache = await openCacheFor(given, { warn: (diagnostic) => printDiagnostics([diagnostic]) });
-  const options = { targets: loaded.targets, force: new Set(loaded.force), cache };
-  const plan = await makePlanner(loaded, options, json).plan();
-  if (plan.problems.length > 0) refuseWith(plan.problems, json);
-  if (!json) printDiagnostics(loaded.warnings);
-  return plan;
+          rights: rights.data,
+        },
+        diagnostics: warnings,
+        lines: [
+          ...[...pipeline.leftOut].map(([id, reason]) => styleFor().dim(`${id} is left out: ${reason}`)),
+          ...describeStages(stages, forecasts, live, options.all ?? stages.size <= 50),
+          ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
+          ...notes,
+          ...problems.map(({ message, fix }) => `run will ask: ${message}; ${fix}`),
+          ...rights.lines,
+        ],
+      };
+    }));
 }
 
 type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 
-function printPlan(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): void {
-  const style = styleFor();
+function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): string[] {
   const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => {
     const now = live.get(id);
-    const running = now === undefined ? [] : [`running in pid ${now.run.pid}: ${formatLive(now)}`];
-    return [
-      id,
-      formatState(planned),
-      formatForecast(forecasts.get(id)),
-      [...running, formatReasons(planned.reasons)].filter(Boolean).join("; "),
-    ];
+    const running = now === undefined ? "" : `running in pid ${now.run.pid}: ${formatLive(now)}`;
+    const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
+    return [id, formatState(planned), formatForecast(forecasts.get(id)), why];
   });
-  for (const line of formatTable(rows)) printLine(line);
   const hidden = stages.size - shown.length;
-  if (hidden > 0) printLine(style.dim(`… and ${hidden} cached stages`));
+  return [...formatTable(rows), ...hidden > 0 ? [styleFor().dim(`… and ${hidden} cached stages`)] : []];
 }
 
-function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string {
-  const counts = new Map<string, number>();
-  for (const { state } of stages.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
-  if (counts.size === 1 && counts.has("cached")) return `${name}: nothing to do (${stages.size} cached)`;
-  const parts = [...counts].map(([state, count]) => `${count} ${state}`).join(", ");
+function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
+  const states = Map.groupBy(stages.values(), ({ state }) => state);
+  if (states.size === 1 && states.has("cached")) return [`${name}: nothing to do (${stages.size} cached)`];
+  const parts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
   const bases = [...new Set([...forecasts.values()].map(({ basis }) => basis))];
   const shown = bases.length > 6 ? [...bases.slice(0, 6), "…"] : bases;
-  const basis = bases.length > 0 ? `\n  times from: ${shown.join("; ")}` : "";
-  return `${name}: ${parts}${times === "" ? "" : ` (${times})`}${basis}`;
+  const basis = bases.length > 0 ? [`  times from: ${shown.join("; ")}`] : [];
+  return [`${name}: ${parts}${times === "" ? "" : ` (${times})`}`, ...basis];
 }

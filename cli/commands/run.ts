@@ -2,50 +2,46 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { CACHE_MODE_OPTION, CACHE_OPTION, namesCache, openCacheFor } from "../cache.ts";
+import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import { parseCount } from "../format/units.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
-import { collect, loadForCommand, openForCommand, pipelineCommand, STORE_OPTION } from "../load.ts";
-import { listenForStop } from "../signals.ts";
+import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE } from "../program.ts";
+import { listenForStop } from "../signals.ts";
 import { VERSIONS } from "../version.ts";
-import { parseCount } from "../format/count.ts";
 
 const EXAMPLES = `
-Examples:
   deno task run pipelines/digits.yaml                         # all stages
   deno task run pipelines/digits.yaml sample                  # only what "sample" needs
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
-  deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results by a folder
-  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # take, do not give`;
+  deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results in a folder
+  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only`;
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("run").summary("Reach the declared state of a pipeline")
-    .description("Run the stages whose inputs changed, in dependency order. Running again does nothing.")
-    .argument("[stages...]", "reach only these stages and what they need")
-    .option("-j, --jobs <n>", "stages to run at the same time (default: one per core)", parseCount)
+  const description =
+    "Run the stages that are missing or out of date, in dependency order. Run it again, and there is nothing to do.";
+  return planCommand("run", description, EXAMPLES)
+    .argument("[stages...]", "run only these stages and those they depend on")
+    .option("-j, --jobs <n>", "stages to run at a time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")
-    .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect, [] as string[])
+    .option("-f, --force <stage>", "run this stage again even if cached; repeatable", collect)
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
-    .option("--gpus <ids>", "GPUs to share out, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
-    .option("-y, --yes", "start also what takes more than a day on this machine, without a question")
-    .option(GRANT_OPTION, GRANT_HELP, collect, [] as string[])
-    .addOption(STORE_OPTION).addOption(CACHE_OPTION).addOption(CACHE_MODE_OPTION)
-    .option("--json", "print events as JSON lines")
-    .addHelpText("after", EXAMPLES)
+    .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("-y, --yes", "do not ask before a run that would take more than a day")
+    .option(GRANT_OPTION, GRANT_HELP, collect)
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const quick = !options.forceAll && !namesCache(options);
-      const nothing = !quick || given.force.length > 0
+      const nothing = !quick || given.force !== undefined
         ? undefined
-        : await findNothing(opened.cache, opened.store, targets);
+        : await findNothing(opened.loader, opened.store, targets);
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
         const reporter = await openReporter(json, nothing.stages);
@@ -56,11 +52,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
-      const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
+      const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
-      const { granted, problems } = await parseGrants(options.grant, pipeline);
-      if (problems.length > 0) refuseWith(problems, json);
+      const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
+      if (problems.length > 0) refuseWith(problems);
       const grants = new Grants(pipeline.folder);
       for (const request of granted) grants.add(request);
       const warnings = [...loaded.warnings, ...grants.problems];
@@ -68,13 +64,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
-      // What comes last is told with what the run came to.
+      // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
       using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
-      const cache = await openCacheFor(options, { warn, stop: signals.stop });
+      const cache = await openCacheFor(options, warn, signals.stop);
       const askForGrants = questionFor(json, signals.stop);
       const say = (message: string) => emit({ type: "note", message });
       const result = await runPipeline(pipeline, store, {
@@ -94,16 +90,16 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { runEnd } = await import("../report/run_end.ts");
+        const { runEnd } = await import("../results/page.ts");
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
       }
       reporter.close();
       // Before the first run there was no store to keep anything in.
-      await opened.cache.keep();
-      if (!result.ok) refuseWith(result.diagnostics, json);
-      keepDone(opened.cache, store, result.value);
+      await opened.loader.keep();
+      if (!result.ok) refuseWith(result.diagnostics);
+      keepDone(opened.loader, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
       if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
     });

@@ -1,55 +1,41 @@
-import { Command } from "@commander-js/extra-typings";
-import type { RunRecord, Store } from "noiseline";
+import type { Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { parseCount } from "../format/count.ts";
+import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/difference.ts";
-import { formatDuration } from "../format/duration.ts";
-import { formatTable } from "../format/table.ts";
-import { printJson, printLine } from "../io.ts";
-import { loadForCommand, STORE_OPTION } from "../load.ts";
-import { isPipelineFile, runFor, storeFor } from "../operands.ts";
+import { formatDuration, parseCount } from "../format/units.ts";
+import { formatTable } from "../io.ts";
+import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
+
+const DESCRIPTION =
+  `List runs, newest first, or show the stages of one: how they ended, how long they took, on which device.
+
+A run that ended without recording a result is shown as killed; run the pipeline again to continue it.
+A run with nothing to do leaves no record.`;
 
 const EXAMPLES = `
-A run whose process is gone without a last word is shown as killed; running the pipeline again goes on where it was.
-A run with nothing to do leaves no record.
-
-Examples:
   deno task runs                           # of all pipelines of the store of this folder
   deno task runs pipelines/digits.yaml
   deno task runs 20261125T101502000-1a2b   # the stages of one run`;
 
 /** `runs [FILE | ID]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("runs").summary("Show what was run, when, and what became of it")
-    .description("List runs, newest first, or show the stages of one: how they ended, how long they took, on what.")
+  return storeCommand("runs", DESCRIPTION, EXAMPLES)
     .argument("[what]", "pipeline file, or id of a run")
-    .option("-n, --limit <n>", "show so many (default: 20)", parseCount)
-    .addOption(STORE_OPTION)
-    .option("--json", "print runs as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action(async (what, options) => {
-      const json = options.json ?? false;
-      const { describeRun, pastRuns } = await import("noiseline/housekeeping");
-      if (what !== undefined && !isPipelineFile(what)) {
-        const store = storeFor(options);
-        const run = describeRun(store, runFor(store, what, json));
-        if (json) printJson({ ...runJson(run), ...detailsJson(store, run.record) });
-        else await printRun(store, run);
-        return;
-      }
+    .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
+    .action(answering(async (what, options) => {
+      if (what !== undefined && !namesPipeline(what)) return await describe(openStoreFor(options), what);
+      const { pastRuns } = await import("noiseline/housekeeping");
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
-      const store = loaded?.store ?? storeFor(options);
-      const shown: PastRun[] = [];
-      for (const run of pastRuns(store)) {
-        if (loaded !== undefined && run.record.pipeline !== loaded.pipeline.name) continue;
-        shown.push(run);
-        if (shown.length === (options.limit ?? 20)) break;
-      }
-      if (json) printJson(shown.map(runJson));
-      else if (shown.length === 0) printLine(`no runs in ${store.root}`);
-      else for (const line of formatTable(shown.map(rowOf))) printLine(line);
-    });
+      const store = loaded?.store ?? openStoreFor(options);
+      const shown = pastRuns(store).filter(({ record }) =>
+        record.pipeline === (loaded?.pipeline.name ?? record.pipeline)
+      )
+        .take(options.limit ?? 20).toArray();
+      return {
+        data: shown.map(toJson),
+        lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
+      };
+    }));
 }
 
 function rowOf({ record, state, durationMs, counts }: PastRun): string[] {
@@ -60,50 +46,23 @@ function rowOf({ record, state, durationMs, counts }: PastRun): string[] {
   return [runId, pipeline, state, when, took, what, host, overrides.join(" ")];
 }
 
-function runJson({ record, state, durationMs, counts }: PastRun): Record<string, unknown> {
-  const { runId, pipeline, file, overrides, startedAt, endedAt, pid, host, versions } = record;
-  return {
-    runId,
-    pipeline,
-    file,
-    status: state,
-    startedAt,
-    endedAt,
-    durationMs,
-    counts,
-    overrides,
-    host,
-    pid,
-    versions,
-  };
+function toJson({ record, state, ...facts }: PastRun): Record<string, unknown> {
+  const { format: _, stages: _stages, ...rest } = record;
+  return { ...rest, ...facts, status: state };
 }
 
-function detailsJson(store: Store, record: RunRecord): Record<string, unknown> {
-  return {
-    stages: record.stages,
-    results: store.runs.used(record.runId).results,
-    differences: differencesOf(store, record),
-  };
-}
-
-/** Keys that gave other bytes in this run than before. */
-function differencesOf(store: Store, { runId }: RunRecord) {
-  return store.differences.all().filter(({ second }) => second.runId === runId);
-}
-
-async function printRun(store: Store, { record, state, durationMs }: PastRun): Promise<void> {
-  const { endsOf } = await import("noiseline/housekeeping");
-  const { runId, pipeline, file, startedAt, host, pid, overrides, versions } = record;
-  printLine(`${runId} ${pipeline}: ${state}`);
-  printLine(`  ${file}${overrides.length === 0 ? "" : ` ${overrides.join(" ")}`}`);
-  const took = durationMs === undefined ? "" : `, ${formatDuration(durationMs)}`;
-  printLine(`  started ${startedAt}${took}, pid ${pid} on ${host}`);
-  printLine(`  ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}`);
+async function describe(store: Store, id: string): Promise<Answer> {
+  const { describeRun, endsOf } = await import("noiseline/housekeeping");
+  const run = describeRun(store, runFor(store, id));
+  const { record, state, durationMs } = run;
+  const { runId, pipeline, file, startedAt, host, pid, overrides, versions, stages } = record;
+  const { results } = store.runs.used(runId);
+  // Keys that gave other bytes in this run than before.
+  const differences = store.differences.all().filter(({ second }) => second.runId === runId);
   const ends = endsOf(store, record);
-  const used = store.runs.used(runId).results;
-  const ids = [...new Set([...Object.keys(ends), ...Object.keys(used)])];
+  const ids = [...new Set([...Object.keys(ends), ...Object.keys(results)])];
   const rows = ids.map((id) => {
-    const stage = record.stages[id];
+    const stage = stages[id];
     const rates = Object.entries(stage?.perSecond ?? {}).map(([unit, rate]) => `${rate} ${unit}/s`).join(", ");
     return [
       `  ${id}`,
@@ -111,15 +70,24 @@ async function printRun(store: Store, { record, state, durationMs }: PastRun): P
       ends[id] ?? (state === "done" ? "cached" : "found"),
       stage === undefined ? "" : formatDuration(stage.durationMs),
       typeof stage?.fromStep === "number" ? `from step ${stage.fromStep}` : "",
-      used[id]?.slice(0, 12) ?? "",
+      results[id]?.slice(0, 12) ?? "",
       stage?.device?.name ?? "",
       stage?.numerics ?? "",
       rates,
     ];
   });
-  for (const line of formatTable(rows)) printLine(line);
-  for (const [id, { message }] of Object.entries(record.stages)) {
-    if (message !== null) printLine(`  ${id}: ${message.split("\n")[0]}`);
-  }
-  for (const one of differencesOf(store, record)) for (const line of describeDifference(one)) printLine(line);
+  const took = durationMs === undefined ? "" : `, ${formatDuration(durationMs)}`;
+  return {
+    data: { ...toJson(run), stages, results, differences },
+    lines: [
+      `${runId} ${pipeline}: ${state}`,
+      `  ${file}${overrides.length === 0 ? "" : ` ${overrides.join(" ")}`}`,
+      `  started ${startedAt}${took}, pid ${pid} on ${host}`,
+      `  ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ")}`,
+      ...formatTable(rows),
+      ...Object.entries(stages).filter(([, { message }]) => message !== null)
+        .map(([id, { message }]) => `  ${id}: ${message!.split("\n")[0]}`),
+      ...differences.flatMap(describeDifference),
+    ],
+  };
 }

@@ -1,102 +1,92 @@
-import { Command } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind, suggestName } from "noiseline";
-import { rightsOf } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { formatTable } from "../format/table.ts";
-import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
-import { problem } from "../operands.ts";
+import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline/engine";
+import { rightsOf, suggestName } from "noiseline/core";
+import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
+import { formatTable, problem, refuseWith } from "../io.ts";
 
 const EXAMPLES = `
-Examples:
   deno task stages
   deno task stages train
+  deno task stages train.model   # one param and those within it
   deno task stages ./my_stage.ts`;
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("stages").summary("List the stage kinds, or describe one")
-    .description("List the built-in stage kinds, or the inputs, outputs and params of one.")
-    .argument("[kind]", "kind to describe, or the file of a custom stage")
-    .option("--json", "print as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action(async (name, options) => {
+  const description =
+    "List the built-in stage kinds, or show the inputs, outputs and params of one, with types and defaults.";
+  return plainCommand("stages", description, EXAMPLES)
+    .argument("[kind]", "a kind, one of its params as KIND.PARAM, or the file of a custom stage")
+    .action(answering(async (name) => {
       const all = await settings.loadKinds();
       if (name === undefined) {
         const kinds = Object.values(all);
-        if (options.json) printJson(kinds.map(toJson));
-        else for (const line of formatTable(kinds.map(({ kind, summary }) => [kind, summary]))) printLine(line);
-        return;
+        return { data: kinds.map(toJson), lines: formatTable(kinds.map(({ kind, summary }) => [kind, summary])) };
       }
-      if (isCustom(name)) {
-        await printCustom(name, options.json ?? false);
-        return;
-      }
-      const kind = Object.hasOwn(all, name) ? all[name] : undefined;
-      if (kind === undefined) {
-        printError(`error: unknown kind "${name}"\n  fix:    ${suggestName(name, Object.keys(all))}`);
-        throw new Exit(EXIT.invalid);
-      }
-      if (options.json) printJson(toJson(kind));
-      else printKind(name, kind, describeParams(kind.params));
-    });
+      if (isCustom(name)) return await describeCustom(name);
+      const [id = "", ...path] = name.split(".");
+      const kind = Object.hasOwn(all, id) ? all[id] : undefined;
+      if (kind === undefined) refuseWith([problem(`unknown kind "${id}"`, suggestName(id, Object.keys(all)))]);
+      const params = describeParams(kind.params);
+      if (path.length === 0) return { data: toJson(kind), lines: describeKind(name, kind, params) };
+      const wanted = path.join(".");
+      const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
+      if (found.length > 0) return { data: found, lines: sectionOfParams(found) };
+      const fix = suggestName(wanted, params.map((one) => one.name));
+      refuseWith([problem(`unknown param of ${id} "${wanted}"`, fix)]);
+    }));
 }
 
-function toJson({ kind, summary, version, inputs, outputs, seeded, params }: BuiltinKind) {
-  return {
-    kind,
-    summary,
-    version,
-    inputs,
-    outputs,
-    seeded: seeded ?? false,
-    params: describeParams(params),
-  };
+function toJson({ kind, summary, version, inputs, outputs, seeded = false, params }: BuiltinKind) {
+  return { kind, summary, version, inputs, outputs, seeded, params: describeParams(params) };
 }
 
 /** A custom stage as it describes itself, in a process that may do nothing. */
-async function printCustom(written: string, json: boolean): Promise<void> {
+async function describeCustom(written: string): Promise<Answer> {
   const file = resolve(written);
   const outcome = (await describeCustomStages([{ file, written, params: [] }])).get(file)!;
-  if ("error" in outcome) {
-    return refuseWith([problem(`cannot use ${written}: ${outcome.error}`, outcome.fix)], json);
-  }
+  if ("error" in outcome) refuseWith([problem(`cannot use ${written}: ${outcome.error}`, outcome.fix)]);
   const { summary, inputs, outputs, seeded, permissions, params = [], roles } = outcome.kind;
   const rights = rightsOf({ kind: outcome.kind, params: {} }, dirname(file), false);
   const device = outcome.kind.device !== undefined;
   const files = Object.keys(roles).filter((name) => roles[name]!.role === "external");
-  if (json) return printJson({ file, summary, inputs, outputs, seeded, device, permissions, rights, params });
-  printKind(written, outcome.kind, params);
-  printSection("asks for", [
+  const asks = [
     ...rights.map((right) => right === "native" ? [right, permissions.native!.join(", ")] : right.split(/=(.*)/s)),
     ...(device ? [["device", "native, unless the param device names wasm or webgpu"]] : []),
     ...(files.length > 0 ? [["read", `what ${files.join(", ")} names outside the pipeline's folder`]] : []),
-  ]);
+  ];
+  return {
+    data: { file, summary, inputs, outputs, seeded, device, permissions, rights, params },
+    lines: [...describeKind(written, outcome.kind, params), ...section("asks for", asks)],
+  };
 }
 
-function printSection(title: string, rows: readonly (readonly string[])[]): void {
-  if (rows.length === 0) return;
-  printLine(`\n${title}`);
-  for (const line of formatTable(rows.map((row) => [`  ${row[0]}`, ...row.slice(1)]))) printLine(line);
+function section(title: string, rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
+  return [`\n${title}`, ...formatTable(rows.map(([first, ...more]) => [`  ${first}`, ...more]))];
 }
 
-function printKind(
+function describeKind(
   name: string,
-  kind: Pick<Kind, "summary" | "inputs" | "outputs">,
+  { summary, inputs, outputs }: Pick<Kind, "summary" | "inputs" | "outputs">,
   params: ReturnType<typeof describeParams>,
-): void {
-  printLine(`${name}: ${kind.summary}`);
-  printSection(
-    "inputs",
-    Object.entries(kind.inputs).map(([name, { type, optional, list, description }]) => [
-      name,
-      `${[type].flat().join(" | ")}${list ? "[]" : ""}${optional ? "?" : ""}`,
-      description,
-    ]),
-  );
-  const outputs = Object.entries(kind.outputs);
-  printSection("outputs", outputs.map(([name, { type, description }]) => [name, type, description]));
-  printSection(
+): string[] {
+  return [
+    `${name}: ${summary}`,
+    ...section(
+      "inputs",
+      Object.entries(inputs).map(([name, { type, optional, list, description }]) => [
+        name,
+        `${[type].flat().join(" | ")}${list ? "[]" : ""}${optional ? "?" : ""}`,
+        description,
+      ]),
+    ),
+    ...section("outputs", Object.entries(outputs).map(([name, { type, description }]) => [name, type, description])),
+    ...sectionOfParams(params),
+  ];
+}
+
+function sectionOfParams(params: ReturnType<typeof describeParams>): string[] {
+  return section(
     "params",
     params.map(({ name, type, fallback, role, description }) => [
       name,

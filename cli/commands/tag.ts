@@ -1,15 +1,10 @@
-import { Command } from "@commander-js/extra-typings";
-import { type Store, suggestName } from "noiseline";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { countOf } from "../format/count.ts";
-import { formatTable } from "../format/table.ts";
-import { printError, printJson, printLine, refuseWith } from "../io.ts";
-import { PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
-import { isPipelineFile, problem, storeFor } from "../operands.ts";
-import { contentsFor } from "../results.ts";
+import { suggestName } from "noiseline/core";
+import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
+import { countOf } from "../format/units.ts";
+import { formatTable, problem, refuseWith } from "../io.ts";
+import { contentsFor, namesPipeline, openStoreFor } from "../open.ts";
 
 const EXAMPLES = `
-Examples:
   deno task tag before-dropout pipelines/digits.yaml   # its results as they are now
   deno task tag best 20261125T101502000-1a2b           # those of a run, by its id (see \`runs\`)
   deno task tag --list
@@ -17,68 +12,56 @@ Examples:
 
 /** `tag NAME WHAT` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("tag").summary("Name the results of a pipeline, so that they are kept")
-    .description("Give the results of a pipeline or of a run a name. `gc` keeps what is named; `compare` takes names.")
-    .argument("[name]", "letters, digits, and . _ - after the first")
+  const description =
+    "Give the results of a pipeline or of a run a name. `gc` keeps tagged results; `compare` and `export` take tags.";
+  return resultsCommand("tag", description, EXAMPLES)
+    .argument("[name]", "letters and digits; also . _ - after the first")
     .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
-    .addOption(SET_OPTION).addOption(PROFILE_OPTION)
-    .option("-f, --force", "move a tag that is there")
+    .option("-f, --force", "move an existing tag")
     .option("-l, --list", "list the tags")
-    .option("-d, --delete <name>", "forget a tag; its results stay until `gc` finds them old")
-    .addOption(STORE_OPTION)
-    .option("--json", "print tags as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action(async (name, what, options) => {
-      const json = options.json ?? false;
-      if (options.delete !== undefined) {
-        const store = storeFor(options);
-        refuseUnknown(store, options.delete, json);
-        store.tags.remove(options.delete);
-        if (json) printJson({ deleted: options.delete });
-        else printLine(`deleted the tag ${options.delete}`);
-        return;
-      }
-      if (options.list || name === undefined) {
-        list(storeFor(options), json);
-        return;
-      }
+    .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")
+    .action(answering(async (name, what, options) => {
+      if (options.delete !== undefined) return forget(options.delete, options);
+      if (options.list || name === undefined) return list(options);
       const { TAG_NAME } = await import("noiseline/housekeeping");
-      if (!TAG_NAME.test(name) || isPipelineFile(name)) {
+      if (!TAG_NAME.test(name) || namesPipeline(name)) {
         const fix = "use up to 64 letters, digits, dots, dashes and underscores, and no ending of a pipeline file";
-        refuseWith([problem(`"${name}" cannot be the name of a tag`, fix)], json);
+        refuseWith([problem(`"${name}" cannot be the name of a tag`, fix)]);
       }
-      const { store, contents } = await contentsFor(settings, what, options, json);
+      const { store, contents } = await contentsFor(settings, what, options);
       if (store.tags.names().includes(name) && !options.force) {
-        refuseWith([problem(`there is a tag "${name}" already`, "use another name, or --force to move it")], json);
+        refuseWith([problem(`there is a tag "${name}" already`, "use another name, or --force to move it")]);
       }
       store.tags.write(name, contents);
-      if (json) printJson({ tag: name, ...contents });
-      else printLine(`${name}: ${countOf(Object.keys(contents.results).length, "result")} of ${contents.pipeline}`);
-    });
+      const count = countOf(Object.keys(contents.results).length, "result");
+      return { data: { tag: name, ...contents }, lines: [`${name}: ${count} of ${contents.pipeline}`] };
+    }));
 }
 
-function refuseUnknown(store: Store, name: string, json: boolean): void {
+function forget(name: string, options: Parameters<typeof openStoreFor>[0]): Answer {
+  const store = openStoreFor(options);
   const names = store.tags.names();
-  if (names.includes(name)) return;
-  refuseWith([problem(`there is no tag "${name}" in ${store.root}`, suggestName(name, names))], json);
+  if (!names.includes(name)) {
+    refuseWith([problem(`there is no tag "${name}" in ${store.root}`, suggestName(name, names))]);
+  }
+  store.tags.remove(name);
+  return { data: { deleted: name }, lines: [`deleted the tag ${name}`] };
 }
 
-function list(store: Store, json: boolean): void {
+function list(options: Parameters<typeof openStoreFor>[0]): Answer {
+  const store = openStoreFor(options);
   const tags = store.tags.names().map((name) => ({ name, record: store.tags.read(name) }));
-  if (json) {
-    printJson(tags.map(({ name, record }) => ({ tag: name, ...record })));
-    return;
-  }
   const rows = tags.flatMap(({ name, record }) => {
-    if (record === undefined) {
-      printError(`the tag "${name}" cannot be read; delete it or tag the results anew`);
-      return [];
-    }
+    if (record === undefined) return [];
     const there = Object.values(record.results).filter((key) => store.results.byResolved(key) !== undefined).length;
     const all = Object.keys(record.results).length;
     const count = there === all ? countOf(all, "result") : `${there} of ${countOf(all, "result")}`;
     return [[name, record.pipeline, count, record.overrides.join(" ")]];
   });
-  if (tags.length === 0) printLine(`no tags in ${store.root}`);
-  for (const line of formatTable(rows)) printLine(line);
+  return {
+    data: tags.map(({ name, record }) => ({ tag: name, ...record })),
+    lines: tags.length === 0 ? [`no tags in ${store.root}`] : formatTable(rows),
+    asides: tags.filter(({ record }) => record === undefined)
+      .map(({ name }) => `the tag "${name}" cannot be read; delete it or tag the results anew`),
+  };
 }

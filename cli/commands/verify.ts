@@ -1,127 +1,90 @@
-import { Command } from "@commander-js/extra-typings";
-import type { Difference, Store } from "noiseline";
 import type { Fault, Replay } from "noiseline/housekeeping";
-import type { AnyCommand, CliSettings } from "../settings.ts";
-import { countOf } from "../format/count.ts";
-import { formatBytes } from "../format/bytes.ts";
+import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/difference.ts";
-import { EXIT, Exit, printError, printJson, printLine, refuseWith } from "../io.ts";
-import { loadForCommand, makePlanner, PROFILE_OPTION, SET_OPTION, STORE_OPTION } from "../load.ts";
-import { problem, storeFor } from "../operands.ts";
-import { failWith } from "../results.ts";
+import { countOf, formatBytes, someOf } from "../format/units.ts";
+import { EXIT, failWith, printError, problem, refuseWith } from "../io.ts";
+import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
 import { listenForStop } from "../signals.ts";
 
 const EXAMPLES = `
-Examples:
   deno task verify                                        # every object of the store of this folder
   deno task verify pipelines/digits.yaml                  # the results of one pipeline
   deno task verify pipelines/digits.yaml train --resume   # train again from a saved state, compare the bytes`;
 
 /** `verify [FILE [STAGE]]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return new Command("verify").summary("Hash results again, or execute a stage again, and compare")
-    .description(
-      "Hash every object again, whatever is remembered of it. What is damaged is set aside, and the next run makes it " +
-        "again. With --resume, execute a stage again from an earlier saved state, beside the store, and compare.",
-    )
+  const description =
+    "Hash every stored file again. Damaged files are set aside, and the next run makes them again. With --resume, " +
+    "run a stage again from an earlier saved state, outside the store, and compare the bytes.";
+  return resultsCommand("verify", description, EXAMPLES)
     .argument("[file]", "pipeline file (.yaml or .ts)")
-    .argument("[stage]", "stage id: only its result")
-    .option("--resume", "execute the stage again from the oldest saved state before its end; its result stays as it is")
-    .addOption(SET_OPTION).addOption(PROFILE_OPTION).addOption(STORE_OPTION)
-    .option("--json", "print what was found as JSON")
-    .addHelpText("after", EXAMPLES)
-    .action(async (file, stage, options) => {
-      const json = options.json ?? false;
+    .argument("[stage]", "check only the result of this stage")
+    .option("--resume", "run the stage again from its oldest saved state before the end; its result stays")
+    .action(answering(async (file, stage, options) => {
+      const targets = stage === undefined ? [] : [stage];
       if (options.resume) {
-        if (file === undefined || stage === undefined) {
-          refuseWith([problem("--resume needs a pipeline and a stage", "verify FILE STAGE --resume")], json);
-        }
-        await resume(settings, { file, ...options, targets: [stage] }, json);
-        return;
+        if (file !== undefined && stage !== undefined) return await resume(settings, { file, ...options, targets });
+        refuseWith([problem("--resume needs a pipeline and a stage", "verify FILE STAGE --resume")]);
       }
       const { recordsOfPlan, verifyStore } = await import("noiseline/housekeeping");
-      let store: Store;
-      let only: Set<string> | undefined;
-      if (file === undefined) store = storeFor(options);
-      else {
-        const loaded = await loadForCommand(settings, {
-          file,
-          ...options,
-          targets: stage === undefined ? [] : [stage],
-        });
-        store = loaded.store;
-        only = recordsOfPlan(await makePlanner(loaded, {}, json).plan(), store, loaded.targets);
-      }
+      const loaded = file === undefined ? undefined : await loadForCommand(settings, { file, ...options, targets });
+      const store = loaded?.store ?? openStoreFor(options);
+      const only = loaded && recordsOfPlan(await makePlanner(loaded).plan(), store, loaded.targets);
       const report = await verifyStore(store, only);
+      const { faults, results, objects, bytes } = report;
       const differences = store.differences.all().filter(({ resolvedKey }) => only?.has(resolvedKey) ?? true);
-      if (json) printJson({ store: store.root, ...report, differences });
-      else print(report.faults, differences);
-      if (!json) {
-        const wrong = report.faults.length === 0 ? "all good" : `${report.faults.length} wrong`;
-        printLine(
-          `${countOf(report.results, "result")}, ${countOf(report.objects, "object")}, ${
-            formatBytes(report.bytes)
-          }: ${wrong}`,
-        );
-      }
-      if (report.faults.length > 0) throw new Exit(EXIT.failed);
-    });
+      const wrong = faults.length === 0 ? "all good" : `${faults.length} wrong`;
+      return {
+        data: { store: store.root, ...report, differences },
+        lines: [
+          ...faults.map(describeFault),
+          ...faults.length > 0 ? ["  fix:    run the pipelines again; what is damaged was set aside"] : [],
+          ...differences.flatMap(describeDifference),
+          `${countOf(results, "result")}, ${countOf(objects, "object")}, ${formatBytes(bytes)}: ${wrong}`,
+        ],
+        code: faults.length > 0 ? EXIT.failed : EXIT.done,
+      };
+    }));
 }
 
-function print(faults: readonly Fault[], differences: readonly Difference[]): void {
-  for (const { problem, name, file, sha256, resolvedKey } of faults) {
-    const whose = name ?? (resolvedKey === undefined ? "no result" : `result ${resolvedKey.slice(0, 12)}`);
-    const what = file === undefined ? "" : ` ${file}`;
-    const object = sha256 === undefined ? "" : ` (${sha256.slice(0, 12)})`;
-    printLine(`${problem}: ${whose}${what}${object}`);
-  }
-  if (faults.length > 0) printLine("  fix:    run the pipelines again; what is damaged was set aside");
-  for (const difference of differences) for (const line of describeDifference(difference)) printLine(line);
+function describeFault({ problem, name, file, sha256, resolvedKey }: Fault): string {
+  const whose = name ?? (resolvedKey === undefined ? "no result" : `result ${resolvedKey.slice(0, 12)}`);
+  const what = file === undefined ? "" : ` ${file}`;
+  const object = sha256 === undefined ? "" : ` (${sha256.slice(0, 12)})`;
+  return `${problem}: ${whose}${what}${object}`;
 }
 
-async function resume(
-  settings: CliSettings,
-  options: Parameters<typeof loadForCommand>[1],
-  json: boolean,
-): Promise<void> {
-  const loaded = await loadForCommand(settings, options);
-  if (loaded.targets.length > 1) {
-    const names = loaded.targets.slice(0, 8).join(", ");
-    refuseWith([problem("--resume takes one stage at a time", `name one of: ${names}`)], json);
+async function resume(settings: CliSettings, options: LoadArguments): Promise<Answer> {
+  const { pipeline, store, targets } = await loadForCommand(settings, options);
+  if (targets.length > 1) {
+    refuseWith([problem("--resume takes one stage at a time", `name one of: ${someOf(targets)}`)]);
   }
   const { replayStage } = await import("noiseline/housekeeping");
-  const id = loaded.targets[0]!;
-  using signals = listenForStop((reason) => printError(reason));
-  const result = await replayStage(loaded.pipeline, loaded.store, id, {
-    stop: signals.stop,
-    kill: signals.kill,
-    onStart: (step) => printError(`${id}: executing it again from step ${step}`),
-  });
-  if (!result.ok) return failWith(result.diagnostics, json);
+  const id = targets[0]!;
+  using signals = listenForStop(printError);
+  const { stop, kill } = signals;
+  const onStart = (step: number) => printError(`${id}: executing it again from step ${step}`);
+  const result = await replayStage(pipeline, store, id, { stop, kill, onStart });
+  if (!result.ok) return failWith(result.diagnostics);
   const replay = result.value;
   const same = replay.outcome.status === "complete" && replay.ports.every((port) => port.recorded === port.replayed);
-  if (json) printJson({ pipeline: loaded.pipeline.name, ...replay, same });
-  else printReplay(replay, same);
-  if (replay.outcome.status === "interrupted") throw new Exit(EXIT.interrupted);
-  if (!same) throw new Exit(EXIT.failed);
+  return {
+    data: { pipeline: pipeline.name, ...replay, same },
+    lines: describeReplay(replay, same),
+    code: replay.outcome.status === "interrupted" ? EXIT.interrupted : same ? EXIT.done : EXIT.failed,
+  };
 }
 
-function printReplay({ stage, fromStep, extent, numerics, outcome, ports }: Replay, same: boolean): void {
-  if (outcome.status === "interrupted") {
-    printLine(`${stage}: interrupted; nothing was compared`);
-    return;
-  }
-  if (outcome.status !== "complete") {
-    printLine(`${stage}: could not be executed again: ${outcome.message}`);
-    return;
-  }
+function describeReplay({ stage, fromStep, extent, numerics, outcome, ports }: Replay, same: boolean): string[] {
+  if (outcome.status === "interrupted") return [`${stage}: interrupted; nothing was compared`];
+  if (outcome.status !== "complete") return [`${stage}: could not be executed again: ${outcome.message}`];
   const steps = `step ${fromStep}${extent === null ? "" : ` to ${extent}`}`;
-  printLine(`${stage}: executed again from ${steps} on ${numerics ?? "this machine"}`);
-  for (const { port, recorded, replayed } of ports) {
-    const end = recorded === replayed ? "the same bytes" : `other bytes: ${replayed.slice(0, 12)}`;
-    printLine(`  ${port} ${recorded.slice(0, 12)}: ${end}`);
-  }
-  if (!same) {
-    printLine("  the recorded result stays; the stage is not deterministic, or its saved states are not whole");
-  }
+  return [
+    `${stage}: executed again from ${steps} on ${numerics ?? "this machine"}`,
+    ...ports.map(({ port, recorded, replayed }) => {
+      const end = recorded === replayed ? "the same bytes" : `other bytes: ${replayed.slice(0, 12)}`;
+      return `  ${port} ${recorded.slice(0, 12)}: ${end}`;
+    }),
+    ...same ? [] : ["  the recorded result stays; the stage is not deterministic, or its saved states are not whole"],
+  ];
 }

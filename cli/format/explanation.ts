@@ -1,10 +1,19 @@
-import type { Cause, Explanation, ExternalFacts, Reason, ResultFacts, SavedProgress, Upstream } from "noiseline";
-import { formatBytes } from "./bytes.ts";
-import { formatDuration } from "./duration.ts";
-import { formatDevice, formatReason, showParam } from "./reasons.ts";
-import type { Style } from "./style.ts";
+import type {
+  Cause,
+  Explanation,
+  ExternalFacts,
+  Forecast,
+  LiveStage,
+  Reason,
+  ResultFacts,
+  SavedProgress,
+  Upstream,
+} from "noiseline/engine";
+import type { Style } from "../io.ts";
+import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
+import { formatBytes, formatDuration, someOf } from "./units.ts";
 
-/** Of many like things so many are named. */
+/** Of many like blocks so many are shown. */
 const SHOWN = 8;
 /** Digests and keys by as much as tells them apart. */
 const SHORT = 12;
@@ -21,13 +30,13 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
   const { planned, causes, result, last, lost, progress } = explanation;
   const { device, problem, state } = planned;
   const lines = causeLines(causes, style);
-  if (state === "cached") lines.push("nothing that it depends on has changed");
-  if (result !== undefined && !brief) lines.push(...resultLines("served by", result, nowMs));
-  if (last !== undefined && !brief) lines.push(...resultLines("compared with", last, nowMs));
-  if (lost !== undefined && !brief) {
-    lines.push(`the result that it showed last, ${short(lost)}, is not in the store any more`);
+  if (state === "cached") lines.push("nothing it depends on has changed");
+  if (!brief) {
+    if (result !== undefined) lines.push(...resultLines("served by", result, nowMs));
+    if (last !== undefined) lines.push(...resultLines("compared with", last, nowMs));
+    if (lost !== undefined) lines.push(`its last result, ${short(lost)}, is no longer in the store`);
+    if (progress !== undefined) lines.push(...progressLines(explanation, progress, nowMs));
   }
-  if (progress !== undefined && !brief) lines.push(...progressLines(explanation, progress, nowMs));
   if (device !== undefined) lines.push(`would compute on ${formatDevice(device)}`);
   if (problem !== undefined) lines.push(`${style.error("cannot run")}: ${problem.message}`, `fix: ${problem.fix}`);
   return lines;
@@ -37,14 +46,14 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
 export function causeLines(causes: readonly Cause[], style: Style): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
-  return [...cut(others.map((cause) => causeBlock(cause, style))).flat(), ...upstreamLines(waits, "waits for ", style)];
+  return [...cut(others.map((cause) => causeBlock(cause, style))), ...upstreamLines(waits, "waits for ", style)];
 }
 
 function causeBlock(cause: Cause, style: Style): string[] {
   const { reason, origin, upstream = [] } = cause;
   const from = origin === undefined ? [] : [style.dim(`from ${origin.join(" <- ")}`)];
   const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "", style)];
-  if (reason.code === "new") return ["it is new: there is no result of it to compare with"];
+  if (reason.code === "new") return ["it is new: it has no earlier result to compare with"];
   return [`because of ${phrase(reason)}`, ...below.map(indent)];
 }
 
@@ -55,11 +64,11 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
     return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
   });
   const blocks = [...groups].map(([text, members]) => {
-    const ids = cut(members.map(({ stage }) => stage)).join(", ");
+    const ids = someOf(members.map(({ stage }) => stage));
     const [heading, ...below] = text.split("\n");
     return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
   });
-  return cut(blocks).flat();
+  return cut(blocks);
 }
 
 /** As a plan says it, without what the lines below say better. */
@@ -72,7 +81,7 @@ function phrase(reason: Reason): string {
         digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`
       );
       return reason.stage === "none"
-        ? `input ${reason.name}: not read any more`
+        ? `input ${reason.name}: no longer read`
         : `input ${reason.name} from ${reason.stage}: ${from} -> ${to}`;
     }
     default:
@@ -83,11 +92,11 @@ function phrase(reason: Reason): string {
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
   if (reason.code === "external") return [`was ${formatExternal(before)}`, `now ${formatExternal(after)}`];
   if (reason.code !== "code" || ![reason.from, reason.to].every((version) => version.startsWith("code:"))) return [];
-  if (modules === undefined) return ["which of them is not known: the run that made the last result is not on record"];
+  if (modules === undefined) return ["unknown which ones: there is no record of the run that made the last result"];
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };
   return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
-    `${what}: ${cut(places).join(", ")}`
+    `${what}: ${someOf(places)}`
   );
 }
 
@@ -103,7 +112,7 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
   const at = extent === null ? "" : `, at ${extent}`;
   const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
-  const whose = host === undefined ? ", which is not on record here" : ` on host ${host} (${pipeline}/${stage})`;
+  const whose = host === undefined ? ", of which there is no record here" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
   if (numerics !== null) lines.push(`  computed on ${numerics}${device === undefined ? "" : ` (device ${device})`}`);
   return lines;
@@ -136,7 +145,20 @@ function indent(line: string): string {
 }
 
 /** The first of many, and how many more there are. */
-function cut<T>(items: readonly T[]): (T | string)[] {
-  if (items.length <= SHOWN) return [...items];
-  return [...items.slice(0, SHOWN), `… and ${items.length - SHOWN} more`];
+function cut(blocks: readonly string[][]): string[] {
+  const more = blocks.length > SHOWN ? [`… and ${blocks.length - SHOWN} more`] : [];
+  return [...blocks.slice(0, SHOWN).flat(), ...more];
+}
+
+/** An explanation as plain data. The shape is documented in docs/explain.md. */
+export function explanationToJson(
+  { id, planned, causes, result, last, lost, progress }: Explanation,
+  facts: { readonly forecast: Forecast | undefined; readonly live: LiveStage | undefined },
+): Record<string, unknown> {
+  return { ...plannedToJson(id, planned, facts), causes: causes.map(causeToJson), result, last, lost, progress };
+}
+
+function causeToJson({ reason, upstream, ...details }: Cause): Record<string, unknown> {
+  const before = upstream?.map(({ causes, ...rest }) => ({ ...rest, causes: causes.map(causeToJson) }));
+  return { ...reason, ...details, upstream: before };
 }

@@ -1,5 +1,5 @@
-import type { MetricRow } from "../report/metric_rows.ts";
-import { formatTable } from "./table.ts";
+import type { MetricRow } from "../results/figures.ts";
+import { formatTable } from "../io.ts";
 
 /** Four digits, as many as a reader compares. */
 export function shortNumber(value: number): string {
@@ -39,4 +39,18 @@ export function formatMetrics(rows: readonly MetricRow[]): string[] {
       ];
     }),
   );
+}
+
+/** What makes a spreadsheet take a text for a formula (OWASP, "CSV Injection"). */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+/** Rows as comma-separated values (RFC 4180), without their line ends. Texts never become formulas; numbers stay. */
+export function toCsv(rows: readonly (readonly (string | number | undefined)[])[]): string[] {
+  return rows.map((row) => row.map(cellOf).join(","));
+}
+
+function cellOf(value: string | number | undefined): string {
+  if (typeof value !== "string") return value === undefined ? "" : String(value);
+  const text = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

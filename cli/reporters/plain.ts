@@ -1,11 +1,17 @@
 import process from "node:process";
 import { type EngineEvent, printable } from "noiseline/core";
-import { formatDuration } from "../format/duration.ts";
-import { formatDevice, formatReason, formatState } from "../format/reasons.ts";
-import { styleFor } from "../format/style.ts";
-import { printError, printLine } from "../io.ts";
-import { type CliEvent, linesOfRunFinished } from "./ending.ts";
-import { detailsOfFinished, oneLine, Pace, phraseFinished, phraseWarning } from "./phrases.ts";
+import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { formatDuration } from "../format/units.ts";
+import { printError, printLine, styleFor } from "../io.ts";
+import {
+  type CliEvent,
+  detailsOfFinished,
+  linesOfRunFinished,
+  oneLine,
+  Pace,
+  phraseFinished,
+  phraseWarning,
+} from "./phrases.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -40,7 +46,7 @@ export class PlainReporter {
         return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
       }
       case "stage-waiting":
-        return printError(`${event.id}: waiting for ${event.holder}, which works on the same stage`);
+        return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
       case "stage-finished":
         if (event.state === "cached") return;
         printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);

@@ -1,4 +1,5 @@
-import type { ScaffoldProblem } from "./failure.ts";
+import type { Diagnostic } from "noiseline/core";
+import { problem } from "../io.ts";
 
 /** Names become ids, file names and parts of references. */
 const NAME = /^[a-z][a-z0-9_-]*$/;
@@ -12,13 +13,11 @@ function mend(name: string): string | undefined {
 }
 
 /** What is wrong with a name, if anything is. */
-export function checkName(name: string): ScaffoldProblem | undefined {
+export function checkName(name: string): Diagnostic | undefined {
   if (NAME.test(name) && name.length <= MAX_LENGTH) return undefined;
   const mended = mend(name);
-  return {
-    message: `${
-      JSON.stringify(name)
-    } is no name: it must match [a-z][a-z0-9_-]* and have at most ${MAX_LENGTH} characters`,
-    fix: mended === undefined ? "choose another" : `did you mean "${mended}"?`,
-  };
+  return problem(
+    `${JSON.stringify(name)} is no name: it must match [a-z][a-z0-9_-]* and have at most ${MAX_LENGTH} characters`,
+    mended === undefined ? "choose another" : `did you mean "${mended}"?`,
+  );
 }

@@ -30,7 +30,7 @@ const PREDICTIONS: Readonly<Partial<Record<Objective, string>>> = {
 /** Why no scheduler samples from a network with this objective; undefined where one does. */
 export function objectiveProblem(objective: Objective): InterchangeProblem | undefined {
   return PREDICTIONS[objective] !== undefined ? undefined : {
-    message: "no scheduler of diffusers samples from a network that predicts the mean of the next step",
+    message: "diffusers has no scheduler for a network that predicts the mean of the next step",
     got: `objective ${objective}`,
     wanted: Object.keys(PREDICTIONS).join(", "),
     fix: "train with one of these objectives",
@@ -105,7 +105,7 @@ export function fromChainConfig(config: ChainConfig, known?: FullScheduleSpec): 
   }
   if (config.rescale_betas_zero_snr) {
     return {
-      problem: unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas as they are used"),
+      problem: unfit("rescale_betas_zero_snr", "true, with trained_betas", "false: the betas are used as they are"),
     };
   }
   if (trained.length !== config.num_train_timesteps) {
@@ -126,6 +126,6 @@ function unfit(field: string, got: string, wanted: string): InterchangeProblem {
     message: `the scheduler cannot be expressed here: ${field} of scheduler_config.json`,
     got,
     wanted,
-    fix: "none for this checkpoint: its network was trained on another chain",
+    fix: "none for this checkpoint: its network was trained on another schedule",
   };
 }

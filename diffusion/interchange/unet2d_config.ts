@@ -145,17 +145,18 @@ function attentionLevels(theirs: Unet2dConfig): number[] | undefined {
 function unfit(field: string, got: unknown, wanted: string): { readonly problem: InterchangeProblem } {
   return {
     problem: {
-      message: `the network is not one of Ho et al. 2020, which is all that there is here: ${field}`,
+      message: `the network is not one of Ho et al. 2020, the only kind supported: ${field}`,
       got: typeof got === "string" ? got : JSON.stringify(got),
       wanted,
-      fix: "train a network of that configuration; the weights of this one compute another function",
+      fix: "train a network with that configuration; these weights belong to a different function",
     },
   };
 }
 
 function unevenGroups({ channels }: UnetConfig, groups: readonly number[]): InterchangeProblem {
   return {
-    message: "layers of this network are normalised in different numbers of groups, and a UNet2DModel has one for all",
+    message:
+      "layers of this network have different numbers of normalisation groups, and a UNet2DModel has one number for all",
     got: `channels ${channels}: ${groups.join(", ")} groups`,
     wanted: "one number of groups",
     fix: "train with channels a multiple of 32 and at least 128, as in the paper: all layers then have 32 groups",

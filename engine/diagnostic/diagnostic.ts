@@ -60,8 +60,21 @@ export interface Diagnostic {
   readonly related?: readonly { readonly message: string; readonly span: Span }[];
 }
 
-/** What is wrong at a place that is told apart from it; an error where it does not say. */
-export type Problem = Omit<Diagnostic, "severity" | "span" | "path"> & Partial<Pick<Diagnostic, "severity">>;
+/** What may be said of a problem beside its place, message and fix. */
+export interface Details extends Partial<Omit<Diagnostic, "message" | "fix" | "span" | "path">> {
+  /** Whether the key at its path is wrong, or the value. */
+  readonly target?: "key" | "value" | undefined;
+}
+
+/** An error as it is; with a place in a document see `diagnosticAt`. */
+export function errorOf(
+  code: DiagnosticCode,
+  message: string,
+  fix: string,
+  more: Pick<Diagnostic, "got" | "wanted" | "span" | "related"> = {},
+): Diagnostic {
+  return { severity: "error", code, message, fix, ...more };
+}
 
 export type Result<T> =
   | { readonly ok: true; readonly value: T; readonly warnings: readonly Diagnostic[] }

@@ -1,4 +1,4 @@
-import type { Diagnostic, Problem, Span } from "./diagnostic.ts";
+import { type Details, type Diagnostic, refuse, type Result, type Span } from "./diagnostic.ts";
 
 export type DocumentPath = readonly (string | number)[];
 
@@ -33,12 +33,19 @@ export function formatPath(path: DocumentPath): string {
   return text;
 }
 
-/** A problem with what is at a path of a document. */
+/** What is wrong with what is at a path of a document; an error where it does not say. */
 export function diagnosticAt(
   document: Pick<SourceDocument, "locate">,
   path: DocumentPath,
-  problem: Problem,
-  target: "key" | "value" = "value",
+  message: string,
+  fix: string | undefined,
+  { target, ...more }: Details = {},
 ): Diagnostic {
-  return { severity: "error", ...problem, path: formatPath(path), span: document.locate(path, target) };
+  const span = document.locate(path, target);
+  return { severity: "error", code: "invalid-value", message, fix, ...more, path: formatPath(path), span };
+}
+
+/** Refuse a document for one problem. */
+export function refuseAt<T>(...problem: Parameters<typeof diagnosticAt>): Result<T> {
+  return refuse([diagnosticAt(...problem)]);
 }

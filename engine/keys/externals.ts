@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
+import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
 import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
-import type { DigestCache, FolderFile } from "../store/digest_cache.ts";
-import { factsOf } from "../store/facts.ts";
+import { statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
+import { factsOf } from "../store/reading.ts";
+import type { Digests, FolderFile } from "../store/digests.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
 export type Externals = Readonly<Record<string, string>>;
@@ -74,7 +76,7 @@ export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<s
 }
 
 /** Digest of a file, or of a folder's whole content. */
-export function contentDigest(path: string, digests: DigestCache): string {
+export function contentDigest(path: string, digests: Digests): string {
   const info = Deno.statSync(path);
   // A pipe or a device may have no end.
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
@@ -103,7 +105,7 @@ export interface UnreadableExternal extends External {
 export function digestStageExternals(
   stage: Stage,
   folder: string,
-  digests: DigestCache,
+  digests: Digests,
 ): { externals: Externals; unreadable: UnreadableExternal[] } {
   const externals: Record<string, string> = {};
   const unreadable: UnreadableExternal[] = [];
@@ -138,7 +140,7 @@ export interface Outside {
 /** Take the content digests of everything that the stages read from outside. What cannot be read is reported. */
 export function digestExternals(
   { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
-  digests: DigestCache,
+  digests: Digests,
 ): Outside {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
@@ -157,20 +159,14 @@ function placeUnreadable(
 ): Diagnostic {
   const place = ["stages", stage.entry, "with", ...param];
   if (got !== undefined) {
-    return diagnosticAt(origins, place, {
-      code: "external",
-      message: `stage "${stage.id}": ${name} is not the file that it must be`,
-      got: `SHA-256 ${got}`,
-      wanted: `SHA-256 ${wanted}`,
-      fix: "fetch the file again, name the right one, or set sha256 to say that another one is meant",
-    });
+    const message = `stage "${stage.id}": ${name} is not the expected file`;
+    const fix = "fetch the file again, name the right one, or set sha256 to the file you mean";
+    const details = { code: "external", got: `SHA-256 ${got}`, wanted: `SHA-256 ${wanted}` } as const;
+    return diagnosticAt(origins, place, message, fix, details);
   }
-  return diagnosticAt(origins, place, {
-    code: "external",
-    message: `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`,
-    got: placeOf(error) ?? path,
-    fix: "correct the path; it is relative to the pipeline file",
-  });
+  const message = `stage "${stage.id}": cannot read ${name}: ${reasonOf(error)}`;
+  const details = { code: "external", got: placeOf(error) ?? path } as const;
+  return diagnosticAt(origins, place, message, "correct the path; it is relative to the pipeline file", details);
 }
 
 /** Files that a stage is to read and that are not there, without a look into those that are. */
@@ -183,4 +179,25 @@ export function missingExternals(stage: Stage, folder: string, origins: Origins)
       return [placeUnreadable(stage, { ...one, error }, origins)];
     }
   });
+}
+
+/** Size of a file, or of all files below a folder; undefined where there is nothing. */
+export function sizeOf(path: string): number | undefined {
+  const info = statIfThere(path);
+  if (info?.isDirectory !== true) return info?.size;
+  let sum = 0;
+  for (const { facts } of filesBelow(path, "", new Set())) sum += facts.size;
+  return sum;
+}
+
+/** What a stage is made of besides its ingredients. @param externals their digests by param */
+export function sourcesOf(stage: Stage, folder: string, externals: Externals): Sources {
+  const sources: Sources = { externals: {}, modules: { ...stage.kind.modules } };
+  for (const [name, path] of Object.entries(externalPaths(stage, folder))) {
+    const digest = externals[name];
+    // What was removed since is not worth a failure.
+    const sizeBytes = sizeOf(path);
+    if (digest !== undefined && sizeBytes !== undefined) sources.externals[name] = { path, sizeBytes, digest };
+  }
+  return sources;
 }

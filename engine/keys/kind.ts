@@ -1,34 +1,7 @@
+import type { BuiltinKind } from "../../contract/stage.ts";
 import type { ParamDescription } from "../../schemas/describe_params.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
-import type { Resources } from "../../schemas/pipeline_file.ts";
-import type {
-  CheckResult,
-  DeviceFinding,
-  DownloadExternal,
-  Facts,
-  InputPort,
-  NpmExternal,
-  OutputPort,
-  StagePermissions,
-} from "../../contract/stage.ts";
-
-/** A Zod issue as plain data, so that it can come from another process too. */
-export interface ParamIssue {
-  readonly code: string;
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly input?: unknown;
-  /** Keys that the schema does not have, for `unrecognized_keys`. */
-  readonly keys?: readonly string[];
-  /** Keys that the schema has at that place, for `unrecognized_keys`. */
-  readonly known?: readonly string[];
-  /** Values that would do, for `invalid_value`. */
-  readonly values?: readonly string[];
-}
-
-export type ParamsOutcome =
-  | { readonly ok: true; readonly params: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly issues: readonly ParamIssue[] };
 
 /** Lists what it builds on by name, and by version where the lock has several. */
 interface LockedPackage {
@@ -56,22 +29,27 @@ export interface ModuleMap {
   readonly lock: Lock;
 }
 
+/** What the engine takes over of a built-in kind as it is. */
+type Taken =
+  | "summary"
+  | "inputs"
+  | "outputs"
+  | "runs"
+  | "entry"
+  | "check"
+  | "externals"
+  | "downloads"
+  | "pairs"
+  | "device";
+
 /** A kind as the engine sees it, built in or custom. */
-export interface Kind {
+export interface Kind
+  extends Pick<BuiltinKind, Taken>, Required<Pick<BuiltinKind, "seeded" | "permissions" | "resources">> {
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /** What enters the key for the code: kind and version of a built-in, the digest of a custom stage's modules. */
   readonly version: string;
   readonly custom: boolean;
-  readonly summary: string;
-  readonly inputs: Readonly<Record<string, InputPort>>;
-  readonly outputs: Readonly<Record<string, OutputPort>>;
-  readonly seeded: boolean;
-  readonly permissions: StagePermissions;
-  readonly resources: Resources;
-  readonly runs: "inline" | "process";
-  /** Module URL; its default export is the run function, or a definition that has it. */
-  readonly entry: string;
   /** Of a custom stage: what its code digest was taken of. */
   readonly modules?: Readonly<Record<string, string>>;
   /** Of a custom stage: what the names of modules stand for in its process. */
@@ -80,14 +58,6 @@ export interface Kind {
   /** Of a custom stage that was asked about without params to check: those that it takes. */
   readonly params?: readonly ParamDescription[];
   readonly validate: (raw: unknown) => ParamsOutcome;
-  readonly check?: (
-    params: Readonly<Record<string, unknown>>,
-    inputs: Readonly<Record<string, Facts | undefined>>,
-  ) => CheckResult;
-  readonly externals?: (params: Readonly<Record<string, unknown>>) => readonly NpmExternal[];
-  readonly downloads?: (params: Readonly<Record<string, unknown>>) => readonly DownloadExternal[];
-  readonly pairs?: readonly (readonly [string, string])[];
-  readonly device?: (params: Readonly<Record<string, unknown>>) => Promise<DeviceFinding>;
 }
 
 /** The name of the param that says how far to go, if the kind has one. */

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -23,8 +23,8 @@ export function selectStages(
         `pipeline "${pipeline.name}" has no stage "${name}"`,
         suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
       ]
-      : [`stage "${name}" is left out: ${reason}`, "change what its condition names"];
-    problems.push({ severity: "error", code: "unknown-stage", message, fix });
+      : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
+    problems.push(errorOf("unknown-stage", message, fix));
   }
   return { stages: [...stages], problems };
 }

@@ -2,6 +2,7 @@ import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
 import type { Origins } from "../diagnostic/document.ts";
+import { tryDevice } from "../process/device_trial.ts";
 import type { Stage } from "../keys/stage.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import type { PlannedStage } from "./plan.ts";
@@ -16,7 +17,9 @@ export class StageDevices {
   /** @returns whether something was learnt: false where all was known or no stage has a device */
   async find(stages: Iterable<Stage>): Promise<boolean> {
     const unknown = [...stages].filter((stage) => stage.kind.device !== undefined && !this.#found.has(stage));
-    await Promise.all(unknown.map(async (stage) => this.#found.set(stage, await stage.kind.device!(stage.params))));
+    await Promise.all(unknown.map(async (stage) => {
+      this.#found.set(stage, await stage.kind.device!(stage.params, tryDevice));
+    }));
     return unknown.length > 0;
   }
 
@@ -32,11 +35,10 @@ export class StageDevices {
   }
 
   #noCard({ id, entry }: Stage, { name, reason, warning }: StageDevice): Diagnostic {
-    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], {
-      code: "device",
-      message: `stage "${id}" requires a graphics card, and there is none that it could compute on`,
-      got: `device ${name}: ${reason}`,
-      fix: `${warning?.fix ?? "set up the card (deno task doctor tells how)"}, or write gpu: 1 to compute without one`,
-    });
+    const message = `stage "${id}" requires a GPU, and none is available`;
+    const how = warning?.fix ?? "set up the GPU (deno task doctor says how)";
+    const details = { code: "device", got: `device ${name}: ${reason}` } as const;
+    const fix = `${how}, or write gpu: 1 to compute without one`;
+    return diagnosticAt(this.origins, ["stages", entry, "resources", "gpu"], message, fix, details);
   }
 }

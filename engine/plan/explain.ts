@@ -3,15 +3,12 @@
  * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
  */
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest, Sources } from "../../schemas/records.ts";
-import { externalPaths } from "../keys/externals.ts";
-import { sizeOf } from "../keys/sources.ts";
-import type { Binding } from "../keys/stage.ts";
+import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
+import { externalPaths, sizeOf } from "../keys/externals.ts";
 import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
-import { describeResult, type ResultFacts, sourcesOfResult } from "./result_facts.ts";
 
 /** A file or folder from outside, as far as it is known. */
 export interface ExternalFacts {
@@ -64,7 +61,7 @@ export interface Explanation {
   readonly result?: ResultFacts;
   /** The result that the stage showed last and that it is compared with. */
   readonly last?: ResultFacts;
-  /** Key of the result that it showed last, where that is not in the store any more. */
+  /** Key of its last result, where that is no longer in the store. */
   readonly lost?: string;
   readonly progress?: SavedProgress;
 }
@@ -75,7 +72,7 @@ export function explainStages(plan: Plan, store: Store, ids: readonly string[]):
 }
 
 class Explainer {
-  /** Stages that were followed already: each root is told once. */
+  /** Stages that were followed already: each root is reported once. */
   readonly #followed = new Set<string>();
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
@@ -98,7 +95,7 @@ class Explainer {
   }
 
   #lastKey(id: string): string | undefined {
-    return this.store.viewsOf(this.plan.pipeline.name).lastKey(id);
+    return this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey;
   }
 
   #lastOf(id: string): ResultManifest | undefined {
@@ -108,7 +105,7 @@ class Explainer {
 
   #progressOf({ stage, keys, fromStep, device }: PlannedStage): SavedProgress | undefined {
     if (fromStep === undefined || keys === undefined) return undefined;
-    const folder = progressFolder(this.store.progressRoot, keys.identityKey, device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, keys.identityKey, device?.numerics);
     return { folder, states: listSaved(folder, stage.extent ?? Number.MAX_SAFE_INTEGER) };
   }
 
@@ -122,14 +119,11 @@ class Explainer {
         return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
       case "version":
         return { reason, origin: explain("uses") };
-      case "code": {
+      case "code":
         return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
-      }
       case "input": {
-        const upstream = this.#inputCauses(planned, reason);
-        return reason.stage === "none"
-          ? { reason, upstream }
-          : { reason, origin: explain("inputs", reason.name), upstream };
+        const origin = reason.stage === "none" ? undefined : explain("inputs", reason.name);
+        return definedOnly({ reason, origin, upstream: this.#inputCauses(planned, reason) });
       }
       case "upstream":
         return { reason, upstream: [this.#follow(reason.stage)] };
@@ -145,7 +139,7 @@ class Explainer {
   ): Pick<Cause, "before" | "after"> {
     const path = externalPaths(stage, this.plan.pipeline.folder)[name];
     const sizeBytes = path === undefined ? undefined : sizeOf(path);
-    const old = last === undefined ? undefined : this.#sourcesOf(last)?.externals[name];
+    const old = last === undefined ? undefined : sourcesOf(this.store, last)?.externals[name];
     const known = old?.digest === from ? old : undefined;
     return definedOnly({
       before: from === undefined
@@ -156,7 +150,7 @@ class Explainer {
   }
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
-    const before = last === undefined ? undefined : this.#sourcesOf(last)?.modules;
+    const before = last === undefined ? undefined : sourcesOf(this.store, last)?.modules;
     const now = stage.kind.modules;
     if (before === undefined || now === undefined || Object.keys(before).length === 0) return undefined;
     const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
@@ -167,43 +161,32 @@ class Explainer {
     };
   }
 
-  #sourcesOf(manifest: ResultManifest): Sources | undefined {
-    return sourcesOfResult(this.store, manifest);
-  }
-
   /** What changed in each stage whose content a port reads anew. */
   #inputCauses({ stage }: PlannedStage, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
     const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
     const gone = from.filter((digest) => !to.includes(digest));
-    if (bindings.length === 0) return [];
-    return bindings.map((binding) => this.#inputCause(binding, gone));
+    return bindings.map((binding) => this.#inputCause(binding.stage, gone));
   }
 
-  #inputCause(binding: Binding, gone: readonly string[]): Upstream {
+  #inputCause(id: string, gone: readonly string[]): Upstream {
     const { pipeline, stages } = this.plan;
-    const { state, manifest, stage } = stages.get(binding.stage)!;
-    const before = gone.flatMap((digest) => this.store.results.producing(digest)).filter((one) =>
-      one.resolvedKey !== manifest?.resolvedKey
-    );
+    const planned = stages.get(id)!;
+    const { state, manifest } = planned;
+    const told = (note: string): Upstream => ({ stage: id, state, causes: [], note });
+    const before = gone.flatMap((digest) => this.store.results.producing(digest))
+      .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
     // What it read may still be there under another stage's name: then it is the reference that changed.
-    const elsewhere = [...stages].find(([id, other]) =>
-      id !== binding.stage &&
-      gone.some((digest) => Object.values(other.manifest?.outputs ?? {}).some(hasDigest(digest)))
-    )?.[0];
-    if (elsewhere !== undefined) {
-      return { stage: binding.stage, state, causes: [], note: `it read ${elsewhere} before` };
-    }
-    if (this.#followed.has(binding.stage)) return { stage: binding.stage, state, causes: [], note: "as said above" };
-    this.#followed.add(binding.stage);
+    const elsewhere = [...stages].find(([other, { manifest }]) =>
+      other !== id && Object.values(manifest?.outputs ?? {}).some(({ digest }) => gone.includes(digest))
+    );
+    if (elsewhere !== undefined) return told(`it read ${elsewhere[0]} before`);
+    if (this.#followed.has(id)) return told("as said above");
+    this.#followed.add(id);
     const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
-    if (old === undefined || manifest === undefined) {
-      return { stage: binding.stage, state, causes: [], note: "the result that it read is not in the store any more" };
-    }
-    const planned = stages.get(binding.stage)!;
-    const reasons = explainChange(stage, manifest.ingredients, old, pipeline.origins);
+    if (old === undefined || manifest === undefined) return told("the result that it read is no longer in the store");
+    const reasons = explainChange(planned.stage, manifest.ingredients, old, pipeline.origins);
     const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
-    if (causes.length > 0) return { stage: binding.stage, state, causes };
-    return { stage: binding.stage, state, causes, note: "made again with other bytes" };
+    return causes.length > 0 ? { stage: id, state, causes } : told("made again, with different bytes");
   }
 
   /** A stage that has yet to run: why it does. */
@@ -217,6 +200,50 @@ class Explainer {
   }
 }
 
-function hasDigest(digest: string): (artifact: { readonly digest: string }) => boolean {
-  return (artifact) => artifact.digest === digest;
+/** A result with what the record of its run says; the record may be gone, or another machine's. */
+export interface ResultFacts extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId"> {
+  /** When it was finished, or where only the id of its run is left, when that run began. */
+  readonly madeAt: string | undefined;
+  readonly durationMs?: number;
+  readonly host?: string;
+  readonly device?: string;
+  readonly pipeline?: string;
+  readonly stage?: string;
+}
+
+function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
+  const { resolvedKey, numerics, extent, runId } = manifest;
+  const base = { resolvedKey, numerics, extent, runId };
+  const found = findInRun(store, manifest);
+  if (found === undefined) return { ...base, madeAt: startOf(runId) };
+  const { run: { startedAt, host, pipeline }, id, stage } = found;
+  const { durationMs, device } = stage;
+  const madeAt = stage.startedAt === null
+    ? startedAt
+    : new Date(Date.parse(stage.startedAt) + durationMs).toISOString();
+  return definedOnly({ ...base, madeAt, durationMs, host, pipeline, stage: id, device: device?.name });
+}
+
+/** What a result was made of besides its ingredients, if its run is on record. */
+function sourcesOf(store: Store, manifest: ResultManifest): Sources | undefined {
+  return findInRun(store, manifest)?.stage.sources;
+}
+
+function findInRun(
+  store: Store,
+  { runId, resolvedKey }: ResultManifest,
+): { run: RunRecord; id: string; stage: StageRunRecord } | undefined {
+  const run = store.runs.read(runId);
+  const found = Object.entries(run?.stages ?? {}).find(([, one]) =>
+    one.state === "ran" && one.resolvedKey === resolvedKey
+  );
+  return run === undefined || found === undefined ? undefined : { run, id: found[0], stage: found[1] };
+}
+
+/** The ids of runs begin with the time of their start. */
+function startOf(runId: string): string | undefined {
+  const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
+  if (parts === null) return undefined;
+  const [, year, month, day, hour, minute, second, ms] = parts;
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
 }

@@ -34,7 +34,7 @@ export type Reason =
     readonly from: readonly string[];
     readonly to: readonly string[];
   }
-  /** Digests; undefined where the file was not read before, or is not read any more. */
+  /** Digests; undefined where the file was not read before, or is no longer read. */
   | {
     readonly code: "external";
     readonly name: string;

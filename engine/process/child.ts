@@ -3,8 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
 import type { Kind } from "../keys/kind.ts";
 import { writeNew } from "../store/files.ts";
-import { parseJson } from "../store/read_record.ts";
-import { streamLines } from "./lines.ts";
+import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import {
@@ -12,12 +11,11 @@ import {
   type StageEvent,
   type StageOutcome,
   type StartMessage,
-  type WorkerMessage,
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { BoundedChild, killGroup, ownCacheFolder, packageFolder, spawnDeno, WORKER_MODULE } from "./runtime.ts";
-import { StageLog } from "./stage_log.ts";
+import { DenoChild, ownCacheFolder, packageFolder, WORKER_MODULE } from "./runtime.ts";
+import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {
   /** A folder of this one run, for the generated entry module. */
@@ -98,7 +96,7 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
  */
 export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
 
-/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
+/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it. */
 function heapFlags(limit: number | undefined): string[] {
   return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
 }
@@ -126,27 +124,22 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
   ];
   const foreign = kind.custom ? { DENO_DIR: await ownCacheFolder(options.folder) } : {};
   const env = { ...declaredVariables(kind, options), ...options.env, ...foreign };
-  const child = spawnDeno(["run", ...flags, module], { cwd: options.folder, env });
   // Whatever the stage started dies with it.
-  using bounds = new BoundedChild(child, { timeoutMs: options.timeoutMs, memory: options.memoryLimit });
-
-  const stdin = child.stdin.getWriter();
-  const tell = async (message: unknown) => {
-    try {
-      await stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
-    } catch {
-      // The child is gone; its status says more than the broken pipe.
-    }
-  };
+  using child = new DenoChild(["run", ...flags, module], {
+    cwd: options.folder,
+    env,
+    timeoutMs: options.timeoutMs,
+    memory: options.memoryLimit,
+    kill: options.kill,
+  });
   let outcome: StageOutcome | undefined;
   let graceTimer: ReturnType<typeof setTimeout> | undefined;
-  const onKill = () => killGroup(child);
   const killAfter = (graceMs: number) => {
     clearTimeout(graceTimer);
-    graceTimer = setTimeout(onKill, graceMs);
+    graceTimer = setTimeout(() => child.kill(), graceMs);
   };
   const onStop = () => {
-    tell("stop");
+    child.tell("stop");
     if (outcome === undefined) killAfter(STOP_GRACE_MS);
   };
   const end = (how: StageOutcome) => {
@@ -154,35 +147,30 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     killAfter(EXIT_GRACE_MS);
   };
   options.stop.addEventListener("abort", onStop);
-  options.kill.addEventListener("abort", onKill);
   const nonce = crypto.randomUUID();
   const log = new StageLog(options.log);
   const prefix = messagePrefix(nonce);
-  const readMessages = async () => {
-    for await (const line of streamLines(child.stdout)) {
+  const readMessages = async (stdout: ReadableStream<Uint8Array>) => {
+    for await (const line of streamLines(stdout)) {
       // A stage that wrote to standard output by itself may have left its line open.
       const at = line.indexOf(prefix);
       if (at !== 0) log.keep(at < 0 ? line : line.slice(0, at));
       if (at < 0) continue;
-      const message = parseJson(line.slice(at + prefix.length), workerMessageSchema) as WorkerMessage | undefined;
+      const message = parseJson(line.slice(at + prefix.length), workerMessageSchema);
       if (message === undefined) log.keep(line.slice(at + prefix.length));
       else if (message.type === "end") end(message.end);
-      else if (message.type === "crash") end({ status: "crashed", message: message.message, stack: message.stack });
       else options.emit(message);
     }
   };
-  const readLog = async () => {
-    for await (const line of streamLines(child.stderr)) log.keep(line);
-  };
 
   try {
-    await tell({ ...start, nonce });
+    await child.tell({ ...start, nonce });
     if (options.stop.aborted) onStop();
-    const [status] = await Promise.all([child.status, readMessages(), readLog()]);
-    if (bounds.timedOut) {
+    const status = await child.read(readMessages, (line) => log.keep(line));
+    if (child.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (bounds.held !== undefined) return overLimit(bounds.held, options.memoryLimit!);
+    if (child.held !== undefined) return overLimit(child.held, options.memoryLimit!);
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     return describeLoss(status, log.tail());
@@ -190,16 +178,15 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     clearTimeout(graceTimer);
     log.close();
     options.stop.removeEventListener("abort", onStop);
-    options.kill.removeEventListener("abort", onKill);
-    await stdin.close().catch(() => {});
+    await child.hangUp();
   }
 }
 
 function overLimit(held: number, limit: number): StageOutcome {
   return {
     status: "failed",
-    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}, and was stopped`,
-    fix: "work in smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
+    message: `it took ${formatMemory(held)} of memory, over its limit of ${formatMemory(limit)}; it was stopped`,
+    fix: "use smaller parts, or raise resources: { memory: … } in its definition or in the pipeline",
   };
 }
 
@@ -208,7 +195,7 @@ function describeLoss(status: Deno.CommandStatus, said: string): StageOutcome {
     return {
       status: "failed",
       message: "it ran out of memory: JavaScript's own limit was reached",
-      fix: "work in smaller parts, or give it more with resources: { memory: 8GiB }",
+      fix: "use smaller parts, or raise the limit with resources: { memory: 8GiB }",
     };
   }
   if (status.signal !== null) {

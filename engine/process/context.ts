@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { z } from "zod";
 import { definedOnly } from "../../std/defined_only.ts";
-import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
+import { type ArtifactRecord, type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import type { InputArtifact, OutputArtifact, StageContext, StageEnd, StageRun } from "../../contract/stage.ts";
 import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
@@ -13,8 +13,13 @@ import {
   type StageOutcome,
   type StartMessage,
 } from "./protocol.ts";
-import type { OwnFolders } from "./refusal.ts";
-import { cutText, outcomeOfThrow } from "./thrown.ts";
+import { cutText, outcomeOfThrow, type OwnFolders } from "./refusal.ts";
+import type { ObjectStore } from "../store/objects.ts";
+import { Misplaced } from "../store/trouble.ts";
+import type { ArtifactType } from "../../schemas/artifacts.ts";
+import { artifactDigest } from "../keys/keys.ts";
+import { hashFile } from "../store/reading.ts";
+import { listFiles } from "../store/folders.ts";
 
 /** Finds a file of an artifact by its content, for stages that run beside the store. */
 export type LocateObject = (file: FileEntry) => string;
@@ -113,7 +118,7 @@ export async function runStage(
     const end: unknown = await run(context);
     if (end === undefined) return { status: "complete" };
     const parsed = stageEndSchema.safeParse(end);
-    if (parsed.success) return cutEnd(parsed.data as StageEnd);
+    if (parsed.success) return cutEnd(parsed.data);
     const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
     return {
       status: "failed",
@@ -129,4 +134,22 @@ function cutEnd(end: StageEnd): StageEnd {
   if (end.status !== "failed") return end;
   const { message, fix } = end;
   return definedOnly({ status: "failed" as const, message: cutText(message), fix: fix && cutText(fix) });
+}
+
+/** An artifact of the store, to be read outside of a stage. @throws Misplaced for a file that is missing or damaged */
+export function openStoredArtifact({ type, digest, files }: ArtifactRecord, objects: ObjectStore): InputArtifact {
+  return openInput({ type, digest, files, folder: null }, (file) => {
+    // A page of damaged numbers would be worse than none.
+    if (objects.verify(file)) return objects.pathOf(file.sha256);
+    throw new Misplaced(`${file.path} is missing or damaged in the store; run the pipeline again`);
+  });
+}
+
+/** The files of a folder as an artifact, for a stage that runs without a store. */
+export function folderArtifact(folder: string, type: ArtifactType): InputMessage {
+  const files = listFiles(folder).files.map((path) => {
+    const place = join(folder, path);
+    return { path, size: Deno.statSync(place).size, sha256: hashFile(place) };
+  });
+  return { type, digest: artifactDigest(type, files), files, folder };
 }

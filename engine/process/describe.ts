@@ -1,46 +1,48 @@
 import { pathToFileURL } from "node:url";
 import type { z } from "zod";
 import type { ParamRoles } from "../../schemas/roles.ts";
-import type { DeviceFinding } from "../../contract/stage.ts";
+import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
-import type { Kind, ParamIssue, ParamsOutcome } from "../keys/kind.ts";
+import type { Kind, ModuleMap } from "../keys/kind.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";
-import type { CustomOutcome, CustomRequest } from "./custom_kind.ts";
 import { noteModule } from "./read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { describeAnswerSchema, type StageDescription, stageDescriptionSchema } from "./description.ts";
-import { answerLines, streamLines } from "./lines.ts";
+import { answerLines, StageLog } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { moduleFlags, nativePackages } from "./module_lock.ts";
-import type { ModuleMap } from "../keys/kind.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import {
-  BoundedChild,
-  DEVICE_MODULE,
-  LOADING_MEMORY,
-  LOADING_TIMEOUT_MS,
-  ownCacheFolder,
-  spawnDeno,
-} from "./runtime.ts";
-import { StageLog } from "./stage_log.ts";
+import { DenoChild, DEVICE_MODULE, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
+import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
+
+/** A custom stage file together with the params that the pipeline gives to it. */
+export interface CustomRequest {
+  /** Absolute path of the stage file. */
+  readonly file: string;
+  /** The path as the pipeline file writes it. */
+  readonly written: string;
+  readonly params: readonly unknown[];
+}
+
+export type CustomOutcome = { readonly kind: Kind } | { readonly error: string; readonly fix: string };
 
 /** Why a question has no answer, and what to do about it where that is known. */
 type Unanswered = { readonly error: string; readonly fix?: string };
 
 /** Why a process gave no answer, in the order in which causes hide each other. */
-function explainSilence(said: string, { timedOut, held }: BoundedChild): Unanswered {
+function explainSilence(said: string, { timedOut, held }: DenoChild): Unanswered {
   if (held !== undefined) return { error: `loading it took ${formatMemory(held)} of memory and was stopped` };
   if (timedOut) return { error: `loading it took more than ${LOADING_TIMEOUT_MS / 1000} s and was stopped` };
   const refused = explainRefusal(said);
   if (refused !== undefined) return { ...refused, error: `while it was loaded: ${refused.message}` };
-  return { error: said === "" ? "it gives no answer: it must not end the process" : said };
+  return { error: said === "" ? "it gave no answer; it must not end the process" : said };
 }
 
 interface Question<A extends z.ZodType> {
@@ -80,29 +82,26 @@ export async function askChild<A extends z.ZodType>(
     const module = writeEntry(folder, entry, task);
     const nonce = crypto.randomUUID();
     const flags = ["--no-prompt", "--no-check", "--quiet", "--no-code-cache", ...CLOSED, ...moduleFlags(folder, map)];
-    const started = spawnDeno(["run", ...flags, module], { env: { DENO_DIR: await ownCacheFolder(folder) } });
-    using bounds = new BoundedChild(started, { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY });
-    const stdin = started.stdin.getWriter();
-    await stdin.write(new TextEncoder().encode(`${JSON.stringify({ ...question, nonce })}\n`)).catch(() => {});
-    await stdin.close().catch(() => {});
+    const env = { DENO_DIR: await ownCacheFolder(folder) };
+    const bounds = { timeoutMs: LOADING_TIMEOUT_MS, memory: LOADING_MEMORY };
+    using child = new DenoChild(["run", ...flags, module], { env, ...bounds });
+    await child.tell({ ...question, nonce });
+    await child.hangUp();
     // Only the answer and the last words are kept, as code that is loaded may print without end.
     const log = new StageLog(() => {});
     let line: string | undefined;
     const prefix = messagePrefix(nonce);
-    const listen = async () => {
-      for await (const one of answerLines(started.stdout)) if (one.startsWith(prefix)) line = one;
+    const listen = async (stdout: ReadableStream<Uint8Array>) => {
+      for await (const one of answerLines(stdout)) if (one.startsWith(prefix)) line = one;
     };
-    const readLog = async () => {
-      // Frames would only push out what they belong to.
-      for await (const one of streamLines(started.stderr)) if (!/^\s+at /.test(one)) log.keep(one);
-    };
-    await Promise.all([started.status, listen(), readLog()]);
+    // Frames would only push out what they belong to.
+    await child.read(listen, (said) => void (/^\s+at /.test(said) || log.keep(said)));
     if (line !== undefined) {
       const answer = asked.answer.safeParse(JSON.parse(line.slice(prefix.length)));
-      return answer.success ? { answer: answer.data } : { error: "it gives an answer that cannot be understood" };
+      return answer.success ? { answer: answer.data } : { error: "it gave an invalid answer" };
     }
     const said = log.tail();
-    if (fetched || !isUncached(said)) return explainSilence(said, bounds);
+    if (fetched || !isUncached(said)) return explainSilence(said, child);
     const missing = await installPackages(entry, map, () => {});
     return missing === undefined ? await askChild(asked, true) : { error: `cannot fetch its packages: ${missing}` };
   } finally {
@@ -111,9 +110,9 @@ export async function askChild<A extends z.ZodType>(
 }
 
 /** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
-async function findDevice(params: unknown): Promise<DeviceFinding> {
+async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
   const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
-  return await findStageDevice(params);
+  return await findStageDevice(params, tryDevice);
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {
@@ -176,7 +175,7 @@ async function describeOne(request: CustomRequest): Promise<CustomOutcome> {
   if (!described.ok) return { error: described.issues.map(tellIssue).join("; "), fix: "correct its definition" };
   const description = described.data;
   if (answer.outcomes.length !== request.params.length) {
-    return { error: "it says nothing of some params", fix: "correct the stage file" };
+    return { error: "it did not answer for some params", fix: "correct the stage file" };
   }
   const native = description.permissions.native ?? [];
   const packages = native.length === 0 ? [] : nativePackages();

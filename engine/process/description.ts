@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { paramsOutcomeSchema } from "../../schemas/param_issue.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
@@ -48,26 +49,13 @@ export const stageDescriptionSchema = z.object({
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;
 
-const issueSchema = z.strictObject({
-  code: z.string(),
-  path: z.array(z.union([z.string(), z.number()])),
-  message: z.string(),
-  input: z.unknown().optional(),
-  keys: z.array(z.string()).exactOptional(),
-  known: z.array(z.string()).exactOptional(),
-  values: z.array(z.string()).exactOptional(),
-});
-
 /** What the process that loads a custom stage answers. */
 export const describeAnswerSchema = z.union([
   z.strictObject({ error: z.string(), fix: z.string() }),
   z.strictObject({
-    /** Still to be held to {@linkcode stageDescriptionSchema}. */
+    /** Still to be checked against {@linkcode stageDescriptionSchema}. */
     definition: z.record(z.string(), z.unknown()),
     /** Of each of the params that it was asked about. */
-    outcomes: z.array(z.union([
-      z.strictObject({ ok: z.literal(true), params: z.record(z.string(), z.unknown()) }),
-      z.strictObject({ ok: z.literal(false), issues: z.array(issueSchema) }),
-    ])),
+    outcomes: z.array(paramsOutcomeSchema),
   }),
 ]);

@@ -1,6 +1,5 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { definedOnly } from "../../std/defined_only.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
@@ -81,7 +80,7 @@ async function installBeside(
   });
   const url = stdout.trim();
   if (url.startsWith("file:")) return { folder: dirname(fileURLToPath(url)) };
-  return { problem: `${full} was fetched and is not found: ${url}${said}` };
+  return { problem: `${full} was fetched but cannot be found: ${url}${said}` };
 }
 
 /** Bring a module's packages into Deno's cache. @returns what went wrong, or undefined */
@@ -95,7 +94,7 @@ async function cacheModule(
   let first = true;
   const { success, said } = await loadModules(["cache", "--no-check", ...flags, module], {
     timeoutMs: FETCHING_TIMEOUT_MS,
-    ...definedOnly({ signal }),
+    kill: signal,
     onLine: (line) => {
       const name = /\/([^/\s]+\.tgz)\s*$/.exec(line)?.[1];
       if (name === undefined) return;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/printable.ts";
-import type { InputArtifact, ProgressUpdate, StageDevice, StageEnd } from "../../contract/stage.ts";
+import type { InputArtifact, ProgressUpdate, StageDevice } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
@@ -29,16 +29,6 @@ export interface StartMessage {
   readonly downloads: string | null;
 }
 
-export type StageEvent =
-  | { readonly type: "progress"; readonly update: ProgressUpdate }
-  | { readonly type: "note" | "warn"; readonly message: string }
-  | { readonly type: "saved"; readonly step: number };
-
-export type WorkerMessage =
-  | StageEvent
-  | { readonly type: "end"; readonly end: StageEnd | { readonly status: "complete" } }
-  | { readonly type: "crash"; readonly message: string; readonly stack: string };
-
 /** What a stage says may not act on the terminal or the log that it comes to. */
 const text = z.string().overwrite((said) => printable(said));
 /** The same for what stands within a line. */
@@ -46,36 +36,42 @@ const word = z.string().overwrite((said) => printable(said.slice(0, 100), " "));
 
 export const stageEndSchema = z.union([
   z.strictObject({ status: z.literal("interrupted"), step: z.number() }),
-  z.strictObject({ status: z.literal("failed"), message: text, fix: text.optional() }),
+  z.strictObject({ status: z.literal("failed"), message: text, fix: text.exactOptional() }),
 ]);
 
-const updateSchema = z.strictObject({
+const updateSchema: z.ZodType<ProgressUpdate> = z.strictObject({
   done: z.number(),
   total: z.number(),
   unit: word,
-  figures: z.record(word, word).optional(),
-  images: z.number().optional(),
+  figures: z.record(word, word).exactOptional(),
+  images: z.number().exactOptional(),
 });
 
-/** The parent believes no message that does not have this shape. */
-export const workerMessageSchema = z.union([
+const eventSchema = z.union([
   z.strictObject({ type: z.literal("progress"), update: updateSchema }),
   z.strictObject({ type: z.enum(["note", "warn"]), message: text }),
   z.strictObject({ type: z.literal("saved"), step: z.number() }),
-  z.strictObject({
-    type: z.literal("end"),
-    end: z.union([stageEndSchema, z.strictObject({ status: z.literal("complete") })]),
-  }),
-  z.strictObject({ type: z.literal("crash"), message: text, stack: text }),
+]);
+
+export type StageEvent = z.output<typeof eventSchema>;
+
+const endSchema = z.union([
+  z.strictObject({ status: z.literal("complete") }),
+  stageEndSchema,
+  /** The stage threw: a bug in it. */
+  z.strictObject({ status: z.literal("crashed"), message: text, stack: text }),
+]);
+
+/** The parent believes no message that does not have this shape. */
+export const workerMessageSchema = z.union([
+  eventSchema,
+  z.strictObject({ type: z.literal("end"), end: endSchema }),
 ]);
 
 /** How a stage's code ended, from the parent's point of view. */
 export type StageOutcome =
-  | { readonly status: "complete" }
-  | StageEnd
-  /** The stage threw: a bug in it. */
-  | { readonly status: "crashed"; readonly message: string; readonly stack: string }
-  /** The process went away without a word: killed, out of memory, lost. */
+  | z.output<typeof endSchema>
+  /** The process ended without recording a result: killed, out of memory, lost. */
   | { readonly status: "lost"; readonly message: string }
   | { readonly status: "timeout"; readonly message: string };
 

@@ -1,5 +1,8 @@
 import { resolve } from "node:path";
 import { isWithin } from "../store/roots.ts";
+import { isMachineTrouble } from "../store/trouble.ts";
+import { MAX_TEXT } from "./lines.ts";
+import type { StageOutcome } from "./protocol.ts";
 
 /** Where a stage's own things lie, so that a message can tell them from what is not its own. */
 export interface OwnFolders {
@@ -25,7 +28,7 @@ const DENIED: Readonly<Record<string, Explain>> = {
   read: (what = "all files") => [
     `read ${what}: it is none of its inputs`,
     /^\/(proc|sys)\//.test(what)
-      ? "make it a param, as what differs by machine must not change a result; " +
+      ? "make it a param, as results must not depend on the machine; " +
         "to compute on a device, set device: true in its definition and use withDevice"
       : "declare it: as an input that another stage makes, " +
         "or as a param with externalFile(…), whose content is in the key",
@@ -38,7 +41,7 @@ const DENIED: Readonly<Record<string, Explain>> = {
         "write with outputs.PORT.write(name, content), or below outputs.PORT.folder",
       ],
   net: (what) =>
-    what?.startsWith("unix:") ? [`open sockets: ${what.slice(5)}`, "stages talk through their outputs alone"] : [
+    what?.startsWith("unix:") ? [`open sockets: ${what.slice(5)}`, "stages communicate only through their outputs"] : [
       `use the network: ${what ?? "all of it"}`,
       `declare permissions: { net: [${JSON.stringify(what ?? "host")}] } in its definition, ` +
       "or fetch with a stage of kind dataset",
@@ -46,7 +49,7 @@ const DENIED: Readonly<Record<string, Explain>> = {
   env: (what) => [
     `read ${what === undefined ? "all environment variables" : `the variable ${what}`}`,
     `declare permissions: { env: [${JSON.stringify(what ?? "NAME")}] } in its definition, ` +
-    "whose value is then in the key, or make it a param",
+    "which puts its value in the key, or make it a param",
   ],
   run: (what = "any") => [
     `start programs: ${what}`,
@@ -57,12 +60,12 @@ const DENIED: Readonly<Record<string, Explain>> = {
     'declare permissions: { native: ["package"] } in its definition, for an npm package that the toolkit knows',
   ],
   sys: (what = "any") => [
-    `ask for facts of this machine: ${what}`,
-    "make it a param; what differs by machine must not change a result",
+    `read facts about this machine: ${what}`,
+    "make it a param; results must not depend on the machine",
   ],
   import: (what = "from the network") => [
     `import ${what}`,
-    "import npm packages or files of your own, by names that are written out",
+    "import npm packages or files of your own, with literal names",
   ],
 };
 
@@ -71,7 +74,7 @@ function explain(permission: string, what: string | undefined, folders: OwnFolde
   const denied = Object.hasOwn(DENIED, permission) ? DENIED[permission] : undefined;
   if (denied === undefined) {
     const access = `${permission} access${what === undefined ? "" : ` to ${what}`}`;
-    return { message: `the stage tried to do what it did not declare: ${access}`, fix: UNDECLARED_FIX };
+    return { message: `the stage tried something it did not declare: ${access}`, fix: UNDECLARED_FIX };
   }
   const [mayNot, fix] = denied(what, folders);
   return { message: `the stage may not ${mayNot}`, fix };
@@ -93,10 +96,14 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
     "write plain files",
   ],
   [/Unstable API '([^']+)'/, (what) => `the stage may not use ${what}, which is unstable`, "leave it out"],
-  [/Top-level await promise never resolved/, () => "the code waits for what never comes", "await only what ends"],
+  [
+    /Top-level await promise never resolved/,
+    () => "the code awaits a promise that never settles",
+    "await only promises that settle",
+  ],
   [
     /Import "([^"]+)" not a dependency/,
-    (what) => `the code imports "${what}", and nothing says what that is`,
+    (what) => `the code imports "${what}", which cannot be resolved`,
     'name it under "imports" of the deno.json above it, or write the name out: "npm:package@version", "./file.ts"',
   ],
   [
@@ -107,7 +114,7 @@ const OTHERS: readonly (readonly [RegExp, (what: string) => string, string])[] =
   [
     UNCACHED,
     (what) =>
-      `the stage may not load ${what || "a module by a computed name"}: what it loads must be known before it runs`,
+      `the stage may not load ${what || "a module by a computed name"}: its modules must be known before it runs`,
     'write the name out: import … from "npm:package@version"; only then is it fetched and in the key',
   ],
 ];
@@ -127,4 +134,55 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
     if (found !== null) return { message: message(found[1] ?? ""), fix };
   }
   return undefined;
+}
+
+/** Cut a text to what a message may hold. */
+export function cutText(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+interface Said {
+  readonly message: string;
+  /** The message with its frames, as it is shown. */
+  readonly stack: string;
+  readonly kind: "refused" | "resources" | "bug";
+}
+
+/** Anything can be thrown, and a value may throw again when it is looked at. */
+function read(thrown: unknown): Said {
+  try {
+    if (typeof thrown === "string") return { message: thrown, stack: thrown, kind: "bug" };
+    if (!(thrown instanceof Error)) {
+      const message = `it threw something that is not an Error: ${cutText(Deno.inspect(thrown))}`;
+      return { message, stack: message, kind: "bug" };
+    }
+    const message = String(thrown.message);
+    const stack = String(thrown.stack ?? message);
+    const [head, frames] = stack.includes(message)
+      ? [stack.slice(0, stack.indexOf(message)), stack.slice(stack.indexOf(message) + message.length)]
+      : ["", `\n${stack}`];
+    return {
+      message,
+      stack: `${head}${cutText(message)}${cutText(frames)}`,
+      kind: thrown instanceof Deno.errors.NotCapable ? "refused" : isMachineTrouble(thrown) ? "resources" : "bug",
+    };
+  } catch {
+    const message = "it threw a value that cannot be shown";
+    return { message, stack: message, kind: "bug" };
+  }
+}
+
+/** How a stage ended that threw. What it may not do and what the machine lacks are no bugs of it. */
+export function outcomeOfThrow(thrown: unknown, folders: OwnFolders): StageOutcome {
+  const { message, stack, kind } = read(thrown);
+  const refused = explainRefusal(message, folders);
+  if (refused !== undefined) return { status: "failed", message: cutText(refused.message), fix: cutText(refused.fix) };
+  switch (kind) {
+    case "refused":
+      return { status: "failed", message: `the stage may not do this: ${cutText(message)}`, fix: UNDECLARED_FIX };
+    case "resources":
+      return { status: "failed", message: `cannot write: ${cutText(message)}`, fix: "free some space, then run again" };
+    case "bug":
+      return { status: "crashed", message: cutText(message), stack };
+  }
 }

@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import { definedOnly } from "../../std/defined_only.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere, statIfThere } from "../store/reading.ts";
-import { streamLines } from "./lines.ts";
+import { StageLog, streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
-import { StageLog } from "./stage_log.ts";
 
 /** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
 export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
@@ -17,7 +16,7 @@ export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
 
 /** The module that finds what a stage computes on. */
-export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
+export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;
 
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
@@ -62,7 +61,7 @@ export function packageFolder(name: string): string | undefined {
 
 /**
  * What a child has of this process's environment: what finds programs, folders, registries and certificates, and what
- * libraries of devices are set by. All else could reach a result that no key knows of, or a server: an `.npmrc` beside a
+ * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
  * stage may send any variable that the child has to an address of its own.
  */
 const KEPT_VARIABLES = new RegExp(
@@ -80,17 +79,22 @@ const KEPT_VARIABLES = new RegExp(
 /** Where and in what language a machine stands would show in dates, numbers and the order of words. */
 const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };
 
-export interface SpawnOptions {
-  readonly cwd?: string;
+export interface DenoOptions {
+  readonly cwd?: string | undefined;
   /** Set for the child. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs: number | undefined;
+  /** What the process may hold, in bytes. */
+  readonly memory: number | undefined;
+  /** Kills it. */
+  readonly kill?: AbortSignal | undefined;
 }
 
 /**
  * Start a Deno child in a process group of its own, so that the terminal's Ctrl-C reaches only the parent. Every child
  * is started here.
  */
-export function spawnDeno(args: readonly string[], options: SpawnOptions = {}): Deno.ChildProcess {
+function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.ChildProcess {
   const [program, ...rest] = [...parentDeathGuard(), Deno.execPath(), ...args];
   const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => KEPT_VARIABLES.test(name));
   return new Deno.Command(program!, {
@@ -105,43 +109,88 @@ export function spawnDeno(args: readonly string[], options: SpawnOptions = {}): 
       ...SAME_EVERYWHERE,
       NO_COLOR: "1",
       DENO_NO_UPDATE_CHECK: "1",
-      ...options.env,
+      ...env,
     },
-    ...definedOnly({ cwd: options.cwd }),
+    ...definedOnly({ cwd }),
   }).spawn();
 }
 
-export interface Bounds {
-  readonly timeoutMs: number | undefined;
-  /** What the process may hold, in bytes. */
-  readonly memory: number | undefined;
+/** Kill a child and whatever it started. */
+function killGroup(child: Deno.ChildProcess): void {
+  try {
+    // A negative pid means the whole group; detached children lead their own.
+    if (Deno.build.os === "windows") child.kill("SIGKILL");
+    else Deno.kill(-child.pid, "SIGKILL");
+  } catch {
+    // It is gone already.
+  }
 }
 
-/** Ends a child that takes longer or more than it may, until this is disposed of; then the child and all that it began. */
-export class BoundedChild implements Disposable {
+/**
+ * A Deno process. It ends when it takes longer or more than it may, when it is told to, and when this is disposed of, and
+ * with it all that it began.
+ */
+export class DenoChild implements Disposable {
   timedOut = false;
   /** What it held, in bytes, when that was too much. */
   held: number | undefined;
-  readonly #end: () => void;
+  readonly #child: Deno.ChildProcess;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #end = new DisposableStack();
 
-  constructor(child: Deno.ChildProcess, { timeoutMs, memory }: Bounds) {
-    const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
-      this.timedOut = true;
-      killGroup(child);
-    }, timeoutMs);
-    const unwatch = memory === undefined ? undefined : watchMemory(child.pid, memory, (held) => {
-      this.held = held;
-      killGroup(child);
-    });
-    this.#end = () => {
-      clearTimeout(timer);
-      unwatch?.();
-      killGroup(child);
+  constructor(args: readonly string[], options: DenoOptions) {
+    const child = this.#child = spawnDeno(args, options);
+    this.#stdin = child.stdin.getWriter();
+    const kill = () => this.kill();
+    this.#end.defer(kill);
+    const { timeoutMs, memory, kill: signal } = options;
+    if (timeoutMs !== undefined) {
+      const timer = setTimeout(() => {
+        this.timedOut = true;
+        kill();
+      }, timeoutMs);
+      this.#end.defer(() => clearTimeout(timer));
+    }
+    if (memory !== undefined) {
+      this.#end.defer(watchMemory(child.pid, memory, (held) => {
+        this.held = held;
+        kill();
+      }));
+    }
+    signal?.addEventListener("abort", kill);
+    this.#end.defer(() => signal?.removeEventListener("abort", kill));
+    if (signal?.aborted) kill();
+  }
+
+  kill(): void {
+    killGroup(this.#child);
+  }
+
+  /** Write a message to its standard input, as a line. */
+  async tell(message: unknown): Promise<void> {
+    // Where the child is gone, its status says more than the broken pipe.
+    await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(message)}\n`)).catch(() => {});
+  }
+
+  /** Say that nothing more will be told. */
+  async hangUp(): Promise<void> {
+    await this.#stdin.close().catch(() => {});
+  }
+
+  /** Take what it prints until it ends; both ways are read to their ends. */
+  async read(
+    takeOutput: (stdout: ReadableStream<Uint8Array>) => Promise<void>,
+    takeLine: (line: string) => void,
+  ): Promise<Deno.CommandStatus> {
+    const listen = async () => {
+      for await (const line of streamLines(this.#child.stderr)) takeLine(line);
     };
+    const [status] = await Promise.all([this.#child.status, takeOutput(this.#child.stdout), listen()]);
+    return status;
   }
 
   [Symbol.dispose](): void {
-    this.#end();
+    this.#end.dispose();
   }
 }
 
@@ -151,11 +200,9 @@ export const LOADING_MEMORY = 2 ** 31;
 /** The graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
-export interface LoadOptions {
+export interface LoadOptions extends Pick<DenoOptions, "cwd" | "kill"> {
   readonly timeoutMs: number;
   readonly memory?: number;
-  readonly signal?: AbortSignal;
-  readonly cwd?: string;
   /** Called with each line of what it says. */
   readonly onLine?: (line: string) => void;
 }
@@ -163,29 +210,22 @@ export interface LoadOptions {
 /** Let Deno load modules: look at them, fetch them, or run those of the toolkit. @returns what it printed, and the end of what it said */
 export async function loadModules(
   args: readonly string[],
-  { timeoutMs, memory = LOADING_MEMORY, signal, cwd, onLine }: LoadOptions,
+  { onLine, ...options }: LoadOptions,
 ): Promise<{ readonly success: boolean; readonly stdout: string; readonly said: string }> {
-  const child = spawnDeno(args, definedOnly({ cwd }));
-  using bounds = new BoundedChild(child, { timeoutMs, memory });
-  const stop = () => killGroup(child);
-  signal?.addEventListener("abort", stop);
-  if (signal?.aborted) stop();
+  using child = new DenoChild(args, { memory: LOADING_MEMORY, ...options });
+  await child.hangUp();
   const chunks: Uint8Array[] = [];
-  const takeOutput = async () => {
+  const takeOutput = async (stdout: ReadableStream<Uint8Array>) => {
     let size = 0;
-    for await (const chunk of child.stdout) if ((size += chunk.length) <= MAX_OUTPUT) chunks.push(chunk);
+    for await (const chunk of stdout) if ((size += chunk.length) <= MAX_OUTPUT) chunks.push(chunk);
   };
   const log = new StageLog(() => {});
-  const listen = async () => {
-    for await (const line of streamLines(child.stderr)) {
-      log.keep(line);
-      onLine?.(line);
-    }
-  };
-  const [{ success }] = await Promise.all([child.status, takeOutput(), listen(), child.stdin.close().catch(() => {})]);
-  signal?.removeEventListener("abort", stop);
-  const took = bounds.held === undefined ? `more than ${timeoutMs / 1000} s` : "too much memory";
-  const said = bounds.timedOut || bounds.held !== undefined ? `it took ${took} and was stopped` : log.tail();
+  const { success } = await child.read(takeOutput, (line) => {
+    log.keep(line);
+    onLine?.(line);
+  });
+  const took = child.held === undefined ? `more than ${options.timeoutMs / 1000} s` : "too much memory";
+  const said = child.timedOut || child.held !== undefined ? `it took ${took} and was stopped` : log.tail();
   return { success, stdout: await new Blob(chunks as BlobPart[]).text(), said };
 }
 
@@ -195,7 +235,7 @@ let sharedFolder: Promise<string> | undefined;
  * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
  * its cache folder open, and code that may do nothing still writes to any open file by its number
  * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
- * an input that no key knows, lies there too.
+ * an untracked input, lies there too.
  */
 export async function ownCacheFolder(folder: string): Promise<string> {
   const asked = sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })
@@ -207,15 +247,4 @@ export async function ownCacheFolder(folder: string): Promise<string> {
     if (isThere(modules)) Deno.symlinkSync(modules, join(own, name), { type: "junction" });
   }
   return own;
-}
-
-/** Kill a child and whatever it started. */
-export function killGroup(child: Deno.ChildProcess): void {
-  try {
-    // A negative pid means the whole group; detached children lead their own.
-    if (Deno.build.os === "windows") child.kill("SIGKILL");
-    else Deno.kill(-child.pid, "SIGKILL");
-  } catch {
-    // It is gone already.
-  }
 }

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { defOf, wantedBy } from "../../schemas/zod_def.ts";
-import type { ParamIssue, ParamsOutcome } from "../keys/kind.ts";
+import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
 
 /** With more than that, the first tell enough. */
 const MAX_ISSUES = 100;

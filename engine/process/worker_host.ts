@@ -116,7 +116,6 @@ export async function serveStage(load: LoadModule): Promise<void> {
   const stage = (await load()).default as StageRun | StageDefinition;
   const run = typeof stage === "function" ? stage : stage.run;
   const outcome = await runStage(run, context, folders);
-  if (outcome.status === "crashed") send({ type: "crash", message: outcome.message, stack: outcome.stack });
-  else if (outcome.status !== "lost" && outcome.status !== "timeout") send({ type: "end", end: outcome });
+  send({ type: "end", end: outcome });
   exit(0);
 }

@@ -5,12 +5,11 @@ import { compareCodeUnits, encode } from "../keys/encode.ts";
 import type { Externals } from "../keys/externals.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { readsLatest } from "../plan/freshness.ts";
-import { readChecked, writeChecked } from "../store/checked_json.ts";
-import type { FileFacts } from "../store/facts.ts";
-import { isThere } from "../store/reading.ts";
+import { type FileFacts, isThere } from "../store/reading.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import type { ViewStore } from "../store/views.ts";
+import { readChecked, writeChecked } from "../store/records.ts";
 
 /** Raised when the same record would mean something else. */
 const FORMAT = 1;
@@ -41,7 +40,7 @@ interface Done {
 }
 
 /**
- * What all stages of a pipeline came to, by the last run that reached all of them. While neither the pipeline, nor what
+ * Outcomes of all stages of a pipeline, by the last run that reached all of them. While neither the pipeline, nor what
  * it reads from outside, nor the lists of results and views have changed, planning would find these results again, so
  * that only their files are left to be looked at. Losing the record costs a plan.
  */
@@ -66,7 +65,7 @@ export class DoneRecord {
     return isDone ? done.stages.length : undefined;
   }
 
-  /** Keep what all stages of the pipeline came to, if a plan would find just that. */
+  /** Keep the outcomes of all stages of the pipeline, if a plan would find just that. */
   keep(manifests: ReadonlyMap<string, ResultManifest>): void {
     if (!isThere(this.store.paths.cache)) return;
     const stages: DoneStage[] = [];

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -10,7 +11,7 @@ import type { Store } from "../store/store.ts";
 
 export const EARLIER_NOTE = "EARLIER.txt";
 
-const HEADING = "These folders show results of an earlier configuration than that of the last run:";
+const HEADING = "These folders show results of a configuration other than that of the last run:";
 /** The note is written anew with each stage that ends, so it stays short. */
 const NAMED = 200;
 
@@ -28,10 +29,16 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
     const isOther = key === undefined
       ? reasons.some(({ code }) => code !== "upstream") ||
         predecessorsOf(stage).some((before) => other.has(before))
-      : key !== views.lastKey(id);
+      : key !== views.shown(id)?.resolvedKey;
     if (isOther) other.add(id);
   }
   return [...[...other].filter((id) => views.isShown(id)), ...views.strangers(pipeline.stages)];
+}
+
+/** How all stages of a pipeline stand now, as far as that is known without looking at devices. */
+export function survey(pipeline: Pipeline, store: Store): Result<Plan["stages"]> {
+  const planner = Planner.make(pipeline, store);
+  return planner.ok ? succeed(planner.value.survey()) : planner;
 }
 
 /** Says in `outputs/<pipeline>/` which of its folders are not of the configuration that was run last. */
@@ -48,10 +55,9 @@ export class EarlierNote {
   }
 
   /** Say what there is now: before anything runs, so that it is right however the run ends, and when it has ended. */
-  renew(): readonly string[] {
+  renew(now: Result<Plan["stages"]> = survey(this.pipeline, this.store)): readonly string[] {
     const { pipeline, store } = this;
-    const planner = Planner.make(pipeline, store);
-    this.#say(planner.ok ? findEarlier({ pipeline, stages: planner.value.survey() }, store) : []);
+    this.#say(now.ok ? findEarlier({ pipeline, stages: now.value }, store) : []);
     return this.#found;
   }
 
@@ -67,10 +73,10 @@ export class EarlierNote {
       if (this.isThere && readTextIfThere(this.#path)?.startsWith(HEADING) !== true) return;
       if (found.length === 0) return removeQuietly(this.#path);
       const lines = found.slice(0, NAMED).map((id) =>
-        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no stage any more)"}`
+        `  ${id}${this.pipeline.stages.has(id) ? "" : "  (no longer a stage)"}`
       );
       if (found.length > NAMED) lines.push(`  … ${found.length} in all`);
-      const advice = "A run of the whole pipeline brings those of its stages up to date; the others may be removed.";
+      const advice = "Run the whole pipeline to update the folders of its stages; you may remove the others.";
       this.store.viewsOf(this.pipeline.name).write(EARLIER_NOTE, [HEADING, "", ...lines, "", advice, ""].join("\n"));
     });
   }

@@ -2,7 +2,7 @@ import type { ResultManifest } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
 import { digestExternals, type Outside } from "../keys/externals.ts";
 import { selectStages } from "../pipeline/select_stages.ts";
-import type { PipelineCache } from "../pipeline/load/pipeline_cache.ts";
+import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -25,28 +25,28 @@ export interface Nothing {
  * the caller then meets by loading the file. Neither the kinds nor what runs them is loaded for this.
  */
 export async function planNothing(
-  cache: PipelineCache,
+  loader: PipelineLoader,
   store: Store,
   targets: readonly string[] = [],
 ): Promise<Plan | undefined> {
-  const pipeline = await cache.read();
+  const pipeline = await loader.read();
   return pipeline && planIfCached(pipeline, store, targets);
 }
 
 /** The same where only the number of stages is asked for, which the last such run may have left behind. */
 export async function findNothing(
-  cache: PipelineCache,
+  loader: PipelineLoader,
   store: Store,
   targets: readonly string[] = [],
 ): Promise<Nothing | undefined> {
-  const pipeline = await cache.read();
+  const pipeline = await loader.read();
   if (pipeline === undefined) return undefined;
   const { name } = pipeline;
   const outside = digestExternals(pipeline, store.digests);
   const note = new EarlierNote(pipeline, store);
-  const record = targets.length === 0 ? new DoneRecord(store, pipeline, cache.kept!) : undefined;
+  const record = targets.length === 0 ? new DoneRecord(store, pipeline, loader.kept!) : undefined;
   const known = record?.count(outside.externals);
-  // While the record holds, only a run that came to nothing can have left a note.
+  // While the record holds, only a run without a result can have left a note.
   if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;
@@ -55,11 +55,11 @@ export async function findNothing(
 }
 
 /** Let the next run know that there is nothing to do, if this one reached all stages. */
-export function keepDone(cache: PipelineCache, store: Store, { status, plan, stages }: RunSummary): void {
+export function keepDone(loader: PipelineLoader, store: Store, { status, plan, stages }: RunSummary): void {
   const { pipeline } = plan;
-  if (status !== "done" || cache.kept === undefined) return;
+  if (status !== "done" || loader.kept === undefined) return;
   const manifests = manifestsOf(stages);
-  if (manifests.size === pipeline.stages.size) new DoneRecord(store, pipeline, cache.kept).keep(manifests);
+  if (manifests.size === pipeline.stages.size) new DoneRecord(store, pipeline, loader.kept).keep(manifests);
 }
 
 function manifestsOf(

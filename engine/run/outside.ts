@@ -1,12 +1,15 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { contentDigest, externalPaths, filesBelow } from "../keys/externals.ts";
+import { fileURLToPath } from "node:url";
+import { contentDigest, digestStageExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import type { Stage } from "../keys/stage.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
-import type { DigestCache } from "../store/digest_cache.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
+import type { Digests } from "../store/digests.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { Store } from "../store/store.ts";
 
 /** What a stage's process may reach beyond the store, as its params say. */
 export interface Outside extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
@@ -60,7 +63,7 @@ function copyExternal(path: string, place: string, name: string): string | undef
 export async function openOutside(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
   folders: OutsideFolders,
-  digests: DigestCache,
+  digests: Digests,
   onProgress: (message: string) => void,
 ): Promise<Outside | { readonly message: string; readonly fix: string }> {
   const packages: Record<string, string> = {};
@@ -83,7 +86,7 @@ export async function openOutside(
     if (copy === undefined) lent.push(real);
     if (stage.kind.custom) params[name] = copy ?? real;
     if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
-      return { message: `${name} changed after the run was planned`, fix: "run again" };
+      return { message: `${name} changed after planning`, fix: "run again" };
     }
   }
   const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>
@@ -103,4 +106,34 @@ export async function openOutside(
 
 export function cannotFetch(problem: string): { readonly message: string; readonly fix: string } {
   return { message: `cannot fetch its packages: ${problem}`, fix: "check the network, then run again" };
+}
+
+/** What a stage stands on, where it is not what its key says. */
+export interface MovedGround {
+  /** What moved, in words. */
+  readonly what: string;
+  /** Whether there is other content now. What is gone or cannot be read says nothing of what was read before. */
+  readonly other: boolean;
+}
+
+/**
+ * Files and code outside the store may have been edited since the plan, and a stage can wait and run for hours. What it
+ * read then is not what its key says, so neither its result nor the states that it saved may stay under it.
+ */
+export async function findMovedGround(
+  { stage, keys }: PlannedStage,
+  { pipeline, store }: { readonly pipeline: Pipeline; readonly store: Store },
+): Promise<MovedGround | undefined> {
+  const { externals, unreadable } = digestStageExternals(stage, pipeline.folder, store.digests);
+  const before = keys!.ingredients.externals;
+  const changed = Object.keys(before).filter((name) => externals[name] !== before[name]);
+  let other = changed.some((name) => externals[name] !== undefined);
+  if (stage.kind.custom) {
+    const { digestCode } = await import("../process/code_digest.ts");
+    const code = await digestCode(fileURLToPath(stage.kind.entry));
+    if ("error" in code || `code:${code.digest}` !== stage.kind.version) changed.push("its code");
+    if (!("error" in code) && changed.includes("its code")) other = true;
+  }
+  if (changed.length === 0 && unreadable.length === 0) return undefined;
+  return { what: changed.join(", ") || unreadable[0]!.name, other };
 }

@@ -2,13 +2,12 @@ import { join } from "node:path";
 import { forecastPlan } from "../plan/forecast.ts";
 import { askedAbout, lookAhead, type Outlook } from "../plan/outlook.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
-import type { Capacity } from "../plan/total.ts";
+import type { Capacity } from "../plan/forecast.ts";
 import { runInChild } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";
-import { RateMeter } from "./rate.ts";
-import { recordTiming } from "./record_timing.ts";
+import { RateMeter, recordTiming } from "./pace.ts";
 
 /** Less than this the slowest device does within a day: a few steps are not worth a question. */
 const MATTERS_GFLOP = 100_000;
@@ -39,9 +38,9 @@ export async function foresee(plan: Plan, store: Store, options: ProbeOptions): 
     if (largest === undefined || outlook.long !== undefined || options.stop.aborted) return outlook;
     const name = probeName(largest);
     tried.add(name);
-    options.say(`trying a few steps of ${largest.stage.id}, since nothing like it has run here`);
+    options.say(`trying a few steps of ${largest.stage.id}, since nothing similar has run here`);
     const took = await measure(largest, options);
-    if (took === undefined && !options.stop.aborted) options.say("that failed; how long it takes is not known");
+    if (took === undefined && !options.stop.aborted) options.say("that failed; the time is unknown");
     for (const one of took === undefined ? [] : unknown.filter((each) => probeName(each) === name)) {
       recordTiming(store, plan.pipeline, one, { ...took!, extent: null, probe: true });
     }

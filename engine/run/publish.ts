@@ -85,7 +85,7 @@ export function listOutputs(
     if (linked >= 0) {
       return {
         message: `output "${port}" holds a file with a second name: ${files[linked]}`,
-        fix: "write it, as whoever has the other name could still change it",
+        fix: "write the file itself; it could still be changed under its other name",
       };
     }
     const size = infos.reduce((sum, info) => sum + info.size, 0);
@@ -93,8 +93,8 @@ export function listOutputs(
     // A file may have a size and nothing in it, and reading it would take days.
     if (size > blocks * bsize) {
       return {
-        message: `output "${port}" says that it holds ${formatMemory(size)}, which is more than the disk does`,
-        fix: `write to outputs.${port} what there is`,
+        message: `output "${port}" claims ${formatMemory(size)}, more than the disk holds`,
+        fix: `write only real data to outputs.${port}`,
       };
     }
     listed[port] = files;

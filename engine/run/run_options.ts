@@ -2,8 +2,7 @@ import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit } from "./events.ts";
 import type { Outlook } from "../plan/outlook.ts";
 import type { PlanOptions } from "../plan/planner.ts";
-import type { Grants } from "../process/grants.ts";
-import type { RightsRequest } from "../process/rights.ts";
+import type { Grants, RightsRequest } from "../process/rights.ts";
 
 export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache"> {
   readonly replace?: boolean;

@@ -1,16 +1,15 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants } from "../process/grants.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { Grants, notGranted, requestsOf } from "../process/rights.ts";
 import { makeFolder } from "../store/files.ts";
 import { isThere } from "../store/reading.ts";
 import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { EarlierNote } from "./earlier.ts";
+import { EarlierNote, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
@@ -20,6 +19,8 @@ import { type StageResult, waitingForStore } from "./stage_result.ts";
 export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;
   readonly stages: ReadonlyMap<string, StageResult>;
+  /** How all stages of the pipeline stand at its end. */
+  readonly now: Result<Plan["stages"]>;
 }
 
 /** Reach the declared state of a pipeline. Stages that are cached are not touched; the rest runs in dependency order. */
@@ -30,15 +31,15 @@ export async function runPipeline(
 ): Promise<Result<RunSummary>> {
   const emit = options.emit ?? (() => {});
   const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
+  const locked = await lockStore(store, () => store.guards.holdStill(options.stop, onWait));
+  if (!locked.ok) return locked;
   using still = new DisposableStack();
-  const hold = async () => void still.use(await store.guards.holdStill(options.stop, onWait));
-  const locked = await lockStore(store, hold);
-  if (!locked.ok) return refuse(locked.diagnostics);
+  still.use(locked.value);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
   bringBackCache(store);
   const made = Planner.make(pipeline, store, options);
-  if (!made.ok) return refuse(made.diagnostics);
+  if (!made.ok) return made;
   const planner = made.value;
   const started = performance.now();
   const plan = await planner.plan();
@@ -48,10 +49,12 @@ export async function runPipeline(
     if (state === "cached") results.set(id, { state: "cached", manifest: manifest! });
   }
   const note = new EarlierNote(pipeline, store);
-  const finish = (status: RunStatus, runId?: string, earlier: readonly string[] = []): Result<RunSummary> => {
-    const [counts, durationMs] = [count(results), performance.now() - started];
+  const finish = (status: RunStatus, runId?: string): Result<RunSummary> => {
+    const [counts, now] = [count(results), survey(pipeline, store)];
+    const earlier = status === "interrupted" && runId === undefined ? [] : note.renew(now);
+    const durationMs = performance.now() - started;
     emit({ type: "run-finished", pipeline: pipeline.name, status, counts, durationMs, runId, earlier });
-    return succeed({ status, runId, plan, stages: results, counts });
+    return succeed({ status, runId, plan, stages: results, counts, now });
   };
   const isStopped = () => options.stop?.aborted === true;
   const finishEarly = () => {
@@ -72,23 +75,22 @@ export async function runPipeline(
   options.cache?.catchUp(store);
   if (results.size === plan.stages.size) {
     if (options.cache !== undefined) await finishSending(options.cache, emit);
-    return finish("done", undefined, note.renew());
+    return finish("done");
   }
 
   const closed = findClosedStore(plan, store);
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
-  if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (!prepared.ok) return prepared;
   if (options.agree !== undefined) {
     const say = (message: string) => emit({ type: "note", message });
     const { agree, stop = new AbortController().signal } = options;
     const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
     if (refused.length > 0 && !isStopped()) return refuse(refused);
   }
-  using inUse = new DisposableStack();
-  const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
-  const marked = await lockStore(store, mark);
-  if (!marked.ok) return refuse(marked.diagnostics);
+  const marked = await lockStore(store, () => store.guards.markInUse(options.stop, onWait));
+  if (!marked.ok) return marked;
+  using _inUse = marked.value;
   if (isStopped()) return finishEarly();
   note.renew();
   const tell: Emit = (event) => {
@@ -101,7 +103,7 @@ export async function runPipeline(
   still.dispose();
   const ended = await scheduler.run();
   if (options.cache !== undefined) await finishSending(options.cache, emit);
-  return finish(...ended, note.renew());
+  return finish(...ended);
 }
 
 /** Deno gives a process with permissions of its own no access below these, whatever they are. */
@@ -110,7 +112,7 @@ function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefi
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
-  return { severity: "error", code: "file-unreadable", message, fix };
+  return errorOf("file-unreadable", message, fix);
 }
 
 /** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */
@@ -119,14 +121,14 @@ function bringBackCache({ root, paths: { cache } }: Store): void {
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */
-async function lockStore(store: Store, take: () => Promise<void>): Promise<Result<void>> {
+async function lockStore<T>(store: Store, take: () => Promise<T>): Promise<Result<T>> {
   try {
     return succeed(await take());
   } catch (error) {
     // A full or failing disk is no fault of the place; the command line has words for it.
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
-    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "mend its folder or give --store" }]);
+    return refuse([errorOf("file-unreadable", message, "repair its folder or give --store")]);
   }
 }
 

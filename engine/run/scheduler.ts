@@ -3,19 +3,19 @@ import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
-import { sourcesOf } from "../keys/sources.ts";
+import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
-import type { Grants } from "../process/grants.ts";
-import { newRunId } from "../store/runs.ts";
 import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
 import type { StageResult } from "./stage_result.ts";
 import { StageRunner } from "./stage_runner.ts";
+import { newRunId } from "../store/processes.ts";
+import type { Grants } from "../process/rights.ts";
 
 /** Stages that wait for a lock hold no slot, but each holds an open file. */
 const MAX_IN_FLIGHT = 64;
@@ -108,7 +108,7 @@ export class Scheduler {
       await Promise.race(inFlight);
       // A failure is easily missed where another stage goes on for days.
       if (!before && this.#failed && this.options.keepGoing !== true && inFlight.size > 0) {
-        this.emit({ type: "note", message: "what has begun goes on to its end, nothing else starts" });
+        this.emit({ type: "note", message: "running stages finish, and no others start" });
       }
     }
     runner.close();
@@ -193,7 +193,7 @@ export class Scheduler {
     const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
     const log = this.store.runs.logPath(this.#runId, id);
     // The last line of its log says why it ended, also where the stage itself said nothing.
-    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "it gave no reason"}`);
+    if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
     return {
       type: "stage-finished",
       id,

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../keys/stage.ts";
-import type { Capacity } from "../plan/total.ts";
-import { makeFolder, openLockFile, tryLock } from "../store/files.ts";
+import type { Capacity } from "../plan/forecast.ts";
+import { makeFolder } from "../store/files.ts";
+import { tryAlone } from "../store/locks.ts";
 import { openRoot } from "../store/roots.ts";
-import { userCache } from "../store/user_cache.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** Slots that a stage holds while it runs. */
 export interface HeldSlots extends Disposable {
@@ -35,7 +36,7 @@ export function findGpus(): string[] {
   }
 }
 
-/** What a run has at hand. */
+/** What a run can use. */
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
@@ -100,40 +101,38 @@ export class Slots {
     const cpu = Math.min(wanted.cpu ?? 1, this.options.cpus);
     const gpu = Math.min(cardsOf(wanted), this.options.gpus.length);
     if (this.#jobs < 1 || this.#cpus < cpu) return undefined;
-    const locks = this.#lockGpus(gpu);
-    if (locks === undefined) return undefined;
+    const cards = this.#lockGpus(gpu);
+    if (cards === undefined) return undefined;
     this.#jobs--;
     this.#cpus -= cpu;
-    let held = true;
-    const giveBack = () => {
-      if (!held) return;
-      held = false;
+    const held = new DisposableStack();
+    held.defer(() => {
       this.#jobs++;
       this.#cpus += cpu;
-      for (const { file } of locks) file.close();
       this.#offer();
-    };
+    });
+    // Given back before the others are asked.
+    held.use(cards.locks);
     const release = () => {
-      if (this.options.jobs > 1) giveBack();
+      if (this.options.jobs > 1) held.dispose();
     };
-    return { gpus: locks.map(({ id }) => id), release, [Symbol.dispose]: giveBack };
+    return { gpus: cards.ids, release, [Symbol.dispose]: () => held.dispose() };
   }
 
-  #lockGpus(count: number): { id: string; file: Deno.FsFile }[] | undefined {
-    const locks: { id: string; file: Deno.FsFile }[] = [];
-    if (count === 0) return locks;
-    const folder = this.options.lockFolder ?? userCache("slots");
-    openRoot(folder);
-    makeFolder(folder);
-    for (const id of this.options.gpus) {
-      if (locks.length === count) break;
-      const path = join(folder, `gpu-${id}.lock`);
-      const file = openLockFile(path);
-      if (tryLock(file, path)) locks.push({ id, file });
-      else file.close();
+  #lockGpus(count: number): { readonly ids: readonly string[]; readonly locks: Disposable } | undefined {
+    using locks = new DisposableStack();
+    const ids: string[] = [];
+    const folder = this.options.lockFolder ?? userFolder("slots");
+    if (count > 0) {
+      openRoot(folder);
+      makeFolder(folder);
     }
-    if (locks.length === count) return locks;
-    for (const { file } of locks) file.close();
-    return undefined;
+    for (const id of this.options.gpus) {
+      const lock = ids.length < count ? tryAlone(join(folder, `gpu-${id}.lock`)) : undefined;
+      if (lock === undefined) continue;
+      locks.use(lock);
+      ids.push(id);
+    }
+    return ids.length === count ? { ids, locks: locks.move() } : undefined;
   }
 }

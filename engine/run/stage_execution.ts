@@ -8,21 +8,57 @@ import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
-import type { Grants } from "../process/grants.ts";
 import { installPackages } from "../process/install.ts";
 import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
-import { notGranted, requestsOf } from "../process/rights.ts";
+import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";
 import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { LiveProgress } from "./live_progress.ts";
 import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
-import { RateMeter } from "./rate.ts";
-import type { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots } from "./slots.ts";
+import { LiveProgress, type RateMeter } from "./pace.ts";
+import { makeFolder, removeQuietly } from "../store/files.ts";
+
+/**
+ * Temporary folders of stages. A stage with a process of its own gets a fresh folder. Inline stages, which come by the
+ * thousand and last a millisecond, share a few that are used again once they are empty.
+ */
+export class ScratchFolders {
+  readonly #free: string[] = [];
+  readonly #made = new Set<string>();
+  #count = 0;
+
+  constructor(private readonly root: string, private readonly runId: string) {}
+
+  /** @param name of a fresh folder; undefined for a shared one */
+  take(name: string | undefined): string {
+    if (name !== undefined) return join(this.root, name);
+    return this.#free.pop() ?? join(this.root, `${this.runId}-inline-${this.#count++}`);
+  }
+
+  ensure(folder: string): void {
+    if (this.#made.has(folder)) return;
+    makeFolder(folder);
+    this.#made.add(folder);
+  }
+
+  /** @param clean whether nothing is left in it, so that the next stage may have it */
+  giveBack(folder: string, clean: boolean): void {
+    if (clean && folder.includes(`${this.runId}-inline-`)) {
+      this.#free.push(folder);
+      return;
+    }
+    removeQuietly(folder);
+    for (const made of this.#made) if (made.startsWith(folder)) this.#made.delete(made);
+  }
+
+  close(): void {
+    for (const folder of this.#free.splice(0)) removeQuietly(folder);
+  }
+}
 
 /** What one stage may say before the rest is only logged: a loop of notes must not drown the others. */
 const MAX_NOTES = 1_000;
@@ -41,19 +77,7 @@ export interface ExecutionOptions {
 
 /** Executes the code of single stages, in this process or in one of its own. Nothing is published here. */
 export class StageExecution {
-  readonly #rates = new Map<string, RateMeter>();
-
   constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
-
-  /** How fast a stage was, by the units of its progress. */
-  perSecond(stageId: string): Readonly<Record<string, number>> {
-    return this.#rates.get(stageId)?.perSecond() ?? {};
-  }
-
-  /** See {@linkcode RateMeter.overheadMs}. */
-  overheadMs({ stage, fromStep = 0 }: PlannedStage, durationMs: number): number | undefined {
-    return this.#rates.get(stage.id)?.overheadMs(durationMs, fromStep);
-  }
 
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
@@ -75,7 +99,7 @@ export class StageExecution {
       outputs[port] = inside(folder, "out", port);
       this.scratch.ensure(outputs[port]);
     }
-    const progress = progressFolder(store.progressRoot, keys!.identityKey, device?.numerics);
+    const progress = progressFolder(store.paths.progress, keys!.identityKey, device?.numerics);
     return {
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
@@ -87,21 +111,21 @@ export class StageExecution {
       device: device === undefined ? null : { name: device.name, numerics: device.numerics },
       packages: {},
       externals: keys!.ingredients.externals,
-      downloads: fetchesFiles(stage) ? store.downloadsRoot : null,
+      downloads: fetchesFiles(stage) ? store.paths.downloads : null,
     };
   }
 
+  /** @param rate learns how fast the stage is */
   async execute(
     planned: PlannedStage,
     start: StartMessage,
     folder: string,
     held: HeldSlots,
+    rate: RateMeter,
   ): Promise<StageOutcome> {
     const { store, runId, stop, kill, emit, pipeline } = this.options;
     const { stage } = planned;
     const log = (line: string) => store.runs.log(runId, stage.id, line);
-    const rate = new RateMeter();
-    this.#rates.set(stage.id, rate);
     using live = new LiveProgress(store.runs, runId, stage.id, rate);
     let notes = 0;
     const forward = (event: StageEvent) => {
@@ -132,7 +156,7 @@ export class StageExecution {
     const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
-    const folders = { pipeline: pipeline.folder, downloads: store.downloadsRoot, scratch: folder };
+    const folders = { pipeline: pipeline.folder, downloads: store.paths.downloads, scratch: folder };
     const outside = await openOutside(planned, folders, store.digests, note);
     if ("message" in outside) return { status: "failed", ...outside };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
@@ -161,7 +185,7 @@ export class StageExecution {
   }
 }
 
-const CHANGED_WHAT_IT_READS = "it changed mode, owner or times of what it may only read; they are as they were again";
+const CHANGED_WHAT_IT_READS = "it changed the mode, owner or times of files it may only read; they have been restored";
 
 /** Folders of inputs that a stage's process shares with the store. */
 function linkedInputs({ inputs }: StartMessage): string[] {

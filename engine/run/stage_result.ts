@@ -20,7 +20,7 @@ export interface StageResult extends Pick<StageFinished, "state" | "message" | "
 
 /** `gc` has the store to itself, or `verify` for a moment. */
 export function waitingForStore(holder: string): string {
-  return `waiting for ${holder}, which has the store to itself`;
+  return `waiting for ${holder}, which has locked the store`;
 }
 
 export const INTERRUPTED: StageResult = { state: "interrupted" };

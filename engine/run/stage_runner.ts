@@ -2,19 +2,18 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { fileNameOf } from "../store/file_name.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { hasPortsOf } from "../plan/freshness.ts";
 import { acquireLock } from "../store/locks.ts";
 import { removeStatesSince, statesIn } from "../store/progress.ts";
-import { recordTiming } from "./record_timing.ts";
-import { findMovedGround } from "./moved_ground.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
-import { ScratchFolders } from "./scratch.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
-import { type ExecutionOptions, StageExecution } from "./stage_execution.ts";
+import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
 import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
+import { fileNameOf } from "../store/folders.ts";
+import { RateMeter, recordTiming } from "./pace.ts";
+import { findMovedGround } from "./outside.ts";
 
 export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
@@ -37,8 +36,8 @@ export interface RunnerOptions extends ExecutionOptions {
 const MAX_UNSETTLED = 5;
 const UNSETTLED: StageResult = {
   state: "failed",
-  message: "what it reads cannot be kept whole in the store",
-  fix: "look at the disk, then run again",
+  message: "its inputs cannot be stored intact",
+  fix: "check the disk, then run again",
 };
 
 /** Brings single stages to their declared state. What runs next is the scheduler's business. */
@@ -48,7 +47,7 @@ export class StageRunner {
   readonly #announced = new Set<string>();
 
   constructor(private readonly options: RunnerOptions) {
-    this.#scratch = new ScratchFolders(options.store.temporaryRoot, options.runId);
+    this.#scratch = new ScratchFolders(options.store.paths.tmp, options.runId);
     this.#execution = new StageExecution(options, this.#scratch);
   }
 
@@ -65,7 +64,7 @@ export class StageRunner {
       if (!isEnvironmental(error)) throw error;
       // A result that could not be written whole does not exist, so there is nothing to undo.
       const message = `cannot write to the store: ${(error as Error).message}`;
-      return { state: "failed", message, fix: "make the place writable or free some space, then run again" };
+      return { state: "failed", message, fix: "make the folder writable or free some space, then run again" };
     }
   }
 
@@ -86,10 +85,11 @@ export class StageRunner {
     if (identityKey === undefined) throw new Error(`Cannot happen: inputs of ${id} are not settled`);
 
     let waited = false;
-    using lock = await acquireLock(store.lockPath(identityKey), stop, (holder) => {
+    const onWait = (holder: string) => {
       waited = true;
       emit({ type: "stage-waiting", id, holder });
-    });
+    };
+    using lock = await acquireLock(store.lockPath(identityKey), { signal: stop, onWait });
     if (lock === undefined) return INTERRUPTED;
     if (waited) store.viewsOf(this.options.pipeline.name).refresh();
     for (let tries = 0, unsettled = 0;;) {
@@ -222,23 +222,18 @@ export class StageRunner {
 
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
-    for (const binding of Object.values(planned.stage.inputs).flat()) {
-      const broken = await this.#heal(binding.stage);
+    const { planner } = this.options;
+    for (const { stage: id } of Object.values(planned.stage.inputs).flat()) {
+      const manifest = planner.settled(id);
+      if (manifest === undefined || this.#verify(id, manifest)) continue;
+      planner.distrust(manifest);
+      const broken = await this.#reachOnly(id);
       if (broken !== undefined) return broken;
     }
     return undefined;
   }
 
-  /** Make sure that the result of a stage is whole; how it ended where that could not be done. */
-  async #heal(id: string): Promise<StageResult | undefined> {
-    const { planner } = this.options;
-    const manifest = planner.settled(id);
-    if (manifest === undefined || this.#verify(id, manifest)) return undefined;
-    planner.distrust(manifest);
-    return await this.#reachOnly(id);
-  }
-
-  /** How a stage ended that came to no result. */
+  /** How a stage ended without a result. */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
     const begun = { startedAt: new Date().toISOString(), started: performance.now() };
     const reached = await this.reach(id);
@@ -258,20 +253,21 @@ export class StageRunner {
     try {
       const start = this.#execution.prepare(planned, folder);
       const before = statesIn(start.progressFolder);
-      const outcome = await this.#execution.execute(planned, start, folder, held);
+      const rate = new RateMeter();
+      const outcome = await this.#execution.execute(planned, start, folder, held, rate);
       const moved = await findMovedGround(planned, { pipeline, store });
       const unsaved = moved?.other === true && removeStatesSince(start.progressFolder, before) > 0;
       const on = definedOnly({ device });
-      const changed = `${moved?.what} changed after the run was planned`;
+      const changed = `${moved?.what} changed after planning`;
       if (unsaved) {
-        const message = `${changed}; what the stage saved since is not kept`;
+        const message = `${changed}; what the stage has saved since is discarded`;
         emit({ type: "stage-note", id: stage.id, level: "warn", message });
       }
       if (outcome.status === "lost") return { lost: outcome.message };
       const kept = !unsaved && statesIn(start.progressFolder).size > 0;
       if (outcome.status !== "complete") return { ...toResult(outcome, planned, kept), ...on };
       if (moved !== undefined) {
-        return { state: "failed", message: `${changed}; its result is not kept`, fix: "run again" };
+        return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
       }
       const listed = listOutputs(start.outputs);
       if ("message" in listed) return { state: "failed", ...listed };
@@ -285,26 +281,13 @@ export class StageRunner {
       this.options.cache?.offer(manifest, planned.recipeKey, store);
       const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
       const durationMs = performance.now() - started;
-      const overheadMs = this.#execution.overheadMs(planned, durationMs) ?? null;
+      const overheadMs = rate.overheadMs(durationMs, planned.fromStep ?? 0) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
-      const perSecond = this.#execution.perSecond(stage.id);
+      const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });
     } finally {
       this.#scratch.giveBack(folder, clean);
     }
-  }
-
-  /**
-   * Execute a stage in a folder of its own, from the progress that is given, and publish nothing.
-   * @param onLaidOut called once what it reads lies in the folder
-   * @returns how it ended, and where its outputs lie
-   */
-  async rehearse(planned: PlannedStage, folder: string, progressFolder: string, onLaidOut: () => void) {
-    using held = await this.options.slots.take(planned.stage.resources, this.options.stop);
-    const start = { ...this.#execution.prepare(planned, folder), progressFolder };
-    onLaidOut();
-    if (held === undefined) return { outcome: { status: "interrupted", step: 0 } as const, outputs: start.outputs };
-    return { outcome: await this.#execution.execute(planned, start, folder, held), outputs: start.outputs };
   }
 
   /** Say once in a run that a device is used and why. */
@@ -327,7 +310,7 @@ export class StageRunner {
     if (first !== undefined && difference !== undefined) {
       const keeps = replace
         ? "the new result replaces the first"
-        : "the first result is kept; --replace takes the new one";
+        : "the first result is kept; use --replace to keep the new one";
       emit({ type: "stage-note", id: planned.stage.id, level: "warn", message: `${difference.message}; ${keeps}` });
       if (!replace && this.#verify(planned.stage.id, first)) serving = first;
       const kept = serving === first ? "first" as const : "second" as const;

@@ -3,20 +3,23 @@ import { flushFolder, makeFolder, syncFolder } from "./files.ts";
 import { isThere } from "./reading.ts";
 import { openRoot } from "./roots.ts";
 
+/** A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business. */
+function unlessClosed(error: unknown): void {
+  if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+}
+
 /**
  * Make a folder for what must outlive a power cut. A file is found after one only if the names of all folders above it
  * are on disk, and flushing the file does not promise that.
  */
 export function makeDurableFolder(path: string): void {
   if (isThere(path)) return;
-  const parent = dirname(path);
-  makeDurableFolder(parent);
+  makeDurableFolder(dirname(path));
   makeFolder(path);
   try {
-    syncFolder(parent);
+    syncFolder(dirname(path));
   } catch (error) {
-    // A folder that may be entered but not listed cannot be opened; what is above the store is its owner's business.
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    unlessClosed(error);
   }
 }
 
@@ -30,11 +33,7 @@ async function makeFolderDurably(path: string): Promise<void> {
     if (!isThere(parent)) await makeFolderDurably(parent);
     makeFolder(path);
   }
-  try {
-    await flushFolder(parent);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
-  }
+  await flushFolder(parent).catch(unlessClosed);
 }
 
 /** Makes each folder once per process; a store has thousands of names in a few hundred folders. */
@@ -81,4 +80,8 @@ export function listFiles(root: string): { files: string[]; strange: string[] } 
   };
   visit(root, "");
   return { files: files.sort(), strange: strange.sort() };
+}
+/** A stage's id as one name of a file; ids have no +, but for values of a matrix, which come after every slash. */
+export function fileNameOf(stageId: string): string {
+  return stageId.replaceAll("/", "+");
 }

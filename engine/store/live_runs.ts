@@ -1,9 +1,7 @@
 import { hostname } from "node:os";
 import type { LiveProgress, RunRecord } from "../../schemas/records.ts";
-import { isRunning } from "./is_running.ts";
-import { runState } from "./liveness.ts";
-import { pidOfRun } from "./runs.ts";
 import type { Store } from "./store.ts";
+import { isAbandoned, runState } from "./processes.ts";
 
 /** A stage that works at this moment. */
 export interface LiveStage {
@@ -37,7 +35,7 @@ export function findRuns(store: Store, pipeline: string, nowMs: number = Date.no
   let last: RunRecord | undefined;
   for (const id of store.runs.ids()) {
     // Asking for a process is far cheaper than reading a record, of which there may be thousands.
-    if (last !== undefined && !isRunning(pidOfRun(id))) continue;
+    if (last !== undefined && isAbandoned("run", id)) continue;
     const run = store.runs.read(id);
     if (run?.pipeline !== pipeline) continue;
     if (run.status !== "running") last ??= run;

@@ -1,81 +1,123 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { delay } from "@std/async";
 import { definedOnly } from "../../std/defined_only.ts";
 import { openLockFile, rewrite, tryLock } from "./files.ts";
-import { readTextIfThere } from "./reading.ts";
+import { readTextIfThere, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
-/** A held lock. Closing it frees it; so does the end of the process, however it comes. */
-export interface Lock extends Disposable {
-  readonly path: string;
+export interface WaitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once if somebody else holds it. */
+  readonly onWait?: ((holder: string) => void) | undefined;
+  /** Any number may hold it at once, unless one holds it alone. */
+  readonly shared?: boolean;
 }
-
-type WaitOptions = [path: string, signal?: AbortSignal, onWait?: (holder: string) => void];
 
 /**
  * Wait for a lock. The lock is the kernel's, on a file that is never removed: removing it would let two processes lock
- * two different files of one name. The text inside is for messages alone.
+ * two different files of one name. The end of the process frees it, however that comes. The text inside is for messages
+ * alone.
  * @returns undefined when `signal` fires first
  */
-export function acquireLock(...options: WaitOptions): Promise<Lock | undefined> {
-  return acquire(true, ...options);
-}
-
-/**
- * Wait for a lock that any number may hold at once, unless one holds it alone.
- * @returns undefined when `signal` fires first
- */
-export function acquireShared(...options: WaitOptions): Promise<Lock | undefined> {
-  return acquire(false, ...options);
-}
-
-async function acquire(alone: boolean, ...[path, signal, onWait]: WaitOptions): Promise<Lock | undefined> {
-  const file = openLockFile(path);
+export async function acquireLock(
+  path: string,
+  { signal, onWait, shared = false }: WaitOptions = {},
+): Promise<Disposable | undefined> {
+  using held = new DisposableStack();
+  const file = held.use(openLockFile(path));
   let told = false;
-  try {
-    for (let waitMs = 5; !tryLock(file, path, alone); waitMs = Math.min(waitMs * 2, 250)) {
-      if (!told) onWait?.(readHolder(path));
-      told = true;
-      try {
-        await delay(waitMs, definedOnly({ signal }));
-      } catch {
-        file.close();
-        return undefined;
-      }
+  for (let waitMs = 5; !tryLock(file, path, !shared); waitMs = Math.min(waitMs * 2, 250)) {
+    if (!told) onWait?.(readHolder(path));
+    told = true;
+    try {
+      await delay(waitMs, definedOnly({ signal }));
+    } catch {
+      return undefined;
     }
-    if (alone) ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
-  } catch (error) {
-    file.close();
-    throw error;
   }
-  return { path, [Symbol.dispose]: () => file.close() };
-}
-
-function openLock(path: string, take: (file: Deno.FsFile) => boolean): Lock | undefined {
-  const file = openLockFile(path);
-  try {
-    if (take(file)) return { path, [Symbol.dispose]: () => file.close() };
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-  file.close();
-  return undefined;
+  if (!shared) ignoreTrouble(() => rewrite(file, path, `pid ${Deno.pid} on ${hostname()}\n`));
+  return held.move();
 }
 
 /** Take a lock alone if nobody holds it now. */
-export function tryAlone(path: string): Lock | undefined {
-  return openLock(path, (file) => tryLock(file, path));
+export function tryAlone(path: string): Disposable | undefined {
+  using held = new DisposableStack();
+  return tryLock(held.use(openLockFile(path)), path) ? held.move() : undefined;
 }
 
 /** Take a lock that is only ever held for moments. Blocks this process until it is free. */
 export function lockNow(path: string): Disposable {
-  return openLock(path, (file) => {
-    if (!tryLock(file, path)) file.lockSync(true);
-    return true;
-  })!;
+  using held = new DisposableStack();
+  const file = held.use(openLockFile(path));
+  if (!tryLock(file, path)) file.lockSync(true);
+  return held.move();
 }
 
 function readHolder(path: string): string {
   return readTextIfThere(path)?.trim().slice(0, 100) || "another process";
+}
+
+/**
+ * Two locks of the whole store keep `gc` and everything else apart.
+ *
+ * - *still*: while it is shared, no result and no object goes away. Held for moments: from finding a result to having
+ *   noted that a run uses it, and from moving files into the store to the manifest that names them. What is noted is
+ *   safe without the lock, so `gc` never waits for a training.
+ *   Whoever wants the store to itself takes *turn* first, which everybody passes through: holds that overlap without a
+ *   gap, as those of a busy run, let it in all the same.
+ * - *in use*: shared by every run from its first write to its end. Held alone it proves, whatever became of process
+ *   ids, that no run is on: only then are files replaced that runs keep open, and locks removed that runs could wait for.
+ */
+export class StoreGuards {
+  readonly #still: string;
+  readonly #turn: string;
+  readonly #inUse: string;
+
+  constructor(private readonly folder: string) {
+    this.#still = join(folder, "still.lock");
+    this.#turn = join(folder, "turn.lock");
+    this.#inUse = join(folder, "in-use.lock");
+  }
+
+  /**
+   * Nothing is removed until this is disposed of. A store that does not exist, or that this process may not write, has
+   * nothing to lose.
+   * @param onWait called once if another process has the store to itself
+   * @returns undefined when `signal` fires first
+   */
+  async holdStill(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
+    if (statIfThere(this.folder) === undefined) return UNGUARDED;
+    const options = { signal, onWait, shared: true };
+    try {
+      using turn = await acquireLock(this.#turn, options);
+      return turn && await acquireLock(this.#still, options);
+    } catch (error) {
+      if (isReadOnly(error)) return UNGUARDED;
+      throw error;
+    }
+  }
+
+  /** Mark the store as in use until this is disposed of. */
+  async markInUse(signal?: AbortSignal, onWait?: (holder: string) => void): Promise<Disposable | undefined> {
+    return await acquireLock(this.#inUse, { signal, onWait, shared: true });
+  }
+
+  /** Keep everybody from relying on what may be removed now. */
+  async stopReliance(onWait?: () => void): Promise<Disposable> {
+    using locks = new DisposableStack();
+    for (const path of [this.#turn, this.#still]) locks.use(await acquireLock(path, { onWait }));
+    return locks.move();
+  }
+
+  /** Succeeds only while no run is on; none starts until it is disposed of. */
+  tryUnused(): Disposable | undefined {
+    return tryAlone(this.#inUse);
+  }
+}
+
+const UNGUARDED: Disposable = { [Symbol.dispose]: () => {} };
+
+function isReadOnly(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied || (error as { code?: string } | null)?.code === "EROFS";
 }

@@ -1,6 +1,5 @@
 import { dirname, join } from "node:path";
 import type { FileEntry } from "../../schemas/records.ts";
-import type { DigestCache } from "./digest_cache.ts";
 import {
   copyFile,
   flushAndHash,
@@ -15,6 +14,7 @@ import { holds, isThere, statIfThere } from "./reading.ts";
 import { inside } from "./roots.ts";
 import { FolderMaker } from "./folders.ts";
 import { isLentWhole } from "./lent.ts";
+import type { Digests } from "./digests.ts";
 
 const READ_ONLY = 0o444;
 
@@ -25,7 +25,7 @@ const READ_ONLY = 0o444;
 export class ObjectStore {
   readonly #folders = new FolderMaker();
 
-  constructor(private readonly root: string, private readonly digests: DigestCache) {}
+  constructor(private readonly root: string, private readonly digests: Digests) {}
 
   pathOf(sha256: string): string {
     return join(this.root, sha256.slice(0, 2), sha256);

@@ -4,8 +4,8 @@ import { type ProgressManifest, progressManifestSchema, relativePathSchema } fro
 import type { SavedState, StageProgress } from "../../contract/stage.ts";
 import { makeFolder, moveInto, removeQuietly, removeTree, syncFolder, writeNew } from "./files.ts";
 import { entriesOf, holds, isThere, statIfThere } from "./reading.ts";
-import { readRecord, recordText } from "./read_record.ts";
 import { inside, openRoot } from "./roots.ts";
+import { readRecord, recordText } from "./records.ts";
 
 const KEPT = 2;
 const MANIFEST = "manifest.json";

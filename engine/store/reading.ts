@@ -2,7 +2,6 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { z } from "zod";
 import { locate, Misplaced, unlessReadable } from "./trouble.ts";
 
 /** A record of more bytes is neither written nor read. It is enough for a result of four hundred thousand files. */
@@ -109,11 +108,6 @@ export function readJsonLines(path: string): unknown[] {
   return values;
 }
 
-/** As {@linkcode readJsonLines}, with what is of another shape passed over too. */
-export function readRecords<T extends object>(path: string, schema: z.ZodType<T>): T[] {
-  return readJsonLines(path).flatMap((line) => schema.safeParse(line).data ?? []);
-}
-
 /** SHA-256 of a file, streamed. */
 export function hashFile(path: string): string {
   using file = openPlain(path);
@@ -175,4 +169,27 @@ export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEnt
     if (depth > 1) yield* entriesAt(depth - 1, path);
     else yield { ...entry, path };
   }
+}
+
+/** What tells whether a file has changed. */
+export interface FileFacts {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}
+
+export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo): FileFacts {
+  return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
+}
+
+/** Of what lies at a path; undefined where nothing does. */
+export function factsAt(path: string): FileFacts | undefined {
+  const info = statIfThere(path);
+  return info && factsOf(info);
+}
+
+export function sameFacts(a: FileFacts, b: FileFacts): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }

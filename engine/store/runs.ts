@@ -10,21 +10,10 @@ import {
   usedLineSchema,
 } from "../../schemas/records.ts";
 import { appendLine, makeFolder, removeQuietly, rename, writeAtomically, writeUnflushed } from "./files.ts";
-import { entriesOf, readRecords } from "./reading.ts";
+import { entriesOf } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
-import { fileNameOf } from "./file_name.ts";
-import { readRecord, recordText } from "./read_record.ts";
-
-/** `20261125T004018123-1a2b`: sorts by start, and two runs of one millisecond still differ. */
-export function newRunId(now: Date, pid: number): string {
-  const time = now.toISOString().replaceAll(/[-:.Z]/g, "");
-  return `${time}-${pid.toString(36)}`;
-}
-
-/** The process that a run's id names. */
-export function pidOfRun(runId: string): number {
-  return parseInt(runId.slice(runId.lastIndexOf("-") + 1), 36);
-}
+import { readRecord, readRecords, recordText } from "./records.ts";
+import { fileNameOf } from "./folders.ts";
 
 /**
  * Records of runs: what happened on which host and when. Nothing in here decides what is cached, so a disk that is full

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type TagRecord, tagRecordSchema } from "../../schemas/records.ts";
 import { makeFolder, removeTree, writeAtomically } from "./files.ts";
 import { entriesOf } from "./reading.ts";
-import { readRecord, recordText } from "./read_record.ts";
+import { readRecord, recordText } from "./records.ts";
 
 /** What may name a tag: it becomes a file name and must not look like a path. */
 export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

@@ -23,8 +23,8 @@ const PLACE: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   ENOTDIR: "a part of its path is not a folder",
   EISDIR: "it is a folder",
-  EEXIST: "something else has its name",
-  ENOTEMPTY: "a folder has its name",
+  EEXIST: "something else already has its name",
+  ENOTEMPTY: "a folder already has its name",
   ENAMETOOLONG: "a name in it is too long",
   ELOOP: "its links lead in a circle",
   EINVAL: "a name in it cannot be used",
@@ -101,9 +101,9 @@ export function explainTrouble(error: unknown): Diagnostic | undefined {
     code: machine ? "machine" : "file-unreadable",
     message: path === undefined ? message : `Cannot use ${path}: ${reasonOf(error)}`,
     fix: machine
-      ? "free some space or mend the disk, then run the same command again"
+      ? "free some space or repair the disk, then run the same command again"
       : ["EACCES", "EPERM"].includes(codeOf(error))
-      ? "change its permissions, or name another place"
-      : "put right what is there, or name another place",
+      ? "change its permissions, or use another folder"
+      : "fix what is in the way, or use another folder",
   };
 }

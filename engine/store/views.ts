@@ -1,17 +1,15 @@
 import { dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
-import type { DigestCache } from "./digest_cache.ts";
-import { factsAt, factsOf, type FileFacts } from "./facts.ts";
 import { appendLine, copyFile, makeFolder, removeQuietly, rename, setMode, writeAtomically } from "./files.ts";
-import { entriesOf, isThere, statIfThere } from "./reading.ts";
+import { entriesOf, factsAt, factsOf, type FileFacts, isThere, statIfThere } from "./reading.ts";
 import { Misplaced } from "./trouble.ts";
 import { inside } from "./roots.ts";
-import { listFiles, makeDurableFolder } from "./folders.ts";
-import { fileNameOf } from "./file_name.ts";
-import { isRunning } from "./is_running.ts";
+import { fileNameOf, listFiles, makeDurableFolder } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
 import { lockNow } from "./locks.ts";
 import type { ObjectStore } from "./objects.ts";
+import { isAbandoned, makerOf } from "./processes.ts";
+import type { Digests } from "./digests.ts";
 
 /** What a look at a stage's view found. */
 export type ViewState =
@@ -26,7 +24,7 @@ type ShownFile = ViewRecord["files"][number];
 /** What a view is made from, and what tells whether it is still so. */
 export interface ViewSources {
   readonly objects: ObjectStore;
-  readonly digests: DigestCache;
+  readonly digests: Digests;
 }
 
 /** Where an output file stands below the stage's folder: kinds with one output need no folder for its port. */
@@ -69,11 +67,6 @@ export class ViewStore {
     if ((statIfThere(this.places.records)?.size ?? 0) !== this.#size) this.#records = undefined;
   }
 
-  /** The resolved key of the result that the stage showed last. */
-  lastKey(stage: string): string | undefined {
-    return this.#last(stage)?.resolvedKey;
-  }
-
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
     this.#load();
@@ -83,7 +76,7 @@ export class ViewStore {
 
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
-    return this.#last(stage);
+    return this.#load().find(0, stage).at(-1);
   }
 
   /**
@@ -106,7 +99,7 @@ export class ViewStore {
 
   /** Whether a stage has a folder that is not the user's own. */
   isShown(stage: string): boolean {
-    return this.#last(stage) !== undefined && isThere(this.folderOf(stage));
+    return this.shown(stage) !== undefined && isThere(this.folderOf(stage));
   }
 
   /** Stages that are shown here and are none of these. */
@@ -114,7 +107,7 @@ export class ViewStore {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
-      if (this.#last(id) !== undefined && !isParent) return [id];
+      if (this.shown(id) !== undefined && !isParent) return [id];
       // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
       return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
     });
@@ -127,7 +120,7 @@ export class ViewStore {
   }
 
   check(stage: string, resolvedKey: string): ViewState {
-    const record = this.#last(stage);
+    const record = this.shown(stage);
     if (record === undefined) return { state: "absent" };
     const { missing, modified } = this.#look(stage, record.files);
     if (modified.length > 0) return { state: "modified", files: modified };
@@ -187,11 +180,8 @@ export class ViewStore {
     if (this.#swept) return;
     this.#swept = true;
     for (const { name } of entriesOf(this.folder)) {
-      const pid = /^\.(?:new|old)-.+-(\d+)$/.exec(name)?.[1];
       // Nothing of this process is there yet, so what has its number is a killed one's.
-      if (pid !== undefined && (Number(pid) === Deno.pid || !isRunning(Number(pid)))) {
-        removeQuietly(join(this.folder, name));
-      }
+      if (makerOf("view", name) === Deno.pid || isAbandoned("view", name)) removeQuietly(join(this.folder, name));
     }
   }
 
@@ -300,10 +290,6 @@ export class ViewStore {
     this.#ensure(dirname(this.places.records));
     appendLine(this.places.records, JSON.stringify(record));
     this.#size = statIfThere(this.places.records)?.size ?? 0;
-  }
-
-  #last(stage: string): ViewRecord | undefined {
-    return this.#load().find(0, stage).at(-1);
   }
 
   #load(): LineTable<ViewRecord> {

@@ -1,9 +1,11 @@
-import { basename, join } from "node:path";
-import { indexLineSchema, type Timing, timingSchema, viewRecordSchema } from "../../schemas/records.ts";
+import { join } from "node:path";
+import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
 import { removeTree, writeAtomically } from "../store/files.ts";
-import { entriesOf, isThere, readJsonLines, readRecords, statIfThere } from "../store/reading.ts";
+import { entriesOf, statIfThere } from "../store/reading.ts";
+import { lastOf, shownNow } from "./inventory.ts";
 import { lockNow } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
+import { readRecords } from "../store/records.ts";
 
 /** Forecasts look at the last time of a stage and the largest of a kind; a few more tell how much they vary. */
 const TIMINGS_KEPT = 20;
@@ -16,35 +18,14 @@ const TIMINGS_KEPT = 20;
  */
 export function compactFiles(store: Store): number {
   let saved = compactIndex(store);
-  for (const { name } of entriesOf(store.paths.views)) {
-    if (name.endsWith(".jsonl")) saved += compactViews(store, join(store.paths.views, name));
-  }
+  for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);
   saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
   const known = new Set(store.results.keys());
   saved += rewrite(
     store.paths.differences,
     store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
   );
-  saved += compactDigests(store.paths.digests, "path");
-  return saved + compactDigests(store.paths.folders, "folder");
-}
-
-/** What is remembered last of each file or folder that is still there. @param field where a line has its path */
-function compactDigests(path: string, field: "path" | "folder"): number {
-  const pathOf = (line: unknown) => (line as Partial<Record<typeof field, string>> | null)?.[field];
-  return rewrite(path, lastOf(readJsonLines(path), pathOf).filter((line) => isThere(pathOf(line)!)));
-}
-
-/** The last line for each key, in the order of those lines; lines without a key go. */
-function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string | undefined): T[] {
-  const last = new Map<string, T>();
-  for (const line of lines) {
-    const key = keyOf(line);
-    if (key === undefined) continue;
-    last.delete(key);
-    last.set(key, line);
-  }
-  return [...last.values()];
+  return saved + rewrite(store.paths.digests, store.digests.current);
 }
 
 function rewrite(path: string, lines: readonly unknown[]): number {
@@ -68,13 +49,10 @@ function compactIndex(store: Store): number {
   return saved;
 }
 
-function compactViews(store: Store, path: string): number {
+function compactViews(store: Store, pipeline: string): number {
+  const path = store.viewsPath(pipeline);
   using _lock = lockNow(`${path}.lock`);
-  const pipeline = basename(path, ".jsonl");
-  const shown = lastOf(readRecords(path, viewRecordSchema), ({ stage }) => stage).filter(({ stage }) =>
-    isThere(join(store.paths.outputs, pipeline, stage))
-  );
-  const saved = rewrite(path, shown);
+  const saved = rewrite(path, shownNow(store, pipeline));
   store.viewsOf(pipeline).refresh();
   return saved;
 }

@@ -1,18 +1,17 @@
 import { dirname } from "node:path";
-import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { removeTree } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import { tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 import { compactFiles, sweepLocks } from "./compact.ts";
-import { type Looked, takeInventory } from "./inventory.ts";
-import { findLeftovers, type Leftover } from "./leftovers.ts";
-import { chooseGarbage, type Garbage, type GcPolicy, type Keeper, type Removal } from "./policy.ts";
+import { findLeftovers, type Leftover, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
+import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type Removal } from "./policy.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What `gc` does when it is told nothing: generous, since what it removes costs hours to make again. */
+/** What `gc` does without options: generous, since what it removes costs hours to make again. */
 export const GC_DEFAULTS = { olderThanMs: 30 * DAY_MS, maxBytes: 100e9, keepRuns: 5, graceMs: 3_600_000 } as const;
 
 export interface GcOptions extends Partial<GcPolicy> {
@@ -66,68 +65,35 @@ export interface GcReport {
 export async function collectGarbage(store: Store, options: GcOptions): Promise<Result<GcReport>> {
   const { dryRun, onWait, nowMs = Date.now(), ...rest } = options;
   const policy: GcPolicy = { ...GC_DEFAULTS, ...rest, nowMs };
-  if (dryRun || statIfThere(store.paths.locks) === undefined) {
-    const looked = look(store, policy, false);
-    if (!looked.ok) return looked;
-    return succeed({
-      ...describe(looked.value),
-      dryRun: true,
-      failed: [],
-      busy: [],
-      locks: 0,
-      compactedBytes: undefined,
-    });
-  }
+  const touches = !dryRun && statIfThere(store.paths.locks) !== undefined;
   try {
-    using _alone = await store.guards.stopReliance(onWait);
-    using unused = store.guards.tryUnused();
-    const looked = look(store, policy, unused !== undefined);
-    if (!looked.ok) return looked;
-    const left = removeAll(store, looked.value);
-    const removed = { ...describe(looked.value), dryRun: false, ...left };
-    if (unused === undefined) return succeed({ ...removed, locks: 0, compactedBytes: undefined });
-    const locks = sweepLocks(store, remainingIdentities(looked.value));
+    using _alone = touches ? await store.guards.stopReliance(onWait) : undefined;
+    using unused = touches ? store.guards.tryUnused() : undefined;
+    const inventory = takeInventory(store, { unused: unused !== undefined });
+    if (inventory.brokenTags.length > 0) return refuse(inventory.brokenTags.map(tagProblem));
+    const garbage = chooseGarbage(inventory, policy);
+    const leftovers = findLeftovers(store, inventory.broken, policy);
+    const report = describe(store, { inventory, garbage, leftovers });
+    const untouched = { dryRun: !touches, failed: [], busy: [], locks: 0, compactedBytes: undefined };
+    if (!touches) return succeed({ ...report, ...untouched });
+    const removed = { ...report, ...untouched, ...removeAll(store, garbage, leftovers) };
+    if (unused === undefined) return succeed(removed);
+    const locks = sweepLocks(store, remainingIdentities(inventory, garbage));
     return succeed({ ...removed, locks, compactedBytes: compactFiles(store) });
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
     const message = `Cannot clean up the store at ${store.root}: ${(error as Error).message}`;
-    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "make it writable" }]);
+    return refuse([errorOf("file-unreadable", message, "make it writable")]);
   }
 }
 
-/** What is there, and what of it may go. */
-interface Found extends Looked {
-  readonly garbage: Garbage;
-  readonly leftovers: readonly Leftover[];
-}
-
-function look(store: Store, policy: GcPolicy, unused: boolean): Result<Found> {
-  const looked = takeInventory(store, { unused });
-  if (looked.brokenTags.length > 0) return refuse(looked.brokenTags.map(tagProblem));
-  const garbage = chooseGarbage(looked.inventory, policy);
-  return succeed({ ...looked, garbage, leftovers: findAllLeftovers(store, looked, policy) });
-}
-
-function tagProblem(name: string) {
-  return {
-    severity: "error",
-    code: "file-unreadable",
-    message: `Cannot read the tag "${name}", so what it keeps is not known`,
-    fix: `delete it with \`tag --delete ${name}\`, or tag the results anew`,
-  } as const;
-}
-
-function findAllLeftovers(store: Store, { broken }: Looked, policy: GcPolicy): Leftover[] {
-  const manifests = broken.map((key) => store.results.manifestPath(key)).flatMap((path) => {
-    const info = statIfThere(path);
-    const old = info?.mtime !== null && info !== undefined && policy.nowMs - info.mtime.getTime() > policy.graceMs;
-    return old ? [{ path, bytes: info.size }] : [];
-  });
-  return [...manifests, ...findLeftovers(store, policy)];
+function tagProblem(name: string): Diagnostic {
+  const message = `Cannot read the tag "${name}", so what it keeps is not known`;
+  return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */
-function removeAll(store: Store, { garbage, leftovers }: Found) {
+function removeAll(store: Store, garbage: Garbage, leftovers: readonly Leftover[]) {
   const failed: { path: string; message: string }[] = [];
   const busy: string[] = [];
   const attempt = (path: string, remove: () => void) => {
@@ -167,38 +133,44 @@ function removeProgress(store: Store, folder: string): boolean {
   return true;
 }
 
-function remainingIdentities({ inventory, garbage }: Found): Set<string> {
+function remainingIdentities(inventory: Inventory, garbage: Garbage): Set<string> {
   const results = inventory.results.filter(({ key }) => !garbage.results.has(key));
   const progress = inventory.progress.filter(({ path }) => !garbage.progress.has(path));
   return new Set([...results, ...progress].map(({ identityKey }) => identityKey));
 }
 
-function describe({ inventory, names, manifests, garbage, leftovers }: Found) {
-  const part = (removed: ReadonlyMap<string, Removal>): RemovedPart => ({
-    count: removed.size,
-    bytes: [...removed.values()].reduce((sum, { bytes }) => sum + bytes, 0),
-  });
+function sum(parts: Iterable<{ readonly bytes: number }>): RemovedPart {
+  const all = [...parts];
+  return { count: all.length, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
+}
+
+interface Found {
+  readonly inventory: StoreInventory;
+  readonly garbage: Garbage;
+  readonly leftovers: readonly Leftover[];
+}
+
+function describe(store: Store, { inventory, garbage, leftovers: found }: Found) {
+  const { results, objects, progress, runs, files, bytesBefore, bytesAfter } = garbage;
   const kept: Partial<Record<Keeper, number>> = {};
   for (const { key } of inventory.results) {
     const keeper = garbage.kept.get(key);
     if (keeper !== undefined) kept[keeper] = (kept[keeper] ?? 0) + 1;
   }
-  const leftoverBytes = leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
+  const names = takeNames(store);
+  const leftovers = sum(found);
   return {
-    results: [...garbage.results].map(([key, removal]): RemovedResult => ({
-      key,
-      kind: manifests.get(key)!.ingredients.kind,
-      name: names.get(key),
-      ...removal,
-    })),
-    objects: part(garbage.objects),
-    looseObjects: [...garbage.objects.values()].filter(({ reason }) => reason === "belongs to nothing").length,
-    progress: part(garbage.progress),
-    runs: part(garbage.runs),
-    files: part(garbage.files),
-    leftovers: { count: leftovers.length, bytes: leftoverBytes },
+    results: [...results].map(([key, removal]): RemovedResult => {
+      return { key, kind: inventory.manifests.get(key)!.ingredients.kind, name: names.get(key), ...removal };
+    }),
+    objects: sum(objects.values()),
+    looseObjects: [...objects.values()].filter(({ reason }) => reason === "belongs to nothing").length,
+    progress: sum(progress.values()),
+    runs: sum(runs.values()),
+    files: sum(files.values()),
+    leftovers,
     kept,
-    bytesBefore: garbage.bytesBefore + leftoverBytes,
-    bytesAfter: garbage.bytesAfter,
+    bytesBefore: bytesBefore + leftovers.bytes,
+    bytesAfter,
   };
 }

@@ -1,17 +1,15 @@
 import { basename, dirname, join } from "node:path";
-import { type ResultManifest, viewRecordSchema } from "../../schemas/records.ts";
-import { entriesAt, entriesOf, readRecords, statIfThere } from "../store/reading.ts";
-import { runState } from "../store/liveness.ts";
+import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
+import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
-import type { Inventory, StoredFile, StoredProgress, StoredResult, StoredRun } from "./policy.ts";
+import type { GcPolicy, Inventory, StoredFile, StoredProgress, StoredResult, StoredRun } from "./policy.ts";
+import { isAbandoned, runState } from "../store/processes.ts";
+import { readRecords } from "../store/records.ts";
 
-/** What is in a store, and what only people want to know of it. */
-export interface Looked {
-  readonly inventory: Inventory;
-  /** `digits/train` of each result, by the newest run that used it. */
-  readonly names: ReadonlyMap<string, string>;
+/** What is in a store, and what of it is not to be judged. */
+export interface StoreInventory extends Inventory {
   readonly manifests: ReadonlyMap<string, ResultManifest>;
   /** Keys whose manifests cannot be read and that the index does not know: misses, which the next run replaces. */
   readonly broken: readonly string[];
@@ -39,7 +37,7 @@ export function measure(path: string): { bytes: number; changedMs: number } {
 }
 
 /** @param unused whether it is certain that no run is on, whatever the records say */
-export function takeInventory(store: Store, { unused }: { readonly unused: boolean }): Looked {
+export function takeInventory(store: Store, { unused }: { readonly unused: boolean }): StoreInventory {
   const { results, manifests, broken } = readResults(store);
   const runs = readRuns(store, unused);
   const tagged = new Set<string>();
@@ -49,16 +47,19 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     if (record === undefined) brokenTags.push(tag);
     for (const key of Object.values(record?.results ?? {})) tagged.add(key);
   }
-  const inventory: Inventory = {
+  const shown = new Set(store.shownPipelines().flatMap((name) => shownNow(store, name)).map((one) => one.resolvedKey));
+  return {
     results,
+    manifests,
+    broken,
     objects: readObjects(store),
     progress: readProgress(store),
     runs,
     files: readFiles(store, runs.some(({ live }) => live)),
     tagged,
-    shown: readShown(store),
+    brokenTags,
+    shown,
   };
-  return { inventory, names: takeNames(store), manifests, broken, brokenTags };
 }
 
 /** `digits/train` for the key of each result that a run has used, after the newest such run. */
@@ -93,7 +94,7 @@ function readResults(store: Store) {
   return { results, manifests, broken };
 }
 
-function readObjects(store: Store): Map<string, { bytes: number; changedMs: number }> {
+function readObjects(store: Store): Inventory["objects"] {
   const objects = new Map<string, { bytes: number; changedMs: number }>();
   for (const { name, path, isFile } of entriesAt(2, store.paths.objects)) {
     if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
@@ -104,7 +105,7 @@ function readObjects(store: Store): Map<string, { bytes: number; changedMs: numb
 }
 
 function readProgress(store: Store): StoredProgress[] {
-  return Array.from(entriesAt(3, store.progressRoot), ({ path }) => {
+  return Array.from(entriesAt(3, store.paths.progress), ({ path }) => {
     return { path, identityKey: basename(dirname(path)), ...measure(path), newestStep: savedSteps(path)[0] };
   });
 }
@@ -130,22 +131,62 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
 /** What a live run fetched a moment ago is not looked at: it may be half there. */
 function readFiles(store: Store, live: boolean): StoredFile[] {
   if (live) return [];
-  return Array.from(entriesAt(1, store.downloadsRoot), ({ path }) => ({ path, ...measure(path) }));
+  return Array.from(entriesAt(1, store.paths.downloads), ({ path }) => ({ path, ...measure(path) }));
 }
 
-/** Results that a folder of outputs shows. A folder that the user removed shows nothing. */
-function readShown(store: Store): Set<string> {
-  const shown = new Set<string>();
-  for (const { name } of entriesOf(store.paths.views)) {
-    if (!name.endsWith(".jsonl")) continue;
-    const pipeline = name.slice(0, -".jsonl".length);
-    const last = new Map<string, string>();
-    for (const { stage, resolvedKey } of readRecords(join(store.paths.views, name), viewRecordSchema)) {
-      last.set(stage, resolvedKey);
-    }
-    for (const [stage, key] of last) {
-      if (statIfThere(join(store.paths.outputs, pipeline, stage)) !== undefined) shown.add(key);
-    }
+/** The last line for each key, in the order of those lines. */
+export function lastOf<T>(lines: readonly T[], keyOf: (line: T) => string): T[] {
+  const last = new Map<string, T>();
+  for (const line of lines) {
+    last.delete(keyOf(line));
+    last.set(keyOf(line), line);
   }
-  return shown;
+  return [...last.values()];
+}
+
+/** What each folder of a pipeline's outputs shows. A folder that the user removed shows nothing. */
+export function shownNow(store: Store, pipeline: string): ViewRecord[] {
+  const shown = lastOf(readRecords(store.viewsPath(pipeline), viewRecordSchema), ({ stage }) => stage);
+  return shown.filter(({ stage }) => isThere(join(store.paths.outputs, pipeline, stage)));
+}
+
+/** What a process left behind that was killed, or set aside. */
+export interface Leftover {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/**
+ * Temporary files and folders of processes that are gone, and objects and manifests that were set aside as broken, or
+ * that nobody can read. Process ids come around again, so what is young stays whoever it belongs to.
+ * @param unreadable keys of manifests
+ */
+export function findLeftovers(
+  store: Store,
+  unreadable: readonly string[],
+  { nowMs, graceMs }: Pick<GcPolicy, "nowMs" | "graceMs">,
+): Leftover[] {
+  const found: Leftover[] = [];
+  const take = (path: string) => {
+    const info = statIfThere(path);
+    if (info === undefined || nowMs - changedMs(info) <= graceMs) return;
+    found.push({ path, bytes: measure(path).bytes });
+  };
+  const takeAbandoned = (what: Parameters<typeof isAbandoned>[0], folder: string) => {
+    for (const { name } of entriesOf(folder)) if (isAbandoned(what, name)) take(join(folder, name));
+  };
+  for (const key of unreadable) take(store.results.manifestPath(key));
+  const { root, paths: { objects, results, tags, tmp, views, cache, outputs }, runs } = store;
+  const written = [root, views, cache, tags, ...runs.ids().map((id) => runs.folderOf(id))];
+  const shards = entriesAt(1, results).map(({ path }) => path);
+  for (const folder of [...written, ...shards]) takeAbandoned("file", folder);
+  for (const place of [objects, results]) {
+    for (const { name, path } of entriesAt(2, place)) if (name.endsWith(".broken")) take(path);
+  }
+  takeAbandoned("run", tmp);
+  // Of noiseline 0.1: digests of folders now lie with those of files.
+  take(join(cache, "folders.jsonl"));
+  // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
+  for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
+  return found;
 }

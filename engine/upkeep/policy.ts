@@ -73,13 +73,10 @@ export interface Removal {
   readonly lastUsedMs: number;
 }
 
-/** What to remove and what that leaves. */
-export interface Garbage {
-  readonly results: ReadonlyMap<string, Removal>;
-  readonly objects: ReadonlyMap<string, Removal>;
-  readonly progress: ReadonlyMap<string, Removal>;
-  readonly runs: ReadonlyMap<string, Removal>;
-  readonly files: ReadonlyMap<string, Removal>;
+type Part = "results" | "objects" | "progress" | "runs" | "files";
+
+/** What to remove, by key, digest, path or id, and what that leaves. */
+export interface Garbage extends Readonly<Record<Part, ReadonlyMap<string, Removal>>> {
   readonly kept: ReadonlyMap<string, Keeper>;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
@@ -93,10 +90,89 @@ export interface Garbage {
  * the store is too large, what was used longest ago.
  */
 export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
+  const { results, objects, progress, runs, files } = inventory;
   const keptRuns = findKeptRuns(inventory, policy);
   const unfinished = findUnfinished(inventory, policy, keptRuns);
   const kept = findKept(inventory, keptRuns, unfinished);
-  return new Sweep({ inventory, policy, kept, keptRuns, unfinished }).garbage();
+  const gone: Record<Part, Map<string, Removal>> = {
+    results: new Map(),
+    objects: new Map(),
+    progress: new Map(),
+    runs: new Map(),
+    files: new Map(),
+  };
+  const bytesBefore = [...objects.values(), ...progress, ...runs, ...files].reduce((sum, { bytes }) => sum + bytes, 0);
+  let bytesAfter = bytesBefore;
+  const take = (part: Part, id: string, removal: Removal) => {
+    gone[part].set(id, removal);
+    bytesAfter -= removal.bytes;
+  };
+  const isOld = (lastUsedMs: number) => policy.nowMs - lastUsedMs > policy.olderThanMs;
+
+  const references = countReferences(results);
+  const dropObject = (sha256: string, reason: GarbageReason) => {
+    const object = objects.get(sha256);
+    if (object !== undefined) take("objects", sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
+  };
+  for (const [sha256, { changedMs }] of objects) {
+    const young = policy.nowMs - changedMs <= policy.graceMs;
+    if (!references.has(sha256) && !young) dropObject(sha256, "belongs to nothing");
+  }
+  // Runs are small and say what happened, so only their age counts.
+  for (const run of runs) {
+    if (keptRuns.has(run) || !unfinished.isDisjointFrom(run.identities) || !isOld(run.lastMs)) continue;
+    take("runs", run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
+  }
+
+  const candidates: Candidate[] = [];
+  const usedMs = new Map<string, number>();
+  for (const run of runs) for (const key of run.results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, run.lastMs));
+  for (const result of results) {
+    if (kept.has(result.key)) continue;
+    const lastUsedMs = Math.max(result.publishedMs, usedMs.get(result.key) ?? 0);
+    const remove = (reason: GarbageReason) => {
+      const before = bytesAfter;
+      for (const sha256 of new Set(result.objects)) {
+        const left = references.get(sha256)! - 1;
+        references.set(sha256, left);
+        // Young or not: nothing else can be on its way to them while nobody may publish.
+        if (left === 0) dropObject(sha256, reason);
+      }
+      gone.results.set(result.key, { reason, bytes: before - bytesAfter, lastUsedMs });
+    };
+    candidates.push({ id: result.key, lastUsedMs, remove });
+  }
+  const offer = (part: Part, { path, bytes, changedMs: lastUsedMs }: StoredFile) => {
+    candidates.push({ id: path, lastUsedMs, remove: (reason) => take(part, path, { reason, bytes, lastUsedMs }) });
+  };
+  // States of a result that stays are what a longer run would continue from.
+  const needed = unfinished.union(new Set(results.filter(({ key }) => kept.has(key)).map((one) => one.identityKey)));
+  for (const one of progress) if (!needed.has(one.identityKey)) offer("progress", one);
+  for (const one of files) offer("files", one);
+
+  candidates.sort((a, b) => a.lastUsedMs - b.lastUsedMs || (a.id < b.id ? -1 : 1));
+  for (const { lastUsedMs, remove } of candidates) {
+    if (isOld(lastUsedMs)) remove("age");
+    else if (bytesAfter > policy.maxBytes) remove("size");
+    else break;
+  }
+  return { ...gone, kept, bytesBefore, bytesAfter };
+}
+
+/** A thing that may go, and when it was used last. */
+interface Candidate {
+  readonly lastUsedMs: number;
+  readonly id: string;
+  readonly remove: (reason: GarbageReason) => void;
+}
+
+/** How many results name each object. */
+function countReferences(results: readonly StoredResult[]): Map<string, number> {
+  const references = new Map<string, number>();
+  for (const { objects } of results) {
+    for (const sha256 of new Set(objects)) references.set(sha256, (references.get(sha256) ?? 0) + 1);
+  }
+  return references;
 }
 
 /** Live runs, and the newest of each pipeline. Ids of runs sort by start. */
@@ -138,125 +214,7 @@ function findKept(
   for (const run of keptRuns) keep(run.results, "run");
   // The inputs of a stage are results of the runs that worked on it.
   for (const run of runs) {
-    if ([...run.identities].some((identity) => unfinished.has(identity))) keep(run.results, "unfinished stage");
+    if (!unfinished.isDisjointFrom(run.identities)) keep(run.results, "unfinished stage");
   }
   return kept;
-}
-
-/** A thing that may go, and when it was used last. */
-interface Candidate {
-  readonly lastUsedMs: number;
-  readonly id: string;
-  readonly remove: (reason: GarbageReason) => void;
-}
-
-/** What has been decided before the sweep. */
-interface Decided {
-  readonly inventory: Inventory;
-  readonly policy: GcPolicy;
-  readonly kept: ReadonlyMap<string, Keeper>;
-  readonly keptRuns: ReadonlySet<StoredRun>;
-  readonly unfinished: ReadonlySet<string>;
-}
-
-class Sweep {
-  readonly #gone = {
-    results: new Map<string, Removal>(),
-    objects: new Map<string, Removal>(),
-    progress: new Map<string, Removal>(),
-    runs: new Map<string, Removal>(),
-    files: new Map<string, Removal>(),
-  };
-  /** How many results that stay name an object. */
-  readonly #references = new Map<string, number>();
-  #bytes = 0;
-
-  constructor(private readonly decided: Decided) {}
-
-  garbage(): Garbage {
-    const { objects, progress, runs, files, results } = this.decided.inventory;
-    for (const part of [objects.values(), progress, runs, files]) for (const { bytes } of part) this.#bytes += bytes;
-    const bytesBefore = this.#bytes;
-    for (const result of results) {
-      for (const sha256 of new Set(result.objects)) {
-        this.#references.set(sha256, (this.#references.get(sha256) ?? 0) + 1);
-      }
-    }
-    for (const [sha256, { changedMs }] of objects) {
-      const young = this.decided.policy.nowMs - changedMs <= this.decided.policy.graceMs;
-      if (!this.#references.has(sha256) && !young) this.#dropObject(sha256, "belongs to nothing");
-    }
-    this.#dropRuns();
-    const candidates = [...this.#resultsByUse(), ...this.#progressByUse(), ...this.#byUse(this.#gone.files, files)]
-      .sort((a, b) => a.lastUsedMs - b.lastUsedMs || (a.id < b.id ? -1 : 1));
-    for (const { lastUsedMs, remove } of candidates) {
-      if (this.#isOld(lastUsedMs)) remove("age");
-      else if (this.#bytes > this.decided.policy.maxBytes) remove("size");
-      else break;
-    }
-    return { ...this.#gone, kept: this.decided.kept, bytesBefore, bytesAfter: this.#bytes };
-  }
-
-  #isOld(lastUsedMs: number): boolean {
-    return this.decided.policy.nowMs - lastUsedMs > this.decided.policy.olderThanMs;
-  }
-
-  /** Runs are small and say what happened, so only their age counts. */
-  #dropRuns(): void {
-    for (const run of this.decided.inventory.runs) {
-      const needed = [...run.identities].some((identity) => this.decided.unfinished.has(identity));
-      if (this.decided.keptRuns.has(run) || needed || !this.#isOld(run.lastMs)) continue;
-      this.#take(this.#gone.runs, run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
-    }
-  }
-
-  #take(from: Map<string, Removal>, id: string, removal: Removal): void {
-    from.set(id, removal);
-    this.#bytes -= removal.bytes;
-  }
-
-  #resultsByUse(): Candidate[] {
-    const usedMs = new Map<string, number>();
-    for (const { results, lastMs } of this.decided.inventory.runs) {
-      for (const key of results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, lastMs));
-    }
-    return this.decided.inventory.results.filter(({ key }) => !this.decided.kept.has(key)).map(
-      ({ key, publishedMs, objects }) => {
-        const lastUsedMs = Math.max(publishedMs, usedMs.get(key) ?? 0);
-        const remove = (reason: GarbageReason) => {
-          const before = this.#bytes;
-          for (const sha256 of new Set(objects)) {
-            const left = this.#references.get(sha256)! - 1;
-            this.#references.set(sha256, left);
-            // Young or not: nothing else can be on its way to them while nobody may publish.
-            if (left === 0) this.#dropObject(sha256, reason);
-          }
-          this.#gone.results.set(key, { reason, bytes: before - this.#bytes, lastUsedMs });
-        };
-        return { id: key, lastUsedMs, remove };
-      },
-    );
-  }
-
-  #dropObject(sha256: string, reason: GarbageReason): void {
-    const object = this.decided.inventory.objects.get(sha256);
-    if (object === undefined) return;
-    this.#take(this.#gone.objects, sha256, { reason, bytes: object.bytes, lastUsedMs: object.changedMs });
-  }
-
-  /** States of a result that stays are what a longer run would continue from. */
-  #progressByUse(): Candidate[] {
-    const { results, progress } = this.decided.inventory;
-    const needed = new Set(this.decided.unfinished);
-    for (const { key, identityKey } of results) if (this.decided.kept.has(key)) needed.add(identityKey);
-    return this.#byUse(this.#gone.progress, progress.filter(({ identityKey }) => !needed.has(identityKey)));
-  }
-
-  #byUse(into: Map<string, Removal>, things: readonly StoredFile[]): Candidate[] {
-    return things.map(({ path, bytes, changedMs: lastUsedMs }) => ({
-      id: path,
-      lastUsedMs,
-      remove: (reason) => this.#take(into, path, { reason, bytes, lastUsedMs }),
-    }));
-  }
 }

@@ -1,22 +1,23 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { RunOptions } from "../run/run_options.ts";
-import { findGpus, Slots } from "../run/slots.ts";
-import { StageRunner } from "../run/stage_runner.ts";
+import { capacityOf, findGpus, Slots } from "../run/slots.ts";
+import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
 import { artifactDigest } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { Grants } from "../process/grants.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
 import { hashFile, statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import { tryAlone } from "../store/locks.ts";
 import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
-import { newRunId } from "../store/runs.ts";
 import type { Store } from "../store/store.ts";
+import { newRunId } from "../store/processes.ts";
+import { RateMeter } from "../run/pace.ts";
+import { Grants } from "../process/rights.ts";
 
 export interface ReplayOptions extends Pick<RunOptions, "emit" | "stop" | "kill"> {
   /** Called with the step that the stage starts from. */
@@ -43,12 +44,12 @@ export async function replayStage(
 ): Promise<Result<Replay>> {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
   const prepared = store.prepare();
-  if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (!prepared.ok) return prepared;
   using _inUse = await store.guards.markInUse();
   using still = new DisposableStack();
   still.use(await store.guards.holdStill());
   const made = Planner.make(pipeline, store, { targets: [id], force: new Set([id]) });
-  if (!made.ok) return refuse(made.diagnostics);
+  if (!made.ok) return made;
   const planner = made.value;
   const plan = await planner.plan();
   const found = findResult(planner, plan.stages.get(id)!, store);
@@ -56,33 +57,25 @@ export async function replayStage(
   const { planned, manifest } = found;
 
   const runId = newRunId(new Date(), Deno.pid);
-  const folder = join(store.temporaryRoot, `${runId}-verify`);
+  const folder = join(store.paths.tmp, `${runId}-verify`);
   try {
     const progress = join(folder, "progress");
     const fromStep = await copyEarlierState(planned, manifest, store, progress);
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
-    const cpus = navigator.hardwareConcurrency;
-    const runner = new StageRunner({
-      pipeline,
-      planner,
-      store,
-      runId,
-      slots: new Slots({ jobs: 1, cpus, gpus: findGpus() }),
-      emit,
-      stop,
-      kill,
-      mayStart: () => true,
-      onFailure: () => {},
-      onNested: () => {},
-      cache: undefined,
-      grants: new Grants(pipeline.folder),
-      replace: false,
-    });
-    const { outcome, outputs } = await runner.rehearse(planned, folder, progress, () => still.dispose());
-    runner.close();
+    const gpus = findGpus();
+    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(planned.stage.resources, stop);
+    const grants = new Grants(pipeline.folder);
+    const scratch = new ScratchFolders(store.paths.tmp, runId);
+    const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);
+    const start = { ...execution.prepare(planned, folder), progressFolder: progress };
+    // What it reads lies in the folder now.
+    still.dispose();
+    const outcome: StageOutcome = held === undefined
+      ? { status: "interrupted", step: 0 }
+      : await execution.execute(planned, start, folder, held, new RateMeter());
     const { resolvedKey, numerics, extent } = manifest;
-    const ports = outcome.status === "complete" ? comparePorts(manifest, outputs) : [];
+    const ports = outcome.status === "complete" ? comparePorts(manifest, start.outputs) : [];
     return succeed({ stage: id, resolvedKey, numerics, fromStep, extent, outcome, ports });
   } finally {
     removeQuietly(folder);
@@ -91,9 +84,7 @@ export async function replayStage(
 
 const NEVER = new AbortController().signal;
 
-function problem(message: string, fix: string): Diagnostic {
-  return { severity: "error", code: "check", message, fix };
-}
+const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** The recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(
@@ -109,7 +100,7 @@ function findResult(
   if (numerics !== manifest.numerics) {
     return problem(
       `"${id}" was computed on ${manifest.numerics}, and would be on ${numerics} now: their bytes may differ`,
-      "choose the device that it was computed on, as `why` names it",
+      "use the device it was computed on; `why` shows it",
     );
   }
   for (const binding of Object.values(planned.stage.inputs).flat()) {
@@ -131,11 +122,11 @@ async function copyEarlierState(
   store: Store,
   to: string,
 ): Promise<number | Diagnostic> {
-  const from = progressFolder(store.progressRoot, manifest.identityKey, planned.device?.numerics);
+  const from = progressFolder(store.paths.progress, manifest.identityKey, planned.device?.numerics);
   const end = manifest.extent ?? Infinity;
   // A run that works on the stage removes old states as it goes.
   using lock = tryAlone(store.lockPath(manifest.identityKey));
-  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait for its end");
+  if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
     const state = join(from, `step-${step}`);
     const copy = join(to, `step-${step}`);

@@ -2,7 +2,7 @@ import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
 import { entriesAt, holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "../keys/fits_key.ts";
+import { fitsItsKey } from "../keys/keys.ts";
 import { takeNames } from "./inventory.ts";
 
 /** A file of a result that is not what its name says, or not there. */

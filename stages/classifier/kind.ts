@@ -1,31 +1,49 @@
+import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { checkBatchSize, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
 import { classifierParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { readImageFacts } from "../../artifacts/facts.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkClassifier } from "./check.ts";
 
 export const classifierKind = defineKind({
   kind: "classifier",
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Train a small classifier on labelled images, whose features then compare sets of such images",
+  summary: "Train a small classifier on labelled images, as an extractor of features",
   params: classifierParams,
   inputs: {
-    images: { type: "images", description: "Labelled images to learn from" },
-    test: { type: "images", description: "Labelled images held out, for its accuracy", optional: true },
+    images: { type: "images", description: "Labelled images to train on" },
+    test: { type: "images", description: "Held-out images with labels, for its accuracy", optional: true },
   },
   outputs: {
     classifier: { type: "classifier", description: "The network, for features" },
-    metrics: { type: "metrics", description: "Its accuracy, on held-out images where there are any" },
+    metrics: { type: "metrics", description: "Its accuracy, on the held-out images if there are any" },
   },
   seeded: true,
   device: findStageDevice,
   check(params, inputs) {
     const [images, test] = [readImageFacts(inputs.images), readImageFacts(inputs.test)];
-    const problems = checkClassifier(params, { images, test });
+    const problems = problemsOf(
+      checkLabelled("images", images),
+      checkLabelled("test", test),
+      checkBatchSize(params.batchSize, images?.count),
+      checkSameSize("test", test, { name: "those to learn from", size: images }),
+    );
     if (!images?.classes) return { problems };
     const { height, width, channels, classes } = images;
     return { problems, facts: { classifier: { height, width, channels, classes, dimension: 4 * params.base } } };
   },
 });
+
+/** Images of which nothing is known are not checked. */
+function checkLabelled(input: string, images: ImageFacts | undefined): CheckProblem[] {
+  return problemsOf(
+    images?.classes === null && {
+      input,
+      message: "a classifier needs labels, and these images have none",
+      got: "images without labels",
+      wanted: "a data set with labels",
+      fix: "use a data set with labels, or another extractor",
+    },
+  );
+}

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import {
   type CheckProblem,
   type CheckResult,
@@ -19,7 +19,7 @@ export const datasetKind = defineKind({
   params: datasetParams,
   inputs: {},
   outputs: {
-    train: { type: "images", description: "Images to learn from" },
+    train: { type: "images", description: "Images to train on" },
     test: { type: "images", description: "Images held out, the same for every seed" },
   },
   externals: (params) => [sourceOf(params).package ?? []].flat(),
@@ -85,7 +85,7 @@ function checkFolder(params: DatasetParams): Checked {
   const missing = (param: "path" | "size", fix: string) =>
     problems.push({ message: `source folder needs ${param}`, fix });
   if (path === undefined) missing("path", "set path to the folder of the images; it is relative to the pipeline file");
-  if (size === undefined) missing("size", "set size to the side in pixels that every image is brought to");
+  if (size === undefined) missing("size", "set size to the side in pixels to resize every image to");
   if (limit !== undefined && testCount !== undefined) problems.push(...leavesNothing(testCount, limit, params));
   if (size === undefined) return { problems };
   // How many there are, and of how many classes, is known when the folder is read.
@@ -116,7 +116,7 @@ function misplacedParams(params: DatasetParams): CheckProblem[] {
       return [{ param: [name], message, fix: `remove ${name}` }];
     }
     if (path === undefined || published === undefined || !["url", "mirrors", "sha256"].includes(name)) return [];
-    const message = `${name} does not go with path: what lies at a path is not fetched`;
+    const message = `${name} does not go with path: with path, nothing is fetched`;
     return [{ param: [name], message, fix: `remove ${name}, or path` }];
   });
 }
@@ -130,9 +130,9 @@ function whyMisplaced(param: keyof DatasetParams, source: DatasetParams["source"
     case "channels":
     case "background":
     case "labels":
-      return "its images are all alike";
+      return "all its images have the same form";
     default:
-      return source === "folder" ? "nothing is fetched for it" : "the package brings the files";
+      return source === "folder" ? "nothing is fetched for it" : "the package contains the files";
   }
 }
 
@@ -143,7 +143,7 @@ function wrongDigests(params: DatasetParams): CheckProblem[] {
   if (sha256 === undefined || published === undefined) return [];
   const problem = (rest: Pick<CheckProblem, "got" | "wanted" | "fix">): CheckProblem[] => [{
     param: ["sha256"],
-    message: `sha256 is not what source ${source} needs`,
+    message: `sha256 does not fit source ${source}`,
     ...rest,
   }];
   const names = published.files.map(({ name }) => name);

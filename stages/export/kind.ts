@@ -1,22 +1,27 @@
-import { exportParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readCheckpointFacts } from "../../artifacts/facts.ts";
-import { checkExport } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
+import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { problemsOf } from "../shared/checks.ts";
+import { exportParams } from "./params.ts";
 
 export const exportKind = defineKind({
   kind: "export",
   version: 1,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Write a trained network for other libraries: the layout of diffusers",
+  summary: "Write a trained network in the layout of diffusers",
   params: exportParams,
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to write" },
   },
   outputs: {
-    files: { type: "files", description: "The folder that the other library loads" },
+    files: { type: "files", description: "The folder that diffusers loads" },
   },
   check(_params, inputs) {
-    return { problems: checkExport(readCheckpointFacts(inputs.checkpoint) ?? {}) };
+    const { network, objective } = readCheckpointFacts(inputs.checkpoint) ?? {};
+    const unet = network && toUnet2dConfig(network);
+    const found = [unet && "problem" in unet && unet.problem, objective && objectiveProblem(objective)];
+    return { problems: problemsOf(...found.map((problem) => problem ? { input: "checkpoint", ...problem } : [])) };
   },
 });

@@ -1,12 +1,12 @@
-import { importParams } from "./params.ts";
 import { defineKind } from "../../contract/stage.ts";
+import { importParams } from "./params.ts";
 
 export const importKind = defineKind({
   kind: "import",
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "Read a network that another library trained: the layout of diffusers",
+  summary: "Read a trained network in the layout of diffusers",
   params: importParams,
   inputs: {},
   outputs: {

@@ -1,30 +1,33 @@
-import { neighboursParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readImageFacts } from "../../artifacts/facts.ts";
-import { checkNeighbours } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { neighboursParams } from "./params.ts";
 
 export const neighboursKind = defineKind({
   kind: "neighbours",
   version: 2,
   runs: "process",
   entry: import.meta.resolve("./run.ts"),
-  summary: "The training images nearest to samples: does the network draw, or remember?",
+  summary: "Find the training images nearest to samples, to see whether the network memorised them",
   params: neighboursParams,
   inputs: {
     samples: { type: "images", description: "Images to look at" },
-    training: { type: "images", description: "Images that the network learned from" },
-    heldOut: { type: "images", description: "Images that it has not seen, for comparison", optional: true },
+    training: { type: "images", description: "Images that the network was trained on" },
+    heldOut: { type: "images", description: "Held-out images, for comparison", optional: true },
   },
   outputs: {
     metrics: { type: "metrics", description: "Distances to the nearest training image, with a picture of the nearest" },
   },
-  check(params, inputs) {
+  check({ nearest }, inputs) {
+    const training = readImageFacts(inputs.training);
+    const sameSize = (port: "samples" | "heldOut") =>
+      checkSameSize(port, readImageFacts(inputs[port]), { name: "the training images", size: training });
     return {
-      problems: checkNeighbours(params, {
-        samples: readImageFacts(inputs.samples),
-        training: readImageFacts(inputs.training),
-        heldOut: readImageFacts(inputs.heldOut),
-      }),
+      problems: problemsOf(
+        sameSize("samples"),
+        sameSize("heldOut"),
+        checkMost(["nearest"], nearest, training?.count, { message: "there are not that many training images" }),
+      ),
     };
   },
 });

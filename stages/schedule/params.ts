@@ -30,19 +30,17 @@ function explainName(input: unknown): string {
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({
   betas: z.enum(SCHEDULE_NAMES, { error: (issue) => explainName(issue.input) }).describe(
-    "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things in different codes. " +
+    "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere. " +
       "ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of " +
       "diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square " +
       "root of a line. ho/warmup10, ho/warmup50: linear in beta over the first 10 or 50 %, then constant. ho/const: " +
       "linearEnd throughout. ho/jsd: 1/T, 1/(T-1), ..., 1; ends in pure noise. sigmoid: Jabri et al. 2022, from -3 to 3",
   ),
-  timesteps: z.int().min(1).max(1_000_000).describe("T, the length of the chain"),
+  timesteps: z.int().min(1).max(1_000_000).describe("T, the number of timesteps"),
   linearStart: z.number().positive().lt(1).default(1e-4).describe(
-    "First beta; its square root under ldm/sqrt. ldm/cosine, ho/const, ho/jsd and sigmoid do without",
+    "First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid",
   ),
-  linearEnd: z.number().positive().lt(1).default(2e-2).describe(
-    "Last beta; its square root under ldm/sqrt. ldm/cosine, ho/jsd and sigmoid do without",
-  ),
+  linearEnd: z.number().positive().lt(1).default(2e-2).describe("Last beta, likewise; also used by ho/const"),
   cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of ldm/cosine"),
   zeroTerminalSnr: legacy(
     z.boolean().default(false).describe(

@@ -38,7 +38,9 @@ function outOfMemory({ params, device }: About, said: string): StageEnd {
   const given = with_.length === 0 ? "" : ` with ${with_.map(([name, value]) => `${name} ${value}`).join(" and ")}`;
   const ways = [
     ...halve(batchSize, microBatches),
-    device?.name === "tensorflow-gpu" ? "see in nvidia-smi what else has its memory" : "use a machine with more memory",
+    device?.name === "tensorflow-gpu"
+      ? "check nvidia-smi for other processes that use its memory"
+      : "use a machine with more memory",
   ];
   return {
     status: "failed",

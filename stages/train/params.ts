@@ -1,51 +1,46 @@
 import { z } from "zod";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
-import { longRunningParams, positiveInt } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
-export const modelParams = z.strictObject({
+const modelParams = z.strictObject({
   channels: positiveInt(4096).default(128).describe("Width of the first level"),
-  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe(
-    "Width of each level, in channels",
-  ),
+  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
   blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
   attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
 });
 
-export const emaParams = z.strictObject({
-  decay: z.number().min(0).lt(1).default(0.9999).describe("Decay per step once warmed up"),
+const emaParams = z.strictObject({
+  decay: z.number().min(0).lt(1).default(0.9999).describe("Decay of the average at each step, once warmed up"),
   warmup: z.boolean().default(true).describe(
-    "Start low and rise to decay: min(decay, (1 + step) / (10 + step)). Without it a short run averages in its noise",
+    "Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still " +
+      "mostly the initial weights",
   ),
 });
 
 /** Params of kind `train`. */
 export const trainParams = z.strictObject({
-  model: modelParams.prefault({}),
+  model: modelParams.prefault({}).describe("The U-Net of Ho et al. 2020"),
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
-  batchSize: positiveInt(65_536).default(128),
+  batchSize: positiveInt(65_536).default(128).describe("Images per step"),
   microBatches: legacy(
-    positiveInt(4_096).default(1).describe(
-      "Take the batch through the network in so many equal parts and add up their gradients: less memory, same batch",
-    ),
+    positiveInt(4_096).default(1).describe("Gradient accumulation: parts of each batch. Less memory, same batch"),
     1,
   ),
-  learningRate: z.number().positive().max(1).default(2e-4),
-  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Linear warmup of the learning rate"),
+  learningRate: z.number().positive().max(1).default(2e-4).describe("Of Adam"),
+  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Steps of linear warmup of the learning rate"),
   // Without a default: older results have no decay, and keep their keys.
   learningRateDecay: z.strictObject({
-    shape: z.enum(["linear", "cosine"]).describe("Of the way down from the end of the warmup"),
+    shape: z.enum(["linear", "cosine"]).describe("Shape of the decay, which starts when the warmup ends"),
     until: positiveInt(100_000_000).describe(
-      "The step at which it is over. Not the number of steps, so that a longer run continues a shorter one",
+      "Step at which the decay ends, whatever steps is, so that it can be raised",
     ),
-    floor: z.number().positive().max(1).default(0.01).describe("Share of learningRate that is left from then on"),
-  }).optional().describe("Lower the learning rate after the warmup; default: keep it"),
-  gradClip: z.number().positive().default(1).describe("Largest global norm of the gradient"),
-  ema: emaParams.prefault({}),
+    floor: z.number().positive().max(1).default(0.01).describe("Fraction of learningRate that remains from then on"),
+  }).optional().describe("Decay of the learning rate after the warmup; default: none"),
+  gradClip: z.number().positive().default(1).describe("Clip the gradient to this global norm"),
+  ema: emaParams.prefault({}).describe("Exponential moving average of the weights"),
   dropout: legacy(
-    z.number().min(0).lt(1).default(0).describe(
-      "Probability that an activation of a residual block is dropped while training. Ho et al.: 0.1 for CIFAR10, else 0",
-    ),
+    z.number().min(0).lt(1).default(0).describe("Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0"),
     0,
   ),
   objective: legacy(
@@ -57,46 +52,46 @@ export const trainParams = z.strictObject({
   ),
   weighting: legacy(
     z.enum(["simple", "vlb", "min-snr"]).default("simple").describe(
-      "How much each timestep counts: all alike (simple), as in the variational bound (vlb), or min-SNR of Hang et al. 2023",
+      "Weights of the timesteps in the loss: all equal (simple), those of the variational bound (vlb), or min-SNR of " +
+        "Hang et al. 2023",
     ),
     "simple",
   ),
   minSnrGamma: legacy(
-    z.number().positive().default(5).describe("Of weighting min-snr: where the signal-to-noise ratio is cut off"),
+    z.number().positive().default(5).describe("For weighting min-snr: the largest signal-to-noise ratio that counts"),
     5,
   ),
   variance: legacy(
     z.enum(["fixedlarge", "fixedsmall", "learned"]).default("fixedlarge").describe(
-      "Variance of the reverse step. learned: by the network, in twice as many output channels (Nichol and Dhariwal " +
-        "2021). Which fixed one matters under weighting vlb only",
+      "Variance of the reverse step. learned: predicted by the network, in twice as many output channels (Nichol and " +
+        "Dhariwal 2021). The choice of a fixed one changes training under weighting vlb only",
     ),
     "fixedlarge",
   ),
   timestepSampler: legacy(
     z.enum(["uniform", "loss-aware"]).default("uniform").describe(
-      "How timesteps are drawn; loss-aware: more often where the loss is large, weighted to the same mean (Nichol and " +
-        "Dhariwal 2021), for weighting vlb",
+      "How timesteps are drawn. loss-aware: importance sampling by recent losses (Nichol and Dhariwal 2021), meant for " +
+        "weighting vlb",
     ),
     "uniform",
   ),
-  // Without a default: older networks are told no labels, and keep their keys.
+  // Without a default: older networks are unconditional, and keep their keys.
   labels: z.strictObject({
     drop: z.number().min(0).lt(1).default(0.1).describe(
-      "Probability that an image's label is kept from the network, which so learns to draw without; for guidance",
+      "Probability that an image's label is dropped, so that the model also learns to draw without one; needed for " +
+        "classifier-free guidance",
     ),
-  }).optional().describe("Tell the network the labels of the images; default: not"),
+  }).optional().describe("Train a class-conditional model; default: unconditional"),
   flip: legacy(
-    z.boolean().default(false).describe(
-      "Mirror each image left to right with probability 1/2, drawn anew at each step",
-    ),
+    z.boolean().default(false).describe("Flip each image horizontally with probability 1/2 at each step"),
     false,
   ),
   lossBuckets: legacy(
-    z.int().min(0).max(1_000).default(0).describe("Also log the loss by so many equal ranges of t; 0: overall only"),
+    z.int().min(0).max(1_000).default(0).describe("Also log the loss by this many equal ranges of t; 0: only the mean"),
     0,
   ),
   checkpointEvery: execution(
-    positiveInt(100_000_000).optional().describe("Also save for resuming after so many steps; default: by time alone"),
+    positiveInt(100_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
   ),
   ...longRunningParams(),
 });

@@ -3,8 +3,8 @@ import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
 import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "../gpus.ts";
-import { CACHE_VARIABLES } from "../../engine/store/user_cache.ts";
 import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
+import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 
 /** What can be said about the devices `tensorflow` and `tensorflow-gpu` without loading TensorFlow. */
 
@@ -27,7 +27,7 @@ export function describeTensorflow(gpu: boolean, threads?: number, root?: string
   if (gpu) {
     if (card === undefined) return absent({ reason: "no NVIDIA GPU is visible" });
     if (/^(-1)?$/.test(process.env["CUDA_VISIBLE_DEVICES"] ?? "all")) {
-      return absent({ reason: "CUDA_VISIBLE_DEVICES hides all cards" });
+      return absent({ reason: "CUDA_VISIBLE_DEVICES hides all GPUs" });
     }
     const trouble = troubleWithDriver(card, installation);
     if (trouble !== undefined) return absent(trouble, card);
@@ -57,24 +57,25 @@ function troubleWithDriver({ driver }: NvidiaCard, installation?: Installation):
 /** Words for why TensorFlow could not compute on a card, found in what it said. */
 export function explainGpuFailure(said: string): DeviceTrouble {
   if (/OUT_OF_MEMORY|out of memory|RESOURCE_EXHAUSTED|busy or unavailable|DEVICE_UNAVAILABLE/i.test(said)) {
-    const fix = "end that process or wait for it (nvidia-smi lists it), or name another card in CUDA_VISIBLE_DEVICES";
-    return { reason: "another process has it or its memory", fix, passing: true };
+    const fix =
+      "end that process or wait for it (nvidia-smi lists it), or choose another GPU with CUDA_VISIBLE_DEVICES";
+    return { reason: "another process is using it or its memory", fix, passing: true };
   }
   if (/insufficient|DRIVER_MISMATCH|UNSUPPORTED_PTX|unsupported toolchain/i.test(said)) {
-    return { reason: "its driver is too old for this TensorFlow's CUDA", fix: "install a newer driver of NVIDIA's" };
+    return { reason: "its driver is too old for this TensorFlow's CUDA", fix: "install a newer NVIDIA driver" };
   }
   if (/cannot dlopen|could not load dynamic library|cannot open shared object|no kernel image/i.test(said)) {
-    const reason = "TensorFlow's libraries are of another CUDA than the card or its driver wants";
+    const reason = "TensorFlow's libraries are for another CUDA version than the GPU or its driver needs";
     return { reason, fix: `${setupCommand(true)} --force` };
   }
-  const reason = `it does not compute: ${said.split("\n").at(-1) || "its process ended without a word"}`;
-  return { reason, fix: "see whether nvidia-smi shows the card; `deno task doctor` tries again" };
+  const reason = `it does not compute: ${said.split("\n").at(-1) || "its process ended without a message"}`;
+  return { reason, fix: "check that nvidia-smi shows the GPU, then run `deno task doctor` again" };
 }
 
 /** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */
 export function tensorflowGrants(gpu: boolean): Grants {
   const installation = findInstallation(gpu);
-  const env = [...CACHE_VARIABLES, ...tensorflowVariables(gpu)];
+  const env = [...FOLDER_VARIABLES, ...tensorflowVariables(gpu)];
   return installation === undefined ? { env } : { read: [tensorflowCache()], ffi: [installation.folder], env };
 }
 

@@ -8,7 +8,7 @@ const WRITE = /^the stage may not write .*: it is outside its outputs$/;
 const INPUT = /^the stage may not write .*: inputs are read-only$/;
 const NET = /^the stage may not use the network: /;
 const RUN = /^the stage may not start programs: /;
-const SYS = /^the stage may not ask for facts of this machine: /;
+const SYS = /^the stage may not read facts about this machine: /;
 const ENV = /^the stage may not read (the variable HOME|all environment variables)$/;
 
 /** How each deed of tests/support/stages/hostile.ts must be told. */
@@ -54,7 +54,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "ask": /asked, and the answer was denied/,
   "import-remote": /^the stage may not import deno\.land:443$/,
   "import-file": READ,
-  "import-package": /^the stage may not load .*: what it loads must be known before it runs$/,
+  "import-package": /^the stage may not load .*: its modules must be known before it runs$/,
   "import-worker": READ,
   "worker-permissions": /^the stage may not use Worker\.deno\.permissions/,
   "remove-output": /output|No such file/,
@@ -71,9 +71,9 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "vm": READ,
   "signal-all": RUN,
   "stay": /^Error: ends, and stays\n/,
-  "throw-null": /^it threw what is no Error: null$/,
+  "throw-null": /^it threw something that is not an Error: null$/,
   "throw-text": /^only a text$/,
-  "throw-bare": /^it threw what is no Error: /,
+  "throw-bare": /^it threw something that is not an Error: /,
   "throw-trap": /^it threw a value that cannot be shown$/,
   "throw-long": /^Error: long long/,
   "throw-escape": /^Error: red {2}and \\u0007\\u202e\\u009b$/m,

@@ -31,13 +31,13 @@ const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   fetches: [`await fetch("https://example.com/");`, /while it was loaded: the stage may not use the network/],
   starts: [`new Deno.Command("/bin/true").outputSync();`, /while it was loaded: the stage may not start programs/],
   throws: [`throw "a text";`, /a text/],
-  leaves: [`Deno.exit(0);`, /gives no answer: it must not end the process/],
+  leaves: [`Deno.exit(0);`, /gave no answer; it must not end the process/],
   hoards: [
     `const kept = []; for (;;) { kept.push(new Uint8Array(1 << 26).fill(1)); await new Promise((r) => setTimeout(r, 10)); }`,
     /loading it took .* of memory and was stopped/,
   ],
   loops: [`for (;;);`, /loading it took more than 20 s and was stopped/],
-  waits: [`await new Promise(() => {});`, /while it was loaded: the code waits for what never comes/],
+  waits: [`await new Promise(() => {});`, /while it was loaded: the code awaits a promise that never settles/],
   misses: [`import "./not_there.ts";`, /not_there\.ts/],
 };
 

@@ -14,7 +14,7 @@ Deno.test("what a stage saved after its code was edited is not gone on from when
   assertEquals(exit, 130);
   const warned = events.filter(({ type, level }) => type === "stage-note" && level === "warn");
   assertEquals(warned.map(({ message }) => message), [
-    "its code changed after the run was planned; what the stage saved since is not kept",
+    "its code changed after planning; what the stage has saved since is discarded",
   ]);
   project.write("walk.ts", code);
   const { stages: [planned] } = (await project.cli(["plan", "p.yaml", "--json"])).json;

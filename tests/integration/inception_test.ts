@@ -23,7 +23,7 @@ Deno.test("weights of Inception that are not the published ones stop a run befor
   for (const command of ["plan", "run"]) {
     const { code, stdout, stderr } = await project.cli([command, "p.yaml"]);
     assertEquals(code, 2, stdout + stderr);
-    assertStringIncludes(stderr, 'stage "features": path is not the file that it must be');
+    assertStringIncludes(stderr, 'stage "features": path is not the expected file');
     assertStringIncludes(stderr, "wanted: SHA-256 6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2");
   }
 });

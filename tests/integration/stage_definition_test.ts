@@ -14,8 +14,8 @@ const BROKEN: Readonly<Record<string, readonly [code: string, error: string, fix
   imported: ['import "./syntax.ts";\n', "syntax.ts:2:11: SyntaxError: Expression expected", "correct the code there"],
   waits: [
     "await new Promise(() => {});\nexport default 1;\n",
-    "while it was loaded: the code waits for what never comes",
-    "await only what ends",
+    "while it was loaded: the code awaits a promise that never settles",
+    "await only promises that settle",
   ],
   permission: [
     define(`${OUT}, permissions: { native: ["./lib.so", "ok"], net: "a.example" }`),

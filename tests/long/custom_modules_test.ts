@@ -90,7 +90,7 @@ export default definePipeline({ name, stages: { a: { uses: "./stages/s.ts" } } }
 
 for (
   const [what, settings, message, fix] of [
-    ["nothing names", "{}", /the code imports "word\.ts", and nothing says what that is/, /under "imports" of/],
+    ["nothing names", "{}", /the code imports "word\.ts", which cannot be resolved/, /under "imports" of/],
     [
       "lies at an address",
       '{"imports":{"word.ts":"https://code.invalid/w.ts"}}',

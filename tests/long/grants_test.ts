@@ -248,8 +248,8 @@ Deno.test("permissions that are not one name each are refused before anything ru
 Deno.test("--grant says what is wrong with it", async () => {
   await using project = new Project({ files: { "stage.ts": READER, "p.yaml": STAGE } });
   const wrong = {
-    "a": /no stage with rights/,
-    "a:": /no stage with rights/,
+    "a": /it names no stage and rights/,
+    "a:": /it names no stage and rights/,
     "b:native": /has no stage "b"/,
     "a:env=OTHER": /does not ask for env=OTHER[\s\S]*it asks for env=NOISELINE_TEST_WORD/,
     "a:native": /does not ask for native/,
@@ -269,7 +269,7 @@ Deno.test("what stands in the place of the list of grants is named once, and lef
   Deno.mkdirSync(path, { recursive: true });
   const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"], { env: WORD });
   assertEquals(code, 0, stderr);
-  const said = `${path} cannot be read as a list of grants: it grants nothing`;
+  const said = `${path} is not a valid list of grants: it grants nothing`;
   assertEquals(stderr.split(said).length, 2, stderr);
   assertStringIncludes((await project.cli(["validate", "p.yaml"])).stderr, said);
   assertEquals(Array.from(Deno.readDirSync(dirname(path)), ({ name }) => name), ["grants.json"]);
@@ -286,7 +286,7 @@ Deno.test("a stage that comes to run because a result is damaged is asked for it
   Deno.writeTextFileSync(path, "forg");
   const { code, stdout, stderr } = await project.cli(["run", "p.yaml"], { env: WORD });
   assertEquals(code, 1, stdout + stderr);
-  assertMatch(stdout + stderr, /asks for what nobody has granted: env=NOISELINE_TEST_WORD/);
+  assertMatch(stdout + stderr, /asks for rights that you have not granted: env=NOISELINE_TEST_WORD/);
 });
 
 Deno.test("on a terminal run asks, no is no, and Ctrl-C is a stop", async () => {
@@ -296,7 +296,7 @@ Deno.test("on a terminal run asks, no is no, and Ctrl-C is a stop", async () => 
   for (const [text, wanted] of [["n\n", 2], ["\n", 2], ["\u0003", 130]] as const) {
     const { code, said } = await answer(text);
     assertEquals(code, wanted, said);
-    assertStringIncludes(said, "Do you trust their code with this?");
+    assertStringIncludes(said, "Do you trust their code with these rights?");
   }
   const { code, said } = await answer("y\n");
   assertEquals(code, 0, said);

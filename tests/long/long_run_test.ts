@@ -25,7 +25,7 @@ Deno.test("a run of months is refused without a terminal before it starts, with 
   assertEquals([refused.code, refused.stdout], [2, ""], refused.stderr);
   assertStringIncludes(refused.stderr, "trying a few steps of train");
   assertMatch(refused.stderr, MESSAGE);
-  assertStringIncludes(refused.stderr, "make it smaller with --profile quick; or start it all the same with --yes");
+  assertStringIncludes(refused.stderr, "make it smaller with --profile quick; or start it anyway with --yes");
   assertStringIncludes(refused.stderr, "1 error; nothing was run");
   assertEquals([project.exists("outputs"), project.list(".noiseline/runs")], [false, []]);
 
@@ -77,7 +77,7 @@ Deno.test("on a terminal a long run asks, no is no, and Ctrl-C is a stop", async
     const { code, said } = await answerOnTerminal(project, RUN, { answer });
     assertEquals(code, wanted, said);
     assertMatch(said, MESSAGE);
-    assertStringIncludes(said, "Start it all the same? [y/N]");
+    assertStringIncludes(said, "Start it anyway? [y/N]");
   }
   project.write("smoke.yaml", project.read("smoke.yaml").replace("uses: train", "uses: train\n    timeout: 2s"));
   const { code, said } = await answerOnTerminal(project, RUN, { answer: "y\n" });

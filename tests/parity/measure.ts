@@ -10,13 +10,7 @@
 import { fileURLToPath } from "node:url";
 import { printTable } from "../../bench/support/markdown.ts";
 import { compare, describeError, isWrong } from "./compare.ts";
-import {
-  FLOAT32,
-  openParityDevice,
-  PARITY_DEVICES,
-  type ParityDeviceName,
-  whyAbsent,
-} from "./devices.ts";
+import { FLOAT32, openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "./devices.ts";
 import { FIXTURE_GROUPS, loadCases, type ParityCase } from "./fixtures.ts";
 import { runCase } from "./run_case.ts";
 

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
-import { makeContext, openInput } from "../../engine/process/context.ts";
-import { folderArtifact } from "../../engine/process/folder_artifact.ts";
+import { folderArtifact, makeContext, openInput } from "../../engine/process/context.ts";
 import type {
   BuiltinKind,
   DownloadExternal,
@@ -14,7 +13,7 @@ import type {
   StageProgress,
   StageRun,
 } from "../../contract/stage.ts";
-import { holdToTypes } from "../../artifacts/check.ts";
+import { holdToTypes } from "../../artifacts/types.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */

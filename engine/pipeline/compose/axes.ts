@@ -1,9 +1,10 @@
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import { showValue } from "../../diagnostic/format.ts";
-import { compareCodeUnits } from "../../keys/encode.ts";
-import { isRecord } from "../source/tree.ts";
-import { MAX_STAGES } from "../source/budget.ts";
+import type { Details } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
+import { showValue } from "../../diagnostic/format.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import { compareCodeUnits } from "../../keys/encode.ts";
+import { MAX_STAGES } from "../source/budget.ts";
+import { isRecord } from "../source/tree.ts";
 
 /** One value of an axis, under the name that stands in ids and references. */
 export interface AxisValue {
@@ -16,107 +17,89 @@ export interface AxisValue {
 /** One child of a matrix: a value for each of its axes. */
 export type Combination = Readonly<Record<string, AxisValue>>;
 
-/** A problem of a matrix and the path that it is about. */
-export interface MatrixProblem extends Pick<Diagnostic, "message" | "got" | "wanted"> {
-  readonly path: DocumentPath;
-  readonly fix: string;
-}
-
-export type Parsed<T> = { readonly value: T } | { readonly problems: readonly MatrixProblem[] };
-
 /** Points stand in numbers only, so that `train~lr=0.1.checkpoint` can be read. */
 export const LABEL = String.raw`[A-Za-z0-9_+-]+(?:\.[0-9]+(?:e[+-]?[0-9]+)?)?`;
 export const AXIS_NAME = String.raw`[A-Za-z_][A-Za-z0-9_]*`;
 const RESERVED = ["include", "exclude"];
 
-/** Read a `matrix`: axes with their values, combinations to leave out and to add. @param at path of the matrix */
-export function parseMatrix(written: unknown, at: DocumentPath): Parsed<Combination[]> {
+/** Adds a problem of a matrix: what is wrong with what stands at a path. */
+type Report = (path: DocumentPath, message: string, fix: string, details?: Details) => undefined;
+
+/**
+ * Read a `matrix`: axes with their values, combinations to leave out and to add. Undefined where something is wrong.
+ * @param at path of the matrix
+ */
+export function parseMatrix(written: unknown, at: DocumentPath, problems: Problems): Combination[] | undefined {
+  const report: Report = (path, message, fix, details) =>
+    problems.add(path, `${path.join(".")} ${message}`, fix, details);
   if (!isRecord(written)) {
-    return wrong(
-      at,
-      "is not valid",
-      "write matrix: { seed: [0, 1, 2] }",
-      showValue(written),
-      "a map of axes to values",
-    );
+    const details = { got: showValue(written), wanted: "a map of axes to values" };
+    return report(at, "is not valid", "write matrix: { seed: [0, 1, 2] }", details);
   }
-  const problems: MatrixProblem[] = [];
-  const axes: [string, AxisValue[]][] = [];
-  for (const [name, values] of Object.entries(written)) {
-    if (RESERVED.includes(name)) continue;
-    const parsed = parseAxis(name, values, [...at, name]);
-    if ("problems" in parsed) problems.push(...parsed.problems);
-    else axes.push([name, parsed.value]);
-  }
-  if (problems.length > 0) return { problems };
+  const before = problems.count;
+  const axes = Object.entries(written).filter(([name]) => !RESERVED.includes(name))
+    .map(([name, values]) => [name, parseAxis(name, values, [...at, name], report)] as const);
+  if (problems.count > before) return undefined;
   const size = axes.reduce((product, [, values]) => product * values.length, axes.length === 0 ? 0 : 1);
   if (size > MAX_STAGES) {
-    return wrong(at, "has too many combinations", "name fewer values", `${size}`, `at most ${MAX_STAGES}`);
+    const details = { got: `${size}`, wanted: `at most ${MAX_STAGES}` };
+    return report(at, "has too many combinations", "name fewer values", details);
   }
-  const excluded = parseSelections(written["exclude"], axes, [...at, "exclude"]);
-  const included = parseSelections(written["include"], axes, [...at, "include"], true);
-  if ("problems" in excluded || "problems" in included) {
-    return { problems: [excluded, included].flatMap((one) => "problems" in one ? one.problems : []) };
-  }
+  const excluded = parseSelections(written["exclude"], axes, { at: [...at, "exclude"], whole: false, report });
+  const included = parseSelections(written["include"], axes, { at: [...at, "include"], whole: true, report });
+  if (problems.count > before) return undefined;
   const product = axes.reduce<Combination[]>(
     (combinations, [name, values]) => combinations.flatMap((one) => values.map((each) => ({ ...one, [name]: each }))),
     size === 0 ? [] : [{}],
   );
-  const isExcluded = oneOf(excluded.value);
+  const isExcluded = oneOf(excluded);
   const kept = product.filter((one) => !isExcluded(one));
   const isKept = oneOf(kept);
-  const added = included.value.filter((one) => !isKept(one));
-  const clash = clashOf([...product, ...included.value]);
+  const added = included.filter((one) => !isKept(one));
+  const clash = clashOf([...product, ...included]);
   if (clash !== undefined) {
-    return wrong(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
+    return report(clash.path, `is another value of the name ${clash.label}`, "name the values of the axis in a map");
   }
   const all = distinct([...kept, ...added]);
-  if (all.length > 0) return { value: all };
-  return wrong(at, "has no combination left", "name at least one value for an axis");
+  return all.length > 0 ? all : report(at, "has no combination left", "name at least one value for an axis");
 }
 
-function parseAxis(name: string, values: unknown, at: DocumentPath): Parsed<AxisValue[]> {
-  if (!new RegExp(`^${AXIS_NAME}$`).test(name)) {
-    return wrong(at, "is not the name of an axis", "rename it; names stand in ids and ${matrix.…}", name, AXIS_NAME);
-  }
+function parseAxis(name: string, values: unknown, at: DocumentPath, report: Report): AxisValue[] {
   const named = isRecord(values);
+  if (!new RegExp(`^${AXIS_NAME}$`).test(name)) {
+    const details = { got: name, wanted: AXIS_NAME };
+    report(at, "is not the name of an axis", "rename it; names stand in ids and ${matrix.…}", details);
+    return [];
+  }
   if (!named && !Array.isArray(values)) {
-    return wrong(
-      at,
-      "is not valid",
-      "write its values as a list",
-      showValue(values),
-      "a list of values, or a map of names to values",
-    );
+    const details = { got: showValue(values), wanted: "a list of values, or a map of names to values" };
+    report(at, "is not valid", "write its values as a list", details);
+    return [];
   }
   const entries: AxisValue[] = named
     ? Object.entries(values).map(([label, value]) => ({ label, value, path: [...at, label] }))
     : values.map((value, index) => ({ label: labelOf(value) ?? "", value, path: [...at, index] }));
-  const problems: MatrixProblem[] = [];
   const seen = new Set<string>();
   for (const { label, value, path } of entries) {
     if (!named && labelOf(value) === undefined) {
-      problems.push({
+      const details = { got: showValue(value) };
+      report(
         path,
-        message: "has no name: it is no number, text, true or false",
-        got: showValue(value),
-        fix: "write the axis as a map that names its values",
-      });
+        "has no name: it is no number, text, true or false",
+        "write the axis as a map that names its values",
+        details,
+      );
     } else if (!new RegExp(`^${LABEL}$`).test(label)) {
-      problems.push({
-        path,
-        message: `"${label}" cannot stand in an id`,
-        fix: "name it with letters, digits, - and _",
-      });
+      report(path, `"${label}" cannot stand in an id`, "name it with letters, digits, - and _");
     } else if (JSON.stringify(value)?.includes("${matrix.")) {
-      problems.push({ path, message: "names another axis, which its values cannot", fix: "write the value out" });
+      report(path, "names another axis, which its values cannot", "write the value out");
     } else if (seen.has(label)) {
-      problems.push({ path, message: `two values of the axis are called ${label}`, fix: "remove one, or name them" });
+      report(path, `two values of the axis are called ${label}`, "remove one, or name them");
     }
     seen.add(label);
   }
-  if (entries.length === 0) problems.push({ path: at, message: "has no values", fix: "name at least one" });
-  return problems.length > 0 ? { problems } : { value: entries };
+  if (entries.length === 0) report(at, "has no values", "name at least one");
+  return entries;
 }
 
 /** What a value is called in ids: numbers and texts as they are, with - for what an id cannot hold. */
@@ -126,55 +109,38 @@ export function labelOf(value: unknown): string | undefined {
   return /^-?[0-9.e+-]+$/.test(value) ? value : value.replaceAll(/[^A-Za-z0-9_+-]+/g, "-");
 }
 
-/** Entries of `include` and `exclude`: values of axes, by value or by name. */
+/** Entries of `include` and `exclude`: values of axes, by value or by name. @param whole each names all axes, as children do */
 function parseSelections(
   written: unknown,
   axes: readonly (readonly [string, readonly AxisValue[]])[],
-  at: DocumentPath,
-  whole = false,
-): Parsed<Combination[]> {
-  if (written === undefined) return { value: [] };
+  { at, whole, report }: { readonly at: DocumentPath; readonly whole: boolean; readonly report: Report },
+): Combination[] {
+  if (written === undefined) return [];
   if (!Array.isArray(written) || !written.every(isRecord)) {
-    return wrong(at, "is not valid", "write a list of maps such as { seed: 1 }", showValue(written), "a list of maps");
+    const details = { got: showValue(written), wanted: "a list of maps" };
+    report(at, "is not valid", "write a list of maps such as { seed: 1 }", details);
+    return [];
   }
-  const problems: MatrixProblem[] = [];
-  const selections = written.map((entry: Record<string, unknown>, index) => {
+  return written.map((entry: Record<string, unknown>, index) => {
     const selection: Record<string, AxisValue> = {};
     for (const [name, value] of Object.entries(entry)) {
       const path = [...at, index, name];
       const axis = axes.find(([other]) => other === name)?.[1];
       const label = labelOf(value);
+      const found = axis?.find((one) => one.label === label);
       if (axis === undefined) {
-        const known = axes.map(([other]) => other).join(", ");
-        problems.push({
-          path,
-          message: `there is no axis "${name}"`,
-          wanted: known,
-          fix: "name an axis of the matrix",
-        });
-        continue;
-      }
-      const found = axis.find((one) => one.label === label);
-      if (found !== undefined) selection[name] = found;
+        const wanted = axes.map(([other]) => other).join(", ");
+        report(path, `there is no axis "${name}"`, "name an axis of the matrix", { wanted });
+      } else if (found !== undefined) selection[name] = found;
       else if (whole && label !== undefined) selection[name] = { label, value, path };
-      else {problems.push({
-          path,
-          message: `axis "${name}" has no such value`,
-          got: showValue(value),
-          fix: "name one that it has",
-        });}
+      else report(path, `axis "${name}" has no such value`, "name one that it has", { got: showValue(value) });
     }
     const missing = axes.filter(([name]) => !Object.hasOwn(entry, name)).map(([name]) => name);
     if (whole && missing.length > 0) {
-      problems.push({
-        path: [...at, index],
-        message: `says nothing of ${missing.join(", ")}`,
-        fix: "give every axis a value",
-      });
+      report([...at, index], `says nothing of ${missing.join(", ")}`, "give every axis a value");
     }
     return selection;
   });
-  return problems.length > 0 ? { problems } : { value: selections };
 }
 
 /** Whether a combination has all the values of one of these selections, which may name some axes only. */
@@ -262,16 +228,6 @@ export function project(combinations: readonly Combination[], axes: ReadonlySet<
 /** `~lr=0.1~seed=1`, by axis name whatever the order in the file, so that moving an axis renames nothing. */
 export function childSuffix(combination: Combination): string {
   return Object.keys(combination).sort().map((axis) => `~${axis}=${combination[axis]!.label}`).join("");
-}
-
-function wrong(
-  path: DocumentPath,
-  message: string,
-  fix: string,
-  got?: string,
-  wanted?: string,
-): { problems: MatrixProblem[] } {
-  return { problems: [{ path, message, fix, got, wanted }] };
 }
 
 /** The values that a reference names, as a combination; of those only the names are known. */

@@ -1,13 +1,12 @@
-import { dirname, isAbsolute, relative, resolve } from "node:path";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
+import { Problems } from "../../diagnostic/problems.ts";
 import { isRecord } from "../source/tree.ts";
-import { diagnosticAt, type DocumentPath, type SourceDocument } from "../../diagnostic/document.ts";
 import { type Layer, layeredDocument } from "./layers.ts";
-import { mergeValues } from "./merge.ts";
-import { rebase } from "./rebase.ts";
-import { readVars } from "./vars_files.ts";
+import { mergeValues, rebase } from "./merge.ts";
 
 /** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
 export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
@@ -57,24 +56,20 @@ export async function composeDocument(
         ? `more than ${MAX_FILES} files extend each other`
         : undefined;
       if (problem !== undefined) {
-        return refuse([
-          diagnosticAt(document.value, at, { code: "invalid-value", message: problem, fix: "remove one of these" }),
-        ]);
+        return refuseAt(document.value, at, problem, "remove one of these");
       }
-      const under = await readStack(base, nameOf(name, written), [...chain, base]);
+      const under = await readStack(base, shownName(name, written), [...chain, base]);
       if (!under.ok) return refuse(under.diagnostics.map((one) => extendedBy(one, document.value, at)));
       stack = stack === undefined ? under.value : over(stack, under.value.value, under.value.layers);
     }
     if (chain.length === 1 && bases.value.length > 0 && !Object.hasOwn(value, "name")) {
-      return refuse([diagnosticAt(document.value, ["extends"], {
-        code: "missing-key",
-        message: "name is missing: two pipelines of one name would share the folder of their outputs",
-        fix: "add name, another than that of the file that it extends",
-      }, "key")]);
+      const message = "name is missing: two pipelines of one name would share the folder of their outputs";
+      const fix = "add name, different from that of the file it extends";
+      return refuseAt(document.value, ["extends"], message, fix, { code: "missing-key", target: "key" });
     }
-    const vars = await readVars(document.value, { path, nameOf: (written) => nameOf(name, written), read });
+    const vars = await readVars(document.value, { path, name, read });
     if (!vars.ok) return vars;
-    const said = vars.value === undefined ? value : { ...value, vars: vars.value.vars };
+    const said = vars.value === undefined ? value : { ...value, vars: vars.value.value };
     const own = rebase(withoutKey(said, "extends"), relative(home, dirname(path)));
     const layers = [...vars.value?.layers ?? [], { document: document.value, prefix: [] }];
     return succeed(stack === undefined ? { value: own, layers } : over(stack, own, layers));
@@ -96,7 +91,8 @@ function over(stack: Stack, value: unknown, layers: readonly Layer[]): Stack {
 function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file: string): Result<SourceDocument> {
   const files = layeredDocument(value, layers);
   const all = isRecord(value) ? value["profiles"] : undefined;
-  const problems = profileProblems(all, files);
+  const problems = new Problems();
+  checkProfiles(all, problems);
   const known = isRecord(all) ? all : {};
   let result = withoutKey(value, "profiles");
   const above: Layer[] = [];
@@ -104,12 +100,9 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
     const profile = Object.hasOwn(known, name) ? known[name] : undefined;
     if (profile === undefined) {
       const names = Object.keys(known);
-      problems.push({
-        severity: "error",
-        code: "override",
-        message: `cannot use --profile ${name}: ${file} has no such profile`,
-        fix: names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names),
-      });
+      const fix = names.length === 0 ? "remove --profile; the file has no profiles" : suggestName(name, names);
+      const message = `cannot use --profile ${name}: ${file} has no such profile`;
+      problems.addAll([errorOf("override", message, fix)]);
       continue;
     }
     result = mergeValues(result, profile);
@@ -130,42 +123,28 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
       return top!.document.whole ?? rest[0]?.document.whole;
     },
   };
-  return problems.length > 0 ? refuse(problems) : succeed(composed);
+  return problems.count > 0 ? refuse(problems.diagnostics(files)) : succeed(composed);
 }
 
-function profileProblems(profiles: unknown, document: SourceDocument): Diagnostic[] {
-  if (profiles === undefined) return [];
+function checkProfiles(profiles: unknown, problems: Problems): void {
+  if (profiles === undefined) return;
   if (!isRecord(profiles)) {
-    return [diagnosticAt(document, ["profiles"], {
-      code: "invalid-value",
-      message: "profiles is not valid",
-      got: showValue(profiles),
-      wanted: "a map of names to parts of a pipeline",
-      fix: "write profiles: { small: { stages: { … } } }",
-    })];
+    const details = { got: showValue(profiles), wanted: "a map of names to parts of a pipeline" };
+    problems.add(["profiles"], "profiles is not valid", "write profiles: { small: { stages: { … } } }", details);
+    return;
   }
-  return Object.entries(profiles).flatMap(([name, profile]) => {
-    const at = ["profiles", name];
+  for (const [name, profile] of Object.entries(profiles)) {
+    const [at, title] = [["profiles", name], `profiles.${name}`];
     if (!isRecord(profile)) {
       const fix = "write what it changes, such as stages: { train: { with: { steps: 100 } } }";
-      return [
-        diagnosticAt(document, at, {
-          code: "invalid-value",
-          message: `${at.join(".")} is not valid`,
-          got: showValue(profile),
-          wanted: "a map",
-          fix,
-        }),
-      ];
+      problems.add(at, `${title} is not valid`, fix, { got: showValue(profile), wanted: "a map" });
+      continue;
     }
-    return Object.keys(profile).filter((key) => !PROFILE_KEYS.includes(key)).map((key) =>
-      diagnosticAt(document, [...at, key], {
-        code: "unknown-key",
-        message: `unknown key "${key}" in ${at.join(".")}`,
-        fix: suggestName(key, PROFILE_KEYS),
-      }, "key")
-    );
-  });
+    for (const key of Object.keys(profile).filter((one) => !PROFILE_KEYS.includes(one))) {
+      const details = { code: "unknown-key", target: "key" } as const;
+      problems.add([...at, key], `unknown key "${key}" in ${title}`, suggestName(key, PROFILE_KEYS), details);
+    }
+  }
 }
 
 function basesOf(document: SourceDocument): Result<{ written: string; at: DocumentPath }[]> {
@@ -178,13 +157,46 @@ function basesOf(document: SourceDocument): Result<{ written: string; at: Docume
     const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
     return succeed(list.map((each: string, index) => ({ written: each, at: place(index) })));
   }
-  return refuse([diagnosticAt(document, ["extends"], {
-    code: "invalid-value",
-    message: "extends is not valid",
-    got: showValue(wrong ?? written),
-    wanted: "a path of a pipeline file, or a list of them",
-    fix: "write extends: ./base.yaml",
-  })]);
+  const details = { got: showValue(wrong ?? written), wanted: "a path of a pipeline file, or a list of them" };
+  return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);
+}
+
+/**
+ * The vars of a document, where they are not a plain map of its own: files with such maps, or a list of files and maps,
+ * the last of which wins.
+ * @param path of the file that names them, from which theirs start @param name of that file in messages
+ */
+async function readVars(
+  document: SourceDocument,
+  { path, name, read }: { readonly path: string; readonly name: string; readonly read: ReadDocument },
+): Promise<Result<Stack | undefined>> {
+  const written = isRecord(document.value) ? document.value["vars"] : undefined;
+  if (typeof written !== "string" && !Array.isArray(written)) return succeed(undefined);
+  const invalid = (at: DocumentPath, got: unknown, within = document): Result<undefined> =>
+    refuseAt(
+      { locate: (place) => within.locate(place) ?? within.whole },
+      at,
+      "vars are not valid",
+      "write vars: { size: 16 }, or vars: ./sizes.yaml with size: 16 in that file",
+      { got: showValue(got), wanted: "a map of names to values, a file that has one, or a list of these" },
+    );
+  let stack: Stack = { value: {}, layers: [] };
+  for (const [index, each] of [written].flat().entries()) {
+    const at = Array.isArray(written) ? ["vars", index] : ["vars"];
+    if (isRecord(each)) {
+      stack = over(stack, each, [{ document, prefix: at, at: ["vars"] }]);
+      continue;
+    }
+    if (typeof each !== "string" || each === "") return invalid(at, each);
+    const place = resolve(dirname(path), each);
+    const file = await read(place, shownName(name, each));
+    if (!file.ok) return file;
+    const { value } = file.value;
+    if (!isRecord(value)) return invalid([], value, file.value);
+    const layer = { document: file.value, prefix: [], at: ["vars"] };
+    stack = over(stack, rebase(value, relative(dirname(path), dirname(place))), [layer]);
+  }
+  return succeed(stack);
 }
 
 /** What is wrong in a base, with the place that made it part of this pipeline. */
@@ -195,10 +207,9 @@ function extendedBy(problem: Diagnostic, document: SourceDocument, at: DocumentP
   return { ...problem, related: [...problem.related ?? [], { message: "extended here", span }] };
 }
 
-function nameOf(from: string, written: string): string {
-  if (isAbsolute(written)) return written;
-  const folder = dirname(from);
-  return folder === "." ? written.replace(/^\.\//, "") : `${folder}/${written}`.replaceAll("/./", "/");
+/** A file as messages call it, from how it is written in another one. */
+export function shownName(from: string, written: string): string {
+  return isAbsolute(written) ? written : join(dirname(from), written);
 }
 
 function withoutKey(value: unknown, key: string): unknown {

@@ -1,5 +1,5 @@
-import { parseReference, stageIdOf } from "./reference.ts";
 import { isRecord } from "../source/tree.ts";
+import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
 
 export interface Pruned {
   readonly value: unknown;
@@ -28,11 +28,11 @@ export function leaveOut(root: unknown): Pruned {
       if (lost !== undefined) leftOut.set(id, { reads: lost });
     }
   }
-  const kept = Object.entries(stages).filter(([id]) => !leftOut.has(id));
-  return {
-    value: { ...root as Entries, stages: Object.fromEntries(kept.map(([id, entry]) => [id, without(entry, leftOut)])) },
-    leftOut,
-  };
+  const kept = Object.entries(stages).filter(([id]) => !leftOut.has(id)).map(([id, entry]) => [
+    id,
+    isRecord(entry) ? mapReferences(entry, ({ text }) => reads(text, leftOut) === undefined ? [text] : []) : entry,
+  ]);
+  return { value: { ...root as Entries, stages: Object.fromEntries(kept) }, leftOut };
 }
 
 /** What is no condition is not false: the schema says so. */
@@ -70,23 +70,4 @@ function lostSource(entry: unknown, gone: ReadonlyMap<string, unknown>): string 
     if (lost.length > 0 && lost.every((one) => one !== undefined)) return lost[0];
   }
   return undefined;
-}
-
-function without(entry: unknown, gone: ReadonlyMap<string, unknown>): unknown {
-  if (!isRecord(entry)) return entry;
-  const keep = (texts: readonly unknown[]) => texts.filter((text) => reads(text, gone) === undefined);
-  const inputs = Object.entries(inputsOf(entry)).map(([port, written]) => [
-    port,
-    Array.isArray(written) ? keep(written) : written,
-  ]);
-  const { needs } = entry;
-  return {
-    ...entry,
-    ...(inputs.length === 0 ? {} : { inputs: Object.fromEntries(inputs) }),
-    ...(needs === undefined ? {} : { needs: keep([needs].flat()) }),
-  };
-}
-
-function inputsOf(entry: unknown): Entries {
-  return isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
 }

@@ -1,11 +1,8 @@
-import type { Problem } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
-import { findCycle, topologicalOrder } from "./order.ts";
-import type { Interpolation, PlacedProblem } from "./interpolate.ts";
-import { parseReference } from "./reference.ts";
-import { isRecord } from "../source/tree.ts";
-import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
+import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import { type Budget, MAX_STAGES } from "../source/budget.ts";
+import { isRecord } from "../source/tree.ts";
 import {
   childSuffix,
   type Combination,
@@ -18,7 +15,9 @@ import {
   sharedAxes,
   valueOf,
 } from "./axes.ts";
-import { fillMatrix, matrixAxesIn, withoutExtent } from "./fill.ts";
+import { fillMatrix, type Interpolation, matrixAxesIn, withoutExtent } from "./interpolate.ts";
+import { findCycle, topologicalOrder } from "./order.ts";
+import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
 /** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
 export type IsListPort = (stage: string, port: string) => boolean | undefined;
@@ -28,7 +27,6 @@ export interface Expansion {
   /** Stages that came of a matrix, by the id that the file gives them. */
   readonly families: ReadonlyMap<string, readonly string[]>;
   readonly interpolations: readonly Interpolation[];
-  readonly problems: readonly PlacedProblem[];
   /** Paths without a value in stages that could not be expanded. */
   readonly unresolved: readonly DocumentPath[];
 }
@@ -60,17 +58,20 @@ export function hasMatrix(root: unknown): boolean {
  * Put the children of every matrix in the place of its stage. A stage that reads a stage with children gets children
  * over the same axes, unless the port takes a list and gathers them; axes of the same name go together.
  */
-export function expandMatrices(root: unknown, isListPort: IsListPort, budget: Budget): Expansion {
-  if (!isRecord(root) || !isRecord(root["stages"])) return none(root);
-  return new Expander(root, root["stages"], isListPort, budget).expand();
+export function expandMatrices(
+  root: unknown,
+  isListPort: IsListPort,
+  { problems, budget }: { readonly problems: Problems; readonly budget: Budget },
+): Expansion {
+  if (!isRecord(root) || !isRecord(root["stages"])) return notExpanded(root);
+  return new Expander(root, root["stages"], isListPort, problems, budget).expand();
 }
 
-function none(value: unknown): Expansion {
-  return { value, families: new Map(), interpolations: [], problems: [], unresolved: [] };
+export function notExpanded(value: unknown): Expansion {
+  return { value, families: new Map(), interpolations: [], unresolved: [] };
 }
 
 class Expander {
-  readonly #problems: PlacedProblem[] = [];
   readonly #interpolations: Interpolation[] = [];
   readonly #unresolved: DocumentPath[] = [];
   /** Stages that are reported otherwise, or could not be expanded: what follows from that is not worth a message. */
@@ -83,10 +84,12 @@ class Expander {
     private readonly root: Entries,
     private readonly stages: Entries,
     private readonly isListPort: IsListPort,
+    private readonly problems: Problems,
     private readonly budget: Budget,
   ) {}
 
   expand(): Expansion {
+    const before = this.problems.count;
     const shared = this.#parse(this.root["matrix"], ["matrix"]);
     this.#checkPlaces();
     const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
@@ -100,8 +103,8 @@ class Expander {
     }
     const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
     if (total > MAX_STAGES) {
-      const got = { got: `${total}`, wanted: `at most ${MAX_STAGES}` };
-      this.#report(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", got);
+      const details = { got: `${total}`, wanted: `at most ${MAX_STAGES}` };
+      this.problems.add(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", details);
       for (const id of this.#combinations.keys()) {
         this.#combinations.set(id, [{}]);
         this.#skipped.add(id);
@@ -109,9 +112,11 @@ class Expander {
     }
 
     const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
-    for (const axis of this.#problems.length > 0 ? [] : Object.keys(shared[0]!).filter((one) => !used.has(one))) {
+    for (const axis of this.problems.count > before ? [] : Object.keys(shared[0]!).filter((one) => !used.has(one))) {
       const fix = `write \${matrix.${axis}} where its values belong, or remove it`;
-      this.#report(["matrix", axis], `matrix.${axis} makes no difference to any stage`, fix, { severity: "warning" });
+      this.problems.add(["matrix", axis], `matrix.${axis} makes no difference to any stage`, fix, {
+        severity: "warning",
+      });
     }
 
     const children: [string, unknown][] = [];
@@ -121,18 +126,17 @@ class Expander {
       for (const combination of combinations) {
         const child = `${id}${childSuffix(combination)}`;
         if (child !== id && Object.hasOwn(this.stages, child)) {
-          this.#report(
-            ["stages", child],
-            `"${child}" is the id of a child of the matrix of "${id}"`,
-            "rename the stage",
-          );
+          const message = `"${child}" is the id of a child of the matrix of "${id}"`;
+          this.problems.add(["stages", child], message, "rename the stage");
         }
         if (this.budget.spent) break;
         const made = this.#child(id, child, entry, combination);
         children.push([child, made]);
         if (child === id) continue;
         const refused = this.budget.take(made);
-        if (refused !== undefined) this.#report(["stages", id], refused, "name fewer values, or gather fewer children");
+        if (refused !== undefined) {
+          this.problems.add(["stages", id], refused, "name fewer values, or gather fewer children");
+        }
         const family = families.get(id);
         if (family === undefined) families.set(id, [child]);
         else family.push(child);
@@ -143,7 +147,6 @@ class Expander {
       value: { ...others, stages: Object.fromEntries(children) },
       families,
       interpolations: this.#interpolations,
-      problems: this.#problems,
       unresolved: this.#unresolved,
     };
   }
@@ -152,34 +155,22 @@ class Expander {
   #checkPlaces(): void {
     const message = "cannot resolve ${matrix.…} here: each child has a value of its own";
     for (const key of ["name", "description"]) {
-      if (matrixAxesIn(this.root[key]).size > 0) this.#report([key], message, "write it out");
+      if (matrixAxesIn(this.root[key]).size > 0) this.problems.add([key], message, "write it out");
     }
     for (const [id, entry] of Object.entries(this.stages)) {
-      const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
-      for (const [port, written] of Object.entries(inputs)) {
+      for (const [port, written] of Object.entries(inputsOf(entry))) {
         const texts = [written].flat().map((text) => typeof text === "string" ? withoutExtent(text) : text);
         if (matrixAxesIn(texts).size === 0) continue;
-        this.#report(
-          ["stages", id, "inputs", port],
-          message,
-          "name the stage; children over the same axes go together",
-        );
+        const fix = "name the stage; children over the same axes go together";
+        this.problems.add(["stages", id, "inputs", port], message, fix);
         this.#skipped.add(id);
       }
     }
   }
 
-  #report(path: DocumentPath, message: string, fix: string, more: Partial<Problem> = {}): void {
-    this.#problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
-  }
-
   #parse(written: unknown, at: DocumentPath): readonly Combination[] {
-    if (written === undefined) return [{}];
-    const parsed = parseMatrix(written, at);
-    if ("value" in parsed) return parsed.value;
-    for (const { path, message, fix, ...more } of parsed.problems) {
-      this.#report(path, `${path.join(".")} ${message}`, fix, more);
-    }
+    const parsed = written === undefined ? [{}] : parseMatrix(written, at, this.problems);
+    if (parsed !== undefined) return parsed;
     for (const id of at.length > 1 ? [String(at[1])] : Object.keys(this.stages)) this.#skipped.add(id);
     return [{}];
   }
@@ -190,16 +181,18 @@ class Expander {
   }
 
   #references(id: string) {
-    const entry = this.stages[id];
-    const inputs = isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
-    return Object.entries(inputs).flatMap(([port, written]) => {
-      const list = this.isListPort(id, port) ?? Array.isArray(written);
-      return (Array.isArray(written) ? written : [written]).flatMap((text, index) => {
-        const reference = typeof text === "string" ? parseReference(withoutExtent(text)) : undefined;
-        const path = ["stages", id, "inputs", port, ...(Array.isArray(written) ? [index] : [])];
-        return reference === undefined ? [] : [{ ...reference, port, text: text as string, list, path }];
-      });
+    const texts = Object.entries(inputsOf(this.stages[id])).flatMap(([port, written]) =>
+      textsAt(written, ["stages", id, "inputs", port], port)
+    );
+    return texts.flatMap((one) => {
+      const { text, at: path } = one;
+      const reference = typeof text === "string" ? parseReference(withoutExtent(text)) : undefined;
+      return reference === undefined ? [] : [{ ...reference, text: String(text), list: this.#gathers(id, one), path }];
     });
+  }
+
+  #gathers(id: string, { port, listed }: ReferenceText): boolean {
+    return port === undefined || (this.isListPort(id, port) ?? listed);
   }
 
   /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
@@ -209,7 +202,7 @@ class Expander {
     const written = isRecord(entry) ? entry["matrix"] : undefined;
     const own = this.#parse(written, at);
     const fail = (path: DocumentPath, message: string, fix: string): readonly Combination[] => {
-      this.#report(path, message, fix);
+      this.problems.add(path, message, fix);
       this.#skipped.add(id);
       return [{}];
     };
@@ -219,11 +212,8 @@ class Expander {
     let combinations = join(own, project(shared, named));
     if (combinations === undefined) return tooMany();
     if (combinations.length === 0) {
-      return fail(
-        at,
-        `the matrix of stage "${id}" has no value in common with that of the pipeline`,
-        "name the same values",
-      );
+      const message = `the matrix of stage "${id}" has no value in common with that of the pipeline`;
+      return fail(at, message, "name the same values");
     }
     for (const { stage, select, list, path, text } of this.#references(id)) {
       const source = this.#combinations.get(stage);
@@ -235,20 +225,14 @@ class Expander {
       const free = new Set(chosen.flatMap(Object.keys).filter((axis) => select?.[axis] === undefined));
       const lost = this.#lostValue(own, chosen, free);
       if (lost !== undefined) {
-        return fail(
-          [...at, lost.axis],
-          `stage "${stage}" has no child with ${lost.axis}=${lost.label}`,
-          "name values that it has",
-        );
+        const message = `stage "${stage}" has no child with ${lost.axis}=${lost.label}`;
+        return fail([...at, lost.axis], message, "name values that it has");
       }
       const joined = join(combinations, project(chosen, free));
       if (joined === undefined) return tooMany();
       if (joined.length === 0) {
-        return fail(
-          path,
-          `stage "${id}" and "${stage}" share an axis and no value of it`,
-          "name the same values in both",
-        );
+        const message = `stage "${id}" and "${stage}" share an axis and no value of it`;
+        return fail(path, message, "name the same values in both");
       }
       combinations = joined;
     }
@@ -256,11 +240,8 @@ class Expander {
     const find = indexBy(shared, sharedAxes(combinations, shared));
     const kept = combinations.filter((one) => find(one).length > 0);
     if (kept.length > 0) return kept;
-    return fail(
-      ["stages", id],
-      `what stage "${id}" reads is never together in the pipeline's matrix`,
-      "change its exclude",
-    );
+    const message = `what stage "${id}" reads is never together in the pipeline's matrix`;
+    return fail(["stages", id], message, "change its exclude");
   }
 
   /** A value of a stage's own axis that what it reads has not, though it has the axis. */
@@ -285,55 +266,34 @@ class Expander {
     for (const [axis, label] of Object.entries(select)) {
       if (!axes.has(axis)) {
         const fix = axes.size === 0 ? `write ${parseReference(text)!.stage}` : suggestName(axis, [...axes]);
-        this.#report(path, `"${text}": that stage has no axis "${axis}"`, fix);
+        this.problems.add(path, `"${text}": that stage has no axis "${axis}"`, fix);
         return [];
       }
       const labels = [...new Set(source.map((one) => valueOf(one, axis)?.label).filter((one) => one !== undefined))];
       if (!labels.includes(label)) {
-        this.#report(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
+        this.problems.add(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
         return [];
       }
     }
-    this.#report(path, `"${text}": there is no such combination`, "name one that the matrix has");
+    this.problems.add(path, `"${text}": there is no such combination`, "name one that the matrix has");
     return [];
   }
 
   #child(id: string, child: string, entry: unknown, combination: Combination): unknown {
     if (!isRecord(entry)) return entry;
-    const { matrix: _, needs, ...rest } = entry;
+    const { matrix: _, ...rest } = entry;
     const filled = fillMatrix(rest, combination, ["stages", child]);
-    const { inputs, ...others } = filled.value as Entries;
     this.#interpolations.push(...filled.interpolations);
     if (this.#skipped.has(id)) this.#unresolved.push(...filled.unknown.map(({ path }) => path));
     for (const { path, axis } of this.#skipped.has(id) ? [] : filled.unknown) {
       const known = Object.keys(combination);
-      const original = ["stages", id, ...path.slice(2)];
       const message = `cannot resolve \${matrix.${axis}}: stage "${id}" has no such axis`;
-      this.#problems.push({
-        path: original,
-        problem: {
-          code: "interpolation",
-          message,
-          fix: known.length === 0
-            ? "add matrix to the stage or to the pipeline"
-            : suggestName(axis.split(".")[0]!, known),
-        },
-      });
+      const fix = known.length === 0
+        ? "add matrix to the stage or to the pipeline"
+        : suggestName(axis.split(".")[0]!, known);
+      this.problems.add(["stages", id, ...path.slice(2)], message, fix, { code: "interpolation" });
     }
-    const bound = isRecord(inputs)
-      ? Object.fromEntries(
-        Object.entries(inputs).map(([port, written]) => {
-          const list = this.isListPort(id, port) ?? Array.isArray(written);
-          return [port, this.#bind(id, written, combination, { list, path: ["inputs", port] })];
-        }),
-      )
-      : inputs;
-    const waited = this.#bind(id, needs, combination, { list: true, path: ["needs"] });
-    return {
-      ...others,
-      ...(inputs === undefined ? {} : { inputs: bound }),
-      ...(needs === undefined ? {} : { needs: waited }),
-    };
+    return mapReferences(filled.value as Entries, (one) => this.#bind(id, one, combination));
   }
 
   /** The children of a stage that have the wanted values, as far as it has the axes. */
@@ -345,42 +305,27 @@ class Expander {
     return find(wanted);
   }
 
-  /** References of a stage, to the children that belong to this combination. @param path of them, within the stage */
-  #bind(
-    id: string,
-    written: unknown,
-    combination: Combination,
-    { list, path }: { readonly list: boolean; readonly path: DocumentPath },
-  ): unknown {
-    let gathered = false;
-    const texts = (Array.isArray(written) ? written : [written]).flatMap((text) => {
-      const reference = typeof text === "string" ? parseReference(text) : undefined;
-      const source = reference && this.#combinations.get(reference.stage);
-      if (reference === undefined || source === undefined) return [text];
-      const { stage, select = {}, extent, port: output } = reference;
-      const isThere = Object.keys(select).every((axis) => valueOf(source[0]!, axis) !== undefined);
-      const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
-      const expanded = source.some((one) => Object.keys(one).length > 0);
-      if (!expanded) return [text];
-      if (mine.length === 0) {
-        if (this.#skipped.has(id)) return [text];
-        const own = childSuffix(withoutAxes(combination, select));
-        this.#report(
-          ["stages", id, ...path],
-          `no child of "${stage}" goes with ${own}`,
-          "name values that it has",
-        );
-        this.#skipped.add(id);
-        return [text];
-      }
-      gathered ||= list;
-      return (list ? mine.toSorted(compareCombinations) : mine).map((one) =>
-        `${stage}${childSuffix(one)}${extent === undefined ? "" : `@${extent}`}${
-          output === undefined ? "" : `.${output}`
-        }`
-      );
-    });
-    return Array.isArray(written) || gathered ? texts : texts[0];
+  /** What a reference of a stage means in the child of this combination: all that it gathers, or the one that goes with it. */
+  #bind(id: string, one: ReferenceText, combination: Combination): readonly unknown[] {
+    const { text, at, port } = one;
+    const reference = typeof text === "string" ? parseReference(text) : undefined;
+    const source = reference && this.#combinations.get(reference.stage);
+    if (source === undefined || source.every((each) => Object.keys(each).length === 0)) return [text];
+    const { stage, select = {}, extent, port: output } = reference!;
+    const isThere = Object.keys(select).every((axis) => valueOf(source[0]!, axis) !== undefined);
+    const mine = isThere ? this.#childrenFor(stage, source, { ...combination, ...labelled(select) }) : [];
+    if (mine.length === 0) {
+      if (this.#skipped.has(id)) return [text];
+      const own = childSuffix(withoutAxes(combination, select));
+      const place = port === undefined ? ["needs"] : at.slice(0, 2);
+      const message = `no child of "${stage}" goes with ${own}`;
+      this.problems.add(["stages", id, ...place], message, "name values that it has");
+      this.#skipped.add(id);
+      return [text];
+    }
+    const [step, end] = [extent === undefined ? "" : `@${extent}`, output === undefined ? "" : `.${output}`];
+    const found = this.#gathers(id, one) ? mine.toSorted(compareCombinations) : mine.slice(0, 1);
+    return found.map((each) => `${stage}${childSuffix(each)}${step}${end}`);
   }
 }
 

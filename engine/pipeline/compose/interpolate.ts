@@ -1,8 +1,9 @@
-import type { Problem } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
-import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
-import { getPath, isRecord } from "../source/tree.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";
+import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
+import type { Combination } from "./axes.ts";
 
 /** A `${…}` that was replaced: where it stands and what it named, for origin chains. */
 export interface Interpolation {
@@ -12,12 +13,6 @@ export interface Interpolation {
   readonly from: DocumentPath;
 }
 
-/** A problem whose place in the file the caller fills in. */
-export interface PlacedProblem {
-  readonly path: DocumentPath;
-  readonly problem: Problem;
-}
-
 const MAX_TEXT = 100_000;
 /** Of vars that name each other; the stack holds some thousands. */
 const MAX_CHAIN = 500;
@@ -25,30 +20,27 @@ const MAX_CHAIN = 500;
 const MAX_PROBLEMS = 20;
 const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 
-function refusal(message: string, fix: string): Problem {
-  return { code: "interpolation", message, fix };
-}
-
 /**
  * Replace every `${vars.x}`, `${name}` and `${seed}`. A string that is one expression takes the value with its type;
  * within longer text it is written as text. `$${` stands for a plain `${`. There is no access to the environment:
  * a pipeline means the same on every machine.
  */
-export function interpolate(root: unknown, budget: Budget = new Budget()): {
+export function interpolate(root: unknown, problems: Problems, budget: Budget = new Budget()): {
   value: unknown;
   interpolations: Interpolation[];
-  problems: PlacedProblem[];
   /** Whether `${matrix.…}` stands somewhere: it is left for `fillMatrix`. */
   usesMatrix: boolean;
 } {
   const interpolations: Interpolation[] = [];
-  const problems: PlacedProblem[] = [];
+  const first = problems.count;
+  const refuse = (path: DocumentPath, message: string, fix: string): undefined =>
+    problems.add(path, message, fix, { code: "interpolation" });
   const reported = new Set<string>();
   const resolved = new Map<string, unknown>();
   let usesMatrix = false;
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
-    if (problems.length >= MAX_PROBLEMS || budget.spent) return undefined;
+    if (problems.count - first >= MAX_PROBLEMS || budget.spent) return undefined;
     const name = expression.trim();
     // Values of a matrix differ from child to child; each child fills in its own.
     if (name.startsWith("matrix.")) {
@@ -59,14 +51,13 @@ export function interpolate(root: unknown, budget: Budget = new Budget()): {
     const report = (message: string, fix: string): undefined => {
       // Of vars that nest each other, one is enough.
       const key = message === TOO_DEEP ? message : `${JSON.stringify(path)} ${message}`;
-      if (!reported.has(key)) problems.push({ path, problem: refusal(message, fix) });
+      if (!reported.has(key)) refuse(path, message, fix);
       reported.add(key);
-      return undefined;
     };
     if (parts[0] !== "vars" && name !== "name" && name !== "seed") {
       return report(
         `cannot resolve \${${expression}}`,
-        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; there is nothing else in scope",
+        "use ${vars.…}, ${matrix.…}, ${name} or ${seed}; nothing else is available",
       );
     }
     if (stack.includes(name)) {
@@ -81,65 +72,99 @@ export function interpolate(root: unknown, budget: Budget = new Budget()): {
     }
     interpolations.push({ path, expression: name, from: parts });
     // Each var is resolved once: vars that name others twice would otherwise take exponential time.
-    const before = problems.length;
+    const before = problems.count;
     const value = resolved.has(name) ? resolved.get(name) : replace(found.value, path, [...stack, name]);
-    if (problems.length > before) return value;
+    if (problems.count > before) return value;
     resolved.set(name, value);
     // Shared parts cost nothing here; whoever walks through the result meets each of them as often as it is named.
     if (path.length + measure(value).depth > MAX_DEPTH) return report(TOO_DEEP, "nest less");
     const refused = budget.take(value);
-    return refused === undefined ? value : report(refused, "name fewer or smaller vars");
+    return refused === undefined ? value : report(refused, "use fewer or smaller vars");
   };
 
-  const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown => {
-    if (typeof value === "string") {
-      if (!value.includes("${")) return value;
-      const whole = /^\$\{([^}]*)\}$/.exec(value);
-      if (whole !== null) return lookUp(whole[1]!, path, stack);
-      if (/(^|[^$])\$\{[^}]*$/.test(value)) {
-        problems.push({ path, problem: refusal("${ has no closing }", "close it, or write $${ for a plain ${") });
-        return value;
-      }
-      const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined, at: number) => {
-        if (expression === undefined) {
-          const forMatrix = /^\s*matrix\./.test(value.slice(at + match.length));
-          usesMatrix ||= forMatrix;
-          return forMatrix ? match : match.slice(1);
-        }
-        const inner = lookUp(expression, path, stack);
-        if (typeof inner === "object" && inner !== null) {
-          problems.push({
-            path,
-            problem: refusal(`\${${expression}} is a list or a map and cannot be part of a text`, "use it alone"),
-          });
-          return match;
-        }
-        return String(inner);
-      });
-      if (text.length <= MAX_TEXT) return text;
-      problems.push({ path, problem: refusal(`the text grows beyond ${MAX_TEXT} characters`, "nest fewer vars") });
+  const replaceIn = (value: string, path: DocumentPath, stack: readonly string[]): unknown => {
+    if (!value.includes("${")) return value;
+    const whole = /^\$\{([^}]*)\}$/.exec(value);
+    if (whole !== null) return lookUp(whole[1]!, path, stack);
+    if (/(^|[^$])\$\{[^}]*$/.test(value)) {
+      refuse(path, "${ has no closing }", "close it, or write $${ for a plain ${");
       return value;
     }
-    if (Array.isArray(value)) {
-      let changed = false;
-      const items = value.map((item, index) => {
-        const next = replace(item, [...path, index], stack);
-        changed ||= next !== item;
-        return next;
-      });
-      return changed ? items : value;
-    }
-    if (isRecord(value)) {
-      let changed: Record<string, unknown> | undefined;
-      for (const [key, item] of Object.entries(value)) {
-        if (typeof item === "number" || typeof item === "boolean" || item === null) continue;
-        const next = replace(item, [...path, key], stack);
-        if (next !== item) (changed ??= { ...value })[key] = next;
+    const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined, at: number) => {
+      if (expression === undefined) {
+        const forMatrix = /^\s*matrix\./.test(value.slice(at + match.length));
+        usesMatrix ||= forMatrix;
+        return forMatrix ? match : match.slice(1);
       }
-      return changed ?? value;
-    }
+      const inner = lookUp(expression, path, stack);
+      if (typeof inner !== "object" || inner === null) return String(inner);
+      refuse(path, `\${${expression}} is a list or a map and cannot be part of a text`, "use it alone");
+      return match;
+    });
+    if (text.length <= MAX_TEXT) return text;
+    refuse(path, `the text grows beyond ${MAX_TEXT} characters`, "nest fewer vars");
     return value;
   };
 
-  return { value: replace(root, [], []), interpolations, problems, usesMatrix };
+  const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown =>
+    mapLeaves(value, (leaf, at) => typeof leaf === "string" ? replaceIn(leaf, at, stack) : leaf, path);
+
+  return { value: replace(root, [], []), interpolations, usesMatrix };
+}
+
+/** What `interpolate` leaves to this: escapes of matrix expressions, and the expressions. */
+const MATRIX_EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
+
+export interface Filled {
+  readonly value: unknown;
+  readonly interpolations: readonly Interpolation[];
+  /** Expressions of axes that the combination lacks, or of parts that their values lack. */
+  readonly unknown: readonly { readonly path: DocumentPath; readonly axis: string }[];
+}
+
+/** Replace every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination. @param at path of the value */
+export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath): Filled {
+  const interpolations: Interpolation[] = [];
+  const unknown: { path: DocumentPath; axis: string }[] = [];
+
+  const lookUp = (expression: string, path: DocumentPath): { readonly value: unknown } | undefined => {
+    const [axis, ...parts] = expression.split(".") as [string, ...string[]];
+    const found = Object.hasOwn(combination, axis) ? combination[axis] : undefined;
+    const value = found === undefined ? { found: false } : getPath(found.value, parts);
+    if (found === undefined || !value.found) {
+      unknown.push({ path, axis: expression });
+      return undefined;
+    }
+    interpolations.push({ path, expression: `matrix.${expression}`, from: [...found.path, ...parts] });
+    return { value: value.value };
+  };
+  const fill = (value: unknown, path: DocumentPath): unknown => {
+    if (typeof value !== "string" || !value.includes("${")) return value;
+    const whole = /^\$\{\s*matrix\.([^}]*?)\s*\}$/.exec(value);
+    if (whole !== null) return lookUp(whole[1]!, path)?.value;
+    return value.replaceAll(MATRIX_EXPRESSION, (match, expression: string | undefined) => {
+      if (expression === undefined) return match.slice(1);
+      const found = lookUp(expression, path);
+      return found === undefined ? match : String(found.value);
+    });
+  };
+  return { value: mapLeaves(root, fill, at), interpolations, unknown };
+}
+
+/** The axes that a value names in `${matrix.…}`. */
+export function matrixAxesIn(value: unknown): Set<string> {
+  const axes = new Set<string>();
+  mapLeaves(value, (leaf) => {
+    if (typeof leaf !== "string") return leaf;
+    for (const [, expression] of leaf.matchAll(MATRIX_EXPRESSION)) {
+      if (expression !== undefined) axes.add(expression.split(".")[0]!);
+    }
+    return leaf;
+  });
+  return axes;
+}
+
+/** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */
+export function withoutExtent(reference: string): string {
+  return reference.replace(/@\$\{matrix\.\w+\}/, "");
 }

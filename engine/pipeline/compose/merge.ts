@@ -1,4 +1,5 @@
-import { isRecord } from "../source/tree.ts";
+import { relative, resolve } from "node:path";
+import { isRecord, mapLeaves } from "../source/tree.ts";
 
 /**
  * Lay one document over another: maps are merged key by key, a null removes the key, and anything else takes the place of
@@ -40,4 +41,14 @@ function cleaned(value: unknown, path: readonly string[]): unknown {
   if (!isRecord(value) || keepsNulls(path)) return value;
   const kept = Object.entries(value).filter(([, each]) => each !== null);
   return Object.fromEntries(kept.map(([key, each]) => [key, cleaned(each, [...path, key])]));
+}
+
+/** Texts that start with `./` or `../` are paths from the folder of the file that they stand in. */
+export function rebase(value: unknown, folder: string): unknown {
+  if (folder === "") return value;
+  return mapLeaves(value, (leaf) => {
+    if (typeof leaf !== "string" || !/^\.{1,2}\//.test(leaf)) return leaf;
+    const moved = relative(".", resolve(folder, leaf)).replaceAll("\\", "/");
+    return moved.startsWith("../") ? moved : `./${moved}`;
+  });
 }

@@ -1,5 +1,7 @@
-import { AXIS_NAME, LABEL } from "./axes.ts";
 import { STAGE_ID_PATTERN } from "../../../schemas/pipeline_file.ts";
+import type { DocumentPath } from "../../diagnostic/document.ts";
+import { isRecord } from "../source/tree.ts";
+import { AXIS_NAME, LABEL } from "./axes.ts";
 
 /** A parsed `stage[~axis=value…][@extent][.port]`. */
 export interface Reference {
@@ -50,4 +52,45 @@ export function stageIdOf({ stage, select = {} }: Reference): string {
 export function nodeIdOf(reference: Reference): string {
   const stage = stageIdOf(reference);
   return reference.extent === undefined ? stage : `${stage}@${reference.extent}`;
+}
+
+/** The inputs of a stage that is not checked yet; none where it says none, or something else. */
+export function inputsOf(entry: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(entry) && isRecord(entry["inputs"]) ? entry["inputs"] : {};
+}
+
+/** One text of a stage that should be a reference. */
+export interface ReferenceText {
+  readonly text: unknown;
+  /** Its place within the stage. */
+  readonly at: DocumentPath;
+  /** Undefined under `needs`. */
+  readonly port: string | undefined;
+  /** Whether it stands in a list. */
+  readonly listed: boolean;
+}
+
+/** The texts at a place that holds one or a list of them. */
+export function textsAt(written: unknown, at: DocumentPath, port?: string): ReferenceText[] {
+  const listed = Array.isArray(written);
+  return [written].flat().map((text, index) => ({ text, at: listed ? [...at, index] : at, port, listed }));
+}
+
+/** A stage with other references: each text under `inputs` and `needs` gives way to as many as `change` makes of it. */
+export function mapReferences(
+  entry: Readonly<Record<string, unknown>>,
+  change: (one: ReferenceText) => readonly unknown[],
+): Record<string, unknown> {
+  const changed = (written: unknown, at: DocumentPath, port?: string) => {
+    const texts = textsAt(written, at, port).flatMap(change);
+    return Array.isArray(written) || texts.length !== 1 ? texts : texts[0];
+  };
+  const { inputs, needs } = entry;
+  const result = { ...entry };
+  if (isRecord(inputs)) {
+    const ports = Object.entries(inputs).map(([port, written]) => [port, changed(written, ["inputs", port], port)]);
+    result["inputs"] = Object.fromEntries(ports);
+  }
+  if (needs !== undefined) result["needs"] = changed(needs, ["needs"]);
+  return result;
 }

@@ -1,29 +1,30 @@
-import { dirname, join, relative, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
-import type { Diagnostic, Result } from "../../diagnostic/diagnostic.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
+import type { Result } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
-import { interpolate, type Interpolation, type PlacedProblem } from "./interpolate.ts";
-import { parseReference } from "./reference.ts";
-import { isRecord } from "../source/tree.ts";
-import type { Budget } from "../source/budget.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
-import { matrixAxesIn } from "./fill.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import type { Budget } from "../source/budget.ts";
+import { isRecord } from "../source/tree.ts";
+import { shownName } from "./compose.ts";
+import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
 import type { Layer } from "./layers.ts";
-import { rebase } from "./rebase.ts";
+import { rebase } from "./merge.ts";
+import { mapReferences, parseReference } from "./reference.ts";
 
-/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`. */
-export interface Included {
-  readonly value: unknown;
+/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */
+export class Included {
+  value: unknown;
   /** The files of the inner pipelines, as parts of the whole. */
-  readonly layers: readonly Layer[];
-  readonly interpolations: readonly Interpolation[];
+  readonly layers: Layer[] = [];
+  readonly interpolations: Interpolation[] = [];
   /** The inner stages by the id of the stage that they came of. */
-  readonly groups: ReadonlyMap<string, readonly string[]>;
-  readonly problems: readonly PlacedProblem[];
-  /** Of files that could not be read. */
-  readonly diagnostics: readonly Diagnostic[];
+  readonly groups = new Map<string, readonly string[]>();
+  /** Files that use what they may not, and what: said once, however often the file is used itself. */
+  readonly entangled = new Set<string>();
   /** Whether `${matrix.…}` stands in an inner file: it is left for `fillMatrix`. */
-  readonly usesMatrix: boolean;
+  usesMatrix = false;
 }
 
 export interface IncludeOptions {
@@ -35,6 +36,7 @@ export interface IncludeOptions {
   /** Whether a kind draws random numbers. */
   readonly isSeeded: (uses: string) => boolean;
   readonly budget: Budget;
+  readonly problems: Problems;
 }
 
 type Entries = Readonly<Record<string, unknown>>;
@@ -45,22 +47,23 @@ const OWN_KEYS = ["uses", "inputs", "with", "matrix", "needs", "seed", "when"];
 /** Where parts of inner files lie that are no stages, so that origins can name them. */
 const OUTSIDE = "pipelines";
 
-export function isPipelineFile(uses: unknown): uses is string {
+function isInner(uses: unknown): uses is string {
   return typeof uses === "string" && /\.ya?ml$/.test(uses);
 }
 
 function usesPipelines(root: unknown): root is { stages: Entries } {
   return isRecord(root) && isRecord(root["stages"]) &&
-    Object.values(root["stages"]).some((entry) => isRecord(entry) && isPipelineFile(entry["uses"]));
+    Object.values(root["stages"]).some((entry) => isRecord(entry) && isInner(entry["uses"]));
 }
 
 /** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
 export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
-  const found = new Findings();
-  if (!usesPipelines(root)) return { value: root, ...found };
+  const found = new Included();
+  found.value = root;
+  if (!usesPipelines(root)) return found;
   const scope = new Scope(options, found, "", [resolve(options.file)]);
-  const stages = await scope.include(root.stages, options.document, (root as Entries)["seed"]);
-  return { value: { ...root, stages }, ...found };
+  found.value = { ...root, stages: await scope.include(root.stages, options.document, (root as Entries)["seed"]) };
+  return found;
 }
 
 /** What came of a stage that is a pipeline. */
@@ -68,18 +71,6 @@ interface Inner {
   readonly stages: Entries;
   readonly matrix: unknown;
   readonly seed: unknown;
-}
-
-/** What is found on the way, in all files. */
-class Findings {
-  readonly layers: Layer[] = [];
-  readonly interpolations: Interpolation[] = [];
-  readonly problems: PlacedProblem[] = [];
-  readonly diagnostics: Diagnostic[] = [];
-  readonly groups = new Map<string, string[]>();
-  /** Files that use what they may not, and what: said once, however often the file is used itself. */
-  readonly entangled = new Set<string>();
-  usesMatrix = false;
 }
 
 /** One file's stages. Ids and paths in here are those of the whole. */
@@ -90,7 +81,7 @@ class Scope {
 
   constructor(
     private readonly options: IncludeOptions,
-    private readonly found: Findings,
+    private readonly found: Included,
     /** `outer/` for the stages of an inner pipeline. */
     private readonly prefix: string,
     private readonly chain: readonly string[],
@@ -103,18 +94,16 @@ class Scope {
     const found: { readonly id: string; readonly entry: unknown; readonly inner?: Inner | undefined }[] = [];
     for (const [name, entry] of Object.entries(stages)) {
       const id = this.prefix + name;
-      const isInner = isRecord(entry) && isPipelineFile(entry["uses"]);
-      found.push(isInner ? { id, entry, inner: await this.#read(id, entry, { name, document, seed }) } : { id, entry });
+      const isInnerOne = isRecord(entry) && isInner(entry["uses"]);
+      found.push(
+        isInnerOne ? { id, entry, inner: await this.#read(id, entry, { name, document, seed }) } : { id, entry },
+      );
     }
     // What stands behind the output of an inner pipeline is known only now, wherever in the file that one is.
     return Object.fromEntries(found.flatMap(({ id, entry, inner }): [string, unknown][] => {
-      if (!isRecord(entry) || !isPipelineFile(entry["uses"])) return [[id, this.#rewire(id, entry)]];
+      if (!isRecord(entry) || !isInner(entry["uses"])) return [[id, this.#rewire(id, entry)]];
       return inner === undefined ? [] : this.#fitAll(id, this.#rewire(id, entry) as Entries, inner);
     }));
-  }
-
-  #report(path: DocumentPath, message: string, fix: string, more: Pick<Diagnostic, "got" | "wanted"> = {}): undefined {
-    return void this.found.problems.push({ path, problem: { code: "invalid-value", message, fix, ...more } });
   }
 
   async #read(
@@ -122,13 +111,15 @@ class Scope {
     entry: Entries,
     { name, document, seed }: { readonly name: string; readonly document: SourceDocument; readonly seed: unknown },
   ): Promise<Inner | undefined> {
+    const { problems } = this.options;
     const at = ["stages", id];
     const uses = entry["uses"] as string;
     this.#outputs.set(id, {});
     this.found.groups.set(id, []);
     for (const key of Object.keys(entry)) {
       if (OWN_KEYS.includes(key)) continue;
-      this.#report([...at, key], `"${key}" has no meaning for a pipeline that is a stage`, suggestName(key, OWN_KEYS));
+      const message = `"${key}" has no meaning for a pipeline that is a stage`;
+      problems.add([...at, key], message, suggestName(key, OWN_KEYS));
     }
     // What uses it says no more than once that it is too large, and goes no further.
     if (this.options.budget.spent) return undefined;
@@ -140,40 +131,38 @@ class Scope {
       this.found.entangled.add(link);
       const files = [...this.chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
       return again >= 0
-        ? this.#report([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
-        : this.#report([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
+        ? problems.add([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
+        : problems.add([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
     }
     const read = await this.options.read(shownName(this.options.file, uses));
     if (!read.ok) {
       const span = document.locate(["stages", name, "uses"]);
       const related = span === undefined ? [] : [{ message: "used here", span }];
-      this.found.diagnostics.push(
-        ...read.diagnostics.map((one) => ({ ...one, related: [...one.related ?? [], ...related] })),
-      );
+      problems.addAll(read.diagnostics.map((one) => ({ ...one, related: [...one.related ?? [], ...related] })));
       return undefined;
     }
     const inner = rebase(read.value.value, relative(this.#home, dirname(path)));
     if (!isRecord(inner) || !isRecord(inner["stages"])) {
-      return this.#report([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
+      return problems.add([...at, "uses"], `${uses} has no stages`, "name a pipeline file");
     }
     const refused = this.options.budget.take(read.value.value, Object.keys(inner["stages"]).length);
     if (refused !== undefined) {
-      return this.#report([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
+      return problems.add([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
     }
     const known = Object.keys(pipelineFileSchema.shape);
     for (const key of Object.keys(inner).filter((one) => !known.includes(one))) {
-      this.#report([OUTSIDE, id, key], `unknown key "${key}" in ${uses}`, suggestName(key, known));
+      problems.add([OUTSIDE, id, key], `unknown key "${key}" in ${uses}`, suggestName(key, known));
     }
     const given = this.#checkGiven(at, entry, inner);
     const ownSeed = entry["seed"] ?? inner["seed"];
     const filled = interpolate(
       { ...inner, vars: { ...asMap(inner["vars"]), ...given }, seed: ownSeed ?? seed },
+      problems.within((path) => moved(path, id) ?? at),
       this.options.budget,
     );
     const value = filled.value as Entries;
     this.#note(id, read.value, Object.keys(inner["stages"]));
     for (const one of filled.interpolations) this.found.interpolations.push(...movedInterpolation(one, id, given));
-    for (const one of filled.problems) this.found.problems.push({ ...one, path: moved(one.path, id) ?? at });
     this.found.usesMatrix ||= filled.usesMatrix;
 
     const scope = new Scope(this.options, this.found, `${id}/`, [...this.chain, path]);
@@ -190,17 +179,21 @@ class Scope {
   #checkGiven(at: DocumentPath, entry: Entries, inner: Entries): Entries {
     const [vars, given] = [asMap(inner["vars"]), asMap(entry["with"])];
     for (const key of Object.keys(given).filter((one) => !Object.hasOwn(vars, one))) {
-      this.#report([...at, "with", key], `${entry["uses"]} has no var "${key}"`, suggestName(key, Object.keys(vars)));
+      this.options.problems.add(
+        [...at, "with", key],
+        `${entry["uses"]} has no var "${key}"`,
+        suggestName(key, Object.keys(vars)),
+      );
     }
     const [wanted, bound] = [asMap(inner["inputs"]), asMap(entry["inputs"])];
     for (const key of Object.keys(bound).filter((one) => !Object.hasOwn(wanted, one))) {
       const fix = Object.keys(wanted).length === 0
         ? "remove it; the pipeline names no inputs"
         : suggestName(key, Object.keys(wanted));
-      this.#report([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
+      this.options.problems.add([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
     }
     for (const key of Object.keys(wanted).filter((one) => !Object.hasOwn(bound, one))) {
-      this.#report(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
+      this.options.problems.add(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
         wanted: String(wanted[key]),
       });
     }
@@ -221,7 +214,7 @@ class Scope {
     const named = new Set(stages.flatMap(([, one]) => [...matrixAxesIn(one)]));
     if (isRecord(own) && !Object.keys(own).some((axis) => named.has(axis))) {
       const fix = "give one of its vars a value such as ${matrix." + (Object.keys(own)[0] ?? "axis") + "} under with";
-      this.#report(["stages", id, "matrix"], "no stage of the pipeline differs from child to child", fix);
+      this.options.problems.add(["stages", id, "matrix"], "no stage of the pipeline differs from child to child", fix);
     }
     return stages.map(([child, one]) => [child, isRecord(one) ? this.#fit(child, one, entry, inner) : one]);
   }
@@ -229,12 +222,12 @@ class Scope {
   /** An inner stage as a stage of this file: its inputs from outside, and what is said of all stages of its pipeline. */
   #fit(child: string, one: Entries, outer: Entries, inner: Inner): Entries {
     const given = asMap(outer["inputs"]);
-    const inputs = mapInputs(one["inputs"], (text, port) => {
-      const name = typeof text === "string" ? INPUT.exec(text)?.[1] : undefined;
+    const filled = mapReferences(one, ({ text, port }) => {
+      const name = typeof text === "string" && port !== undefined ? INPUT.exec(text)?.[1] : undefined;
       if (name === undefined) return [text];
       if (Object.hasOwn(given, name)) return [given[name]].flat();
       const message = `"${text}": the pipeline is not given an input "${name}"`;
-      this.#report(["stages", child, "inputs", port], message, suggestName(name, Object.keys(given)));
+      this.options.problems.add(["stages", child, "inputs", port!], message, suggestName(name, Object.keys(given)));
       return [];
     });
     const axes = matrixAxesIn(one);
@@ -245,24 +238,24 @@ class Scope {
     const needs = [one["needs"] ?? [], outer["needs"] ?? []].flat();
     const when = [one["when"], outer["when"]].filter((each) => each !== undefined);
     return {
-      ...one,
-      ...inputs,
-      ...(matrices.length === 0 ? {} : { matrix: Object.assign({}, ...matrices, one["matrix"]) }),
-      ...(needs.length === 0 ? {} : { needs }),
-      ...(when.length === 0 ? {} : { when: when.length === 1 ? when[0] : { all: when } }),
-      ...(draws && one["seed"] === undefined && inner.seed !== undefined ? { seed: inner.seed } : {}),
+      ...filled,
+      ...definedOnly({
+        matrix: matrices.length === 0 ? undefined : Object.assign({}, ...matrices, one["matrix"]),
+        needs: needs.length === 0 ? undefined : needs,
+        when: when.length > 1 ? { all: when } : when[0],
+        seed: draws ? one["seed"] ?? inner.seed : undefined,
+      }),
     };
   }
 
   /** References of this file, to ids of the whole and to what stands behind the outputs of inner pipelines. */
   #rewire(id: string, entry: unknown): unknown {
     if (!isRecord(entry)) return entry;
-    const { inputs, needs } = entry;
-    return {
-      ...entry,
-      ...mapInputs(inputs, (text, port) => this.#rewireText(text, ["stages", id, "inputs", port])),
-      ...(needs === undefined ? {} : { needs: [needs].flat().flatMap((text) => this.#rewireNeed(text)) }),
-    };
+    return mapReferences(
+      entry,
+      ({ text, port }) =>
+        port === undefined ? this.#rewireNeed(text) : this.#rewireText(text, ["stages", id, "inputs", port]),
+    );
   }
 
   #rewireText(text: unknown, at: DocumentPath): unknown[] {
@@ -280,7 +273,7 @@ class Scope {
         : name === undefined
         ? [`"${text}" could mean several outputs`, `write ${names.map((one) => `${text}.${one}`).join(" or ")}`]
         : [`"${text}": the pipeline has no output "${name}"`, suggestName(name, names)];
-      this.#report(at, message, fix);
+      this.options.problems.add(at, message, fix);
       return [];
     }
     // What the reader says of values and extents is said of the stage that stands behind the output.
@@ -304,16 +297,6 @@ function asMap(value: unknown): Entries {
   return isRecord(value) ? value : {};
 }
 
-/** The inputs of a stage with other texts; nothing where it says none. */
-function mapInputs(inputs: unknown, change: (text: unknown, port: string) => readonly unknown[]): Entries {
-  if (!isRecord(inputs)) return {};
-  const changed = Object.entries(inputs).map(([port, written]) => {
-    const texts = [written].flat().flatMap((text) => change(text, port));
-    return [port, Array.isArray(written) || texts.length !== 1 ? texts : texts[0]];
-  });
-  return { inputs: Object.fromEntries(changed) };
-}
-
 /** A path of an inner file in the whole; undefined for parts that are no stages. */
 function moved(path: DocumentPath, id: string): DocumentPath | undefined {
   return path[0] === "stages" && path.length > 1 ? ["stages", `${id}/${path[1]}`, ...path.slice(2)] : undefined;
@@ -325,9 +308,4 @@ function movedInterpolation(one: Interpolation, id: string, given: Entries): Int
   const [root, name] = one.from;
   const outer = root === "vars" && Object.hasOwn(given, String(name));
   return [{ ...one, path, from: outer ? ["stages", id, "with", ...one.from.slice(1)] : [OUTSIDE, id, ...one.from] }];
-}
-
-function shownName(file: string, written: string): string {
-  const folder = dirname(file);
-  return folder === "." ? written.replace(/^\.\//, "") : join(folder, written);
 }

@@ -1,48 +1,49 @@
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { InputPort } from "../../../contract/stage.ts";
-import type { Diagnostic, Problem } from "../../diagnostic/diagnostic.ts";
 import { didYouMean, suggestName } from "../../diagnostic/did_you_mean.ts";
+import type { DocumentPath } from "../../diagnostic/document.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
 import { extentParam, type Kind } from "../../keys/kind.ts";
 import type { Binding } from "../../keys/stage.ts";
-import { diagnosticAt, type DocumentPath } from "../../diagnostic/document.ts";
-import type { Origins } from "../../diagnostic/document.ts";
-import { nodeIdOf, parseReference, type Reference, stageIdOf } from "../compose/reference.ts";
+import {
+  nodeIdOf,
+  parseReference,
+  parseStageId,
+  type Reference,
+  type ReferenceText,
+  stageIdOf,
+  textsAt,
+} from "../compose/reference.ts";
 
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 
-/** What binding needs to know of the other stages: their kinds, where those are known. */
-export type KindsById = ReadonlyMap<string, Kind | undefined>;
-
+/** A stage with the places of its inputs found. */
 export interface Bound {
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
   readonly needs: readonly string[];
   /** References to a stage at another extent; each asks for a derived stage. */
   readonly variants: readonly { readonly stage: string; readonly extent: number }[];
-  readonly problems: readonly Diagnostic[];
 }
 
 /**
  * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
  * only the references are checked.
+ * @param kinds of all stages, where they are known @param whole whether its inputs are all there that the file has
  */
 export function bindInputs(
   id: string,
   entry: StageEntry,
-  kind: Kind | undefined,
-  kinds: KindsById,
-  origins: Origins,
+  { kinds, whole, problems }: {
+    readonly kinds: ReadonlyMap<string, Kind | undefined>;
+    readonly whole: boolean;
+    readonly problems: Problems;
+  },
 ): Bound {
-  const problems: Diagnostic[] = [];
+  const kind = kinds.get(id);
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
   const misspelt = new Set<string>();
-
-  const report = (
-    path: DocumentPath,
-    target: "key" | "value",
-    problem: Problem,
-  ): undefined => void problems.push(diagnosticAt(origins, path, problem, target));
 
   const resolvePort = (
     path: DocumentPath,
@@ -53,23 +54,22 @@ export function bindInputs(
     const source = kinds.get(stageIdOf(reference))!;
     const outputs = Object.entries(source.outputs);
     const node = nodeIdOf(reference);
+    const wanted = wantedText(port.type);
     if (reference.port !== undefined) {
       const output = Object.hasOwn(source.outputs, reference.port) ? source.outputs[reference.port] : undefined;
       if (output === undefined) {
-        return report(path, "value", {
-          code: "unknown-port",
-          message: `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`,
-          fix: suggestName(reference.port, outputs.map(([name]) => name)),
-        });
+        const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
+        const fix = suggestName(reference.port, outputs.map(([name]) => name));
+        return problems.add(path, message, fix, { code: "unknown-port" });
       }
       if (!acceptsArtifact(port.type, output.type)) {
-        return report(path, "value", {
-          code: "wrong-artifact",
-          message: `"${text}" has the wrong type for this input`,
-          got: output.type,
-          wanted: wantedText(port.type),
-          fix: "name an output of the wanted type",
-        });
+        const details = { code: "wrong-artifact", got: output.type, wanted } as const;
+        return problems.add(
+          path,
+          `"${text}" has the wrong type for this input`,
+          "name an output of the wanted type",
+          details,
+        );
       }
       return { stage: node, port: reference.port, type: output.type };
     }
@@ -77,116 +77,102 @@ export function bindInputs(
     const fitting = exact.length > 0 ? exact : outputs.filter(([, output]) => acceptsArtifact(port.type, output.type));
     if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
     if (fitting.length === 0) {
-      return report(path, "value", {
-        code: "wrong-artifact",
-        message: `stage "${reference.stage}" (${source.name}) has no output that fits this input`,
-        got: outputs.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs",
-        wanted: wantedText(port.type),
-        fix: "name a stage with an output of the wanted type",
-      });
+      const message = `stage "${reference.stage}" (${source.name}) has no output that fits this input`;
+      const got = outputs.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs";
+      const fix = "name a stage with an output of the wanted type";
+      return problems.add(path, message, fix, { code: "wrong-artifact", got, wanted });
     }
-    return report(path, "value", {
-      code: "ambiguous-port",
-      message: `"${text}" could mean several outputs`,
-      wanted: wantedText(port.type),
-      fix: `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`,
-    });
+    const fix = `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`;
+    return problems.add(path, `"${text}" could mean several outputs`, fix, { code: "ambiguous-port", wanted });
   };
 
   const find = (path: DocumentPath, text: string, wanted: string): Reference | undefined => {
     const reference = parseReference(text);
     if (reference === undefined) {
-      return report(path, "value", {
-        code: "bad-reference",
-        message: `"${text}" is not a reference`,
-        wanted,
-        fix: "name a stage of this pipeline",
-      });
+      const details = { code: "bad-reference", wanted } as const;
+      return problems.add(path, `"${text}" is not a reference`, "name a stage of this pipeline", details);
     }
     const stage = stageIdOf(reference);
     if (!kinds.has(stage)) {
-      return report(path, "value", {
-        code: "unknown-stage",
-        message: `there is no stage "${stage}"`,
-        fix: suggestName(stage, [...kinds.keys()]),
-      });
+      const fix = suggestName(stage, [...kinds.keys()]);
+      return problems.add(path, `there is no stage "${stage}"`, fix, { code: "unknown-stage" });
     }
     const source = kinds.get(stage);
     if (source === undefined) return undefined;
     if (reference.extent !== undefined) {
       if (extentParam(source) === undefined) {
-        return report(path, "value", {
-          code: "bad-reference",
-          message: `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} means nothing`,
-          fix: `write ${reference.stage}`,
-        });
+        const message =
+          `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} has no meaning`;
+        return problems.add(path, message, `write ${reference.stage}`, { code: "bad-reference" });
       }
       variants.push({ stage, extent: reference.extent });
     }
     return reference;
   };
 
-  const resolve = (path: DocumentPath, text: string, port: InputPort): Binding | undefined => {
-    const reference = find(path, text, WANTED);
-    return reference && resolvePort(path, text, reference, port);
-  };
-
-  /** A stage that is waited for; of a stage nothing but its end can be waited for. */
-  const resolveNeed = (path: DocumentPath, text: string): string | undefined => {
-    const reference = find(path, text, "stage, stage@extent or stage~axis=value");
-    if (reference?.port === undefined) return reference && nodeIdOf(reference);
-    const stage = nodeIdOf(reference);
-    return report(path, "value", {
-      code: "bad-reference",
-      message: `"${text}" in needs names an output; needs waits for whole stages`,
-      fix: `write ${stage}, or read the output under inputs`,
-    });
-  };
-
   for (const [name, value] of Object.entries(entry.inputs)) {
     const path = ["stages", id, "inputs", name];
-    const texts = typeof value === "string" ? [value] : value;
-    const placeOf = (index: number) => Array.isArray(value) ? [...path, index] : path;
+    const texts = textsAt(value, path) as (ReferenceText & { text: string })[];
     if (kind === undefined) {
-      texts.forEach((text, index) => void find(placeOf(index), text, WANTED));
+      for (const { text, at } of texts) find(at, text, WANTED);
       continue;
     }
     const port = Object.hasOwn(kind.inputs, name) ? kind.inputs[name] : undefined;
     if (port === undefined) {
       const meant = didYouMean(name, Object.keys(kind.inputs));
       if (meant !== undefined) misspelt.add(meant);
-      report(path, "key", {
-        code: "unknown-port",
-        message: `${kind.name} has no input "${name}"`,
-        fix: suggestName(name, Object.keys(kind.inputs)),
-      });
+      const fix = suggestName(name, Object.keys(kind.inputs));
+      problems.add(path, `${kind.name} has no input "${name}"`, fix, { code: "unknown-port", target: "key" });
       continue;
     }
     if (Array.isArray(value) && port.list !== true) {
-      report(path, "value", {
-        code: "bad-reference",
-        message: `input "${name}" of ${kind.name} takes one artifact`,
-        got: `a list of ${value.length}`,
-        wanted: "one reference",
-        fix: "name one output",
-      });
+      const details = { code: "bad-reference", got: `a list of ${value.length}`, wanted: "one reference" } as const;
+      problems.add(path, `input "${name}" of ${kind.name} takes one artifact`, "name one output", details);
       continue;
     }
-    const bound = texts.map((text, index) => resolve(placeOf(index), text, port));
-    inputs[name] = bound.filter((binding) => binding !== undefined);
-  }
-
-  for (const [name, port] of Object.entries(kind?.inputs ?? {})) {
-    if (port.optional === true || Object.hasOwn(entry.inputs, name) || misspelt.has(name)) continue;
-    report(["stages", id], "key", {
-      code: "missing-input",
-      message: `stage "${id}" (${kind!.name}) needs input "${name}"`,
-      wanted: wantedText(port.type),
-      fix: `add under inputs: ${name}: <stage>`,
+    inputs[name] = texts.flatMap(({ text, at }) => {
+      const reference = find(at, text, WANTED);
+      return (reference && resolvePort(at, text, reference, port)) ?? [];
     });
   }
-  const needs = [entry.needs ?? []].flat().map((text, index) => {
-    return resolveNeed(Array.isArray(entry.needs) ? ["stages", id, "needs", index] : ["stages", id, "needs"], text);
-  }).filter((one) => one !== undefined);
-  return { inputs, needs, variants, problems };
+
+  for (const [name, port] of whole ? Object.entries(kind?.inputs ?? {}) : []) {
+    if (port.optional === true || Object.hasOwn(entry.inputs, name) || misspelt.has(name)) continue;
+    const details = { code: "missing-input", target: "key", wanted: wantedText(port.type) } as const;
+    const message = `stage "${id}" (${kind!.name}) needs input "${name}"`;
+    problems.add(["stages", id], message, `add under inputs: ${name}: <stage>`, details);
+  }
+  // Of a stage nothing but its end can be waited for.
+  const needs = entry.needs === undefined ? [] : textsAt(entry.needs, ["stages", id, "needs"]).flatMap((one) => {
+    const text = String(one.text);
+    const reference = find(one.at, text, "stage, stage@extent or stage~axis=value");
+    if (reference?.port === undefined) return reference === undefined ? [] : [nodeIdOf(reference)];
+    const message = `"${text}" in needs names an output; needs waits for whole stages`;
+    const fix = `write ${nodeIdOf(reference)}, or read the output under inputs`;
+    return problems.add(one.at, message, fix, { code: "bad-reference" }) ?? [];
+  });
+  checkPairs(id, kind, inputs, problems);
+  return { inputs, needs, variants };
+}
+
+/** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
+function checkPairs(id: string, kind: Kind | undefined, inputs: Bound["inputs"], problems: Problems): void {
+  for (const [left, right] of kind?.pairs ?? []) {
+    const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
+    const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));
+    if (a.length === b.length && odd < 0) continue;
+    const [got, wanted] = a.length === b.length
+      ? [`${b[odd]!.stage} for ${a[odd]!.stage}`, "the same children of a matrix in both"]
+      : [`${b.length} for ${a.length}`, `one for each of ${left}`];
+    const message = `${right} of stage "${id}" do not go with its ${left}`;
+    const fix = `name stages over the same axes under ${left} and ${right}`;
+    problems.add(["stages", id, "inputs", right], message, fix, { code: "bad-reference", got, wanted });
+  }
+}
+
+/** Whether two stages have no axis of a matrix on which they differ. */
+function belongTogether(left: string, right: string | undefined): boolean {
+  if (right === undefined) return false;
+  const [a, b] = [parseStageId(left).select, parseStageId(right).select];
+  return Object.entries(a).every(([axis, label]) => b[axis] === undefined || b[axis] === label);
 }

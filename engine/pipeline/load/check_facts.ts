@@ -4,9 +4,9 @@ import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
 import { extentParam } from "../../keys/kind.ts";
 import type { Stage } from "../../keys/stage.ts";
-import { diagnosticAt } from "../../diagnostic/document.ts";
+import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
 import { indirectOrigin } from "./origin.ts";
-import type { Origins } from "../../diagnostic/document.ts";
 
 /** A problem that a kind finds with a stage, as a diagnostic that points at the param or input. */
 export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origins): Diagnostic {
@@ -16,14 +16,10 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
     ? ["stages", stage.entry, "with", ...problem.param]
     : ["stages", stage.entry];
   const origin = problem.param === undefined ? undefined : indirectOrigin(origins, path);
-  const { message, param, input, ...rest } = problem;
+  const { message, fix, param, input, ...rest } = problem;
   const target = param === undefined && input === undefined ? "key" : "value";
-  return diagnosticAt(
-    origins,
-    path,
-    { ...rest, code: "check", message: `stage "${stage.id}": ${message}`, origin },
-    target,
-  );
+  const details = { ...rest, code: "check", origin, target } as const;
+  return diagnosticAt(origins, path, `stage "${stage.id}": ${message}`, fix, details);
 }
 
 /** What forecasts go by. */
@@ -57,10 +53,10 @@ function likenessOf(
 export function checkFacts(
   stages: Iterable<Stage>,
   origins: Origins,
-): { problems: Diagnostic[]; work: ReadonlyMap<string, Work> } {
+  problems: Problems,
+): ReadonlyMap<string, Work> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const work = new Map<string, Work>();
-  const found: Diagnostic[] = [];
   for (const stage of stages) {
     const likeness = likenessOf(stage, { facts, work });
     work.set(stage.id, { likeness });
@@ -70,12 +66,11 @@ export function checkFacts(
       const first = bindings[0];
       inputs[port] = first === undefined ? undefined : facts.get(first.stage)?.[first.port];
     }
-    const { facts: stated, problems, ...known } = stage.kind.check(stage.params, inputs);
+    const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs);
     if (stated !== undefined) facts.set(stage.id, stated);
     work.set(stage.id, { likeness, ...known });
     // A stage at another extent repeats what its entry already said.
-    if (stage.id !== stage.entry) continue;
-    found.push(...problems.map((problem) => placeProblem(stage, problem, origins)));
+    if (stage.id === stage.entry) problems.addAll(found.map((problem) => placeProblem(stage, problem, origins)));
   }
-  return { problems: found, work };
+  return work;
 }

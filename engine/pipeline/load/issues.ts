@@ -1,11 +1,10 @@
 import { wantedBy } from "../../../schemas/zod_def.ts";
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { didYouMean, listNames, suggestName } from "../../diagnostic/did_you_mean.ts";
+import { type DocumentPath, formatPath, type Origins } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
-import type { ParamIssue } from "../../keys/kind.ts";
-import { diagnosticAt, type DocumentPath, formatPath } from "../../diagnostic/document.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { indirectOrigin } from "./origin.ts";
-import type { Origins } from "../../diagnostic/document.ts";
 
 function fixFor({ code, input, message, values }: ParamIssue): string {
   const near = values === undefined || typeof input === "object" ? undefined : didYouMean(String(input), values);
@@ -16,44 +15,31 @@ function fixFor({ code, input, message, values }: ParamIssue): string {
   return /^(at|less|more) /.test(wanted) ? `use a value ${wanted}` : `write ${wanted}`;
 }
 
-function unknownKeys(
-  issue: ParamIssue,
-  base: DocumentPath,
-  origins: Origins,
-): Diagnostic[] {
-  return (issue.keys ?? []).map((key) => {
-    const path = [...base, ...issue.path, key];
-    const origin = origins.explain(path);
-    return diagnosticAt(origins, path, {
-      code: "unknown-key",
-      message: `unknown key "${key}" in ${formatPath([...base, ...issue.path]) || "the pipeline file"}`,
-      // Another alternative may know it, such as another sampler; naming it again would help nobody.
-      fix: suggestName(key, (issue.known ?? []).filter((known) => known !== key)),
-      origin: origin[0]?.startsWith("--set") ? origin : undefined,
-    }, "key");
-  });
-}
-
-/**
- * Turn schema issues into diagnostics that point into the file.
- * @param base path of the validated value in the document
- */
-export function issuesToDiagnostics(
+/** Add what a schema finds wrong, at its places in the file. @param base path of the validated value in the document */
+export function addIssues(
   issues: readonly ParamIssue[],
   base: DocumentPath,
-  origins: Origins,
-): Diagnostic[] {
-  return issues.flatMap((issue): Diagnostic[] => {
-    if (issue.code === "unrecognized_keys") return unknownKeys(issue, base, origins);
+  { origins, problems }: { readonly origins: Origins; readonly problems: Problems },
+): void {
+  for (const issue of issues) {
     const path = [...base, ...issue.path];
-    const missing = issue.input === undefined && issue.code !== "custom";
+    for (const key of issue.keys ?? []) {
+      const origin = origins.explain([...path, key]);
+      // Another alternative may know it, such as another sampler; naming it again would help nobody.
+      const fix = suggestName(key, (issue.known ?? []).filter((known) => known !== key));
+      problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || "the pipeline file"}`, fix, {
+        code: "unknown-key",
+        target: "key",
+        origin: origin[0]?.startsWith("--set") ? origin : undefined,
+      });
+    }
+    if (issue.code === "unrecognized_keys") continue;
     const name = formatPath(path) || "the file";
-    return [diagnosticAt(origins, path, {
-      code: missing ? "missing-key" : "invalid-value",
-      message: missing ? `${name} is missing` : `${name} is not valid`,
-      wanted: wantedBy(issue.message),
-      ...(missing ? { fix: `add ${issue.path.at(-1) ?? "it"}` } : { got: showValue(issue.input), fix: fixFor(issue) }),
-      origin: indirectOrigin(origins, path),
-    })];
-  });
+    const known = { wanted: wantedBy(issue.message), origin: indirectOrigin(origins, path) };
+    if (issue.input === undefined && issue.code !== "custom") {
+      problems.add(path, `${name} is missing`, `add ${issue.path.at(-1) ?? "it"}`, { code: "missing-key", ...known });
+    } else {
+      problems.add(path, `${name} is not valid`, fixFor(issue), { got: showValue(issue.input), ...known });
+    }
+  }
 }

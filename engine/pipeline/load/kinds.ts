@@ -1,12 +1,14 @@
-import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { BuiltinKind } from "../../../contract/stage.ts";
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import type { StageEntry } from "../../../schemas/pipeline_file.ts";
+import { rolesOf } from "../../../schemas/roles.ts";
+import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 import type { Kind } from "../../keys/kind.ts";
-import { fromBuiltin } from "./builtin_kind.ts";
-import type { CustomOutcome, CustomRequest } from "../../process/custom_kind.ts";
-import type { Origins } from "../../diagnostic/document.ts";
-import { diagnosticAt } from "../../diagnostic/document.ts";
+import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
+import { noteLocated } from "../../process/read_log.ts";
+import { validateParams } from "../../process/schema_issues.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
@@ -20,19 +22,17 @@ export function isCustom(uses: string): boolean {
   return /^\.{0,2}\//.test(uses) || /\.[mc]?[jt]s$/.test(uses);
 }
 
-/** Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a diagnostic each. */
+/** Find the kind of every stage. Stages whose kind cannot be had map to undefined, with a problem each. */
 export async function resolveKinds(
   entries: ReadonlyMap<string, StageEntry>,
   builtins: BuiltinKinds,
   resolveFile: (written: string) => string,
-  origins: Origins,
-): Promise<{ kinds: Map<string, Kind | undefined>; problems: Diagnostic[] }> {
+  problems: Problems,
+): Promise<Map<string, Kind | undefined>> {
   const kinds = new Map<string, Kind | undefined>();
-  const problems: Diagnostic[] = [];
   const known = new Map<string, Kind>();
-  const report = (id: string, code: Diagnostic["code"], message: string, fix: string) => {
-    problems.push(diagnosticAt(origins, ["stages", id, "uses"], { code, message, fix }));
-  };
+  const report = (id: string, code: DiagnosticCode, message: string, fix: string) =>
+    problems.add(["stages", id, "uses"], message, fix, { code });
 
   const custom = new Map<string, { file: string; written: string; params: unknown[] }>();
   for (const entry of entries.values()) {
@@ -62,7 +62,7 @@ export async function resolveKinds(
     if (!known.has(uses)) known.set(uses, fromBuiltin(builtin));
     kinds.set(id, known.get(uses));
   }
-  return { kinds, problems };
+  return kinds;
 }
 
 /** Describe custom stages; a pipeline without any does not load what starts processes. */
@@ -70,4 +70,29 @@ export async function describeAll(requests: readonly CustomRequest[]): Promise<R
   if (requests.length === 0) return new Map();
   const { describeCustomStages } = await import("../../process/describe.ts");
   return await describeCustomStages(requests);
+}
+
+/** Located files become params like those that the user gave, so that all that follows treats them alike. */
+function validateBuiltin(builtin: BuiltinKind, raw: unknown): ParamsOutcome {
+  const outcome = validateParams(builtin.params, raw);
+  if (!outcome.ok || builtin.locate === undefined) return outcome;
+  const found = builtin.locate(outcome.params);
+  noteLocated({ kind: builtin.kind, params: outcome.params, found });
+  return { ok: true, params: { ...outcome.params, ...found } };
+}
+
+/** A kind that comes with the toolkit, as the engine sees it. */
+export function fromBuiltin(builtin: BuiltinKind): Kind {
+  const { kind, version, params, locate: _, ...rest } = builtin;
+  return {
+    seeded: false,
+    permissions: {},
+    resources: {},
+    ...rest,
+    name: kind,
+    version: `${kind}/${version}`,
+    custom: false,
+    roles: rolesOf(params),
+    validate: (raw) => validateBuiltin(builtin, raw),
+  };
 }

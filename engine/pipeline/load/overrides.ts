@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
@@ -16,21 +16,10 @@ export interface Override {
 }
 
 function problem(text: string, message: string, fix: string, got?: string): Diagnostic {
-  return {
-    severity: "error",
-    code: "override",
-    message: `cannot apply --set ${cutText(text)}: ${message}`,
-    fix,
-    got: got && cutText(got),
-  };
+  return errorOf("override", `cannot apply --set ${cutText(text)}: ${message}`, fix, { got: got && cutText(got) });
 }
 
 const HOW = "write --set stage.param=value, stage.list+=value, ~stage.param to remove it, vars.name=value or seed=1";
-
-function parseValue(text: string): { value: unknown } | { error: string } {
-  const parsed = parseYaml({ name: "--set", text });
-  return parsed.ok ? { value: parsed.value.value } : { error: parsed.diagnostics[0]!.message };
-}
 
 /** The document path that a dotted override path means, or why it means none. */
 function placeOverride(text: string, dotted: string, root: Record<string, unknown>): DocumentPath | Diagnostic {
@@ -107,6 +96,33 @@ function remove(root: Record<string, unknown>, path: DocumentPath): { readonly f
   return undefined;
 }
 
+function applyOne(root: Record<string, unknown>, text: string): Override | Diagnostic {
+  const removes = text.startsWith("~");
+  // A name of the matrix has = in it, before the first point.
+  const equals = removes ? text.length : text.indexOf("=");
+  if (equals <= 0) return problem(text, "there is no path=value", HOW);
+  const appends = !removes && text[equals - 1] === "+";
+  const path = placeOverride(text, text.slice(removes ? 1 : 0, appends ? equals - 1 : equals).trim(), root);
+  if ("severity" in path) return path;
+  if (removes) {
+    const refused = remove(root, path);
+    if (refused !== undefined) return problem(text, "there is nothing to remove", refused.fix);
+    return { text, path, value: undefined };
+  }
+  const parsed = parseYaml({ name: "--set", text: text.slice(equals + 1) });
+  if (!parsed.ok) {
+    return problem(text, `the value cannot be read: ${parsed.diagnostics[0]!.message}`, "quote the value");
+  }
+  const list = appends ? getPath(root, path).value ?? [] : undefined;
+  if (list !== undefined && !Array.isArray(list)) {
+    const message = `"${path.slice(ownPart(path)).join(".")}" is not a list`;
+    return problem(text, message, "write = in place of +=", showValue(list));
+  }
+  const value = list === undefined ? parsed.value.value : [...list, parsed.value.value];
+  const refused = assign(root, path, value);
+  return refused === undefined ? { text, path, value } : problem(text, refused, HOW);
+}
+
 /** Apply `--set` options in order to the raw document, which stays as it is. Whether a param exists is left to its kind's schema. */
 export function applyOverrides(
   value: unknown,
@@ -114,49 +130,10 @@ export function applyOverrides(
 ): { value: unknown; overrides: Override[]; problems: Diagnostic[] } {
   if (texts.length === 0 || !isRecord(value)) return { value, overrides: [], problems: [] };
   const root = { ...value };
-  const overrides: Override[] = [];
-  const problems: Diagnostic[] = [];
-  for (const text of texts) {
-    const removes = text.startsWith("~");
-    // A name of the matrix has = in it, before the first point.
-    const equals = removes ? text.length : text.indexOf("=");
-    if (equals <= 0) {
-      problems.push(problem(text, "there is no path=value", HOW));
-      continue;
-    }
-    const appends = !removes && text[equals - 1] === "+";
-    const path = placeOverride(text, text.slice(removes ? 1 : 0, appends ? equals - 1 : equals).trim(), root);
-    if (!Array.isArray(path)) {
-      problems.push(path as Diagnostic);
-      continue;
-    }
-    if (removes) {
-      const refused = remove(root, path);
-      if (refused !== undefined) problems.push(problem(text, "there is nothing to remove", refused.fix));
-      else overrides.push({ text, path, value: undefined });
-      continue;
-    }
-    const parsed = parseValue(text.slice(equals + 1));
-    if ("error" in parsed) {
-      problems.push(problem(text, `the value cannot be read: ${parsed.error}`, "quote the value"));
-      continue;
-    }
-    const list = appends ? getPath(root, path).value ?? [] : undefined;
-    if (list !== undefined && !Array.isArray(list)) {
-      problems.push(
-        problem(
-          text,
-          `"${path.slice(ownPart(path)).join(".")}" is not a list`,
-          "write = in place of +=",
-          showValue(list),
-        ),
-      );
-      continue;
-    }
-    const value = list === undefined ? parsed.value : [...list, parsed.value];
-    const refused = assign(root, path, value);
-    if (refused !== undefined) problems.push(problem(text, refused, HOW));
-    else overrides.push({ text, path, value });
-  }
-  return { value: root, overrides, problems };
+  const applied = texts.map((text) => applyOne(root, text));
+  return {
+    value: root,
+    overrides: applied.filter((one) => "value" in one),
+    problems: applied.filter((one) => "severity" in one),
+  };
 }

@@ -1,33 +1,33 @@
 import { dirname, isAbsolute, resolve } from "node:path";
+import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
+import type { Problems } from "../../diagnostic/problems.ts";
+import type { Kind } from "../../keys/kind.ts";
 import { composeDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
-import { expandMatrices, type Expansion, hasMatrix, type IsListPort, spreadSeed } from "../compose/expand.ts";
+import { expandMatrices, hasMatrix, type IsListPort, notExpanded, spreadSeed } from "../compose/expand.ts";
+import { interpolate } from "../compose/interpolate.ts";
 import { layeredDocument } from "../compose/layers.ts";
 import { includePipelines } from "../compose/subpipelines.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import type { Kind } from "../../keys/kind.ts";
+import type { Pipeline } from "../pipeline.ts";
 import { Budget } from "../source/budget.ts";
-import { diagnosticAt, type DocumentPath, formatPath, type SourceDocument } from "../../diagnostic/document.ts";
 import { parseYaml } from "../source/parse_yaml.ts";
 import { readSource } from "../source/read_source.ts";
-import { interpolate } from "../compose/interpolate.ts";
-import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
-import type { Pipeline } from "../pipeline.ts";
-import { makeOrigins } from "./origin.ts";
-import type { Origins } from "../../diagnostic/document.ts";
-import { applyOverrides } from "./overrides.ts";
 import { isRecord } from "../source/tree.ts";
+import { type BuiltinKinds, describeAll, isCustom } from "./kinds.ts";
+import { makeOrigins } from "./origin.ts";
+import { applyOverrides } from "./overrides.ts";
 
 export interface DocumentOptions {
   readonly kinds: BuiltinKinds;
   readonly overrides: readonly string[];
   readonly profiles: readonly string[];
+  readonly problems: Problems;
 }
 
 /** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
 export interface ResolvedDocument extends Pick<Pipeline, "origins" | "families" | "leftOut" | "knownProfiles"> {
   readonly value: unknown;
-  readonly problems: readonly Diagnostic[];
   /** Paths whose value could not be resolved, in the resolved document. */
   readonly unresolved: readonly DocumentPath[];
   /** Stages of inner pipelines by the id of the stage that they came of. */
@@ -36,30 +36,34 @@ export interface ResolvedDocument extends Pick<Pipeline, "origins" | "families" 
 
 /** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
 export async function resolveDocument(file: string, options: DocumentOptions): Promise<Result<ResolvedDocument>> {
+  const { kinds, problems } = options;
   const budget = new Budget();
   const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
     const found = await readDocument(path, name);
     const message = found.ok ? budget.take(found.value.value) : undefined;
     if (!found.ok || message === undefined) return found;
     const fix = "split the experiment into several pipelines";
-    return refuse([{ severity: "error", code: "file-too-large", message, fix, span: found.value.whole }]);
+    return refuse([errorOf("file-too-large", message, fix, { span: found.value.whole })]);
   });
   const document = await composeDocument(file, { read, profiles: options.profiles });
   if (!document.ok) return document;
   const overridden = applyOverrides(document.value.value, options.overrides);
-  const replaced = interpolate(overridden.value, budget);
+  problems.addAll(overridden.problems);
+  const replaced = interpolate(overridden.value, problems, budget);
   const folder = dirname(resolve(file));
   const included = await includePipelines(replaced.value, {
     file,
     document: document.value,
     read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
-    isSeeded: (uses) => isCustom(uses) || options.kinds[uses]?.seeded === true,
+    isSeeded: (uses) => isCustom(uses) || kinds[uses]?.seeded === true,
     budget,
+    problems,
   });
   const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
-  const expanded: Expansion = expands && !budget.spent
-    ? await expand(included.value, options.kinds, folder, budget)
-    : { value: included.value, families: new Map(), interpolations: [], problems: [], unresolved: [] };
+  const found = expands && !budget.spent ? await lookUpKinds(included.value, kinds, folder) : undefined;
+  const expanded = found === undefined
+    ? notExpanded(included.value)
+    : expandMatrices(spreadSeed(included.value, found.isSeeded), found.isListPort, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
   const whole = included.layers.length === 0
@@ -70,12 +74,9 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
     interpolations: [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations],
     families: expanded.families,
   });
-  const placed = [...replaced.problems, ...included.problems, ...expanded.problems];
-  const problems: Diagnostic[] = [...overridden.problems, ...included.diagnostics];
-  for (const { path, problem } of placed) problems.push(diagnosticAt(origins, path, problem));
   // What is too large is not looked at further.
-  if (budget.spent) return refuse(problems);
-  const wrong = placed.filter(({ problem }) => problem.severity !== "warning").map(({ path }) => path);
+  if (budget.spent) return refuse(problems.diagnostics(origins));
+  const wrong = problems.wrongPaths;
   const broken = new Set(wrong.map(formatPath));
   // Values that inner pipelines were to be given are missing there too.
   const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
@@ -94,7 +95,7 @@ export async function resolveDocument(file: string, options: DocumentOptions): P
     return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
   }));
   const knownProfiles = document.value.profiles ?? [];
-  return succeed({ value: pruned.value, origins, problems, unresolved, families, groups, leftOut, knownProfiles });
+  return succeed({ value: pruned.value, origins, unresolved, families, groups, leftOut, knownProfiles });
 }
 
 /** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
@@ -104,11 +105,6 @@ function conditionText(id: string, origins: Origins): string {
   const places = value.length > 1 ? value : origins.explain(["stages", id, "when"]);
   if (places[0] === "default" && outer !== undefined) return conditionText(outer, origins);
   return `its when is false (${places.join("; ")})`;
-}
-
-async function expand(root: unknown, kinds: BuiltinKinds, folder: string, budget: Budget): Promise<Expansion> {
-  const found = await lookUpKinds(root, kinds, folder);
-  return expandMatrices(spreadSeed(root, found.isSeeded), found.isListPort, budget);
 }
 
 /** Many stages may be the same inner pipeline, and many files extend the same one. */
@@ -129,13 +125,8 @@ async function readDocument(file: string, name: string): Promise<Result<SourceDo
   const source = readSource(file, name);
   if (!source.ok) return source;
   if (source.value.text.trim() === "") {
-    return refuse([{
-      severity: "error",
-      code: "missing-key",
-      message: `${name} is empty`,
-      wanted: "name and stages",
-      fix: "write one, or let `deno task new pipeline NAME` do so",
-    }]);
+    const fix = "write one, or let `deno task new pipeline NAME` do so";
+    return refuse([errorOf("missing-key", `${name} is empty`, fix, { wanted: "name and stages" })]);
   }
   return parseYaml(source.value);
 }

@@ -1,7 +1,7 @@
 import { type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
-import type { ParamIssue } from "../../keys/kind.ts";
 import { validate } from "../../process/schema_issues.ts";
 import { isRecord } from "../source/tree.ts";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 
 /** A file as far as its structure is right, and what is wrong with it. */
 export interface Structure {

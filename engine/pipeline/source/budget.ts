@@ -15,7 +15,7 @@ export const TOO_DEEP = `the values are nested more than ${MAX_DEPTH} deep`;
 /** Keys that would be lost on the way, or do not mean what whoever writes them means, each with what to do instead. */
 export const FORBIDDEN_KEYS: ReadonlyMap<string, string> = new Map([
   ["__proto__", "rename it"],
-  ["<<", "write the keys out, or use extends, profiles or vars: YAML 1.2 has no merge keys"],
+  ["<<", "repeat the keys, or use extends, profiles or vars: YAML 1.2 has no merge keys"],
 ]);
 
 interface Measure {

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import { refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { cutText } from "../../diagnostic/format.ts";
 import { noteModule } from "../../process/read_log.ts";
 import { getPath } from "./tree.ts";
@@ -14,10 +14,10 @@ import { beyondProject, projectOf } from "../../process/rights.ts";
 /** Evaluate a pipeline written in TypeScript, in a child that may not read, write or connect. */
 export async function evaluatePipeline(file: string, name: string): Promise<Result<SourceDocument>> {
   const failed = (message: string, fix: string): Result<SourceDocument> =>
-    refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
+    refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
   const unloadable = whyUnloadable(file);
   if (unloadable !== undefined) return failed(unloadable, "check the path");
-  const code = await digestCode(file, false);
+  const code = await digestCode(file);
   if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
   noteModule(file, code);
   const foreign = beyondProject(code.files, projectOf(dirname(file)));

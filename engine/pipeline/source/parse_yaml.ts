@@ -1,20 +1,23 @@
 import { type Document, isMap, isScalar, isSeq, Lexer, type Node, parseDocument, Parser, type YAMLMap } from "yaml";
-import type { Diagnostic, Result, SourceText, Span } from "../../diagnostic/diagnostic.ts";
-import { refuse, succeed } from "../../diagnostic/diagnostic.ts";
-import { TOO_DEEP } from "./budget.ts";
+import {
+  type Diagnostic,
+  errorOf,
+  refuse,
+  type Result,
+  type SourceText,
+  type Span,
+  succeed,
+} from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
+import { TOO_DEEP } from "./budget.ts";
 import { readNodes, spanOf, syntaxError } from "./read_nodes.ts";
 
 function findConflictMarkers(source: SourceText): Diagnostic[] {
   const match = /^(<{7}|={7}|>{7})( |$)/m.exec(source.text);
   if (match === null) return [];
-  return [{
-    severity: "error",
-    code: "merge-conflict",
-    message: "the file has merge-conflict markers",
-    span: { source, start: match.index, end: match.index + match[1]!.length },
-    fix: "resolve the conflict and remove the <<<<<<<, ======= and >>>>>>> lines",
-  }];
+  const span = { source, start: match.index, end: match.index + match[1]!.length };
+  const fix = "resolve the conflict and remove the <<<<<<<, ======= and >>>>>>> lines";
+  return [errorOf("merge-conflict", "the file has merge-conflict markers", fix, { span })];
 }
 
 /** What to do about the parser's commonest complaints. */

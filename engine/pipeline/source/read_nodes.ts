@@ -1,5 +1,5 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
-import type { Diagnostic, SourceText, Span } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, type SourceText, type Span } from "../../diagnostic/diagnostic.ts";
 import { FORBIDDEN_KEYS, MAX_DEPTH, MAX_VALUES, measure, TOO_DEEP, TOO_LARGE } from "./budget.ts";
 
 export function spanOf(source: SourceText, node: { range?: [number, number, number] | null | undefined } | null): Span {
@@ -9,7 +9,7 @@ export function spanOf(source: SourceText, node: { range?: [number, number, numb
 
 /** An error of the text itself. */
 export function syntaxError(span: Span, message: string, fix: string): Diagnostic {
-  return { severity: "error", code: "yaml-syntax", message, span, fix };
+  return errorOf("yaml-syntax", message, fix, { span });
 }
 
 /** What the nodes of a document say, and what of it cannot be taken. */
@@ -47,7 +47,7 @@ export function readNodes(source: SourceText, contents: unknown): ReadNodes {
       return report(
         node,
         `nothing before it is called &${node.source}`,
-        "write the value out, or put the anchor first",
+        "repeat the value, or put the anchor first",
       );
     }
     if (!anchored.whole) return report(node, "an alias stands inside what it repeats", "write the value out");

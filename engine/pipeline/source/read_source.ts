@@ -1,12 +1,11 @@
-import type { Diagnostic, Result, SourceText } from "../../diagnostic/diagnostic.ts";
-import { refuse, succeed } from "../../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, type SourceText, succeed } from "../../diagnostic/diagnostic.ts";
 import { noteText } from "../../process/read_log.ts";
 
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
 export const MAX_SOURCE_BYTES = 5_000_000;
 
 function unreadable(name: string, message: string, fix: string): Result<SourceText> {
-  return refuse([{ severity: "error", code: "file-unreadable", message: `Cannot read ${name}: ${message}`, fix }]);
+  return refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
 }
 
 function explainReadError(name: string, error: unknown): Result<SourceText> {
@@ -24,9 +23,7 @@ export function readSource(path: string, name: string = path): Result<SourceText
   let bytes: Uint8Array;
   try {
     const info = Deno.statSync(path);
-    if (info.isDirectory) {
-      return unreadable(name, "it is a folder", "name a file in it");
-    }
+    if (info.isDirectory) return unreadable(name, "it is a folder", "name a file in it");
     if (!info.isFile) return unreadable(name, "it is not a regular file", "name a pipeline file");
     if (info.size > MAX_SOURCE_BYTES) return tooLarge(name, info.size);
     bytes = Deno.readFileSync(path);
@@ -36,15 +33,8 @@ export function readSource(path: string, name: string = path): Result<SourceText
   noteText(path, bytes);
   if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(name, bytes.length);
   const notText = (got: string): Result<SourceText> => {
-    const problem: Diagnostic = {
-      severity: "error",
-      code: "file-not-text",
-      message: `Cannot read ${name}: it is not a text file`,
-      got,
-      wanted: "UTF-8 text",
-      fix: "name a pipeline file in YAML",
-    };
-    return refuse([problem]);
+    const message = `Cannot read ${name}: it is not a text file`;
+    return refuse([errorOf("file-not-text", message, "name a pipeline file in YAML", { got, wanted: "UTF-8 text" })]);
   };
   const zero = bytes.indexOf(0);
   if (zero >= 0) return notText(`a zero byte at offset ${zero}`);
@@ -57,12 +47,7 @@ export function readSource(path: string, name: string = path): Result<SourceText
 }
 
 function tooLarge(name: string, size: number): Result<SourceText> {
-  return refuse([{
-    severity: "error",
-    code: "file-too-large",
-    message: `Cannot read ${name}: it is too large for a pipeline file`,
-    got: `${size} bytes`,
-    wanted: `at most ${MAX_SOURCE_BYTES} bytes`,
-    fix: "split the experiment into several pipelines",
-  }]);
+  const message = `Cannot read ${name}: it is too large for a pipeline file`;
+  const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
+  return refuse([errorOf("file-too-large", message, "split the experiment into several pipelines", details)]);
 }

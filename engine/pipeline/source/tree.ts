@@ -1,10 +1,12 @@
+import type { DocumentPath } from "../../diagnostic/document.ts";
+
 /** Whether a value is a plain map, as YAML and JSON give them. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Follow a path through maps and lists; `found` tells a missing value from an undefined one. */
-export function getPath(root: unknown, path: readonly (string | number)[]): { found: boolean; value?: unknown } {
+export function getPath(root: unknown, path: DocumentPath): { found: boolean; value?: unknown } {
   let node = root;
   for (const part of path) {
     if (Array.isArray(node) && Number.isInteger(Number(part)) && Number(part) < node.length) node = node[Number(part)];
@@ -14,13 +16,20 @@ export function getPath(root: unknown, path: readonly (string | number)[]): { fo
   return { found: true, value: node };
 }
 
-/** Paths of numbers that are no numbers: NaN and the infinities, which YAML can write and JSON cannot. */
-export function findNonFinite(
+/**
+ * Change the texts, numbers and other leaves of a value. Parts in which nothing changes stay the same objects.
+ * @param path of the value, for those of its leaves
+ */
+export function mapLeaves(
   value: unknown,
-  path: readonly (string | number)[] = [],
-): (readonly (string | number)[])[] {
-  if (typeof value === "number") return Number.isFinite(value) ? [] : [path];
-  if (Array.isArray(value)) return value.flatMap((item, index) => findNonFinite(item, [...path, index]));
-  if (!isRecord(value)) return [];
-  return Object.entries(value).flatMap(([key, item]) => findNonFinite(item, [...path, key]));
+  change: (leaf: unknown, path: DocumentPath) => unknown,
+  path: DocumentPath = [],
+): unknown {
+  if (!Array.isArray(value) && !isRecord(value)) return change(value, path);
+  let changed: Record<string | number, unknown> | undefined;
+  for (const [name, item] of Object.entries(value)) {
+    const next = mapLeaves(item, change, [...path, Array.isArray(value) ? Number(name) : name]);
+    if (!Object.is(next, item)) (changed ??= Array.isArray(value) ? [...value] as never : { ...value })[name] = next;
+  }
+  return changed ?? value;
 }

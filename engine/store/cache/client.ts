@@ -43,7 +43,7 @@ export interface ClientOptions {
 
 /**
  * A cache as the engine talks to it: patient for a while, then silent. Whatever goes wrong is said once, and from then on
- * the answer is that nothing is there. Reading and writing are given up apart: a network that is away when a training
+ * the answer is that nothing is there. Reading and writing are given up apart: a network that is down when a training
  * starts may be back when it ends.
  */
 export class CacheClient {
@@ -87,33 +87,31 @@ export class CacheClient {
   }
 
   async #readUpTo(most: number, name: string): Promise<Uint8Array | undefined> {
-    const chunks: Uint8Array[] = [];
+    let chunks: Uint8Array[] = [];
     let left = most;
-    const take = (chunk: Uint8Array) => {
-      chunks.push(chunk);
-      left -= chunk.length;
-      return left >= 0;
-    };
-    const restart = () => {
-      chunks.splice(0);
+    const begin = () => {
+      chunks = [];
       left = most;
+      return (chunk: Uint8Array) => {
+        chunks.push(chunk);
+        left -= chunk.length;
+        return left >= 0;
+      };
     };
-    if (!await this.stream(name, take, restart)) return undefined;
+    if (!await this.stream(name, begin)) return undefined;
     return left < 0 ? new Uint8Array() : Buffer.concat(chunks);
   }
 
   /**
-   * Read a file piece by piece, until `take` wants no more. `restart` is called before each further try. Errors of
-   * `take` are the caller's own and go through.
+   * Read a file piece by piece.
+   * @param begin called before each try, for what takes the pieces until it wants no more; its errors go through
    * @returns false where there is no such file or nobody answers
    */
-  async stream(name: string, take: (chunk: Uint8Array) => boolean, restart: () => void): Promise<boolean> {
-    let first = true;
+  async stream(name: string, begin: () => (chunk: Uint8Array) => boolean): Promise<boolean> {
     const once = async (): Promise<Answer<boolean>> => {
       // Others may have found out while this one stood in line.
       if (!this.reads) return trouble("unreachable", "given up before");
-      if (!first) restart();
-      first = false;
+      const take = begin();
       const opened = await this.#within(this.patience.answerMs, (signal) => this.backend.open(name, signal));
       if ("trouble" in opened) return opened;
       return opened.value === undefined ? { value: false } : await this.#drain(opened.value, take);
@@ -139,7 +137,7 @@ export class CacheClient {
 
   async prepare(): Promise<Answer<string | undefined>> {
     const { answerMs } = this.patience;
-    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    // Whoever only wants to send what is left from earlier should not wait long for an unreachable place.
     return await this.#try(
       Math.min(this.#writeTries, 2),
       () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),
@@ -198,7 +196,7 @@ export class CacheClient {
         whole = next.value.done;
         if (whole) return { value: true };
         if (!take(next.value.value!)) return { value: true };
-        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it sends too slowly");
+        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it is too slow");
       }
     } finally {
       pace.end();
@@ -211,12 +209,12 @@ export class CacheClient {
     if (kind === "denied") {
       // S3 also answers so for files that are not there, to users who may not list the bucket.
       const hint = fix ??
-        "allow reading, and s3:ListBucket, without which absent files cannot be told from forbidden ones";
-      this.warn(`reading was denied: ${message}; what it does not give is computed here`, hint);
+        "allow reading and s3:ListBucket; without the latter, missing files look forbidden";
+      this.warn(`reading was denied: ${message}; what cannot be read is computed here`, hint);
       return;
     }
     this.#reads = false;
-    this.warn(`cannot be read: ${message}; going on with the local store alone`, fix);
+    this.warn(`cannot be reached: ${message}; going on with the local store only`, fix);
   }
 }
 

@@ -4,11 +4,11 @@ import type { FileEntry, ResultManifest } from "../../../schemas/records.ts";
 import { makeFolder, removeQuietly } from "../files.ts";
 import { locate } from "../trouble.ts";
 import { filesOf } from "../results.ts";
-import { newRunId } from "../runs.ts";
 import type { Store } from "../store.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName } from "./layout.ts";
 import { Limit } from "../limit.ts";
+import { newRunId } from "../processes.ts";
 
 const PROGRESS_INTERVAL_MS = 5_000;
 /** Smaller results come without a word. */
@@ -43,7 +43,7 @@ export class Downloads {
     const wanted = new Map(files.filter((file) => !store.objects.verify(file)).map((file) => [file.sha256, file]));
     const count = countProgress([...wanted.values()].reduce((sum, { size }) => sum + size, 0), note);
     // Named as a run's own folders are, so that a later run sweeps it away if this process is killed.
-    const folder = join(store.temporaryRoot, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
+    const folder = join(store.paths.tmp, `${newRunId(new Date(), Deno.pid)}-shared-${this.#count++}`);
     let whole = true;
     const fetchOne = async (file: FileEntry) => {
       if (!whole) return;
@@ -75,22 +75,23 @@ export class Downloads {
     let digest = createHash("sha256");
     let size = 0;
     using target = Deno.openSync(path, { write: true, createNew: true });
-    const read = await this.client.stream(objectName(sha256), (chunk) => {
-      size += chunk.length;
-      // Whatever follows, it is not what was asked for, and it may be endless.
-      if (size > wanted) return false;
-      digest.update(chunk);
-      locate(path, () => {
-        for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
-      });
-      count(chunk.length);
-      return true;
-    }, () => {
+    const read = await this.client.stream(objectName(sha256), () => {
       target.truncateSync(0);
       target.seekSync(0, Deno.SeekMode.Start);
       count(-Math.min(size, wanted));
       size = 0;
       digest = createHash("sha256");
+      return (chunk) => {
+        size += chunk.length;
+        // Whatever follows, it is not what was asked for, and it may be endless.
+        if (size > wanted) return false;
+        digest.update(chunk);
+        locate(path, () => {
+          for (let offset = 0; offset < chunk.length;) offset += target.writeSync(chunk.subarray(offset));
+        });
+        count(chunk.length);
+        return true;
+      };
     });
     if (!read) return "missing";
     return size === wanted && digest.digest("hex") === sha256 ? "good" : "damaged";

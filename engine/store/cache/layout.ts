@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
-import { parseJson } from "../read_record.ts";
+import { parseJson } from "../records.ts";
 
 /** Raised when an older noiseline could not read what is stored; old and new then live beside each other. */
 export const VERSION = "v1";

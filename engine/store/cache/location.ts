@@ -38,7 +38,7 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   if (scheme === undefined) {
     return succeed({ kind: "folder", folder: resolve(workingFolder, text) });
   }
-  if (!URL.canParse(text)) return refuse([problem("its address cannot be read", "write it as wanted")]);
+  if (!URL.canParse(text)) return refuse([problem("its address cannot be read", "write it as shown")]);
   const url = new URL(text);
   if (scheme === "file") return succeed({ kind: "folder", folder: resolve(fileURLToPath(url)) });
   if (scheme !== "s3") {
@@ -48,7 +48,7 @@ export function parseCacheLocation(text: string, workingFolder: string): Result<
   const problems: Diagnostic[] = [];
   if (url.username !== "" || url.password !== "") {
     const fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile; addresses end up in logs";
-    problems.push(problem("credentials stand in its address", fix));
+    problems.push(problem("its address contains credentials", fix));
   }
   if (!/^[a-z0-9][a-z0-9._-]{1,62}$/i.test(url.hostname)) {
     problems.push(problem("it names no bucket", "write s3://bucket or s3://bucket/prefix"));

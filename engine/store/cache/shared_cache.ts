@@ -1,14 +1,31 @@
-import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
-import type { ResultManifest } from "../../../schemas/records.ts";
+import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../../schemas/records.ts";
 import type { Store } from "../store.ts";
 import type { CacheBackend } from "./backend.ts";
 import { CacheClient, type ClientOptions } from "./client.ts";
 import { type DownloadNotes, Downloads } from "./downloads.ts";
-import { type Lookup, Lookups } from "./lookups.ts";
-import { Unsent } from "./unsent.ts";
-import { Uploads, type UploadSummary } from "./uploads.ts";
+import { recipeName, resultName, unseal } from "./layout.ts";
+import { Unsent, Uploads, type UploadSummary } from "./uploads.ts";
 
 export type CacheMode = "read-write" | "read";
+
+/** What is asked about one stage. */
+export interface Lookup {
+  readonly stage: string;
+  readonly recipeKey: string;
+  /** Known once all inputs are; then the recipe has nothing to add. */
+  readonly resolvedKey: string | undefined;
+  /** Whether a record follows from its key, and has the outputs of the stage: the store knows neither. */
+  readonly judge: (manifest: ResultManifest, resolvedKey: string) => "damaged" | "misfit" | undefined;
+}
+
+/** An answer of "not there" holds this long: another machine may finish the stage while this one waits or works. */
+const STALE_MS = 30_000;
+
+const PROBLEMS = {
+  damaged: "is damaged",
+  foreign: "is not a record of this version of noiseline",
+  misfit: "does not have the outputs that the stage has",
+};
 
 /**
  * A second store that machines share, beside the local one. Results have the same keys everywhere, since no key holds a
@@ -16,17 +33,22 @@ export type CacheMode = "read-write" | "read";
  */
 export class SharedCache {
   readonly #client: CacheClient;
-  readonly #lookups: Lookups;
   readonly #downloads: Downloads;
   readonly #uploads: Uploads;
+  readonly #note: (message: string) => void;
   #unsent: Unsent | undefined;
+  /** Results that were found. */
+  readonly #found = new Map<string, ResultManifest>();
+  /** Resolved keys by recipe. */
+  readonly #recipes = new Map<string, string>();
+  /** When a key was asked for last. */
+  readonly #asked = new Map<string, number>();
 
   constructor(private readonly backend: CacheBackend, readonly mode: CacheMode, options: ClientOptions) {
     this.#client = new CacheClient(backend, options);
-    const note = (message: string) => options.warn(asWarning(message));
-    this.#lookups = new Lookups(this.#client, (stage, message) => note(`${stage}: ${message}`));
+    this.#note = (message) => options.warn({ severity: "warning", code: "cache", message });
     this.#downloads = new Downloads(this.#client);
-    this.#uploads = new Uploads(this.#client, this.#downloads.damaged, note);
+    this.#uploads = new Uploads(this.#client, this.#downloads.damaged, this.#note);
   }
 
   /** Whether results may still come from it. */
@@ -36,24 +58,68 @@ export class SharedCache {
 
   /** A result that {@linkcode find} found. */
   known(resolvedKey: string): ResultManifest | undefined {
-    return this.#client.reads ? this.#lookups.known(resolvedKey) : undefined;
+    return this.#client.reads ? this.#found.get(resolvedKey) : undefined;
   }
 
   /** A result that {@linkcode find} found by its recipe. */
   knownByRecipe(recipeKey: string): ResultManifest | undefined {
-    return this.#client.reads ? this.#lookups.knownByRecipe(recipeKey) : undefined;
+    return this.known(this.#recipes.get(recipeKey) ?? "");
   }
 
   /** Ask for the results of stages. @returns whether any was found that was not known */
   async find(lookups: readonly Lookup[]): Promise<boolean> {
-    return await this.#lookups.find(lookups);
+    const before = this.#found.size;
+    await Promise.all(lookups.map(async (lookup) => {
+      const { stage, recipeKey, resolvedKey } = lookup;
+      const key = resolvedKey ?? await this.#follow(stage, recipeKey);
+      if (key !== undefined && !this.#found.has(key) && this.#isDue(key)) await this.#ask(lookup, key);
+    }));
+    return this.#found.size > before;
+  }
+
+  /** The resolved key that a recipe led to on whatever machine came first. */
+  async #follow(stage: string, recipeKey: string): Promise<string | undefined> {
+    if (!this.#isDue(recipeKey)) return this.#recipes.get(recipeKey);
+    const content = await this.#client.read(recipeName(recipeKey));
+    if (content === undefined) return undefined;
+    const unsealed = unseal(content, recipePointerSchema);
+    if ("problem" in unsealed) this.#report(stage, recipeKey, recipeName(recipeKey), unsealed.problem);
+    else if (unsealed.record.recipeKey === recipeKey) this.#recipes.set(recipeKey, unsealed.record.resolvedKey);
+    return this.#recipes.get(recipeKey);
+  }
+
+  async #ask({ stage, judge }: Lookup, resolvedKey: string): Promise<void> {
+    const content = await this.#client.read(resultName(resolvedKey));
+    if (content === undefined) return;
+    const unsealed = unseal(content, resultManifestSchema);
+    if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
+    else {
+      const problem = judge(unsealed.record, resolvedKey);
+      if (problem === undefined) this.#found.set(resolvedKey, unsealed.record);
+      else this.#report(stage, resolvedKey, resultName(resolvedKey), problem);
+    }
+  }
+
+  #isDue(key: string): boolean {
+    const now = performance.now();
+    if (now - (this.#asked.get(key) ?? -Infinity) < STALE_MS) return false;
+    this.#asked.set(key, now);
+    return true;
+  }
+
+  #report(stage: string, key: string, name: string, problem: keyof typeof PROBLEMS): void {
+    this.#asked.set(key, Infinity);
+    this.#note(`${stage}: ${name} in the shared cache ${PROBLEMS[problem]}; it counts as absent`);
   }
 
   /** Bring a result that was found into the store. @returns false where that cannot be done */
   async fetch(manifest: ResultManifest, store: Store, notes: DownloadNotes): Promise<boolean> {
     const whole = await this.#downloads.fetch(manifest, store, notes);
-    if (!whole) this.#lookups.forget(manifest.resolvedKey);
-    return whole;
+    if (whole) return true;
+    // It is not served or asked for again in this run.
+    this.#found.delete(manifest.resolvedKey);
+    this.#asked.set(manifest.resolvedKey, Infinity);
+    return false;
   }
 
   /** Send a result of the store, while the run goes on. */
@@ -87,8 +153,4 @@ export class SharedCache {
   #owed(store: Store): Unsent {
     return this.#unsent ??= new Unsent(store.root, this.backend.place);
   }
-}
-
-function asWarning(message: string): Diagnostic {
-  return { severity: "warning", code: "cache", message };
 }

@@ -1,14 +1,23 @@
+import { join } from "node:path";
 import {
   type FileEntry,
   recipePointerSchema,
   type ResultManifest,
   resultManifestSchema,
+  type UnsentLine,
+  unsentLineSchema,
 } from "../../../schemas/records.ts";
+import { Limit } from "../limit.ts";
 import type { ObjectStore } from "../objects.ts";
 import { filesOf } from "../results.ts";
 import { type Answer, type Content, type Trouble, trouble } from "./backend.ts";
 import type { CacheClient } from "./client.ts";
 import { objectName, recipeName, resultName, seal, sha256Of, unseal } from "./layout.ts";
+import { appendLine, closeAppended, makeFolder, removeTree, writeAtomically } from "../files.ts";
+import { statIfThere } from "../reading.ts";
+import { ignoreTrouble } from "../trouble.ts";
+import { isAbandoned, newRunId } from "../processes.ts";
+import { readRecords } from "../records.ts";
 
 const RESULTS_AT_ONCE = 4;
 const PAUSE_MS = 60_000;
@@ -37,9 +46,9 @@ export interface UploadSummary {
  * then what leads to it: whoever reads at any moment finds a whole result or none.
  */
 export class Uploads {
-  readonly #queue: Upload[] = [];
-  readonly #workers: Promise<void>[] = [];
-  #active = 0;
+  readonly #limit = new Limit(RESULTS_AT_ONCE);
+  readonly #uploads: Promise<void>[] = [];
+  #waiting = 0;
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
@@ -59,20 +68,18 @@ export class Uploads {
 
   /** Send a result of the store, some time before {@linkcode finish} ends. */
   add(upload: Upload): void {
-    this.#queue.push(upload);
-    if (this.#active >= RESULTS_AT_ONCE) return;
-    this.#active++;
-    this.#workers.push(this.#work());
+    this.#waiting++;
+    this.#uploads.push(this.#limit.run(() => this.#upload(upload)));
   }
 
   /** Results that are still to be sent. */
   get waiting(): number {
-    return this.#queue.length + this.#active;
+    return this.#waiting;
   }
 
   /** Wait until everything is sent or given up. A request to stop ends it at once. */
   async finish(): Promise<UploadSummary> {
-    await Promise.all(this.#workers);
+    await Promise.all(this.#uploads);
     if (this.#problem !== undefined) {
       const { message, fix } = this.#problem;
       const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
@@ -82,23 +89,20 @@ export class Uploads {
     return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
   }
 
-  async #work(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const problem = this.#pausedBy() ?? await this.#send(next);
-      if (problem === undefined) {
-        this.#sent++;
-        continue;
-      }
-      this.#failed++;
-      this.#problem ??= problem;
-      // What does not fit never will; what is damaged here is sent when it is made again.
-      if (problem.kind === "unfit") continue;
-      this.#owed.push({ recipeKey: next.recipeKey, resolvedKey: next.manifest.resolvedKey });
-      // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
-      if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
+  async #upload(upload: Upload): Promise<void> {
+    const problem = this.#pausedBy() ?? await this.#send(upload);
+    this.#waiting--;
+    if (problem === undefined) {
+      this.#sent++;
+      return;
     }
-    // In the same breath as the last look at the queue: nothing can be added in between and be left lying.
-    this.#active--;
+    this.#failed++;
+    this.#problem ??= problem;
+    // What does not fit never will; what is damaged here is sent when it is made again.
+    if (problem.kind === "unfit") return;
+    this.#owed.push({ recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey });
+    // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
+    if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
   }
 
   #pausedBy(): Trouble | undefined {
@@ -194,4 +198,54 @@ export class Uploads {
     const again = await this.client.create(name, content, true);
     return "trouble" in again ? again.trouble : undefined;
   }
+}
+
+/**
+ * What a store still owes to shared caches: results that were made while the cache was unreachable, or in a run that was stopped
+ * or killed. Each process has a file of its own, which a later one takes over when the first has ended. Losing it costs
+ * another machine the work, and sending twice costs a question.
+ */
+export class Unsent {
+  readonly #folder: string;
+  readonly #own: string;
+  #made = false;
+
+  constructor(storeRoot: string, private readonly place: string) {
+    this.#folder = join(storeRoot, "cache", "unsent");
+    this.#own = join(this.#folder, `${newRunId(new Date(), Deno.pid)}.jsonl`);
+  }
+
+  /** Note a result before it is sent. */
+  add(recipeKey: string, resolvedKey: string): void {
+    ignoreTrouble(() => {
+      if (!this.#made) makeFolder(this.#folder);
+      this.#made = true;
+      appendLine(this.#own, JSON.stringify({ place: this.place, recipeKey, resolvedKey }));
+    });
+  }
+
+  /** Results that ended processes owe to this cache. The caller notes them again as its own. */
+  takeOver(enter: (line: UnsentLine) => void): void {
+    if (statIfThere(this.#folder) === undefined) return;
+    ignoreTrouble(() => {
+      for (const { name } of [...Deno.readDirSync(this.#folder)]) {
+        if (!isAbandoned("run", name)) continue;
+        const path = join(this.#folder, name);
+        const lines = readRecords(path, unsentLineSchema);
+        lines.filter(({ place }) => place === this.place).forEach(enter);
+        replace(path, lines.filter(({ place }) => place !== this.place));
+      }
+    });
+  }
+
+  /** Keep only what was not sent. */
+  settle(left: readonly Omit<UnsentLine, "place">[]): void {
+    if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.place, ...one }))));
+  }
+}
+
+function replace(path: string, lines: readonly UnsentLine[]): void {
+  closeAppended(path);
+  if (lines.length === 0) removeTree(path);
+  else writeAtomically(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

@@ -1,4 +1,4 @@
-import { parentDeathGuard } from "noiseline";
+import { parentDeathGuard } from "noiseline/engine";
 import { delimiter, isAbsolute, join } from "node:path";
 
 /** A setup that cannot go on: what is wrong, and what to do. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { computeOn, examineDevices, isRunning } from "noiseline";
+import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
 import {
   findInstallation,
   type Installation,
@@ -91,7 +91,7 @@ async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
   const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
-  const trouble = await computeOn(device, { installation: staged });
+  const trouble = await runTrial(trialOf(device, staged));
   if (trouble === undefined) return;
   throw new SetupFailure(
     `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
@@ -101,7 +101,7 @@ async function tryOut(staged: Installation, say: (line: string) => void): Promis
 
 /** Say what came of it: the device as it is from now on. */
 async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
-  for (const { name, reason, fix } of await examineDevices([gpu ? "tensorflow-gpu" : "tensorflow"])) {
+  for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
     say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
   }
 }
@@ -117,7 +117,7 @@ function publish(staging: string, installation: Installation, say: (line: string
     renameSync(staging, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error;
-    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use what is there");
+    throw new SetupFailure(`Cannot put ${folder} in place: another setup has just done so`, "use that one");
   }
   rmSync(old, { recursive: true, force: true });
   say(`set up: TensorFlow ${tensorflow} in ${folder}`);

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { installFiles } from "noiseline";
+import { installFiles } from "noiseline/engine";
 import { packageFolderOf, TFJS_NODE_VERSION } from "../installation.ts";
 import { standInFiles } from "../stand_in.ts";
 import { SetupFailure } from "./programs.ts";

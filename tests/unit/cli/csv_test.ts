@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { toCsv } from "../../../cli/format/csv.ts";
+import { toCsv } from "../../../cli/format/metrics.ts";
 
 Deno.test("toCsv() quotes what separates, and keeps texts from being formulas and numbers as they are", () => {
   const cells = (row: Parameters<typeof toCsv>[0][number]) => toCsv([row])[0];

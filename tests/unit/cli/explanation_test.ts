@@ -1,10 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline";
-import { formatTotal } from "../../../cli/format/cost.ts";
+import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
+import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/format/explanation.ts";
-import { formatLive } from "../../../cli/format/live.ts";
-import { formatReasons } from "../../../cli/format/reasons.ts";
-import { styleFor } from "../../../cli/format/style.ts";
+import { styleFor } from "../../../cli/io.ts";
 
 const style = styleFor({ isTTY: false });
 const digest = (char: string) => char.repeat(64);
@@ -51,7 +49,7 @@ Deno.test("causeLines() tells files and modules by what is known of them", () =>
     "  was aaaaaaaaaaaa, 1.2 MB, /data/one",
     "  now nothing",
     "because of code: the stage's modules changed",
-    "  which of them is not known: the run that made the last result is not on record",
+    "  unknown which ones: there is no record of the run that made the last result",
     "because of code: the stage's modules changed",
     "  changed: a.ts, ../b.ts",
     "  removed: c.ts",
@@ -75,12 +73,12 @@ Deno.test("explanationLines() says what serves, and where a stage continues", ()
   const nowMs = Date.parse("2026-01-01T00:01:05.500Z");
   const cached: Explanation = { id: "train", planned, causes: [], result };
   assertEquals(explanationLines(cached, { style, nowMs, brief: false }), [
-    "nothing that it depends on has changed",
+    "nothing it depends on has changed",
     "served by result cccccccccccc, at 9",
     "  made 2026-01-01 00:00:00 UTC, 1m 05s ago, by run RUN on host here (p/train) in 12s",
     "  computed on onnx-cpu/1 (device onnx)",
   ]);
-  assertEquals(explanationLines(cached, { style, nowMs, brief: true }), ["nothing that it depends on has changed"]);
+  assertEquals(explanationLines(cached, { style, nowMs, brief: true }), ["nothing it depends on has changed"]);
   const states = [{ step: 5, sizeBytes: 324, savedAt: undefined }];
   const resumed: Explanation = {
     id: "train",
@@ -100,9 +98,9 @@ Deno.test("formatTotal() says that it is a lower bound, what may come on top, an
   assertEquals(formatTotal(total, 1), "at least about 1m 00s with 1 job");
   assertEquals(
     formatTotal({ ...total, ifAllMs: 90_000, unknown: ["a", "b"] }, 2),
-    "at least about 1m 00s with 2 jobs, 1m 30s if all that may run does; time unknown for a, b",
+    "at least about 1m 00s with 2 jobs, 1m 30s if every may-run stage runs; time unknown for a, b",
   );
-  assertEquals(formatTotal({ ...total, atLeastMs: 0 }, 2), "at least about 1m 00s if all that may run does");
+  assertEquals(formatTotal({ ...total, atLeastMs: 0 }, 2), "at least about 1m 00s if every may-run stage runs");
   assertEquals(formatTotal({ atLeastMs: 0, ifAllMs: 0, unknown: ["a"] }, 2), "time unknown for a");
 });
 

@@ -1,14 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { parseCount } from "../../../cli/format/count.ts";
-import { formatDuration } from "../../../cli/format/duration.ts";
+import { formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
-import { formatForecast, formatReason, formatState } from "../../../cli/format/reasons.ts";
-import { styleFor } from "../../../cli/format/style.ts";
-import { formatTable } from "../../../cli/format/table.ts";
-import { linesOfRunFinished } from "../../../cli/reporters/ending.ts";
-import { detailsOfFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
-import { execution, extent, type PlannedStage } from "noiseline";
+import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
+import { formatTable, styleFor } from "../../../cli/io.ts";
+import { detailsOfFinished, linesOfRunFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
+import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 
@@ -55,7 +52,11 @@ Deno.test("describeParams() says type, default, role and description of each par
     steps: extent(z.int().min(1).describe("how far")),
     device: execution(z.enum(["auto", "onnx"]).default("auto")),
     list: z.array(z.int()).optional(),
-    model: z.strictObject({ width: z.int(), depth: z.int() }),
+    model: z.strictObject({ width: z.int().default(8).describe("of a layer"), depth: z.int() }).prefault({ depth: 2 }),
+    solver: z.discriminatedUnion("name", [
+      z.strictObject({ name: z.literal("euler"), steps: z.int() }),
+      z.strictObject({ name: z.literal("heun").describe("second order"), steps: z.int().default(18) }),
+    ]),
     how: z.union([z.literal("x"), z.number()]),
     either: z.array(z.union([z.int(), z.string()])).optional(),
   });
@@ -66,7 +67,14 @@ Deno.test("describeParams() says type, default, role and description of each par
     "steps|integer||extent|how far",
     "device|auto | onnx|auto|execution|",
     "list|integer[]||identity|",
-    "model|{ width, depth }||identity|",
+    "model|{ width, depth }|[object Object]|identity|",
+    "model.width|integer|8|identity|of a layer",
+    "model.depth|integer||identity|",
+    "solver|{ name: euler, … } | { name: heun, … }||identity|",
+    'solver.name|"euler"||identity|',
+    "solver.steps|integer||identity|[euler] ",
+    'solver.name|"heun"||identity|second order',
+    "solver.steps|integer|18|identity|[heun] ",
     'how|"x" | number||identity|',
     "either|(integer | string)[]||identity|",
   ]);
@@ -121,7 +129,7 @@ Deno.test("phraseFinished() and its details say how a stage ended, where its fil
   assertEquals(phraseFinished({ ...base, state: "interrupted" }, plain), "interrupted; run again to continue");
   const failed = { ...base, state: "failed", message: "one\ntwo", fix: "do x", log: `${Deno.cwd()}/a.log` } as const;
   assertEquals(detailsOfFinished(failed), ["one", "two", "fix: do x", "log: a.log"]);
-  assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["it gave no reason"]);
+  assertEquals(detailsOfFinished({ ...base, state: "failed" }), ["no reason was given"]);
   assertEquals(detailsOfFinished({ ...base, state: "ran", mine: `${Deno.cwd()}/a.mine` }), [
     "your changes to its outputs are now in a.mine",
   ]);
@@ -152,7 +160,7 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     (_, i) => ({ experiment: "p", stage: "s", metric: `m${i}`, value: i, count: 1 }),
   );
   const lines = linesOfRunFinished({ ...event, scores, earlier: ["a", "b"] });
-  assertEquals(lines[1], "outputs/p has folders of another configuration: a, b (EARLIER.txt)");
+  assertEquals(lines[1], "outputs/p has folders from another configuration: a, b (EARLIER.txt)");
   assertEquals(lines.slice(-2), ["  p  s  m19  19    N 1", "  … and 2 more, which `metrics` shows"]);
   assertEquals(
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),

@@ -2,9 +2,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseGrants } from "../../../cli/grants.ts";
-import { Grants } from "../../../engine/process/grants.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
-import { grantFlag, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
+import { grantFlag, Grants, requestsOf, rightsOf } from "../../../engine/process/rights.ts";
 import { loadGood } from "../engine/support/load.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 

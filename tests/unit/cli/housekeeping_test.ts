@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { parseBytes } from "../../../cli/format/bytes.ts";
-import { parseAge } from "../../../cli/format/duration.ts";
+import { parseAge, parseBytes } from "../../../cli/format/units.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";

@@ -1,13 +1,13 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { listFiles } from "../../../engine/store/folders.ts";
-import { newRunId } from "../../../engine/store/runs.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
-import type { MetricRow } from "../../../cli/report/metric_rows.ts";
+import type { MetricRow } from "../../../cli/results/figures.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";
+import { newRunId } from "../../../engine/store/processes.ts";
 
 /** Draws random numbers, and may read what another one said. */
 const drawKind = defineKind({

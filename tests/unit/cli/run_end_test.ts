@@ -124,7 +124,7 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
   const partial = await place.run("second", "--set", "first.value=9");
   // `third` reads what did change; `other` is as it was.
   assertEquals(place.note(), ["third"]);
-  assertStringIncludes(partial.join("\n"), "small has folders of another configuration: ");
+  assertStringIncludes(partial.join("\n"), "small has folders from another configuration: ");
   const status = await runCli("status", place.file, "--json");
   assertEquals(JSON.parse(status.out).earlier, ["first", "second"], "seen from the file as it is");
   // A run that has nothing to do changes nothing, so the note stays.
@@ -144,7 +144,7 @@ Deno.test("outputs/ says which folders are of an earlier configuration, until a 
     const nothing = await place.run("other");
     assertEquals(nothing[0], "small: nothing to do (1 stage cached)");
     assertEquals(place.note(), ["first", "second", "third"]);
-    assertStringIncludes(nothing[1]!, "small has folders of another configuration: first, ");
+    assertStringIncludes(nothing[1]!, "small has folders from another configuration: first, ");
   }
 });
 
@@ -174,10 +174,10 @@ Deno.test("outputs/ names folders of stages that the pipeline has no more, and l
   await Deno.writeTextFile(join(place.shown, "own.txt"), "mine");
   await place.write(YAML.replaceAll("other", "renamed"));
   await place.run();
-  assertEquals(place.note(), ["other  (no stage any more)"]);
+  assertEquals(place.note(), ["other  (no longer a stage)"]);
   await place.write(YAML);
   await place.run();
-  assertEquals(place.note(), ["renamed  (no stage any more)"]);
+  assertEquals(place.note(), ["renamed  (no longer a stage)"]);
   await Deno.remove(join(place.shown, "renamed"), { recursive: true });
   // Nothing to do, and nothing left to say.
   assertEquals(await place.run(), NOTHING(place.page));

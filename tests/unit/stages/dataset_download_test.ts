@@ -127,7 +127,7 @@ withServer("download() takes the next address where one redirects to what is non
   const lost = server.serve("/lost", { status: 302, location: "http://[" });
   const outcome = await fetchTo(folder, [lost, server.serve("/good", { bytes: BYTES })]);
   await assertFetched(folder, outcome);
-  assertEquals(outcome.warnings, [`cannot fetch ${lost}: it redirects to http://[, which is no address`]);
+  assertEquals(outcome.warnings, [`cannot fetch ${lost}: it redirects to http://[, which is not a valid address`]);
 });
 
 /** A server that answers everything with a body that it makes bit by bit, and tells no length. */
@@ -176,7 +176,7 @@ Deno.test("download() lets go of what is longer than the file, and goes on with 
       const good = server.serve("/good", { bytes: BYTES });
       const outcome = await fetchTo(folder, [url, good]);
       await assertFetched(folder, outcome);
-      assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes came`]);
+      assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes arrived`]);
       // A part that leads nowhere is not gone on with.
       assertEquals(server.seen, [{ path: "/good", range: null }]);
     })

@@ -1,8 +1,9 @@
+import { tryDevice } from "../../../engine/process/device_trial.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
-import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
@@ -130,7 +131,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     assertEquals((await score(folder, said, said))[0]!.name, "FD-inception-2015-12-05");
     const sets = { real: posed, fake: said };
     const refused = await failure(runStage(folder, scoreKind, { params: {}, inputs: sets }));
-    assertStringIncludes(refused, "do not compare: got resize tensorflow, wanted unknown");
+    assertStringIncludes(refused, "cannot be compared: got resize tensorflow, wanted unknown");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -162,7 +163,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     // The images themselves, whose pixels are taken on the way.
     assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
     const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
-    assertStringIncludes(await failure(refused), "kid needs the vectors of both sets");
+    assertStringIncludes(await failure(refused), "kid needs the features of both sets");
   });
 });
 
@@ -210,10 +211,13 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
     ];
     const run = (real: InputArtifact, fake: InputArtifact, params = {}) =>
       failure(runStage(folder, scoreKind, { params, inputs: { real, fake } }));
-    assertStringIncludes(await run(pixels, other), "features of two extractors do not compare: got my-net (3, ");
-    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
+    assertStringIncludes(
+      await run(pixels, other),
+      "features of different extractors cannot be compared: got my-net (3, ",
+    );
+    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000, wanted at most 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
-    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no figure is asked for");
+    assertStringIncludes(await run(pixels, pixels, { fd: false }), "no score is requested");
     const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });
     assertStringIncludes(await failure(noClassifier), "needs the input of that name");
   });
@@ -340,7 +344,7 @@ Deno.test("statistics by hand are those that were planned, of a size that can be
       return await runStage(folder, statisticsKind, { params: given, ...options });
     };
     const changed = take(npz(2), { externals: { path: "0".repeat(64) } });
-    assertStringIncludes(await failure(changed), "is not the file that the run was planned with: got SHA-256");
+    assertStringIncludes(await failure(changed), "is not the file that was planned: got SHA-256");
     const wanted = "wanted mu [D] and sigma [D, D], D from 1 to 16384";
     assertStringIncludes(await failure(take(npz(0))), `statistics: got mu [0] and sigma [0,0], ${wanted}`);
     assertStringIncludes(await failure(take(npz(2, { rows: 1 }))), `statistics: got mu [2] and sigma [1,1], ${wanted}`);
@@ -374,7 +378,7 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
 Deno.test("what multiplies matrices or runs a graph says which threads decide its rounding", async () => {
   const numerics = async (kind: typeof scoreKind | typeof featuresKind, params: Record<string, unknown>) => {
     // deno-lint-ignore no-explicit-any
-    const found = await kind.device!(kind.params.parse(params) as any);
+    const found = await kind.device!(kind.params.parse(params) as any, tryDevice);
     return "device" in found ? found.device.numerics : found.problem.message;
   };
   assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));

@@ -18,7 +18,7 @@ async function fixFor(params: object, device?: string): Promise<string> {
 }
 
 Deno.test("a device out of memory ends the stage with batches that take half of it", async () => {
-  const look = "or see in nvidia-smi what else has its memory";
+  const look = "or check nvidia-smi for other processes that use its memory";
   const parts = (count: number) => `set microBatches: ${count} (the same batch in smaller parts)`;
   assertEquals(await fixFor({ batchSize: 128, microBatches: 1 }), `${parts(2)}, or batchSize: 64, ${look}`);
   assertEquals(await fixFor({ batchSize: 128, microBatches: 8 }), `${parts(16)}, or batchSize: 64, ${look}`);

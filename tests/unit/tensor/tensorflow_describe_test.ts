@@ -29,7 +29,7 @@ Deno.test("describeTensorflow() says how to set it up where it is not", async ()
   const { cpu, gpu } = await reportFor(await Deno.makeTempDir());
   const fix = "deno task setup:tensorflow";
   assertEquals<unknown>(cpu.description, { name: "tensorflow", available: false, reason: "not set up", fix });
-  if (!skipUnless(findNvidiaCard() === undefined, "this machine has an NVIDIA card")) {
+  if (!skipUnless(findNvidiaCard() === undefined, "this machine has an NVIDIA GPU")) {
     assertEquals<unknown>(gpu.description, {
       name: "tensorflow-gpu",
       available: false,
@@ -50,8 +50,8 @@ Deno.test("describeTensorflow() finds what is set up in the user's cache", async
   assert(!cpu.grants.env!.includes("CUDA_CACHE_PATH"));
 });
 
-Deno.test("device tensorflow-gpu is not available without an NVIDIA card", async () => {
-  if (skipUnless(!hasNvidiaGpu(), "this machine has an NVIDIA card")) return;
+Deno.test("device tensorflow-gpu is not available without an NVIDIA GPU", async () => {
+  if (skipUnless(!hasNvidiaGpu(), "this machine has an NVIDIA GPU")) return;
   const { gpu } = await reportFor(pretendSetUp(true));
   assert(!gpu.description.available);
   assertEquals(gpu.description.reason, "no NVIDIA GPU is visible");
@@ -133,17 +133,17 @@ Deno.test("nvidiaModels() names each model once", async () => {
 Deno.test("findNvidiaCard() sees cards with a driver, in Windows' subsystem, and on the bus alone", async () => {
   await withMachine({ "dev/nvidiactl": "", "dev/dxg": "" }, (root) => assertEquals(findNvidiaCard(root), undefined));
   await withMachine({ "dev/nvidia3": "" }, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "unknown" });
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA GPU", driver: "unknown" });
     assert(hasNvidiaGpu(root));
   });
   await withMachine({ ...H100, ...driverOf("570.86.15") }, (root) => {
     assertEquals(findNvidiaCard(root), { name: "NVIDIA H100 80GB HBM3", driver: "570.86.15" });
   });
   await withMachine({ "dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": "" }, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "of Windows" });
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA GPU", driver: "of Windows" });
   });
   await withMachine(PLAIN_CARD, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "NVIDIA card 10de:2330", driver: undefined });
+    assertEquals(findNvidiaCard(root), { name: "NVIDIA GPU 10de:2330", driver: undefined });
     assert(!hasNvidiaGpu(root));
   });
 });
@@ -161,10 +161,10 @@ Deno.test("a visible card that cannot be used is said to be there, each case in 
     return chosen.warning;
   };
   const line = (name: string, reason: string) =>
-    `${name} is here, but device tensorflow-gpu is not: ${reason}; onnx computes instead, more slowly`;
+    `${name} is here, but device tensorflow-gpu cannot use it: ${reason}; onnx is used instead, which is slower`;
   assertEquals(await told({}), undefined);
   assertEquals(await told(PLAIN_CARD), {
-    message: line("NVIDIA card 10de:2330", "it has no driver"),
+    message: line("NVIDIA GPU 10de:2330", "it has no driver"),
     fix: "install NVIDIA's driver, 525 or newer, then: deno task setup:tensorflow --gpu",
   });
   if (skipUnless(Deno.build.arch === "x86_64", "the wheels are for x86_64")) return;
@@ -183,14 +183,14 @@ Deno.test("explainGpuFailure() tells what TensorFlow says from one another", () 
   // As TensorFlow 2.21 and CUDA write them.
   const words: Readonly<Record<string, string>> = {
     "E0000 cuda_executor.cc:1228] failed call to cuInit: CUDA_ERROR_OUT_OF_MEMORY: out of memory\nno GPU":
-      "another process has it or its memory",
-    "all CUDA-capable devices are busy or unavailable\nno GPU": "another process has it or its memory",
+      "another process is using it or its memory",
+    "all CUDA-capable devices are busy or unavailable\nno GPU": "another process is using it or its memory",
     "CUDA driver version is insufficient for CUDA runtime version\nno GPU":
       "its driver is too old for this TensorFlow's CUDA",
     "W0000 gpu_device.cc:2342] Cannot dlopen some GPU libraries.\nno GPU":
-      "TensorFlow's libraries are of another CUDA than the card or its driver wants",
+      "TensorFlow's libraries are for another CUDA version than the GPU or its driver needs",
     "it took more than 900 s and was stopped": "it does not compute: it took more than 900 s and was stopped",
-    "": "it does not compute: its process ended without a word",
+    "": "it does not compute: its process ended without a message",
   };
   for (const [said, reason] of Object.entries(words)) {
     const trouble = explainGpuFailure(said);
@@ -209,7 +209,7 @@ Deno.test("cards that CUDA_VISIBLE_DEVICES hides are not missed", async () => {
     await Deno.writeTextFile(join(root, "dev", "nvidia0"), "");
     const { out } = await runModule(program, { env: { ROOT: root, CUDA_VISIBLE_DEVICES: "-1" } });
     const { reason, seen } = JSON.parse(out);
-    assertEquals([reason, seen], ["CUDA_VISIBLE_DEVICES hides all cards", undefined]);
+    assertEquals([reason, seen], ["CUDA_VISIBLE_DEVICES hides all GPUs", undefined]);
   } finally {
     await Deno.remove(root, { recursive: true });
   }

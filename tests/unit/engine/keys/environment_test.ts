@@ -1,9 +1,9 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
-import { PipelineCache } from "../../../../engine/pipeline/load/pipeline_cache.ts";
+import { PipelineLoader } from "../../../../engine/pipeline/load/pipeline_loader.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
-import { Grants } from "../../../../engine/process/grants.ts";
+import { Grants } from "../../../../engine/process/rights.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";
 import { filesBelow, makeTempFolder } from "../support/temp.ts";
@@ -67,9 +67,9 @@ Deno.test("a pipeline that is known without loading it still knows that a declar
   await Deno.writeTextFile(join(folder.path, "p.yaml"), YAML);
   await Deno.mkdir(join(folder.path, "cache"));
   const look = () =>
-    new PipelineCache(join(folder.path, "p.yaml"), {
+    new PipelineLoader(join(folder.path, "p.yaml"), {
       loadKinds: () => Promise.resolve(TINY_KINDS),
-      cacheFolder: join(folder.path, "cache"),
+      keptFolder: join(folder.path, "cache"),
       toolkit: { digest: "toolkit 1", settled: true },
     });
   const now = Date.now;

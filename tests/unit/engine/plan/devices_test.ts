@@ -85,12 +85,12 @@ Deno.test("a stage that requires a card is refused before anything runs where it
   const diagnostics = await refusalOf(folder.path, text("required"));
   assertEquals(
     diagnostics.map((one) => formatDiagnostic(one)),
-    [`p.yaml:8:23: error: stage "b" requires a graphics card, and there is none that it could compute on
+    [`p.yaml:8:23: error: stage "b" requires a GPU, and none is available
   7 |     with: { text: b, device: fast }
   8 |     resources: { gpu: required }
     |                       ^^^^^^^^
   got:    device fast: told so
-  fix:    set up the card (deno task doctor tells how), or write gpu: 1 to compute without one`].map((one) =>
+  fix:    set up the GPU (deno task doctor says how), or write gpu: 1 to compute without one`].map((one) =>
       one.replace("p.yaml", join(folder.path, "p.yaml"))
     ),
   );

@@ -110,7 +110,7 @@ Deno.test("times of other machines, numerics and work are not those of the stage
     { extent: 10 },
   ];
   for (const more of others) {
-    const basis = "nothing like it has run on a machine like this";
+    const basis = "nothing similar has run on a machine like this";
     assertEquals(forecast([{ id: "a" }], [timing("a", 100, more)])["a"], { known: false, basis }, JSON.stringify(more));
   }
 });
@@ -223,7 +223,7 @@ Deno.test("what is said is right within a factor of two, whatever the machine is
 
 Deno.test("a stage within the engine takes milliseconds, or what others of its kind took", () => {
   const schedule = { id: "s", kind: "schedule", runs: "inline" } as const;
-  const basis = "within the engine, as a rule milliseconds";
+  const basis = "in the engine, usually milliseconds";
   assertForecast(forecast([schedule], [])["s"], 5, basis);
   const past = timing("other", 12, { kind: "schedule", pipeline: "q" });
   assertForecast(forecast([schedule], [past])["s"], 12, basis);

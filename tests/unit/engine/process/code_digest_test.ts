@@ -89,6 +89,6 @@ for (const address of ["https://code.invalid/lib.js", "http://127.0.0.1:1/lib.js
     await Deno.writeTextFile(file, `import one from "${address}";\nexport default one;\n`);
     const [problem] = await problemsOf(`name: p\nstages:\n  a: { uses: ${file} }\n`);
     assertEquals(problem?.message, `cannot use ${file}: the stage may not import ${address}`);
-    assertEquals(problem?.fix, "import npm packages or files of your own, by names that are written out");
+    assertEquals(problem?.fix, "import npm packages or files of your own, with literal names");
   });
 }

@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { explainRefusal } from "../../../../engine/process/refusal.ts";
-import { outcomeOfThrow } from "../../../../engine/process/thrown.ts";
+import { explainRefusal, outcomeOfThrow } from "../../../../engine/process/refusal.ts";
 
 const folders = { inputs: ["/t/in/from/0"], outputs: ["/t/out/out"] };
 const told = (text: string) => explainRefusal(text, folders)?.message;
@@ -23,7 +22,7 @@ Deno.test("explainRefusal() says what was tried, whose it is, and nothing about 
   assertEquals(told(`Requires env access, run again`), "the stage may not read all environment variables");
   assertEquals(
     told(`Requires quantum access to "x"`),
-    "the stage tried to do what it did not declare: quantum access to x",
+    "the stage tried something it did not declare: quantum access to x",
   );
   assertEquals(told("no such file"), undefined);
   assertMatch(explainRefusal('Requires net access to "h:1"')!.fix, /permissions: \{ net: \["h:1"\] \}/);
@@ -33,7 +32,7 @@ Deno.test("outcomeOfThrow() tells bugs, refusals and want of space apart, and su
   const of = (thrown: unknown) => outcomeOfThrow(thrown, folders);
   assertEquals(of(new Deno.errors.NotCapable("odd")).status, "failed");
   assertEquals(of(Object.assign(new Error("full"), { code: "ENOSPC" })).status, "failed");
-  // A folder that is there already is a bug of the stage, and no want of space.
+  // A folder that is there already is a bug in the stage, and no want of space.
   assertEquals(of(Object.assign(new Error("there"), { code: "EEXIST" })).status, "crashed");
   for (const thrown of [undefined, null, 0, 1n, Symbol("s"), () => {}, Object.create(null), "\u001b[31mred"]) {
     const outcome = of(thrown);

@@ -78,7 +78,7 @@ for (const [what, change] of SOME) {
     const second = await lab.run("two", TWO);
     assertEquals(endStates(second), "a: ran, b: restored");
     assertEquals(digestsOf(second), digestsOf(first));
-    const named = what in OTHER_OUTPUTS ? "does not have the outputs that the stage has" : "is not a record as this";
+    const named = what in OTHER_OUTPUTS ? "does not have the outputs that the stage has" : "is not a record of this";
     assertStringIncludes(lab.warnings.join("\n"), named);
     assertEquals(Array.from(Deno.readDirSync(join(lab.cacheFolder, "..")), ({ name }) => name).sort(), [
       "cache",

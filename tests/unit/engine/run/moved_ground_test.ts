@@ -22,11 +22,11 @@ async function makePlace() {
   return { path, runEdited, value, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
-const UNSAVED = "file changed after the run was planned; what the stage saved since is not kept";
+const UNSAVED = "file changed after planning; what the stage has saved since is discarded";
 
 for (
   const [how, stopAt, end, ended, message] of [
-    ["ends", 0, "interrupted", "a: failed", "file changed after the run was planned; its result is not kept"],
+    ["ends", 0, "interrupted", "a: failed", "file changed after planning; its result is discarded"],
     ["is interrupted", 3, "interrupted", "a: interrupted", undefined],
     ["fails", 3, "failed", "a: failed", "told to fail"],
     ["throws", 3, "throw", "a: failed", undefined],

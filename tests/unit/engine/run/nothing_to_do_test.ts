@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { findNothing, keepDone } from "../../../../engine/run/nothing_to_do.ts";
 import type { RunOptions } from "../../../../engine/run/run_options.ts";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
-import { PipelineCache } from "../../../../engine/pipeline/load/pipeline_cache.ts";
+import { PipelineLoader } from "../../../../engine/pipeline/load/pipeline_loader.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { closeAppended } from "../../../../engine/store/files.ts";
 import { isThere } from "../../../../engine/store/reading.ts";
@@ -34,16 +34,16 @@ async function inPlace(use: (place: ReturnType<typeof placeAt>) => Promise<void>
 
 function placeAt(folder: string) {
   const root = join(folder, ".noiseline");
-  const lookAt = (file: string, overrides: readonly string[] = [], cacheFolder = join(root, "cache")) => ({
+  const lookAt = (file: string, overrides: readonly string[] = [], keptFolder = join(root, "cache")) => ({
     store: openStore(root),
-    cache: new PipelineCache(join(folder, file), {
+    cache: new PipelineLoader(join(folder, file), {
       loadKinds: () => Promise.resolve(TINY_KINDS),
-      cacheFolder,
+      keptFolder,
       toolkit: { digest: "toolkit", settled: true },
       overrides,
     }),
   });
-  const load = async (cache: PipelineCache) => {
+  const load = async (cache: PipelineLoader) => {
     const loaded = await cache.load();
     assert(loaded.ok);
     return loaded.value;
@@ -52,16 +52,16 @@ function placeAt(folder: string) {
     root,
     at: (...names: string[]) => join(folder, ...names),
     /** As the command does it. */
-    run: async (file = "p.yaml", overrides?: readonly string[], cacheFolder?: string, options: RunOptions = {}) => {
-      const { store, cache } = lookAt(file, overrides, cacheFolder);
+    run: async (file = "p.yaml", overrides?: readonly string[], keptFolder?: string, options: RunOptions = {}) => {
+      const { store, cache } = lookAt(file, overrides, keptFolder);
       const ended = await runPipeline(await load(cache), store, options);
       await cache.keep();
       assert(ended.ok && ended.value.status === "done");
       keepDone(cache, store, ended.value);
       return ended.value;
     },
-    find: async (file = "p.yaml", overrides?: readonly string[], cacheFolder?: string) => {
-      const { store, cache } = lookAt(file, overrides, cacheFolder);
+    find: async (file = "p.yaml", overrides?: readonly string[], keptFolder?: string) => {
+      const { store, cache } = lookAt(file, overrides, keptFolder);
       return (await findNothing(cache, store))?.stages;
     },
     /** What a plan of the file itself says. */

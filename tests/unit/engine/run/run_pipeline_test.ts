@@ -110,7 +110,7 @@ Deno.test("a run that waits for gc says so, and can be stopped while it waits", 
     assertEquals([run.status, run.counts.blocked, run.counts.ran], ["interrupted", 2, 0]);
     const [note] = run.events;
     assert(note?.type === "note");
-    assertEquals(note.message, `waiting for pid ${Deno.pid} on ${hostname()}, which has the store to itself`);
+    assertEquals(note.message, `waiting for pid ${Deno.pid} on ${hostname()}, which has locked the store`);
   }
   assertEquals((await runIn(folder.path, GOOD.replace("modx", "other"))).status, "done");
 });

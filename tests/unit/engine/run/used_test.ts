@@ -75,7 +75,9 @@ Deno.test("a run that gives other bytes than before says whether the device expl
   };
   const [old, made] = [b, a].map((manifest) => manifest!.outputs["out"]!.digest.slice(0, 12));
   const two = `one key, two results (out ${old} and ${made})`;
-  assertEquals(await force(), [`not deterministic: ${two}; the first result is kept; --replace takes the new one`]);
+  assertEquals(await force(), [
+    `not deterministic: ${two}; the first result is kept; use --replace to keep the new one`,
+  ]);
   on("fast/2");
   assertEquals(await force({ replace: true }), [
     `differs by device (fast/1 and fast/2): ${two}; the new result replaces the first`,

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
-import { DigestCache } from "../../../../engine/store/digest_cache.ts";
 import {
   appendLine,
   closeAppended,
@@ -12,6 +11,7 @@ import {
 } from "../../../../engine/store/files.ts";
 import { readJsonLines } from "../../../../engine/store/reading.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { Digests } from "../../../../engine/store/digests.ts";
 
 const full = () => Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
 
@@ -93,7 +93,7 @@ Deno.test("a digest is told although it cannot be remembered", async () => {
     throw full();
   });
   try {
-    assertEquals(new DigestCache(join(folder.path, "cache/digests.jsonl")).digest(file).length, 64);
+    assertEquals(new Digests(join(folder.path, "cache/digests.jsonl")).digest(file).length, 64);
     assert(tried);
   } finally {
     setOperationHook(undefined);

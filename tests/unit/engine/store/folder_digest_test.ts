@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DigestCache, type FolderFile } from "../../../../engine/store/digest_cache.ts";
-import { factsOf } from "../../../../engine/store/facts.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { Digests, type FolderFile } from "../../../../engine/store/digests.ts";
+import { factsOf } from "../../../../engine/store/reading.ts";
 
 /** Files that were left alone for long: change times cannot be set. */
 const FOLDER = fileURLToPath(import.meta.resolve("../../../golden/torch"));
@@ -23,7 +23,7 @@ function ask(memory: string, folder: string, files: readonly FolderFile[]): numb
     looks++;
     return DIGEST;
   };
-  assertEquals(new DigestCache(memory).folderDigest(folder, files, compute), DIGEST);
+  assertEquals(new Digests(memory).folderDigest(folder, files, compute), DIGEST);
   return looks;
 }
 
@@ -61,10 +61,10 @@ Deno.test("a folder with a file that was just written is not remembered", async 
 
 Deno.test("what was learnt before there was a store is written once there is one", async () => {
   await using folder = await makeTempFolder();
-  const cache = new DigestCache(join(folder.path, "cache", "digests.jsonl"));
-  cache.folderDigest(FOLDER, filesOf(FOLDER), () => DIGEST);
+  const digests = new Digests(join(folder.path, "cache", "digests.jsonl"));
+  digests.folderDigest(FOLDER, filesOf(FOLDER), () => DIGEST);
   assertEquals([...Deno.readDirSync(folder.path)], []);
   await Deno.mkdir(join(folder.path, "cache"));
-  cache.folderDigest(FOLDER, filesOf(FOLDER), () => DIGEST);
+  digests.folderDigest(FOLDER, filesOf(FOLDER), () => DIGEST);
   assertEquals(ask(join(folder.path, "cache", "digests.jsonl"), FOLDER, filesOf(FOLDER)), 0);
 });

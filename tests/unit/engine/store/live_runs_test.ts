@@ -1,12 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { hostname } from "node:os";
 import type { RunRecord } from "../../../../schemas/records.ts";
-import { LiveProgress } from "../../../../engine/run/live_progress.ts";
-import { RateMeter } from "../../../../engine/run/rate.ts";
 import { findRuns } from "../../../../engine/store/live_runs.ts";
-import { newRunId } from "../../../../engine/store/runs.ts";
 import { openFreshStore } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { newRunId } from "../../../../engine/store/processes.ts";
+import { LiveProgress, RateMeter } from "../../../../engine/run/pace.ts";
 
 const START = Date.parse("2026-01-01T00:00:00.000Z");
 

@@ -11,7 +11,7 @@ Deno.test("acquireLock() lets a second holder wait, tells who holds it, and goes
   const { ino } = await Deno.stat(path);
   const told: string[] = [];
   let got = false;
-  const second = acquireLock(path, undefined, (holder) => told.push(holder)).then((lock) => {
+  const second = acquireLock(path, { onWait: (holder) => told.push(holder) }).then((lock) => {
     got = true;
     return lock;
   });
@@ -31,7 +31,7 @@ Deno.test("acquireLock() gives up when the signal fires, and leaves the lock to 
   const path = join(folder.path, "a.lock");
   using _first = await acquireLock(path);
   const stop = new AbortController();
-  const second = acquireLock(path, stop.signal);
+  const second = acquireLock(path, { signal: stop.signal });
   stop.abort();
   assertEquals(await second, undefined);
 });

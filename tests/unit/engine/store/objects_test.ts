@@ -15,7 +15,7 @@ Deno.test("take() moves a file into the store under the hash of its content, rea
   const path = store.objects.pathOf(ABC);
   assertEquals(await Deno.readTextFile(path), "abc");
   assert(Deno.build.os === "windows" || ((await Deno.stat(path)).mode! & 0o777) === 0o444);
-  assertEquals([...Deno.readDirSync(store.temporaryRoot)], []);
+  assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
   assert(store.objects.has(entry) && store.objects.verify(entry));
 });
 

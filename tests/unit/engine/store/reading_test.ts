@@ -2,8 +2,6 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
 import { z } from "zod";
-import { readChecked } from "../../../../engine/store/checked_json.ts";
-import { readRecord } from "../../../../engine/store/read_record.ts";
 import {
   hashFile,
   holds,
@@ -18,6 +16,7 @@ import type { TagRecord } from "../../../../schemas/records.ts";
 import { hasProgram } from "../../../support/proc.ts";
 import { key, openFreshStore, takeText } from "../support/manifest.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { readChecked, readRecord } from "../../../../engine/store/records.ts";
 
 /** Ways for a file to be none, by name. */
 function oddFiles(folder: string): Record<string, string> {

@@ -18,7 +18,7 @@ export function openFreshStore(folder: string): Store {
 
 /** Put a text into the store as an object. */
 export async function takeText(store: Store, path: string, text: string): Promise<FileEntry> {
-  const file = join(store.temporaryRoot, crypto.randomUUID());
+  const file = join(store.paths.tmp, crypto.randomUUID());
   Deno.writeTextFileSync(file, text);
   const { size, sha256 } = await store.objects.take(file, Deno.statSync(file).size);
   return { path, size, sha256 };

@@ -4,11 +4,11 @@ import { dirname, join } from "node:path";
 import { collectGarbage, type GcOptions, type GcReport } from "../../../../engine/upkeep/gc.ts";
 import { acquireLock } from "../../../../engine/store/locks.ts";
 import { progressFolder, ProgressStore } from "../../../../engine/store/progress.ts";
-import { newRunId } from "../../../../engine/store/runs.ts";
 import { openStore, type Store } from "../../../../engine/store/store.ts";
 import { key, manifestOf, openFreshStore, takeText } from "../support/manifest.ts";
 import { endStates, planIn, planned, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { newRunId } from "../../../../engine/store/processes.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 const CHANGED = YAML.replace("one }", "two }");
@@ -143,7 +143,7 @@ Deno.test("gc sweeps what killed processes left, and leaves what is young or of 
     `${join(shard, `${key("x")}.json`)}.broken`,
     join(shard, `${key("x")}.json.${dead}.0.tmp`),
     join(store.root, `index.jsonl.${dead}.3.tmp`),
-    join(store.temporaryRoot, `20200101T000000000-${dead.toString(36)}-train`),
+    join(store.paths.tmp, `20200101T000000000-${dead.toString(36)}-train`),
     join(folder.path, `outputs/p/.new-a-${dead}`),
     join(folder.path, `outputs/p/.old-b~lr=0.1-${dead}`),
     store.lockPath(key("nothing")),
@@ -187,23 +187,21 @@ Deno.test("gc compacts files that are only appended to, so that they say the sam
 Deno.test("gc forgets digests of files and folders that are gone, and all but the last of the others", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const linesOf = (field: string, places: readonly string[]) =>
-    places.map((place, index) => JSON.stringify({ [field]: join(folder.path, place), nr: index }));
-  const files = linesOf("path", [".noiseline/index", "gone", ".noiseline/tmp", "gone", ".noiseline/tmp"]);
-  const folders = linesOf("folder", [".noiseline/views", "gone", ".noiseline/views", ".noiseline/tmp"]);
-  Deno.writeTextFileSync(store.paths.digests, `${files.join("\n")}\nnull\n{"torn`);
-  Deno.writeTextFileSync(store.paths.folders, `${folders.join("\n")}\nnull\n{"torn`);
+  const places = [".noiseline/index", "gone", ".noiseline/tmp", "gone", ".noiseline/views", ".noiseline/tmp"];
+  const lines = places.map((place, nr) => {
+    return JSON.stringify({ path: join(folder.path, place), state: String(nr), sha256: key(place) });
+  });
+  Deno.writeTextFileSync(store.paths.digests, `${lines.join("\n")}\nnull\n{"torn`);
   assert((await gc(store)).compactedBytes! > 0);
-  const left = (path: string) => Deno.readTextFileSync(path).trimEnd().split("\n");
-  assertEquals(left(store.paths.digests), [files[4]]);
-  assertEquals(left(store.paths.folders), [folders[2], folders[3]]);
+  const left = Deno.readTextFileSync(store.paths.digests).trimEnd().split("\n");
+  assertEquals(left.sort(), [lines[4], lines[5]].sort());
 });
 
 Deno.test("gc removes downloads by their age, but none while a run is on", async () => {
   await using folder = await makeTempFolder();
   const store = openFreshStore(folder.path);
-  const files = ["one", "two"].map((name) => join(store.downloadsRoot, key(name)));
-  Deno.mkdirSync(store.downloadsRoot);
+  const files = ["one", "two"].map((name) => join(store.paths.downloads, key(name)));
+  Deno.mkdirSync(store.paths.downloads);
   for (const path of files) Deno.writeTextFileSync(path, "a few bytes");
   const left = () => files.filter((path) => contentOf(store.root)[path] !== undefined);
   const start = new Date();
@@ -235,7 +233,7 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
   await using folder = await makeTempFolder();
   await runIn(folder.path, YAML);
   const store = storeOf(folder.path);
-  const progress = progressFolder(store.progressRoot, key("work"), undefined);
+  const progress = progressFolder(store.paths.progress, key("work"), undefined);
   await new ProgressStore(progress, 9).save(3, { state: new Uint8Array(5) });
   // Of nothing that the store knows: a run that is on may be about to wait for it.
   const lock = store.lockPath(key("nothing yet"));
@@ -254,8 +252,8 @@ Deno.test("gc leaves locks and files alone while a run is on, and the progress o
   // The lock of the progress has nothing left to lock either.
   assertEquals([removed.count, locks], [1, 2]);
   assertEquals(
-    [...Deno.readDirSync(store.progressRoot)].flatMap(({ name }) => [
-      ...Deno.readDirSync(join(store.progressRoot, name)),
+    [...Deno.readDirSync(store.paths.progress)].flatMap(({ name }) => [
+      ...Deno.readDirSync(join(store.paths.progress, name)),
     ]),
     [],
   );

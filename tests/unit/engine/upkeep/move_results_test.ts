@@ -60,7 +60,7 @@ Deno.test("a folder of results brings them into a fresh store, and importing it 
   const again = await importResults(openStore(store.root), all);
   assert(again.ok);
   assertEquals([again.value.added, again.value.known, again.value.bytes], [0, 3, 0]);
-  assertEquals([...Deno.readDirSync(store.temporaryRoot)], []);
+  assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
   assertEquals(endStates(await runIn(two.path, YAML)), "a: restored, b: restored, walk: restored");
 });
 
@@ -236,15 +236,15 @@ const WRONG: Readonly<Record<string, { make: (parts: Parts) => void; says: strin
   },
   "has a manifest with a path that leads out": {
     make: forge((text) => text.replace('"path":"value.txt"', '"path":"../value.txt"')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
   "has a manifest with a port that leads out": {
     make: forge((text) => text.replace('"outputs":{"out"', '"outputs":{"../../x"')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
   "has a manifest of another version": {
     make: forge((text) => text.replace('"format":1', '"format":9')),
-    says: "is not a record as this version",
+    says: "is not a record of this version",
   },
 };
 
@@ -282,7 +282,7 @@ Deno.test("an import takes nothing of a result that is wrong, names it, and take
       assertEquals(result.value.damaged.length, 1);
       assertStringIncludes(result.warnings.map(({ message }) => message).join("\n"), says);
       assertEquals(store.results.keys().sort(), [keys["b"], keys["walk"]].sort());
-      assertEquals([...Deno.readDirSync(store.temporaryRoot)], []);
+      assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
       assertEquals(Array.from(Deno.readDirSync(two.path), ({ name }) => name).sort(), [".noiseline", "all"]);
     });
   }

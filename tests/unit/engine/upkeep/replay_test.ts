@@ -20,7 +20,7 @@ async function replay(folder: string, id: string, yaml = YAML) {
   const result = await replayStage(await loadGood(folder, yaml), store, id, {
     emit: (event) => event.type === "stage-note" && notes.push(event.message),
   });
-  assertEquals([...Deno.readDirSync(store.temporaryRoot)], []);
+  assertEquals([...Deno.readDirSync(store.paths.tmp)], []);
   return { result, notes, store };
 }
 
@@ -68,7 +68,7 @@ Deno.test("replayStage() says why it cannot: no result, no earlier state, a dama
   await says("a", '"a" has no saved state from before its end');
   await runIn(folder.path, YAML, { set: SHORTER });
   const store = openStore(join(folder.path, ".noiseline"));
-  const [state] = [...walkFiles(store.progressRoot)].filter((path) => path.endsWith("step-3/state.txt"));
+  const [state] = [...walkFiles(store.paths.progress)].filter((path) => path.endsWith("step-3/state.txt"));
   const good = Deno.readFileSync(state!);
   Deno.writeFileSync(state!, good.map((byte) => byte ^ 1));
   await says("walk", "no saved state from before its end at 6");

@@ -5,6 +5,7 @@ import { openStore } from "../../../../engine/store/store.ts";
 import { key, takeText } from "../support/manifest.ts";
 import { endStates, runIn } from "../support/reach.ts";
 import { makeTempFolder } from "../support/temp.ts";
+import { factsOf } from "../../../../engine/store/reading.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source, with: { text: one } }\n  b: { uses: mix, inputs: { one: a } }\n";
 
@@ -126,9 +127,9 @@ Deno.test("verifyStore() names an object whose bytes changed under size and time
   const entry = stages.get("a")!.manifest!.outputs["out"]!.files[0]!;
   const path = objects.pathOf(entry.sha256);
   damage(path);
-  const { dev, ino, size, mtime, ctime } = Deno.statSync(path);
-  const facts = { path, dev, ino, size, mtimeMs: mtime!.getTime(), ctimeMs: ctime!.getTime(), sha256: entry.sha256 };
-  Deno.writeTextFileSync(paths.digests, `${JSON.stringify(facts)}\n`);
+  const { dev, ino, size, mtimeMs, ctimeMs } = factsOf(Deno.statSync(path));
+  const state = `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} 0:`;
+  Deno.writeTextFileSync(paths.digests, `${JSON.stringify({ path, state, sha256: entry.sha256 })}\n`);
   const store = openStore(root);
   assert(store.objects.verify(entry), "what is remembered is believed elsewhere");
   assertEquals((await verifyStore(store)).faults.map(({ problem, name, sha256 }) => [problem, name, sha256]), [

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
+import { Problems } from "../../../../../engine/diagnostic/problems.ts";
 import { childSuffix, parseMatrix } from "../../../../../engine/pipeline/compose/axes.ts";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../../engine/pipeline/select_stages.ts";
@@ -241,10 +242,7 @@ Deno.test("children with the same wrong param are one message", async () => {
 Deno.test("the names of children do not depend on the order of the axes", () => {
   const axis = fc.uniqueArray(fc.integer({ min: 0, max: 99 }), { minLength: 1, maxLength: 4 });
   fc.assert(fc.property(axis, axis, (a, b) => {
-    const names = (matrix: unknown) => {
-      const parsed = parseMatrix(matrix, []);
-      return "value" in parsed ? parsed.value.map(childSuffix).sort() : [];
-    };
+    const names = (matrix: unknown) => parseMatrix(matrix, [], new Problems())?.map(childSuffix).sort() ?? [];
     assertEquals(names({ a, b }), names({ b, a }));
     assertEquals(names({ a, b }).length, a.length * b.length);
   }));
@@ -323,7 +321,7 @@ Deno.test("a matrix that is refused is refused alone", async () => {
   assertEquals((await bad({ "p.yaml": yaml })).map(({ code }) => code), ["invalid-value"]);
 });
 
-Deno.test("what a stage that could not be expanded lacks for want of its axis is not told", async () => {
+Deno.test("what a stage that could not be expanded lacks without its axis is not told", async () => {
   const yaml = `name: p
 stages:
   s: { uses: walk, matrix: { a: [] }, with: { steps: "\${matrix.a}" } }

@@ -168,7 +168,7 @@ const REFUSED: [what: string, files: Record<string, string>, message: string, pl
     "use each other",
     "inner.yaml:6:",
   ],
-  ["being run by itself", { "p.yaml": INNER }, "has to be given start", "p.yaml:3:"],
+  ["being run by itself", { "p.yaml": INNER }, "needs start", "p.yaml:3:"],
 ];
 
 for (const [what, given, message, place] of REFUSED) {

@@ -129,7 +129,7 @@ Deno.test("a file that a shared cache sends drop by drop is given up, though no 
   const second = await lab.run("two", ONE, { mode: "read", patience: { answerMs: 30, stallMs: 10_000 } });
   assertEquals(endStates(second), "a: ran");
   assert(seen.cancelled);
-  assertStringIncludes(lab.warnings.join("\n"), "it sends too slowly; going on with the local store alone");
+  assertStringIncludes(lab.warnings.join("\n"), "it is too slow; going on with the local store only");
 });
 
 Deno.test("a service whose error has no end is understood from its beginning", async () => {

@@ -152,13 +152,13 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
 });
 
-Deno.test("a cache whose mount is away costs one warning and not the run", async () => {
+Deno.test("an unreachable cache costs one warning and not the run", async () => {
   await using lab = await Lab.open();
   const { FolderBackend } = await import("../../../../../engine/store/cache/folder_backend.ts");
   lab.backend = new FolderBackend(`${lab.cacheFolder}/not/mounted`);
   assertEquals(endStates(await lab.run("one", CHAIN)), "a: ran, b: ran, c: ran");
   assertEquals(lab.warnings.length, 1, lab.warnings.join("\n"));
-  assertStringIncludes(lab.warnings[0]!, "is not there; going on with the local store alone");
+  assertStringIncludes(lab.warnings[0]!, "is not there; going on with the local store only");
 });
 
 Deno.test("a cache that never answers is given up after one wait, for all stages together", async () => {

@@ -79,7 +79,7 @@ Deno.test("a service that stays busy is asked three times when reading, five whe
   }
 });
 
-Deno.test("a file that stops coming has its stage run here, and the cache is not read any more", async () => {
+Deno.test("a file that stops coming has its stage run here, and the cache is no longer read", async () => {
   await using lab = await Lab.open();
   const chain = "name: p\nstages:\n  a: { uses: source }\n  b: { uses: mix, inputs: { one: a } }\n";
   const first = await lab.run("one", chain);
@@ -106,7 +106,7 @@ Deno.test("a file that stops coming has its stage run here, and the cache is not
   assertStringIncludes(opened.at(-1)!, "/objects/");
   assertEquals(cancelled, 1, "nothing keeps a connection that stalls");
   assertEquals(lab.warnings.length, 1, lab.warnings.join("\n"));
-  assertStringIncludes(lab.warnings[0]!, "cannot be read: no answer in time; going on with the local store alone");
+  assertStringIncludes(lab.warnings[0]!, "cannot be reached: no answer in time; going on with the local store only");
 });
 
 Deno.test("a file that comes slowly but steadily is waited for longer than one that stops", async () => {

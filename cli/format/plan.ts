@@ -1,0 +1,115 @@
+import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
+import { diagnosticToJson } from "noiseline/core";
+import { countOf, formatDuration, someOf } from "./units.ts";
+
+export function showParam(value: unknown): string {
+  const text = value === undefined ? "unset" : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+/** One reason as a phrase. */
+export function formatReason(reason: Reason): string {
+  switch (reason.code) {
+    case "new":
+      return "new";
+    case "param":
+      return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)} (${reason.at})`;
+    case "input":
+      return `input ${reason.name}: other content from ${reason.stage}`;
+    case "external":
+      return `external ${reason.name}: other content`;
+    case "code":
+      // Of a built-in kind the version names the kind.
+      return [reason.from, reason.to].every((version) => version.startsWith("code:"))
+        ? "code: the stage's modules changed"
+        : `kind: ${showVersion(reason.from)} -> ${showVersion(reason.to)}`;
+    case "version":
+      return `version: ${reason.from} -> ${reason.to}`;
+    case "upstream":
+      return `upstream: ${reason.stage}`;
+    case "output-missing":
+      return `output missing: ${reason.files.slice(0, 3).join(", ")}`;
+    case "output-modified":
+      return `output modified: ${reason.files.slice(0, 3).join(", ")}`;
+    case "shared":
+      return "in the shared cache";
+    case "forced":
+      return "forced";
+  }
+}
+
+/** All reasons in one line; stages that are waited for are named together, and of many only some. */
+export function formatReasons(reasons: readonly Reason[]): string {
+  const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
+  const others = reasons.filter(({ code }) => code !== "upstream").map(formatReason);
+  if (waits.length === 0) return others.join("; ");
+  return [...others, `upstream: ${someOf(waits.map(({ stage }) => stage), 4)}`].join("; ");
+}
+
+function showVersion(version: string): string {
+  return version.startsWith("code:") ? "a custom stage" : version;
+}
+
+/** A planned state with where it continues. */
+export function formatState({ state, fromStep }: PlannedStage): string {
+  return fromStep === undefined ? state : `${state} from ${fromStep}`;
+}
+
+/** A device with why it is this one. */
+export function formatDevice({ name, numerics, reason }: Pick<StageDevice, "name" | "numerics" | "reason">): string {
+  return `${name} (${numerics}): ${reason}`;
+}
+
+/** `about 3m 05s` */
+export function formatForecast(forecast: Forecast | undefined): string {
+  if (forecast === undefined) return "";
+  return forecast.known ? `about ${formatDuration(forecast.durationMs)}` : "time unknown";
+}
+
+/** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
+export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
+  const slots = `with ${countOf(jobs, "job")}`;
+  const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
+  const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
+  const parts = [
+    atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",
+    atLeastMs === 0 && ifAllMs > 0 ? `at least about ${all}` : "",
+    unknown.length > 0 ? `time unknown for ${someOf(unknown, 6)}` : "",
+  ];
+  return parts.filter(Boolean).join("; ");
+}
+
+/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+export function formatLive({ progress, etaMs }: LiveStage): string {
+  if (progress === undefined) return "";
+  const { unit, done, total, perSecond } = progress;
+  const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;
+  return `${unit} ${done} of ${total}${pace}${etaMs === undefined ? "" : `, ETA ${formatDuration(etaMs)}`}`;
+}
+
+/** A planned stage as plain data. @param live its work at this moment */
+export function plannedToJson(
+  id: string,
+  planned: PlannedStage,
+  { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
+): Record<string, unknown> {
+  const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
+  return {
+    id,
+    kind: stage.kind.name,
+    state,
+    fromStep,
+    device: device && { name: device.name, numerics: device.numerics, reason: device.reason },
+    problem: problem && diagnosticToJson(problem),
+    reasons,
+    recipeKey,
+    resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,
+    outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
+    forecast,
+    running: live && runningToJson(live),
+  };
+}
+
+function runningToJson({ run, since, progress, etaMs }: LiveStage) {
+  return { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs };
+}

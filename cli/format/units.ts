@@ -1,0 +1,70 @@
+import { formatBytes as formatSize } from "@std/fmt";
+import { InvalidArgumentError } from "commander";
+
+/** A size in the largest decimal unit that leaves at least one: `0 B`, `999 B`, `1.2 MB`. */
+export function formatBytes(bytes: number): string {
+  return formatSize(bytes, { maximumFractionDigits: 1 });
+}
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i;
+
+/** A size given as an option: `50G`, `500 MB`, `1.5TiB`, or plain bytes. */
+export function parseBytes(text: string): number {
+  const [, amount, unit = "", binary] = SIZE.exec(text.trim()) ?? [];
+  if (amount === undefined || (binary !== "" && unit === "")) {
+    throw new InvalidArgumentError(`"${text}" is not a size such as 50G, 500M or 20GiB.`);
+  }
+  return Math.round(
+    Number(amount) * (binary === "" ? 1000 : 1024) ** ["", "k", "m", "g", "t"].indexOf(unit.toLowerCase()),
+  );
+}
+
+const YEAR_H = 365.25 * 24;
+
+/** A time span in the largest units that matter: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `3d 4h`, `2.4 years`. */
+export function formatDuration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)}m ${String(whole % 60).padStart(2, "0")}s`;
+  const minutes = Math.round(whole / 60);
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
+  const hours = Math.round(minutes / 60);
+  if (hours >= 2 * YEAR_H) return `${(hours / YEAR_H).toFixed(1)} years`;
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const;
+
+/** An age given as an option: `90s`, `12h`, `30d`, `2w`, or `0`. */
+export function parseAge(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
+  if (text === "0") return 0;
+  if (amount === undefined) throw new InvalidArgumentError(`"${text}" is not a time such as 12h, 30d or 2w.`);
+  return Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+}
+
+/** A positive whole number given as an option. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new InvalidArgumentError(`"${text}" is not a positive whole number.`);
+  }
+  return count;
+}
+
+/** A whole number, also none. */
+export function parseWhole(text: string): number {
+  return text === "0" ? 0 : parseCount(text);
+}
+
+/** The first of many names, and how many there are: `a, b, … (9 in all)`. */
+export function someOf(names: readonly string[], most: number = 8): string {
+  return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");
+}
+
+/** `1 result`, `3 results` */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,181 @@
+import { dirname, resolve } from "node:path";
+import type { RunRecord, SharedCache, TagRecord } from "noiseline/engine";
+import {
+  type Diagnostic,
+  findStoreRoot,
+  importLate,
+  openStore,
+  type Pipeline,
+  PipelineLoader,
+  type Plan,
+  Planner,
+  planNothing,
+  type PlanOptions,
+  selectStages,
+  type Store,
+  suggestName,
+} from "noiseline/core";
+import type { CliSettings } from "./command.ts";
+import { failWith, problem, refuseWith } from "./io.ts";
+
+export interface LoadArguments {
+  readonly file: string;
+  readonly set?: readonly string[] | undefined;
+  readonly profile?: readonly string[] | undefined;
+  readonly store?: string | undefined;
+  /** Stages that the command names. */
+  readonly targets?: readonly string[];
+  readonly force?: readonly string[] | undefined;
+}
+
+export interface Loaded {
+  readonly pipeline: Pipeline;
+  readonly store: Store;
+  readonly warnings: readonly Diagnostic[];
+  /** Ids of the stages that were named: of a matrix, its children. */
+  readonly targets: readonly string[];
+  readonly force: readonly string[];
+}
+
+/** The store of a pipeline file and what is kept of the file there. */
+export interface Opened {
+  readonly store: Store;
+  readonly loader: PipelineLoader;
+}
+
+/**
+ * Open the store that is given, or that of a folder, or end with exit code 2 where something else lies there.
+ * @param folder whose store is meant where none is given
+ */
+export function openStoreFor({ store }: { readonly store?: string | undefined }, folder: string = Deno.cwd()): Store {
+  const root = store === undefined ? findStoreRoot(folder) : resolve(store);
+  try {
+    if (!Deno.statSync(root).isDirectory) {
+      const fix = "give a folder with --store; it is created if needed";
+      const message = `Cannot keep a store at ${root}: it is not a folder`;
+      refuseWith([{ severity: "error", code: "file-unreadable", message, fix }]);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return openStore(root);
+}
+
+export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
+  const loader = new PipelineLoader(options.file, {
+    ...settings,
+    overrides: options.set ?? [],
+    profiles: options.profile ?? [],
+  });
+  return { store: openStoreFor(options, dirname(resolve(options.file))), loader };
+}
+
+/** The plan where nothing is to be done and nothing to be said, had without loading the pipeline. */
+export async function planNothingFor(
+  { store, loader }: Opened,
+  { targets = [], force = [] }: LoadArguments,
+): Promise<Plan | undefined> {
+  return force.length > 0 ? undefined : await planNothing(loader, store, targets);
+}
+
+/** Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. */
+export async function loadForCommand(
+  settings: CliSettings,
+  options: LoadArguments,
+  { store, loader }: Opened = openForCommand(settings, options),
+): Promise<Loaded> {
+  const loaded = await loader.load();
+  if (!loaded.ok) refuseWith(loaded.diagnostics);
+  const pipeline = loaded.value;
+  const [targets, force] = [options.targets, options.force].map((names) => selectStages(pipeline, names ?? []));
+  const unknown = [...targets!.problems, ...force!.problems];
+  if (unknown.length > 0) refuseWith(unknown);
+  await loader.keep();
+  return { pipeline, store, warnings: loaded.warnings, targets: targets!.stages, force: force!.stages };
+}
+
+/** Make the planner of a loaded pipeline, or end with exit code 2. */
+export function makePlanner({ pipeline, store }: Loaded, options: PlanOptions = {}): Planner {
+  const planner = Planner.make(pipeline, store, options);
+  if (!planner.ok) refuseWith(planner.diagnostics);
+  return planner.value;
+}
+
+/** Whether an argument names a pipeline file rather than a run or a tag. */
+export function namesPipeline(text: string): boolean {
+  return /\.(ya?ml|[mc]?[jt]s)$/.test(text);
+}
+
+/** The run of that id, or the end of the command. */
+export function runFor(store: Store, id: string): RunRecord {
+  return store.runs.read(id) ?? refuseWith([unknownRun(store, id)]);
+}
+
+/** @param tags whether a tag would have done too */
+export function unknownRun(store: Store, name: string, tags = false): Diagnostic {
+  const known = [...tags ? store.tags.names() : [], ...store.runs.ids()];
+  const fix = known.length === 0 ? "run a pipeline first, or name its file" : suggestName(name, known);
+  return problem(`there is no ${tags ? "tag or run" : "run"} "${name}" in ${store.root}`, fix);
+}
+
+/** The results that an argument means: of a pipeline as it is now, or of a run. Ends the command where there are none. */
+export async function contentsFor(
+  settings: CliSettings,
+  what: string | undefined,
+  { set = [], profile = [], store: given }: Pick<LoadArguments, "set" | "profile" | "store">,
+): Promise<{ store: Store; contents: TagRecord }> {
+  const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
+  if (what !== undefined && namesPipeline(what)) {
+    const loaded = await loadForCommand(settings, { file: what, set, profile, store: given });
+    const contents = contentsOfPlan(await makePlanner(loaded).plan(), loaded.store);
+    return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
+  }
+  const store = openStoreFor({ store: given });
+  const run = what === undefined
+    ? store.runs.newestFirst().find(({ status }) => status === "done")
+    : runFor(store, what);
+  if (run === undefined) {
+    return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
+  }
+  const contents = contentsOfRun(run, store);
+  return { store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
+}
+
+export interface CacheArguments {
+  readonly cache?: string | undefined;
+  readonly cacheMode?: string | undefined;
+}
+
+const CACHE_MODES = ["read-write", "read", "off"] as const;
+
+/** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
+export function namesCache({ cache, cacheMode }: CacheArguments): boolean {
+  const names = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
+  return names.some((name) => name !== undefined && name !== "");
+}
+
+/** Open the shared cache that the options or the environment name, or say what is wrong and end with exit code 2. */
+export async function openCacheFor(
+  { cache, cacheMode }: CacheArguments,
+  warn: (diagnostic: Diagnostic) => void,
+  stop: AbortSignal = new AbortController().signal,
+): Promise<SharedCache | undefined> {
+  const place = cache ?? (Deno.env.get("NOISELINE_CACHE") || undefined);
+  const wanted = cacheMode ?? (Deno.env.get("NOISELINE_CACHE_MODE") || "read-write");
+  const mode = CACHE_MODES.find((one) => one === wanted);
+  if (mode === undefined) {
+    const origin = cacheMode === undefined ? "NOISELINE_CACHE_MODE" : "--cache-mode";
+    refuseWith([{
+      severity: "error",
+      code: "cache",
+      message: `Cannot use the shared cache: ${origin} is not a mode`,
+      got: wanted,
+      wanted: CACHE_MODES.join(", "),
+      fix: "use one of these",
+    }]);
+  }
+  if (place === undefined || mode === "off") return undefined;
+  const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
+  return opened.ok ? opened.value : refuseWith(opened.diagnostics);
+}

@@ -1,0 +1,164 @@
+import { createHash } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
+import { refuse, type Result } from "../../diagnostic/diagnostic.ts";
+import { encode } from "../../keys/encode.ts";
+import { importLate } from "./import_late.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
+import { hashFile, statIfThere } from "../../store/reading.ts";
+import { dropOldest, readChecked, writeChecked } from "../../store/records.ts";
+import { ignoreTrouble } from "../../store/trouble.ts";
+import { openRoot } from "../../store/roots.ts";
+import { findStoreRoot } from "../../store/store.ts";
+import { isJsonSafe, type KeptPipeline, packPipeline, unpackPipeline } from "./kept_pipeline.ts";
+import type { BuiltinKinds } from "./kinds.ts";
+import { type Located, type ReadLog, watchReads } from "../../process/read_log.ts";
+
+/** Raised when the same files would give another pipeline, or the same pipeline another text. */
+const FORMAT = 1;
+const PREFIX = "pipeline-";
+/** Every edit, override and toolkit leaves an entry behind: how many stay. */
+const KEPT = 16;
+/** See the rule of the digest cache. */
+const SETTLE_MS = 2_000;
+
+export interface LoaderOptions {
+  readonly overrides?: readonly string[];
+  readonly profiles?: readonly string[];
+  /** Default: in the store that belongs to the file. */
+  readonly keptFolder?: string;
+  /** Loads the kinds: most of the toolkit's code, which a run with nothing to do need not know. */
+  readonly loadKinds: () => Promise<BuiltinKinds>;
+  /** Files that define kinds and do not belong to the toolkit. */
+  readonly kindFiles?: readonly string[];
+  /** The toolkit as it is; for tests. */
+  readonly toolkit?: ToolkitState;
+}
+
+interface Entry {
+  /** Its own file name, so that it is not taken for another entry. */
+  readonly name: string;
+  /** Every file that had a say, with its SHA-256; none for one that would have a say if it were there. */
+  readonly files: readonly (readonly [string, string | null])[];
+  readonly located: readonly Located[];
+  readonly kept: KeptPipeline;
+}
+
+/**
+ * Resolved pipelines, kept in the store's cache folder. An entry is named by file, overrides, profiles and the state of
+ * the toolkit, says which files had a say and what was in them, and begins with its own checksum: one that is torn or
+ * out of date is a miss. Losing it costs a load.
+ */
+export class PipelineLoader {
+  readonly #folder: string;
+  readonly #toolkit: ToolkitState;
+  #kept: string | undefined;
+  #loaded: { readonly pipeline: Pipeline; readonly log: ReadLog; readonly since: number } | undefined;
+
+  constructor(private readonly file: string, private readonly options: LoaderOptions) {
+    this.#folder = options.keptFolder ?? join(findStoreRoot(dirname(resolve(file))), "cache");
+    this.#toolkit = options.toolkit ?? toolkitState(options.kindFiles);
+  }
+
+  /** A name for the resolved pipeline that was read or kept last: another one has another name. */
+  get kept(): string | undefined {
+    return this.#kept;
+  }
+
+  /** What loading the file would give now, if that is known without loading it: good for planning, not for running. */
+  async read(): Promise<Pipeline | undefined> {
+    const path = this.#path();
+    const found = readChecked(path);
+    const entry = found?.value as Entry | undefined;
+    if (entry?.name !== basename(path) || !entry.files.every(([file, digest]) => isStill(file, digest))) {
+      return undefined;
+    }
+    if (!await this.#findsAgain(entry.located)) return undefined;
+    this.#kept = found!.checksum;
+    return unpackPipeline(entry.kept);
+  }
+
+  /** Load the file in full. */
+  async load(): Promise<Result<Pipeline>> {
+    const since = Date.now();
+    this.#kept = undefined;
+    const { loadPipeline } = await importLate<typeof import("./load_pipeline.ts")>(
+      import.meta.resolve("./load_pipeline.ts"),
+    );
+    const { overrides = [], profiles = [], loadKinds } = this.options;
+    const kinds = await loadKinds();
+    const load = () => loadPipeline(this.file, { kinds, overrides, profiles });
+    const { value: loaded, log } = await watchReads(load);
+    if (!loaded.ok) return refuse(loaded.diagnostics);
+    // Warnings point into the file and are said each time, so the file is read each time.
+    if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };
+    return loaded;
+  }
+
+  /** Keep what was loaded. Only a store that exists gets an entry: looking at a pipeline must not make one. */
+  async keep(): Promise<void> {
+    if (this.#loaded === undefined || !this.#toolkit.settled || statIfThere(this.#folder) === undefined) return;
+    const { pipeline, log, since } = this.#loaded;
+    this.#loaded = undefined;
+    const path = this.#path();
+    const modules = await moduleFiles(log, since);
+    const kept = packPipeline(pipeline);
+    if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
+    const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
+    ignoreTrouble(() => {
+      openRoot(this.#folder);
+      dropOldest(this.#folder, PREFIX, KEPT);
+      this.#kept = writeChecked(path, entry);
+    });
+  }
+
+  #path(): string {
+    const { overrides = [], profiles = [] } = this.options;
+    const name = encode([FORMAT, this.file, resolve(this.file), overrides, profiles, this.#toolkit.digest]);
+    return join(this.#folder, `${PREFIX}${createHash("sha256").update(name).digest("hex")}.json`);
+  }
+
+  /** Whether this machine still gives the kinds the answers that it gave. */
+  async #findsAgain(located: readonly Located[]): Promise<boolean> {
+    if (located.length === 0) return true;
+    const kinds = await this.options.loadKinds();
+    return located.every(({ kind, params, found }) => {
+      const again = kinds[kind]?.locate?.(params);
+      return again !== undefined && isJsonSafe(again) && encode(again) === encode(found);
+    });
+  }
+}
+
+function isStill(path: string, digest: string | null): boolean {
+  if (digest === null) return statIfThere(path)?.isFile !== true;
+  try {
+    return hashFile(path) === digest;
+  } catch {
+    // Gone or closed: loading will say so better.
+    return false;
+  }
+}
+
+/**
+ * The files of all TypeScript that was evaluated, or undefined where that cannot be told for sure: where a file may
+ * have changed since it was evaluated, where one may join that is not there yet, or where a package that the toolkit
+ * does not pin may come in another version.
+ */
+async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string, string | null][] | undefined> {
+  if (modules.size === 0) return [];
+  const { importsByComputedName } = await importLate<typeof import("../../process/computed_imports.ts")>(
+    import.meta.resolve("../../process/computed_imports.ts"),
+  );
+  const found = new Map<string, string | null>();
+  for (const { ownPackages, files, contents, settings } of modules.values()) {
+    if (ownPackages || files.some((file) => importsByComputedName(Deno.readTextFileSync(file)))) return undefined;
+    files.forEach((file, index) => found.set(file, contents[index]!));
+    for (const [file, content] of settings) found.set(file, content);
+  }
+  for (const [file, content] of found) {
+    const info = statIfThere(file);
+    const changed = Math.max(info?.mtime?.getTime() ?? (content === null ? 0 : Infinity), info?.ctime?.getTime() ?? 0);
+    if (changed + SETTLE_MS > since) return undefined;
+  }
+  return [...found];
+}

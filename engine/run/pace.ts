@@ -1,0 +1,103 @@
+import { definedOnly } from "../../std/defined_only.ts";
+import type { ProgressUpdate } from "../../contract/stage.ts";
+import type { RunStore } from "../store/runs.ts";
+import type { Timing } from "../../schemas/records.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { PlannedStage } from "../plan/plan.ts";
+import { machineClass } from "../store/machine.ts";
+import type { Store } from "../store/store.ts";
+
+/** How fast a stage works, from what it reports: what it does before its first report, such as tracing, is left out. */
+export class RateMeter {
+  #first: { readonly at: number; readonly done: number; readonly unit: string } | undefined;
+  #units = 0;
+  #last: { readonly at: number; readonly update: ProgressUpdate } | undefined;
+
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  note(update: ProgressUpdate): void {
+    const at = this.now();
+    if (this.#first?.unit !== update.unit) {
+      this.#first = { at, done: update.done, unit: update.unit };
+      this.#units++;
+    }
+    this.#last = { at, update };
+  }
+
+  /** By unit, such as `{ step: 9.7, image: 310 }`; empty for stages that report less than twice. */
+  perSecond(): Record<string, number> {
+    if (this.#first === undefined || this.#last === undefined) return {};
+    const { update: { done, unit, images } } = this.#last;
+    const seconds = (this.#last.at - this.#first.at) / 1_000;
+    const rate = (done - this.#first.done) / seconds;
+    if (!(seconds > 0) || !(rate > 0)) return {};
+    const rounded = (value: number) => Number(value.toPrecision(4));
+    return { [unit]: rounded(rate), ...definedOnly({ image: images && rounded(rate * images) }) };
+  }
+
+  /**
+   * Of the whole time of a stage, what does not grow with its work: starting, loading, tracing. Undefined where its
+   * reports do not tell.
+   * @param from units that it did not have to do
+   */
+  overheadMs(durationMs: number, from: number): number | undefined {
+    if (this.#units !== 1 || this.#last!.update.done <= this.#first!.done) return undefined;
+    const { at, update: { done } } = this.#last!;
+    const eachMs = (at - this.#first!.at) / (done - this.#first!.done);
+    return Math.max(0, durationMs - eachMs * (done - from));
+  }
+}
+
+/** `status` is for people, who do not look twice in a second. */
+const INTERVAL_MS = 1_000;
+
+type Teller = Pick<RunStore, "tell" | "hush">;
+
+/**
+ * Leaves word of how far a stage is, for other processes. It writes at most once a second, the newest last, and nothing
+ * for a stage that ends within its first second: short stages must not cost more for being watched.
+ */
+export class LiveProgress implements Disposable {
+  #last: { readonly update: ProgressUpdate; readonly at: Date } | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #told = false;
+
+  constructor(
+    private readonly runs: Teller,
+    private readonly runId: string,
+    private readonly stage: string,
+    private readonly rate: RateMeter,
+  ) {}
+
+  note(update: ProgressUpdate): void {
+    this.#last = { update, at: new Date() };
+    this.#timer ??= setTimeout(() => this.#tell(), INTERVAL_MS);
+  }
+
+  #tell(): void {
+    this.#timer = undefined;
+    const { update: { done, total, unit }, at } = this.#last!;
+    const perSecond = this.rate.perSecond()[unit] ?? null;
+    this.#told = true;
+    this.runs.tell(this.runId, this.stage, { at: at.toISOString(), done, total, unit, perSecond });
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    if (this.#told) this.runs.hush(this.runId, this.stage);
+  }
+}
+
+/** Keep how long a stage took, or a little of its work. */
+export function recordTiming(
+  store: Store,
+  { name: pipeline }: Pipeline,
+  planned: PlannedStage,
+  took: Pick<Timing, "durationMs" | "overheadMs"> & Partial<Timing>,
+): void {
+  const { stage, fromStep = null, device } = planned;
+  const { id, kind, workGflop = null, workShape = null, likeness = null, extent = null } = stage;
+  const what = { pipeline, stage: id, kind: kind.name, workGflop, workShape, likeness, extent, fromStep };
+  const numerics = device?.numerics ?? null;
+  store.timings.add({ ...what, numerics, machine: machineClass(), probe: false, ...took });
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { appendLine, writeAtomically } from "./files.ts";
+import { factsOf, type FileFacts, hashFile, isThere, readJsonLines, sameFacts } from "./reading.ts";
+import { ignoreTrouble, unlessReadable } from "./trouble.ts";
+
+/** A remembered digest of a file, or of a folder with all that is in it. */
+interface Remembered {
+  readonly path: string;
+  /** The facts that it was computed from: of one file as they are, of many their digest. */
+  readonly state: string;
+  readonly sha256: string;
+}
+
+/** A file below a folder, with its facts as they were just taken. */
+export interface FolderFile {
+  readonly path: string;
+  readonly facts: FileFacts;
+}
+
+/** Clock ticks of file systems are coarse: a file changed within this time of being hashed could look unchanged. */
+const SETTLE_MS = 2_000;
+
+/**
+ * Digests of files that have not changed since they were hashed, by device, inode, size and both times. A digest is
+ * remembered only if the file was already two seconds old when it was hashed. Losing them only costs time.
+ */
+export class Digests {
+  #known: Map<string, Remembered> | undefined;
+  readonly #pending: string[] = [];
+  #writable = false;
+
+  constructor(private readonly path: string) {}
+
+  /**
+   * SHA-256 of a file's content, from memory where that is safe. Throws where the file cannot be read.
+   * @param facts of the file, if they were just taken
+   */
+  digest(path: string, facts: FileFacts = factsOf(Deno.statSync(path))): string {
+    return this.folderDigest(path, [{ path: "", facts }], () => hashFile(path));
+  }
+
+  /** Whether a file's content has a digest, from memory where that is safe. Of a file that cannot be read it has not. */
+  holds(path: string, sha256: string): boolean {
+    return unlessReadable(() => this.digest(path), undefined) === sha256;
+  }
+
+  /**
+   * The digest of a folder's content, from memory if every file is as it was when `compute` last gave it. A hundred
+   * thousand files are known again by one digest of their facts, without a line of memory for each to be read.
+   */
+  folderDigest(folder: string, files: readonly FolderFile[], compute: () => string): string {
+    let newest = 0;
+    const lines = files.map(({ path, facts: { dev, ino, size, mtimeMs, ctimeMs } }) => {
+      newest = Math.max(newest, mtimeMs, ctimeMs);
+      return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}`;
+    });
+    const state = lines.length === 1 ? lines[0]! : createHash("sha256").update(lines.join("\n")).digest("hex");
+    const known = this.#load().get(folder);
+    this.#writePending();
+    if (known?.state === state) return known.sha256;
+    const hashedAt = Date.now();
+    const sha256 = compute();
+    // What changed lately, or since it was looked at, could change again and look the same.
+    const same = files.every(({ path, facts }) => {
+      const after = unlessReadable(() => Deno.statSync(join(folder, path)), undefined);
+      return after !== undefined && sameFacts(factsOf(after), facts);
+    });
+    if (!same || hashedAt - newest < SETTLE_MS) return sha256;
+    const entry: Remembered = { path: folder, state, sha256 };
+    this.#load().set(folder, entry);
+    this.#pending.push(JSON.stringify(entry));
+    this.#writePending();
+    return sha256;
+  }
+
+  /** A plan, or a run that is refused, must not bring a store into being; what a first run learns waits for its store. */
+  #writePending(): void {
+    if (this.#pending.length === 0 || !(this.#writable ||= isThere(dirname(this.path)))) return;
+    // Losing it costs hashing again; it must not cost the run.
+    ignoreTrouble(() => appendLine(this.path, this.#pending.splice(0).join("\n")));
+  }
+
+  #load(): Map<string, Remembered> {
+    if (this.#known !== undefined) return this.#known;
+    const lines = readJsonLines(this.path);
+    this.#known = new Map(lines.filter(isRemembered).map((line) => [line.path, line]));
+    // Most lines are about files that were hashed again later.
+    if (lines.length > 1_000 && lines.length > 4 * this.#known.size) {
+      const left = this.current.map((entry) => `${JSON.stringify(entry)}\n`);
+      ignoreTrouble(() => writeAtomically(this.path, left.join("")));
+    }
+    return this.#known;
+  }
+
+  /** What is known of files and folders that are still there. */
+  get current(): Remembered[] {
+    return [...this.#load().values()].filter(({ path }) => isThere(path));
+  }
+}
+
+function isRemembered(value: unknown): value is Remembered {
+  const { path, state, sha256 } = (value ?? {}) as Partial<Record<keyof Remembered, unknown>>;
+  return typeof path === "string" && typeof state === "string" && /^[0-9a-f]{64}$/.test(String(sha256));
+}

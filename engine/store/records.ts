@@ -1,0 +1,96 @@
+/** Records as files and as lines of files: how they are written, and what counts as read. */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { z } from "zod";
+import { appendLine, removeQuietly, writeAtomically } from "./files.ts";
+import { asRecord, entriesOf, readIfThere, readJsonLines, readTextIfThere, statIfThere } from "./reading.ts";
+import { ignoreTrouble } from "./trouble.ts";
+
+/** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
+export function recordText<T extends z.ZodType>(path: string, schema: T, record: z.input<T>): string {
+  return asRecord(`${JSON.stringify(schema.parse(record))}\n`, path);
+}
+
+/** Read a record of one JSON file. One that is missing, torn or of another shape counts as absent. */
+export function readRecord<T extends z.ZodType>(path: string, schema: T): z.output<T> | undefined {
+  const text = readTextIfThere(path);
+  return text === undefined ? undefined : parseJson(text, schema);
+}
+
+/** A name that Zod passes over without a word, and how any may be spelled. */
+const MAY_HIDE = /__proto__|\\u/;
+
+function refuseHidden(name: string, value: unknown): unknown {
+  if (name === "__proto__") throw new SyntaxError("__proto__ is not a name");
+  return value;
+}
+
+/** What a text of JSON says. @throws SyntaxError also for a name that would be dropped unseen */
+export function parseStrictly(text: string): unknown {
+  return JSON.parse(text, MAY_HIDE.test(text) ? refuseHidden : undefined);
+}
+
+/** What a text says; undefined where it is no JSON, or of another shape. */
+export function parseJson<T extends z.ZodType>(text: string, schema: T): z.output<T> | undefined {
+  try {
+    return schema.safeParse(parseStrictly(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As {@linkcode readJsonLines}, with what is of another shape passed over too. */
+export function readRecords<T extends object>(path: string, schema: z.ZodType<T>): T[] {
+  return readJsonLines(path).flatMap((line) => schema.safeParse(line).data ?? []);
+}
+
+/** Records of one shape, a line each, oldest first. Nothing decides by them what is cached, so a full disk costs a line. */
+export class RecordLog<T extends object> {
+  constructor(private readonly path: string, private readonly schema: z.ZodType<T>) {}
+
+  all(): T[] {
+    return readRecords(this.path, this.schema);
+  }
+
+  add(record: T): void {
+    ignoreTrouble(() => appendLine(this.path, JSON.stringify(record)));
+  }
+}
+
+/** A value and the SHA-256 of the text that it was read from. */
+export interface Checked {
+  readonly value: unknown;
+  readonly checksum: string;
+}
+
+function sha256(text: string | Uint8Array): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Write a value whose text begins with its own checksum, so that a torn or damaged file is a miss. */
+export function writeChecked(path: string, value: unknown): string {
+  const json = JSON.stringify(value);
+  const checksum = sha256(json);
+  writeAtomically(path, asRecord(`${checksum}\n${json}`, path));
+  return checksum;
+}
+
+/** Undefined where the file cannot be read or is not as it was written. */
+export function readChecked(path: string): Checked | undefined {
+  const bytes = readIfThere(path);
+  if (bytes === undefined) return undefined;
+  const cut = bytes.indexOf(10);
+  const json = bytes.subarray(cut + 1);
+  const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
+  if (cut !== 64 || sha256(json) !== checksum) return undefined;
+  return { value: JSON.parse(new TextDecoder().decode(json)), checksum };
+}
+
+/** Make room for one more of a kind of file, so that a number of them are kept. */
+export function dropOldest(folder: string, prefix: string, kept: number): void {
+  const entries = entriesOf(folder).filter(({ name }) => name.startsWith(prefix)).map(({ name }) => {
+    const path = join(folder, name);
+    return { path, time: statIfThere(path)?.mtime?.getTime() ?? 0 };
+  });
+  for (const { path } of entries.sort((a, b) => b.time - a.time).slice(kept - 1)) removeQuietly(path);
+}
