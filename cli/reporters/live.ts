@@ -1,6 +1,6 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
-import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { formatDevice, formatReasons, formatState } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { printError, printLine, shown, styleFor } from "../io.ts";
 import {
@@ -54,7 +54,7 @@ export class LiveReporter {
         return;
       case "stage-started": {
         this.#pace.set(event.id, new Pace());
-        const reasons = event.planned.reasons.map(formatReason).join("; ");
+        const reasons = formatReasons(event.planned.reasons);
         const text = `${formatState(event.planned)}${reasons === "" ? "" : ` (${reasons})`}`;
         this.#rows.set(event.id, { text, startedAt: now });
         return;

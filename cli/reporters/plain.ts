@@ -1,6 +1,6 @@
 import process from "node:process";
 import { type EngineEvent, printable } from "noiseline/core";
-import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { formatDevice, formatReasons, formatState } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { printError, printLine, styleFor } from "../io.ts";
 import {
@@ -35,7 +35,7 @@ export class PlainReporter {
       case "stage-started": {
         this.#pace.set(event.id, new Pace());
         this.#lastShown.set(event.id, performance.now());
-        const why = event.planned.reasons.map(formatReason).join("; ");
+        const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
         return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
       }

@@ -97,7 +97,7 @@ Deno.test("formatReason() has a phrase for every reason", () => {
   assertEquals(phrases, [
     "new",
     "param steps: 1 -> unset (p.yaml:1:2)",
-    "input images: other content from digits",
+    "input images from digits: a -> b",
     "external file: other content",
     "code: the stage's modules changed",
     "kind: train/1 -> a custom stage",
