@@ -1,4 +1,4 @@
-import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
+import type { Forecast, LiveProgress, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
 import { diagnosticToJson } from "noiseline/core";
 import { countOf, formatDuration, short, someOf } from "./units.ts";
 
@@ -86,10 +86,16 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
   return parts.filter(Boolean).join("; ");
 }
 
-/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+/** What a stage at work has told last. */
 export function formatLive({ progress, etaMs }: LiveStage): string {
-  if (progress === undefined) return "";
-  const { unit, done, total, perSecond } = progress;
+  return progress === undefined ? "" : formatProgress(progress, etaMs);
+}
+
+/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+export function formatProgress(
+  { unit, done, total, perSecond }: Omit<LiveProgress, "at">,
+  etaMs: number | undefined,
+): string {
   const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;
   return `${unit} ${done} of ${total}${pace}${etaMs === undefined ? "" : `, ETA ${formatDuration(etaMs)}`}`;
 }
