@@ -59,7 +59,7 @@ export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from
 export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export type { Origins } from "./engine/diagnostic/document.ts";
-export { type Selection, SELECTION_FILE, selectionSchema } from "./schemas/selection.ts";
+export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
 export { type Binding, predecessorsOf, type Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export {
@@ -84,5 +84,6 @@ export { isRunning, type RunState, runState } from "./engine/store/processes.ts"
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
+export { runTrial, tryDevice } from "./engine/process/device_trial.ts";
+export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";
 export { chooseDevice } from "./tensor/mod.ts";

@@ -10,14 +10,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { userCache } from "../engine/store/user_cache.ts";
+import { userFolder } from "../std/user_folder.ts";
 
 const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 
 /** The folder with noiseline's files. */
 async function findFolder(root: URL): Promise<string> {
   if (root.protocol === "file:") return fileURLToPath(root);
-  const folder = join(userCache("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));
+  const folder = join(userFolder("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));
   if (existsSync(folder)) return folder;
   say(`copying the files of noiseline to ${folder} (once)`);
   const { copyPackage } = await import("./copy_package.ts");

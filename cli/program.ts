@@ -1,14 +1,14 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shellWord } from "noiseline/core";
-import { userCache } from "../engine/store/user_cache.ts";
+import { userFolder } from "../std/user_folder.ts";
 import manifest from "../deno.json" with { type: "json" };
 
 /** The folder of the toolkit, whose pipelines serve as templates too. */
 export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
 /** The package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
-export const PACKAGE: string | undefined = dirname(TOOLKIT) === userCache("packages") ? manifest.name : undefined;
+export const PACKAGE: string | undefined = dirname(TOOLKIT) === userFolder("packages") ? manifest.name : undefined;
 
 /** How to start the program of a package, of this version or of one that a range names. */
 export function packageProgram(name: string, version: string = manifest.version): readonly string[] {

@@ -227,6 +227,32 @@ export interface CheckProblem {
   readonly fix?: string;
 }
 
+/** Why a device is of no use here, and what to do about it. */
+export interface DeviceTrouble {
+  readonly reason: string;
+  readonly fix?: string;
+  /** It may be over at any moment, so nobody should rely on it. */
+  readonly passing?: boolean;
+}
+
+/** How to find out whether a device that seems to be available computes right. */
+export interface DeviceTrial {
+  /** The device with its versions and driver: what comes of the trial holds for these, on one machine. */
+  readonly of: string;
+  /** The module that computes, in a process of its own, and what it is given. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+  /** What is wrong with the device, by what the program printed and said. */
+  readonly judge: (printed: string, said: string) => DeviceTrouble | undefined;
+}
+
+/** Try a device, or tell what came of trying it before. */
+export type TryDevice = (
+  trial: DeviceTrial,
+  options?: { readonly again?: boolean },
+) => Promise<DeviceTrouble | undefined>;
+
 /** The device of a stage, or why there is none; the problem is an error. */
 export type DeviceFinding = { readonly device: StageDevice } | { readonly problem: CheckProblem };
 
@@ -303,7 +329,7 @@ export interface BuiltinKind<
   /** List ports whose items belong together one by one: as many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */
-  readonly device?: (params: z.output<P>) => Promise<DeviceFinding>;
+  readonly device?: (params: z.output<P>, tryDevice: TryDevice) => Promise<DeviceFinding>;
 }
 
 /** Define a custom stage. Types of params, inputs and outputs follow from the definition. */
@@ -326,3 +352,6 @@ export function defineKind<
 
 /** The `run` type that belongs to a kind, for its entry module: `const run: RunOf<typeof trainKind> = …`. */
 export type RunOf<K> = K extends BuiltinKind<infer P, infer I, infer O> ? StageRun<P, I, O> : never;
+
+/** What a running stage of a kind gets. */
+export type ContextOf<K> = Parameters<RunOf<K>>[0];

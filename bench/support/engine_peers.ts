@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { userCache } from "../../engine/store/user_cache.ts";
 import { type Call, firstLine } from "./measure.ts";
 import { commandOf, pipelineOf, type Shape } from "./shapes.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** A tool that brings a graph of stages up to date. */
 export interface Contender {
@@ -22,7 +22,7 @@ export interface Contender {
 }
 
 /** Where peers are kept that no system package brings. */
-const PEERS = userCache("bench");
+const PEERS = userFolder("bench");
 const DVC = join(PEERS, "dvc", "bin", "dvc");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "node:url";
 import type { z } from "zod";
 import type { ParamRoles } from "../../schemas/roles.ts";
-import type { DeviceFinding } from "../../contract/stage.ts";
+import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../diagnostic/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
 import type { Kind, ModuleMap } from "../keys/kind.ts";
@@ -18,7 +18,8 @@ import { moduleFlags, nativePackages } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import { DenoChild, DEVICE_MODULE, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
+import { DEVICE_MODULE } from "./own_files.ts";
+import { DenoChild, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
 
@@ -110,9 +111,9 @@ export async function askChild<A extends z.ZodType>(
 }
 
 /** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
-async function findDevice(params: unknown): Promise<DeviceFinding> {
+async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
   const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
-  return await findStageDevice(params);
+  return await findStageDevice(params, tryDevice);
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
-import { allParams } from "../../schemas/common_params.ts";
+import { holdToTypes } from "../../artifacts/types.ts";
 import type {
   InputPort,
   InputPorts,
@@ -16,9 +16,10 @@ import type {
   StageEnd,
 } from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { holdToTypes } from "../../artifacts/check.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import { writeImages } from "../../artifacts/images.ts";
+import { allParams } from "../shared/common_params.ts";
+import { findStageDevice } from "../shared/device.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
@@ -130,7 +131,7 @@ export async function testImages(
 }
 
 async function findDevice(device: DeviceName) {
-  const found = await findStageDevice({ device });
+  const found = await findStageDevice({ device }, tryDevice);
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }

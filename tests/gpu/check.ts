@@ -12,7 +12,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline/engine";
+import { BUILTIN_KINDS, examineDevices, loadPipeline, tryDevice } from "noiseline/engine";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
 import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
@@ -38,7 +38,7 @@ if (help) {
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const THREADS = navigator.hardwareConcurrency;
 const STEPS = rehearse ? 2 : 200;
-/** Of a rehearsal: what plays a card takes seconds for an image. */
+/** Of a rehearsal: without a GPU an image takes seconds. */
 const SMALL_BATCH = 2;
 /** A device on which 200 steps take longer does fewer. */
 const TURN_SECONDS = 180;
@@ -64,7 +64,7 @@ function add(row: Row): void {
 }
 
 async function findDevices(): Promise<DeviceName[]> {
-  const seen = await examineDevices([rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
+  const seen = await examineDevices(tryDevice, [rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
   const found = seen.filter(({ available, card }) => available && (rehearse || card === true));
   for (const device of seen) {
     const { name: on, reason, numerics, fix } = device;

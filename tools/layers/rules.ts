@@ -23,7 +23,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
   },
-  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ holds what a standard library would" },
+  std: {
+    imports: ["std"],
+    packages: ["deno-std", "node:"],
+    deno: false,
+    fix: "std/ holds what a standard library would",
+  },
   contract: {
     imports: ["contract"],
     types: ["schemas"],
@@ -40,14 +45,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   diffusion: {
     imports: ["diffusion", "std"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
   metrics: {
     imports: ["metrics"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
@@ -93,7 +98,6 @@ export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "pla
 export const EXCEPTIONS: readonly {
   readonly from: string;
   readonly to: RegExp;
-  readonly typeOnly?: boolean;
   readonly why: string;
 }[] = [
   { from: "schemas/common_params.ts", to: /^tensor\/devices\.ts$/, why: "the one list of devices" },
@@ -108,25 +112,14 @@ export const EXCEPTIONS: readonly {
   { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/, why: "what users start from imports what users import" },
   {
     from: "stages/testing/",
-    to: /^engine\/process\/(context|folder_artifact)\.ts$/,
+    to: /^engine\/process\/(context|device_trial)\.ts$/,
     why: "a stage gets the same context in a test as in a pipeline",
   },
   {
-    from: "artifacts/class_names.ts",
+    from: "artifacts/labels.ts",
     to: /^engine\/diagnostic\/did_you_mean\.ts$/,
     why: "one way to suggest names",
   },
-  {
-    from: "stages/shared/try_device.ts",
-    to: /^engine\/(process\/runtime|store\/(files|machine|records|reading|roots|trouble|user_cache))\.ts$/,
-    why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
-  },
-  {
-    from: "cli/p",
-    to: /^engine\/store\/user_cache\.ts$/,
-    why: "the user's cache, without all that core.ts loads",
-  },
-  { from: "tensor/tensorflow/", to: /^engine\/store\/user_cache\.ts$/, why: "one way to find the user's cache" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { computeOn, examineDevices, isRunning } from "noiseline/engine";
+import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
 import {
   findInstallation,
   type Installation,
@@ -10,7 +10,7 @@ import {
   TFJS_NODE_VERSION,
 } from "../installation.ts";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
-import { SetupFailure } from "./failure.ts";
+import { SetupFailure } from "./programs.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
@@ -91,7 +91,7 @@ async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
   const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
-  const trouble = await computeOn(device, { installation: staged });
+  const trouble = await runTrial(trialOf(device, staged));
   if (trouble === undefined) return;
   throw new SetupFailure(
     `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
@@ -101,7 +101,7 @@ async function tryOut(staged: Installation, say: (line: string) => void): Promis
 
 /** Say what came of it: the device as it is from now on. */
 async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
-  for (const { name, reason, fix } of await examineDevices([gpu ? "tensorflow-gpu" : "tensorflow"])) {
+  for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
     say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
   }
 }

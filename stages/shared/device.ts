@@ -1,0 +1,68 @@
+import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
+import type { DeviceFinding, DeviceGrants, StageContext, TryDevice } from "../../contract/stage.ts";
+
+interface DeviceParams {
+  readonly device: DeviceName;
+  readonly threads?: number | undefined;
+}
+
+/** Find the device that a stage's params name on this machine, or say why it is not there. */
+export async function findStageDevice(
+  { device: wanted, threads }: DeviceParams,
+  tryDevice: TryDevice,
+): Promise<DeviceFinding> {
+  // Loaded only for stages that may run: a plan with nothing to do needs none of it.
+  const [{ chooseDevice }, { trialOf }] = await Promise.all([
+    import("../../tensor/choose.ts"),
+    import("./device_trial.ts"),
+  ]);
+  const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
+  const chosen = await chooseDevice(wanted, { tryOut, ...threads === undefined ? {} : { threads } });
+  if (chosen.available) {
+    const { available: _, name, ...facts } = chosen;
+    const native = name !== "wasm" && name !== "webgpu";
+    return { device: { name, ...facts, native, grants: () => grantsOf(name) } };
+  }
+  const message = wanted === "auto" ? "no device is available" : `device "${wanted}" is not available`;
+  return {
+    problem: { param: ["device"], message: `${message}: ${chosen.reason}`, fix: chosen.fix },
+  };
+}
+
+async function grantsOf(name: ConcreteDeviceName): Promise<DeviceGrants> {
+  const { IMPLEMENTATIONS } = await import("../../tensor/implementations.ts");
+  return await IMPLEMENTATIONS[name].grants();
+}
+
+/**
+ * Open the device that the engine found for a stage, use it, and close it whatever happens. For built-in kinds that have
+ * a device and custom stages with `device: true`; for others it throws.
+ *
+ * @example
+ * ```ts ignore
+ * async run(context) {
+ *   const sum = await withDevice(context, async (device) => {
+ *     const add = await device.compile(({ x }) => ({ sum: tf.sum(x!) }), { x: { shape: [2], dtype: "float32" } });
+ *     return (await add.run({ x: new Float32Array([1, 2]) })).sum![0];
+ *   });
+ * }
+ * ```
+ */
+export async function withDevice<T>(
+  { params, device: found }: { readonly params: object; readonly device: StageContext["device"] },
+  use: (device: Device) => Promise<T>,
+): Promise<T> {
+  if (found === undefined) throw new Error("The stage has no device. Fix: set device: true in its definition.");
+  const { openDevice } = await import("../../tensor/open.ts");
+  const { threads } = params as Partial<DeviceParams>;
+  const device = await openDevice(found.name as ConcreteDeviceName, {
+    ...(threads === undefined ? {} : { threads }),
+    // The stage's process may not look at the machine, so the engine says what it saw.
+    numerics: found.numerics,
+  });
+  try {
+    return await use(device);
+  } finally {
+    await device.dispose();
+  }
+}
