@@ -1,7 +1,7 @@
 import { z } from "zod";
+import type { Facts } from "../contract/stage.ts";
 import type { Objective } from "../diffusion/objective.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
-import type { Facts } from "../contract/stage.ts";
 
 /**
  * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,
@@ -13,7 +13,7 @@ const contents = {
   height: size,
   width: size,
   channels: size,
-  /** Labels that images have or a network is told; null for none, absent where only the run finds out. */
+  /** Classes of images or of a class-conditional network; null for none, absent where only the run finds out. */
   classes: size.nullish(),
   classNames: z.array(z.string()).readonly().optional(),
 };

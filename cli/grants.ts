@@ -60,22 +60,20 @@ export async function parseGrants(
  * file says it so, or to the folder of the command.
  */
 function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
-  const given: string[] = [];
-  const extra: string[] = [];
   const find = (one: string) => {
     const path = /^read=(.*)$/s.exec(one)?.[1];
     const places = path === undefined ? [] : [folder, Deno.cwd()].map((at) => `read=${realPath(resolve(at, path))}`);
     return [one, ...places].find((each) => asked.includes(each));
   };
   const parts = text.split(",");
-  // The longest first, as one may begin with another and a comma.
-  for (let from = 0, to = parts.length; from < parts.length; to--) {
-    const right = find(parts.slice(from, to).join(","));
-    if (right === undefined && to > from + 1) continue;
-    if (right === undefined) extra.push(parts[from]!);
-    else given.push(right);
-    from = to;
-    to = parts.length + 1;
+  const [given, extra]: [string[], string[]] = [[], []];
+  while (parts.length > 0) {
+    // The longest first, as one may begin with another and a comma.
+    const ends = parts.map((_, i) => parts.length - i);
+    const end = ends.find((end) => find(parts.slice(0, end).join(",")) !== undefined);
+    const one = parts.splice(0, end ?? 1).join(",");
+    if (end === undefined) extra.push(one);
+    else given.push(find(one)!);
   }
   return { given, extra };
 }
@@ -97,31 +95,21 @@ function rowOf({ stage, rights }: RightsRequest): string[] {
   return [`  ${stage.entry}`, stage.kind.name, rights.join(", ")];
 }
 
-/** What the custom stages among some ask for, and what of it is not granted. */
-export function rightsOfStages(
-  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
-  pipeline: Pipeline,
-) {
+/** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
+export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "device">>, pipeline: Pipeline) {
   const requests = requestsOf(stages, pipeline.folder);
-  if (requests.length === 0) return [];
+  if (requests.length === 0) return { data: [], lines: [] };
   const grants = new Grants(pipeline.folder);
   printDiagnostics(grants.problems);
-  return requests.map((request) => ({ ...request, missing: grants.open([request])[0]?.rights ?? [] }));
-}
-
-type ListedRights = ReturnType<typeof rightsOfStages>;
-
-export function rightsToJson(listed: ListedRights): unknown[] {
-  return listed.map(({ stage, rights, missing }) => ({ stage: stage.entry, file: stage.kind.name, rights, missing }));
-}
-
-/** Lines about what custom stages ask for; none where they ask for nothing. */
-export function formatRights(listed: ListedRights): string[] {
-  if (listed.length === 0) return [];
-  const style = styleFor();
-  const rows = listed.map(({ missing, ...request }) => {
+  const listed = requests.map((request) => ({ request, missing: grants.open([request])[0]?.rights ?? [] }));
+  const rows = listed.map(({ request, missing }) => {
     const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
-    return [...rowOf(request), style.dim(state)];
+    return [...rowOf(request), styleFor().dim(state)];
   });
-  return ["custom stages ask for:", ...formatTable(rows)];
+  return {
+    data: listed.map(({ request: { stage, rights }, missing }) => {
+      return { stage: stage.entry, file: stage.kind.name, rights, missing };
+    }),
+    lines: ["custom stages ask for:", ...formatTable(rows)],
+  };
 }

@@ -4,6 +4,7 @@ export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wa
 /** What a pipeline or a command line may name. `auto` is the best device that is available. */
 export const DEVICE_NAMES = ["auto", ...AUTO_ORDER] as const;
 
+/** One of {@linkcode DEVICE_NAMES}. */
 export type DeviceName = typeof DEVICE_NAMES[number];
 
 /** A device of its own, which `auto` is not. */
@@ -18,9 +19,9 @@ export interface DeviceDescription {
   readonly numerics: string | undefined;
   /** How to make it available, where that is one command or setting. */
   readonly fix?: string;
-  /** It computes on a real graphics card, which a `webgpu` that the processor plays does not. */
+  /** It computes on a real graphics card, which a software `webgpu` does not. */
   readonly card?: boolean;
-  /** Name of an NVIDIA card that is visible here, whether the device can use it or not. */
+  /** Name of an NVIDIA GPU that is visible here, whether the device can use it or not. */
   readonly seen?: string;
 }
 

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
-import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } from "noiseline";
+import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } from "noiseline/engine";
 import { answering, type AnyCommand, plainCommand } from "../command.ts";
 import { formatBytes } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";

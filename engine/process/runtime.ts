@@ -6,18 +6,6 @@ import { isThere, statIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
 
-/** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
-export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
-
-export const TOOLKIT_CONFIG: string = join(TOOLKIT_ROOT, "deno.json");
-export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
-
-/** The module through which a worker comes back into the engine. */
-export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
-
-/** The module that finds what a stage computes on. */
-export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
-
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     const path = join(folder, program);
@@ -61,7 +49,7 @@ export function packageFolder(name: string): string | undefined {
 
 /**
  * What a child has of this process's environment: what finds programs, folders, registries and certificates, and what
- * libraries of devices are set by. All else could reach a result that no key knows of, or a server: an `.npmrc` beside a
+ * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
  * stage may send any variable that the child has to an address of its own.
  */
 const KEPT_VARIABLES = new RegExp(
@@ -235,7 +223,7 @@ let sharedFolder: Promise<string> | undefined;
  * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
  * its cache folder open, and code that may do nothing still writes to any open file by its number
  * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
- * an input that no key knows, lies there too.
+ * an untracked input, lies there too.
  */
 export async function ownCacheFolder(folder: string): Promise<string> {
   const asked = sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../keys/stage.ts";
-import type { Capacity } from "../plan/total.ts";
+import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
 import { openRoot } from "../store/roots.ts";
@@ -36,7 +36,7 @@ export function findGpus(): string[] {
   }
 }
 
-/** What a run has at hand. */
+/** What a run can use. */
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { longRunningParams, positiveInt, weightsParam } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 
 /** Params of kind `evaluate`. */
 export const evaluateParams = z.strictObject({
@@ -20,11 +20,8 @@ export const evaluateParams = z.strictObject({
       "The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take " +
         "1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or learned variances",
     ),
-  }).optional().describe(
-    "Also report the variational bound in bits per dimension, term by term; see docs/objectives.md",
-  ),
+  }).optional().describe("Also the variational bound in bits per dimension, by its terms; see docs/objectives.md"),
   ...longRunningParams(),
 });
 
 export type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;
-export type EvaluateParams = z.output<typeof evaluateParams>;

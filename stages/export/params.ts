@@ -1,10 +1,8 @@
 import { z } from "zod";
-import { weightsParam } from "../../schemas/common_params.ts";
+import { weightsParam } from "../shared/common_params.ts";
 
 /** Params of kind `export`. */
 export const exportParams = z.strictObject({
-  format: z.literal("diffusers").describe(
-    "A folder that DDPMPipeline.from_pretrained of diffusers loads: a UNet2DModel and a DDPMScheduler",
-  ),
+  format: z.literal("diffusers").describe("A folder for DDPMPipeline.from_pretrained of diffusers"),
   weights: weightsParam(),
 });

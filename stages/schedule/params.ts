@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { scheduleSpecSchema } from "../../artifacts/schedule.ts";
-import { BETA_SCHEDULES } from "../../schemas/beta_schedules.ts";
+import { SCHEDULE_NAMES } from "../../diffusion/schedule/names.ts";
 import { legacy } from "../../schemas/roles.ts";
 
 const LINEAR_IN_ROOT =
@@ -22,14 +22,14 @@ const COLLIDING: Readonly<Record<string, string>> = {
 
 function explainName(input: unknown): string {
   if (typeof input === "string" && Object.hasOwn(COLLIDING, input)) return COLLIDING[input]!;
-  const named = BETA_SCHEDULES.filter((name) => typeof input === "string" && name.endsWith(`/${input}`));
+  const named = SCHEDULE_NAMES.filter((name) => typeof input === "string" && name.endsWith(`/${input}`));
   if (named.length > 0) return `schedule names carry their family: write ${named.join(" or ")}`;
-  return `expected one of ${BETA_SCHEDULES.join(", ")}`;
+  return `expected one of ${SCHEDULE_NAMES.join(", ")}`;
 }
 
 /** Params of kind `schedule`. */
 export const scheduleParams = z.strictObject({
-  betas: z.enum(BETA_SCHEDULES, { error: (issue) => explainName(issue.input) }).describe(
+  betas: z.enum(SCHEDULE_NAMES, { error: (issue) => explainName(issue.input) }).describe(
     "A family and a name, since bare linear, quad, scaled_linear and cosine mean different things elsewhere. " +
       "ldm/linear = ho/quad = scaled_linear of diffusers: linear in sqrt(beta). ldm/sqrt_linear = ho/linear = linear of " +
       "diffusers: linear in beta. ldm/cosine: Nichol and Dhariwal 2021, squaredcos_cap_v2 of diffusers. ldm/sqrt: square " +
@@ -40,9 +40,7 @@ export const scheduleParams = z.strictObject({
   linearStart: z.number().positive().lt(1).default(1e-4).describe(
     "First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid",
   ),
-  linearEnd: z.number().positive().lt(1).default(2e-2).describe(
-    "Last beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/jsd and sigmoid",
-  ),
+  linearEnd: z.number().positive().lt(1).default(2e-2).describe("Last beta, likewise; also used by ho/const"),
   cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of ldm/cosine"),
   zeroTerminalSnr: legacy(
     z.boolean().default(false).describe(

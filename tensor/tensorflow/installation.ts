@@ -60,5 +60,3 @@ export function preloadFile(folder: string): string {
 export function setupCommand(gpu: boolean): string {
   return `deno task setup:tensorflow${gpu ? " --gpu" : ""}`;
 }
-
-export { standInFiles } from "./stand_in.ts";

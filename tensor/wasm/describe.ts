@@ -1,5 +1,18 @@
+import { fileURLToPath } from "node:url";
 import type { DeviceDescription } from "../devices.ts";
-import { binariesFolder, MAX_THREADS, TFJS_WASM_VERSION } from "./package.ts";
+
+/** The version of @tensorflow/tfjs-backend-wasm in use; a test compares it, so that asking for it loads nothing. */
+export const TFJS_WASM_VERSION = "4.22.0";
+
+/** The engine's thread pool has room for seven workers beside the thread that calls. */
+export const MAX_THREADS = 8;
+
+/** Folder of the package's WebAssembly binaries and of the scripts that start them, without loading any. */
+export function binariesFolder(): string {
+  // Publishing writes the package out only where this call stands by itself.
+  const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
+  return fileURLToPath(new URL("../wasm-out/", module));
+}
 
 /** A function that uses one instruction of WebAssembly SIMD, as in TF.js's own check. */
 // deno-fmt-ignore
@@ -10,7 +23,7 @@ const SIMD_PROGRAM = Uint8Array.of(
 /** What device `wasm` is on this machine, without loading it. @param wanted threads that it would be opened with */
 export function describeWasm(wanted: number = navigator.hardwareConcurrency): DeviceDescription {
   if (!WebAssembly.validate(SIMD_PROGRAM)) {
-    const reason = "WebAssembly has no SIMD on this processor";
+    const reason = "WebAssembly has no SIMD on this CPU";
     return { name: "wasm", available: false, reason, numerics: undefined };
   }
   const threads = Math.min(wanted, MAX_THREADS);

@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { tryDevice } from "../../engine/process/device_trial.ts";
-import { findStageDevice } from "../../stages/shared/stage_device.ts";
+import { findStageDevice } from "../../stages/shared/device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({
@@ -96,7 +96,7 @@ for (
 }
 
 const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({

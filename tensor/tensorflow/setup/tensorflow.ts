@@ -1,14 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { examineDevices, isRunning, runTrial, tensorflowInstallation, trialOf, tryDevice } from "noiseline";
+import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
+import {
+  findInstallation,
+  type Installation,
+  installationFor,
+  tensorflowCache,
+  TFJS_NODE_VERSION,
+} from "../installation.ts";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
-import { SetupFailure } from "./failure.ts";
+import { SetupFailure } from "./programs.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
-
-type Installation = ReturnType<typeof tensorflowInstallation.installationFor>;
 
 export interface SetupOptions {
   readonly gpu: boolean;
@@ -25,7 +30,6 @@ const STAGING = ".staging-";
  * @throws SetupFailure
  */
 export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promise<void> {
-  const { findInstallation, installationFor, tensorflowCache } = tensorflowInstallation;
   const present = findInstallation(gpu);
   if (present !== undefined && !force) {
     say(`already set up: TensorFlow ${present.tensorflow} in ${present.folder}`);
@@ -104,8 +108,7 @@ async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<voi
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {
   const { folder, gpu, tensorflow } = installation;
-  const tfjsNode = tensorflowInstallation.TFJS_NODE_VERSION;
-  const record = { tfjsNode, tensorflow, gpu, at: new Date().toISOString() };
+  const record = { tfjsNode: TFJS_NODE_VERSION, tensorflow, gpu, at: new Date().toISOString() };
   writeFileSync(join(staging, "setup.json"), `${JSON.stringify(record, null, 2)}\n`);
   // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
   const old = `${staging}-old`;

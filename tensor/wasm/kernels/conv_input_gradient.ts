@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo } from "../../convolution_info.ts";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { floatsOf, idOf, Native } from "./memory.ts";
 
@@ -12,7 +13,6 @@ import { floatsOf, idOf, Native } from "./memory.ts";
  */
 export const CONV_INPUT_GRADIENT: KernelEntry = {
   kernelName: tf.Conv2DBackpropInput,
-  setup: (backend) => conv2d.connect(backend),
   kernel: inputGradient,
 };
 
@@ -32,17 +32,8 @@ interface Part {
 
 function inputGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [dy, filter] = [inputs["dy"]!, inputs["filter"]!];
-  const { strides, pad, dataFormat, dimRoundingMode, inputShape } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
-  const info = tf.backend_util.computeConv2DInfo(
-    inputShape,
-    filter.shape as [number, number, number, number],
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-    false,
-    tf.backend_util.convertConv2DDataFormat(dataFormat),
-  );
+  const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
+  const info = convolutionInfo(inputShape, filter.shape, sizes);
   if (info.dataFormat !== "channelsLast") {
     throw new Error('Device "wasm": conv2d wants channels last. Fix: use "NHWC".');
   }
@@ -98,6 +89,7 @@ function convolvePart(
   const [top, bottom, left, right] = [row.before, row.after, column.before, column.after].map((n) => Math.max(n, 0));
   const [, height, width] = cropped.shape as [number, number, number, number];
   conv2d.call(
+    backend,
     ...[idOf(backend, cropped), batch, height, width],
     ...[idOf(backend, turned), row.taps.length, column.taps.length],
     ...[top!, right!, bottom!, left!],

@@ -1,15 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion } from "./memory.ts";
-import { multiply, setupProduct } from "./product.ts";
+import { multiply } from "./product.ts";
 import { multiplyColumns } from "./product_of_columns.ts";
 import { transpose } from "./transpose.ts";
+
+const size = tf.util.sizeFromShape;
 
 /**
  * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
  * matrices are transposed first and batches are taken product by product.
  */
-export const MAT_MUL: KernelEntry = { kernelName: tf.BatchMatMul, setup: setupProduct, kernel: matMul };
+export const MAT_MUL: KernelEntry = { kernelName: tf.BatchMatMul, kernel: matMul };
 
 function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [a, b] = [inputs["a"]!, inputs["b"]!];
@@ -87,10 +89,6 @@ function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf
 }
 
 /** The axes before those of the matrices. */
-function outerOf({ shape }: tf.TensorInfo): readonly number[] {
+function outerOf({ shape }: tf.TensorInfo): number[] {
   return shape.slice(0, -2);
-}
-
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }

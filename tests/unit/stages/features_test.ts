@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
-import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
@@ -131,7 +131,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     assertEquals((await score(folder, said, said))[0]!.name, "FD-inception-2015-12-05");
     const sets = { real: posed, fake: said };
     const refused = await failure(runStage(folder, scoreKind, { params: {}, inputs: sets }));
-    assertStringIncludes(refused, "do not compare: got resize tensorflow, wanted unknown");
+    assertStringIncludes(refused, "cannot be compared: got resize tensorflow, wanted unknown");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -163,7 +163,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     // The images themselves, whose pixels are taken on the way.
     assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
     const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
-    assertStringIncludes(await failure(refused), "kid needs the vectors of both sets");
+    assertStringIncludes(await failure(refused), "kid needs the features of both sets");
   });
 });
 
@@ -215,7 +215,7 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
       await run(pixels, other),
       "features of different extractors cannot be compared: got my-net (3, ",
     );
-    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
+    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000, wanted at most 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
     assertStringIncludes(await run(pixels, pixels, { fd: false }), "no score is requested");
     const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });

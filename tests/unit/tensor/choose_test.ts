@@ -47,7 +47,7 @@ Deno.test("auto says nothing of others when the best is there", async () => {
   assertEquals([chosen.reason, looked], ["a tensorflow-gpu", ["tensorflow-gpu"]]);
 });
 
-Deno.test("auto never takes a processor that plays a graphics card", async () => {
+Deno.test("auto never takes a software adapter", async () => {
   const { describe } = machineWith({ webgpu: { card: false }, wasm: {} });
   const chosen = await chooseDevice("auto", { describe });
   assert(chosen.available);
@@ -106,8 +106,8 @@ Deno.test("a device that does not compute is passed over by auto with the reason
   assertEquals(chosen.name, "wasm");
   assertEquals(chosen.warning, {
     message:
-      "a card is here, but device tensorflow-gpu is not: it has no tensorflow-gpu in it; wasm computes instead, " +
-      "more slowly",
+      "a card is here, but device tensorflow-gpu cannot use it: it has no tensorflow-gpu in it; wasm is used instead, " +
+      "which is slower",
     fix: "mend it",
   });
   assert(chosen.reason.includes("onnx (it has no onnx in it)"), chosen.reason);

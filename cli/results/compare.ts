@@ -1,0 +1,125 @@
+import { type Collection, curvePlaces, markup, type Page, pictures, table } from "noiseline/report";
+import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
+import { showParam } from "../format/plan.ts";
+import { type Experiment, isComparable, nameOf } from "./experiments.ts";
+import { figuresOf, type MetricRow } from "./figures.ts";
+
+type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
+
+/** Set experiments side by side. @returns the figures, and what else a page shows of each */
+export async function compareExperiments(all: readonly Experiment[]) {
+  const found = await figuresOf(all, shortNames(all));
+  const any = found.contents.some(isComparable);
+  const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
+  const pick = <T>(list: readonly T[]): T[] => shown.map((i) => list[i]!);
+  const experiments = pick(all);
+  const columns = pick(found.own).map((rows) => new Map(rows.filter(isWhole).map((row) => [columnOf(row), row.value])));
+  const names = [...new Set(columns.flatMap((column) => [...column.keys()]))];
+  const leaves = experiments.map(({ made }) =>
+    new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
+  );
+  const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
+  const comparison = {
+    names: pick(shortNames(all)),
+    seeds: pick(found.seeds),
+    /** The places of each in the rankings of selections: `pick 1`. */
+    ranks: experiments.map(({ ranks }) => ranks),
+    /** A number for each experiment that has it. */
+    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
+    /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
+    params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
+      const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
+      return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
+    }),
+    /** Means over experiments that differ in their seeds alone. */
+    overSeeds: found.means.filter(isWhole),
+    /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+    without: found.without,
+  };
+  return { comparison, contents: pick(found.contents) };
+}
+
+function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
+  return `${stage} ${metric}`;
+}
+
+/** Of experiments of one pipeline, what tells them apart. */
+function shortNames(experiments: readonly Experiment[]): string[] {
+  const isOne = new Set(experiments.map(({ source }) => source)).size === 1;
+  return experiments.map((one) => isOne && one.label !== "" ? one.label : nameOf(one));
+}
+
+/** A comparison as a table with a header: a row for each experiment that has a figure, and for each mean over seeds. */
+export function sheetOf({ names, seeds, ranks, metrics, params, overSeeds }: Comparison): string[][] {
+  const show = (value: unknown) =>
+    value === undefined ? "-" : typeof value === "number" ? shortNumber(value) : showParam(value);
+  const columns = [
+    // What is the same of all says nothing.
+    ...(new Set(seeds).size > 1 ? [{ name: "seed", values: seeds }] : []),
+    ...params.map(({ path, values }) => ({ name: path, values })),
+    ...metrics,
+  ];
+  const rows = names.map((name, i) => [
+    marked(name, ranks[i]!.join(", ") || undefined),
+    ...columns.map(({ values }) => show(values[i])),
+  ]).filter((_, i) => metrics.length === 0 || metrics.some(({ values }) => values[i] !== undefined));
+  const means = [...Map.groupBy(overSeeds, ({ experiment }) => experiment)].map(([name, figures]) => [
+    `${name}, ${phraseMean(figures.reduce((most, one) => one.seeds! > most.seeds! ? one : most))}`,
+    ...columns.map((column) => {
+      const one = figures.find((row) => columnOf(row) === column.name);
+      return one === undefined ? "" : `${shortNumber(one.value)} ± ${shortNumber(one.deviation!)}`;
+    }),
+  ]);
+  return [["", ...columns.map(({ name }) => name)], ...rows, ...means];
+}
+
+function* leavesOf(value: unknown, path: readonly string[]): Generator<readonly [string, unknown]> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) yield [path.join("."), value];
+  else for (const [key, inner] of Object.entries(value)) yield* leavesOf(inner, [...path, key]);
+}
+
+/** The comparison as a page: tables, curves over each other, pictures side by side. */
+export function comparisonPage(comparison: Comparison, contents: readonly Collection[]): Page {
+  const { names, metrics, params, without } = comparison;
+  const titles = new Set(contents.flatMap((content) => content.curves.map(({ title }) => title)));
+  const curves = [...titles].map((title) => ({
+    title,
+    runs: contents.flatMap((content, i) =>
+      content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
+    ),
+  }));
+  // Of each stage of all experiments; those of one training step share a frame of the slider.
+  const samples = contents.flatMap((content, i) =>
+    content.samples.map((picture) => ({
+      ...picture,
+      title: `${names[i]}: ${picture.title}`,
+      note: `${names[i]}; ${picture.note}`,
+    }))
+  );
+  const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
+  const differences = params.length === 0
+    ? markup`<p>None: it is the same experiment.</p>`
+    : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
+  return {
+    title: "Comparison",
+    subtitle: `${names.length} experiments`,
+    notes: without,
+    sections: [
+      { id: "metrics", title: "Metrics", body: figures },
+      { id: "params", title: "Params that differ", body: [differences] },
+      { id: "curves", title: "Training", body: curvePlaces(curves) },
+      { id: "samples", title: "Samples", body: pictures(samples) },
+    ],
+    curves,
+  };
+}
+
+/** More experiments than this go down the page, not across it. */
+const MOST_ACROSS = 6;
+
+/** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
+function upright(rows: readonly (readonly string[])[]) {
+  const across = rows.length - 1 <= MOST_ACROSS;
+  const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
+  return table(header!, body);
+}

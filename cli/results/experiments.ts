@@ -1,0 +1,148 @@
+import {
+  type Ingredients,
+  openStoredArtifact,
+  parseStageId,
+  type ResultManifest,
+  type Selection,
+  SELECTION_FILE,
+  selectionSchema,
+  type Store,
+} from "noiseline/engine";
+import type { Collected, Collection } from "noiseline/report";
+import type { CliSettings } from "../command.ts";
+import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";
+
+/** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
+export interface Experiment {
+  /** The pipeline, run or tag. */
+  readonly source: string;
+  /** The values of the matrix; empty where there is none. */
+  readonly label: string;
+  /** Of these values alone: what several experiments share is a row of its own. */
+  readonly artifacts: readonly Collected[];
+  /** What its stages were made of, and those that they read, by stage. */
+  readonly made: ReadonlyMap<string, Ingredients>;
+  /** Contents that were read and are of no result here, so that they count as they are. */
+  readonly unknown: readonly string[];
+  /** Its places in the rankings of selections: `pick 1` for the best. */
+  readonly ranks: readonly string[];
+  /** Its stages that have no result. */
+  readonly missing: readonly string[];
+}
+
+export function nameOf({ source, label }: Pick<Experiment, "source" | "label">): string {
+  return label === "" ? source : `${source} ${label}`;
+}
+
+/** What the stages say that have no axis of the matrix, such as the ranking of its children. */
+export const SHARED = "(shared)";
+
+type Select = Readonly<Record<string, string>>;
+
+interface Result {
+  readonly stage: string;
+  readonly select: Select;
+  readonly manifest: ResultManifest;
+}
+
+/**
+ * Results by what a matrix made of them.
+ * @param source the pipeline, run or tag @param found a result for each stage, if it has one
+ */
+export function experimentsOf(
+  source: string,
+  found: Iterable<readonly [string, ResultManifest | undefined]>,
+  store: Store,
+): Experiment[] {
+  const parsed = [...found].map(([id, manifest]) => ({ ...parseStageId(id), manifest }));
+  const results = parsed.filter((one): one is Result => one.manifest !== undefined);
+  const makers = Map.groupBy(
+    results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
+    ({ digest }) => digest,
+  );
+  const valuesOf = (select: Select) => Object.entries(select).map((pair) => pair.join("=")).join(" ");
+  // What has no axis comes last: mostly it sums up the others.
+  const groups = [...Map.groupBy(parsed, ({ select }) => valuesOf(select))]
+    .sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
+  return groups.map(([values, group]): Experiment => {
+    const { select } = group[0]!;
+    const own = results.filter((one) => group.includes(one));
+    const made = new Set(own);
+    const digests = new Set(own.flatMap(({ manifest }) => Object.values(manifest.outputs).map(({ digest }) => digest)));
+    const unknown: string[] = [];
+    // A set goes over what is added on the way.
+    for (const { manifest } of made) {
+      for (const digest of Object.values(manifest.ingredients.inputs).flat()) {
+        const before = makers.get(digest) ?? [];
+        if (before.length === 0) unknown.push(digest);
+        for (const { one } of before) if (isWithin(one.select, select)) made.add(one);
+      }
+    }
+    return {
+      source,
+      label: values === "" && groups.length > 1 ? SHARED : values,
+      artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
+      made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
+      unknown,
+      ranks: rankings.filter((one) => isWithin(one.select, select)).flatMap(({ stage, manifest, ranking }) => {
+        const candidates = manifest.ingredients.inputs["candidates"];
+        const place = ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
+        return place < 0 ? [] : [`${stage} ${place + 1}`];
+      }),
+      missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
+    };
+  });
+}
+
+/** The experiments of a pipeline as it is now. */
+export async function experimentsOfPipeline(
+  settings: CliSettings,
+  options: LoadArguments,
+): Promise<{ readonly experiments: Experiment[]; readonly loaded: Loaded }> {
+  const loaded = await loadForCommand(settings, options);
+  const { stages } = await makePlanner(loaded).plan();
+  const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);
+  return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store), loaded };
+}
+
+function isWithin(part: Select, whole: Select): boolean {
+  return Object.entries(part).every(([axis, value]) => whole[axis] === value);
+}
+
+/** The ranking that a selection wrote; none where it is damaged. */
+function rankingOf({ outputs }: ResultManifest, store: Store): Selection["ranking"] {
+  const file = outputs["selection"]?.files.find(({ path }) => path === SELECTION_FILE);
+  if (file === undefined || !store.objects.verify(file)) return [];
+  return selectionSchema.parse(JSON.parse(Deno.readTextFileSync(store.objects.pathOf(file.sha256)))).ranking;
+}
+
+/** The artifacts of a result by the name of its stage. */
+export function artifactsOf(stage: string, { outputs }: Pick<ResultManifest, "outputs">, store: Store): Collected[] {
+  const records = Object.entries(outputs);
+  return records.map(([port, record]) => {
+    const several = records.filter(([, { type }]) => type === record.type).length > 1;
+    return { title: several ? `${stage}.${port}` : stage, artifact: openStoredArtifact(record, store.objects) };
+  });
+}
+
+/** What is left out of figures, and why, a line each. @param contents what there is to show of each experiment */
+export function withoutResults(experiments: readonly Experiment[], contents: readonly Collection[]): string[] {
+  const bySource = Map.groupBy(experiments, ({ source }) => source);
+  const lines = [...bySource].flatMap(([source, own]) =>
+    own.every(({ made }) => made.size === 0)
+      ? [`"${source}" has no results`]
+      : own.filter(({ missing }) => missing.length > 0).map((one) =>
+        `"${nameOf(one)}" has no result of ${one.missing.join(", ")}`
+      )
+  );
+  return [
+    ...lines,
+    ...contents.flatMap((one, i) => one.unreadable.map((what) => `${nameOf(experiments[i]!)}: ${what}`)),
+  ];
+}
+
+/** Whether there is anything in it to set beside another's. */
+export function isComparable({ metrics, curves, samples }: Collection): boolean {
+  return metrics.length + curves.length + samples.length > 0;
+}

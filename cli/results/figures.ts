@@ -1,0 +1,156 @@
+import type { Ingredients } from "noiseline/engine";
+import {
+  collectArtifacts,
+  type Collection,
+  encodeEvents,
+  type ReportMetrics,
+  type ScalarEvent,
+} from "noiseline/report";
+import { type Experiment, isComparable, nameOf, withoutResults } from "./experiments.ts";
+
+/** One number in a table. */
+export interface MetricRow {
+  readonly experiment: string;
+  readonly stage: string;
+  readonly metric: string;
+  readonly value: number;
+  /** Of what the metric says; in a mean over seeds, of the values of the seeds. */
+  readonly deviation?: number | undefined;
+  /** N, the images that it was computed from; left out in a mean over seeds. */
+  readonly count?: number | undefined;
+  /** `0-99` */
+  readonly timesteps?: string | undefined;
+  readonly label?: string | number | undefined;
+  /** Training steps of the network that was measured, where the record says. */
+  readonly step?: number | undefined;
+  /** The seed that tells the experiment from others. */
+  readonly seed?: number | undefined;
+  /** The experiment's places in the rankings of selections: `pick 1`. */
+  readonly rank?: string | undefined;
+  /** Of a mean over seeds: over how many. */
+  readonly seeds?: number | undefined;
+  /** The stages that had other seeds, where others had the same: `evaluate` of one network. */
+  readonly seedsOf?: string | undefined;
+}
+
+/**
+ * All metrics of all experiments: of each its own, parts of figures included; means over seeds, with their sample
+ * deviation; and without results what, and why.
+ * @param names of the experiments
+ */
+export async function figuresOf(
+  experiments: readonly Experiment[],
+  names: readonly string[] = experiments.map(nameOf),
+) {
+  const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
+  const seeds = seedsOf(experiments);
+  const own = contents.map((content, i): MetricRow[] => {
+    const rank = experiments[i]!.ranks.join(", ") || undefined;
+    return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], rank }));
+  });
+  const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
+    const experiment = common(members.map((i) => names[i]!));
+    const figures = Map.groupBy(
+      members.flatMap((i) => own[i]!),
+      ({ stage, metric, timesteps, label }) => JSON.stringify([stage, metric, timesteps, label]),
+    );
+    // A name that one record has twice cannot be told apart.
+    return [...figures.values()].filter(({ length }) => length > 1 && length <= members.length)
+      .map((rows) => ({ ...meanOf(experiment, rows), seedsOf: of }));
+  });
+  return { own, means, seeds, contents, without: withoutResults(experiments, contents) };
+}
+
+function meanOf(experiment: string, rows: readonly MetricRow[]): MetricRow {
+  const { stage, metric, timesteps, label } = rows[0]!;
+  const seeds = rows.length;
+  const value = rows.reduce((sum, row) => sum + row.value, 0) / seeds;
+  const squares = rows.reduce((sum, row) => sum + (row.value - value) ** 2, 0);
+  return { experiment, stage, metric, value, deviation: Math.sqrt(squares / (seeds - 1)), timesteps, label, seeds };
+}
+
+/** What names have in common, word by word. */
+function common([first = "", ...others]: readonly string[]): string {
+  return first.split(" ").filter((word) => others.every((name) => name.split(" ").includes(word))).join(" ") || "all";
+}
+
+function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
+  return metrics.flatMap(({ title, record }: ReportMetrics) =>
+    record.metrics.map(({ name, value, count, timesteps, label, deviation }) => ({
+      stage: title,
+      metric: name,
+      value,
+      deviation,
+      count,
+      timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
+      label,
+      step: stepOf(record),
+    }))
+  );
+}
+
+/** A network's own step, or that of whoever drew the images. */
+function stepOf({ model, images }: ReportMetrics["record"]): number | undefined {
+  return (model ?? images["fake"]?.source.model)?.step;
+}
+
+/** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
+export async function eventFiles(
+  experiments: readonly Experiment[],
+  wallTime: number,
+): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (const experiment of experiments) {
+    const content = await collectArtifacts(experiment.artifacts);
+    if (!isComparable(content)) continue;
+    const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
+      rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
+        { step, tag: `${title}/loss`, value: loss },
+        { step, tag: `${title}/gradNorm`, value: gradNorm },
+        { step, tag: `${title}/learningRate`, value: learningRate },
+      ])
+    );
+    for (const { stage, metric, timesteps, label, value, step = 0 } of rowsOf(content)) {
+      const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
+      events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
+    }
+    files[nameOf(experiment).replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
+  }
+  return files;
+}
+
+/** For each experiment the seed that tells it from others; undefined where there are several, or none. */
+function seedsOf(experiments: readonly Experiment[]): (number | undefined)[] {
+  const all = experiments.map(({ made }) => [...made].filter(([, { seed }]) => seed !== null));
+  const byStage = Map.groupBy(all.flat(), ([stage]) => stage);
+  const varies = (stage: string) => new Set(byStage.get(stage)!.map(([, { seed }]) => seed)).size > 1;
+  return all.map((stages) => {
+    const varying = stages.filter(([stage]) => varies(stage));
+    const seeds = new Set((varying.length > 0 ? varying : stages).map(([, { seed }]) => seed!));
+    return seeds.size === 1 ? [...seeds][0] : undefined;
+  });
+}
+
+/** Experiments, by their places, that differ in their seeds alone, and their stages that do where others do not. */
+function seedGroups(
+  experiments: readonly Experiment[],
+): { readonly members: readonly number[]; readonly of: string | undefined }[] {
+  const groups = Map.groupBy(experiments.keys(), (i) => {
+    const said = ({ kind, version, params, externals }: Ingredients) => [kind, version, params, externals];
+    return JSON.stringify([textOf(experiments[i]!, said), experiments[i]!.unknown]);
+  });
+  // The same seeds twice, as of a run and its tag, are one experiment.
+  const distinct = (members: number[]) => Map.groupBy(members, (i) => textOf(experiments[i]!, ({ seed }) => seed));
+  return [...groups.values()].map((members) => [...distinct(members).values()].map(([first]) => first!))
+    .filter(({ length }) => length > 1).map((members) => {
+      const made = members.map((i) => experiments[i]!.made);
+      const seeded = [...made[0]!].filter(([, { seed }]) => seed !== null).map(([stage]) => stage);
+      const of = seeded.filter((stage) => new Set(made.map((one) => one.get(stage)!.seed)).size > 1);
+      return { members, of: of.length < seeded.length ? of.join(" ") : undefined };
+    });
+}
+
+/** In the order of the stages' names: a run notes its results as they come. */
+function textOf({ made }: Experiment, tell: (ingredients: Ingredients) => unknown): string {
+  return [...made].map(([stage, ingredients]) => JSON.stringify([stage, tell(ingredients)])).sort().join();
+}

@@ -1,0 +1,21 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+/**
+ * Call `body` with a TF.js backend selected, which must be initialised, and put the previous one back. Synchronous from
+ * start to end, because the selected backend is one variable for the whole process.
+ */
+export function withBackend<T>(name: string, body: () => T): T {
+  const previous = tf.getBackend();
+  select(name);
+  try {
+    return body();
+  } finally {
+    select(previous);
+  }
+}
+
+function select(name: string): void {
+  // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
+  // promise only repeats that.
+  void tf.setBackend(name);
+}

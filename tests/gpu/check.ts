@@ -1,0 +1,207 @@
+/**
+ * What noiseline makes of a graphics card, as one table of Markdown: parity with PyTorch in float64, training steps of two
+ * networks beside PyTorch's, memory, and whether a training that was killed and resumed ends in the same bytes.
+ *
+ *     deno task gpu:check [--python PATH] [--json] [--rehearse]
+ *
+ * With `--rehearse`, TensorFlow on the processor and whatever adapter there is stand for the card, with small networks and
+ * few steps. PyTorch needs a Python that has it; without one our devices are measured alone.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { BUILTIN_KINDS, examineDevices, loadPipeline, tryDevice } from "noiseline/engine";
+import { printTable } from "../../bench/support/markdown.ts";
+import { firstLine, median } from "../../bench/support/measure.ts";
+import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
+import type { BenchModel } from "../../bench/support/steps_protocol.ts";
+import { printError, printJson } from "../../cli/io.ts";
+import { streamLines } from "../../engine/process/lines.ts";
+import { openStore } from "../../engine/store/store.ts";
+import { measureApart } from "../parity/measure.ts";
+
+const { values: { python, json, rehearse, help } } = parseArgs({
+  args: Deno.args,
+  options: {
+    help: { type: "boolean", default: false },
+    python: { type: "string", default: "python3" },
+    json: { type: "boolean", default: false },
+    rehearse: { type: "boolean", default: false },
+  },
+});
+if (help) {
+  printError("deno task gpu:check [--python PATH] [--json] [--rehearse]; docs/devices.md says what it does");
+  Deno.exit(0);
+}
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const THREADS = navigator.hardwareConcurrency;
+const STEPS = rehearse ? 2 : 200;
+/** Of a rehearsal: without a GPU an image takes seconds. */
+const SMALL_BATCH = 2;
+/** A device on which 200 steps take longer does fewer. */
+const TURN_SECONDS = 180;
+
+type DeviceName = Parameters<typeof measureApart>[0];
+
+interface Row {
+  readonly check: string;
+  readonly on: string;
+  readonly result: string;
+  readonly time?: string;
+  readonly memory?: string;
+  readonly failed?: boolean;
+}
+
+const HEAD = ["check", "on", "result", "time", "memory"] as const;
+const cellsOf = (row: Row) => HEAD.map((name) => row[name] ?? "");
+const rows: Row[] = [];
+
+function add(row: Row): void {
+  rows.push(row);
+  printError(cellsOf(row).filter((cell) => cell !== "").join(", "));
+}
+
+async function findDevices(): Promise<DeviceName[]> {
+  const seen = await examineDevices(tryDevice, [rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
+  const found = seen.filter(({ available, card }) => available && (rehearse || card === true));
+  for (const device of seen) {
+    const { name: on, reason, numerics, fix } = device;
+    const why = fix === undefined ? reason : `${reason}; ${fix}`;
+    add({ check: "device", on, result: found.includes(device) ? `${reason} (${numerics})` : `none: ${why}` });
+  }
+  return found.map(({ name }) => name);
+}
+
+async function checkParity(on: DeviceName): Promise<void> {
+  const check = "parity, in float32";
+  const measured = await measureApart(on);
+  if ("absent" in measured) return add({ check, on, result: measured.absent, failed: true });
+  const { worst, problems, seconds } = measured;
+  const time = `${seconds.toFixed(0)} s`;
+  const [problem, ...more] = problems;
+  if (problem !== undefined) {
+    return add({ check, on, result: `${problem} and ${more.length} more`, time, failed: true });
+  }
+  const largest = Math.max(...Object.values(worst).map(Number));
+  add({ check, on, result: `${Object.keys(worst).length} operations right; at most ${largest} roundings off`, time });
+}
+
+/** The network that a pipeline trains, as far as a step of it is concerned. */
+async function networkOf(name: string, imageSize: number, inChannels: number, profiles: readonly string[] = []) {
+  const loaded = await loadPipeline(join(ROOT, "pipelines", `${name}.yaml`), { kinds: BUILTIN_KINDS, profiles });
+  if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
+  const { model, batchSize } = loaded.value.stages.get("train")!.params as { model: BenchModel; batchSize: number };
+  const batch = rehearse ? SMALL_BATCH : batchSize;
+  const check = `${name}.yaml, ${model.channels} channels x ${model.multipliers}, batch ${batch}`;
+  return { check, model: { ...model, imageSize, inChannels }, batch };
+}
+
+/** Megabytes in use on the card that is taken where nothing else is said. */
+async function usedOnCard(): Promise<number> {
+  const card = Deno.env.get("CUDA_VISIBLE_DEVICES")?.split(",")[0] ?? "0";
+  return Number(
+    await firstLine("nvidia-smi", [`--id=${card}`, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]),
+  );
+}
+
+/** One after the other, so that each has the card to itself. */
+async function checkSteps({ check, model, batch }: Awaited<ReturnType<typeof networkOf>>, devices: readonly string[]) {
+  const peers = (["fp32", "tf32", "bf16"] as const).map((precision) => {
+    const settings = { layout: "channels_last", compile: false, on: rehearse ? "cpu" : "cuda", precision } as const;
+    return torchContender(`PyTorch ${precision}`, python, THREADS, settings);
+  });
+  const measured: (MeasuredSteps & { readonly memory: string })[] = [];
+  for (const contender of [...devices.map((name) => ourContender(name, THREADS)), ...peers]) {
+    const before = await usedOnCard();
+    let onCard = NaN;
+    const done = await raceSteps([contender], { model, batch, mode: "train" }, {
+      rounds: 1,
+      maxSteps: STEPS,
+      turnSeconds: TURN_SECONDS,
+      onSkip: (on, why) => {
+        const failed = devices.includes(on);
+        add({ check, on, result: `${failed ? "failed" : "skipped"}: ${why}`, failed });
+      },
+      onEnd: async () => void (onCard = await usedOnCard() - before),
+    });
+    const memoryOf = (megabytes: number) => Number.isNaN(onCard) ? `${megabytes.toFixed(0)} MB (host)` : `${onCard} MB`;
+    measured.push(...done.map((one) => ({ ...one, memory: memoryOf(one.peakMegabytes) })));
+  }
+  const secondsOf = ({ medians }: MeasuredSteps) => median(medians);
+  const reference = measured.find(({ name }) => name === "PyTorch tf32");
+  for (const one of measured) {
+    const seconds = secondsOf(one);
+    const ratio = reference === undefined ? "" : `; ${(seconds / secondsOf(reference)).toFixed(2)} x PyTorch tf32`;
+    const result = `${(batch / seconds).toFixed(1)} images/s${ratio}`;
+    const time = `${(1000 * seconds).toFixed(0)} ms (${one.steps} steps)`;
+    add({ check, on: one.name, result, time, memory: one.memory });
+  }
+}
+
+const LONGER = { steps: 80, checkpointEvery: 20 };
+
+/** Train on a device. @returns the state from which it started, and the digests of all that came out */
+async function train(on: string, folder: string, { killAtSave = false } = {}) {
+  const root = join(folder, ".noiseline");
+  const set = { device: on, ...rehearse ? { steps: 4, checkpointEvery: 2, batchSize: SMALL_BATCH } : LONGER };
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", join(ROOT, "cli/main.ts"), "run", join(ROOT, "pipelines/digits.yaml"), "train", "--json"],
+      ...["--store", root],
+      ...Object.entries(set).flatMap(([name, value]) => ["--set", `train.${name}=${value}`]),
+    ],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let state = "nothing";
+  for await (const line of streamLines(child.stdout)) {
+    const event = JSON.parse(line) as { readonly type: string; readonly id?: string; readonly state?: string };
+    if (event.type === "stage-started" && event.id === "train") state = event.state!;
+    if (event.type === "stage-saved" && killAtSave) child.kill("SIGKILL");
+  }
+  await child.status;
+  const { results } = openStore(root);
+  const made = results.keys().map((key) => results.byResolved(key)).find((one) => one?.ingredients.kind === "train");
+  return [state, made && JSON.stringify(made.outputs)] as const;
+}
+
+async function checkResume(on: string): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "noiseline-gpu-" });
+  const started = performance.now();
+  try {
+    const [, whole] = await train(on, join(folder, "whole"));
+    await train(on, join(folder, "killed"), { killAtSave: true });
+    const [state, resumed] = await train(on, join(folder, "killed"));
+    const equal = whole !== undefined && whole === resumed;
+    const begun = state === "resume" ? "resumed" : `started again (${state})`;
+    const result = `${begun}, ${equal ? "equal" : "other"} bytes`;
+    const time = `${((performance.now() - started) / 1000).toFixed(0)} s`;
+    const failed = state !== "resume" || !equal;
+    add({ check: "training of digits.yaml, killed", on, result, time, failed });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+if (rehearse) {
+  const result =
+    `no card was used: few channels, batch ${SMALL_BATCH}, ${STEPS} steps, TensorFlow on the processor and the adapter that is here`;
+  add({ check: "rehearsal", on: "processor", result });
+}
+const devices = await findDevices();
+if (devices.length === 0) {
+  printError("error: Cannot check: no device here computes on a graphics card\n  fix:    see above, or add --rehearse");
+  Deno.exit(2);
+}
+for (const device of devices) await checkParity(device);
+const networks = [
+  await networkOf("cifar", 32, 3, rehearse ? ["small"] : []),
+  await networkOf("digits", 16, 1),
+];
+for (const network of networks) await checkSteps(network, devices);
+for (const device of devices) await checkResume(device);
+if (json) printJson({ rehearsal: rehearse, rows });
+else printTable([HEAD, ...rows.map(cellsOf)]);
+if (rows.some(({ failed }) => failed)) Deno.exitCode = 1;
