@@ -59,7 +59,7 @@ export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from
 export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export type { Origins } from "./engine/diagnostic/document.ts";
-export { type Selection, SELECTION_FILE, selectionSchema } from "./schemas/selection.ts";
+export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
 export { type Binding, predecessorsOf, type Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export {

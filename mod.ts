@@ -49,7 +49,7 @@ export { execution, extent, externalFile, legacy, type Schema } from "./schemas/
 export type * from "./schemas/types.ts";
 export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
-export { withDevice } from "./stages/shared/stage_device.ts";
+export { withDevice } from "./stages/shared/device.ts";
 export type {
   BoundFunction,
   CompiledFunction,

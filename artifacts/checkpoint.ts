@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { learnsVariance } from "../diffusion/model_output.ts";
 import { type Objective, OBJECTIVES } from "../diffusion/objective.ts";
 import type { DiffusionTables } from "../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
@@ -6,11 +8,10 @@ import { packParameters, unpackParameters } from "../diffusion/unet/pack.ts";
 import { countParameters, unetParameterSpecs } from "../diffusion/unet/parameters.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
-import type { Metrics } from "../schemas/metrics.ts";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { checked, checkWeights, fileOf, readJson } from "./record.ts";
-import { classNamesOf, type Labels } from "./class_names.ts";
-import { jsonText } from "./json_text.ts";
+import type { CheckpointFacts } from "./facts.ts";
+import { classNamesOf, type Labels } from "./labels.ts";
+import type { Metrics } from "./metrics.ts";
+import { checked, checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 import { encodeBetas, scheduleSpecSchema, tablesOf } from "./schedule.ts";
 
 /** Artifact of type `checkpoint`: raw and averaged weights by name, the betas, and `config.json`. */
@@ -47,7 +48,7 @@ const configSchema = z.strictObject({
   scheduler: z.record(z.string(), z.unknown()).exactOptional(),
 });
 
-export type CheckpointConfig = z.output<typeof configSchema>;
+type CheckpointConfig = z.output<typeof configSchema>;
 export type WeightsName = keyof typeof WEIGHT_FILES;
 
 export interface CheckpointToWrite {
@@ -67,7 +68,7 @@ export interface StoredCheckpoint {
 
 export async function writeCheckpoint(output: OutputArtifact, { config, tables, params, ema }: CheckpointToWrite) {
   for (const [name, flat] of [["raw", params], ["ema", ema]] as const) checkWeights(WEIGHT_FILES[name], flat);
-  await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
+  await writeJson(output, CONFIG_FILE, config, configSchema);
   await output.write(BETAS_FILE, encodeBetas(tables));
   await output.write(WEIGHT_FILES.raw, encodeWeights(params, config.model));
   await output.write(WEIGHT_FILES.ema, encodeWeights(ema, config.model));
@@ -76,12 +77,12 @@ export async function writeCheckpoint(output: OutputArtifact, { config, tables, 
 /** @throws FormatError when the artifact's files are not those of `writeCheckpoint`, or weights are not finite */
 export async function readCheckpoint(artifact: InputArtifact, weights: WeightsName): Promise<StoredCheckpoint> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const tables = tablesOf(BETAS_FILE, await artifact.read(fileOf(artifact, BETAS_FILE).path));
+  const tables = tablesOf(BETAS_FILE, await readBytes(artifact, BETAS_FILE));
   if (tables.timesteps !== config.timesteps) {
     throw new FormatError(BETAS_FILE, { got: `${tables.timesteps} betas`, wanted: `${config.timesteps} timesteps` });
   }
   const file = WEIGHT_FILES[weights];
-  const { tensors } = decodeSafetensors(await artifact.read(fileOf(artifact, file).path));
+  const { tensors } = decodeSafetensors(await readBytes(artifact, file));
   const named: Record<string, Float32Array> = {};
   for (const [name, { dtype, data }] of Object.entries(tensors)) {
     if (!(data instanceof Float32Array)) throw new FormatError(`${file}, ${name}`, { got: dtype, wanted: "F32" });
@@ -90,6 +91,27 @@ export async function readCheckpoint(artifact: InputArtifact, weights: WeightsNa
   }
   const params = checked(file, () => packParameters(named, config.model));
   return { config, tables, params };
+}
+
+export async function validate(artifact: InputArtifact): Promise<void> {
+  for (const weights of ["raw", "ema"] as const) await readCheckpoint(artifact, weights);
+}
+
+export async function facts(artifact: InputArtifact): Promise<CheckpointFacts> {
+  const config = await readJson(artifact, CONFIG_FILE, configSchema);
+  const { images: { height, width, channels }, model, timesteps } = config;
+  const learnedVariance = learnsVariance(model);
+  const told = { classes: null, ...toldLabels(config) };
+  return {
+    height,
+    width,
+    channels,
+    ...told,
+    timesteps,
+    learnedVariance,
+    network: model,
+    objective: objectiveOf(config),
+  };
 }
 
 /** What the network of a checkpoint predicts. */

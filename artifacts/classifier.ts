@@ -1,10 +1,9 @@
 import { z } from "zod";
-import { type ClassifierConfig, countClassifierParameters } from "../metrics/features/classifier_network.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { checkWeights, fileOf, readJson } from "./record.ts";
-import { jsonText } from "./json_text.ts";
+import { type ClassifierConfig, countClassifierParameters } from "../metrics/features/classifier_network.ts";
+import { checkWeights, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `classifier`: `classifier.json` and its weights, flat. */
 const CONFIG_FILE = "classifier.json";
@@ -20,7 +19,7 @@ const configSchema = z.strictObject({
   images: z.record(z.string(), z.unknown()),
 });
 
-export type StoredClassifierConfig = z.output<typeof configSchema>;
+type StoredClassifierConfig = z.output<typeof configSchema>;
 
 export interface StoredClassifier {
   readonly config: StoredClassifierConfig;
@@ -30,7 +29,7 @@ export interface StoredClassifier {
 
 export async function writeClassifier(output: OutputArtifact, { config, params }: StoredClassifier): Promise<void> {
   checkWeights(WEIGHTS_FILE, params);
-  await output.write(CONFIG_FILE, jsonText(configSchema.parse(config)));
+  await writeJson(output, CONFIG_FILE, config, configSchema);
   const tensors = { params: { dtype: "F32" as const, shape: [params.length], data: params } };
   await output.write(WEIGHTS_FILE, encodeSafetensors({ tensors }));
 }
@@ -38,11 +37,17 @@ export async function writeClassifier(output: OutputArtifact, { config, params }
 /** @throws FormatError when the artifact's files are not those of `writeClassifier`, or weights are not finite */
 export async function readClassifier(artifact: InputArtifact): Promise<StoredClassifier> {
   const config = await readJson(artifact, CONFIG_FILE, configSchema);
-  const data = decodeSafetensors(await artifact.read(fileOf(artifact, WEIGHTS_FILE).path)).tensors["params"]?.data;
+  const data = decodeSafetensors(await readBytes(artifact, WEIGHTS_FILE)).tensors["params"]?.data;
   const wanted = countClassifierParameters(config.network as ClassifierConfig);
   if (!(data instanceof Float32Array) || data.length !== wanted) {
     throw new FormatError(WEIGHTS_FILE, { got: `${data?.length ?? "none"}`, wanted: `${wanted} F32 numbers` });
   }
   checkWeights(WEIGHTS_FILE, data);
   return { config, params: data as Float32Array<ArrayBuffer> };
+}
+
+export { readClassifier as validate };
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  return (await readJson(artifact, CONFIG_FILE, configSchema)).network;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import type { Facts } from "../contract/stage.ts";
 import type { Objective } from "../diffusion/objective.ts";
 import type { UnetConfig } from "../diffusion/unet/config.ts";
-import type { Facts } from "../contract/stage.ts";
 
 /**
  * What is known of artifacts before they exist. Facts are absent where an artifact comes from a stage that states none,

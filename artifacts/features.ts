@@ -1,14 +1,13 @@
 import { join } from "node:path";
 import { z } from "zod";
+import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeNpy, decodeNpyHeader, encodeNpy, encodeNpyHeader, type NpyHeader } from "../formats/npy.ts";
 import { readAt } from "../formats/read_at.ts";
 import { type FeatureVectors, firstNotFinite, range } from "../metrics/vectors.ts";
-import { imageSetSchema } from "../schemas/metrics.ts";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { fileOf, readJson } from "./record.ts";
 import { checkLabels } from "./images.ts";
-import { jsonText } from "./json_text.ts";
+import { imageSetSchema } from "./metrics.ts";
+import { fileOf, readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `features`: `features.npy` [N, D], perhaps `logits.npy` [N, K] and `labels.npy` [N], `features.json`. */
 const INFO_FILE = "features.json";
@@ -39,10 +38,10 @@ const infoSchema = z.strictObject({
 });
 
 export type ExtractorInfo = z.output<typeof extractorSchema>;
-export type FeaturesInfo = z.output<typeof infoSchema>;
+type FeaturesInfo = z.output<typeof infoSchema>;
 
 /** Writes vectors as they come, so that memory does not grow with their number. */
-export interface FeaturesWriter extends Disposable {
+interface FeaturesWriter extends Disposable {
   /** @throws FormatError for a number that is not finite */
   add(features: Float32Array, logits?: Float32Array): Promise<void>;
   /** @throws Error when fewer or more vectors came than the info says */
@@ -51,7 +50,7 @@ export interface FeaturesWriter extends Disposable {
 
 export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesInfo): Promise<FeaturesWriter> {
   const { count, extractor: { dimension }, logits: classes } = info;
-  await output.write(INFO_FILE, jsonText(infoSchema.parse(info)));
+  await writeJson(output, INFO_FILE, info, infoSchema);
   const open = async (name: string, columns: number) => {
     const file = await Deno.open(join(output.folder, name), { write: true, create: true, truncate: true });
     await writeAll(file, encodeNpyHeader([count, columns], Float32Array));
@@ -80,7 +79,7 @@ export async function openFeaturesWriter(output: OutputArtifact, info: FeaturesI
   };
 }
 
-export interface StoredFeatures {
+interface StoredFeatures {
   readonly info: FeaturesInfo;
   readonly vectors: FeatureVectors;
   /** [N, K]; undefined where the extractor has none. */
@@ -100,7 +99,7 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
   const checkRows = rowChecker(extractor);
   const has = (name: string) => artifact.files.some(({ path }) => path === name);
   const read = async (name: string, type: NpyHeader["type"], shape: readonly number[]) => {
-    const array = decodeNpy(await artifact.read(fileOf(artifact, name).path));
+    const array = decodeNpy(await readBytes(artifact, name));
     checkArray(name, { shape: array.shape, type: array.data.constructor as NpyHeader["type"] }, { shape, type });
     return array.data;
   };
@@ -142,6 +141,19 @@ export async function openFeatures(artifact: InputArtifact): Promise<StoredFeatu
     file.close();
     throw error;
   }
+}
+
+export async function validate(artifact: InputArtifact): Promise<void> {
+  (await openFeatures(artifact)).close();
+}
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  return extractedFacts(await readJson(artifact, INFO_FILE, infoSchema));
+}
+
+/** What is known of features, or of their statistics. */
+export function extractedFacts({ extractor, count }: Pick<FeaturesInfo, "extractor" | "count">): Facts {
+  return { extractor: extractor.name, resize: extractor.preprocessing["resize"], count };
 }
 
 function checkArray(file: string, got: Omit<NpyHeader, "length">, wanted: Omit<NpyHeader, "length">): void {

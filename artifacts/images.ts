@@ -1,16 +1,17 @@
 import { z } from "zod";
 import type { ImagesInfo } from "../schemas/types.ts";
+import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
 import type { NpyArray } from "../formats/npy.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png.ts";
-import { FormatError } from "../formats/format_error.ts";
 import { encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors_file.ts";
 import type { HeaderEntry } from "../formats/safetensors_header.ts";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { fileOf, parseRecord, readJson } from "./record.ts";
-import { jsonText } from "./json_text.ts";
+import type { ImageSize } from "./facts.ts";
+import { classNamesOf } from "./labels.ts";
+import { fileOf, readJson, writeJson } from "./record.ts";
 
 /** Artifacts of types `images` and `samples`: `images.safetensors`, `images.json` and a picture of the first few. */
 const TENSORS_FILE = "images.safetensors";
@@ -68,19 +69,13 @@ export async function writeImages(output: OutputArtifact, images: ImagesToWrite)
   };
   if (labels !== undefined) tensors["labels"] = { dtype: "U8", shape: [count], data: labels };
   await output.write(TENSORS_FILE, encodeSafetensors({ tensors }));
-  await output.write(INFO_FILE, jsonText(parseRecord(INFO_FILE, info, imagesInfoSchema)));
+  await writeJson(output, INFO_FILE, info, imagesInfoSchema);
   if (files.includes("npz")) await output.write("samples.npz", encodeNpz(npzArrays(images)));
-  if (!canBePng(channels)) return;
-  if (files.includes("png")) {
-    const size = height * width * channels;
-    for (let i = 0; i < count; i++) {
-      const data = pixels.slice(i * size, (i + 1) * size);
-      await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
-    }
+  const all = Array.from({ length: count }, (_, i) => imageAt(pixels, i, info));
+  for (const [i, data] of files.includes("png") && canBePng(channels) ? all.entries() : []) {
+    await output.write(`images/${String(i).padStart(6, "0")}.png`, encodePng({ height, width, channels, data }));
   }
-  const shown = Math.min(count, PICTURED);
-  const first = pixels.subarray(0, shown * height * width * channels);
-  await output.write(picture, encodePng(imageGrid(first, [shown, height, width, channels])));
+  await writePicture(output, picture, all.slice(0, PICTURED), info);
 }
 
 /** Arrays in the order and under the names that openai/guided-diffusion's evaluator takes. */
@@ -93,8 +88,29 @@ function npzArrays({ info, pixels, labels }: ImagesToWrite): Record<string, NpyA
 }
 
 /** A PNG of two or of more than four channels does not exist. */
-export function canBePng(channels: number): boolean {
+function canBePng(channels: number): boolean {
   return channels === 1 || channels === 3;
+}
+
+/** One picture of several images, row by row; none where no PNG can hold them. @param images bytes [H, W, C] each */
+export async function writePicture(
+  output: OutputArtifact,
+  name: string,
+  images: readonly Uint8Array[],
+  { height, width, channels, columns }: ImageSize & { readonly columns?: number },
+): Promise<void> {
+  if (!canBePng(channels)) return;
+  const size = height * width * channels;
+  const pixels = new Uint8Array(images.length * size);
+  images.forEach((image, i) => pixels.set(image, i * size));
+  const options = columns === undefined ? {} : { columns };
+  await output.write(name, encodePng(imageGrid(pixels, [images.length, height, width, channels], options)));
+}
+
+/** Image `i` of bytes [N, H, W, C]. */
+export function imageAt(pixels: Uint8Array<ArrayBuffer>, i: number, { height, width, channels }: ImageSize) {
+  const size = height * width * channels;
+  return pixels.subarray(i * size, (i + 1) * size);
 }
 
 /**
@@ -109,8 +125,13 @@ export async function readImages(artifact: InputArtifact): Promise<StoredImages>
 }
 
 /** Looks at all but the pixels, of which any are good. @throws FormatError as `readImages` does */
-export async function checkImages(artifact: InputArtifact): Promise<void> {
+export async function validate(artifact: InputArtifact): Promise<void> {
   await openImages(artifact, () => undefined);
+}
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  const { source, ...info } = await readJson(artifact, INFO_FILE, imagesInfoSchema);
+  return { ...info, classNames: classNamesOf(source) };
 }
 
 async function openImages<T>(artifact: InputArtifact, read: (file: SafetensorsFile, pixels: HeaderEntry) => T) {

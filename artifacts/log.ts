@@ -1,4 +1,20 @@
-import { stringifyJsonl } from "../formats/jsonl.ts";
+import { z } from "zod";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { FormatError } from "../formats/format_error.ts";
+import { fileOf, parseJson, parseRecord } from "./record.ts";
+
+/** Artifact of type `log`: a JSON line for each update that is logged. */
+const LOG_FILE = "log.jsonl";
+
+const lineSchema = z.looseObject({
+  step: z.int().min(0),
+  loss: z.number().optional(),
+  gradNorm: z.number().optional(),
+  learningRate: z.number().optional(),
+});
+
+/** A line of any log. */
+type LogLine = z.output<typeof lineSchema>;
 
 /** Lines of `log.jsonl`, each with its line end. */
 export type TrainLog = readonly string[];
@@ -12,16 +28,33 @@ export interface TrainLogEntry {
   readonly gradNorm: number;
   readonly learningRate: number;
   /** Where it is asked for: mean loss of the images in each bucket of timesteps, null for one that got none. */
-  readonly lossByTimestep?: readonly (number | null)[];
+  readonly lossByTimestep?: readonly (number | null)[] | undefined;
 }
 
-/** One line of the log, with its line end. */
+/** One line of the log, with its line end. Its numbers are finite: JSON has no others. */
 export function logLine({ step, loss, gradNorm, learningRate, lossByTimestep }: TrainLogEntry): string {
-  const entry = { step, loss, gradNorm, learningRate };
-  return stringifyJsonl([lossByTimestep === undefined ? entry : { ...entry, lossByTimestep }]);
+  return `${JSON.stringify({ step, loss, gradNorm, learningRate, lossByTimestep })}\n`;
 }
 
 /** The lines of a saved log. */
-export function parseLog(text: string): string[] {
+export function splitLog(text: string): string[] {
   return text.split("\n").slice(0, -1).map((line) => `${line}\n`);
 }
+
+export async function writeLog(output: OutputArtifact, log: TrainLog): Promise<void> {
+  await output.write(LOG_FILE, log.join(""));
+}
+
+/** @throws FormatError when the artifact's file is no log */
+export async function readLog(artifact: Pick<InputArtifact, "files" | "readText">): Promise<LogLine[]> {
+  const text = await artifact.readText(fileOf(artifact, LOG_FILE).path);
+  if (!/(?:^|\n)\s*$/.test(text)) {
+    throw new FormatError(LOG_FILE, { got: "a last line that is cut off", wanted: "JSON lines" });
+  }
+  return text.split("\n").filter((line) => line.trim() !== "").map((line, i) => {
+    const name = `${LOG_FILE}, record ${i + 1}`;
+    return parseRecord(name, parseJson(name, line), lineSchema);
+  });
+}
+
+export { readLog as validate };

@@ -1,8 +1,70 @@
-import { type ImageSet, type Metrics, metricsSchema, type MetricsToWrite } from "../schemas/metrics.ts";
+import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { parseRecord, readJson } from "./record.ts";
+import type { ImageSet, MetricsToWrite } from "../schemas/types.ts";
 import type { StoredImages } from "./images.ts";
-import { jsonText } from "./json_text.ts";
+import { readJson, writeJson } from "./record.ts";
+
+export type { ImageSet, Metric, MetricsToWrite } from "../schemas/types.ts";
+
+/** The images that a number is about. Their digest says exactly which; the rest is for people. */
+export const imageSetSchema = z.strictObject({
+  /** Identity of the artifact's content. */
+  digest: z.string(),
+  /** How many were used: the N of the number. */
+  count: z.int().min(1),
+  height: z.int().min(1),
+  width: z.int().min(1),
+  channels: z.int().min(1),
+  /** Where they come from: package, version, split and resize mode, or sampler, weights, training step and seed. */
+  source: z.record(z.string(), z.unknown()),
+});
+
+/** One number with all that is needed to compare it with another. */
+export const metricSchema = z.strictObject({
+  name: z.string().min(1),
+  value: z.number(),
+  /** N, the images that the value was computed from; the smaller set where two are compared. */
+  count: z.int().min(1),
+  /** Half-open range of timesteps [from, to) that the value is about; all of them when absent. */
+  timesteps: z.strictObject({ from: z.int().min(0), to: z.int().min(1) }).optional(),
+  /** Standard deviation, of what the note says: over subsets, splits or resamples. No interval that holds a truth. */
+  deviation: z.number().min(0).optional(),
+  /** Of older records, and shown nowhere: it held the truth less often than its level says. */
+  interval: z.looseObject({}).optional(),
+  /** The label that the value is about; all images when absent. */
+  label: z.union([z.int().min(0), z.string()]).optional(),
+  /** Something that a reader must know before trusting the value. */
+  note: z.string().optional(),
+});
+
+/** `metrics.json` of an artifact of type `metrics`. */
+export const metricsSchema = z.strictObject({
+  format: z.literal(1),
+  /** Seed of the draws that the values depend on; null when there are none. */
+  seed: z.int().nullable().default(null),
+  /** The network that was measured. */
+  model: z.strictObject({
+    digest: z.string(),
+    weights: z.enum(["ema", "raw"]),
+    step: z.int().min(0),
+    parameters: z.int().min(1),
+    schedule: z.record(z.string(), z.unknown()),
+  }).optional(),
+  /** What maps images to vectors, for distances of sets of images. */
+  features: z.strictObject({
+    name: z.string(),
+    dimension: z.int().min(1),
+    /** Of the graph or the classifier that makes them. */
+    sha256: z.string().optional(),
+    /** How images were brought to its size and range. */
+    preprocessing: z.record(z.string(), z.unknown()).optional(),
+  }).optional(),
+  /** By role: `images`, or `real` and `fake`. */
+  images: z.record(z.string(), imageSetSchema).default({}),
+  metrics: z.array(metricSchema).min(1),
+});
+
+export type Metrics = z.output<typeof metricsSchema>;
 
 export const METRICS_FILE = "metrics.json";
 
@@ -12,13 +74,15 @@ export const METRICS_FILE = "metrics.json";
  * @throws FormatError for a record that its readers would refuse, such as one with a value that is not finite
  */
 export async function writeMetrics(output: OutputArtifact, metrics: MetricsToWrite): Promise<void> {
-  await output.write(METRICS_FILE, jsonText(parseRecord(METRICS_FILE, { format: 1, ...metrics }, metricsSchema)));
+  await writeJson(output, METRICS_FILE, { format: 1, ...metrics }, metricsSchema);
 }
 
 /** @throws FormatError when the artifact's file is not that of `writeMetrics` */
 export async function readMetrics(artifact: Pick<InputArtifact, "files" | "readText">): Promise<Metrics> {
   return await readJson(artifact, METRICS_FILE, metricsSchema);
 }
+
+export { readMetrics as validate };
 
 /** What a record says about a set of images of which the first `count` were used. */
 export function describeImageSet(artifact: InputArtifact, images: StoredImages, count: number): ImageSet {

@@ -1,8 +1,8 @@
 import type { z } from "zod";
-import { wantedBy } from "../schemas/zod_def.ts";
+import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { firstNotFinite } from "../metrics/vectors.ts";
-import type { InputArtifact } from "../contract/stage.ts";
+import { wantedBy } from "../schemas/zod_def.ts";
 
 /** More is no description of an artifact. */
 const MAX_JSON_BYTES = 64 << 20;
@@ -17,14 +17,34 @@ export async function readJson<S extends z.ZodType>(
   if (file.size > MAX_JSON_BYTES) {
     throw new FormatError(name, { got: `${file.size} bytes`, wanted: `at most ${MAX_JSON_BYTES}` });
   }
-  let value: unknown;
+  return parseRecord(name, parseJson(name, await artifact.readText(name)), schema);
+}
+
+/** @throws FormatError for text that is not JSON */
+export function parseJson(name: string, text: string): unknown {
   try {
-    value = JSON.parse(await artifact.readText(name));
+    return JSON.parse(text);
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
     throw new FormatError(name, { got: "text that is not JSON", wanted: "JSON", cause });
   }
-  return parseRecord(name, value, schema);
+}
+
+/** Write a JSON file. @throws FormatError for what its readers would refuse */
+export async function writeJson<S extends z.ZodType>(
+  output: OutputArtifact,
+  name: string,
+  value: z.input<S>,
+  schema: S,
+): Promise<void> {
+  await output.write(name, jsonText(parseRecord(name, value, schema)));
+}
+
+/** The bytes of a file. @throws FormatError when it is missing */
+export async function readBytes(
+  artifact: Pick<InputArtifact, "files" | "read">,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return await artifact.read(fileOf(artifact, name).path);
 }
 
 /** @throws FormatError that says all that is wrong with a record */
@@ -66,4 +86,9 @@ export function checked<T>(what: string, make: () => T): T {
     if (wanted !== undefined) throw new FormatError(`${what}, ${about}`, { got: got!, wanted, cause });
     throw new FormatError(what, { got: cause.message, wanted: "what fits the rest of the artifact", cause });
   }
+}
+
+/** JSON as it is written into artifacts: indented, one line end. Keys keep their order, so equal values give equal bytes. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,10 +1,12 @@
 import { z } from "zod";
+import type { InputArtifact } from "../contract/stage.ts";
 import { SCHEDULE_NAMES } from "../diffusion/schedule/names.ts";
 import { type DiffusionTables, makeTables, type TableName } from "../diffusion/schedule/tables.ts";
+import { hasZeroTerminalSnr } from "../diffusion/schedule/zero_terminal_snr.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { decodeSafetensors, encodeSafetensors } from "../formats/safetensors.ts";
-import type { InputArtifact } from "../contract/stage.ts";
-import { checked, fileOf, readJson } from "./record.ts";
+import type { ScheduleFacts } from "./facts.ts";
+import { checked, readBytes, readJson } from "./record.ts";
 
 /** Artifact of type `schedule`: `schedule.json`, `tables.safetensors` and a picture of them for people. */
 export const SCHEDULE_FILE = "schedule.json";
@@ -50,7 +52,14 @@ export function encodeTables(tables: DiffusionTables): Uint8Array<ArrayBuffer> {
 /** @throws FormatError when the artifact's files are not those of kind `schedule` */
 export async function readSchedule(artifact: InputArtifact): Promise<StoredSchedule> {
   const { spec } = await readJson(artifact, SCHEDULE_FILE, scheduleFileSchema);
-  return { spec, tables: tablesOf(TABLES_FILE, await artifact.read(fileOf(artifact, TABLES_FILE).path)) };
+  return { spec, tables: tablesOf(TABLES_FILE, await readBytes(artifact, TABLES_FILE)) };
+}
+
+export { readSchedule as validate };
+
+export async function facts(artifact: InputArtifact): Promise<ScheduleFacts> {
+  const { spec, tables } = await readSchedule(artifact);
+  return { timesteps: tables.timesteps, betas: spec.name, zeroTerminalSnr: hasZeroTerminalSnr(tables) };
 }
 
 /** Betas alone, F64 [T]: all other tables follow from them. */

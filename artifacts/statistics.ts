@@ -1,13 +1,12 @@
 import { z } from "zod";
+import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import { FormatError } from "../formats/format_error.ts";
 import type { NpyData } from "../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../formats/npz.ts";
-import { FormatError } from "../formats/format_error.ts";
-import { imageSetSchema } from "../schemas/metrics.ts";
 import type { FeatureStatistics } from "../metrics/statistics.ts";
-import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
-import { fileOf, readJson } from "./record.ts";
-import { extractorSchema } from "./features.ts";
-import { jsonText } from "./json_text.ts";
+import { extractedFacts, extractorSchema } from "./features.ts";
+import { imageSetSchema } from "./metrics.ts";
+import { readBytes, readJson, writeJson } from "./record.ts";
 
 /** Artifact of type `statistics`: `statistics.npz` with `mu` [D] and `sigma` [D, D], as pytorch-fid's, and `statistics.json`. */
 const ARRAYS_FILE = "statistics.npz";
@@ -19,9 +18,9 @@ const infoSchema = z.strictObject({
   images: imageSetSchema.nullable(),
 });
 
-export type StatisticsInfo = z.output<typeof infoSchema>;
+type StatisticsInfo = z.output<typeof infoSchema>;
 
-export interface StoredStatistics {
+interface StoredStatistics {
   readonly info: StatisticsInfo;
   readonly statistics: FeatureStatistics;
 }
@@ -33,19 +32,25 @@ export async function writeStatistics(output: OutputArtifact, { info, statistics
     ARRAYS_FILE,
     encodeNpz({ mu: { shape: [size], data: mean }, sigma: { shape: [size, size], data: covariance } }),
   );
-  await output.write(INFO_FILE, jsonText(infoSchema.parse(info)));
+  await writeJson(output, INFO_FILE, info, infoSchema);
 }
 
 /** @throws FormatError when the artifact's files are not those of `writeStatistics` */
 export async function readStatistics(artifact: InputArtifact): Promise<StoredStatistics> {
   const info = await readJson(artifact, INFO_FILE, infoSchema);
-  const moments = momentsOf(await artifact.read(fileOf(artifact, ARRAYS_FILE).path));
+  const moments = momentsOf(await readBytes(artifact, ARRAYS_FILE));
   const { name, dimension } = info.extractor;
   if (moments.mean.length !== dimension) {
     const got = `${moments.mean.length} means`;
     throw new FormatError(ARRAYS_FILE, { got, wanted: `${dimension}, as many as extractor "${name}" has features` });
   }
   return { info, statistics: { count: info.count, ...moments } };
+}
+
+export { readStatistics as validate };
+
+export async function facts(artifact: InputArtifact): Promise<Facts> {
+  return extractedFacts(await readJson(artifact, INFO_FILE, infoSchema));
 }
 
 const MAX_FEATURES = 16_384;

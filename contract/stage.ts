@@ -352,3 +352,6 @@ export function defineKind<
 
 /** The `run` type that belongs to a kind, for its entry module: `const run: RunOf<typeof trainKind> = …`. */
 export type RunOf<K> = K extends BuiltinKind<infer P, infer I, infer O> ? StageRun<P, I, O> : never;
+
+/** What a running stage of a kind gets. */
+export type ContextOf<K> = Parameters<RunOf<K>>[0];

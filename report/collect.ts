@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { InputArtifact } from "../contract/stage.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
-import { classNamesOf } from "../artifacts/class_names.ts";
+import { classNamesOf } from "../artifacts/labels.ts";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
-import { parseLog } from "../artifacts/log.ts";
+import { readLog } from "../artifacts/log.ts";
 import { factsOf, type SourceFacts } from "./facts.ts";
 import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";
-import { joined } from "./text.ts";
+import { joined, named } from "./text.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
@@ -87,8 +87,8 @@ async function describeClasses(
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
     if (!has(artifact, "log.jsonl")) return;
-    const lines = parseLog(await artifact.readText("log.jsonl"));
-    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", JSON.parse(line), logRowSchema)) });
+    const lines = await readLog(artifact);
+    curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
   },
   async schedule({ title, artifact }, { schedules }) {
     await addPicture(schedules, artifact, "schedule.svg", { title });
@@ -100,10 +100,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
-      guidance && `guidance ${guidance}`,
-      weights && `${weights} weights`,
+      named("guidance", guidance),
+      weights === undefined ? undefined : `${weights} weights`,
       name === "sample" ? undefined : name,
-      seed === undefined ? undefined : `seed ${seed}`,
+      named("seed", seed),
       await describeClasses(info.classes, facts, items),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";

@@ -1,4 +1,4 @@
-import type { Metrics } from "../schemas/metrics.ts";
+import type { Metrics } from "../artifacts/metrics.ts";
 import type { TrainLogEntry } from "../artifacts/log.ts";
 import type { SourceFacts } from "./facts.ts";
 

@@ -2,11 +2,15 @@
  * The entry of a stage's own process. The engine generates a few lines that import one stage and hand it over;
  * this module is their way back into the engine.
  */
-import { serveStage as serve } from "../engine/process/worker_host.ts";
-import { holdToTypes } from "../artifacts/check.ts";
+import { holdToTypes } from "../artifacts/types.ts";
+import { describeStage as describe } from "../engine/process/describe_host.ts";
+import { type LoadModule, serveStage as serve } from "../engine/process/worker_host.ts";
+import { allParams } from "./shared/common_params.ts";
 import { explainMemory } from "./shared/out_of_memory.ts";
 
-export { describePipeline, describeStage } from "../engine/process/describe_host.ts";
+export { describePipeline } from "../engine/process/describe_host.ts";
+
+export const describeStage = (load: LoadModule): Promise<void> => describe(load, allParams);
 
 export const serveStage: typeof serve = (load) =>
   serve(async () => {

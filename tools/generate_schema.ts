@@ -10,7 +10,7 @@
 import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline/engine";
 import type { z } from "zod";
 import { imagesInfoSchema } from "../artifacts/images.ts";
-import { imageSetSchema, metricSchema, metricsSchema } from "../schemas/metrics.ts";
+import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
 import { conditionSchema, pipelineFileSchema, resourcesSchema, stageSchema } from "../schemas/pipeline_file.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
 import { defOf } from "../schemas/zod_def.ts";

@@ -7,7 +7,7 @@ import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_out
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { streamLines } from "../../engine/process/lines.ts";
-import { initialState, initialWeights } from "../../stages/train/train_state.ts";
+import { initialState, initialWeights } from "../../stages/train/training.ts";
 import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
 

@@ -60,12 +60,11 @@ export function experimentsOf(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
     ({ digest }) => digest,
   );
-  const groups = [
-    ...Map.groupBy(parsed, ({ select }) => Object.entries(select).map((pair) => pair.join("=")).join(" ")),
-  ];
-  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
+  const valuesOf = (select: Select) => Object.entries(select).map((pair) => pair.join("=")).join(" ");
   // What has no axis comes last: mostly it sums up the others.
-  groups.sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  const groups = [...Map.groupBy(parsed, ({ select }) => valuesOf(select))]
+    .sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
   return groups.map(([values, group]): Experiment => {
     const { select } = group[0]!;
     const own = results.filter((one) => group.includes(one));

@@ -1,12 +1,14 @@
 import { z } from "zod";
-import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import { allParams } from "../../schemas/common_params.ts";
-import { readRoles } from "../../schemas/roles.ts";
 import type { StageDefinition } from "../../contract/stage.ts";
+import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
+import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
+
+/** All params that a pipeline may give to a stage: those of its device too. */
+export type AllParams = (stage: StageDefinition) => z.ZodObject;
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {
@@ -18,7 +20,10 @@ function listParams(params: z.ZodObject): readonly ParamDescription[] {
 }
 
 /** The definition as data, for the parent to look at, or why it is none. */
-function describe(stage: StageDefinition, listed: boolean): { definition: object } | { error: string; fix: string } {
+function describe(
+  stage: StageDefinition,
+  { allParams, listed }: { readonly allParams: AllParams; readonly listed: boolean },
+): { definition: object } | { error: string; fix: string } {
   const failed = (error: string, fix = "export default defineStage({ … }) from it") => ({ error, fix });
   if (typeof stage !== "object" || stage === null || typeof stage.run !== "function") {
     return failed("its default export is not a stage");
@@ -48,10 +53,10 @@ function validatePlain(params: z.ZodObject, raw: unknown): ParamsOutcome {
 }
 
 /** Answer what a stage is and whether given params fit it. Runs in a process that may do nothing else. */
-export async function describeStage(load: LoadModule): Promise<void> {
+export async function describeStage(load: LoadModule, allParams: AllParams): Promise<void> {
   const { question: { params }, send } = openChannel<{ readonly params: readonly unknown[] }>();
   const stage = (await load()).default as StageDefinition;
-  const described = describe(stage, params.length === 0);
+  const described = describe(stage, { allParams, listed: params.length === 0 });
   send(
     "error" in described
       ? described

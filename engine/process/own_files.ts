@@ -11,4 +11,4 @@ export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
 export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
 
 /** The module that finds what a stage computes on. */
-export const DEVICE_MODULE: string = new URL("../../stages/shared/stage_device.ts", import.meta.url).href;
+export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;

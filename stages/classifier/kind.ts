@@ -1,8 +1,8 @@
+import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { checkBatchSize, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
 import { classifierParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { readImageFacts } from "../../artifacts/facts.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkClassifier } from "./check.ts";
 
 export const classifierKind = defineKind({
   kind: "classifier",
@@ -23,9 +23,27 @@ export const classifierKind = defineKind({
   device: findStageDevice,
   check(params, inputs) {
     const [images, test] = [readImageFacts(inputs.images), readImageFacts(inputs.test)];
-    const problems = checkClassifier(params, { images, test });
+    const problems = problemsOf(
+      checkLabelled("images", images),
+      checkLabelled("test", test),
+      checkBatchSize(params.batchSize, images?.count),
+      checkSameSize("test", test, { name: "those to learn from", size: images }),
+    );
     if (!images?.classes) return { problems };
     const { height, width, channels, classes } = images;
     return { problems, facts: { classifier: { height, width, channels, classes, dimension: 4 * params.base } } };
   },
 });
+
+/** Images of which nothing is known are not checked. */
+function checkLabelled(input: string, images: ImageFacts | undefined): CheckProblem[] {
+  return problemsOf(
+    images?.classes === null && {
+      input,
+      message: "a classifier needs labels, and these images have none",
+      got: "images without labels",
+      wanted: "a data set with labels",
+      fix: "use a data set with labels, or another extractor",
+    },
+  );
+}

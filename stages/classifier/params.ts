@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution } from "../../schemas/roles.ts";
-import { longRunningParams, positiveInt } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 
 /** Params of kind `classifier`. */
 export const classifierParams = z.strictObject({
@@ -13,5 +13,3 @@ export const classifierParams = z.strictObject({
   ),
   ...longRunningParams(),
 });
-
-export type ClassifierParams = z.output<typeof classifierParams>;

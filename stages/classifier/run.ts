@@ -1,38 +1,35 @@
-import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import * as tf from "@tensorflow/tfjs-core";
+import { writeClassifier } from "../../artifacts/classifier.ts";
+import { readImages, type StoredImages } from "../../artifacts/images.ts";
+import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
+import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
+import { adamBiasCorrections, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
 import {
   type ClassifierConfig,
+  classifierParameters,
+  classify,
   countClassifierParameters,
   initClassifier,
+  unpackClassifier,
 } from "../../metrics/features/classifier_network.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
-import { type Device, randomStream } from "../../tensor/mod.ts";
-import type { RunOf, SavedState, StageEnd } from "../../contract/stage.ts";
-import { writeClassifier } from "../../artifacts/classifier.ts";
+import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/classifier_features.ts";
-import { failedBy } from "../shared/failed.ts";
-import { readImages, type StoredImages } from "../../artifacts/images.ts";
+import { withDevice } from "../shared/device.ts";
+import { bytesToUnit } from "../shared/feeds.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
-import { withDevice } from "../shared/stage_device.ts";
-import { checkClassifier } from "./check.ts";
-import type { classifierKind } from "./kind.ts";
-import { classifierStepSignature, makeClassifierStep } from "./step.ts";
+import { runOf } from "../shared/run_of.ts";
+import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
+import { classifierKind } from "./kind.ts";
 
-type Run = RunOf<typeof classifierKind>;
-type Context = Parameters<Run>[0];
-type Vectors = Record<(typeof VECTORS)[number], Float32Array<ArrayBuffer>>;
+type Context = ContextOf<typeof classifierKind>;
+type Vectors = Record<"params" | "m" | "v", Float32Array<ArrayBuffer>>;
 
-const VECTORS = ["params", "m", "v"] as const;
 const STATE_FILE = "state.safetensors";
 
-const run: Run = async (context) => {
+export default runOf(classifierKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const images = await readImages(inputs.images);
   const test = inputs.test === undefined ? undefined : await readImages(inputs.test);
-  const [problem] = checkClassifier(params, { images: images.info, test: test?.info });
-  if (problem !== undefined) return failedBy(problem);
-
   const { height, width, channels, classes, source } = images.info;
   const network: ClassifierConfig = { height, width, channels, classes: classes!, base: params.base };
   const judged = test ?? images;
@@ -52,9 +49,7 @@ const run: Run = async (context) => {
     metrics: [{ name: "accuracy", value: accuracy, count: judged.info.count, ...note }],
   });
   return undefined;
-};
-
-export default run;
+});
 
 interface Subject {
   readonly device: Device;
@@ -68,10 +63,11 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
-  const zeros = () => new Float32Array(countClassifierParameters(network));
+  const parameters = countClassifierParameters(network);
+  const zeros = () => new Float32Array(parameters);
   const start: Vectors = saved === undefined
     ? { params: initClassifier(network, (place, count) => init.uniform(place, count)), m: zeros(), v: zeros() }
-    : await decodeState(saved);
+    : await readState(saved, parameters);
   if (saved?.step === steps) return start;
 
   const compiled = await device.compile(makeClassifierStep(network), classifierStepSignature(network, batchSize), {
@@ -110,7 +106,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
     await yieldToMessages();
     if (step !== steps && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
     const vectors = await bound.read() as Vectors;
-    await progress.save(step, encodeState(vectors));
+    await progress.save(step, vectorFiles(STATE_FILE, vectors));
     if (step === steps) return vectors;
     if (stop.aborted) return { status: "interrupted", step };
   }
@@ -134,15 +130,57 @@ async function accuracyOf(params: Float32Array<ArrayBuffer>, { device, images, n
   return right / count;
 }
 
-function encodeState(vectors: Vectors): Record<string, Uint8Array> {
-  const tensors = VECTORS.map((name) => {
-    const data = vectors[name];
-    return [name, { dtype: "F32" as const, shape: [data.length], data }];
-  });
-  return { [STATE_FILE]: encodeSafetensors({ tensors: Object.fromEntries(tensors) }) };
+async function readState(saved: SavedState, parameters: number): Promise<Vectors> {
+  const { vectors } = await readVectors(saved, STATE_FILE);
+  const vector = (name: keyof Vectors) =>
+    vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
+  return { params: vector("params"), m: vector("m"), v: vector("v") };
 }
 
-async function decodeState(saved: SavedState): Promise<Vectors> {
-  const { tensors } = decodeSafetensors(await saved.read(STATE_FILE));
-  return Object.fromEntries(VECTORS.map((name) => [name, tensors[name]!.data])) as Vectors;
+/**
+ * One training step: mean cross-entropy, its gradients, Adam. Inputs: `classifierStepSignature`, with `labels` [B, classes]
+ * one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
+ */
+export function makeClassifierStep(config: ClassifierConfig): PureFunction {
+  const names = classifierParameters(config).map(({ name }) => name);
+  return (inputs) => {
+    const { params, m, v, x, labels, learningRate, biasCorrection1, biasCorrection2 } = inputs as Record<
+      string,
+      tf.Tensor
+    >;
+    const lossOf = (...tensors: tf.Tensor[]) => {
+      const named = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+      const { logits } = classify(named, x!);
+      // Shifted by a constant per image, which the gradient does not see, so that no exponential overflows.
+      const shifted = tf.sub(logits, tf.mean(logits, 1, true));
+      const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
+      return tf.mean(tf.sub(logSum, tf.sum(tf.mul(labels!, shifted), 1))) as tf.Scalar;
+    };
+    const unpacked = unpackClassifier(params!, config);
+    const { value: loss, grads } = tf.valueAndGrads(lossOf)(names.map((name) => unpacked[name]!));
+    const flat = tf.concat(grads.map((grad) => tf.reshape(grad, [-1])));
+    const settings = {
+      learningRate: learningRate!,
+      biasCorrection1: biasCorrection1!,
+      biasCorrection2: biasCorrection2!,
+    };
+    const next = adamStep({ params: params!, m: m!, v: v! }, flat, tf.scalar(1), settings);
+    return { ...next, loss, gradNorm: globalNorm(grads) };
+  };
+}
+
+export function classifierStepSignature(config: ClassifierConfig, batch: number): Signature {
+  const float32 = (...shape: number[]) => ({ shape, dtype: "float32" as const });
+  const flat = float32(countClassifierParameters(config));
+  const { height, width, channels, classes } = config;
+  return {
+    params: flat,
+    m: flat,
+    v: flat,
+    x: float32(batch, height, width, channels),
+    labels: float32(batch, classes),
+    learningRate: float32(),
+    biasCorrection1: float32(),
+    biasCorrection2: float32(),
+  };
 }

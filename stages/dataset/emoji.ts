@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { z } from "zod";
-import { EMOJI_CATEGORIES } from "../../artifacts/class_names.ts";
+import { EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
 import type { ByteImage } from "../../formats/byte_image.ts";
 import { decodePng } from "../../formats/png.ts";
 import { crop, flatten } from "./pixels.ts";
@@ -41,7 +41,7 @@ export const read: ReadDataset = async ({ params, packages }) => {
 };
 
 /** A place on the sheet, counted in cells. */
-export interface Cell {
+interface Cell {
   readonly column: number;
   readonly row: number;
 }

@@ -70,7 +70,7 @@ function refuse(
   return { status: "failed", message, fix: "lower testCount or add images" };
 }
 
-export interface FolderListing {
+interface FolderListing {
   /** Images, relative to the folder, with `/`, in code-unit order. */
   readonly images: readonly string[];
   readonly broken: readonly BrokenFile[];
@@ -86,7 +86,7 @@ const UNREAD = /\.(webp|gif|bmp|tiff?|avif|heic|jxl)$/i;
  * All images below a folder. Links are followed inside of it alone: what lies elsewhere is not the folder's content.
  * Hidden files are left out.
  */
-export async function listImages(root: string): Promise<FolderListing> {
+async function listImages(root: string): Promise<FolderListing> {
   const images: string[] = [];
   const broken: BrokenFile[] = [];
   let others = 0;
@@ -176,7 +176,7 @@ export interface Shape {
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
-export function decodeImage(bytes: Uint8Array, { size, channels, background }: Shape): Uint8Array | string {
+function decodeImage(bytes: Uint8Array, { size, channels, background }: Shape): Uint8Array | string {
   let image: ByteImage;
   try {
     image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
@@ -196,7 +196,7 @@ export function parseColour(text: string): Colour {
 /** Labels are stored as bytes. */
 const MOST_CLASSES = 256;
 
-export interface FolderLabels {
+interface FolderLabels {
   /** In code-unit order; the label is the place in this list. */
   readonly classNames: readonly string[];
   /** By image. */
@@ -224,7 +224,7 @@ export function labelsOf(paths: readonly string[]): FolderLabels | string | unde
   return { classNames, labels: Uint8Array.from(folders, (name) => places.get(name)!) };
 }
 
-export interface BrokenFile {
+interface BrokenFile {
   /** Relative to the folder, with `/`. */
   readonly path: string;
   readonly reason: string;
@@ -234,7 +234,7 @@ export interface BrokenFile {
 const MOST_NAMED = 100;
 
 /** The end of a stage whose folder holds such files; `total` is how many were looked at. */
-export function brokenFiles(broken: readonly BrokenFile[], total: number): StageEnd {
+function brokenFiles(broken: readonly BrokenFile[], total: number): StageEnd {
   const named = [...broken].sort((a, b) => a.path < b.path ? -1 : 1).slice(0, MOST_NAMED);
   const more = broken.length > named.length ? [`  and ${broken.length - named.length} more`] : [];
   const lines = [...named.map(({ path, reason }) => `  ${path}: ${reason}`), ...more];

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import { checked } from "../../artifacts/record.ts";
 import type { StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
@@ -19,7 +19,7 @@ export const read: ReadDataset = async (context) => {
   if ("status" in paths) return paths;
   const splitOf = async (split: SplitName) => {
     const { pixels, labels } = await readSplit(paths, split, limit);
-    return { pixels: resize({ pixels, side: SIDE }, size).pixels, labels };
+    return { pixels: resize(pixels, SIDE, size), labels };
   };
   const classNames = CLASS_NAMES[name];
   return {

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { CLASS_NAMES } from "../../artifacts/class_names.ts";
+import { CLASS_NAMES } from "../../artifacts/labels.ts";
 import {
   type CheckProblem,
   type CheckResult,

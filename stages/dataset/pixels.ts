@@ -3,7 +3,7 @@ import type { ByteImage } from "../../formats/byte_image.ts";
 /** Red, green and blue, bytes. */
 export type Colour = readonly [number, number, number];
 
-export const WHITE: Colour = [255, 255, 255];
+const WHITE: Colour = [255, 255, 255];
 
 /**
  * An image on an opaque background, grey or RGB: out = (alpha * image + (255 - alpha) * background) / 255, rounded half
@@ -106,29 +106,18 @@ function tapsOf(at: number, from: number, side: number): Taps {
   return { start, weights: raw.map((weight) => weight / total) };
 }
 
-/** Grey square images, bytes, [N, side, side] row-major. */
-export interface SquareImages {
-  readonly pixels: Uint8Array<ArrayBuffer>;
-  readonly side: number;
-}
-
-export type ResizeMode = "none" | "area" | "pad";
-
-export function resizeModeOf(from: number, to: number): ResizeMode {
+export function resizeModeOf(from: number, to: number): "none" | "area" | "pad" {
   if (to === from) return "none";
   return to < from ? "area" : "pad";
 }
 
+/** Bytes of grey images, [N, H, W] row-major and as high as wide. */
+type GreyPixels = Uint8Array<ArrayBuffer>;
+
 /** Bring images to another side: smaller by area average, larger by a border of zeros. */
-export function resize(images: SquareImages, side: number): SquareImages {
-  switch (resizeModeOf(images.side, side)) {
-    case "none":
-      return images;
-    case "area":
-      return { pixels: shrink(images, side), side };
-    case "pad":
-      return { pixels: pad(images, side), side };
-  }
+export function resize(pixels: GreyPixels, from: number, side: number): GreyPixels {
+  if (side === from) return pixels;
+  return side < from ? shrink(pixels, from, side) : pad(pixels, from, side);
 }
 
 /**
@@ -136,7 +125,7 @@ export function resize(images: SquareImages, side: number): SquareImages {
  * area of the overlap: in units of 1 / side, old pixel i spans [i side, (i + 1) side) and new pixel j spans
  * [j from, (j + 1) from), so that all weights, and with them all sums, are whole numbers.
  */
-function shrink({ pixels, side: from }: SquareImages, side: number): Uint8Array<ArrayBuffer> {
+function shrink(pixels: GreyPixels, from: number, side: number): GreyPixels {
   const count = pixels.length / (from * from);
   const spans = Array.from({ length: side }, (_, j) => overlaps(j, from, side));
   const out = new Uint8Array(count * side * side);
@@ -170,7 +159,7 @@ function overlaps(j: number, from: number, side: number): [index: number, weight
   return found;
 }
 
-function pad({ pixels, side: from }: SquareImages, side: number): Uint8Array<ArrayBuffer> {
+function pad(pixels: GreyPixels, from: number, side: number): GreyPixels {
   const count = pixels.length / (from * from);
   const border = Math.floor((side - from) / 2);
   const out = new Uint8Array(count * side * side);

@@ -1,5 +1,6 @@
-import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/class_names.ts";
+import { CIFAR_CLASS_NAMES, EMOJI_CATEGORIES } from "../../artifacts/labels.ts";
 import type { NpmExternal } from "../../contract/stage.ts";
+import type { PublishedFile } from "../shared/download.ts";
 import type { DatasetParams, DatasetSource } from "./params.ts";
 
 /** What is known of a source of images without looking at it. */
@@ -14,13 +15,6 @@ export interface Source {
   readonly counts?: { readonly train: number; readonly test: number } | { readonly all: number; readonly test: number };
   readonly package?: NpmExternal;
   readonly published?: Published;
-}
-
-/** A file as its authors publish it. */
-export interface PublishedFile {
-  readonly name: string;
-  readonly sha256: string;
-  readonly bytes: number;
 }
 
 /** One archive, or the files of a folder. */

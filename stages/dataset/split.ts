@@ -12,7 +12,7 @@ export interface Split {
 }
 
 /** What a source gives. */
-export interface Dataset extends Record<SplitName, Split> {
+interface Dataset extends Record<SplitName, Split> {
   readonly side: number;
   readonly channels: number;
   /** null without labels. */
@@ -24,7 +24,7 @@ export interface Dataset extends Record<SplitName, Split> {
 /** Reads a source, or says why the stage ends without. @throws FormatError for files that are not what they should be */
 export type ReadDataset = (context: DatasetContext) => Promise<Dataset | StageEnd>;
 
-export interface SplitOptions {
+interface SplitOptions {
   readonly testCount: number;
   /** Take no more than so many. */
   readonly limit?: number | undefined;

@@ -1,8 +1,11 @@
-import { learnsVariance, makeModelOutput, modelOutputSignature, oneHotLabels } from "../../diffusion/model_output.ts";
-import type { Device } from "../../tensor/mod.ts";
 import type { StoredCheckpoint } from "../../artifacts/checkpoint.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
+import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../diffusion/model_output.ts";
+import { epsRecovery, type Objective } from "../../diffusion/objective.ts";
+import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { type Device, randomStream } from "../../tensor/mod.ts";
+import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import type { Bucket } from "../shared/timestep_buckets.ts";
 
 /** One evaluation of the network: an image, noised to a timestep. */
 export interface WorkItem {
@@ -24,7 +27,7 @@ export interface Work {
 }
 
 /** What one evaluation gave: [H, W, C] each, row-major, valid during the call that it is handed to. */
-export interface Evaluation {
+interface Evaluation {
   readonly t: number;
   readonly x0: Float32Array;
   readonly noise: Float32Array;
@@ -62,15 +65,6 @@ export async function makeEvaluator(
   const output = new Float32Array(batchSize * outputs);
   const [prediction, variance] = [new Float32Array(pixels), new Float32Array(pixels)];
 
-  // Images without labels are measured without a label.
-  const labelFeeds = (items: readonly WorkItem[]) => {
-    if (network.classes === undefined) return {};
-    const { classes } = network;
-    const known = (label: number | undefined) => label !== undefined && label < classes ? label : undefined;
-    const labels = Array.from({ length: batchSize }, (_, i) => known(images.labels?.[items[i]?.image ?? -1]));
-    return { classes: oneHotLabels(labels, network.classes) };
-  };
-
   return async (work: Work, first: number): Promise<Float64Array> => {
     const count = Math.min(batchSize, work.count - first);
     const items = Array.from({ length: count }, (_, i) => work.item(first + i));
@@ -82,7 +76,10 @@ export async function makeEvaluator(
       const [signal, spread] = [tables.sqrtAlphasCumprod[item.t]!, tables.sqrtOneMinusAlphasCumprod[item.t]!];
       for (let k = i * pixels; k < (i + 1) * pixels; k++) x[k] = signal * x0[k]! + spread * noise[k]!;
     });
-    await model.run({ x, t, ...labelFeeds(items) }, { output });
+    // Images without labels are measured with a network that is told none.
+    const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
+    const classes = tellLabels(network, labels);
+    await model.run({ x, t, ...(classes === undefined ? {} : { classes }) }, { output });
     return Float64Array.from(items.flatMap((item, i) => {
       for (let k = 0; k < pixels; k++) {
         const at = i * outputs + Math.floor(k / channels) * network.outChannels + k % channels;
@@ -93,4 +90,74 @@ export async function makeEvaluator(
       return work.score({ ...evaluation, variance: learned ? variance : undefined });
     }));
   };
+}
+
+interface NoiseErrorOptions {
+  readonly tables: DiffusionTables;
+  readonly objective: Objective;
+  /** Of each image. */
+  readonly timesteps: Int32Array;
+  readonly seed: number;
+}
+
+/**
+ * L_simple of each image (Ho et al. 2020, eq. 14) at its own timestep and noise, functions of its index: the mean over
+ * pixels of the squared error of the noise. The prediction gives the noise back whatever the objective, so that networks
+ * of different objectives compare.
+ */
+export function noiseErrors({ tables, objective, timesteps, seed }: NoiseErrorOptions): Work {
+  const normals = randomStream({ seed, stream: "evaluate/noise" });
+  return {
+    count: timesteps.length,
+    figures: 1,
+    item: (image) => ({ image, t: timesteps[image]!, fillNoise: (out) => normals.normal(image, out) }),
+    score({ t, noise, xt, prediction }) {
+      const recovery = epsRecovery(objective, { tables, t });
+      let sum = 0;
+      for (let k = 0; k < noise.length; k++) {
+        sum += (noise[k]! - (recovery.xt * xt[k]! + recovery.output * prediction[k]!)) ** 2;
+      }
+      return [sum / noise.length];
+    },
+  };
+}
+
+/** The bucket of an image: they take turns, so that each gets its share of any number of images. */
+function bucketOf(image: number, buckets: readonly Bucket[]): number {
+  return image % buckets.length;
+}
+
+/** One timestep per image, uniform in the image's bucket: a pure function of seed and image. int32 [count] */
+export function drawTimesteps(count: number, { buckets, seed }: { buckets: readonly Bucket[]; seed: number }) {
+  const uniforms = randomStream({ seed, stream: "evaluate/timestep" }).uniform(0, count);
+  return Int32Array.from(uniforms, (u, image) => {
+    const { from, to } = buckets[bucketOf(image, buckets)]!;
+    return from + Math.floor(u * (to - from));
+  });
+}
+
+interface BucketLoss extends Bucket {
+  readonly count: number;
+  readonly mean: number;
+}
+
+/**
+ * Mean loss per bucket, and overall as if t were uniform on all timesteps: each bucket weighs as much as it is wide,
+ * not as many images as it happened to get.
+ *
+ * @param losses per image, at least one per bucket
+ */
+export function averageLosses(losses: Float64Array, buckets: readonly Bucket[]) {
+  const sums = buckets.map(() => 0);
+  const counts = buckets.map(() => 0);
+  losses.forEach((loss, image) => {
+    sums[bucketOf(image, buckets)]! += loss;
+    counts[bucketOf(image, buckets)]!++;
+  });
+  const perBucket = buckets.map((bucket, i): BucketLoss => {
+    return { ...bucket, count: counts[i]!, mean: sums[i]! / counts[i]! };
+  });
+  const timesteps = buckets.at(-1)!.to;
+  const overall = perBucket.reduce((sum, { from, to, mean }) => sum + mean * (to - from) / timesteps, 0);
+  return { overall, perBucket };
 }

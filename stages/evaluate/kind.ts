@@ -1,9 +1,10 @@
-import { evaluateParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { unetWork } from "../shared/unet_work.ts";
-import { checkEvaluation } from "./check.ts";
+import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import { checkVariance } from "../shared/draw/check.ts";
+import { unetWork } from "../train/work.ts";
+import { type BoundParams, evaluateParams } from "./params.ts";
 
 export const evaluateKind = defineKind({
   kind: "evaluate",
@@ -27,11 +28,34 @@ export const evaluateKind = defineKind({
   check(params, inputs) {
     const images = readImageFacts(inputs.images);
     const checkpoint = readCheckpointFacts(inputs.checkpoint);
-    const problems = checkEvaluation(params, { images, checkpoint });
-    if (images?.count === undefined) return { problems };
-    const evaluations = 1 + (params.bound?.timesteps ?? 0);
-    const count = Math.min(images.count, params.limit ?? images.count);
-    const batch = Math.min(params.batchSize, count);
-    return { problems, ...unetWork(checkpoint?.network, count * evaluations, batch) };
+    const { buckets, limit = Infinity, bound } = params;
+    const most = images?.count === undefined ? undefined : Math.min(images.count, limit);
+    const problems = problemsOf(
+      checkMost(["buckets"], buckets, most, { message: "more buckets than images to fill them" }),
+      checkMost(["buckets"], buckets, checkpoint?.timesteps, {
+        message: "more buckets than timesteps",
+      }),
+      bound !== undefined && checkpoint !== undefined && checkBound(bound, checkpoint),
+      checkSameSize("images", images, { name: "those of the checkpoint", size: checkpoint }),
+    );
+    if (most === undefined) return { problems };
+    const evaluations = 1 + (bound?.timesteps ?? 0);
+    return { problems, ...unetWork(checkpoint?.network, most * evaluations, Math.min(params.batchSize, most)) };
   },
 });
+
+function checkBound(
+  { timesteps: wanted, variance }: BoundParams,
+  { timesteps, learnedVariance }: CheckpointFacts,
+): CheckProblem[] {
+  return problemsOf(
+    timesteps !== undefined && (wanted > timesteps || wanted < Math.min(2, timesteps)) && {
+      param: ["bound", "timesteps"],
+      message: "the bound evaluates t = 0 and some of the other timesteps, each at most once",
+      got: `${wanted}`,
+      wanted: `2 to ${timesteps}, the timesteps of the checkpoint's schedule`,
+      fix: `use timesteps: ${Math.min(timesteps, 20)}`,
+    },
+    checkVariance(["bound", "variance"], variance, learnedVariance),
+  );
+}

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { longRunningParams, positiveInt, weightsParam } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 
 /** Params of kind `evaluate`. */
 export const evaluateParams = z.strictObject({
@@ -25,4 +25,3 @@ export const evaluateParams = z.strictObject({
 });
 
 export type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;
-export type EvaluateParams = z.output<typeof evaluateParams>;

@@ -1,49 +1,42 @@
-import { learnsVariance } from "../../diffusion/model_output.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../formats/safetensors.ts";
-import type { Metric } from "../../schemas/metrics.ts";
-import type { RunOf, SavedState, StageEnd } from "../../contract/stage.ts";
 import { describeModel, objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
 import { readImages } from "../../artifacts/images.ts";
-import { jsonText } from "../../artifacts/json_text.ts";
+import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
+import { jsonText } from "../../artifacts/record.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { learnsVariance } from "../../diffusion/model_output.ts";
+import { withDevice } from "../shared/device.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
-import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
-import { withDevice } from "../shared/stage_device.ts";
+import { runOf } from "../shared/run_of.ts";
+import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
-import { boundTerms, sumBound } from "./bound.ts";
-import { boundMetrics, lossMetrics, rateMetrics } from "./figures.ts";
-import { plotRateDistortion, rateDistortion } from "./rate_distortion.ts";
-import { averageLosses, drawTimesteps } from "./buckets.ts";
-import { checkEvaluation } from "./check.ts";
-import { makeEvaluator, type Work } from "./evaluator.ts";
-import type { evaluateKind } from "./kind.ts";
-import { noiseErrors } from "./noise_error.ts";
-import { imagePriors } from "./prior.ts";
+import {
+  type BoundFigures,
+  boundTerms,
+  imagePriors,
+  plotRateDistortion,
+  rateDistortion,
+  type RatePoint,
+  sumBound,
+} from "./bound.ts";
+import { averageLosses, drawTimesteps, makeEvaluator, noiseErrors, type Work } from "./evaluator.ts";
+import { evaluateKind } from "./kind.ts";
 
-type Run = RunOf<typeof evaluateKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof evaluateKind>;
 
 /** More points than this are no better curve. */
 const MOST_RATE_POINTS = 50;
 const SCORES_FILE = "losses.safetensors";
 
-const run: Run = async (context) => {
+export default runOf(evaluateKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const images = await readImages(inputs.images);
-  const { timesteps, images: trained, model } = checkpoint.config;
-  const learnedVariance = learnsVariance(model);
-  const [problem] = checkEvaluation(params, {
-    images: images.info,
-    checkpoint: { ...trained, timesteps, learnedVariance },
-  });
-  if (problem !== undefined) return failedBy(problem);
-
+  const { timesteps, model } = checkpoint.config;
   const count = Math.min(images.info.count, params.limit ?? images.info.count);
   const buckets = makeBuckets(timesteps, params.buckets);
   const common = { tables: checkpoint.tables, objective: objectiveOf(checkpoint.config), seed };
   const losses = noiseErrors({ ...common, timesteps: drawTimesteps(count, { buckets, seed }) });
-  const variance = params.bound?.variance ?? (learnedVariance ? "learned" : "fixedlarge");
+  const variance = params.bound?.variance ?? (learnsVariance(model) ? "learned" : "fixedlarge");
   const bound = params.bound === undefined ? undefined : boundTerms(count, {
     ...common,
     variance,
@@ -76,9 +69,7 @@ const run: Run = async (context) => {
     metrics,
   });
   return undefined;
-};
-
-export default run;
+});
 
 interface Subject {
   readonly checkpoint: StoredCheckpoint;
@@ -107,7 +98,10 @@ async function scoreAll(
     }
     return length;
   };
-  if (saved !== undefined) scores.set(await decodeScores(saved, scoresOf(done)));
+  if (saved !== undefined) {
+    const { vectors } = await readVectors(saved, SCORES_FILE);
+    scores.set(vectorOf(vectors, "losses", { file: SCORES_FILE, type: Float64Array, length: scoresOf(done) }));
+  }
 
   return await withDevice(context, async (device) => {
     const evaluate = await makeEvaluator(checkpoint, images, { device, batchSize });
@@ -115,7 +109,7 @@ async function scoreAll(
     for (const work of works) {
       while (done < start + work.count) {
         if (stop.aborted || progress.isDue(params.saveEverySeconds)) {
-          await progress.save(done, encodeScores(scores.subarray(0, scoresOf(done))));
+          await progress.save(done, vectorFiles(SCORES_FILE, { losses: scores.slice(0, scoresOf(done)) }));
         }
         if (stop.aborted) return { status: "interrupted", step: done } as const;
         const first = done - start;
@@ -139,15 +133,47 @@ async function scoreAll(
   });
 }
 
-function encodeScores(scores: Float64Array): Record<string, Uint8Array> {
-  const data = Float64Array.from(scores);
-  return { [SCORES_FILE]: encodeSafetensors({ tensors: { losses: { dtype: "F64", shape: [data.length], data } } }) };
+/** L_simple overall and by bucket, as they are written. */
+export function lossMetrics({ overall, perBucket }: ReturnType<typeof averageLosses>, count: number): Metric[] {
+  return [
+    { name: "L_simple", value: overall, count },
+    ...perBucket.map(({ from, to, mean, count }) => {
+      return { name: "L_simple", value: mean, count, timesteps: { from, to } };
+    }),
+  ];
 }
 
-async function decodeScores(saved: SavedState, wanted: number): Promise<Float64Array> {
-  const data = decodeSafetensors(await saved.read(SCORES_FILE)).tensors["losses"]?.data;
-  if (!(data instanceof Float64Array) || data.length !== wanted) {
-    throw new Error(`${SCORES_FILE}: got ${data?.length ?? "none"}, wanted ${wanted} F64 numbers`);
-  }
-  return data;
+interface BoundContext {
+  /** Images. */
+  readonly count: number;
+  readonly variance: string;
+  /** Evaluations per image. */
+  readonly perImage: number;
+  /** T. */
+  readonly timesteps: number;
+}
+
+/** The bound and its terms, as they are written: the parts add up to the whole. */
+export function boundMetrics(
+  { total, standardError, prior, decoder, perBucket }: BoundFigures,
+  { count, variance, perImage, timesteps }: BoundContext,
+): Metric[] {
+  const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
+    `standard error over images ${standardError.toPrecision(2)}`;
+  return [
+    { name: "bits/dim", value: total, count, note },
+    { name: "bits/dim L_T", value: prior, count },
+    { name: "bits/dim L_0", value: decoder, count, timesteps: { from: 0, to: 1 } },
+    ...perBucket.map(({ from, to, sum }) => {
+      return { name: "bits/dim L_t, sum", value: sum, count, timesteps: { from, to } };
+    }),
+  ];
+}
+
+/** Where progressive decoding ends, and how far half of the reverse steps take it; the whole curve is a file beside. */
+export function rateMetrics(points: readonly RatePoint[], count: number): Metric[] {
+  return [points[Math.floor((points.length - 1) / 2)]!, points.at(-1)!].flatMap(({ from, to, rate, rmse }) => [
+    { name: "progressive rate, bits/dim", value: rate, count, timesteps: { from, to } },
+    { name: "progressive RMSE, 0 to 255", value: rmse, count, timesteps: { from, to } },
+  ]);
 }

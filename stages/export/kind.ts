@@ -1,7 +1,9 @@
-import { exportParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readCheckpointFacts } from "../../artifacts/facts.ts";
-import { checkExport } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { objectiveProblem } from "../../diffusion/interchange/scheduler_config.ts";
+import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { problemsOf } from "../shared/checks.ts";
+import { exportParams } from "./params.ts";
 
 export const exportKind = defineKind({
   kind: "export",
@@ -17,6 +19,9 @@ export const exportKind = defineKind({
     files: { type: "files", description: "The folder that diffusers loads" },
   },
   check(_params, inputs) {
-    return { problems: checkExport(readCheckpointFacts(inputs.checkpoint) ?? {}) };
+    const { network, objective } = readCheckpointFacts(inputs.checkpoint) ?? {};
+    const unet = network && toUnet2dConfig(network);
+    const found = [unet && "problem" in unet && unet.problem, objective && objectiveProblem(objective)];
+    return { problems: problemsOf(...found.map((problem) => problem ? { input: "checkpoint", ...problem } : [])) };
   },
 });

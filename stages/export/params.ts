@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { weightsParam } from "../../schemas/common_params.ts";
+import { weightsParam } from "../shared/common_params.ts";
 
 /** Params of kind `export`. */
 export const exportParams = z.strictObject({

@@ -1,7 +1,13 @@
+import { objectiveOf, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { jsonText } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
-import { toDiffusers } from "./diffusers.ts";
+import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { toUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { toUnet2dTensors } from "../../diffusion/interchange/unet2d_tensors.ts";
+import { unpackParameters } from "../../diffusion/unet/pack.ts";
+import { encodeSafetensors } from "../../formats/safetensors.ts";
+import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
+import { failedBy } from "../shared/run_of.ts";
 import type { exportKind } from "./kind.ts";
 
 const run: RunOf<typeof exportKind> = async ({ params, inputs, outputs }) => {
@@ -12,3 +18,51 @@ const run: RunOf<typeof exportKind> = async ({ params, inputs, outputs }) => {
 };
 
 export default run;
+
+/** The release that the layout is held to; see docs/interchange.md. */
+const VERSION = "0.42.1";
+
+/** The files of a `DDPMPipeline` with the checkpoint's network and chain, by name, or why it has no place there. */
+export function toDiffusers(
+  { config, tables, params }: StoredCheckpoint,
+): Translated<Readonly<Record<string, string | Uint8Array>>> {
+  const unet = toUnet2dConfig(config.model);
+  if ("problem" in unet) return unet;
+  const own = schedulerConfig(config.model, {
+    spec: config.schedule,
+    betas: tables.betas,
+    objective: objectiveOf(config),
+  });
+  if ("problem" in own) return own;
+  const { _class_name: name, ...scheduler } = { ...own.value, ...config.scheduler };
+  const ddim = name === "DDIMScheduler";
+  if (ddim) delete scheduler["variance_type"];
+  return {
+    value: {
+      [DIFFUSERS_FILES.index]: jsonText({
+        ...header(ddim ? "DDIMPipeline" : "DDPMPipeline"),
+        scheduler: ["diffusers", name],
+        unet: ["diffusers", "UNet2DModel"],
+      }),
+      [DIFFUSERS_FILES.unetConfig]: jsonText({ ...header("UNet2DModel"), ...unet.value }),
+      [DIFFUSERS_FILES.unetWeights]: encodeWeights({ config, params }),
+      [DIFFUSERS_FILES.schedulerConfig]: jsonText({ ...header(String(name)), ...scheduler }),
+    },
+  };
+}
+
+function header(className: string) {
+  return { _class_name: className, _diffusers_version: VERSION };
+}
+
+function encodeWeights({ config, params }: Pick<StoredCheckpoint, "config" | "params">): Uint8Array<ArrayBuffer> {
+  const { images, step, seed, ema, schedule } = config;
+  const tensors = toUnet2dTensors(unpackParameters(params, config.model), config.model);
+  return encodeSafetensors({
+    tensors: Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [name, { dtype: "F32" as const, ...tensor }]),
+    ),
+    // "format" is what loaders of PyTorch weights look for.
+    metadata: { format: "pt", [METADATA_KEY]: JSON.stringify({ source: images.source, step, seed, ema, schedule }) },
+  });
+}

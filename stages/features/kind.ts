@@ -1,10 +1,18 @@
-import { featuresParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { readImageFacts } from "../../artifacts/facts.ts";
-import { INCEPTION, INCEPTION_GFLOP, inceptionName } from "../shared/inception.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkFeatures } from "./check.ts";
-import { extractorDownloads } from "./downloads.ts";
+import { z } from "zod";
+import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
+import { type CheckProblem, defineKind, type DownloadExternal } from "../../contract/stage.ts";
+import { checkSameSize, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import {
+  INCEPTION,
+  INCEPTION_GFLOP,
+  INCEPTION_HOMES,
+  INCEPTION_REDIRECTS,
+  INCEPTION_WEIGHTS,
+  inceptionName,
+} from "../shared/inception.ts";
+import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
+import { type FeaturesParams, featuresParams } from "./params.ts";
 
 export const featuresKind = defineKind({
   kind: "features",
@@ -31,10 +39,17 @@ export const featuresKind = defineKind({
     const overInception = params.extractor === INCEPTION;
     const extractor = overInception ? inceptionName(params.sha256) : params.extractor;
     return {
-      problems: checkFeatures(params, { images, classifier: inputs.classifier }),
+      problems: problemsOf(
+        checkMisplaced(params),
+        params.extractor === "onnx" && checkGraph(params),
+        overInception && checkInception(params, images),
+        params.extractor === "classifier" && checkSameSize("images", images, {
+          name: "those of the classifier",
+          size: sizeSchema.safeParse(inputs.classifier).data,
+        }),
+      ),
       facts: {
         features: {
-          ...images,
           // What a graph is called is seen when it is run.
           ...(extractor === "onnx" ? {} : { extractor }),
           ...(overInception ? { resize: params.resize ?? "tensorflow" } : {}),
@@ -45,3 +60,73 @@ export const featuresKind = defineKind({
     };
   },
 });
+
+/** The params that some extractors have, beside those of all. */
+const PARAMS: Partial<Record<FeaturesParams["extractor"], readonly (keyof FeaturesParams)[]>> = {
+  onnx: ["path", "url", "sha256", "preprocess", "output", "logits"],
+  [INCEPTION]: ["path", "url", "sha256", "resize"],
+};
+
+const sizeSchema = z.object({ height: z.int(), width: z.int(), channels: z.int() });
+
+function checkMisplaced(params: FeaturesParams): CheckProblem[] {
+  const { extractor } = params;
+  const own = PARAMS[extractor] ?? [];
+  return [...new Set(Object.values(PARAMS).flat())]
+    .filter((name) => params[name] !== undefined && !own.includes(name))
+    .map((name) => ({
+      param: [name],
+      message: `${name} does not go with extractor ${extractor}`,
+      fix: `remove ${name}`,
+    }));
+}
+
+function checkGraph(params: FeaturesParams): CheckProblem[] {
+  return problemsOf(
+    params.path === undefined && params.url === undefined && {
+      param: ["extractor"],
+      message: "extractor onnx needs a graph",
+      wanted: "path, or url with sha256",
+      fix: "add path: ./extractor.onnx; docs/metrics.md says how to make one",
+    },
+    params.preprocess === undefined && {
+      param: ["extractor"],
+      message: "a graph does not say which images it expects",
+      wanted: "preprocess",
+      fix: "add preprocess: { size: 299 }; see docs/metrics.md",
+    },
+    checkNamedFile(params),
+  );
+}
+
+function checkInception(params: FeaturesParams, images: ImageFacts | undefined): CheckProblem[] {
+  const { path, url, sha256 } = params;
+  return problemsOf(
+    checkNamedFile({ ...params, sha256: sha256 ?? INCEPTION_WEIGHTS.sha256 }),
+    path === undefined && url === undefined && inceptionName(sha256) !== INCEPTION && {
+      param: ["sha256"],
+      message: "only the published weights have a default address",
+      fix: "add path or url, or remove sha256",
+    },
+    images !== undefined && images.channels !== 1 && images.channels !== 3 && {
+      input: "images",
+      message: "the network takes pictures in grey or RGB",
+      got: `${images.channels} channels`,
+      wanted: "1 or 3",
+    },
+  );
+}
+
+/** A graph is one message of protobuf, which can have no more. */
+export const MAX_FILE_BYTES = 2 ** 31;
+
+/** The weights or the graph that a stage fetches, or that must lie at its path. */
+export function extractorDownloads(params: FeaturesParams): DownloadExternal[] {
+  const { extractor, path, url, sha256 } = params;
+  if (extractor === "onnx") return namedDownloads(params, MAX_FILE_BYTES);
+  if (extractor !== INCEPTION) return [];
+  if (sha256 !== undefined && sha256 !== INCEPTION_WEIGHTS.sha256) return namedDownloads(params, MAX_FILE_BYTES);
+  const urls = path === undefined ? url === undefined ? INCEPTION_HOMES : [url] : [];
+  const { sha256: published, bytes: maxBytes } = INCEPTION_WEIGHTS;
+  return [{ name: "path", sha256: published, maxBytes, urls, redirects: INCEPTION_REDIRECTS }];
+}

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { execution, externalFile, legacy } from "../../schemas/roles.ts";
-import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../../schemas/common_params.ts";
+import { address, deviceParam, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 
 /** What an extractor graph wants its images to be. */
-export const preprocessingParams = z.strictObject({
+const preprocessingParams = z.strictObject({
   size: positiveInt(4_096).describe("Height and width of the input images"),
   kernel: z.enum(["bilinear", "bicubic"]).default("bilinear").describe("Kernel that resizes the images"),
   antialias: z.boolean().default(false).describe("Widen the kernel when downscaling, as Pillow does"),

@@ -1,5 +1,5 @@
-import { importParams } from "./params.ts";
 import { defineKind } from "../../contract/stage.ts";
+import { importParams } from "./params.ts";
 
 export const importKind = defineKind({
   kind: "import",

@@ -1,24 +1,143 @@
-import { join } from "node:path";
+import { join, posix } from "node:path";
+import { z } from "zod";
+import { type CheckpointToWrite, writeCheckpoint } from "../../artifacts/checkpoint.ts";
+import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";
-import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
-import { fromDiffusers } from "./diffusers.ts";
+import type { InterchangeProblem, Translated } from "../../diffusion/interchange/problem.ts";
+import { fromChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
+import { fromUnet2dConfig } from "../../diffusion/interchange/unet2d_config.ts";
+import { fromUnet2dTensors, type Unet2dTensor } from "../../diffusion/interchange/unet2d_tensors.ts";
+import { learnsVariance } from "../../diffusion/model_output.ts";
+import { makeTables } from "../../diffusion/schedule/tables.ts";
+import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
+import { packParameters } from "../../diffusion/unet/pack.ts";
+import { FormatError } from "../../formats/format_error.ts";
+import { decodeSafetensors } from "../../formats/safetensors.ts";
+import { checkPrediction } from "../shared/checks.ts";
+import { DIFFUSERS_FILES, METADATA_KEY, schedulerConfig } from "../shared/diffusers_files.ts";
+import { failedBy } from "../shared/run_of.ts";
+import { provenanceSchema, schedulerConfigSchema, unet2dConfigSchema } from "./config_schemas.ts";
 import type { importKind } from "./kind.ts";
 
 const run: RunOf<typeof importKind> = async ({ params, outputs }) => {
-  const imported = await fromDiffusers((name) => readIfThere(join(params.path, name)));
-  if ("problem" in imported) return failedBy(imported.problem);
-  await writeCheckpoint(outputs.checkpoint, imported.value);
-  return undefined;
+  try {
+    const imported = await fromDiffusers(params.path);
+    if ("problem" in imported) return failedBy(imported.problem);
+    await writeCheckpoint(outputs.checkpoint, imported.value);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    const fix = "save the whole folder again with save_pretrained(folder, safe_serialization=True), in float32";
+    return { status: "failed", message: error.message, fix };
+  }
 };
 
 export default run;
 
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+/** @throws FormatError where there is no such file */
+async function readBytes(folder: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  // As the library does: older folders have the files of both parts side by side.
+  for (const path of [name, posix.basename(name)]) {
+    try {
+      return await Deno.readFile(join(folder, path));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
+  throw new FormatError(name, { got: "no file", wanted: "a file of this name" });
+}
+
+/**
+ * The checkpoint of a folder of a `DDPMPipeline`, or why its network or chain is none of ours.
+ * @throws FormatError for a file that is missing or broken
+ */
+async function fromDiffusers(folder: string): Promise<Translated<CheckpointToWrite>> {
+  const unetConfig = await readJson(folder, DIFFUSERS_FILES.unetConfig, unet2dConfigSchema);
+  const model = fromUnet2dConfig(unetConfig);
+  if ("problem" in model) return model;
+  const scheduler = await readJson(folder, DIFFUSERS_FILES.schedulerConfig, schedulerConfigSchema);
+  if (learnsVariance(model.value) && scheduler.variance_type !== "learned_range") {
+    return { problem: unlearnedRange(scheduler.variance_type) };
+  }
+  const { tensors, provenance } = await readWeights(folder);
+  const named = fromUnet2dTensors(tensors, model.value, { flipped: unetConfig.flip_sin_to_cos });
+  if ("problem" in named) return named;
+  const chain = fromChainConfig(scheduler, provenance?.schedule);
+  if ("problem" in chain) return chain;
+
+  const { spec, betas, objective } = chain.value;
+  const [blind] = checkPrediction({ objective }, { zeroTerminalSnr: hasZeroTerminalSnr({ betas }) });
+  if (blind !== undefined) {
+    const fix = "none; only if scheduler_config.json is wrong: correct prediction_type or rescale_betas_zero_snr";
+    return { problem: { ...blind, fix } };
+  }
+  const own = schedulerConfig(model.value, chain.value);
+  if ("problem" in own) return own;
+  const said = Object.entries(scheduler).filter(([name, value]) =>
+    name !== "_diffusers_version" && JSON.stringify(value) !== JSON.stringify(own.value[name])
+  );
+  const params = packParameters(named.value, model.value);
+  const { imageSize, inChannels } = model.value;
+  return {
+    value: {
+      config: {
+        model: model.value,
+        images: {
+          height: imageSize,
+          width: imageSize,
+          channels: inChannels,
+          source: provenance?.source ?? { name: "diffusers" },
+        },
+        schedule: spec,
+        timesteps: betas.length,
+        step: provenance?.step ?? 0,
+        parameters: params.length,
+        // Without a decay the average is the weights themselves, which is what is written.
+        ema: provenance?.ema ?? { decay: 0, warmup: false },
+        seed: provenance?.seed ?? 0,
+        ...(objective === "eps" ? {} : { objective }),
+        ...(said.length === 0 ? {} : { scheduler: Object.fromEntries(said) }),
+      },
+      tables: makeTables(betas),
+      params,
+      ema: params,
+    },
+  };
+}
+
+async function readJson<S extends z.ZodType>(folder: string, name: string, schema: S): Promise<z.output<S>> {
+  return parseRecord(name, parseJson(name, new TextDecoder().decode(await readBytes(folder, name))), schema);
+}
+
+async function readWeights(folder: string) {
+  const name = DIFFUSERS_FILES.unetWeights;
+  const bytes = await readBytes(folder, name);
+  const { tensors, metadata } = checked(name, () => decodeSafetensors(bytes));
+  const floats: Record<string, Unet2dTensor> = {};
+  for (const [tensor, { dtype, shape, data }] of Object.entries(tensors)) {
+    if (!(data instanceof Float32Array)) throw new FormatError(`${name}, ${tensor}`, { got: dtype, wanted: "F32" });
+    floats[tensor] = { shape, data };
+  }
+  return { tensors: floats, provenance: readProvenance(metadata[METADATA_KEY]) };
+}
+
+/** Only a description: without one, or with another program's, the weights are still what they are. */
+function readProvenance(text: string | undefined): z.output<typeof provenanceSchema> | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return provenanceSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function unlearnedRange(got: string): InterchangeProblem {
+  return {
+    message:
+      "the network has twice the channels of its images, and its scheduler does not say that they are a variance " +
+      "between the smallest and the largest",
+    got: `variance_type ${got}`,
+    wanted: "learned_range",
+    fix: "none; only if the network was trained like that (Nichol and Dhariwal 2021): correct scheduler_config.json",
+  };
 }

@@ -1,9 +1,9 @@
-import { inpaintParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkInpainting } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { checkMost, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
+import { inpaintParams } from "./params.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
@@ -23,9 +23,16 @@ export const inpaintKind = defineKind({
   device: findStageDevice,
   check(params, inputs) {
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
-    const problems = checkInpainting(params, { checkpoint, images });
-    if (checkpoint === undefined) return { problems };
     const { count, repeats } = params;
+    const problems = problemsOf(
+      checkWalk(
+        params.sampler,
+        { checkpoint, images },
+        "the known part is put back after each step, which invalidates this sampler's history",
+      ),
+      checkMost(["count"], count, images?.count, { message: "there are not that many images" }),
+    );
+    if (checkpoint === undefined) return { problems };
     return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * repeats, classes: null }) };
   },
 });

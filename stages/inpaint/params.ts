@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { longRunningParams, positiveInt, weightsParam } from "../../schemas/common_params.ts";
-import { samplerParams } from "../sample/params.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { samplerParams } from "../shared/draw/params.ts";
 
 /** Params of kind `inpaint`. */
 export const inpaintParams = z.strictObject({

@@ -1,70 +1,48 @@
-import { learnsVariance, oneHotLabels } from "../../diffusion/model_output.ts";
-import { imageGrid } from "../../formats/image_grid.ts";
-import { encodePng } from "../../formats/png.ts";
+import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import type { ImageSize } from "../../artifacts/facts.ts";
+import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
+import type { ContextOf } from "../../contract/stage.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { describeModel, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy, isError } from "../shared/failed.ts";
-import { canBePng, readImages, type StoredImages, writeImages } from "../../artifacts/images.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
-import { type BatchDrawer, drawOnDevice } from "../shared/reverse/draw_images.ts";
-import { noiseAgain, noisedTo } from "../shared/reverse/noised.ts";
-import { makeReverseWalker } from "../shared/reverse/walker.ts";
-import { checkInpainting } from "./check.ts";
-import type { inpaintKind } from "./kind.ts";
-import { keptPixels } from "./region.ts";
+import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { noiseAgain, noisedTo } from "../shared/draw/noised.ts";
+import { makeReverseWalker } from "../shared/draw/walker.ts";
+import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import { runOf } from "../shared/run_of.ts";
+import { inpaintKind } from "./kind.ts";
+import type { InpaintParams } from "./params.ts";
 
-type Run = RunOf<typeof inpaintKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof inpaintKind>;
 
 const PICTURED = 24;
 /** Grey in the picture of what was taken away. */
 const TAKEN_AWAY = 128;
 
-const run: Run = async (context) => {
-  const { params, seed, inputs, outputs } = context;
+export default runOf(inpaintKind, async (context) => {
+  const { params, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const images = await readImages(inputs.images);
-  const { images: size, timesteps, model } = checkpoint.config;
-  const chain = { ...size, timesteps, learnedVariance: learnsVariance(model) };
-  const problem = checkInpainting(params, { checkpoint: chain, images: images.info })
-    .find(isError);
-  if (problem !== undefined) return failedBy(problem);
-
-  const { count, region, repeats, sampler, batchSize } = params;
-  const { height, width, channels } = size;
-  const plan = { count, batchSize, pixels: height * width * channels };
+  const { count, region, repeats, batchSize } = params;
+  const { images: size } = checkpoint.config;
+  const kept = keptPixels(region, size);
+  const plan = { count, batchSize, pixels: kept.length };
   const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { images, device }));
   if ("status" in drawn) return drawn;
   // What is kept is kept to the bit; through [-1, 1] and back it could lose a level.
-  const kept = keptPixels(region, size);
-  const pixels = drawn.pixels.map((value, i) => kept[i % plan.pixels] === 1 ? images.pixels[i]! : value);
-  await writeImages(outputs.samples, {
-    info: {
-      count,
-      height,
-      width,
-      channels,
-      classes: null,
-      source: {
-        name: "inpaint",
-        seed,
-        sampler,
-        region,
-        repeats,
-        batchSize,
-        of: { digest: inputs.images.digest, source: images.info.source },
-        model: describeModel(inputs.checkpoint, checkpoint, params.weights),
-      },
-    },
+  const pixels = drawn.pixels.map((value, i) => kept[i % kept.length] === 1 ? images.pixels[i]! : value);
+  await writeDrawn(context, checkpoint, {
+    name: "inpaint",
+    how: { region, repeats },
+    of: { digest: inputs.images.digest, source: images.info.source },
     pixels,
-    picture: "grid.png",
   });
-  if (canBePng(channels)) await outputs.samples.write("inpainting.png", picture(pixels, images, { count, kept }));
+  // Threes of pictures: as it was, without the part, with the part painted anew.
+  const threes = Array.from({ length: Math.min(count, PICTURED) }, (_, image) => {
+    const original = imageAt(images.pixels, image, size);
+    return [original, original.map((value, i) => kept[i] === 1 ? value : TAKEN_AWAY), imageAt(pixels, image, size)];
+  });
+  await writePicture(outputs.samples, "inpainting.png", threes.flat(), { ...size, columns: 12 });
   return undefined;
-};
-
-export default run;
+});
 
 /**
  * After each step the kept part is put back, noised as much as the rest is then (Lugmayr et al. 2022, arXiv 2201.09865,
@@ -77,7 +55,7 @@ async function makeDrawer(
 ): Promise<BatchDrawer> {
   const { batchSize, repeats } = params;
   const { tables, config: { model, images: size } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device, clip: "unit", clipQuantile: 1, guidance: 1 });
+  const walker = await makeReverseWalker(checkpoint, { ...params, device });
   const { steps, pixels } = walker;
   const kept = keptPixels(params.region, size);
   const stream = (purpose: string) => randomStream({ seed, stream: `inpaint/${purpose}` });
@@ -93,13 +71,9 @@ async function makeDrawer(
       sources.forEach((source, i) => {
         initial.normal(first + i, start.subarray(i * pixels, (i + 1) * pixels));
         const own = x0.subarray(i * pixels, (i + 1) * pixels);
-        bytesToUnit(images.pixels.subarray(source * pixels, (source + 1) * pixels), own);
+        bytesToUnit(imageAt(images.pixels, source, size), own);
       });
-      // A label that the network was never told is none.
-      const told = (label: number | undefined) =>
-        label !== undefined && label < (model.classes ?? 0) ? label : undefined;
-      const labels = sources.map((source) => told(images.labels?.[source]));
-      walker.begin(start, model.classes === undefined ? undefined : oneHotLabels(labels, model.classes));
+      walker.begin(start, tellLabels(model, sources.map((source) => images.labels?.[source])));
       const offset = first * pixels;
       let result: Float32Array = start;
       for (let k = 0; k < steps.length; k++) {
@@ -121,20 +95,19 @@ async function makeDrawer(
   };
 }
 
-/** Threes of pictures: as it was, without the part, with the part painted anew. */
-function picture(
-  painted: Uint8Array,
-  { info: { height, width, channels }, pixels: images }: StoredImages,
-  { count, kept }: { readonly count: number; readonly kept: Uint8Array },
-): Uint8Array {
-  const size = kept.length;
-  const shown = Math.min(count, PICTURED);
-  const rows = new Uint8Array(3 * shown * size);
-  for (let image = 0; image < shown; image++) {
-    const original = images.subarray(image * size, (image + 1) * size);
-    rows.set(original, 3 * image * size);
-    rows.set(original.map((value, i) => kept[i] === 1 ? value : TAKEN_AWAY), (3 * image + 1) * size);
-    rows.set(painted.subarray(image * size, (image + 1) * size), (3 * image + 2) * size);
-  }
-  return encodePng(imageGrid(rows, [3 * shown, height, width, channels], { columns: 12 }));
+/** For each number of an image whether it is kept, [H, W, C] row-major: 1, or 0 where it is painted anew. */
+export function keptPixels(region: InpaintParams["region"], { height, width, channels }: ImageSize): Uint8Array {
+  const [middleY, middleX] = [height / 2, width / 2];
+  const painted: Record<InpaintParams["region"], (y: number, x: number) => boolean> = {
+    center: (y, x) => Math.abs(y - middleY) < height / 4 && Math.abs(x - middleX) < width / 4,
+    left: (_, x) => x < middleX,
+    right: (_, x) => x > middleX,
+    top: (y) => y < middleY,
+    bottom: (y) => y > middleY,
+  };
+  return Uint8Array.from({ length: height * width * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    // Of the middle of a pixel, so that halves of odd sizes are as even as they can be.
+    return painted[region](Math.floor(pixel / width) + 0.5, pixel % width + 0.5) ? 0 : 1;
+  });
 }

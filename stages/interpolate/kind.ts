@@ -1,9 +1,11 @@
-import { interpolateParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
-import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkInterpolation } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
+import { checkMost, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
+import type { SamplerParams } from "../shared/draw/params.ts";
+import { interpolateParams } from "./params.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
@@ -26,10 +28,36 @@ export const interpolateKind = defineKind({
   device: findStageDevice,
   check(params, inputs) {
     const [checkpoint, images] = [readCheckpointFacts(inputs.checkpoint), readImageFacts(inputs.images)];
-    const problems = checkInterpolation(params, { checkpoint, images });
+    const { sampler, timestep, pairs } = params;
+    const timesteps = checkpoint?.timesteps;
+    const lowest = timesteps === undefined ? 0 : lowestVisited(sampler, timesteps);
+    const problems = problemsOf(
+      checkWalk(
+        sampler,
+        { checkpoint, images },
+        "sampling starts in the middle of the schedule, where this sampler has no earlier step to use",
+      ),
+      timestep < lowest && {
+        param: ["timestep"],
+        message: "the sampler visits no timestep this low",
+        got: `${timestep}`,
+        wanted: `at least ${lowest}`,
+        fix: "raise timestep, or take more steps",
+      },
+      checkMost(["timestep"], timestep, timesteps && timesteps - 1, {
+        message: "the checkpoint's schedule is shorter",
+      }),
+      checkMost(["pairs"], pairs, images?.count && Math.floor(images.count / 2), { message: "a pair is two images" }),
+    );
     if (checkpoint === undefined) return { problems };
     const count = params.pairs * params.points;
     const share = Math.min(1, (params.timestep + 1) / (checkpoint.timesteps ?? Infinity));
     return { problems, ...drawingFacts(checkpoint, params, { count, walks: count * share, classes: null }) };
   },
 });
+
+/** The last timestep that a sampler asks the network at; those of few steps that count down from T - 1 stop above 0. */
+function lowestVisited(sampler: SamplerParams, timesteps: number): number {
+  if (sampler.name !== "ddim" || sampler.steps > timesteps) return 0;
+  return Math.min(...spacedTimesteps(timesteps, sampler));
+}

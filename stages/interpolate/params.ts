@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { longRunningParams, positiveInt, weightsParam } from "../../schemas/common_params.ts";
-import { samplerParams } from "../sample/params.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
+import { samplerParams } from "../shared/draw/params.ts";
 
 /** Params of kind `interpolate`. */
 export const interpolateParams = z.strictObject({
@@ -12,5 +12,3 @@ export const interpolateParams = z.strictObject({
   batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
   ...longRunningParams(),
 });
-
-export type InterpolateParams = z.output<typeof interpolateParams>;

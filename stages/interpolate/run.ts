@@ -1,65 +1,43 @@
-import { learnsVariance, oneHotLabels } from "../../diffusion/model_output.ts";
-import { imageGrid } from "../../formats/image_grid.ts";
-import { encodePng } from "../../formats/png.ts";
+import { readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
+import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
+import type { ContextOf } from "../../contract/stage.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { describeModel, readCheckpoint, type StoredCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy, isError } from "../shared/failed.ts";
-import { canBePng, readImages, type StoredImages, writeImages } from "../../artifacts/images.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
-import { type BatchDrawer, drawOnDevice } from "../shared/reverse/draw_images.ts";
-import { noisedTo } from "../shared/reverse/noised.ts";
-import { makeReverseWalker } from "../shared/reverse/walker.ts";
-import { checkInterpolation } from "./check.ts";
-import type { interpolateKind } from "./kind.ts";
+import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { noisedTo } from "../shared/draw/noised.ts";
+import { makeReverseWalker } from "../shared/draw/walker.ts";
+import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
+import { runOf } from "../shared/run_of.ts";
+import { interpolateKind } from "./kind.ts";
 
-type Run = RunOf<typeof interpolateKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof interpolateKind>;
 
 /** Ends that are pictured; more rows make no better picture. */
 const PICTURED_PAIRS = 16;
 
-const run: Run = async (context) => {
-  const { params, seed, inputs, outputs } = context;
+export default runOf(interpolateKind, async (context) => {
+  const { params, inputs, outputs } = context;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const ends = await readImages(inputs.images);
-  const { images: size, timesteps, model } = checkpoint.config;
-  const chain = { ...size, timesteps, learnedVariance: learnsVariance(model) };
-  const problem = checkInterpolation(params, { checkpoint: chain, images: ends.info })
-    .find(isError);
-  if (problem !== undefined) return failedBy(problem);
-
-  const { pairs, points, timestep, sampler, batchSize } = params;
-  const { height, width, channels } = size;
+  const { pairs, points, timestep, batchSize } = params;
+  const { height, width, channels } = checkpoint.config.images;
   const plan = { count: pairs * points, batchSize, pixels: height * width * channels };
   const drawn = await drawOnDevice(context, plan, (device) => makeDrawer(context, checkpoint, { ends, device }));
   if ("status" in drawn) return drawn;
-  await writeImages(outputs.samples, {
-    info: {
-      count: plan.count,
-      height,
-      width,
-      channels,
-      classes: null,
-      source: {
-        name: "interpolate",
-        seed,
-        sampler,
-        timestep,
-        points,
-        batchSize,
-        of: { digest: inputs.images.digest, source: ends.info.source },
-        model: describeModel(inputs.checkpoint, checkpoint, params.weights),
-      },
-    },
+  await writeDrawn(context, checkpoint, {
+    name: "interpolate",
+    how: { timestep, points },
+    of: { digest: inputs.images.digest, source: ends.info.source },
     pixels: drawn.pixels,
-    picture: "grid.png",
   });
-  if (canBePng(channels)) await outputs.samples.write("interpolation.png", picture(context, drawn.pixels, ends));
+  // A row for each pair: one end, the points between, the other end.
+  const rows = Array.from({ length: Math.min(pairs, PICTURED_PAIRS) }, (_, pair) => [
+    imageAt(ends.pixels, 2 * pair, ends.info),
+    ...Array.from({ length: points }, (_, point) => imageAt(drawn.pixels, pair * points + point, ends.info)),
+    imageAt(ends.pixels, 2 * pair + 1, ends.info),
+  ]);
+  await writePicture(outputs.samples, "interpolation.png", rows.flat(), { ...ends.info, columns: points + 2 });
   return undefined;
-};
-
-export default run;
+});
 
 /**
  * Image i is point i mod `points` of its pair. Both ends are noised to the same timestep, mixed there, and taken back with
@@ -72,19 +50,17 @@ async function makeDrawer(
 ): Promise<BatchDrawer> {
   const { points, timestep, batchSize } = params;
   const { tables, config: { model } } = checkpoint;
-  const walker = await makeReverseWalker(checkpoint, { ...params, device, clip: "unit", clipQuantile: 1, guidance: 1 });
+  const walker = await makeReverseWalker(checkpoint, { ...params, device });
   const { pixels } = walker;
   const first = walker.steps.findIndex(({ t }) => t <= timestep);
   const start = walker.steps[first]!.t;
   const toNoise = randomStream({ seed, stream: "interpolate/ends" });
   const fresh = randomStream({ seed, stream: "interpolate/step" });
-  const untold = model.classes === undefined
-    ? undefined
-    : oneHotLabels(new Array<undefined>(batchSize).fill(undefined), model.classes);
+  const untold = tellLabels(model, new Array<undefined>(batchSize).fill(undefined));
 
   const noisedEnd = (image: number) => {
     const [x0, out] = [new Float32Array(pixels), new Float32Array(pixels)];
-    bytesToUnit(ends.pixels.subarray(image * pixels, (image + 1) * pixels), x0);
+    bytesToUnit(imageAt(ends.pixels, image, ends.info), x0);
     noisedTo(tables, start, { x0, noise: toNoise.normal(image, pixels), out });
     return out;
   };
@@ -116,20 +92,4 @@ async function makeDrawer(
       return { images };
     },
   };
-}
-
-/** A row for each pair: one end, the points between, the other end. */
-function picture({ params }: Context, drawn: Uint8Array, { info, pixels: ends }: StoredImages): Uint8Array {
-  const { height, width, channels } = info;
-  const size = height * width * channels;
-  const pairs = Math.min(params.pairs, PICTURED_PAIRS);
-  const columns = params.points + 2;
-  const rows = new Uint8Array(pairs * columns * size);
-  for (let pair = 0; pair < pairs; pair++) {
-    const place = (column: number) => (pair * columns + column) * size;
-    rows.set(ends.subarray(2 * pair * size, (2 * pair + 1) * size), place(0));
-    rows.set(drawn.subarray(pair * params.points * size, (pair + 1) * params.points * size), place(1));
-    rows.set(ends.subarray((2 * pair + 1) * size, (2 * pair + 2) * size), place(columns - 1));
-  }
-  return encodePng(imageGrid(rows, [pairs * columns, height, width, channels], { columns }));
 }

@@ -1,7 +1,7 @@
-import { neighboursParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 import { readImageFacts } from "../../artifacts/facts.ts";
-import { checkNeighbours } from "./check.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { neighboursParams } from "./params.ts";
 
 export const neighboursKind = defineKind({
   kind: "neighbours",
@@ -18,13 +18,16 @@ export const neighboursKind = defineKind({
   outputs: {
     metrics: { type: "metrics", description: "Distances to the nearest training image, with a picture of the nearest" },
   },
-  check(params, inputs) {
+  check({ nearest }, inputs) {
+    const training = readImageFacts(inputs.training);
+    const sameSize = (port: "samples" | "heldOut") =>
+      checkSameSize(port, readImageFacts(inputs[port]), { name: "the training images", size: training });
     return {
-      problems: checkNeighbours(params, {
-        samples: readImageFacts(inputs.samples),
-        training: readImageFacts(inputs.training),
-        heldOut: readImageFacts(inputs.heldOut),
-      }),
+      problems: problemsOf(
+        sameSize("samples"),
+        sameSize("heldOut"),
+        checkMost(["nearest"], nearest, training?.count, { message: "there are not that many training images" }),
+      ),
     };
   },
 });

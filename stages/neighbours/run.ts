@@ -1,27 +1,18 @@
-import { imageGrid } from "../../formats/image_grid.ts";
-import { encodePng } from "../../formats/png.ts";
+import { imageAt, readImages, type StoredImages, writePicture } from "../../artifacts/images.ts";
+import { describeImageSet, type Metric, writeMetrics } from "../../artifacts/metrics.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/neighbours.ts";
 import { quantile } from "../../metrics/spread.ts";
-import type { Metric } from "../../schemas/metrics.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { failedBy } from "../shared/failed.ts";
-import { canBePng, readImages, type StoredImages } from "../../artifacts/images.ts";
-import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
-import { checkNeighbours } from "./check.ts";
-import type { neighboursKind } from "./kind.ts";
+import { runOf } from "../shared/run_of.ts";
+import { neighboursKind } from "./kind.ts";
 
 /** Samples that are pictured. */
 const PICTURED = 16;
 /** A sample counts as near to the training set where only this share of the held-out images are nearer. */
 const NEAR_SHARE = 0.05;
 
-const run: RunOf<typeof neighboursKind> = async ({ params, inputs, outputs, report }) => {
+export default runOf(neighboursKind, async ({ params, inputs, outputs, report }) => {
   const [samples, training] = [await readImages(inputs.samples), await readImages(inputs.training)];
   const heldOut = inputs.heldOut === undefined ? undefined : await readImages(inputs.heldOut);
-  const sets = { samples: samples.info, training: training.info, heldOut: heldOut?.info };
-  const [problem] = checkNeighbours(params, sets);
-  if (problem !== undefined) return failedBy(problem);
-
   const { height, width, channels, count: total } = training.info;
   const dimension = height * width * channels;
   const find = (images: StoredImages, k: number) => {
@@ -64,38 +55,20 @@ const run: RunOf<typeof neighboursKind> = async ({ params, inputs, outputs, repo
     },
     metrics,
   });
-  if (canBePng(channels)) {
-    await outputs.metrics.write("neighbours.png", picture(samples, training, { found, nearest: params.nearest }));
-  }
+  // A row for each sample: the sample, then the training images by distance. Two samples to a line.
+  const rows = Array.from({ length: Math.min(PICTURED, distances.length) }, (_, sample) => [
+    imageAt(samples.pixels, sample, samples.info),
+    ...Array.from(
+      found.indices.subarray(sample * params.nearest, (sample + 1) * params.nearest),
+      (index) => imageAt(training.pixels, index, training.info),
+    ),
+  ]);
+  const columns = 2 * (params.nearest + 1);
+  await writePicture(outputs.metrics, "neighbours.png", rows.flat(), { ...training.info, columns });
   return undefined;
-};
-
-export default run;
+});
 
 /** Of each query to its nearest, sorted. */
 function rootMeanSquares({ squares }: Neighbours, { k, dimension }: { k: number; dimension: number }): Float64Array {
   return squares.filter((_, i) => i % k === 0).map((square) => Math.sqrt(square / dimension)).sort();
-}
-
-/** A row for each sample: the sample, then the training images by distance. */
-function picture(
-  samples: StoredImages,
-  training: StoredImages,
-  { found, nearest }: { readonly found: Neighbours; readonly nearest: number },
-): Uint8Array {
-  const { height, width, channels } = training.info;
-  const size = height * width * channels;
-  const rows = Math.min(PICTURED, found.indices.length / nearest);
-  const columns = nearest + 1;
-  const pixels = new Uint8Array(rows * columns * size);
-  for (let row = 0; row < rows; row++) {
-    pixels.set(samples.pixels.subarray(row * size, (row + 1) * size), row * columns * size);
-    for (let rank = 0; rank < nearest; rank++) {
-      const index = found.indices[row * nearest + rank]!;
-      pixels.set(training.pixels.subarray(index * size, (index + 1) * size), (row * columns + rank + 1) * size);
-    }
-  }
-  // Two samples to a line.
-  const lines = imageGrid(pixels, [rows * columns, height, width, channels], { columns: 2 * columns });
-  return encodePng(lines);
 }

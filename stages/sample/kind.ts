@@ -1,10 +1,10 @@
-import { sampleParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
-import { readCheckpointFacts } from "../../artifacts/facts.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkSampler } from "../shared/reverse/check_sampler.ts";
-import { drawingFacts } from "../shared/reverse/sampler_evaluations.ts";
-import { checkDrawing } from "./check.ts";
+import { type CheckpointFacts, readCheckpointFacts } from "../../artifacts/facts.ts";
+import { checkLabelList } from "../../artifacts/labels.ts";
+import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { checkMost, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import { checkSampler, drawingFacts } from "../shared/draw/check.ts";
+import { type SampleParams, sampleParams } from "./params.ts";
 
 export const sampleKind = defineKind({
   kind: "sample",
@@ -35,3 +35,33 @@ export const sampleKind = defineKind({
     };
   },
 });
+
+/** Labels and guidance that the network knows nothing of, and more film than images. */
+function checkDrawing(
+  { labels, guidance, trajectory, count, batchSize }: SampleParams,
+  { classes, classNames }: Pick<CheckpointFacts, "classes" | "classNames">,
+): CheckProblem[] {
+  const untold = (param: string, got: string): CheckProblem[] =>
+    classes !== null ? [] : [{
+      param: [param],
+      message: "the checkpoint is not class-conditional",
+      got,
+      wanted: `no ${param}`,
+      fix: `remove ${param}, or train a class-conditional model with labels: {}`,
+    }];
+  return problemsOf(
+    labels !== undefined && untold("labels", JSON.stringify(labels)),
+    guidance !== 1 && untold("guidance", `${guidance}`),
+    Boolean(classes) && Array.isArray(labels) && checkLabelList(labels, { classes: classes!, classNames }),
+    labels === "none" && guidance !== 1 && classes !== null && {
+      severity: "warning",
+      param: ["guidance"],
+      message: "without labels there is nothing to guide towards: the network is evaluated twice for the same result",
+      fix: "remove guidance",
+    },
+    trajectory !== undefined && checkMost(["trajectory", "images"], trajectory.images, Math.min(count, batchSize), {
+      message: "a trajectory shows images of the first batch",
+      what: `, of count ${count} and batchSize ${batchSize}`,
+    }),
+  );
+}

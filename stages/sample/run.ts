@@ -1,61 +1,90 @@
-import { learnsVariance } from "../../diffusion/model_output.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { readCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
-import { failedBy, isError } from "../shared/failed.ts";
-import { writeImages } from "../../artifacts/images.ts";
-import { checkSampler } from "../shared/reverse/check_sampler.ts";
-import { drawOnDevice } from "../shared/reverse/draw_images.ts";
-import { checkDrawing } from "./check.ts";
-import { makeBatchDrawer } from "./draw_batch.ts";
-import { filmPictures } from "./film.ts";
-import type { sampleKind } from "./kind.ts";
-import { makeLabels } from "./labels.ts";
+import { readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
+import { labelNumber, type Labels } from "../../artifacts/labels.ts";
+import { type Device, randomStream } from "../../tensor/mod.ts";
+import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { makeReverseWalker } from "../shared/draw/walker.ts";
+import { tellLabels } from "../shared/feeds.ts";
+import { runOf } from "../shared/run_of.ts";
+import { startFilm, writeFilm } from "./film.ts";
+import { sampleKind } from "./kind.ts";
+import type { SampleParams } from "./params.ts";
 
-const run: RunOf<typeof sampleKind> = async (context) => {
+export default runOf(sampleKind, async (context) => {
   const { params, seed, inputs, outputs } = context;
+  const { count, clip, clipQuantile, guidance, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
-  const { images, timesteps, step, parameters, schedule, model: network } = checkpoint.config;
-  const told = toldLabels(checkpoint.config);
-  const chain = { timesteps, learnedVariance: learnsVariance(network) };
-  const problem = [
-    ...checkSampler(params.sampler, chain),
-    ...checkDrawing(params, { classes: null, ...told }),
-  ].find(isError);
-  if (problem !== undefined) return failedBy(problem);
-
+  const { images } = checkpoint.config;
   const plan = { ...params, pixels: images.height * images.width * images.channels };
   const drawn = await drawOnDevice(context, plan, (device) => makeBatchDrawer(checkpoint, { ...params, device, seed }));
   if ("status" in drawn) return drawn;
-  const { height, width, channels } = images;
-  const { count, clip, clipQuantile, guidance, trajectory, files } = params;
-  const labels = makeLabels(params, told);
-  const shown = labels !== undefined && params.labels !== "none" ? labels : undefined;
-  const model = { digest: inputs.checkpoint.digest, weights: params.weights, step, parameters, schedule };
-  // Absent is what older samples were: they must not change by a byte.
-  const how = {
-    ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
-    ...(labels === undefined ? {} : { labels: params.labels ?? "cycle" }),
-    ...(guidance === 1 ? {} : { guidance }),
-  };
-  await writeImages(outputs.samples, {
-    info: {
-      count,
-      height,
-      width,
-      channels,
-      classes: shown === undefined ? null : shown.classes,
-      source: { name: "sample", seed, sampler: params.sampler, ...how, batchSize: params.batchSize, model },
+  const told = toldLabels(checkpoint.config);
+  const labelOf = labelsOf(params, told);
+  const shown = told.classes !== undefined && params.labels !== "none";
+  await writeDrawn(context, checkpoint, {
+    name: "sample",
+    // Absent is what older samples were: they must not change by a byte.
+    how: {
+      ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
+      ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
+      ...(guidance === 1 ? {} : { guidance }),
     },
     pixels: drawn.pixels,
-    ...(shown === undefined ? {} : { labels: Uint8Array.from({ length: count }, (_, i) => shown.labelOf(i)!) }),
-    picture: "grid.png",
-    files: files ?? [],
+    ...(shown ? { classes: told.classes!, labels: Uint8Array.from({ length: count }, (_, i) => labelOf(i)!) } : {}),
+    files,
   });
   if (trajectory !== undefined && drawn.film !== undefined) {
-    const pictures = filmPictures(drawn.film, trajectory, images);
-    for (const [name, bytes] of Object.entries(pictures)) await outputs.samples.write(name, bytes);
+    await writeFilm(outputs.samples, drawn.film, { ...trajectory, ...images });
   }
   return undefined;
-};
+});
 
-export default run;
+export interface DrawOptions
+  extends Pick<SampleParams, "sampler" | "batchSize" | "clip" | "clipQuantile" | "guidance" | "labels" | "trajectory"> {
+  readonly device: Device;
+  readonly seed: number;
+}
+
+/**
+ * Noise belongs to the image: x_T of image i is step i of one stream, and its z at reverse step k is the i-th piece of
+ * step k of another. So an image does not depend on how many are drawn.
+ */
+export async function makeBatchDrawer(checkpoint: StoredCheckpoint, options: DrawOptions): Promise<BatchDrawer> {
+  const { batchSize, seed, trajectory } = options;
+  const walker = await makeReverseWalker(checkpoint, options);
+  const { pixels } = walker;
+  const labelOf = labelsOf(options, toldLabels(checkpoint.config));
+  const initial = randomStream({ seed, stream: "sample/initial" });
+  const fresh = randomStream({ seed, stream: "sample/step" });
+  const noise = new Float32Array(batchSize * pixels);
+  const steps = walker.steps.length;
+
+  return {
+    steps,
+    async draw(first, onStep) {
+      for (let i = 0; i < batchSize; i++) initial.normal(first + i, noise.subarray(i * pixels, (i + 1) * pixels));
+      const labels = Array.from({ length: batchSize }, (_, i) => labelOf(first + i));
+      walker.begin(noise, tellLabels(checkpoint.config.model, labels));
+      const film = trajectory !== undefined && first === 0 ? startFilm(trajectory, { steps, pixels }) : undefined;
+      film?.note(0, { x: noise, x0: noise });
+      let images = noise;
+      for (let k = 0; k < steps; k++) {
+        const walked = await walker.step(k, (z) => fresh.normal(k, z, { offset: first * pixels }));
+        images = walked.x;
+        film?.note(k + 1, walked);
+        if (!await onStep(k + 1)) return undefined;
+      }
+      return { images, film: film?.pixels };
+    },
+  };
+}
+
+/** The label of an image by its index, as the params say, for a network that is told such labels; undefined is none. */
+export function labelsOf(
+  { labels = "cycle" }: Pick<SampleParams, "labels">,
+  { classes, classNames }: Partial<Labels>,
+): (image: number) => number | undefined {
+  if (classes === undefined || labels === "none") return () => undefined;
+  if (labels === "cycle") return (image) => image % classes;
+  const numbers = labels.map((label) => labelNumber(label, { classes, classNames }));
+  return (image) => numbers[image % numbers.length];
+}

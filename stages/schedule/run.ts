@@ -1,13 +1,13 @@
+import { jsonText } from "../../artifacts/record.ts";
+import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../../artifacts/schedule.ts";
+import type { RunOf } from "../../contract/stage.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { tablesFiniteInFloat32 } from "../../diffusion/schedule/finite.ts";
 import { priorKlBitsPerDim } from "../../diffusion/schedule/prior.ts";
-import { makeTables } from "../../diffusion/schedule/tables.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { jsonText } from "../../artifacts/json_text.ts";
-import { encodeTables, PLOT_FILE, SCHEDULE_FILE, scheduleFileSchema, TABLES_FILE } from "../../artifacts/schedule.ts";
-import { toScheduleSpec } from "./params.ts";
+import { type DiffusionTables, makeTables } from "../../diffusion/schedule/tables.ts";
+import { lineChartsSvg } from "../../formats/line_charts.ts";
 import type { scheduleKind } from "./kind.ts";
-import { plotSchedule } from "./plot.ts";
+import { toScheduleSpec } from "./params.ts";
 
 const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
   const spec = toScheduleSpec(params);
@@ -30,3 +30,51 @@ const run: RunOf<typeof scheduleKind> = async ({ params, outputs }) => {
 };
 
 export default run;
+
+/** Colours of Okabe and Ito 2008, which people with any colour vision can tell apart. */
+const [BLUE, VERMILION, GREEN] = ["#0072b2", "#d55e00", "#009e73"];
+const X_LABEL = "timestep t";
+
+/** A picture of a schedule, as SVG: betas, alphasCumprod and log-SNR by timestep. */
+export function plotSchedule(label: string, tables: DiffusionTables): string {
+  const { betas, alphasCumprod, snr, timesteps } = tables;
+  const logSnr = snr.map(Math.log);
+  const prior = shortNumber(priorKlBitsPerDim(tables));
+  return lineChartsSvg([
+    { title: "beta", note: `log scale; ${ends(betas)}`, xLabel: X_LABEL, values: betas, color: BLUE, scale: "log" },
+    {
+      title: "alphasCumprod, the signal that is left",
+      note: ends(alphasCumprod),
+      xLabel: X_LABEL,
+      values: alphasCumprod,
+      color: VERMILION,
+      scale: "linear",
+      range: [0, 1],
+    },
+    {
+      title: "log-SNR, ln(A / (1 - A))",
+      note: ends(logSnr),
+      xLabel: X_LABEL,
+      values: logSnr,
+      color: GREEN,
+      scale: "linear",
+      mark: { y: 0, label: "SNR = 1" },
+    },
+  ], {
+    title: `${label}, T = ${timesteps}; prior KL ${prior} bits per dimension`,
+    description: `Three charts over the timesteps of a noise schedule. beta: ${ends(betas)}. alphasCumprod: ` +
+      `${ends(alphasCumprod)}. Natural logarithm of the signal to noise ratio: ${ends(logSnr)}.`,
+  });
+}
+
+function ends(values: Float64Array): string {
+  const [first, last] = [shortNumber(values[0]!), shortNumber(values.at(-1)!)];
+  return first === last ? `${first} throughout` : `from ${first} to ${last}`;
+}
+
+/** Three digits, and words where there are none. */
+function shortNumber(value: number): string {
+  if (!Number.isFinite(value)) return value < 0 ? "minus infinity" : "infinity";
+  const short = Number(value.toPrecision(3));
+  return short !== 0 && Math.abs(short) < 0.01 ? short.toExponential() : `${short}`;
+}

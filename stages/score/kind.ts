@@ -1,7 +1,10 @@
-import { scoreParams } from "./params.ts";
+import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { checkFigures, checkSets } from "./check.ts";
+import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
+import { isOverInception } from "../shared/inception.ts";
+import type { ScoredSet } from "./figures.ts";
+import { type ScoreParams, scoreParams } from "./params.ts";
 
 export const scoreKind = defineKind({
   kind: "score",
@@ -21,7 +24,110 @@ export const scoreKind = defineKind({
   // Of the products of matrices: few rows are added in an order that their threads decide.
   device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   permissions: { native: ["onnxruntime-node"] },
-  check(params, inputs): { problems: CheckProblem[] } {
+  check(params, inputs) {
     return { problems: [...checkFigures(params), ...checkSets(inputs)] };
   },
 });
+
+/** Facts of images; of features also what made them, and how it had its images resized. */
+type SetFacts = Partial<ImageFacts> & { readonly extractor?: unknown; readonly resize?: unknown };
+
+/** Everything that keeps two sets of images from being compared; what is not known is not checked. */
+function checkSets({ real, fake }: { readonly real?: SetFacts; readonly fake?: SetFacts }): CheckProblem[] {
+  const tooFew = (input: string, count = 2): CheckProblem[] =>
+    count >= 2
+      ? []
+      : [{ input, message: "a covariance needs at least two images", got: `${count}`, wanted: "at least 2" }];
+  const [a, b] = [real?.resize, fake?.resize];
+  const extractor = real?.extractor;
+  const known = isOverInception(extractor) || (a !== undefined && b !== undefined);
+  return problemsOf(
+    tooFew("real", real?.count),
+    tooFew("fake", fake?.count),
+    known && a !== b && extractor === fake?.extractor && {
+      input: "fake",
+      message: "features of images that were resized differently cannot be compared",
+      got: `resize ${b ?? "unknown"}`,
+      wanted: `${a ?? "unknown"}, as the real ones`,
+      fix: "give both the same resize",
+    },
+    checkSameSize("fake", readImageFacts(fake), { name: "the real ones", size: readImageFacts(real) }),
+  );
+}
+
+/** Params that ask for nothing, or for what cannot be. */
+function checkFigures(params: ScoreParams): CheckProblem[] {
+  const { fd, fdInfinity, perClass, kid, manifold, inceptionScore, bootstrap } = params;
+  return problemsOf(
+    !fd && !fdInfinity && !perClass && !kid && !manifold && !inceptionScore && {
+      param: ["fd"],
+      message: "no score is requested",
+      fix: "remove fd: false, or add kid: {} or another",
+    },
+    bootstrap === 1 && {
+      param: ["bootstrap"],
+      message: "one resample has no spread",
+      got: "1",
+      wanted: "0, or 2 and more",
+    },
+  );
+}
+
+/** Everything that keeps the wanted figures from being computed, once the sets are there. */
+export function checkScored(params: ScoreParams, { real, fake }: { real: ScoredSet; fake: ScoredSet }): CheckProblem[] {
+  const [a, b] = [real.extractor, fake.extractor];
+  const say = ({ name, dimension, sha256 }: typeof a) =>
+    `${name} (${dimension}${sha256 ? `, ${sha256.slice(0, 12)}` : ""})`;
+  const [preparedA, preparedB] = [JSON.stringify(a.preprocessing), JSON.stringify(b.preprocessing)];
+  const { kid, manifold, inceptionScore, perClass } = params;
+  const ofVectors = {
+    kid: kid !== undefined,
+    manifold: manifold !== undefined,
+    fdInfinity: params.fdInfinity,
+    perClass,
+    bootstrap: params.bootstrap > 0,
+  };
+  const wantVectors = Object.entries(ofVectors).filter(([, wanted]) => wanted).map(([name]) => name);
+  const least = Math.min(real.count, fake.count);
+  return problemsOf(
+    (a.name !== b.name || a.dimension !== b.dimension || (a.sha256 ?? b.sha256) !== (b.sha256 ?? a.sha256)) && {
+      input: "fake",
+      message: "features of different extractors cannot be compared",
+      got: say(b),
+      wanted: `${say(a)}, as the real ones`,
+      fix: "use the same extractor for both",
+    },
+    a.sha256 !== null && b.sha256 !== null && preparedA !== preparedB && {
+      input: "fake",
+      message: "images with different preprocessing cannot be compared",
+      got: preparedB,
+      wanted: `${preparedA}, as the real ones`,
+      fix: "give both features stages the same preprocess and output",
+    },
+    (real.vectors === undefined || fake.vectors === undefined) && wantVectors.map((name) => ({
+      param: [name],
+      message: `${name} needs the features of both sets, and one has only statistics`,
+      fix: "use features instead of statistics",
+    })),
+    kid !== undefined && checkMost(["kid", "size"], kid.size, least, {
+      message: "a subset cannot hold more images than there are",
+    }),
+    manifold !== undefined &&
+      checkMost(["manifold", "neighbours"], manifold.neighbours, Math.min(least, manifold.limit) - 1, {
+        message: "each image needs this many others in its set",
+      }),
+    inceptionScore !== undefined && checkMost(["inceptionScore", "splits"], inceptionScore.splits, fake.count, {
+      message: "each split needs an image",
+    }),
+    inceptionScore !== undefined && fake.logits === undefined && {
+      param: ["inceptionScore"],
+      message: "the inception score needs logits, and the extractor of the fake images gives none",
+      fix: "use features of extractor classifier, or of a graph with logits",
+    },
+    perClass && (real.labels === undefined || fake.labels === undefined) && {
+      param: ["perClass"],
+      message: "both sets need labels",
+      fix: "use images with labels; samples of a class-conditional model have them",
+    },
+  );
+}

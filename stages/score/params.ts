@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { positiveInt, threadsParam } from "../../schemas/common_params.ts";
+import { positiveInt, threadsParam } from "../shared/common_params.ts";
 
 /** Params of kind `score`. */
 export const scoreParams = z.strictObject({

@@ -1,22 +1,17 @@
-import { CovarianceError } from "../../metrics/frechet.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { failedBy, isError } from "../shared/failed.ts";
 import { writeMetrics } from "../../artifacts/metrics.ts";
+import { CovarianceError } from "../../metrics/frechet.ts";
 import { withProducts } from "../shared/products.ts";
-import { checkFigures, checkScored, checkSets, type SetFacts } from "./check.ts";
-import { scoreSets } from "./figures.ts";
-import type { scoreKind } from "./kind.ts";
-import { openSet, type ScoredSet } from "./sets.ts";
+import { failedBy, runOf } from "../shared/run_of.ts";
+import { openSet, scoreSets } from "./figures.ts";
+import { checkScored, scoreKind } from "./kind.ts";
 
 /** Progress is reported in hundredths of each figure. */
 const PARTS = 100;
 
-const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, report }) => {
+export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }) => {
   const [real, fake] = [await openSet(inputs.real), await openSet(inputs.fake)];
   try {
-    const problem = checkSets({ real: factsOf(real, inputs.real.type), fake: factsOf(fake, inputs.fake.type) })
-      .concat(checkFigures(params), checkScored(params, { real, fake }))
-      .find(isError);
+    const [problem] = checkScored(params, { real, fake });
     if (problem !== undefined) return failedBy(problem);
 
     const metrics = await withProducts(params.threads, (products) => {
@@ -51,14 +46,4 @@ const run: RunOf<typeof scoreKind> = async ({ params, seed, inputs, outputs, rep
     real.close();
     fake.close();
   }
-};
-
-export default run;
-
-/** Images must be of one size; features of images of two sizes compare if their extractor takes both. */
-function factsOf({ images, count, extractor }: ScoredSet, type: string): SetFacts {
-  const facts = { count, extractor: extractor.name, resize: extractor.preprocessing["resize"] };
-  if (images === undefined || type === "features" || type === "statistics") return facts;
-  const { height, width, channels } = images;
-  return { ...facts, height, width, channels };
-}
+});

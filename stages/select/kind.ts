@@ -1,6 +1,6 @@
+import { defineKind } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
 import { selectParams } from "./params.ts";
-import { defineKind } from "../../contract/stage.ts";
 
 export const selectKind = defineKind({
   kind: "select",

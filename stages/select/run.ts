@@ -1,7 +1,6 @@
-import { type Selection, SELECTION_FILE, selectionSchema } from "../../schemas/selection.ts";
-import type { RunOf } from "../../contract/stage.ts";
-import { jsonText } from "../../artifacts/json_text.ts";
 import { readMetrics } from "../../artifacts/metrics.ts";
+import { type Selection, writeSelection } from "../../artifacts/selection.ts";
+import type { RunOf } from "../../contract/stage.ts";
 import type { selectKind } from "./kind.ts";
 
 const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs }) => {
@@ -25,7 +24,7 @@ const run: RunOf<typeof selectKind> = async ({ params, inputs, outputs }) => {
   // Of equals, the one that comes first in the list.
   ranking.sort((a, b) => sign * (a.value - b.value) || a.candidate - b.candidate);
   const selection: Selection = { format: 1, metric, goal, ranking };
-  await outputs.selection.write(SELECTION_FILE, jsonText(selectionSchema.parse(selection)));
+  await writeSelection(outputs.selection, selection);
   return undefined;
 };
 

@@ -6,22 +6,44 @@ import {
   unpackClassifier,
 } from "../../metrics/features/classifier_network.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { bytesToUnit } from "./pixel_values.ts";
+import { bytesToUnit } from "./feeds.ts";
 
-export interface BatchFeatures {
-  /** [B, D] row-major, valid until the next batch. */
-  readonly features: Float32Array;
-  /** [B, classes] */
-  readonly logits: Float32Array;
+/** Maps up to a batch of images, bytes [B, H, W, C], to [B, D] and [B, classes], which are valid until the next batch. */
+export type BatchFeatures = (
+  bytes: Uint8Array,
+) => Promise<{ readonly features: Float32Array; readonly logits: Float32Array }>;
+
+/** @param fill puts bytes of images as the network takes them */
+export function batchFeatures(
+  run: (images: Float32Array<ArrayBuffer>, results: Record<string, Float32Array<ArrayBuffer>>) => Promise<unknown>,
+  { batchSize, pixels, dimension, classes, fill }: {
+    readonly batchSize: number;
+    /** Numbers of one image. */
+    readonly pixels: number;
+    readonly dimension: number;
+    readonly classes: number;
+    readonly fill: (bytes: Uint8Array, out: Float32Array) => void;
+  },
+): BatchFeatures {
+  const images = new Float32Array(batchSize * pixels);
+  const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
+  return async (bytes) => {
+    const count = bytes.length / pixels;
+    fill(bytes, images.subarray(0, bytes.length));
+    await run(images, results);
+    return {
+      features: results.features.subarray(0, count * dimension),
+      logits: results.logits.subarray(0, count * classes),
+    };
+  };
 }
 
-/** The features of images under a classifier. @returns what maps up to `batchSize` images of bytes [B, H, W, C] */
+/** The features of images under a classifier. */
 export async function openClassifier(
   { network, params }: { readonly network: ClassifierConfig; readonly params: Float32Array<ArrayBuffer> },
   { device, batchSize }: { readonly device: Device; readonly batchSize: number },
-): Promise<(bytes: Uint8Array) => Promise<BatchFeatures>> {
+): Promise<BatchFeatures> {
   const { height, width, channels, classes } = network;
-  const dimension = classifierDimension(network);
   const compiled = await device.compile(
     ({ params, x }) => ({ ...classify(unpackClassifier(params!, network), x!) }),
     {
@@ -31,15 +53,7 @@ export async function openClassifier(
     { label: "classifier" },
   );
   const bound = await compiled.bind({ params });
-  const x = new Float32Array(batchSize * height * width * channels);
-  const results = { features: new Float32Array(batchSize * dimension), logits: new Float32Array(batchSize * classes) };
-  return async (bytes) => {
-    const count = bytes.length / (height * width * channels);
-    bytesToUnit(bytes, x.subarray(0, bytes.length));
-    await bound.run({ x }, results);
-    return {
-      features: results.features.subarray(0, count * dimension),
-      logits: results.logits.subarray(0, count * classes),
-    };
-  };
+  const pixels = height * width * channels;
+  const options = { batchSize, pixels, dimension: classifierDimension(network), classes, fill: bytesToUnit };
+  return batchFeatures((x, results) => bound.run({ x }, results), options);
 }

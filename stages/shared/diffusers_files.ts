@@ -1,5 +1,5 @@
-import { type Chain, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import type { Translated } from "../../diffusion/interchange/problem.ts";
+import { type Chain, toChainConfig } from "../../diffusion/interchange/scheduler_config.ts";
 import { learnsVariance } from "../../diffusion/model_output.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 

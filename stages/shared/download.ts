@@ -3,7 +3,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
 import { hashFile, transfer } from "./transfer.ts";
 
-export interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
+/** A file as its authors publish it. */
+export interface PublishedFile {
+  readonly name: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+interface DownloadOptions extends Pick<StageContext, "stop" | "report" | "warn"> {
   /** A server that sends next to nothing for so long is given up. Default 30 s. */
   readonly stallMs?: number;
   /** Wait before asking the same address again; doubled each time. Default 1 s. */
@@ -129,7 +136,7 @@ const POLL_MS = 200;
  *
  * @returns undefined when the user asked to stop first
  */
-export async function withFileLock<T>(
+async function withFileLock<T>(
   path: string,
   stop: AbortSignal,
   work: () => Promise<T>,

@@ -1,6 +1,6 @@
-import { resizeParam } from "../../schemas/common_params.ts";
-import type { PublishedFile } from "../dataset/sources.ts";
 import type { ExtractorInfo } from "../../artifacts/features.ts";
+import { resizeParam } from "./common_params.ts";
+import type { PublishedFile } from "./download.ts";
 
 /** The network that the FID, the KID and the Inception Score are defined by. */
 export const INCEPTION = "inception-2015-12-05";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { CheckProblem, DownloadExternal, StageContext, StageEnd } from "../../contract/stage.ts";
+import { problemsOf } from "./checks.ts";
 import { download } from "./download.ts";
 
 /** Params that name a file of the user's: where it lies, or where to fetch it. */
@@ -11,15 +12,19 @@ interface NamedFile {
 
 /** What keeps the params from naming one file. */
 export function checkNamedFile({ path, url, sha256 }: NamedFile): CheckProblem[] {
-  const problems: CheckProblem[] = [];
-  if (path !== undefined && url !== undefined) {
-    problems.push({ param: ["url"], message: "url does not go with path", fix: "remove url, or path" });
-  }
-  if (url !== undefined && sha256 === undefined) {
-    const message = "a file to fetch needs its SHA-256";
-    problems.push({ param: ["url"], message, wanted: "sha256", fix: "add sha256 of the file" });
-  }
-  return problems;
+  return problemsOf(
+    path !== undefined && url !== undefined && {
+      param: ["url"],
+      message: "url does not go with path",
+      fix: "remove url, or path",
+    },
+    url !== undefined && sha256 === undefined && {
+      param: ["url"],
+      message: "a file to fetch needs its SHA-256",
+      wanted: "sha256",
+      fix: "add sha256 of the file",
+    },
+  );
 }
 
 /** What is to be fetched, or at a path must have the digest that is given. */

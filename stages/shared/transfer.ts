@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 
-export interface TransferOptions {
+interface TransferOptions {
   /** Aborted when the user asks to stop. */
   readonly stop: AbortSignal;
   /** A server that sends next to nothing for so long is given up. */
@@ -13,7 +13,7 @@ export interface TransferOptions {
   readonly onBytes: (done: number, total: number | undefined) => void;
 }
 
-export type TransferOutcome =
+type TransferOutcome =
   | { readonly status: "complete"; readonly sha256: string; readonly resumed: boolean }
   /** `again`: the same address may still give the file. */
   | { readonly status: "failed"; readonly reason: string; readonly again: boolean }
@@ -32,11 +32,8 @@ const PASSING = [408, 429, 500, 502, 503, 504];
 
 /** A failure of the network or the server; disk failures are left as they are. */
 class NetworkFailure extends Error {
-  readonly again: boolean;
-
-  constructor(message: string, again: boolean) {
+  constructor(message: string, readonly again: boolean) {
     super(message);
-    this.again = again;
   }
 }
 
@@ -50,7 +47,7 @@ export async function transfer(url: string, part: string, options: TransferOptio
   const had = (await file.stat()).size;
   const { maxBytes, stallMs } = options;
   const least = Math.max(LEAST_BYTES, Math.ceil(maxBytes * stallMs / MAX_DURATION_MS));
-  const stall = new Stall(stallMs, least);
+  const stall = startStall(stallMs, least);
   const signal = AbortSignal.any([options.stop, stall.signal]);
   try {
     const response = await open(url, had, signal, options.hosts);
@@ -174,31 +171,22 @@ function explain(error: unknown): string {
 }
 
 /** A clock that runs out when next to nothing comes. */
-class Stall {
-  readonly #controller = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #came = 0;
-
-  constructor(private readonly afterMs: number, private readonly least: number) {
-    this.#reset();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  note(bytes: number): void {
-    this.#came += bytes;
-    if (this.#came >= this.least) this.#reset();
-  }
-
-  #reset(): void {
-    this.#came = 0;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#controller.abort(), this.afterMs);
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
+function startStall(afterMs: number, least: number) {
+  const controller = new AbortController();
+  let came = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const reset = () => {
+    came = 0;
+    clearTimeout(timer);
+    timer = setTimeout(() => controller.abort(), afterMs);
+  };
+  reset();
+  return {
+    signal: controller.signal,
+    note(bytes: number) {
+      came += bytes;
+      if (came >= least) reset();
+    },
+    end: () => clearTimeout(timer),
+  };
 }

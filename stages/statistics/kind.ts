@@ -1,9 +1,10 @@
-import { statisticsParams } from "./params.ts";
-import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { MAX_STATISTICS_BYTES } from "../../artifacts/statistics.ts";
+import { defineKind } from "../../contract/stage.ts";
+import { problemsOf } from "../shared/checks.ts";
+import { findStageDevice } from "../shared/device.ts";
 import { isOverInception } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { MAX_STATISTICS_BYTES } from "../../artifacts/statistics.ts";
+import { statisticsParams } from "./params.ts";
 
 export const statisticsKind = defineKind({
   kind: "statistics",
@@ -23,28 +24,29 @@ export const statisticsKind = defineKind({
   downloads: (params) => namedDownloads(params, MAX_STATISTICS_BYTES),
   check(params, inputs) {
     const { path, url, extractor, resize, count } = params;
-    const problems: CheckProblem[] = checkNamedFile(params);
+    const problems = checkNamedFile(params);
     if (path === undefined && url === undefined) {
       const { extractor, resize, count } = inputs.features ?? {};
       return { problems, facts: { statistics: { extractor, resize, count } } };
     }
-    if (extractor === undefined || count === undefined) {
-      problems.push({
-        param: [path === undefined ? "url" : "path"],
-        message: "a file of mu and sigma does not name its extractor or number of images",
-        wanted: "extractor and count",
-        fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000",
-      });
-    }
-    if (isOverInception(extractor) && resize === undefined) {
-      problems.push({
-        param: ["extractor"],
-        message: "a file of mu and sigma does not say how its images were resized",
-        wanted: "resize",
-        fix:
-          "add resize: tensorflow for a file of TTUR, torch-fidelity or EDM, resize: pytorch-fid for one of pytorch-fid",
-      });
-    }
-    return { problems, facts: { statistics: { extractor, resize, count } } };
+    return {
+      problems: problemsOf(
+        problems,
+        (extractor === undefined || count === undefined) && {
+          param: [path === undefined ? "url" : "path"],
+          message: "a file of mu and sigma does not name its extractor or number of images",
+          wanted: "extractor and count",
+          fix: "add extractor and count, such as extractor: inception-2015-12-05, count: 50000",
+        },
+        isOverInception(extractor) && resize === undefined && {
+          param: ["extractor"],
+          message: "a file of mu and sigma does not say how its images were resized",
+          wanted: "resize",
+          fix:
+            "add resize: tensorflow for a file of TTUR, torch-fidelity or EDM, resize: pytorch-fid for one of pytorch-fid",
+        },
+      ),
+      facts: { statistics: { extractor, resize, count } },
+    };
   },
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { execution, externalFile } from "../../schemas/roles.ts";
-import { address, positiveInt, resizeParam, sha256, threadsParam } from "../../schemas/common_params.ts";
+import { address, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 
 /** Params of kind `statistics`. */
 export const statisticsParams = z.strictObject({

@@ -1,11 +1,11 @@
+import { openFeatures } from "../../artifacts/features.ts";
+import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
+import type { RunOf, StageEnd } from "../../contract/stage.ts";
 import { StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
-import { openFeatures } from "../../artifacts/features.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { withProducts } from "../shared/products.ts";
-import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { statisticsKind } from "./kind.ts";
 
 type Run = RunOf<typeof statisticsKind>;

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
-import { allParams } from "../../schemas/common_params.ts";
+import { holdToTypes } from "../../artifacts/types.ts";
 import type {
   InputPort,
   InputPorts,
@@ -17,9 +17,9 @@ import type {
 } from "../../contract/stage.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { tryDevice } from "../../engine/process/device_trial.ts";
-import { findStageDevice } from "../shared/stage_device.ts";
-import { holdToTypes } from "../../artifacts/check.ts";
 import { writeImages } from "../../artifacts/images.ts";
+import { allParams } from "../shared/common_params.ts";
+import { findStageDevice } from "../shared/device.ts";
 
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;

@@ -1,14 +1,12 @@
-import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { oneHotLabels } from "../../diffusion/model_output.ts";
-import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
-import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
-import type { HostTensors } from "../../tensor/mod.ts";
-import { randomStream } from "../../tensor/mod.ts";
 import type { StoredImages } from "../../artifacts/images.ts";
-import { bytesToUnit } from "../shared/pixel_values.ts";
-import { mirror } from "./mirror.ts";
+import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
+import { oneHotLabels } from "../../diffusion/model_output.ts";
+import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { type HostTensors, randomStream } from "../../tensor/mod.ts";
+import { bytesToUnit } from "../shared/feeds.ts";
 
-export interface BatchOptions extends LossOptions {
+interface BatchOptions extends LossOptions {
   readonly tables: DiffusionTables;
   /** Draws the timesteps by the losses seen so far; uniform without it. */
   readonly timesteps?: LossAwareTimesteps | undefined;
@@ -90,4 +88,24 @@ export function makeBatches(
     }
     return all;
   };
+}
+
+/**
+ * Mirror an image left to right, in place.
+ *
+ * @param image [H, W, C] row-major
+ */
+export function mirror(image: Float32Array, { width, channels }: { width: number; channels: number }): void {
+  const rowLength = width * channels;
+  for (let row = 0; row < image.length; row += rowLength) {
+    let left = row;
+    let right = row + rowLength - channels;
+    for (; left < right; left += channels, right -= channels) {
+      for (let channel = 0; channel < channels; channel++) {
+        const value = image[left + channel]!;
+        image[left + channel] = image[right + channel]!;
+        image[right + channel] = value;
+      }
+    }
+  }
 }

@@ -1,16 +1,16 @@
 import { z } from "zod";
 import { execution, extent, legacy } from "../../schemas/roles.ts";
-import { longRunningParams, positiveInt } from "../../schemas/common_params.ts";
+import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 
 /** The U-Net of Ho et al. 2020, appendix B. */
-export const modelParams = z.strictObject({
+const modelParams = z.strictObject({
   channels: positiveInt(4096).default(128).describe("Width of the first level"),
   multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
   blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
   attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
 });
 
-export const emaParams = z.strictObject({
+const emaParams = z.strictObject({
   decay: z.number().min(0).lt(1).default(0.9999).describe("Decay of the average at each step, once warmed up"),
   warmup: z.boolean().default(true).describe(
     "Start with a low decay: min(decay, (1 + step) / (10 + step)). Without it, the average of a short run is still " +

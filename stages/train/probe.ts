@@ -1,13 +1,11 @@
+import type { StageRun } from "../../contract/stage.ts";
 import { makeBetas } from "../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../diffusion/schedule/tables.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
-import { trainParams } from "./params.ts";
-import type { StageRun } from "../../contract/stage.ts";
-import { withDevice } from "../shared/stage_device.ts";
+import { withDevice } from "../shared/device.ts";
 import { makeBatches } from "./batches.ts";
-import { makeStepper } from "./stepper.ts";
-import { trainSteps } from "./train_loop.ts";
-import { initialState } from "./train_state.ts";
+import { trainParams } from "./params.ts";
+import { initialState, makeStepper, trainSteps } from "./training.ts";
 
 const STEPS = 3;
 

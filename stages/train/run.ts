@@ -1,47 +1,39 @@
-import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
-import { hasZeroTerminalSnr } from "../../diffusion/schedule/zero_terminal_snr.ts";
-import { countParameters } from "../../diffusion/unet/parameters.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
-import { checkPrediction } from "../shared/check_prediction.ts";
 import { writeCheckpoint } from "../../artifacts/checkpoint.ts";
-import { failedBy } from "../shared/failed.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
+import { writeLog } from "../../artifacts/log.ts";
 import { readSchedule, type StoredSchedule } from "../../artifacts/schedule.ts";
-import { withDevice } from "../shared/stage_device.ts";
+import type { ContextOf, StageEnd } from "../../contract/stage.ts";
+import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
+import { countParameters } from "../../diffusion/unet/parameters.ts";
+import { withDevice } from "../shared/device.ts";
+import { yieldToMessages } from "../shared/macrotask.ts";
+import { runOf } from "../shared/run_of.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
-import { checkLabels, checkSchedules, checkTraining, unetConfigFor } from "./check.ts";
-import type { trainKind } from "./kind.ts";
-import { makeStepper } from "./stepper.ts";
-import { type StepResult, trainSteps } from "./train_loop.ts";
-import { decodeState, encodeState, initialState, type TrainState } from "./train_state.ts";
+import { trainKind, unetConfigFor } from "./kind.ts";
+import {
+  decodeState,
+  encodeState,
+  initialState,
+  makeStepper,
+  type StepResult,
+  type TrainState,
+  trainSteps,
+} from "./training.ts";
 
-type Run = RunOf<typeof trainKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof trainKind>;
 
 /** Weight of the past in the loss that is shown while training; the log has each step's own. */
 const SHOWN_LOSS_DECAY = 0.95;
 
-const run: Run = async (context) => {
+export default runOf(trainKind, async (context) => {
   const images = await readImages(context.inputs.images);
   const schedule = await readSchedule(context.inputs.schedule);
-  const zeroTerminalSnr = hasZeroTerminalSnr(schedule.tables);
-  const { params } = context;
-  const [problem] = [
-    ...checkPrediction(params, { zeroTerminalSnr }),
-    ...checkSchedules(params, schedule.tables.timesteps),
-    ...checkLabels(params, images.info),
-    ...checkTraining(params, images.info),
-  ];
-  if (problem !== undefined) return failedBy(problem);
   const outcome = await train(context, images, schedule);
   if ("status" in outcome) return outcome;
   await writeOutputs(context, outcome, { images, schedule });
   return undefined;
-};
-
-export default run;
+});
 
 /** Train up to the wanted step, from the newest saved state. */
 async function train(
@@ -124,5 +116,5 @@ async function writeOutputs(
     params: vectors.params,
     ema: vectors.ema,
   });
-  await outputs.log.write("log.jsonl", log.join(""));
+  await writeLog(outputs.log, log);
 }

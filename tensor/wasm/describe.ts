@@ -23,7 +23,7 @@ const SIMD_PROGRAM = Uint8Array.of(
 /** What device `wasm` is on this machine, without loading it. @param wanted threads that it would be opened with */
 export function describeWasm(wanted: number = navigator.hardwareConcurrency): DeviceDescription {
   if (!WebAssembly.validate(SIMD_PROGRAM)) {
-    const reason = "WebAssembly has no SIMD on this processor";
+    const reason = "WebAssembly has no SIMD on this CPU";
     return { name: "wasm", available: false, reason, numerics: undefined };
   }
   const threads = Math.min(wanted, MAX_THREADS);

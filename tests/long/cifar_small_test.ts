@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "node:path";
 import { findGpus } from "../../engine/run/slots.ts";
 import { decodeSafetensors } from "../../formats/safetensors.ts";
-import type { Metrics } from "../../schemas/metrics.ts";
+import type { Metrics } from "../../artifacts/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";

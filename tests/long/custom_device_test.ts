@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { tryDevice } from "../../engine/process/device_trial.ts";
-import { findStageDevice } from "../../stages/shared/stage_device.ts";
+import { findStageDevice } from "../../stages/shared/device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { encodeSafetensors } from "../../formats/safetensors.ts";
-import type { Metrics } from "../../schemas/metrics.ts";
+import type { Metrics } from "../../artifacts/metrics.ts";
 import { cifarArchive } from "../support/cifar_archive.ts";
 import { Project } from "../support/project.ts";
 import { fixtureJson, formulaWeights } from "../unit/diffusion/interchange_weights.ts";

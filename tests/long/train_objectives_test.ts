@@ -3,8 +3,7 @@ import { fromBuiltin } from "../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
 import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../stages/mod.ts";
 import { objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
-import { checkPrediction } from "../../stages/shared/check_prediction.ts";
-import { checkLoss } from "../../stages/train/check.ts";
+import { checkPrediction } from "../../stages/shared/checks.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";
 import { smallWorld, trainSmall, withFolder } from "../unit/stages/small_world.ts";
 
@@ -103,8 +102,8 @@ Deno.test("a schedule that ends in pure noise is refused for eps alone", () => {
 
 Deno.test("params of the loss that change nothing are warned of", () => {
   const warned = (params: Record<string, unknown>) =>
-    checkLoss(trainKind.params.parse({ steps: 1, ...params })).map(({ severity = "error", param }) =>
-      `${severity} ${param}`
+    trainKind.check!(trainKind.params.parse({ steps: 1, ...params }), {}).problems.map(
+      ({ severity = "error", param }) => `${severity} ${param}`,
     );
   assertEquals(warned({ variance: "fixedsmall", minSnrGamma: 4 }), ["warning variance", "warning minSnrGamma"]);
   assertEquals(warned({ variance: "fixedsmall", weighting: "vlb" }), []);

@@ -13,7 +13,7 @@ import type {
   StageProgress,
   StageRun,
 } from "../../contract/stage.ts";
-import { holdToTypes } from "../../artifacts/check.ts";
+import { holdToTypes } from "../../artifacts/types.ts";
 import { onnxNumerics } from "../../tensor/mod.ts";
 
 /** Any built-in kind. The registry's own type forgets what a kind's params are; so does this. */

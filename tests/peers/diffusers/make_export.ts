@@ -18,7 +18,7 @@ import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { packParameters } from "../../../diffusion/unet/pack.ts";
 import { sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
 import { encodeSafetensors } from "../../../formats/safetensors.ts";
-import { toDiffusers } from "../../../stages/export/diffusers.ts";
+import { toDiffusers } from "../../../stages/export/run.ts";
 import type { StoredCheckpoint } from "../../../artifacts/checkpoint.ts";
 import { type Device, openDevice, randomStream } from "../../../tensor/mod.ts";
 

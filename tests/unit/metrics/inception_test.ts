@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readTorchStateDict } from "../../../formats/torch/state_dict.ts";
 import { inceptionParameters, type Resize, RESIZES } from "../../../metrics/features/inception_network.ts";
-import { resizeParam } from "../../../schemas/common_params.ts";
+import { resizeParam } from "../../../stages/shared/common_params.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { inceptionAnswers, inceptionErrors, NARROW_WEIGHTS } from "../../support/inception.ts";
 

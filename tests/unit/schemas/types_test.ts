@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { z } from "zod";
 import type { imagesInfoSchema } from "../../../artifacts/images.ts";
-import type { imageSetSchema, metricSchema, metricsSchema } from "../../../schemas/metrics.ts";
+import type { imageSetSchema, metricSchema, metricsSchema } from "../../../artifacts/metrics.ts";
 import type { pipelineFileSchema, resourcesSchema, stageSchema } from "../../../schemas/pipeline_file.ts";
 import type { fileEntrySchema } from "../../../schemas/records.ts";
 import type * as types from "../../../schemas/types.ts";

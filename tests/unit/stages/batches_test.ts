@@ -5,8 +5,7 @@ import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS, trainKind } from "../../../stages/mod.ts";
 import type { StoredImages } from "../../../artifacts/images.ts";
-import { makeBatches } from "../../../stages/train/batches.ts";
-import { mirror } from "../../../stages/train/mirror.ts";
+import { makeBatches, mirror } from "../../../stages/train/batches.ts";
 
 const COUNT = 12;
 const [HEIGHT, WIDTH, CHANNELS] = [2, 3, 2];

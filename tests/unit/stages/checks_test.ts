@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { BUILTIN_KINDS, evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
 import type { CheckProblem, CheckResult } from "../../../contract/stage.ts";
-import { forwardGflop } from "../../../stages/shared/unet_work.ts";
+import { forwardGflop } from "../../../stages/train/work.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 
 const DIGITS = { count: 100, height: 28, width: 28, channels: 1, classes: 10 };
@@ -24,7 +24,7 @@ Deno.test("train's check compares the network and the batch with the images", ()
   assertEquals(summary(check({ model: { ...model, channels: 31 }, batchSize: 101 }, DIGITS)), [
     ["model.channels", "31", "an even integer >= 4 (half sines, half cosines of the timestep)"],
     ["model.attention", "16", "resolutions of this network: 28, 14"],
-    ["batchSize", "batchSize 101, 100 images", "batchSize at most 100"],
+    ["batchSize", "101", "at most 100"],
   ]);
   assertEquals(summary(check({}, { ...DIGITS, width: 32 })), [
     ["images", "28x32x1", "the same height and width"],
@@ -46,7 +46,7 @@ Deno.test("facts flow from train to evaluate and sample", () => {
   const sample = sampleKind.check!(sampleKind.params.parse({ count: 65, batchSize: 64 }), { checkpoint });
   assertEquals(summary(sample), [[
     "sampler.steps",
-    "50 steps",
+    "50",
     "at most 40, the timesteps of the checkpoint's schedule",
   ]]);
   assertEquals(sample.facts, { samples: { count: 65, height: 8, width: 8, channels: 1, classes: null } });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { downloadsOf, locateDataset } from "../../../stages/dataset/kind.ts";
-import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
+import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { datasetKind } from "../../../stages/mod.ts";
 

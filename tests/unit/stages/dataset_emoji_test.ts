@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { installFiles } from "../../../engine/process/install.ts";
-import { EMOJI_CATEGORIES } from "../../../artifacts/class_names.ts";
+import { EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji.ts";
 import { datasetKind } from "../../../stages/mod.ts";

@@ -1,4 +1,4 @@
-import { CLASS_NAMES } from "../../../artifacts/class_names.ts";
+import { CLASS_NAMES } from "../../../artifacts/labels.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";

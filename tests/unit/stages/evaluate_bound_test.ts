@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { boundTerms, sumBound } from "../../../stages/evaluate/bound.ts";
-import { checkEvaluation } from "../../../stages/evaluate/check.ts";
 import { evaluateKind } from "../../../stages/mod.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
@@ -113,13 +112,13 @@ Deno.test("evaluate measures raw and averaged weights of every objective, and le
   });
 });
 
-Deno.test("checkEvaluation() refuses a bound of more timesteps than there are, or of a variance that is not learned", () => {
+Deno.test("evaluate's check refuses a bound of more timesteps than there are, or of a variance that is not learned", () => {
   const images = { count: 10, height: 8, width: 8, channels: 1 };
   const check = (bound: { timesteps: number; variance?: "learned" }) =>
-    checkEvaluation({ buckets: 1, limit: undefined, bound: { variance: undefined, ...bound } }, {
+    evaluateKind.check!(evaluateKind.params.parse({ buckets: 1, bound }), {
       images,
       checkpoint: { ...images, timesteps: 50, learnedVariance: false },
-    }).map(({ param }) => param!.join("."));
+    }).problems.map(({ param }) => param!.join("."));
   assertEquals(check({ timesteps: 50 }), []);
   assertEquals(check({ timesteps: 51 }), ["bound.timesteps"]);
   assertEquals(check({ timesteps: 1 }), ["bound.timesteps"]);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Metrics } from "../../../schemas/metrics.ts";
-import { averageLosses, drawTimesteps } from "../../../stages/evaluate/buckets.ts";
+import type { Metrics } from "../../../artifacts/metrics.ts";
+import { averageLosses, drawTimesteps } from "../../../stages/evaluate/evaluator.ts";
 import { evaluateKind } from "../../../stages/mod.ts";
 import { makeBuckets } from "../../../stages/shared/timestep_buckets.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";

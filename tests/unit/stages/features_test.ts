@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
-import type { Metric, Metrics } from "../../../schemas/metrics.ts";
+import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
@@ -215,7 +215,7 @@ Deno.test("score refuses features of two extractors, and figures that the sets c
       await run(pixels, other),
       "features of different extractors cannot be compared: got my-net (3, ",
     );
-    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000 of 40");
+    assertStringIncludes(await run(pixels, pixels, { kid: {} }), "got 1000, wanted at most 40");
     assertStringIncludes(await run(pixels, pixels, { inceptionScore: {} }), "needs logits");
     assertStringIncludes(await run(pixels, pixels, { fd: false }), "no score is requested");
     const noClassifier = runStage(folder, featuresKind, { params: {}, inputs: { images: test } });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
-import type { Metrics } from "../../../schemas/metrics.ts";
+import type { Metrics } from "../../../artifacts/metrics.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
 import { distanceName } from "../../../stages/score/figures.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { plotRateDistortion, rateDistortion } from "../../../stages/evaluate/rate_distortion.ts";
+import { plotRateDistortion, rateDistortion } from "../../../stages/evaluate/bound.ts";
 
 // Two images, each with t = 0, one t that stands for 1..4 and one that stands for 5..9.
 const ITEMS = [[0, 1], [2, 4], [7, 5], [0, 1], [4, 4], [5, 5]];

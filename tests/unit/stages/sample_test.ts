@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sampleKind } from "../../../stages/mod.ts";
 import { readImages } from "../../../artifacts/images.ts";
-import { unitToBytes } from "../../../stages/shared/pixel_values.ts";
+import { unitToBytes } from "../../../stages/shared/feeds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { smallCheckpoint, withFolder } from "./small_world.ts";
 

@@ -3,7 +3,7 @@ import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { scheduleKind } from "../../../stages/mod.ts";
-import { plotSchedule } from "../../../stages/schedule/plot.ts";
+import { plotSchedule } from "../../../stages/schedule/run.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 

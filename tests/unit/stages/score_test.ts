@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { Metrics } from "../../../schemas/metrics.ts";
+import type { Metrics } from "../../../artifacts/metrics.ts";
 import { scoreKind } from "../../../stages/mod.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallImages, withFolder } from "./small_world.ts";

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { learningRateAt } from "../../../stages/train/learning_rate.ts";
-import { lossByBucket } from "../../../stages/train/train_log.ts";
+import { learningRateAt, lossByBucket } from "../../../stages/train/training.ts";
 import { trainKind } from "../../../stages/mod.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { SetupFailure } from "../../../tensor/tensorflow/setup/failure.ts";
-import { runProgram } from "../../../tensor/tensorflow/setup/programs.ts";
+import { runProgram, SetupFailure } from "../../../tensor/tensorflow/setup/programs.ts";
 import { layOutTfjsNode } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { wheelSet } from "../../../tensor/tensorflow/setup/wheels.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";

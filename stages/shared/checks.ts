@@ -1,0 +1,64 @@
+import { type ImageSize, type ScheduleFacts, sizeText } from "../../artifacts/facts.ts";
+import type { CheckProblem } from "../../contract/stage.ts";
+import type { InterchangeProblem } from "../../diffusion/interchange/problem.ts";
+import type { Objective } from "../../diffusion/objective.ts";
+
+/** The problems among what may be one, or none, or several. */
+export function problemsOf(...found: readonly (CheckProblem | readonly CheckProblem[] | false)[]): CheckProblem[] {
+  return found.flatMap((one) => one === false ? [] : one);
+}
+
+/** Whether it keeps the stage from running, and is no mere warning. */
+export function isError({ severity }: CheckProblem): boolean {
+  return severity !== "warning";
+}
+
+/**
+ * A problem with a param that is above the most that it can be.
+ * @param most undefined where it is not known
+ * @param what the most is
+ */
+export function checkMost(
+  param: readonly string[],
+  value: number,
+  most: number | undefined,
+  { message, what = "" }: { readonly message: string; readonly what?: string },
+): CheckProblem[] {
+  if (most === undefined || value <= most) return [];
+  const fix = `use ${param.at(-1)}: ${most} or fewer`;
+  return [{ param, message, got: `${value}`, wanted: `at most ${most}${what}`, fix }];
+}
+
+/** A training takes its batches without putting images back. @param count undefined where only the run finds out */
+export function checkBatchSize(batchSize: number, count: number | undefined): CheckProblem[] {
+  return checkMost(["batchSize"], batchSize, count, { message: "a batch needs more images than there are" });
+}
+
+/** A problem with input `port` if its images are not of the size of what `other` names; what is not known is not checked. */
+export function checkSameSize(
+  port: string,
+  images: ImageSize | undefined,
+  other: { readonly name: string; readonly size: ImageSize | undefined },
+): CheckProblem[] {
+  if (images === undefined || other.size === undefined) return [];
+  const [got, wanted] = [sizeText(images), sizeText(other.size)];
+  if (got === wanted) return [];
+  const fix = "use images of the same size on both inputs";
+  return [{ input: port, message: `images of another size than ${other.name}`, got, wanted, fix }];
+}
+
+/** What keeps a network with this objective from drawing on such a chain; what is not known is not checked. */
+export function checkPrediction(
+  { objective }: { readonly objective: Objective },
+  schedule: Pick<ScheduleFacts, "zeroTerminalSnr"> | undefined,
+): (CheckProblem & InterchangeProblem)[] {
+  if (objective !== "eps" || schedule?.zeroTerminalSnr !== true) return [];
+  return [{
+    input: "schedule",
+    message: "a network that predicts the noise cannot use a schedule that ends in pure noise: the noise at its last " +
+      "timestep says nothing about the image, and sampling starts there",
+    got: "a signal-to-noise ratio of 0 at the last timestep",
+    wanted: "some signal at every timestep",
+    fix: "train with objective: v or x0; or leave out zeroTerminalSnr, and use a schedule other than ho/jsd",
+  }];
+}

@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { execution, type Schema } from "../../schemas/roles.ts";
+import { DEVICE_NAMES } from "../../tensor/devices.ts";
+
+/** Where tensors are computed. `auto` takes the best that this machine has. */
+export const deviceParam = () =>
+  execution(
+    z.enum(DEVICE_NAMES).default("auto").describe(
+      "Device to compute on. Not part of the key; devices round differently",
+    ),
+  );
+
+export const threadsParam = () =>
+  execution(
+    z.int().min(1).max(1024).optional().describe(
+      "Threads; default: all cores. Not part of the key; another number may round differently",
+    ),
+  );
+
+/** How a kind runs that computes for long. A kill costs so much work at most, once a step or batch of it is finished. */
+export const longRunningParams = () => ({
+  saveEverySeconds: execution(
+    z.number().min(0).max(86_400).default(600).describe("Save for resuming at least this often, in seconds"),
+  ),
+  device: deviceParam(),
+  threads: threadsParam(),
+});
+
+/** All params that a pipeline may give to a custom stage, whose own are a Zod object. */
+export function allParams(stage: { readonly params: Schema; readonly device?: boolean }): z.ZodObject {
+  const params = stage.params as z.ZodObject;
+  return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
+}
+
+export const weightsParam = () =>
+  z.enum(["ema", "raw"]).default("ema").describe("Weights of the checkpoint to use: averaged (ema) or raw");
+
+export const address = z.url({ protocol: /^https?$/, error: "an http or https address" }).refine(
+  (url) => !URL.parse(url)?.username && !URL.parse(url)?.password,
+  "an address without user or password, since addresses are written into records; or path",
+);
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "a SHA-256: 64 hexadecimal digits, lower case");
+
+/** How images are resized for the 2015-12-05 Inception network: `RESIZES` in metrics; a test checks that they agree. */
+export const resizeParam = () => z.enum(["tensorflow", "pytorch-fid"]).optional();
+
+export const positiveInt = (max: number) => z.int().min(1).max(max);

@@ -1,0 +1,35 @@
+import { oneHotLabels } from "../../diffusion/model_output.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+
+/**
+ * Bytes of pixels as the network's numbers, x / 127.5 - 1, in [-1, 1] (hojonathanho/diffusion).
+ *
+ * @param out of the same length, filled
+ */
+export function bytesToUnit(bytes: Uint8Array, out: Float32Array): void {
+  for (let i = 0; i < bytes.length; i++) out[i] = bytes[i]! / 127.5 - 1;
+}
+
+/**
+ * The network's numbers as bytes, (x + 1) 127.5 clipped to [0, 255] and cut off, not rounded: published scores are of
+ * images made like this (hojonathanho/diffusion).
+ *
+ * @param out of the same length, filled
+ */
+export function unitToBytes(values: Float32Array, out: Uint8Array): void {
+  for (let i = 0; i < values.length; i++) {
+    out[i] = Math.trunc(Math.min(255, Math.max(0, (values[i]! + 1) * 127.5)));
+  }
+}
+
+/**
+ * Labels as a network is told them, [B, classes]; undefined for one that is told none. A label that it was never told is
+ * none.
+ */
+export function tellLabels(
+  { classes }: Pick<UnetConfig, "classes">,
+  labels: readonly (number | undefined)[],
+): Float32Array<ArrayBuffer> | undefined {
+  if (classes === undefined) return undefined;
+  return oneHotLabels(labels.map((label) => label !== undefined && label < classes ? label : undefined), classes);
+}

@@ -1,0 +1,45 @@
+import type { z } from "zod";
+import { factsOf } from "../../artifacts/types.ts";
+import type {
+  BuiltinKind,
+  CheckProblem,
+  Facts,
+  InputArtifact,
+  InputPorts,
+  OutputPorts,
+  StageEnd,
+  StageRun,
+} from "../../contract/stage.ts";
+import { isError } from "./checks.ts";
+
+/** The run of a kind. Its check comes first, now with what the inputs turned out to be. */
+export function runOf<P extends z.ZodObject, I extends InputPorts, O extends OutputPorts>(
+  kind: BuiltinKind<P, I, O>,
+  run: StageRun<P, I, O>,
+): StageRun<P, I, O> {
+  return async (context) => {
+    const problems = kind.check?.(context.params as z.output<P>, await readFacts<I>(context.inputs)).problems ?? [];
+    const problem = problems.find(isError);
+    return problem === undefined ? await run(context) : failedBy(problem);
+  };
+}
+
+async function readFacts<I extends InputPorts>(
+  inputs: Readonly<Record<string, unknown>>,
+): Promise<{ [K in keyof I]?: Facts }> {
+  const facts: Record<string, Facts | undefined> = {};
+  for (const [port, input] of Object.entries(inputs)) {
+    if (input !== undefined && !Array.isArray(input)) facts[port] = await factsOf(input as InputArtifact);
+  }
+  return facts as { [K in keyof I]?: Facts };
+}
+
+/** A problem that a check could not see before the inputs existed, as the end of a run. */
+export function failedBy({ message, got, wanted, fix }: CheckProblem): StageEnd {
+  const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
+  return {
+    status: "failed",
+    message: details.length === 0 ? message : `${message}: ${details.join(", ")}`,
+    ...(fix === undefined ? {} : { fix }),
+  };
+}

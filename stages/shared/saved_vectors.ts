@@ -1,0 +1,43 @@
+import type { SavedState } from "../../contract/stage.ts";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsTensor } from "../../formats/safetensors.ts";
+
+/** Numbers of a saved state, by name. */
+type Vector = SafetensorsTensor["data"];
+
+/** A file of a saved state that holds such vectors; those that are undefined are left out. */
+export function vectorFiles(
+  file: string,
+  vectors: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | undefined>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Record<string, Uint8Array> {
+  const tensors: Record<string, SafetensorsTensor> = {};
+  for (const [name, data] of Object.entries(vectors)) {
+    if (data !== undefined) tensors[name] = { dtype: dtypeOf(data), shape: [data.length], data } as SafetensorsTensor;
+  }
+  return { [file]: encodeSafetensors({ tensors, metadata }) };
+}
+
+/** @throws FormatError when the file is none of `vectorFiles` */
+export async function readVectors(saved: SavedState, file: string) {
+  const { tensors, metadata } = decodeSafetensors(await saved.read(file));
+  const vectors: Record<string, Vector> = {};
+  for (const [name, { data }] of Object.entries(tensors)) vectors[name] = data;
+  return { vectors, metadata };
+}
+
+/** One of them. @throws Error when it is not so long or of another type */
+export function vectorOf<T extends Vector>(
+  vectors: Readonly<Record<string, Vector>>,
+  name: string,
+  { file, type, length }: { readonly file: string; readonly type: new () => T; readonly length: number },
+): T {
+  const data = vectors[name];
+  if (data instanceof type && data.length === length) return data;
+  throw new Error(`${file}, tensor ${name}: got ${data?.length ?? "none"}, wanted ${length} of ${type.name}`);
+}
+
+function dtypeOf(data: Float32Array | Float64Array | Int32Array | Uint8Array): SafetensorsTensor["dtype"] {
+  if (data instanceof Float32Array) return "F32";
+  if (data instanceof Float64Array) return "F64";
+  return data instanceof Int32Array ? "I32" : "U8";
+}

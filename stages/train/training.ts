@@ -1,0 +1,276 @@
+import { logLine, splitLog, type TrainLog, type TrainLogEntry } from "../../artifacts/log.ts";
+import type { SavedState } from "../../contract/stage.ts";
+import { emaDecayAt } from "../../diffusion/ema.ts";
+import { gradientStepSignature, makeGradientStep } from "../../diffusion/gradient_step.ts";
+import type { LossAwareTimesteps, LossHistory } from "../../diffusion/loss_aware_timesteps.ts";
+import { adamBiasCorrections } from "../../diffusion/optimizer.ts";
+import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
+import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
+import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
+import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
+import type { Bucket } from "../shared/timestep_buckets.ts";
+import type { TrainParams } from "./params.ts";
+
+type StepParams = Pick<
+  TrainParams,
+  "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema"
+>;
+
+/** What one step gave. */
+export interface StepResult extends Pick<TrainLogEntry, "step" | "loss" | "gradNorm"> {
+  /** The state after this step; ask before the next one is asked for. */
+  state(): Promise<TrainState>;
+}
+
+/**
+ * One step after another from a state; ends when it is not asked for more. The stepper keeps the vectors and copies them
+ * out only when a state is asked for.
+ *
+ * A step whose loss or gradient is not finite is returned like any other, with its state spoilt.
+ */
+export async function* trainSteps(
+  start: Pick<TrainState, "step" | "log">,
+  { stepper, batch, params, timesteps, buckets = [] }: {
+    readonly stepper: TrainStepper;
+    /** Feeds of a step that depend on the images and on randomness. */
+    readonly batch: (step: number) => HostTensors;
+    readonly params: StepParams;
+    /** What draws the timesteps, where it learns from the losses. */
+    readonly timesteps?: LossAwareTimesteps | undefined;
+    /** Ranges of timesteps that the loss is logged by. */
+    readonly buckets?: readonly Bucket[];
+  },
+): AsyncGenerator<StepResult, never, void> {
+  const log = [...start.log];
+  for (let step = start.step + 1;; step++) {
+    const learningRate = learningRateAt(step, params);
+    const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
+    const images = batch(step);
+    const { loss, gradNorm, lossPerImage } = await stepper.step(images, {
+      learningRate: Float32Array.of(learningRate),
+      biasCorrection1: Float32Array.of(biasCorrection1),
+      biasCorrection2: Float32Array.of(biasCorrection2),
+      emaDecay: Float32Array.of(emaDecayAt(step, params.ema)),
+      clipNorm: Float32Array.of(params.gradClip),
+    });
+    const seen = { t: images["t"] as Int32Array, losses: lossPerImage };
+    timesteps?.observe(seen.t, seen.losses);
+    const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
+    const byTimestep = buckets.length === 0 ? {} : { lossByTimestep: lossByBucket(seen, buckets) };
+    if (finite && isLogged(step)) log.push(logLine({ step, loss, gradNorm, learningRate, ...byTimestep }));
+    const state = async () => ({
+      step,
+      vectors: await stepper.vectors(),
+      log: [...log],
+      ...(timesteps === undefined ? {} : { timestepLosses: timesteps.history }),
+    });
+    yield { step, loss, gradNorm, state };
+  }
+}
+
+/**
+ * Linear warmup as in hojonathanho/diffusion, rate min(step / warmupSteps, 1); then constant, or down a line or half a
+ * cosine (Loshchilov & Hutter 2017, eq. 5) from warmupSteps to `until`, and constant at the floor from there.
+ *
+ * @param step number of the update, from 1
+ */
+export function learningRateAt(
+  step: number,
+  { learningRate, warmupSteps, learningRateDecay: decay }: Pick<
+    TrainParams,
+    "learningRate" | "warmupSteps" | "learningRateDecay"
+  >,
+): number {
+  if (step < warmupSteps) return learningRate * step / warmupSteps;
+  if (decay === undefined) return learningRate;
+  const { shape, until, floor } = decay;
+  const way = step >= until ? 1 : (step - warmupSteps) / (until - warmupSteps);
+  const left = shape === "linear" ? 1 - way : (1 + Math.cos(Math.PI * way)) / 2;
+  return learningRate * (floor + (1 - floor) * left);
+}
+
+/**
+ * Whether a step is logged: all up to 1,000, every 10th up to 10,000, every 100th after that. It depends on the step
+ * alone, so that the log of a longer run begins with the log of a shorter one.
+ */
+function isLogged(step: number): boolean {
+  if (step <= 1_000) return true;
+  return step % (step <= 10_000 ? 10 : 100) === 0;
+}
+
+/** Mean loss of the images of one batch in each bucket of timesteps. @param t [B] @param losses [B] */
+export function lossByBucket(
+  { t, losses }: { readonly t: Int32Array; readonly losses: Float32Array },
+  buckets: readonly Bucket[],
+): (number | null)[] {
+  return buckets.map(({ from, to }) => {
+    const own = losses.filter((_, i) => t[i]! >= from && t[i]! < to);
+    return own.length === 0 ? null : own.reduce((sum, loss) => sum + loss, 0) / own.length;
+  });
+}
+
+/** What one update gave, filled anew by each. */
+interface StepFigures {
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** [B], without the importance. */
+  readonly lossPerImage: Float32Array;
+}
+
+/** Training on a device, which keeps the vectors. */
+export interface TrainStepper {
+  /** One update. @param batch feeds that depend on the images @param scalars feeds of the optimizer */
+  step(batch: HostTensors, scalars: HostTensors): Promise<StepFigures>;
+  /** Copies of the vectors as they are now. */
+  vectors(): Promise<TrainVectors>;
+}
+
+type StepperParams =
+  & Pick<TrainParams, "batchSize" | "microBatches">
+  & NonNullable<Parameters<typeof makeTrainStep>[1]>;
+
+interface StepperStart {
+  readonly model: UnetConfig;
+  readonly params: StepperParams;
+  /** Given away. */
+  readonly vectors: TrainVectors;
+}
+
+/** A whole batch and its update in one call, or, with `microBatches`, the batch in parts and the update after them. */
+export function makeStepper(device: Device, start: StepperStart): Promise<TrainStepper> {
+  return start.params.microBatches > 1 ? inParts(device, start) : atOnce(device, start);
+}
+
+async function atOnce(device: Device, { model, params, vectors }: StepperStart): Promise<TrainStepper> {
+  const { batchSize } = params;
+  const signature = trainStepSignature(model, batchSize, params);
+  const compiled = await device.compile(makeTrainStep(model, params), signature, { label: "train step" });
+  const bound = await compiled.bind({ ...vectors });
+  const results = {
+    loss: new Float32Array(1),
+    gradNorm: new Float32Array(1),
+    lossPerImage: new Float32Array(batchSize),
+  };
+  return {
+    async step(batch, scalars) {
+      await bound.run({ ...batch, ...scalars }, results);
+      return { loss: results.loss[0]!, gradNorm: results.gradNorm[0]!, lossPerImage: results.lossPerImage };
+    },
+    vectors: async () => await bound.read() as TrainVectors,
+  };
+}
+
+/**
+ * The device holds the activations of one part at a time. Parameters and gradients pass through the host, a small share
+ * of what a part computes.
+ */
+async function inParts(device: Device, { model, params, vectors }: StepperStart): Promise<TrainStepper> {
+  const { batchSize, microBatches } = params;
+  const size = batchSize / microBatches;
+  const signature = gradientStepSignature(model, size, params);
+  const gradients = await device.compile(makeGradientStep(model, params), signature, { label: "gradients" });
+  const update = await device.compile(makeUpdateStep(model), updateStepSignature(model), { label: "update" });
+  let weights = vectors.params.slice();
+  const bound = await update.bind({ ...vectors });
+  const part = {
+    grads: new Float32Array(weights.length),
+    loss: new Float32Array(1),
+    lossPerImage: new Float32Array(size),
+  };
+  const sum = new Float32Array(weights.length);
+  const lossPerImage = new Float32Array(batchSize);
+  const gradNorm = new Float32Array(1);
+  return {
+    async step(batch, scalars) {
+      sum.fill(0);
+      let loss = 0;
+      for (let index = 0; index < microBatches; index++) {
+        await gradients.run({ params: weights, ...partOf(batch, { index, size, batchSize }) }, part);
+        for (let i = 0; i < sum.length; i++) sum[i]! += part.grads[i]! / microBatches;
+        lossPerImage.set(part.lossPerImage, index * size);
+        loss += part.loss[0]! / microBatches;
+      }
+      await bound.run({ grads: sum, ...scalars }, { gradNorm });
+      weights = (await bound.read(["params"]))["params"] as typeof weights;
+      return { loss, gradNorm: gradNorm[0]!, lossPerImage };
+    },
+    vectors: async () => await bound.read() as TrainVectors,
+  };
+}
+
+/** The feeds of one part of a batch; the key of dropout is another one for each. */
+function partOf(
+  { dropoutKey, ...batch }: HostTensors,
+  { index, size, batchSize }: { readonly index: number; readonly size: number; readonly batchSize: number },
+): HostTensors {
+  const parts = Object.entries(batch).map(([name, values]) => {
+    const perImage = values.length / batchSize;
+    return [name, values.slice(index * size * perImage, (index + 1) * size * perImage)];
+  });
+  if (dropoutKey === undefined) return Object.fromEntries(parts);
+  const [first, second] = dropoutKey as Int32Array;
+  return { ...Object.fromEntries(parts), dropoutKey: Int32Array.of(first!, (second! + index) % 2 ** 31) };
+}
+
+/** What a step reads and writes, flat [P]: weights, Adam's moments, averaged weights. */
+export type TrainVectors = Record<"params" | "m" | "v" | "ema", Float32Array<ArrayBuffer>>;
+
+/** All that training needs to go on, besides its inputs. */
+export interface TrainState {
+  /** Updates done. */
+  readonly step: number;
+  readonly vectors: TrainVectors;
+  readonly log: TrainLog;
+  /** Where timesteps are drawn by their losses. */
+  readonly timestepLosses?: LossHistory;
+}
+
+const STATE_FILE = "state.safetensors";
+const LOG_FILE = "log.jsonl";
+
+/** The weights before the first step, flat [P]. */
+export function initialWeights(config: UnetConfig, seed: number): Float32Array<ArrayBuffer> {
+  const stream = randomStream({ seed, stream: "train/init" });
+  let kernel = 0;
+  // Uniforms in [0, 1) become those in (0, 1] that the initialisation asks for.
+  const uniforms = (_name: string, count: number) => {
+    const values = stream.uniform(kernel++, count);
+    for (let i = 0; i < count; i++) values[i] = 1 - values[i]!;
+    return values;
+  };
+  return packParameters(initParameters(config, uniforms), config);
+}
+
+/** The state before the first step. The averaged weights start as the weights. */
+export function initialState(config: UnetConfig, seed: number): TrainState {
+  const params = initialWeights(config, seed);
+  const zeros = () => new Float32Array(params.length);
+  return { step: 0, vectors: { params, m: zeros(), v: zeros(), ema: params.slice() }, log: [] };
+}
+
+export function encodeState({ step, vectors, log, timestepLosses }: TrainState): Record<string, Uint8Array> {
+  const { losses, counts } = timestepLosses ?? {};
+  return {
+    ...vectorFiles(STATE_FILE, { ...vectors, timestepLosses: losses, timestepCounts: counts }, { step: `${step}` }),
+    [LOG_FILE]: new TextEncoder().encode(log.join("")),
+  };
+}
+
+/** @throws FormatError or Error when the files are not those of `encodeState` for a network of P parameters. */
+export async function decodeState(saved: SavedState, parameters: number): Promise<TrainState> {
+  const { vectors, metadata } = await readVectors(saved, STATE_FILE);
+  if (metadata["step"] !== `${saved.step}`) {
+    throw new Error(`${STATE_FILE}: got step ${metadata["step"]}, wanted ${saved.step}`);
+  }
+  const vector = (name: keyof TrainVectors) =>
+    vectorOf(vectors, name, { file: STATE_FILE, type: Float32Array, length: parameters });
+  const { timestepLosses: losses, timestepCounts: counts } = vectors;
+  return {
+    step: saved.step,
+    vectors: { params: vector("params"), m: vector("m"), v: vector("v"), ema: vector("ema") },
+    log: splitLog(new TextDecoder().decode(await saved.read(LOG_FILE))),
+    ...(losses instanceof Float32Array && counts instanceof Int32Array ? { timestepLosses: { losses, counts } } : {}),
+  };
+}
