@@ -90,7 +90,7 @@ function warnOf(
 
 /** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no GPU can be. */
 async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
-  if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
+  if (name === "webgpu" && !(await import("./gpus.ts")).mayHaveGpu()) {
     return { name, available: false, reason: "no GPU", numerics: undefined };
   }
   return await describeDevice(name, options);

@@ -47,7 +47,9 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   for (const [stage, key] of Object.entries(contents.results)) {
     const manifest = store.results.recall(key);
     if (manifest !== undefined) manifests.set(key, { ...manifest, runId: ANY_RUN });
-    else gone.push(errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"));
+    else {gone.push(
+        errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"),
+      );}
   }
   if (gone.length > 0) return refuse(gone);
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { findNvidiaCard } from "../../tensor/tensorflow/gpus.ts";
+import { findNvidiaCard } from "../../tensor/gpus.ts";
 import { findInstallation } from "../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../support/proc.ts";
 

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { ConcreteDeviceName, DeviceDescription, Grants } from "../../../tensor/devices.ts";
 import { chooseDevice } from "../../../tensor/choose.ts";
 import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
-import { findNvidiaCard, hasNvidiaGpu, nvidiaModels } from "../../../tensor/tensorflow/gpus.ts";
+import { findNvidiaCard, hasNvidiaGpu, nvidiaModels } from "../../../tensor/gpus.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../../support/proc.ts";
 import { pretendSetUp, runModule } from "./tensorflow_child.ts";

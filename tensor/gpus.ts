@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-/** What Linux says of NVIDIA cards, without loading CUDA. Every `root` is the root folder of the system; tests have their own. */
+/** What Linux says of GPUs, without loading a driver. Every `root` is the root folder of the system; tests have their own. */
 
 /** The first driver that runs CUDA 12, which the wheels are built for. */
 export const OLDEST_DRIVER = 525;
@@ -18,6 +18,15 @@ export interface NvidiaCard {
 /** Whether a card with a driver is visible to this process, in a container and in Windows' subsystem for Linux too. */
 export function hasNvidiaGpu(root = "/"): boolean {
   return findNvidiaCard(root)?.driver !== undefined;
+}
+
+/**
+ * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
+ * or that of Windows' subsystem for Linux. Elsewhere nothing so cheap tells, so the answer is yes.
+ */
+export function mayHaveGpu(): boolean {
+  if (process.platform !== "linux") return true;
+  return existsSync("/dev/dxg") || list("/dev/dri").some((name) => /^renderD\d+$/.test(name)) || hasNvidiaGpu();
 }
 
 /** The NVIDIA cards that are visible to this process, as one. */
