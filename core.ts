@@ -6,7 +6,7 @@
  */
 
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
-export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
+export { suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
 export { shellWord } from "./engine/diagnostic/shell_word.ts";
@@ -23,10 +23,10 @@ export type { Binding, Stage } from "./engine/keys/stage.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export { mayWork } from "./engine/plan/plan.ts";
 export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
-export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
+export { type Capacity, type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
 export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
-export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
+export { tryDevice } from "./engine/process/device_trial.ts";
 export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
 export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";

@@ -1,119 +1,71 @@
 /**
- * noiseline: cached, declarative pipelines for diffusion-model experiments.
+ * noiseline: cached, declarative pipelines for diffusion-model experiments. This is what a stage of one's own may use
+ * while it runs, and what a pipeline in TypeScript is written with.
  *
- * @example Plan a pipeline
+ * A custom stage's key has `API_VERSION` for this code, and a test pins the code beside that.
+ *
+ * @example A stage that counts files
  * ```ts
- * import { BUILTIN_KINDS, findStoreRoot, loadPipeline, openStore, Planner } from "noiseline";
+ * import { defineStage } from "noiseline";
+ * import { z } from "zod";
  *
- * const loaded = await loadPipeline("pipelines/smoke.yaml", { kinds: BUILTIN_KINDS });
- * if (!loaded.ok) throw new Error(loaded.diagnostics.map(({ message }) => message).join("\n"));
- * const planner = Planner.make(loaded.value, openStore(findStoreRoot(loaded.value.folder)));
- * if (!planner.ok) throw new Error(planner.diagnostics.map(({ message }) => message).join("\n"));
- * for (const [id, { state }] of (await planner.value.plan()).stages) console.log(id, state);
+ * export default defineStage({
+ *   summary: "Count the files of an artifact",
+ *   params: z.strictObject({}),
+ *   inputs: { files: { type: "files", description: "What to count" } },
+ *   outputs: { count: { type: "files", description: "count.txt" } },
+ *   async run({ inputs, outputs }) {
+ *     await outputs.count.write("count.txt", `${inputs.files.files.length}\n`);
+ *   },
+ * });
  * ```
  *
  * @module
  */
 
-export type { PipelineFile, PipelineFileInput, Resources } from "./schemas/pipeline_file.ts";
-export * from "./stage_api.ts";
-export { type ParamRole, rolesOf } from "./schemas/roles.ts";
-export { describeParams, type ParamDescription } from "./schemas/describe_params.ts";
-export { pipelineJsonSchema } from "./schemas/json_schema.ts";
-export { ARTIFACT_TYPES, type ArtifactType } from "./schemas/artifacts.ts";
-export type { ImageSet, Metric, MetricsToWrite } from "./artifacts/metrics.ts";
-export type {
-  ArtifactRecord,
-  Difference,
-  FileEntry,
-  Ingredients,
-  LiveProgress,
-  ResultManifest,
-  RunRecord,
-  StageRunRecord,
-  TagRecord,
-} from "./schemas/records.ts";
 export {
-  type BuiltinKind,
-  type CheckProblem,
-  type CheckResult,
-  defineKind,
-  type DeviceFinding,
-  type DeviceGrants,
-  type Facts,
+  defineStage,
   type InputArtifact,
   type InputPort,
   type InputPorts,
+  type InputValue,
   type OutputArtifact,
   type OutputPort,
   type OutputPorts,
+  type ParamsSchema,
   type ProgressUpdate,
-  type RunOf,
   type SavedState,
   type StageContext,
   type StageDefinition,
-  type StageDevice,
   type StageEnd,
   type StageInterface,
   type StagePermissions,
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";
-export {
-  customStage,
-  type CustomStageOf,
-  definePipeline,
-  type Expression,
-  type KindName,
-  type OpenStage,
-  type PipelineInput,
-  type StageChange,
-  type StageInput,
-  type StageOf,
-  type Written,
-} from "./stages/define_pipeline.ts";
-export { BUILTIN_KINDS } from "./stages/mod.ts";
-export { openSharedCache } from "./engine/store/cache/open_cache.ts";
-export type { CacheMode, SharedCache } from "./engine/store/cache/shared_cache.ts";
-export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
-export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
-export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
-export { printable } from "./engine/diagnostic/printable.ts";
-export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/run/events.ts";
-export { capacityOf } from "./engine/run/slots.ts";
-export { selectStages } from "./engine/pipeline/select_stages.ts";
-export type { RunOptions } from "./engine/run/run_options.ts";
-export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
-export type { Kind } from "./engine/keys/kind.ts";
-export { type BuiltinKinds, describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
-export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
-export { parseStageId } from "./engine/pipeline/compose/reference.ts";
-export type { Origins } from "./engine/diagnostic/document.ts";
-export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
-export { type Binding, predecessorsOf, type Stage } from "./engine/keys/stage.ts";
-export type { Pipeline } from "./engine/pipeline/pipeline.ts";
-export {
-  type Cause,
-  explainStages,
-  type Explanation,
-  type ExternalFacts,
-  type ModuleChanges,
-  type ResultFacts,
-  type SavedProgress,
-  type Upstream,
-} from "./engine/plan/explain.ts";
-export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
-export { type Forecast, forecastPlan } from "./engine/plan/forecast.ts";
-export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
-export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
-export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
-export { type Capacity, type Total, totalOf } from "./engine/plan/total.ts";
-export { installFiles } from "./engine/process/install.ts";
-export { parentDeathGuard } from "./engine/process/runtime.ts";
-export { explainTrouble } from "./engine/store/trouble.ts";
-export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
-export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
-export { computeOn, examineDevices, tryDevice } from "./stages/shared/try_device.ts";
-export { chooseDevice, tensorflowInstallation } from "./tensor/mod.ts";
-export { isRunning, type RunState, runState } from "./engine/store/processes.ts";
-export { openStoredArtifact } from "./engine/process/context.ts";
+export * from "./stages/define_pipeline.ts";
+export { ARTIFACT_TYPES, type ArtifactType, type WantedArtifact } from "./schemas/artifacts.ts";
+export { execution, extent, externalFile, legacy, type Schema } from "./schemas/roles.ts";
+export type * from "./schemas/types.ts";
+export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
+export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
+export { withDevice } from "./stages/shared/device.ts";
+export type {
+  BoundFunction,
+  CompiledFunction,
+  CompileOptions,
+  Device,
+  DeviceOptions,
+  DType,
+  HostArray,
+  HostTensors,
+  NamedTensors,
+  PureFunction,
+  Signature,
+  Tensor,
+  TensorSpec,
+} from "./tensor/device.ts";
+export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
+export { openDevice } from "./tensor/open.ts";
+export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";
+export { type LineChart, type LineChartsOptions, lineChartsSvg } from "./formats/line_charts.ts";

@@ -30,7 +30,7 @@ const configSchema = z.strictObject({
     multipliers: z.array(size).max(32).readonly(),
     blocks: size.max(1_000),
     attention: z.array(size).readonly(),
-    /** Labels that the network is told. */
+    /** Number of classes of a class-conditional network. */
     classes: size.exactOptional(),
   }),
   images: z.strictObject({ height: size, width: size, channels: size, source: z.record(z.string(), z.unknown()) }),
@@ -119,7 +119,7 @@ export function objectiveOf({ objective = "eps" }: Pick<CheckpointConfig, "objec
   return objective;
 }
 
-/** The labels that the network is told; no `classes` where it is told none. */
+/** The classes of a class-conditional network; no `classes` for another. */
 export function toldLabels({ model, images }: Pick<CheckpointConfig, "model" | "images">): Partial<Labels> {
   return {
     ...(model.classes === undefined ? {} : { classes: model.classes }),

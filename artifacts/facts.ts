@@ -13,7 +13,7 @@ const contents = {
   height: size,
   width: size,
   channels: size,
-  /** Labels that images have or a network is told; null for none, absent where only the run finds out. */
+  /** Classes of images or of a class-conditional network; null for none, absent where only the run finds out. */
   classes: size.nullish(),
   classNames: z.array(z.string()).readonly().optional(),
 };

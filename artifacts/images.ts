@@ -8,6 +8,7 @@ import { encodePng } from "../formats/png.ts";
 import { encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors_file.ts";
 import type { HeaderEntry } from "../formats/safetensors_header.ts";
+import type { ImagesInfo } from "../schemas/types.ts";
 import type { ImageSize } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
@@ -17,6 +18,8 @@ const TENSORS_FILE = "images.safetensors";
 const INFO_FILE = "images.json";
 
 const PICTURED = 64;
+
+export type { ImagesInfo } from "../schemas/types.ts";
 
 const size = z.int().min(1);
 
@@ -31,21 +34,25 @@ export const imagesInfoSchema = z.strictObject({
   source: z.record(z.string(), z.unknown()),
 });
 
-export type ImagesInfo = z.output<typeof imagesInfoSchema>;
-
+/** Images as they are read. */
 export interface StoredImages {
+  /** What the artifact says of them. */
   readonly info: ImagesInfo;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N, H, W, C]. */
   readonly shape: readonly [number, number, number, number];
   /** [N]; undefined without labels. */
   readonly labels: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** Images to write as an artifact. */
 export interface ImagesToWrite {
+  /** What is said of them; `source` says where they come from. */
   readonly info: ImagesInfo;
   /** [N, H, W, C] row-major. */
   readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [N], each in [0, classes). */
   readonly labels?: Uint8Array<ArrayBuffer>;
   /** File name of the picture of the first 64. */
   readonly picture: string;
@@ -53,6 +60,7 @@ export interface ImagesToWrite {
   readonly files?: readonly ("png" | "npz")[];
 }
 
+/** Write images as an artifact of type `images` or `samples`, with a picture of the first 64. */
 export async function writeImages(output: OutputArtifact, images: ImagesToWrite): Promise<void> {
   const { info, pixels, labels, picture, files = [] } = images;
   const { count, height, width, channels } = info;
@@ -105,7 +113,11 @@ export function imageAt(pixels: Uint8Array<ArrayBuffer>, i: number, { height, wi
   return pixels.subarray(i * size, (i + 1) * size);
 }
 
-/** @throws FormatError when the artifact's files are not those of `writeImages` */
+/**
+ * Read the images of an artifact of type `images` or `samples`.
+ *
+ * @throws FormatError when the artifact's files are not those of `writeImages`
+ */
 export async function readImages(artifact: InputArtifact): Promise<StoredImages> {
   const { info, labels, pixels } = await openImages(artifact, (file, entry) => file.read(entry));
   const { count, height, width, channels } = info;

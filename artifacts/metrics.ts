@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { InputArtifact, OutputArtifact } from "../contract/stage.ts";
+import type { ImageSet, MetricsToWrite } from "../schemas/types.ts";
 import type { StoredImages } from "./images.ts";
 import { readJson, writeJson } from "./record.ts";
 
@@ -61,10 +62,8 @@ export const metricsSchema = z.strictObject({
   metrics: z.array(metricSchema).min(1),
 });
 
-export type ImageSet = z.output<typeof imageSetSchema>;
-export type Metric = z.output<typeof metricSchema>;
+export type { ImageSet, Metric, MetricsToWrite } from "../schemas/types.ts";
 export type Metrics = z.output<typeof metricsSchema>;
-export type MetricsToWrite = Omit<z.input<typeof metricsSchema>, "format">;
 
 export const METRICS_FILE = "metrics.json";
 

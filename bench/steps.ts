@@ -1,6 +1,6 @@
 /**
  * Training steps and noise predictions of the U-Net on our devices and in PyTorch, in turns in one call, because machines
- * have slow spells. Usage: deno task bench:train | bench:sample [--python PATH] [--devices a,b] [--cases a,b]
+ * are loaded at times. Usage: deno task bench:train | bench:sample [--python PATH] [--devices a,b] [--cases a,b]
  *   [--rounds N] [--compile]
  * The peer needs a Python with torch; without one our devices are measured alone.
  */
@@ -65,7 +65,7 @@ for (const name of values.cases.split(",")) {
   const rows = measured.map((each) => [
     each.name,
     `${(1000 * median(each.medians)).toFixed(0)} ms`,
-    // Turn by turn, so that a slow spell is in both terms.
+    // Turn by turn, so that load on the machine is in both terms.
     each === ours ? "" : `${median(each.medians.map((seconds, i) => seconds / ours.medians[i]!)).toFixed(2)} x`,
     each.firstSeconds === undefined ? "" : `${each.firstSeconds.toFixed(1)} s`,
     `${each.peakMegabytes.toFixed(0)} MB`,

@@ -1,13 +1,5 @@
-import { importLate } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "./command.ts";
-
-export interface CommandEntry {
-  readonly summary: string;
-  /** Loads the command's module; only the one that is used is loaded. */
-  readonly load: () => Promise<{ readonly makeCommand: (settings: CliSettings) => AnyCommand }>;
-}
-
-const SUMMARIES: Readonly<Record<string, string>> = {
+/** All commands with their summaries. The module of each has its name in `commands/`, and only that of one is loaded. */
+export const COMMANDS: Readonly<Record<string, string>> = {
   run: "Run what is missing or out of date",
   plan: "Show what would run, why, and about how long",
   why: "Explain why a stage would run, value by value",
@@ -31,11 +23,3 @@ const SUMMARIES: Readonly<Record<string, string>> = {
   doctor: "Check the devices of this machine",
   setup: "Install an optional tensor engine",
 };
-
-/** A command's module has the command's name. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = Object.fromEntries(
-  Object.entries(SUMMARIES).map(([name, summary]) => [name, {
-    summary,
-    load: () => importLate(import.meta.resolve(`./commands/${name}.ts`)),
-  }]),
-);

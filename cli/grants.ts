@@ -9,6 +9,7 @@ import {
   requestsOf,
   type RightsRequest,
   selectStages,
+  tryDevice,
 } from "noiseline/core";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
@@ -35,7 +36,7 @@ export async function parseGrants(
     if (named.problems.length > 0) continue;
     const stages = await Promise.all(named.stages.map(async (id) => {
       const stage = pipeline.stages.get(id)!;
-      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params) : undefined);
+      const found = await (stage.kind.custom ? stage.kind.device?.(stage.params, tryDevice) : undefined);
       return found !== undefined && "device" in found ? { stage, device: found.device } : { stage };
     }));
     const asked = requestsOf(stages, pipeline.folder);
@@ -59,22 +60,20 @@ export async function parseGrants(
  * file says it so, or to the folder of the command.
  */
 function takeRights(text: string, asked: readonly string[], folder: string): { given: string[]; extra: string[] } {
-  const given: string[] = [];
-  const extra: string[] = [];
   const find = (one: string) => {
     const path = /^read=(.*)$/s.exec(one)?.[1];
     const places = path === undefined ? [] : [folder, Deno.cwd()].map((at) => `read=${realPath(resolve(at, path))}`);
     return [one, ...places].find((each) => asked.includes(each));
   };
   const parts = text.split(",");
-  // The longest first, as one may begin with another and a comma.
-  for (let from = 0, to = parts.length; from < parts.length; to--) {
-    const right = find(parts.slice(from, to).join(","));
-    if (right === undefined && to > from + 1) continue;
-    if (right === undefined) extra.push(parts[from]!);
-    else given.push(right);
-    from = to;
-    to = parts.length + 1;
+  const [given, extra]: [string[], string[]] = [[], []];
+  while (parts.length > 0) {
+    // The longest first, as one may begin with another and a comma.
+    const ends = parts.map((_, i) => parts.length - i);
+    const end = ends.find((end) => find(parts.slice(0, end).join(",")) !== undefined);
+    const one = parts.splice(0, end ?? 1).join(",");
+    if (end === undefined) extra.push(one);
+    else given.push(find(one)!);
   }
   return { given, extra };
 }

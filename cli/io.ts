@@ -82,18 +82,17 @@ export interface Style extends MessageStyle {
   readonly accent: (text: string) => string;
 }
 
-const wrap = (open: number, close: number) => (text: string) => `\u001b[${open}m${text}\u001b[${close}m`;
-const same = (text: string) => text;
-
-const COLOURED: Style = {
+const styleOf = (wrap: (open: number, close: number) => (text: string) => string): Style => ({
   error: wrap(31, 39),
   warning: wrap(33, 39),
   good: wrap(32, 39),
   accent: wrap(36, 39),
   dim: wrap(2, 22),
   bold: wrap(1, 22),
-};
-const PLAIN: Style = { error: same, warning: same, good: same, accent: same, dim: same, bold: same };
+});
+
+const COLOURED = styleOf((open, close) => (text) => `\u001b[${open}m${text}\u001b[${close}m`);
+const PLAIN = styleOf(() => (text) => text);
 
 /** Colours only on a terminal, and never where NO_COLOR asks for none. */
 export function styleFor(stream: { readonly isTTY?: boolean } = process.stdout): Style {

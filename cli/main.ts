@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, importLate, suggestName } from "noiseline/core";
-import type { CliSettings } from "./command.ts";
+import type { AnyCommand, CliSettings } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { VERSION } from "./version.ts";
@@ -20,25 +20,24 @@ const OUTPUT = {
 };
 
 /** Make the program with one command loaded, or with the names of all for its help. */
-async function makeProgram(name: string | undefined, settings: CliSettings) {
-  const program = new Command().name("noiseline").version(VERSION).exitOverride().showHelpAfterError()
-    .description("Cached, declarative pipelines for diffusion-model experiments.")
-    .addHelpText("after", EXAMPLES).showSuggestionAfterError();
-  program.configureOutput(OUTPUT);
-  const entry = name === undefined ? undefined : COMMANDS[name];
-  if (entry !== undefined && name !== undefined && Object.hasOwn(COMMANDS, name)) {
-    const command = (await entry.load()).makeCommand(settings);
-    command.exitOverride().showSuggestionAfterError().showHelpAfterError(`  fix:    see \`${name} --help\``);
-    command.configureOutput(OUTPUT);
-    program.addCommand(command);
+async function makeProgram(name: string | undefined, settings: CliSettings): Promise<Command> {
+  const program = new Command().name("noiseline").version(VERSION).showHelpAfterError()
+    .description("Cached, declarative pipelines for diffusion-model experiments.").addHelpText("after", EXAMPLES);
+  if (name === undefined) {
+    for (const [known, summary] of Object.entries(COMMANDS)) program.command(known).summary(summary);
   } else {
-    for (const [known, { summary }] of Object.entries(COMMANDS)) program.command(known).summary(summary);
+    const file = import.meta.resolve(`./commands/${name}.ts`);
+    const { makeCommand } = await importLate<{ makeCommand: (settings: CliSettings) => AnyCommand }>(file);
+    program.addCommand(makeCommand(settings).showHelpAfterError(`  fix:    see \`${name} --help\``));
+  }
+  for (const one of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
+    one.exitOverride().showSuggestionAfterError().configureOutput(OUTPUT);
   }
   return program;
 }
 
 const SETTINGS: CliSettings = {
-  loadKinds: async () => (await importLate<typeof import("noiseline")>("noiseline")).BUILTIN_KINDS,
+  loadKinds: async () => (await importLate<typeof import("noiseline/engine")>("noiseline/engine")).BUILTIN_KINDS,
 };
 
 /** Of what can happen at any call, a stack would only hide what it says. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import type { RunRecord, SharedCache, TagRecord } from "noiseline";
+import type { RunRecord, SharedCache, TagRecord } from "noiseline/engine";
 import {
   type Diagnostic,
   findStoreRoot,
@@ -20,12 +20,12 @@ import { failWith, problem, refuseWith } from "./io.ts";
 
 export interface LoadArguments {
   readonly file: string;
-  readonly set?: readonly string[];
-  readonly profile?: readonly string[];
+  readonly set?: readonly string[] | undefined;
+  readonly profile?: readonly string[] | undefined;
   readonly store?: string | undefined;
   /** Stages that the command names. */
   readonly targets?: readonly string[];
-  readonly force?: readonly string[];
+  readonly force?: readonly string[] | undefined;
 }
 
 export interface Loaded {
@@ -175,7 +175,7 @@ export async function openCacheFor(
     }]);
   }
   if (place === undefined || mode === "off") return undefined;
-  const { openSharedCache } = await importLate<typeof import("noiseline")>("noiseline");
+  const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   return opened.ok ? opened.value : refuseWith(opened.diagnostics);
 }

@@ -1,11 +1,21 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shellWord } from "noiseline/core";
+import { userFolder } from "../std/user_folder.ts";
+import manifest from "../deno.json" with { type: "json" };
 
 /** The folder of the toolkit, whose pipelines serve as templates too. */
 export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
-/** What a pipeline came to, in its folder of outputs. */
+/** The package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
+export const PACKAGE: string | undefined = dirname(TOOLKIT) === userFolder("packages") ? manifest.name : undefined;
+
+/** How to start the program of a package, of this version or of one that a range names. */
+export function packageProgram(name: string, version: string = manifest.version): readonly string[] {
+  return ["deno", "run", "-A", `jsr:${name}@${version}/cli`];
+}
+
+/** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
 export function isThere(path: string): boolean {
@@ -36,7 +46,7 @@ export function programIn(folder: string): readonly string[] {
     // What cannot be read has no task.
   }
   if (/"noiseline"\s*:\s*"deno run/.test(text)) return ["deno", "task", "noiseline"];
-  return ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")];
+  return PACKAGE === undefined ? ["deno", "run", "-A", join(TOOLKIT, "cli/main.ts")] : packageProgram(PACKAGE);
 }
 
 /** The clone's tasks, as messages and help name them everywhere. */

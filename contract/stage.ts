@@ -2,23 +2,31 @@ import type { z } from "zod";
 import type { ArtifactType, WantedArtifact } from "../schemas/artifacts.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
+import type { Schema } from "../schemas/roles.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
   /** One type, or any of several: the stage finds out which from the artifact. */
   readonly type: WantedArtifact;
+  /** What it is for, as `stages NAME` shows it. */
   readonly description: string;
+  /** Whether a pipeline may leave it out. */
   readonly optional?: boolean;
+  /** Whether it takes several artifacts. */
   readonly list?: boolean;
 }
 
 /** An output that a stage writes. */
 export interface OutputPort {
+  /** What others may expect to find there. */
   readonly type: ArtifactType;
+  /** What it holds, as `stages NAME` shows it. */
   readonly description: string;
 }
 
+/** Inputs by name. */
 export type InputPorts = Readonly<Record<string, InputPort>>;
+/** Outputs by name. */
 export type OutputPorts = Readonly<Record<string, OutputPort>>;
 
 /** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
@@ -58,12 +66,17 @@ export interface StageDevice {
 
 /** A finished artifact, as a stage sees its input. Read-only. */
 export interface InputArtifact {
+  /** The type of the output that it came from. */
   readonly type: ArtifactType;
+  /** SHA-256 of its list of files: the identity of its content. */
   readonly digest: string;
+  /** Its files, sorted by path. */
   readonly files: readonly FileEntry[];
   /** Absolute path of one of its files. Throws on a name that it does not have. */
   path(name: string): string;
+  /** One of its files as bytes. */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** One of its files as text. */
   readText(name: string): Promise<string>;
 }
 
@@ -77,7 +90,9 @@ export interface OutputArtifact {
 
 /** State that a long stage saved earlier, so that it need not start again. */
 export interface SavedState {
+  /** As it was given to `save`. */
   readonly step: number;
+  /** One of the files that were saved. */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -93,8 +108,11 @@ export interface StageProgress {
 
 /** How far a stage has come; shown to the user. */
 export interface ProgressUpdate {
+  /** Units that are done. */
   readonly done: number;
+  /** Units in all. */
   readonly total: number;
+  /** What is counted, in the singular: `step`, `image`. */
   readonly unit: string;
   /** Images that one unit stands for, where it is no image: a training step has a batch of them. */
   readonly images?: number;
@@ -102,24 +120,35 @@ export interface ProgressUpdate {
   readonly figures?: Readonly<Record<string, string>>;
 }
 
-type InputValue<P extends InputPort> = P extends { list: true } ? readonly InputArtifact[]
+/** What a stage is given on one input port. */
+export type InputValue<P extends InputPort> = P extends { list: true } ? readonly InputArtifact[]
   : P extends { optional: true } ? InputArtifact | undefined
   : InputArtifact;
 
+/** A Zod object, by what the types of others need of it. Zod's own type has no place in the public API. */
+export interface ParamsSchema extends Schema<object> {
+  /** The schema of each param. */
+  readonly shape: Readonly<Record<string, Schema>>;
+}
+
 /** All that a running stage may know. It gets no clock, no host facts and no randomness beyond its seed. */
 export interface StageContext<
-  P extends z.ZodObject = z.ZodObject,
+  P extends ParamsSchema = ParamsSchema,
   I extends InputPorts = InputPorts,
   O extends OutputPorts = OutputPorts,
 > {
-  readonly params: z.output<P>;
+  /** The params, as the schema gives them out. */
+  readonly params: P["_zod"]["output"];
   /** The pipeline's seed for kinds marked `seeded`, else 0. */
   readonly seed: number;
+  /** What the stage reads, by input port. */
   readonly inputs: { readonly [K in keyof I]: InputValue<I[K]> };
+  /** What the stage writes, by output port. */
   readonly outputs: { readonly [K in keyof O]: OutputArtifact };
+  /** States that were saved earlier, and a way to save more. */
   readonly progress: StageProgress;
   /** What to compute on, for kinds that compute with tensors. */
-  readonly device: Pick<StageDevice, "name" | "numerics"> | undefined;
+  readonly device: { readonly name: string; readonly numerics: string } | undefined;
   /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
   readonly packages: Readonly<Record<string, string>>;
   /** SHA-256 of what it reads from outside, by param, as in its key: a file may have been changed since. */
@@ -128,8 +157,11 @@ export interface StageContext<
   readonly downloads: string | undefined;
   /** Aborted when the user asks to stop: save the state, then return `interrupted`. */
   readonly stop: AbortSignal;
+  /** Say how far it is. */
   report(update: ProgressUpdate): void;
+  /** Say something worth knowing. */
   note(message: string): void;
+  /** Say something that the user should look at. */
   warn(message: string): void;
 }
 
@@ -138,37 +170,44 @@ export type StageEnd =
   | { readonly status: "interrupted"; readonly step: number }
   | { readonly status: "failed"; readonly message: string; readonly fix?: string };
 
+/** What a stage does. */
 export type StageRun<
-  P extends z.ZodObject = z.ZodObject,
+  P extends ParamsSchema = ParamsSchema,
   I extends InputPorts = InputPorts,
   O extends OutputPorts = OutputPorts,
 > = (context: StageContext<P, I, O>) => Promise<StageEnd | void>;
 
 /** What the engine must know of a stage before it runs. */
 export interface StageInterface<
-  P extends z.ZodObject = z.ZodObject,
+  P extends ParamsSchema = ParamsSchema,
   I extends InputPorts = InputPorts,
   O extends OutputPorts = OutputPorts,
 > {
+  /** What it does, in one line. */
   readonly summary: string;
   /** A strict Zod object. Roles are set with `extent`, `execution`, `externalFile` and `legacy`. */
   readonly params: P;
+  /** What it reads. */
   readonly inputs: I;
+  /** What it writes. */
   readonly outputs: O;
   /** Whether the result depends on the pipeline's seed. */
   readonly seeded?: boolean;
+  /** What its process may do beyond that. */
   readonly permissions?: StagePermissions;
+  /** Slots that it takes; a pipeline may say otherwise. */
   readonly resources?: Resources;
 }
 
 /** A stage of the user's own, the default export of the file that `uses` names. */
 export interface StageDefinition<
-  P extends z.ZodObject = z.ZodObject,
+  P extends ParamsSchema = ParamsSchema,
   I extends InputPorts = InputPorts,
   O extends OutputPorts = OutputPorts,
 > extends StageInterface<P, I, O> {
   /** It computes with tensors: it gets the params `device` and `threads` of the built-in kinds, for `withDevice`. */
   readonly device?: boolean;
+  /** What it does, in a process of its own. */
   readonly run: StageRun<P, I, O>;
 }
 
@@ -187,6 +226,32 @@ export interface CheckProblem {
   readonly wanted?: string;
   readonly fix?: string;
 }
+
+/** Why a device is of no use here, and what to do about it. */
+export interface DeviceTrouble {
+  readonly reason: string;
+  readonly fix?: string;
+  /** It may be over at any moment, so nobody should rely on it. */
+  readonly passing?: boolean;
+}
+
+/** How to find out whether a device that seems to be available computes right. */
+export interface DeviceTrial {
+  /** The device with its versions and driver: what comes of the trial holds for these, on one machine. */
+  readonly of: string;
+  /** The module that computes, in a process of its own, and what it is given. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly timeoutMs: number;
+  /** What is wrong with the device, by what the program printed and said. */
+  readonly judge: (printed: string, said: string) => DeviceTrouble | undefined;
+}
+
+/** Try a device, or tell what came of trying it before. */
+export type TryDevice = (
+  trial: DeviceTrial,
+  options?: { readonly again?: boolean },
+) => Promise<DeviceTrouble | undefined>;
 
 /** The device of a stage, or why there is none; the problem is an error. */
 export type DeviceFinding = { readonly device: StageDevice } | { readonly problem: CheckProblem };
@@ -264,12 +329,12 @@ export interface BuiltinKind<
   /** List ports whose items belong together one by one: as many in both, and of the same children of a matrix. */
   readonly pairs?: readonly (readonly [keyof I & string, keyof I & string])[];
   /** For kinds that compute with tensors: find the device that the params ask for. Called for stages that may run. */
-  readonly device?: (params: z.output<P>) => Promise<DeviceFinding>;
+  readonly device?: (params: z.output<P>, tryDevice: TryDevice) => Promise<DeviceFinding>;
 }
 
 /** Define a custom stage. Types of params, inputs and outputs follow from the definition. */
 export function defineStage<
-  P extends z.ZodObject,
+  P extends ParamsSchema,
   const I extends InputPorts,
   const O extends OutputPorts,
 >(definition: StageDefinition<P, I, O>): StageDefinition<P, I, O> {

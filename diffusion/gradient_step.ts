@@ -33,7 +33,7 @@ const IMPORTANCE = "importance";
 /**
  * Inputs that make a batch: `x0` and `noise` [B, H, W, C], `t` [B], the tables of `STEP_TABLES` and `lossTableNames` at
  * each image's t [B], with dropout `dropoutKey` [2], with timesteps drawn by their losses `importance` [B], and for
- * networks that are told labels `classes` [B, classes + 1].
+ * class-conditional networks, `classes` [B, classes + 1].
  */
 export function batchSignature(config: UnetConfig, batch: number, options: GradientOptions): Signature {
   const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);

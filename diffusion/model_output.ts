@@ -29,7 +29,7 @@ export function modelOutputSignature(config: UnetConfig, batch: number): Signatu
   };
 }
 
-/** The input of networks that are told labels; none for others. */
+/** The input of class-conditional networks; none for others. */
 export function classSignature({ classes }: UnetConfig, batch: number): Signature {
   return classes === undefined ? {} : { classes: { shape: [batch, classes + 1], dtype: "float32" } };
 }

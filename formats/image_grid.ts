@@ -1,4 +1,4 @@
-import type { ByteImage } from "./png.ts";
+import type { ByteImage } from "./byte_image.ts";
 
 export interface GridOptions {
   /** Images in a row; default: the smallest square that holds them all. */

@@ -5,14 +5,17 @@ import { line } from "d3-shape";
 
 /** A curve over the integers x = 0..N-1. */
 export interface LineChart {
+  /** First line above it. */
   readonly title: string;
   /** Second line of the title, smaller. */
   readonly note: string;
+  /** What the x axis counts. */
   readonly xLabel: string;
   /** [N]; entries that are not finite, and on a log scale those that are not positive, are left out. */
   readonly values: Float64Array;
   /** Colour of the curve, any that CSS knows. */
   readonly color: string;
+  /** Of the y axis. */
   readonly scale: "linear" | "log";
   /** Smallest and largest value on the axis; default: those of the values. */
   readonly range?: readonly [number, number];
@@ -20,7 +23,9 @@ export interface LineChart {
   readonly mark?: { readonly y: number; readonly label: string };
 }
 
+/** What charts have in common. */
 export interface LineChartsOptions {
+  /** Name of the picture, for those who cannot see it. */
   readonly title: string;
   /** What the picture shows, for those who cannot see it. */
   readonly description: string;

@@ -3,8 +3,6 @@ import type { ByteImage } from "./byte_image.ts";
 import { FormatError } from "./format_error.ts";
 import { toBytes } from "./png_samples.ts";
 
-export type { ByteImage };
-
 /** Larger images are refused before memory is taken for them: a few bytes of header can declare 2^62 pixels. */
 export const MAX_PNG_PIXELS = 2 ** 28;
 

@@ -1,6 +1,11 @@
 import { FormatError } from "./format_error.ts";
-import { type HeaderEntry, parseHeader } from "./safetensors_header.ts";
-import { DTYPES, type SafetensorsArray, type SafetensorsDType } from "./safetensors_dtype.ts";
+import {
+  DTYPES,
+  type HeaderEntry,
+  parseHeader,
+  type SafetensorsArray,
+  type SafetensorsDType,
+} from "./safetensors_header.ts";
 
 /** One tensor of a safetensors file, row-major. The array's type must be the dtype's. */
 export interface SafetensorsTensor {

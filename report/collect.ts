@@ -1,21 +1,20 @@
 import { z } from "zod";
-import type { InputArtifact } from "../contract/stage.ts";
-import { parseRecord, readJson } from "../artifacts/record.ts";
 import { imagesInfoSchema } from "../artifacts/images.ts";
-import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
-import { factsOf } from "./facts.ts";
-import type { LogRow, Report } from "./model.ts";
+import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { parseRecord, readJson } from "../artifacts/record.ts";
+import type { InputArtifact } from "../contract/stage.ts";
+import { factsOf, type SourceFacts } from "./facts.ts";
+import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";
+import { joined } from "./text.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
   readonly title: string;
-  readonly artifact: Pick<InputArtifact, "type" | "files" | "read" | "readText">;
+  readonly artifact: Pick<InputArtifact, "type" | "digest" | "files" | "read" | "readText">;
 }
-
-type Content = Omit<Report, "title" | "subtitle" | "notes" | "stages">;
-type Sections = { -readonly [K in keyof Content]: Content[K][number][] };
 
 export interface Collection extends Content {
   /** What cannot be shown of which artifact, and why. */
@@ -33,7 +32,7 @@ export async function collectArtifacts(
   const unreadable: string[] = [];
   let room = mostBytes;
   const fitting = new Set(items.toSorted((a, b) => sizeOf(a) - sizeOf(b)).filter((one) => (room -= sizeOf(one)) >= 0));
-  const content: Sections = {
+  const content: Content = {
     curves: [],
     samples: [],
     films: [],
@@ -45,7 +44,7 @@ export async function collectArtifacts(
   for (const item of items) {
     try {
       if (!fitting.has(item)) throw new RangeError(`a page has room for ${mostBytes >> 20} MB`);
-      await collectors[item.artifact.type]?.(item, content, unreadable);
+      await collectors[item.artifact.type]?.(item, content, unreadable, items);
     } catch (error) {
       // Whoever wrote it, one bad file must not hide the rest.
       unreadable.push(`${item.title}: its ${item.artifact.type} cannot be shown: ${(error as Error).message}`);
@@ -62,7 +61,28 @@ function sizeOf({ artifact: { type, files } }: Collected): number {
   return shown.reduce((sum, { size }) => sum + size, 0);
 }
 
-type Collector = (item: Collected, content: Sections, odd: string[]) => Promise<void>;
+/** @param odd gets what is left out */
+type Collector = (item: Collected, content: Content, odd: string[], items: readonly Collected[]) => Promise<void>;
+
+const trainedOnSchema = z.object({ images: z.object({ source: z.record(z.string(), z.unknown()) }) });
+
+const MOST_CLASSES = 16;
+
+/** The classes that samples show in turn, by name where the page has the checkpoint that drew them. */
+async function describeClasses(
+  classes: number | null,
+  { labels, model }: SourceFacts,
+  items: readonly Collected[],
+): Promise<string | undefined> {
+  if (classes === null || labels === undefined) return undefined;
+  const checkpoint = items.find(({ artifact }) => artifact.digest === model?.digest)?.artifact;
+  // Names are good to have: samples are shown without them too.
+  const config = checkpoint && await readJson(checkpoint, "config.json", trainedOnSchema).catch(() => undefined);
+  const names = classNamesOf(config?.images.source ?? {}) ?? [];
+  const shown = Array.isArray(labels) ? labels : Array.from({ length: classes }, (_, label) => label);
+  const words = shown.slice(0, MOST_CLASSES).map((label) => names[Number(label)] ?? label);
+  return `classes in turn: ${words.join(", ")}${shown.length > MOST_CLASSES ? ", …" : ""}`;
+}
 
 const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
   async log({ title, artifact }, { curves }) {
@@ -71,27 +91,25 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     curves.push({ title, rows: lines.map((line): LogRow => parseRecord("log.jsonl", line, logRowSchema)) });
   },
   async schedule({ title, artifact }, { schedules }) {
-    if (has(artifact, "schedule.svg")) schedules.push({ title, svg: await artifact.readText("schedule.svg") });
+    await addPicture(schedules, artifact, "schedule.svg", { title });
   },
-  async samples({ title, artifact }, { samples, films }, odd) {
+  async samples({ title, artifact }, { samples, films }, odd, items) {
     const info = await readJson(artifact, "images.json", imagesInfoSchema);
-    const { sampler, model: { step, weights } = {}, guidance, name, seed } = factsOf(info.source, `${title}: `, odd);
-    const note = [
+    const facts = factsOf(info.source, `${title}: `, odd);
+    const { sampler, model: { step, weights } = {}, guidance, name, seed } = facts;
+    const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
-      guidance === undefined ? undefined : `guidance ${guidance}`,
-      weights === undefined ? undefined : `${weights} weights`,
-      name === "sample" || name === undefined ? undefined : String(name),
+      guidance && `guidance ${guidance}`,
+      weights && `${weights} weights`,
+      name === "sample" ? undefined : name,
       seed === undefined ? undefined : `seed ${seed}`,
-    ].filter((part) => part !== undefined).join("; ");
-    const picture = async (file: string) => ({ title, note, bytes: await artifact.read(file), step });
+      await describeClasses(info.classes, facts, items),
+    ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";
-    if (has(artifact, main)) samples.push(await picture(main));
-    for (const film of ["trajectory.png", "trajectory-x0.png"]) {
-      if (!has(artifact, film)) continue;
-      const shows = film === "trajectory.png" ? "the images" : "the predicted x0";
-      films.push({ ...await picture(film), title: `${title}: ${shows}`, step: undefined });
-    }
+    await addPicture(samples, artifact, main, { title, note, step });
+    await addPicture(films, artifact, "trajectory.png", { title: `${title}: the images`, note });
+    await addPicture(films, artifact, "trajectory-x0.png", { title: `${title}: the predicted x0`, note });
   },
   async metrics({ title, artifact }, { metrics, rates, neighbours }, odd) {
     if (!has(artifact, METRICS_FILE)) return;
@@ -100,15 +118,23 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
       return [role, { ...set, source: factsOf(set.source, `${title}: images.${role}.`, odd) }] as const;
     });
     metrics.push({ title, record: { ...record, images: Object.fromEntries(images) } });
-    const rate = "rate-distortion.svg";
-    if (has(artifact, rate)) rates.push({ title: `${title}: rate and distortion`, svg: await artifact.readText(rate) });
-    if (has(artifact, "neighbours.png")) {
-      const note = "each sample, then the training images nearest to it, by pixels";
-      neighbours.push({ title, note, bytes: await artifact.read("neighbours.png") });
-    }
+    await addPicture(rates, artifact, "rate-distortion.svg", { title: `${title}: rate and distortion` });
+    const note = "each sample, then the training images nearest to it, by pixels";
+    await addPicture(neighbours, artifact, "neighbours.png", { title, note });
   },
 };
 
 function has({ files }: Collected["artifact"], name: string): boolean {
   return files.some(({ path }) => path === name);
+}
+
+/** Add a file of an artifact to a section, where it is there. */
+async function addPicture(
+  section: ReportPicture[],
+  artifact: Collected["artifact"],
+  file: string,
+  { title, note = "", step }: Partial<ReportPicture> & { readonly title: string },
+): Promise<void> {
+  if (!has(artifact, file)) return;
+  section.push({ title, note, step, isDrawing: file.endsWith(".svg"), bytes: await artifact.read(file) });
 }

@@ -1,10 +1,11 @@
 import { z } from "zod";
 
 const word = z.union([z.string(), z.number()]).optional();
+const labels = z.union([z.string(), z.array(z.union([z.string(), z.number()]))]);
 
 const sampler = z.object({ name: word, steps: word, eta: word });
-const model = z.object({ step: z.number().optional(), weights: word });
-const factsSchema = z.object({ name: word, split: word, seed: word, guidance: word, sampler, model }).partial();
+const model = z.object({ digest: z.string().optional(), step: z.number().optional(), weights: word });
+const factsSchema = z.object({ name: word, split: word, seed: word, guidance: word, labels, sampler, model }).partial();
 
 /** Where images come from, as far as pages and tables show it. */
 export type SourceFacts = z.output<typeof factsSchema>;

@@ -1,9 +1,20 @@
-import type { Metrics } from "../artifacts/metrics.ts";
 import type { TrainLogEntry } from "../artifacts/log.ts";
+import type { Metrics } from "../artifacts/metrics.ts";
 import type { SourceFacts } from "./facts.ts";
 
-/** What one page shows of an experiment. Every list may be empty; its section is then left out. */
-export interface Report {
+/** What artifacts hold for a page. Every list may be empty; its section is then left out. */
+export interface Content {
+  readonly curves: ReportCurve[];
+  readonly samples: ReportPicture[];
+  readonly films: ReportPicture[];
+  readonly schedules: ReportPicture[];
+  readonly rates: ReportPicture[];
+  readonly metrics: ReportMetrics[];
+  readonly neighbours: ReportPicture[];
+}
+
+/** What one page shows of an experiment. */
+export interface Report extends Content {
   readonly title: string;
   /** A line under it. */
   readonly subtitle: string;
@@ -11,14 +22,6 @@ export interface Report {
   readonly notes: readonly string[];
   /** The stages as a graph. */
   readonly stages: readonly ReportStage[];
-  readonly curves: readonly ReportCurve[];
-  readonly samples: readonly ReportPicture[];
-  readonly films: readonly ReportPicture[];
-  /** SVG documents. */
-  readonly schedules: readonly ReportDrawing[];
-  readonly rates: readonly ReportDrawing[];
-  readonly metrics: readonly ReportMetrics[];
-  readonly neighbours: readonly ReportPicture[];
 }
 
 export interface ReportStage {
@@ -58,15 +61,11 @@ export interface CurveGroup {
 export interface ReportPicture {
   readonly title: string;
   readonly note: string;
-  /** PNG. */
+  /** PNG, or a drawing in SVG. */
   readonly bytes: Uint8Array;
+  readonly isDrawing?: boolean | undefined;
   /** Training steps that the network had seen: pictures that differ in nothing else share a slider. */
   readonly step?: number | undefined;
-}
-
-export interface ReportDrawing {
-  readonly title: string;
-  readonly svg: string;
 }
 
 export interface ReportMetrics {

@@ -1,16 +1,8 @@
 import type { Metric } from "../artifacts/metrics.ts";
 import { drawDag } from "./dag.ts";
 import type { SourceFacts } from "./facts.ts";
-import type {
-  CurveGroup,
-  Report,
-  ReportCurve,
-  ReportDrawing,
-  ReportMetrics,
-  ReportPicture,
-  ReportStage,
-} from "./model.ts";
-import { dataUri, entryOf, escapeHtml, figure } from "./text.ts";
+import type { CurveGroup, Report, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
+import { dataUri, entryOf, escapeHtml, figure, joined } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -31,7 +23,7 @@ export function sectionsOf(report: Report): Section[] {
     { id: "films", title: "From noise to image", html: pictures(report.films) },
     { id: "likelihood", title: "Loss and likelihood", html: likelihood(report) },
     { id: "neighbours", title: "Nearest training images", html: pictures(report.neighbours) },
-    { id: "schedule", title: "Noise schedule", html: drawings(report.schedules) },
+    { id: "schedule", title: "Noise schedule", html: pictures(report.schedules) },
     { id: "pipeline", title: "Pipeline", html: pipeline(report.stages) },
     { id: "params", title: "Params", html: params(report.stages) },
   ];
@@ -116,9 +108,14 @@ export function pictures(all: readonly ReportPicture[]): string {
     const first = frames.at(-1)!;
     const caption = (picture: ReportPicture) =>
       picture.step === undefined ? picture.title : `${picture.title}, after ${picture.step.toLocaleString("en")} steps`;
+    // Drawings too, so that what one calls its parts cannot meet another's.
     const images = frames.map((picture) =>
-      `<img src="${dataUri(picture.bytes)}" alt="${escapeHtml(`${caption(picture)}. ${picture.note}`)}" ` +
-      `data-caption="${escapeHtml(caption(picture))}"${picture === first ? "" : " hidden"}>`
+      `<img src="${dataUri(picture)}" alt="${
+        escapeHtml([caption(picture), picture.note].filter(Boolean).join(". "))
+      }" ` +
+      `data-caption="${escapeHtml(caption(picture))}"${picture.isDrawing ? ' class="drawing"' : ""}${
+        picture === first ? "" : " hidden"
+      }>`
     );
     const slider = frames.length < 2
       ? ""
@@ -131,17 +128,8 @@ export function pictures(all: readonly ReportPicture[]): string {
   }).join("");
 }
 
-function drawings(all: readonly ReportDrawing[]): string {
-  // As images, so that what one drawing calls its parts cannot meet another's.
-  return all.map(({ title, svg }) => {
-    const uri = dataUri(new TextEncoder().encode(svg), "image/svg+xml");
-    return `<figure><div class="scroll"><img class="drawing" src="${uri}" alt="${escapeHtml(title)}"></div>` +
-      `<figcaption>${escapeHtml(title)}</figcaption></figure>`;
-  }).join("");
-}
-
 function likelihood({ metrics, rates }: Report): string {
-  return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + drawings(rates);
+  return metricsTables(metrics.filter(({ record }) => isLikelihood(record))) + pictures(rates);
 }
 
 /** A table for each record, the last first; one for those of a matrix's children that depend on the same. */
@@ -184,23 +172,20 @@ function provenance({ seed, model, features, images }: ReportMetrics["record"]):
   if (model !== undefined) parts.push(`${model.weights} weights after ${model.step.toLocaleString("en")} steps`);
   for (const [role, { count, source }] of Object.entries(images)) {
     const { name = "images", split, sampler, seed: drawn, model: drawer } = source;
-    const details = [
+    const details = joined([
       split,
       sampler && describeSampler(sampler),
       drawer?.weights === undefined ? undefined : `${drawer.weights} weights`,
       drawn === undefined ? undefined : `seed ${drawn}`,
-    ].filter((part) => part !== undefined);
-    parts.push(
-      `${role}: ${count.toLocaleString("en")} of ${name}${details.length > 0 ? ` (${details.join(", ")})` : ""}`,
-    );
+    ], ", ");
+    parts.push(`${role}: ${count.toLocaleString("en")} of ${name}${details === "" ? "" : ` (${details})`}`);
   }
   if (seed !== null) parts.push(`seed ${seed}`);
   return escapeHtml(parts.join("; "));
 }
 
 export function describeSampler({ name, steps, eta }: NonNullable<SourceFacts["sampler"]>): string {
-  return [name, steps === undefined ? "all steps" : `${steps} steps`, eta === undefined ? undefined : `eta ${eta}`]
-    .filter((part) => part !== undefined).join(", ");
+  return joined([name, steps === undefined ? "all steps" : `${steps} steps`, eta && `eta ${eta}`], ", ");
 }
 
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -19,7 +19,7 @@ th { color: var(--soft); font-weight: 600; } small { color: var(--soft); } code 
 figure { margin: 0 0 1.5rem; display: inline-block; max-width: 100%; vertical-align: top; margin-right: 2rem; }
 figcaption { color: var(--soft); max-width: 26rem; } figcaption b { color: var(--text); }
 .frames img { image-rendering: pixelated; max-width: none; height: auto; border: 1px solid var(--line); }
-img.drawing { background: #ffffff; max-width: none; } [hidden] { display: none; }
+.frames .drawing { background: #ffffff; image-rendering: auto; border: 0; } [hidden] { display: none; }
 .slider, .controls { display: flex; gap: 1.5rem; flex-wrap: wrap; align-items: center; margin: .4rem 0; }
 .slider input { width: min(24rem, 60vw); accent-color: var(--accent); } .controls input { accent-color: var(--accent); }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; } summary { cursor: pointer; }

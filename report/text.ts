@@ -1,3 +1,5 @@
+import type { ReportPicture } from "./model.ts";
+
 /** Text that is safe between tags and in attributes. */
 export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -13,8 +15,13 @@ export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll("<", "\\u003c");
 }
 
-export function dataUri(bytes: Uint8Array, type = "image/png"): string {
-  return `data:${type};base64,${bytes.toBase64()}`;
+/** What there is of some parts. */
+export function joined(parts: readonly (string | number | undefined)[], separator: string): string {
+  return parts.filter((part) => part !== undefined).join(separator);
+}
+
+export function dataUri({ bytes, isDrawing }: Pick<ReportPicture, "bytes" | "isDrawing">): string {
+  return `data:image/${isDrawing ? "svg+xml" : "png"};base64,${bytes.toBase64()}`;
 }
 
 /** Four digits, as many as a reader compares. */

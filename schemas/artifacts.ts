@@ -16,6 +16,7 @@ export const ARTIFACT_TYPES = [
 /** Types that are not made any more, of results that stores still hold. */
 export const FORMER_ARTIFACT_TYPES = ["report"] as const;
 
+/** One of {@linkcode ARTIFACT_TYPES}. */
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 
 /** What an input port takes: one type, or any of several. */

@@ -1,4 +1,7 @@
 import { z } from "zod";
+import type { Condition } from "./types.ts";
+
+export type { Condition, PipelineFileInput, Resources } from "./types.ts";
 
 /** Ids become folder names and parts of references, so they are kept to what every file system and shell takes as it is. */
 export const ID_PATTERN = /^[a-z][a-z0-9_-]*$/;
@@ -27,9 +30,7 @@ export const resourcesSchema = z.strictObject({
   cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
     error: () => "a number of cards from 0 to 64, or required",
-  }).optional().describe(
-    "Graphics cards that the stage takes while it runs, where there are any; required: one, and an error without it",
-  ),
+  }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),
   memory: z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, {
     error: () => "an amount of memory above 0, such as 500MB or 2GiB",
   }).optional().describe("Stop the stage if its process takes more memory; 500MB, 2GiB and the like"),
@@ -47,11 +48,7 @@ const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 /** Whether a stage is there: known before anything runs, since values come from vars and the matrix alone. */
-export type Condition = boolean | { value: string | number | boolean; in: (string | number | boolean)[] } | {
-  all: Condition[];
-};
-
-const conditionSchema: z.ZodType<Condition> = z.union([
+export const conditionSchema: z.ZodType<Condition, Condition> = z.union([
   z.boolean(),
   z.strictObject({ value: scalar, in: z.array(scalar).min(1) }),
   z.strictObject({
@@ -62,11 +59,9 @@ const conditionSchema: z.ZodType<Condition> = z.union([
 ]);
 
 export const stageSchema = z.strictObject({
-  uses: z.string().min(1).describe(
-    "A built-in kind, ./file.ts whose default export is made with defineStage, or ./file.yaml: a pipeline as a stage",
-  ),
+  uses: z.string().min(1).describe("A built-in kind, ./file.ts with a stage, or ./file.yaml with a pipeline"),
   inputs: z.record(z.string(), z.union([reference, z.array(reference).min(1)])).default({}).describe(
-    "Input port: the output that it reads",
+    "Outputs to read, by input port",
   ),
   with: z.record(z.string(), z.unknown()).default({}).describe("Params of the kind"),
   resources: resourcesSchema.optional(),
@@ -74,20 +69,16 @@ export const stageSchema = z.strictObject({
   matrix: matrixSchema.optional(),
   seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
   needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(
-    "Stages to wait for, although this one reads nothing of them",
+    "Stages to wait for without reading them",
   ),
   when: conditionSchema.optional().describe(
     "false leaves the stage out, and what reads it: true, false, or { value: ${…}, in: [values that keep it] }",
   ),
-  retries: z.int().min(0).max(10).default(0).describe(
-    "How often to try again after a worker was killed; never after an error",
-  ),
+  retries: z.int().min(0).max(10).default(0).describe("Retries after a worker was killed; never after an error"),
 });
 
 export const pipelineFileSchema = z.strictObject({
-  name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe(
-    "Names the folder of the outputs",
-  ),
+  name: z.string().regex(ID_PATTERN, { error: idError }).max(64, { error: idError }).describe("Folder of the outputs"),
   description: z.string().optional(),
   seed: seedSchema.default(0).describe("Root of all randomness of seeded kinds"),
   vars: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.unknown()).default({}).describe(
@@ -104,13 +95,11 @@ export const pipelineFileSchema = z.strictObject({
     "Pipeline files that this one extends, relative to its folder. Maps are merged, null removes, all else replaces",
   ),
   profiles: z.record(z.string(), z.record(z.string(), z.unknown())).optional().describe(
-    "Changes to the file that --profile NAME applies",
+    "Changes that --profile applies",
   ),
   stages: z.record(z.string(), stageSchema),
 });
 
 /** A pipeline file after its structure was checked; params are still those that the user wrote. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
-export type PipelineFileInput = z.input<typeof pipelineFileSchema>;
 export type StageEntry = z.output<typeof stageSchema>;
-export type Resources = z.output<typeof resourcesSchema>;

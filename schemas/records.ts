@@ -204,7 +204,7 @@ export const runNoteSchema = z.strictObject({
 
 /**
  * What a run relies on, noted as it goes: results by stage, and the progress that stages work on. `gc` keeps these while
- * the run is on, and afterwards as far as it is told to.
+ * the run is on, and afterwards as far as it is asked to.
  */
 export const usedLineSchema = z.strictObject({
   results: z.record(z.string(), sha256Schema).default({}),
@@ -255,7 +255,7 @@ export type RunNote = z.output<typeof runNoteSchema>;
 export type UsedLine = z.output<typeof usedLineSchema>;
 export type TagRecord = z.output<typeof tagRecordSchema>;
 export type Difference = z.output<typeof differenceSchema>;
-export type FileEntry = z.output<typeof fileEntrySchema>;
+export type { FileEntry } from "./types.ts";
 export type ArtifactRecord = z.output<typeof artifactRecordSchema>;
 export type Ingredients = z.output<typeof ingredientsSchema>;
 export type ResultManifest = z.output<typeof resultManifestSchema>;

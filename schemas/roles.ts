@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { type Def, defOf } from "./zod_def.ts";
 
+/** A Zod schema, as far as types go. */
+export interface Schema<Value = unknown> {
+  /** Where Zod keeps the types of what it takes and of what comes out of it. */
+  readonly _zod: { readonly input: Value; readonly output: Value };
+}
+
 /**
  * What a stage param means to the cache.
  * - `identity`: part of every key. The default.
@@ -23,24 +29,25 @@ export type Place = readonly (string | null)[];
 
 const paramMeta = z.registry<{ readonly roles?: readonly ParamRole[]; readonly legacy?: unknown }>();
 
-function mark<T extends z.ZodType>(schema: T, role: ParamRole): T {
-  const meta = paramMeta.get(schema);
-  paramMeta.add(schema, { ...meta, roles: [...new Set([...meta?.roles ?? [], role])] });
+function mark<T extends Schema>(schema: T, role: ParamRole): T {
+  const param = schema as unknown as z.ZodType;
+  const meta = paramMeta.get(param);
+  paramMeta.add(param, { ...meta, roles: [...new Set([...meta?.roles ?? [], role])] });
   return schema;
 }
 
 /** Mark a param as an extent: a positive whole number that a longer run may raise. */
-export function extent<T extends z.ZodType>(schema: T): T {
+export function extent<T extends Schema>(schema: T): T {
   return mark(schema, "extent");
 }
 
 /** Mark a param as execution-only. */
-export function execution<T extends z.ZodType>(schema: T): T {
+export function execution<T extends Schema>(schema: T): T {
   return mark(schema, "execution");
 }
 
 /** Mark a string as the path of a file that the stage reads: a param, or a part of one, as in a list or map of files. */
-export function externalFile<T extends z.ZodType>(schema: T): T {
+export function externalFile<T extends Schema>(schema: T): T {
   return mark(schema, "external");
 }
 
@@ -48,8 +55,9 @@ export function externalFile<T extends z.ZodType>(schema: T): T {
  * Mark a param that was added after its kind was released. `value` is what the older code did, frozen for ever:
  * results made before the param existed stay valid exactly where the param equals it.
  */
-export function legacy<T extends z.ZodType>(schema: T, value: unknown): T {
-  paramMeta.add(schema, { ...paramMeta.get(schema), legacy: value });
+export function legacy<T extends Schema>(schema: T, value: unknown): T {
+  const param = schema as unknown as z.ZodType;
+  paramMeta.add(param, { ...paramMeta.get(param), legacy: value });
   return schema;
 }
 

@@ -36,28 +36,15 @@ export type TryOut = (device: DeviceDescription) => Promise<DeviceTrouble | unde
  * Find the device that a name stands for on this machine, without opening it. Devices are looked at in turn, and those
  * that are worse than the chosen one not at all.
  */
-export async function chooseDevice(name: DeviceName, options: ChooseOptions = {}): Promise<ChosenDevice | NoDevice> {
-  return name === "auto" ? await chooseBest(options) : await takeNamed(name, options);
-}
-
-async function takeNamed(
-  name: ConcreteDeviceName,
-  { describe = (name, options) => IMPLEMENTATIONS[name].describe(options), tryOut, ...options }: ChooseOptions,
-): Promise<ChosenDevice | NoDevice> {
-  const found = await asTried(await describe(name, options), tryOut);
-  const { available, reason, numerics, fix, card = false } = found;
-  if (available) return { available, name, numerics: numerics ?? name, reason, card };
-  return { available, reason, fix: fix ?? "use device auto; `deno task doctor` lists the devices of this machine" };
-}
-
-async function chooseBest(
-  { describe = describeForAuto, tryOut, ...options }: ChooseOptions,
+export async function chooseDevice(
+  wanted: DeviceName,
+  { describe = wanted === "auto" ? describeForAuto : describeDevice, tryOut, ...options }: ChooseOptions = {},
 ): Promise<ChosenDevice | NoDevice> {
   const passedOver: DeviceDescription[] = [];
-  for (const name of AUTO_ORDER) {
+  for (const name of wanted === "auto" ? AUTO_ORDER : [wanted]) {
     const looked = await describe(name, options);
     // A processor that plays a graphics card is slower than one that does not.
-    const played = name === "webgpu" && looked.available && looked.card !== true;
+    const played = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
     const found = played ? looked : await asTried(looked, tryOut);
     const { available, reason, numerics, card = false } = found;
     if (available && !played) {
@@ -68,12 +55,19 @@ async function chooseBest(
     }
     passedOver.push(found);
   }
+  const [first] = passedOver;
+  if (wanted !== "auto") {
+    const fix = first!.fix ?? "use device auto; `deno task doctor` lists what this machine has";
+    return { available: false, reason: first!.reason, fix };
+  }
   return {
     available: false,
     reason: `this machine has none: ${list(passedOver)}`,
     fix: "`deno task doctor` lists what each needs",
   };
 }
+
+const describeDevice: Describe = (name, options) => IMPLEMENTATIONS[name].describe(options);
 
 function list(devices: readonly DeviceDescription[]): string {
   return devices.map(({ name, reason }) => `${name} (${reason})`).join("; ");
@@ -99,5 +93,5 @@ async function describeForAuto(name: ConcreteDeviceName, options: DescribeOption
   if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
     return { name, available: false, reason: "no graphics processor", numerics: undefined };
   }
-  return await IMPLEMENTATIONS[name].describe(options);
+  return await describeDevice(name, options);
 }

@@ -1,22 +1,28 @@
-import type * as tf from "@tensorflow/tfjs-core";
-
 /** Element types that a compiled function accepts and returns. TF.js has no float64; tables of constants are made on the host. */
 export type DType = "float32" | "int32";
 
 /** Shape and element type of one named input or output. */
 export interface TensorSpec {
+  /** Length of each axis. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: DType;
 }
 
+/** Inputs or outputs by name. */
 export type Signature = Readonly<Record<string, TensorSpec>>;
 
 /** Host memory of one tensor, row-major, channels last for images. */
 export type HostArray = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
+/** Values by name. */
 export type HostTensors = Record<string, HostArray>;
 
-export type NamedTensors = Record<string, tf.Tensor>;
+/** A tensor of TF.js, whose documentation has it. */
+export type Tensor = InstanceType<typeof import("@tensorflow/tfjs-core")["Tensor"]>;
+
+/** TF.js tensors by name. */
+export type NamedTensors = Record<string, Tensor>;
 
 /**
  * A pure function over TF.js tensors: same inputs, same outputs, no reads of tensor data, no randomness, no state.
@@ -26,7 +32,9 @@ export type PureFunction = (inputs: NamedTensors) => NamedTensors;
 
 /** A pure function that is ready to run many times with the same shapes. */
 export interface CompiledFunction {
+  /** What a run must be given. */
   readonly inputs: Signature;
+  /** What a run returns. */
   readonly outputs: Signature;
   /**
    * Run once. `feeds` must hold every input with the right length; they are not modified.
@@ -42,6 +50,7 @@ export interface CompiledFunction {
    * write to them, so nobody else may write to them, and no other binding that does may be given them.
    */
   bind(held: HostTensors): Promise<BoundFunction>;
+  /** Let go of what the device keeps for it. */
   dispose(): Promise<void>;
 }
 
@@ -58,6 +67,7 @@ export interface BoundFunction {
   dispose(): Promise<void>;
 }
 
+/** How to compile. */
 export interface CompileOptions {
   /** Shown in error messages, e.g. `"train step"`. */
   readonly label?: string;
@@ -65,13 +75,17 @@ export interface CompileOptions {
 
 /** One way to run tensor programs on this machine. */
 export interface Device {
+  /** As params name it, such as `onnx`. */
   readonly name: string;
   /** What decides the rounding of the results: device, engine version, instruction-set class. */
   readonly numerics: string;
+  /** Make a function ready to run many times on inputs of these shapes. */
   compile(fn: PureFunction, inputs: Signature, options?: CompileOptions): Promise<CompiledFunction>;
+  /** Close it, and let go of all that it keeps. */
   dispose(): Promise<void>;
 }
 
+/** How to open a device. */
 export interface DeviceOptions {
   /** Worker threads of the engine; default: all logical cores. */
   readonly threads?: number;

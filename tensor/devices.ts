@@ -4,6 +4,7 @@ export const AUTO_ORDER = ["tensorflow-gpu", "webgpu", "onnx", "tensorflow", "wa
 /** What a pipeline or a command line may name. `auto` is the best device that is available. */
 export const DEVICE_NAMES = ["auto", ...AUTO_ORDER] as const;
 
+/** One of {@linkcode DEVICE_NAMES}. */
 export type DeviceName = typeof DEVICE_NAMES[number];
 
 /** A device of its own, which `auto` is not. */

@@ -16,7 +16,7 @@ interface Implementation {
 export const IMPLEMENTATIONS: Readonly<Record<ConcreteDeviceName, Implementation>> = {
   onnx: {
     describe: async ({ threads }) => (await import("./onnx/describe.ts")).describeOnnx({ threads }),
-    grants: async () => (await import("./onnx/package.ts")).onnxGrants(),
+    grants: async () => (await import("./onnx/describe.ts")).onnxGrants(),
     open: async (options) => await (await import("./onnx/device.ts")).openOnnxDevice(options),
   },
   webgpu: {

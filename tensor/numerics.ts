@@ -1,20 +1,5 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { ONNXRUNTIME_VERSION } from "./onnx/package.ts";
-
-/**
- * What decides the rounding of results on device `onnx`: the engine's version, the class of instruction set for which
- * its kernels are written, and the number of threads, e.g. `onnx-cpu/1.30.0/x86-avx512/2-threads`.
- *
- * Threads are part of it because ONNX Runtime's matrix products cut the sum over K into pieces whose length follows from
- * each thread's share of the columns. Often the pieces come out alike; for some shapes they do not.
- *
- * On Linux this reads `/proc/cpuinfo`, which Deno allows only with `--allow-all`; a process with fewer permissions must
- * be told the string by its parent. Where there is no such file the class is the architecture alone.
- */
-export function onnxNumerics(threads: number = navigator.hardwareConcurrency): string {
-  return `onnx-cpu/${ONNXRUNTIME_VERSION}/${instructionClass(process.arch, cpuFlags())}/${threadCount(threads)}`;
-}
 
 /** As the last part of a device's numerics. */
 export function threadCount(threads: number): string {

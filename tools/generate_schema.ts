@@ -1,17 +1,116 @@
 /**
- * Write schemas/pipeline.schema.json, which editors use to complete and check pipeline files.
+ * Write what follows from the Zod schemas: schemas/pipeline.schema.json, which editors use to complete and check pipeline
+ * files, and schemas/types.ts, the types of the public API. Inferred types would be slow to check for whoever uses the
+ * package, and no documentation could be made of them.
  *
  *     deno run -A tools/generate_schema.ts
  *
  * @module
  */
-import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline";
+import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline/engine";
+import type { z } from "zod";
+import { imagesInfoSchema } from "../artifacts/images.ts";
+import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
+import { conditionSchema, pipelineFileSchema, resourcesSchema, stageSchema } from "../schemas/pipeline_file.ts";
+import { fileEntrySchema } from "../schemas/records.ts";
+import { defOf } from "../schemas/zod_def.ts";
 
 export const SCHEMA_FILE: URL = new URL("../schemas/pipeline.schema.json", import.meta.url);
+export const TYPES_FILE: URL = new URL("../schemas/types.ts", import.meta.url);
 
 /** The file's text. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
 export function schemaText(): string {
   return `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
 }
 
-if (import.meta.main) await Deno.writeTextFile(SCHEMA_FILE, schemaText());
+/** What is given to a schema, or what comes out of it. */
+type Side = "input" | "output";
+
+/** The types by name. A schema that stands in another goes by its name there. */
+const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, doc: string]>> = {
+  FileEntry: [fileEntrySchema, "output", "A file of an artifact, by its path there."],
+  ImagesInfo: [imagesInfoSchema, "output", "What an artifact of type `images` says of itself."],
+  ImageSet: [imageSetSchema, "output", "The images that a number is about."],
+  Metric: [metricSchema, "output", "One number with all that is needed to compare it with another."],
+  MetricsToWrite: [
+    metricsSchema.omit({ format: true }),
+    "input",
+    "Numbers, and what they are of: the record of an artifact of type `metrics`.",
+  ],
+  Resources: [resourcesSchema, "output", "Slots that a stage takes while it runs."],
+  Condition: [conditionSchema, "input", "Whether a stage is there, as `when` says it."],
+  StageFileInput: [stageSchema, "input", "A stage as a pipeline file may say it."],
+  PipelineFileInput: [pipelineFileSchema, "input", "What a pipeline file may say."],
+};
+
+/** A text on lines of its own as a comment. */
+function comment(text: string | undefined): string {
+  return text === undefined ? "" : `/** ${text.replaceAll("*/", "* /")} */\n`;
+}
+
+/** The TypeScript of a schema's type. */
+function typeText(schema: z.ZodType, side: Side, self?: z.ZodType): string {
+  const name = Object.keys(NAMED).find((one) => NAMED[one]![0] === schema);
+  if (schema !== self && name !== undefined) return name;
+  const inner = (one: z.ZodType) => typeText(one, side);
+  const def = defOf(schema);
+  switch (def.type) {
+    case "string":
+    case "number":
+    case "boolean":
+    case "null":
+    case "unknown":
+      return def.type;
+    case "literal":
+      return def.values!.map((value) => JSON.stringify(value)).join(" | ");
+    case "enum":
+      return Object.values((schema as z.ZodEnum).enum).map((value) => JSON.stringify(value)).join(" | ");
+    case "optional":
+      return `${inner(def.innerType!)} | undefined`;
+    case "nullable":
+      return `${inner(def.innerType!)} | null`;
+    case "default":
+    case "prefault":
+      return side === "input" ? `${inner(def.innerType!)} | undefined` : inner(def.innerType!);
+    case "pipe":
+      return inner((side === "input" ? def.in : def.out)!);
+    case "union":
+      return def.options!.map(inner).join(" | ");
+    case "array":
+      return `${inner(def.element!).replace(/^.* \| .*$/s, "($&)")}[]`;
+    case "tuple":
+      return `[${def.items!.map(inner).join(", ")}]`;
+    case "record":
+      return `Record<string, ${inner(def.valueType!)}>`;
+    case "object": {
+      const fields = Object.entries(def.shape!).map(([key, one]) => {
+        const optional = one._zod[side === "input" ? "optin" : "optout"] === undefined ? "" : "?";
+        return `${comment(one.description)}${key}${optional}: ${inner(one)};\n`;
+      });
+      if (def.catchall?._zod.def.type === "unknown") fields.push("[key: string]: unknown;\n");
+      return `{\n${fields.join("").replaceAll(/^(?=.)/gm, "  ")}}`;
+    }
+    default:
+      throw new Error(`The type of a schema of type "${def.type}" cannot be written out`);
+  }
+}
+
+/** The text of schemas/types.ts. */
+export function typesText(): string {
+  const types = Object.entries(NAMED).map(([name, [schema, side, doc]]) =>
+    `\n${comment(doc)}export type ${name} = ${typeText(schema, side, schema)};\n`
+  );
+  const kinds = Object.entries(BUILTIN_KINDS).map(([name, { summary, params, inputs }]) => {
+    const ports = Object.keys(inputs).map((port) => JSON.stringify(port)).join(" | ") || "never";
+    return `${comment(summary)}${name}: { params: ${typeText(params, "input")}; inputs: ${ports} };\n`;
+  });
+  return `// Generated by \`deno task generate\` from the Zod schemas. Do not edit.
+${types.join("")}
+/** The built-in kinds: the params that a pipeline may give to each, and the names of its input ports. */
+export type KindTable = {\n${kinds.join("").replaceAll(/^(?=.)/gm, "  ")}};\n`;
+}
+
+if (import.meta.main) {
+  await Deno.writeTextFile(SCHEMA_FILE, schemaText());
+  await Deno.writeTextFile(TYPES_FILE, typesText());
+}

@@ -13,7 +13,7 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUILTIN_KINDS } from "noiseline";
+import { BUILTIN_KINDS } from "noiseline/engine";
 import { API_VERSION } from "../engine/process/code_digest.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { digestModules } from "./kinds/module_digest.ts";
@@ -29,7 +29,7 @@ export async function readKindFacts(): Promise<KindFacts> {
     version,
     path: relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/"),
   }));
-  const all = [...kinds, { name: STAGE_API, version: API_VERSION, path: "stage_api.ts" }];
+  const all = [...kinds, { name: STAGE_API, version: API_VERSION, path: "mod.ts" }];
   const entries = all.map(async ({ name, version, path }) =>
     [name, { version, code: (await digestModules(ROOT, path, manifest.imports)).digest }] as const
   );

@@ -5,7 +5,7 @@ import { main } from "../../cli/main.ts";
 
 async function loadKinds() {
   const [{ BUILTIN_KINDS }, { BENCH_KINDS }] = await Promise.all([
-    importLate<typeof import("noiseline")>("noiseline"),
+    importLate<typeof import("noiseline/engine")>("noiseline/engine"),
     importLate<typeof import("./bench_kinds.ts")>(import.meta.resolve("./bench_kinds.ts")),
   ]);
   return { ...BUILTIN_KINDS, ...BENCH_KINDS };

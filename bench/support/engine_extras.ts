@@ -58,7 +58,7 @@ function matrixPipeline(size: number): string {
     "name: matrix",
     "stages:",
     "  s:",
-    "    uses: bench-source",
+    "    uses: bench-stage",
     `    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }`,
     "    with: { value: '${matrix.a}', other: '${matrix.b}' }",
     "",

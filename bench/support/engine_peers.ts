@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { userCache } from "../../engine/store/user_cache.ts";
 import { type Call, firstLine } from "./measure.ts";
 import { commandOf, pipelineOf, type Shape } from "./shapes.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** A tool that brings a graph of stages up to date. */
 export interface Contender {
@@ -22,7 +22,7 @@ export interface Contender {
 }
 
 /** Where peers are kept that no system package brings. */
-const PEERS = userCache("bench");
+const PEERS = userFolder("bench");
 const DVC = join(PEERS, "dvc", "bin", "dvc");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
@@ -35,7 +35,7 @@ async function writeProject(folder: string, files: Readonly<Record<string, strin
   for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(folder, name), text);
 }
 
-const noiseline: Contender = {
+export const OURS: Contender = {
   name: "noiseline",
   version: async () => (await firstLine(Deno.execPath(), ["run", "-A", CLI, "--version"]))!,
   most: 10_000,
@@ -60,24 +60,18 @@ const ninja: Contender = {
   output: textOf,
 };
 
+/** A project whose own file reads the stages, the command of each and the stage before it, from `stages.json`. */
+async function writeWithStages(folder: string, shape: Shape, file: string): Promise<void> {
+  const stages = stagesOf(shape).map((stage) => [commandOf(shape, stage), shape.before(stage) ?? null]);
+  await writeProject(folder, { "stages.json": JSON.stringify(stages) });
+  await Deno.copyFile(new URL(`../peers/${file}`, import.meta.url), join(folder, file));
+}
+
 const doit: Contender = {
   name: "doit",
   version: () => firstLine("doit", ["--version"]),
   most: 10_000,
-  prepare: (folder, shape) => {
-    const tasks = stagesOf(shape).map((stage) => [commandOf(shape, stage), shape.before(stage) ?? null]);
-    const code = [
-      "import json",
-      `STAGES = json.loads(r'''${JSON.stringify(tasks)}''')`,
-      "def task_stage():",
-      "    for i, (cmd, before) in enumerate(STAGES):",
-      "        deps = [] if before is None else [f'out/s{before}.txt']",
-      "        # Without a dependency on a file doit runs a task each time, unless told that once is enough.",
-      "        yield {'name': str(i), 'actions': [cmd], 'file_dep': deps, 'targets': [f'out/s{i}.txt'],",
-      "               'uptodate': [True] if before is None else []}",
-    ];
-    return writeProject(folder, { "dodo.py": `${code.join("\n")}\n` });
-  },
+  prepare: (folder, shape) => writeWithStages(folder, shape, "dodo.py"),
   run: () => ({ program: "doit", args: ["-n", "2"] }),
   output: textOf,
 };
@@ -86,22 +80,7 @@ const snakemake: Contender = {
   name: "snakemake",
   version: () => firstLine("snakemake", ["--version"]),
   most: 1_000,
-  prepare: (folder, shape) => {
-    const before = stagesOf(shape).map((stage) => shape.before(stage) ?? null);
-    const code = [
-      `BEFORE = [${before.map((one) => one ?? "None").join(", ")}]`,
-      "def source(wildcards):",
-      "    before = BEFORE[int(wildcards.i)]",
-      "    return [] if before is None else f'out/s{before}.txt'",
-      "rule all:",
-      `    input: expand("out/s{i}.txt", i=range(${shape.count}))`,
-      "rule stage:",
-      "    input: source",
-      '    output: "out/s{i}.txt"',
-      '    shell: "cat {input} /dev/null > {output}; echo {wildcards.i} >> {output}"',
-    ];
-    return writeProject(folder, { "Snakefile": `${code.join("\n")}\n` });
-  },
+  prepare: (folder, shape) => writeWithStages(folder, shape, "Snakefile"),
   run: () => ({ program: "snakemake", args: ["--cores", "2", "--quiet"] }),
   output: textOf,
 };
@@ -164,7 +143,6 @@ const dvc: Contender = {
   output: textOf,
 };
 
-export const OURS: Contender = noiseline;
 export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];
 
 /** Bring the peers that no system package has into the user's cache folder. */

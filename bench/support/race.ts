@@ -25,7 +25,7 @@ interface Runner {
 }
 
 /**
- * Let contenders do the same graph one after the other in every turn, so that a slow spell of the machine falls on all
+ * Let contenders do the same graph one after the other in every turn, so that load on the machine falls on all
  * of them: first runs in fresh folders, then runs with nothing to do. Ratios are to the first contender. Folders are
  * removed at the end: a disk that discards what is removed is slow to flush for a while.
  */

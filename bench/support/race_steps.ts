@@ -26,11 +26,11 @@ export interface RaceStepsOptions {
   readonly onEnd?: () => Promise<void>;
 }
 
-/** Let contenders do the same steps in turns, because machines have slow spells. */
+/** Let contenders do the same steps in turns, because machines are loaded at times. */
 export async function raceSteps(
   commands: readonly ContenderCommand[],
   request: Omit<StepRequest, "steps">,
-  // Turns are long enough for a median, and short enough that a slow spell hits few of them.
+  // Turns are long enough for a median, and short enough that load on the machine hits few of them.
   { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
 ): Promise<MeasuredSteps[]> {
   const running: { contender: Contender; steps: number; medians: number[]; firstSeconds: number | undefined }[] = [];

@@ -18,7 +18,7 @@ export function pipelineOf({ name, count, before }: Shape): string {
   const lines = [`name: ${name}`, "stages:"];
   for (let i = 0; i < count; i++) {
     const from = before(i);
-    lines.push(`  s${i}:`, `    uses: ${from === undefined ? "bench-source" : "bench-copy"}`);
+    lines.push(`  s${i}:`, "    uses: bench-stage");
     if (from !== undefined) lines.push(`    inputs: { from: s${from} }`);
     lines.push(`    with: { value: ${i} }`);
   }

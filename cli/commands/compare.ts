@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { answering, type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
 import { failWith, formatTable, problem, refuseWith } from "../io.ts";
 import { namesPipeline, openStoreFor, unknownRun } from "../open.ts";
-import type { Experiment } from "../report/experiments.ts";
+import type { Experiment } from "../results/experiments.ts";
 
 const EXAMPLES = `
   deno task compare pipelines/ablation-schedules.yaml               # the children of its matrix
@@ -18,8 +18,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")
     .action(answering(async (what, options) => {
-      const { experimentsOf, experimentsOfPipeline } = await import("../report/experiments.ts");
-      const { compareExperiments, comparisonPage, sheetOf } = await import("../report/compare.ts");
+      const { experimentsOf, experimentsOfPipeline } = await import("../results/experiments.ts");
+      const { compareExperiments, comparisonPage, sheetOf } = await import("../results/compare.ts");
       const experiments: Experiment[] = [];
       for (const each of what) {
         if (namesPipeline(each)) {

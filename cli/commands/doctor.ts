@@ -1,6 +1,6 @@
 import { cpus, totalmem } from "node:os";
 import { statfsSync } from "node:fs";
-import { chooseDevice, examineDevices, parentDeathGuard, tryDevice } from "noiseline";
+import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } from "noiseline/engine";
 import { answering, type AnyCommand, plainCommand } from "../command.ts";
 import { formatBytes } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
@@ -15,8 +15,8 @@ export function makeCommand(): AnyCommand {
   const description = "Check which devices can compute on this machine, and what the engine needs of it.";
   return plainCommand("doctor", description, EXAMPLES).action(answering(async () => {
     const findings = examine();
-    const devices = await examineDevices();
-    const auto = await chooseDevice("auto", { tryOut: tryDevice });
+    const devices = await examineDevices(tryDevice);
+    const auto = await chooseDevice("auto", { tryOut: (device) => tryDevice(trialOf(device)) });
     const style = styleFor();
     const mark = (ok: boolean) => ok ? style.good("ok") : style.warning("--");
     const rows = formatTable(findings.map(({ name, value }) => [name, value]));

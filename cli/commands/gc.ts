@@ -8,12 +8,12 @@ import { openStoreFor } from "../open.ts";
 
 const DESCRIPTION = `Remove old results, saved states, downloads and run records that nothing uses.
 
-It only says what would go until it is given --yes: what it removes costs hours to make again.
+It only lists what it would remove unless you add --yes: results may take hours to make again.
 
 Kept whatever their age and the size of the store: results that a tag names, that outputs/ shows, that one of the last runs of each pipeline used, that a live run uses, and that an unfinished stage reads; and the saved states of all of these, so that they can be resumed and extended. Of the rest goes what was last used or published before --older-than ago, and then, while the store is larger than --max-size, what was used longest ago. It may run beside runs.`;
 
 const EXAMPLES = `
-  deno task gc                                  # what would go
+  deno task gc                                  # what would be removed
   deno task gc --yes                            # remove it
   deno task gc --older-than 7d --max-size 20G
   deno task gc --older-than 0 --keep-runs 1     # all but what outputs/, tags and the last run of each pipeline need`;

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import type { Pipeline } from "noiseline";
+import type { Pipeline } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { loadForCommand } from "../open.ts";
 

@@ -1,6 +1,7 @@
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline";
+import { type RunRecord, runState, type Store } from "noiseline/engine";
 import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { someOf } from "../format/units.ts";
 import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";
 import { loadForCommand, runFor } from "../open.ts";
 
@@ -26,7 +27,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       }
       const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [stage] });
       if (targets.length > 1) {
-        refuseWith([problem(`"${stage}" is several stages`, `name one of: ${targets.slice(0, 8).join(", ")}`)]);
+        refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
       }
       const id = targets[0]!;
       const run = options.run === undefined

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { formatMetrics, toCsv } from "../format/metrics.ts";
 import { EXIT, problem } from "../io.ts";
-import type { MetricRow } from "../report/metric_rows.ts";
+import type { MetricRow } from "../results/figures.ts";
 
 const EXAMPLES = `
   deno task metrics pipelines/digits.yaml
@@ -17,8 +17,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
     .action(answering(async (file, options) => {
-      const { experimentsOfPipeline } = await import("../report/experiments.ts");
-      const { eventFiles, figuresOf } = await import("../report/metric_rows.ts");
+      const { experimentsOfPipeline } = await import("../results/experiments.ts");
+      const { eventFiles, figuresOf } = await import("../results/figures.ts");
       const { experiments, loaded } = await experimentsOfPipeline(settings, { file, ...options });
       const { pipeline: { name }, store } = loaded;
       const { own, means, without } = await figuresOf(experiments);

@@ -1,8 +1,8 @@
 import { Command } from "@commander-js/extra-typings";
 import { shellWord, suggestName } from "noiseline/core";
 import { join, relative, resolve } from "node:path";
-import { type Answer, answering, type AnyCommand } from "../command.ts";
-import { Exit, printError, printLine, problem, refuseWith } from "../io.ts";
+import { type Answer, answering, type AnyCommand, plainCommand } from "../command.ts";
+import { Exit, problem, refuseWith } from "../io.ts";
 import { checkName } from "../scaffold/names.ts";
 import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";
 import {
@@ -18,7 +18,7 @@ const EXAMPLES = `
   deno task new pipeline first --template digits --folder experiments`;
 
 /** Commands that a user would type next, each as its words. */
-function nextCommands({ folder, flags, program }: Place, files: readonly NewFile[]): string[] {
+function nextCommands({ folder, flags, first, program }: Place, files: readonly NewFile[]): string[] {
   const home = relative(Deno.cwd(), folder);
   // Where the folder has settings of its own, Deno finds them from within.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
@@ -27,6 +27,7 @@ function nextCommands({ folder, flags, program }: Place, files: readonly NewFile
   const test = files.find(({ path }) => path.endsWith("_test.ts"))?.path;
   return [
     ...(enter ? [["cd", home]] : []),
+    ...first,
     ...(test === undefined ? [] : [["deno", "test", "-A", ...flags, shown(test)]]),
     [...program, "plan", shown(pipeline)],
     [...program, "run", shown(pipeline)],
@@ -42,7 +43,7 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
     const files = [...makeFiles(folder), ...place.settings];
     const there = filesInTheWay(folder, files);
     if (there.length > 0) {
-      const message = `${there.join(", ")} ${there.length === 1 ? "is" : "are"} there already in ${written}`;
+      const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
       refuseWith([problem(message, "choose another name or folder")]);
     }
     writeFiles(folder, files);
@@ -60,30 +61,21 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
 
 /** `new stage NAME`, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const command = new Command("new")
-    .description(
-      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
-    )
-    // A command below takes these over when it is made, so they cannot wait for the program that this becomes a part of.
-    .exitOverride().showSuggestionAfterError().configureOutput({
-      writeOut: (text) => printLine(text.trimEnd()),
-      writeErr: (text) => printError(text.trimEnd()),
-    });
-  command.command("stage").summary("Write a custom stage, its test and a pipeline that uses it")
-    .description("Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.")
+  const stageHelp =
+    "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.";
+  const stage = plainCommand("stage", stageHelp, EXAMPLES).summary(
+    "Write a custom stage, its test and a pipeline that uses it",
+  )
     .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print as JSON")
-    .addHelpText("after", `\nExamples:${EXAMPLES}`)
     .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
   const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  command.command("pipeline").summary("Write a pipeline file")
-    .description("Write NAME.yaml with a pipeline.")
+  const pipeline = plainCommand("pipeline", "Write NAME.yaml with a pipeline.", EXAMPLES).summary(
+    "Write a pipeline file",
+  )
     .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
-    .option("--json", "print as JSON")
-    .addHelpText("after", `\nExamples:${EXAMPLES}`)
     .action(answering((name, { template, folder }) => {
       if (!Object.hasOwn(PIPELINE_TEMPLATES, template)) {
         const fix = suggestName(template, Object.keys(PIPELINE_TEMPLATES));
@@ -91,5 +83,8 @@ export function makeCommand(): AnyCommand {
       }
       return create(name, folder, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
     }));
-  return command.addHelpText("after", `\nExamples:${EXAMPLES}`);
+  return new Command("new").addCommand(stage).addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
+    .description(
+      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
+    );
 }

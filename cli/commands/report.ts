@@ -10,15 +10,16 @@ const EXAMPLES = `
 
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Write one HTML file with the results so far, as each run does when it ends. It opens from " +
-    "disk, without a network.";
+  const description =
+    "Write one HTML file with the results so far, as each run does when it ends. It opens from disk, " +
+    "without a network.";
   return pipelineCommand("report", description, EXAMPLES)
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .action(answering(async (file, options) => {
       const loaded = await loadForCommand(settings, { file, ...options });
       const { pipeline, store, warnings } = loaded;
       const stages = makePlanner(loaded).survey();
-      const { pipelinePage } = await import("../report/pipeline_report.ts");
+      const { pipelinePage } = await import("../results/page.ts");
       const { contentsOfPlan } = await import("noiseline/housekeeping");
       const { html, missing, leftOut } = await pipelinePage(pipeline, stages, store);
       const contents = contentsOfPlan({ pipeline, stages, problems: [] }, store);

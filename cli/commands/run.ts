@@ -52,7 +52,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
-      const { runPipeline } = await importLate<typeof import("noiseline")>("noiseline");
+      const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
       const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
@@ -64,7 +64,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json, pipeline.stages.size);
-      // What comes last is told with what the run came to.
+      // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
@@ -90,7 +90,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
-        const { runEnd } = await import("../report/run_end.ts");
+        const { runEnd } = await import("../results/page.ts");
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
         for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });

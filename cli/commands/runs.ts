@@ -1,4 +1,4 @@
-import type { Store } from "noiseline";
+import type { Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/difference.ts";
@@ -9,7 +9,8 @@ import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts"
 const DESCRIPTION =
   `List runs, newest first, or show the stages of one: how they ended, how long they took, on which device.
 
-A run whose process is gone without a last word is shown as killed; running the pipeline again goes on where it was. A run with nothing to do leaves no record.`;
+A run that ended without recording a result is shown as killed; run the pipeline again to continue it.
+A run with nothing to do leaves no record.`;
 
 const EXAMPLES = `
   deno task runs                           # of all pipelines of the store of this folder

@@ -1,4 +1,4 @@
-import { pipelineJsonSchema } from "noiseline";
+import { pipelineJsonSchema } from "noiseline/engine";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { printJson } from "../io.ts";
 

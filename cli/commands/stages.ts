@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline";
+import { type BuiltinKind, describeCustomStages, describeParams, isCustom, type Kind } from "noiseline/engine";
 import { rightsOf, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { formatTable, problem, refuseWith } from "../io.ts";
@@ -30,7 +30,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (path.length === 0) return { data: toJson(kind), lines: describeKind(name, kind, params) };
       const wanted = path.join(".");
       const found = params.filter((one) => one.name === wanted || one.name.startsWith(`${wanted}.`));
-      if (found.length > 0) return { data: found, lines: describeAll(found) };
+      if (found.length > 0) return { data: found, lines: sectionOfParams(found) };
       const fix = suggestName(wanted, params.map((one) => one.name));
       refuseWith([problem(`unknown param of ${id} "${wanted}"`, fix)]);
     }));
@@ -81,11 +81,11 @@ function describeKind(
       ]),
     ),
     ...section("outputs", Object.entries(outputs).map(([name, { type, description }]) => [name, type, description])),
-    ...describeAll(params),
+    ...sectionOfParams(params),
   ];
 }
 
-function describeAll(params: ReturnType<typeof describeParams>): string[] {
+function sectionOfParams(params: ReturnType<typeof describeParams>): string[] {
   return section(
     "params",
     params.map(({ name, type, fallback, role, description }) => [

@@ -1,7 +1,7 @@
 import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/difference.ts";
-import { countOf, formatBytes } from "../format/units.ts";
+import { countOf, formatBytes, someOf } from "../format/units.ts";
 import { EXIT, failWith, printError, problem, refuseWith } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
 import { listenForStop } from "../signals.ts";
@@ -57,8 +57,7 @@ function describeFault({ problem, name, file, sha256, resolvedKey }: Fault): str
 async function resume(settings: CliSettings, options: LoadArguments): Promise<Answer> {
   const { pipeline, store, targets } = await loadForCommand(settings, options);
   if (targets.length > 1) {
-    const fix = `name one of: ${targets.slice(0, 8).join(", ")}`;
-    refuseWith([problem("--resume takes one stage at a time", fix)]);
+    refuseWith([problem("--resume takes one stage at a time", `name one of: ${someOf(targets)}`)]);
   }
   const { replayStage } = await import("noiseline/housekeeping");
   const id = targets[0]!;

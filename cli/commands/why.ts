@@ -9,11 +9,11 @@ import {
   type Forecast,
   forecastPlan,
   totalOf,
-} from "noiseline";
+} from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, planCommand } from "../command.ts";
 import { explanationLines, explanationToJson } from "../format/explanation.ts";
 import { formatLive, formatState, formatTotal } from "../format/plan.ts";
-import { formatDuration, parseCount } from "../format/units.ts";
+import { formatDuration, parseCount, someOf } from "../format/units.ts";
 import { formatTable, printDiagnostics, type Style, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, openCacheFor } from "../open.ts";
 
@@ -78,14 +78,8 @@ function describeStages(name: string, explanations: readonly Explanation[], styl
   });
   return [
     ...explanations.length > 1 ? [`${style.bold(name)}: ${explanations.length} stages, ${counts}`] : [],
-    ...[...groups].map(([text, members]) => `${firstOf(members.map(({ id }) => id), 4, style.bold)} ${text}`),
+    ...[...groups].map(([text, members]) => `${style.bold(someOf(members.map(({ id }) => id), 4))} ${text}`),
   ];
-}
-
-/** Some of many names, and how many more there are. */
-function firstOf(names: readonly string[], most: number, show = (text: string) => text): string {
-  const more = names.length > most ? ` and ${names.length - most} more` : "";
-  return `${show(names.slice(0, most).join(", "))}${more}`;
 }
 
 function describeFollowers({ certain, mayRun, unchanged }: Followers, style: Style): string[] {
@@ -95,7 +89,7 @@ function describeFollowers({ certain, mayRun, unchanged }: Followers, style: Sty
     ["run only if their inputs change", mayRun],
     ["stay as they are", unchanged],
   ];
-  return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${firstOf(ids, 8)}`);
+  return said.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `  ${what}: ${someOf(ids)}`);
 }
 
 function describeCosts(costs: readonly (readonly [string, Forecast])[], total: string, style: Style): string[] {

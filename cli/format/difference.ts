@@ -1,4 +1,4 @@
-import type { Difference } from "noiseline";
+import type { Difference } from "noiseline/engine";
 
 /** One key, two results, in words. */
 export function describeDifference({ pipeline, stage, resolvedKey, cause, first, second, kept }: Difference): string[] {

@@ -8,12 +8,12 @@ import type {
   ResultFacts,
   SavedProgress,
   Upstream,
-} from "noiseline";
+} from "noiseline/engine";
 import type { Style } from "../io.ts";
 import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
-import { formatBytes, formatDuration } from "./units.ts";
+import { formatBytes, formatDuration, someOf } from "./units.ts";
 
-/** Of many like things so many are named. */
+/** Of many like blocks so many are shown. */
 const SHOWN = 8;
 /** Digests and keys by as much as tells them apart. */
 const SHORT = 12;
@@ -46,7 +46,7 @@ export function explanationLines(explanation: Explanation, { style, nowMs, brief
 export function causeLines(causes: readonly Cause[], style: Style): string[] {
   const waits = causes.filter(({ reason }) => reason.code === "upstream").flatMap(({ upstream = [] }) => upstream);
   const others = causes.filter(({ reason }) => reason.code !== "upstream");
-  return [...cut(others.map((cause) => causeBlock(cause, style))).flat(), ...upstreamLines(waits, "waits for ", style)];
+  return [...cut(others.map((cause) => causeBlock(cause, style))), ...upstreamLines(waits, "waits for ", style)];
 }
 
 function causeBlock(cause: Cause, style: Style): string[] {
@@ -64,11 +64,11 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
     return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
   });
   const blocks = [...groups].map(([text, members]) => {
-    const ids = cut(members.map(({ stage }) => stage)).join(", ");
+    const ids = someOf(members.map(({ stage }) => stage));
     const [heading, ...below] = text.split("\n");
     return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
   });
-  return cut(blocks).flat();
+  return cut(blocks);
 }
 
 /** As a plan says it, without what the lines below say better. */
@@ -96,7 +96,7 @@ function detailsOf({ reason, before, after, modules }: Cause): string[] {
   const { changed, added, removed } = modules;
   const named = { changed, added, removed };
   return Object.entries(named).filter(([, places]) => places.length > 0).map(([what, places]) =>
-    `${what}: ${cut(places).join(", ")}`
+    `${what}: ${someOf(places)}`
   );
 }
 
@@ -145,9 +145,9 @@ function indent(line: string): string {
 }
 
 /** The first of many, and how many more there are. */
-function cut<T>(items: readonly T[]): (T | string)[] {
-  if (items.length <= SHOWN) return [...items];
-  return [...items.slice(0, SHOWN), `… and ${items.length - SHOWN} more`];
+function cut(blocks: readonly string[][]): string[] {
+  const more = blocks.length > SHOWN ? [`… and ${blocks.length - SHOWN} more`] : [];
+  return [...blocks.slice(0, SHOWN).flat(), ...more];
 }
 
 /** An explanation as plain data. The shape is documented in docs/explain.md. */

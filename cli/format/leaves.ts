@@ -1,4 +1,4 @@
-import type { Pipeline } from "noiseline";
+import type { Pipeline } from "noiseline/engine";
 import type { ReportParam } from "noiseline/report";
 
 /** One resolved value of a pipeline, and where it comes from, nearest first. */

@@ -1,4 +1,4 @@
-import type { MetricRow } from "../report/metric_rows.ts";
+import type { MetricRow } from "../results/figures.ts";
 import { formatTable } from "../io.ts";
 
 /** Four digits, as many as a reader compares. */

@@ -1,6 +1,6 @@
-import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline";
+import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
 import { diagnosticToJson } from "noiseline/core";
-import { formatDuration } from "./units.ts";
+import { countOf, formatDuration, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
   const text = value === undefined ? "unset" : JSON.stringify(value);
@@ -43,8 +43,7 @@ export function formatReasons(reasons: readonly Reason[]): string {
   const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
   const others = reasons.filter(({ code }) => code !== "upstream").map(formatReason);
   if (waits.length === 0) return others.join("; ");
-  const more = waits.length > 4 ? `, … (${waits.length} in all)` : "";
-  return [...others, `upstream: ${waits.slice(0, 4).map(({ stage }) => stage).join(", ")}${more}`].join("; ");
+  return [...others, `upstream: ${someOf(waits.map(({ stage }) => stage), 4)}`].join("; ");
 }
 
 function showVersion(version: string): string {
@@ -69,13 +68,13 @@ export function formatForecast(forecast: Forecast | undefined): string {
 
 /** `at least about 3m 05s with 2 jobs, 4m 10s if every may-run stage runs; time unknown for score` */
 export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number): string {
-  const slots = `with ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
+  const slots = `with ${countOf(jobs, "job")}`;
   const all = `${formatDuration(ifAllMs)} if every may-run stage runs`;
   const same = formatDuration(atLeastMs) === formatDuration(ifAllMs);
   const parts = [
     atLeastMs > 0 ? `at least about ${formatDuration(atLeastMs)} ${slots}${same ? "" : `, ${all}`}` : "",
     atLeastMs === 0 && ifAllMs > 0 ? `at least about ${all}` : "",
-    unknown.length > 0 ? `time unknown for ${unknown.slice(0, 6).join(", ")}${unknown.length > 6 ? ", …" : ""}` : "",
+    unknown.length > 0 ? `time unknown for ${someOf(unknown, 6)}` : "",
   ];
   return parts.filter(Boolean).join("; ");
 }

@@ -1,6 +1,5 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
-import type { StageFinished } from "noiseline/core";
 import { formatDevice, formatReason, formatState } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { printError, printLine, shown, styleFor } from "../io.ts";
@@ -18,13 +17,14 @@ const FRAME_MS = 100;
 const BAR_WIDTH = 24;
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
+/** What was said last of a stage. */
 interface Row {
-  state: "waiting" | "cached" | "running" | "ended";
-  text: string;
-  startedAt: number;
-  progress?: { done: number; total: number; unit: string; figures: string; etaMs: number | undefined };
-  note?: string;
-  finished?: StageFinished;
+  readonly text: string;
+  /** Of one that runs. */
+  readonly startedAt?: number | undefined;
+  readonly left?: string;
+  /** Of one that has ended: more lines. */
+  readonly details?: readonly string[];
 }
 
 /** A list of all stages that is redrawn in place, with a bar, figures and the time left for those that run. */
@@ -42,10 +42,7 @@ export class LiveReporter {
     const now = performance.now();
     switch (event.type) {
       case "run-started":
-        for (const [id, planned] of event.plan.stages) {
-          const cached = planned.state === "cached";
-          this.#rows.set(id, { state: cached ? "cached" : "waiting", text: formatState(planned), startedAt: now });
-        }
+        for (const [id, planned] of event.plan.stages) this.#rows.set(id, { text: formatState(planned) });
         this.#timer = setInterval(() => this.#render(), FRAME_MS);
         return;
       case "warning":
@@ -59,42 +56,39 @@ export class LiveReporter {
         this.#pace.set(event.id, new Pace());
         const reasons = event.planned.reasons.map(formatReason).join("; ");
         const text = `${formatState(event.planned)}${reasons === "" ? "" : ` (${reasons})`}`;
-        this.#rows.set(event.id, { state: "running", text, startedAt: now });
+        this.#rows.set(event.id, { text, startedAt: now });
         return;
       }
       case "stage-progress": {
-        const row = this.#rows.get(event.id);
-        if (row === undefined) return;
-        const { done, total, unit } = event.update;
-        const figures = Object.entries(event.update.figures ?? {}).map(([name, value]) => `${name} ${value}`).join(" ");
+        const { done, total, unit, figures = {} } = event.update;
         const etaMs = this.#pace.get(event.id)?.etaMs(done, total, now);
-        row.progress = { done, total, unit: oneLine(unit), figures: oneLine(figures), etaMs };
-        delete row.note;
-        return;
+        const said = Object.entries(figures).map(([name, value]) => `${name} ${value}`).join(" ");
+        const text = `${this.#bar(total === 0 ? 0 : done / total)} ${oneLine(`${unit} ${done}/${total}  ${said}`)} `;
+        return this.#tell(event.id, text, etaMs === undefined ? "" : `ETA ${formatDuration(etaMs)}`);
       }
-      case "stage-note": {
-        const row = this.#rows.get(event.id);
-        if (event.level === "note" && row !== undefined) row.note = oneLine(event.message);
+      case "stage-note":
+        if (event.level === "note") this.#tell(event.id, oneLine(event.message));
         else this.#messages.push(oneLine(`${event.id}: ${event.message}`));
         return;
-      }
       case "stage-waiting":
-        return this.#setNote(event.id, `waiting for ${event.holder}`);
-      case "stage-finished": {
-        const row = this.#rows.get(event.id) ?? { state: "ended", text: "", startedAt: now };
-        this.#rows.set(event.id, { ...row, state: "ended", finished: event });
+        return this.#tell(event.id, `waiting for ${event.holder}`);
+      case "stage-finished":
+        this.#rows.set(event.id, { text: phraseFinished(event, this.#style), details: detailsOfFinished(event) });
         return;
-      }
       case "stopping":
         return this.#say(event.reason);
       case "run-finished":
-        this.#finish();
+        this.close();
         return printLine(linesOfRunFinished(event).join("\n"));
     }
   }
 
   close(): void {
-    this.#finish();
+    if (this.#timer === undefined) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#render();
+    this.#draw.done();
   }
 
   /** Before the stages are drawn there is nothing to draw it under. */
@@ -103,17 +97,13 @@ export class LiveReporter {
     else this.#messages.push(message);
   }
 
-  #setNote(id: string, note: string): void {
-    const row = this.#rows.get(id);
-    if (row !== undefined) row.note = note;
+  #tell(id: string, text: string, left = ""): void {
+    this.#rows.set(id, { text, left, startedAt: this.#rows.get(id)?.startedAt });
   }
 
-  #finish(): void {
-    if (this.#timer === undefined) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#render();
-    this.#draw.done();
+  #bar(share: number): string {
+    const filled = Math.round(share * BAR_WIDTH);
+    return `${this.#style.accent("━".repeat(filled))}${this.#style.dim("━".repeat(BAR_WIDTH - filled))}`;
   }
 
   #render(): void {
@@ -126,25 +116,11 @@ export class LiveReporter {
     this.#draw(shown([...lines, ...devices, ...messages].join("\n"), this.#style));
   }
 
-  #rowLines(name: string, row: Row): string[] {
+  #rowLines(name: string, { text, startedAt, left = "", details }: Row): string[] {
     const { dim, accent, bold } = this.#style;
-    if (row.finished !== undefined) {
-      const details = detailsOfFinished(row.finished).map((line) => `    ${line}`);
-      return [`  ${name}  ${phraseFinished(row.finished, this.#style)}`, ...details];
-    }
-    if (row.state === "cached") return [dim(`  ${name}  cached`)];
-    if (row.state === "waiting") return [dim(`  ${name}  ${row.note ?? row.text}`)];
+    if (details !== undefined) return [`  ${name}  ${text}`, ...details.map((line) => `    ${line}`)];
+    if (startedAt === undefined) return [dim(`  ${name}  ${text}`)];
     const spin = accent(SPINNER[this.#frame % SPINNER.length]!);
-    const elapsed = formatDuration(performance.now() - row.startedAt);
-    const { progress } = row;
-    if (row.note !== undefined || progress === undefined) {
-      return [`${spin} ${bold(name)}  ${row.note ?? row.text} ${dim(elapsed)}`];
-    }
-    const share = progress.total === 0 ? 0 : progress.done / progress.total;
-    const filled = Math.round(share * BAR_WIDTH);
-    const bar = `${accent("━".repeat(filled))}${dim("━".repeat(BAR_WIDTH - filled))}`;
-    const left = progress.etaMs === undefined ? "" : `ETA ${formatDuration(progress.etaMs)}`;
-    const count = `${progress.unit} ${progress.done}/${progress.total}`;
-    return [`${spin} ${bold(name)}  ${bar} ${count}  ${progress.figures}  ${dim(`${elapsed} ${left}`)}`];
+    return [`${spin} ${bold(name)}  ${text} ${dim(`${formatDuration(performance.now() - startedAt)} ${left}`)}`];
   }
 }

@@ -8,9 +8,9 @@ import {
   type StageFinished,
 } from "noiseline/core";
 import { formatMetrics } from "../format/metrics.ts";
-import { countOf, formatDuration } from "../format/units.ts";
+import { countOf, formatDuration, someOf } from "../format/units.ts";
 import type { Style } from "../io.ts";
-import type { RunEnd } from "../report/run_end.ts";
+import type { RunEnd } from "../results/page.ts";
 
 /** Estimates the time that is left from the pace since the stage began to count. */
 export class Pace {
@@ -71,7 +71,7 @@ export function phraseWarning({ message, fix }: Diagnostic): string {
   return oneLine(`warning: ${message}${fix === undefined ? "" : `; ${fix}`}`);
 }
 
-/** How a run ended, and what it came to. */
+/** How a run ended, and its results. */
 export interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder of the stages' folders. */
@@ -107,7 +107,5 @@ function phraseRunFinished(event: RunFinished): string {
 
 /** @param folder that holds the folders of the stages */
 export function phraseEarlier(earlier: readonly string[], folder: string): string {
-  const shown = earlier.slice(0, 6).join(", ");
-  const more = earlier.length > 6 ? `, … (${earlier.length} in all)` : "";
-  return `${shortPath(folder)} has folders from another configuration: ${shown}${more}`;
+  return `${shortPath(folder)} has folders from another configuration: ${someOf(earlier, 6)}`;
 }

@@ -1,5 +1,5 @@
 import { join, relative, sep } from "node:path";
-import { isThere, nearestConfig, programIn, TOOLKIT } from "../program.ts";
+import { isThere, nearestConfig, PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 import type { NewFile } from "./templates.ts";
 import manifest from "../../deno.json" with { type: "json" };
 
@@ -11,21 +11,32 @@ export interface Place {
   readonly settings: readonly NewFile[];
   /** What to put behind `deno test` and the like, so that `noiseline` is found. */
   readonly flags: readonly string[];
+  /** What to type first, so that `noiseline` is found. */
+  readonly first: readonly (readonly string[])[];
   /** What stands for `noiseline` on the command line. */
   readonly program: readonly string[];
 }
 
 /**
  * Settings that make a folder outside the clone as good as one inside: the clone's imports, and its compiler's options,
- * as the toolkit's own code is checked along with what imports it.
+ * as the toolkit's own code is checked along with what imports it. Of a package Deno needs to know the name.
  */
 function settingsFor(folder: string): NewFile {
+  const from = (path: string) => relative(folder, join(TOOLKIT, path)).replaceAll(sep, "/");
+  const range = `^${manifest.version}`;
   const text = JSON.stringify(
     {
-      importMap: relative(folder, join(TOOLKIT, "deno.json")).replaceAll(sep, "/"),
-      tasks: { noiseline: `deno run -A ${relative(folder, join(TOOLKIT, "cli/main.ts")).replaceAll(sep, "/")}` },
-      compilerOptions: manifest.compilerOptions,
-      allowScripts: manifest.allowScripts,
+      ...PACKAGE === undefined
+        ? {
+          importMap: from("deno.json"),
+          tasks: { noiseline: `deno run -A ${from("cli/main.ts")}` },
+          compilerOptions: manifest.compilerOptions,
+          allowScripts: manifest.allowScripts,
+        }
+        : {
+          imports: { [PACKAGE]: `jsr:${PACKAGE}@${range}` },
+          tasks: { noiseline: packageProgram(PACKAGE, range).join(" ") },
+        },
       fmt: { lineWidth: manifest.fmt.lineWidth },
       exclude: manifest.exclude,
     },
@@ -39,13 +50,17 @@ function settingsFor(folder: string): NewFile {
 export function findPlace(folder: string): Place {
   const clone = join(TOOLKIT, "deno.json");
   const config = nearestConfig(folder);
-  if (config === clone) return { folder, settings: [], flags: [], program: ["deno", "task"] };
+  const place = { folder, settings: [], flags: [], first: [] };
+  if (config === clone) return { ...place, program: ["deno", "task"] };
   if (config === undefined) {
     const settings = settingsFor(folder);
-    return { folder, settings: [settings], flags: [], program: ["deno", "task", "noiseline"] };
+    return { ...place, settings: [settings], program: ["deno", "task", "noiseline"] };
   }
   // Somebody's own settings are not ours to change.
-  return { folder, settings: [], flags: [`--config=${clone}`], program: programIn(folder) };
+  const program = programIn(folder);
+  if (PACKAGE === undefined) return { ...place, flags: [`--config=${clone}`], program };
+  const known = Deno.readTextFileSync(config).includes(`"${PACKAGE}"`);
+  return { ...place, first: known ? [] : [["deno", "add", `jsr:${PACKAGE}@^${manifest.version}`]], program };
 }
 
 /** Files that would be written over. */

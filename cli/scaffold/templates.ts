@@ -1,5 +1,6 @@
 import { join, relative } from "node:path";
-import { TOOLKIT } from "../program.ts";
+import { PACKAGE, TOOLKIT } from "../program.ts";
+import manifest from "../../deno.json" with { type: "json" };
 
 export interface NewFile {
   /** Relative to the folder that the user chose. */
@@ -20,14 +21,24 @@ const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT,
 
 /** Editors find the schema from where the file will lie. */
 function withSchema(text: string, folder: string): string {
-  const schema = relative(folder, join(TOOLKIT, "schemas/pipeline.schema.json")).replaceAll("\\", "/");
+  const file = "schemas/pipeline.schema.json";
+  const schema = PACKAGE === undefined
+    ? relative(folder, join(TOOLKIT, file)).replaceAll("\\", "/")
+    : `https://jsr.io/${PACKAGE}/${manifest.version}/${file}`;
   return text.replace(/(\$schema=).*/, (_, before) => `${before}${schema}`);
+}
+
+/** Publishing makes paths of noiseline's own names. */
+function asImported(path: string): string {
+  const door = Object.entries(manifest.exports).find(([, file]) => path.endsWith(`../${file.slice(2)}`))?.[0];
+  return door === undefined ? path : `${PACKAGE}${door.slice(1)}`;
 }
 
 /** A stage with its test, and a pipeline that uses it. @param folder absolute */
 export function stageFiles(name: string, folder: string): NewFile[] {
   return ["new_stage.ts", "new_stage_test.ts", "new_stage.yaml"].map((file) => {
-    const text = read("cli/templates/stage", file).replaceAll("new_stage", name);
+    const text = read("cli/templates/stage", file).replaceAll("new_stage", name)
+      .replaceAll(/(?<=from ")[^"]+/g, asImported);
     return { path: file.replace("new_stage", name), text: file.endsWith(".yaml") ? withSchema(text, folder) : text };
   });
 }

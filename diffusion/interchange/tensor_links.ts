@@ -1,5 +1,5 @@
 import type { UnetConfig } from "../unet/config.ts";
-import { type BlockPlan, type LevelPlan, planUnet } from "../unet/plan.ts";
+import { type ParameterSpec, sizeOf, unetParameterSpecs } from "../unet/parameters.ts";
 
 /**
  * One tensor of a `UNet2DModel` and where its numbers are in a parameter of ours.
@@ -11,7 +11,7 @@ export interface TensorLink {
   readonly ours: string;
   readonly theirs: string;
   /** What early releases of diffusers called it; newer ones still read it (`_convert_deprecated_attention_blocks`). */
-  readonly older?: string;
+  readonly older: string;
   /** Of their tensor. */
   readonly shape: readonly number[];
   readonly taps: number;
@@ -21,125 +21,68 @@ export interface TensorLink {
   readonly column: number;
 }
 
+/** What to replace in a name of ours, one after the other, to get theirs. */
+const NAMES: readonly (readonly [ours: RegExp, theirs: string])[] = [
+  [/^time\.dense/, "time_embedding.linear_"],
+  [/^classes\.embedding$/, "class_embedding.weight"],
+  [/^norm_out/, "conv_norm_out"],
+  [/^middle\.attention/, "mid_block.attentions.0"],
+  [/^middle\.block/, "mid_block.resnets"],
+  [/^(down|up)\.(\d+)\.(\w+)sample/, "$1_blocks.$2.$3samplers.0.conv"],
+  [/^(down|up)\.(\d+)\.block/, "$1_blocks.$2.resnets"],
+  [/^(down|up)\.(\d+)\.attention/, "$1_blocks.$2.attentions"],
+  [/\.time\./, ".time_emb_proj."],
+  [/\.shortcut\./, ".conv_shortcut."],
+  [/(attentions\.\d+)\.norm/, "$1.group_norm"],
+  [/(attentions\.\d+)\.out/, "$1.to_out.0"],
+  [/\.(kernel|scale)$/, ".weight"],
+];
+
+const OLDER_NAMES: readonly (readonly [newer: string, older: string])[] = [
+  [".to_q.", ".query."],
+  [".to_k.", ".key."],
+  [".to_v.", ".value."],
+  [".to_out.0.", ".proj_attn."],
+];
+
 /**
- * Every tensor of the `UNet2DModel` that belongs to a configuration, in the order of its layers.
+ * Every tensor of the `UNet2DModel` that belongs to a configuration, in the order of our parameters.
  *
  * @param config must have no problems (see `validateUnetConfig`)
  */
 export function unet2dLinks(config: UnetConfig): TensorLink[] {
-  const plan = planUnet(config);
-  const { channels, inChannels, outChannels } = config;
-  const width = 4 * channels;
-  const block = (plan: BlockPlan, prefix: string, index: number) => blockLinks(plan, { prefix, index, width });
-  const level = (plan: LevelPlan, prefix: string, resampler: string) => [
-    ...plan.blocks.flatMap((each, index) => block(each, prefix, index)),
-    ...(plan.resample === undefined
-      ? []
-      : conv(plan.resample, `${prefix}.${resampler}.0.conv`, [plan.channels, plan.channels])),
-  ];
-  return [
-    ...dense("time.dense1", "time_embedding.linear_1", [channels, width]),
-    ...dense("time.dense2", "time_embedding.linear_2", [width, width]),
-    ...(config.classes === undefined ? [] : [embedding(config.classes + 1, width)]),
-    ...conv("conv_in", "conv_in", [inChannels, channels]),
-    ...plan.down.flatMap((each, index) => level(each, `down_blocks.${index}`, "downsamplers")),
-    ...plan.middle.flatMap((each, index) => block(each, "mid_block", index)),
-    // Both number the way up from the bottom.
-    ...plan.up.flatMap((each, index) => level(each, `up_blocks.${index}`, "upsamplers")),
-    ...norm("norm_out", "conv_norm_out", plan.headChannels),
-    ...conv("conv_out", "conv_out", [plan.headChannels, outChannels]),
-  ];
+  const last = config.multipliers.length - 1;
+  return unetParameterSpecs(config).flatMap((spec) => {
+    // They number the way up from the bottom.
+    const ours = spec.name.replace(/^up\.(\d+)/, (_, level) => `up.${last - Number(level)}`);
+    return linksOf(spec, NAMES.reduce((name, [from, to]) => name.replace(from, to), ours));
+  });
 }
 
-/** A table, which both sides keep row by row: one long vector. */
-function embedding(rows: number, width: number): TensorLink {
-  const [ours, theirs] = ["classes.embedding", "class_embedding.weight"];
-  return { ours, theirs, shape: [rows, width], taps: 1, inputs: rows * width, outputs: 1, ourOutputs: 1, column: 0 };
-}
-
-/** Inputs and outputs of a layer. */
-type Sizes = readonly [inputs: number, outputs: number];
-
-function blockLinks(
-  { name, inChannels, outChannels, attention }: BlockPlan,
-  { prefix, index, width }: { readonly prefix: string; readonly index: number; readonly width: number },
-): TensorLink[] {
-  const theirs = `${prefix}.resnets.${index}`;
-  return [
-    ...norm(`${name}.norm1`, `${theirs}.norm1`, inChannels),
-    ...conv(`${name}.conv1`, `${theirs}.conv1`, [inChannels, outChannels]),
-    ...dense(`${name}.time`, `${theirs}.time_emb_proj`, [width, outChannels]),
-    ...norm(`${name}.norm2`, `${theirs}.norm2`, outChannels),
-    ...conv(`${name}.conv2`, `${theirs}.conv2`, [outChannels, outChannels]),
-    ...(inChannels === outChannels
-      ? []
-      : layer(`${name}.shortcut`, `${theirs}.conv_shortcut`, { sizes: [inChannels, outChannels], taps: [1, 1] })),
-    ...(attention === undefined ? [] : attentionLinks(attention, `${prefix}.attentions.${index}`, outChannels)),
-  ];
-}
-
-function attentionLinks(ours: string, theirs: string, channels: number): TensorLink[] {
-  const sizes = [channels, channels] as const;
-  const part = (index: number, name: string, older: string) =>
-    layer(`${ours}.qkv`, `${theirs}.${name}`, {
-      sizes,
-      older: `${theirs}.${older}`,
-      ourOutputs: 3 * channels,
-      column: index * channels,
-    });
-  return [
-    ...norm(`${ours}.norm`, `${theirs}.group_norm`, channels),
-    ...part(0, "to_q", "query"),
-    ...part(1, "to_k", "key"),
-    ...part(2, "to_v", "value"),
-    ...layer(`${ours}.out`, `${theirs}.to_out.0`, { sizes, older: `${theirs}.proj_attn` }),
-  ];
-}
-
-function conv(ours: string, theirs: string, sizes: Sizes): TensorLink[] {
-  return layer(ours, theirs, { sizes, taps: [3, 3] });
-}
-
-function dense(ours: string, theirs: string, sizes: Sizes): TensorLink[] {
-  return layer(ours, theirs, { sizes });
-}
-
-/** Kernel and bias. */
-function layer(
-  ours: string,
-  theirs: string,
-  { sizes: [inputs, outputs], taps = [], older, ourOutputs = outputs, column = 0 }: {
-    readonly sizes: Sizes;
-    readonly taps?: readonly number[];
-    readonly older?: string;
-    readonly ourOutputs?: number;
-    readonly column?: number;
-  },
-): TensorLink[] {
-  const shared = { outputs, ourOutputs, column };
-  const olderName = (suffix: string) => older === undefined ? {} : { older: `${older}.${suffix}` };
-  return [
-    {
-      ...shared,
-      ...olderName("weight"),
-      ours: `${ours}.kernel`,
-      theirs: `${theirs}.weight`,
-      shape: [outputs, inputs, ...taps],
-      taps: taps.reduce((product, length) => product * length, 1),
+function linksOf({ name: ours, shape }: ParameterSpec, theirs: string): TensorLink[] {
+  if (ours === "classes.embedding") {
+    // A table, which both sides keep row by row: one long vector.
+    const inputs = sizeOf({ shape });
+    return [{ ours, theirs, older: theirs, shape, taps: 1, inputs, outputs: 1, ourOutputs: 1, column: 0 }];
+  }
+  const ourOutputs = shape.at(-1)!;
+  const inputs = shape.at(-2) ?? 1;
+  // Our shortcut is a dense layer.
+  const taps = theirs.includes(".conv_shortcut.") ? [1, 1] : shape.slice(0, -2);
+  const parts = theirs.includes(".qkv.") ? ["to_q", "to_k", "to_v"] : [""];
+  const outputs = ourOutputs / parts.length;
+  return parts.map((part, index) => {
+    const name = theirs.replace("qkv", part);
+    return {
+      ours,
+      theirs: name,
+      older: OLDER_NAMES.reduce((text, [newer, older]) => text.replace(newer, older), name),
+      shape: shape.length === 1 ? [outputs] : [outputs, inputs, ...taps],
+      taps: sizeOf({ shape: taps }),
       inputs,
-    },
-    { ...shared, ...olderName("bias"), ...vector(`${ours}.bias`, `${theirs}.bias`, outputs) },
-  ];
-}
-
-function norm(ours: string, theirs: string, channels: number): TensorLink[] {
-  const shared = { outputs: channels, ourOutputs: channels, column: 0 };
-  return [
-    { ...shared, ...vector(`${ours}.scale`, `${theirs}.weight`, channels) },
-    { ...shared, ...vector(`${ours}.bias`, `${theirs}.bias`, channels) },
-  ];
-}
-
-function vector(ours: string, theirs: string, length: number) {
-  return { ours, theirs, shape: [length], taps: 1, inputs: 1 };
+      outputs,
+      ourOutputs,
+      column: index * outputs,
+    };
+  });
 }

@@ -1,35 +1,22 @@
 import { resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
-import { normGroupsOf } from "./norm_groups.ts";
+import { groupsFor } from "../unet/group_norm.ts";
+import { unetParameterSpecs } from "../unet/parameters.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 
 /** The configuration of a `UNet2DModel` (huggingface/diffusers, `models/unets/unet_2d.py`), all fields present. */
-export interface Unet2dConfig {
+export interface Unet2dConfig extends Readonly<Record<keyof typeof FIXED, unknown>> {
   readonly sample_size: number | readonly number[] | null;
   readonly in_channels: number;
   readonly out_channels: number;
-  readonly center_input_sample: boolean;
-  readonly time_embedding_type: string;
-  readonly time_embedding_dim: number | null;
-  readonly freq_shift: number;
   readonly flip_sin_to_cos: boolean;
   readonly down_block_types: readonly string[];
-  readonly mid_block_type: string | null;
   readonly up_block_types: readonly string[];
   readonly block_out_channels: readonly number[];
   readonly layers_per_block: number;
-  readonly mid_block_scale_factor: number;
-  readonly downsample_padding: number;
-  readonly downsample_type: string;
-  readonly upsample_type: string;
   readonly dropout: number;
-  readonly act_fn: string;
   readonly attention_head_dim: number | null;
   readonly norm_num_groups: number | null;
   readonly attn_norm_num_groups: number | null;
-  readonly norm_eps: number;
-  readonly resnet_time_scale_shift: string;
-  readonly add_attention: boolean;
-  readonly class_embed_type: string | null;
   readonly num_class_embeds: number | null;
   /** Of learned time embeddings only. */
   readonly num_train_timesteps: number | null;
@@ -53,7 +40,7 @@ const FIXED = {
   resnet_time_scale_shift: "default",
   add_attention: true,
   class_embed_type: null,
-} as const satisfies Partial<Unet2dConfig>;
+} as const;
 
 /** `UNet2DModel` that computes the same function, or why there is none. @param config must have no problems */
 export function toUnet2dConfig(config: UnetConfig): Translated<Unet2dConfig> {
@@ -134,6 +121,12 @@ export function fromUnet2dConfig(theirs: Unet2dConfig): Translated<UnetConfig> {
     return unfit("attention_head_dim", head, "null: one head as wide as the layer");
   }
   return { value: config };
+}
+
+/** Every number of groups that a normalisation of the network has, ascending. */
+function normGroupsOf(config: UnetConfig): number[] {
+  const norms = unetParameterSpecs(config).filter(({ name }) => name.endsWith(".scale"));
+  return [...new Set(norms.map(({ shape }) => groupsFor(shape[0]!)))].sort((a, b) => a - b);
 }
 
 /** Levels with attention, or undefined where the blocks are of other types or differ between the ways. */

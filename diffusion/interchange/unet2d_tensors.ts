@@ -43,7 +43,7 @@ export function fromUnet2dTensors(
   for (const spec of unetParameterSpecs(config)) named[spec.name] = new Float32Array(sizeOf(spec));
   const unread = new Set(Object.keys(tensors));
   for (const link of unet2dLinks(config)) {
-    const name = link.older !== undefined && tensors[link.theirs] === undefined ? link.older : link.theirs;
+    const name = tensors[link.theirs] === undefined ? link.older : link.theirs;
     const tensor = tensors[name];
     if (tensor === undefined) return wrong(link.theirs, "none", `shape [${link.shape}]`);
     if (`${tensor.shape}` !== `${link.shape}`) return wrong(name, `shape [${tensor.shape}]`, `[${link.shape}]`);

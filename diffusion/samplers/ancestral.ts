@@ -29,7 +29,7 @@ export function ancestralSteps(tables: DiffusionTables, options: AncestralOption
       `Reverse variance: got ${JSON.stringify(variance)}, wanted "fixedsmall", "fixedlarge" or "learned"`,
     );
   }
-  // A single step would be at t = 0, which is told that its noise is an image.
+  // A single step would be at t = 0, where the network takes noise for an image.
   if (steps === 1 && tables.timesteps > 1) throw new RangeError("Ancestral steps: got 1, wanted at least 2");
   const kept = spaceTimesteps(tables.timesteps, [steps]);
   const chain = steps === tables.timesteps ? tables : makeTables(respacedBetas(tables.betas, kept));

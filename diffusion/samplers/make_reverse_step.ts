@@ -18,7 +18,7 @@ export interface ReverseStepOptions {
  * A reverse step with the network inside: one function for all steps of all samplers and objectives (see
  * `ReverseStep`).
  *
- * Guided, the prediction is none + guidance (label - none), of the network told the label and told none (Ho & Salimans
+ * Guided, the prediction is none + guidance (label - none), with the label and without one (Ho & Salimans
  * 2021, arXiv 2207.12598, with guidance = 1 + w): both in one batch of twice the size. A learned variance is that of the
  * label.
  *

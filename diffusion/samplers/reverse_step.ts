@@ -8,7 +8,7 @@
  * objective's (`x0Recovery`).
  */
 export interface ReverseStep {
-  /** What the network is told, an index in [0, T). */
+  /** The network's input, an index in [0, T). */
   readonly t: number;
   readonly coefX0: number;
   readonly coefXt: number;

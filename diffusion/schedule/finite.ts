@@ -1,32 +1,13 @@
 import type { DiffusionTables, TableName } from "./tables.ts";
 import { hasZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
-/** The first table entry, in the order of `CHECKED_TABLES`, that float32 cannot hold. */
+/** The first table entry, in the order of `DiffusionTables`, that float32 cannot hold. */
 export interface NonFiniteEntry {
   readonly table: TableName;
   readonly t: number;
   /** The float64 value: too large for float32, infinite or NaN. */
   readonly value: number;
 }
-
-/** Cumulative products first: they are the cause, the tables after them the consequence. */
-const CHECKED_TABLES: readonly TableName[] = [
-  "betas",
-  "alphas",
-  "alphasCumprod",
-  "alphasCumprodPrev",
-  "sqrtAlphasCumprod",
-  "sqrtOneMinusAlphasCumprod",
-  "logOneMinusAlphasCumprod",
-  "sqrtRecipAlphasCumprod",
-  "sqrtRecipm1AlphasCumprod",
-  "posteriorVariance",
-  "posteriorLogVarianceClipped",
-  "fixedLargeLogVariance",
-  "posteriorMeanCoef1",
-  "posteriorMeanCoef2",
-  "snr",
-];
 
 /** What only recovering x_0 from noise divides by A for. */
 const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRecipm1AlphasCumprod"];
@@ -45,10 +26,11 @@ const INVERSE_SIGNAL: readonly TableName[] = ["sqrtRecipAlphasCumprod", "sqrtRec
  * @returns the first entry that is not finite, or undefined when all are.
  */
 export function tablesFiniteInFloat32(tables: DiffusionTables): NonFiniteEntry | undefined {
-  const lastInvertible = tables.timesteps - (hasZeroTerminalSnr(tables) ? 2 : 1);
-  for (const table of CHECKED_TABLES) {
-    const values = tables[table];
-    const end = INVERSE_SIGNAL.includes(table) ? lastInvertible : tables.timesteps - 1;
+  const { timesteps, ...all } = tables;
+  const lastInvertible = timesteps - (hasZeroTerminalSnr(tables) ? 2 : 1);
+  // Cumulative products come first: they are the cause, the tables after them the consequence.
+  for (const [table, values] of Object.entries(all) as [TableName, Float64Array][]) {
+    const end = INVERSE_SIGNAL.includes(table) ? lastInvertible : timesteps - 1;
     const t = values.findIndex((value, t) => t <= end && !Number.isFinite(Math.fround(value)));
     if (t >= 0) return { table, t, value: values[t]! };
   }

@@ -12,7 +12,7 @@ export interface UnetConfig {
   readonly blocks: number;
   /** Resolutions (not levels) whose residual blocks are followed by self-attention. The middle always has it. */
   readonly attention: readonly number[];
-  /** Labels that the network is told; it knows one more, "none", after them. Absent: it is told nothing. */
+  /** Number of classes of a class-conditional network, which has one more, "none", after them. Absent: unconditional. */
   readonly classes?: number;
 }
 

@@ -47,7 +47,7 @@ export function countParameters(config: UnetConfig): number {
 }
 
 /** Number of elements of one parameter. */
-export function sizeOf(spec: ParameterSpec): number {
+export function sizeOf(spec: Pick<ParameterSpec, "shape">): number {
   return spec.shape.reduce((product, length) => product * length, 1);
 }
 

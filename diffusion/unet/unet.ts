@@ -13,7 +13,7 @@ import { timeEmbedding } from "./time_embedding.ts";
  * @param params tensors by the names and shapes of `unetParameterSpecs(config)`
  * @param x [B, H, W, inChannels] float32, H = W = config.imageSize
  * @param t [B] float32 or int32 in [0, T)
- * @param options.classes [B, classes + 1] one-hot, the last column for no label; for networks that are told labels
+ * @param options.classes [B, classes + 1] one-hot, the last column for no label; for class-conditional networks
  * @param options.dropout before the second convolution of each residual block; for training only
  * @returns [B, H, W, outChannels]
  */

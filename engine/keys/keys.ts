@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import { extentParam, type Kind } from "./kind.ts";
+import type { Stage } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
 /** Raised when the meaning of keys changes; all older results then count as never made. */
@@ -31,7 +32,9 @@ export function keyParams(kind: Kind, params: Readonly<Record<string, unknown>>)
   return kept;
 }
 
+/** What is known of a stage's keys before anything runs. */
 export interface StageKeys {
+  readonly local: LocalIngredients;
   /** Code, params, seed and externals alone: which stages could share results at all. */
   readonly localKey: string;
   /** The above and upstream recipe keys: known before anything runs. */
@@ -42,13 +45,50 @@ export interface StageKeys {
 export function recipeKeyOf(
   local: LocalIngredients,
   upstream: Readonly<Record<string, readonly { readonly recipeKey: string; readonly port: string }[]>>,
-): StageKeys {
+): Omit<StageKeys, "local"> {
   const localKey = hash("local", local);
   const inputs: Record<string, string[]> = {};
   for (const [port, sources] of Object.entries(upstream)) {
     inputs[port] = sources.map(({ recipeKey, port: from }) => `${recipeKey}.${from}`);
   }
   return { localKey, recipeKey: hash("recipe", { localKey, inputs }) };
+}
+
+/** What enters the keys of a stage by itself; each ingredient with why. */
+function localIngredients({ kind, params, seed }: Stage, externals: Ingredients["externals"]): LocalIngredients {
+  return {
+    // Two kinds make different things of the same params. A custom stage's file may be renamed: its code says what it is.
+    kind: kind.custom ? "custom" : kind.name,
+    // The code: other code may give other bytes. Of a built-in kind a number, so that a comment reruns nothing.
+    version: kind.version,
+    // Only kinds that draw random numbers: another seed leaves the results of all others as they are.
+    seed: kind.seeded ? seed : null,
+    // What the user chose, without what only says where or how to compute.
+    params: keyParams(kind, params),
+    // What is read from outside, by content: the same path may hold other bytes tomorrow, and another path the same.
+    externals,
+  };
+}
+
+/**
+ * The keys of all stages, by id.
+ * @param stages in the order of the graph, so that what a stage reads has its keys before it
+ * @param externals of every stage, by id
+ */
+export function keysOfStages(
+  stages: Iterable<Stage>,
+  externals: ReadonlyMap<string, Ingredients["externals"]>,
+): ReadonlyMap<string, StageKeys> {
+  const keys = new Map<string, StageKeys>();
+  for (const stage of stages) {
+    const upstream: Record<string, { recipeKey: string; port: string }[]> = {};
+    for (const [port, bindings] of Object.entries(stage.inputs)) {
+      upstream[port] = bindings.map((one) => ({ recipeKey: keys.get(one.stage)!.recipeKey, port: one.port }));
+    }
+    const local = localIngredients(stage, externals.get(stage.id) ?? {});
+    keys.set(stage.id, { local, ...recipeKeyOf(local, upstream) });
+  }
+  return keys;
 }
 
 /** The key of a result: everything that could change its bytes, with inputs by content. */

@@ -2,6 +2,7 @@ import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
 import type { Origins } from "../diagnostic/document.ts";
+import { tryDevice } from "../process/device_trial.ts";
 import type { Stage } from "../keys/stage.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import type { PlannedStage } from "./plan.ts";
@@ -16,7 +17,9 @@ export class StageDevices {
   /** @returns whether something was learnt: false where all was known or no stage has a device */
   async find(stages: Iterable<Stage>): Promise<boolean> {
     const unknown = [...stages].filter((stage) => stage.kind.device !== undefined && !this.#found.has(stage));
-    await Promise.all(unknown.map(async (stage) => this.#found.set(stage, await stage.kind.device!(stage.params))));
+    await Promise.all(unknown.map(async (stage) => {
+      this.#found.set(stage, await stage.kind.device!(stage.params, tryDevice));
+    }));
     return unknown.length > 0;
   }
 

@@ -4,9 +4,7 @@
  */
 import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
-import { externalPaths } from "../keys/externals.ts";
-import { sizeOf } from "../keys/externals.ts";
-import type { Binding } from "../keys/stage.ts";
+import { externalPaths, sizeOf } from "../keys/externals.ts";
 import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
@@ -74,7 +72,7 @@ export function explainStages(plan: Plan, store: Store, ids: readonly string[]):
 }
 
 class Explainer {
-  /** Stages that were followed already: each root is told once. */
+  /** Stages that were followed already: each root is reported once. */
   readonly #followed = new Set<string>();
 
   constructor(private readonly plan: Plan, private readonly store: Store) {}
@@ -121,14 +119,11 @@ class Explainer {
         return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
       case "version":
         return { reason, origin: explain("uses") };
-      case "code": {
+      case "code":
         return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
-      }
       case "input": {
-        const upstream = this.#inputCauses(planned, reason);
-        return reason.stage === "none"
-          ? { reason, upstream }
-          : { reason, origin: explain("inputs", reason.name), upstream };
+        const origin = reason.stage === "none" ? undefined : explain("inputs", reason.name);
+        return definedOnly({ reason, origin, upstream: this.#inputCauses(planned, reason) });
       }
       case "upstream":
         return { reason, upstream: [this.#follow(reason.stage)] };
@@ -170,35 +165,28 @@ class Explainer {
   #inputCauses({ stage }: PlannedStage, { name, from, to }: Extract<Reason, { code: "input" }>): Upstream[] {
     const bindings = (stage.inputs[name] ?? []).filter((_, index) => !from.includes(to[index]!));
     const gone = from.filter((digest) => !to.includes(digest));
-    if (bindings.length === 0) return [];
-    return bindings.map((binding) => this.#inputCause(binding, gone));
+    return bindings.map((binding) => this.#inputCause(binding.stage, gone));
   }
 
-  #inputCause(binding: Binding, gone: readonly string[]): Upstream {
+  #inputCause(id: string, gone: readonly string[]): Upstream {
     const { pipeline, stages } = this.plan;
-    const { state, manifest, stage } = stages.get(binding.stage)!;
-    const before = gone.flatMap((digest) => this.store.results.producing(digest)).filter((one) =>
-      one.resolvedKey !== manifest?.resolvedKey
-    );
+    const planned = stages.get(id)!;
+    const { state, manifest } = planned;
+    const told = (note: string): Upstream => ({ stage: id, state, causes: [], note });
+    const before = gone.flatMap((digest) => this.store.results.producing(digest))
+      .filter(({ resolvedKey }) => resolvedKey !== manifest?.resolvedKey);
     // What it read may still be there under another stage's name: then it is the reference that changed.
-    const elsewhere = [...stages].find(([id, other]) =>
-      id !== binding.stage &&
-      gone.some((digest) => Object.values(other.manifest?.outputs ?? {}).some(hasDigest(digest)))
-    )?.[0];
-    if (elsewhere !== undefined) {
-      return { stage: binding.stage, state, causes: [], note: `it read ${elsewhere} before` };
-    }
-    if (this.#followed.has(binding.stage)) return { stage: binding.stage, state, causes: [], note: "as said above" };
-    this.#followed.add(binding.stage);
+    const elsewhere = [...stages].find(([other, { manifest }]) =>
+      other !== id && Object.values(manifest?.outputs ?? {}).some(({ digest }) => gone.includes(digest))
+    );
+    if (elsewhere !== undefined) return told(`it read ${elsewhere[0]} before`);
+    if (this.#followed.has(id)) return told("as said above");
+    this.#followed.add(id);
     const old = before.findLast(({ ingredients }) => ingredients.kind === manifest?.ingredients.kind) ?? before.at(-1);
-    if (old === undefined || manifest === undefined) {
-      return { stage: binding.stage, state, causes: [], note: "the result that it read is no longer in the store" };
-    }
-    const planned = stages.get(binding.stage)!;
-    const reasons = explainChange(stage, manifest.ingredients, old, pipeline.origins);
+    if (old === undefined || manifest === undefined) return told("the result that it read is no longer in the store");
+    const reasons = explainChange(planned.stage, manifest.ingredients, old, pipeline.origins);
     const causes = reasons.map((reason) => this.#causeOf(planned, reason, old));
-    if (causes.length > 0) return { stage: binding.stage, state, causes };
-    return { stage: binding.stage, state, causes, note: "made again, with different bytes" };
+    return causes.length > 0 ? { stage: id, state, causes } : told("made again, with different bytes");
   }
 
   /** A stage that has yet to run: why it does. */
@@ -210,10 +198,6 @@ class Explainer {
     const last = this.#lastOf(id);
     return { stage: id, state, causes: planned.reasons.map((reason) => this.#causeOf(planned, reason, last)) };
   }
-}
-
-function hasDigest(digest: string): (artifact: { readonly digest: string }) => boolean {
-  return (artifact) => artifact.digest === digest;
 }
 
 /** A result with what the record of its run says; the record may be gone, or another machine's. */
@@ -232,17 +216,12 @@ function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
   const base = { resolvedKey, numerics, extent, runId };
   const found = findInRun(store, manifest);
   if (found === undefined) return { ...base, madeAt: startOf(runId) };
-  const { run, id, stage } = found;
-  const ended = stage.startedAt === null ? undefined : Date.parse(stage.startedAt) + stage.durationMs;
-  return {
-    ...base,
-    madeAt: ended === undefined ? run.startedAt : new Date(ended).toISOString(),
-    durationMs: stage.durationMs,
-    host: run.host,
-    pipeline: run.pipeline,
-    stage: id,
-    ...(stage.device === null ? {} : { device: stage.device.name }),
-  };
+  const { run: { startedAt, host, pipeline }, id, stage } = found;
+  const { durationMs, device } = stage;
+  const madeAt = stage.startedAt === null
+    ? startedAt
+    : new Date(Date.parse(stage.startedAt) + durationMs).toISOString();
+  return definedOnly({ ...base, madeAt, durationMs, host, pipeline, stage: id, device: device?.name });
 }
 
 /** What a result was made of besides its ingredients, if its run is on record. */

@@ -1,7 +1,6 @@
 import { cardsOf, predecessorsOf } from "../keys/stage.ts";
-import type { Forecast } from "./forecast.ts";
 import { mayWork, type Plan, type PlannedStage } from "./plan.ts";
-import { type Capacity, totalOf } from "./total.ts";
+import { type Capacity, type Forecast, totalOf } from "./forecast.ts";
 
 const HOUR_MS = 3_600_000;
 

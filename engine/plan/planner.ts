@@ -2,15 +2,20 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, type Externals, type Outside } from "../keys/externals.ts";
-import { identityKeyOf, type LocalIngredients, resolvedKeyOf } from "../keys/keys.ts";
+import {
+  fitsItsKey,
+  identityKeyOf,
+  keysOfStages,
+  type LocalIngredients,
+  resolvedKeyOf,
+  type StageKeys,
+} from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { fitsItsKey } from "../keys/keys.ts";
 import { hasPortsOf, readsLatest, sameInputs } from "./freshness.ts";
-import { KeyBook } from "./key_book.ts";
 import { StageDevices } from "./devices.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
@@ -26,12 +31,15 @@ export interface PlanOptions {
   readonly cache?: SharedCache | undefined;
 }
 
+/** What is known now of what a stage's result is made of. */
+type Known = Parameters<typeof explainChange>[1];
+
 /**
  * Decides what happens to each stage. The same decision serves `plan`, before anything runs, and `run`, stage by stage
  * as results come in: `settle` tells it of a result, and planning a later stage then takes it into account.
  */
 export class Planner {
-  readonly #keys: KeyBook;
+  readonly #keys: ReadonlyMap<string, StageKeys>;
   readonly #settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
   readonly #good = new Map<ResultManifest, boolean>();
@@ -47,7 +55,7 @@ export class Planner {
     private readonly options: PlanOptions,
   ) {
     this.#devices = new StageDevices(pipeline.origins);
-    this.#keys = new KeyBook(pipeline, externals);
+    this.#keys = keysOfStages(pipeline.stages.values(), externals);
     this.#needed = this.#findNeeded();
   }
 
@@ -80,24 +88,19 @@ export class Planner {
    * stage may run that needs one.
    */
   async plan(): Promise<Plan> {
-    let stages = this.#planAll();
+    let stages = this.survey();
     // Results found by recipe settle inputs, and with them keys that could not be asked for before.
     while (await this.#findShared(stages.values())) {
       this.#needed = this.#findNeeded();
-      stages = this.#planAll();
+      stages = this.survey();
     }
     const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so where a stage continues is known only now.
-    if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.#planAll();
+    if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.survey();
     // Stages that differ in extent alone have one line in the file, so one is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
     return { pipeline: this.pipeline, stages, problems: [...problems.values()] };
-  }
-
-  /** The plan as far as it is known without looking at devices and the shared cache. */
-  survey(): ReadonlyMap<string, PlannedStage> {
-    return this.#planAll();
   }
 
   /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
@@ -133,7 +136,8 @@ export class Planner {
     return { pipeline: this.pipeline, stages, problems: [] };
   }
 
-  #planAll(): Map<string, PlannedStage> {
+  /** The plan as far as it is known without looking at devices and the shared cache. */
+  survey(): ReadonlyMap<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const id of this.pipeline.stages.keys()) {
@@ -171,7 +175,7 @@ export class Planner {
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
   planStage(id: string, force: boolean = this.options.force?.has(id) ?? false): PlannedStage {
     const stage = this.pipeline.stages.get(id)!;
-    const { local, localKey, recipeKey } = this.#keys.of(id);
+    const { local, localKey, recipeKey } = this.#keys.get(id)!;
     const keys = this.#resolve(stage, local, localKey);
     const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
@@ -181,7 +185,10 @@ export class Planner {
     if (manifest !== undefined) return { ...base, ...this.#served(stage, now, manifest), manifest };
     const elsewhere = keys === undefined ? found : this.options.cache?.known(keys.resolvedKey);
     const shared = force ? undefined : this.#sharedResult(stage, elsewhere, localKey);
-    if (shared !== undefined) return { ...base, ...this.#fetched(stage, now, shared) };
+    if (shared !== undefined) {
+      const reasons: Reason[] = [...this.#changes(stage, now), { code: "shared" }];
+      return { ...base, state: "restore", reasons, manifest: shared, shared: true };
+    }
     if (keys === undefined) return { ...base, ...this.#pending(stage, local, localKey, force) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
@@ -199,7 +206,7 @@ export class Planner {
     // Stages whose own result may not be what they would come to now; no result that was made of theirs is a shortcut.
     const stale = new Set<string>();
     for (const stage of this.pipeline.stages.values()) {
-      const { recipeKey, localKey } = this.#keys.of(stage.id);
+      const { recipeKey, localKey } = this.#keys.get(stage.id)!;
       const byRecipe = this.store.results.byRecipe(recipeKey);
       // No record of another stage is served, whatever recipe it says that it has.
       const local = byRecipe?.localKey === localKey ? byRecipe : undefined;
@@ -221,16 +228,19 @@ export class Planner {
     return withPredecessors(edges, targets);
   }
 
-  #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
-    const inputs: Record<string, string[]> = {};
+  /** Digests of what a stage reads, by port, of the ports of which all is there. */
+  #inputsOf(stage: Stage): Ingredients["inputs"] {
+    const known: Record<string, string[]> = {};
     for (const [port, bindings] of Object.entries(stage.inputs)) {
-      inputs[port] = [];
-      for (const binding of bindings) {
-        const artifact = this.#settled.get(binding.stage)?.outputs[binding.port];
-        if (artifact === undefined) return undefined;
-        inputs[port].push(artifact.digest);
-      }
+      const digests = bindings.map((one) => this.#settled.get(one.stage)?.outputs[one.port]?.digest);
+      if (digests.every((digest) => digest !== undefined)) known[port] = digests;
     }
+    return known;
+  }
+
+  #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
+    const inputs = this.#inputsOf(stage);
+    if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
     // A run looks at a stage several times, and hashing its inputs is most of a look.
     const before = this.#resolved.get(stage);
     if (before !== undefined && sameInputs(before.ingredients.inputs, inputs)) return before;
@@ -246,16 +256,6 @@ export class Planner {
     };
     this.#resolved.set(stage, keys);
     return keys;
-  }
-
-  /** Digests by port, where all that the port reads is there. */
-  #knownInputs(stage: Stage): Ingredients["inputs"] {
-    return Object.fromEntries(
-      Object.entries(stage.inputs).flatMap(([port, bindings]) => {
-        const digests = bindings.map((one) => this.#settled.get(one.stage)?.outputs[one.port]?.digest);
-        return digests.every((digest) => digest !== undefined) ? [[port, digests]] : [];
-      }),
-    );
   }
 
   /** A result counts only if all its objects are there. Their content is checked when it is read. */
@@ -278,38 +278,21 @@ export class Planner {
     return known !== undefined && hasPortsOf(stage, known) ? known : undefined;
   }
 
-  #fetched(
-    stage: Stage,
-    now: Parameters<typeof explainChange>[1],
-    manifest: ResultManifest,
-  ): Pick<PlannedStage, "state" | "reasons" | "manifest" | "shared"> {
-    return { state: "restore", reasons: [...this.#changes(stage, now), { code: "shared" }], manifest, shared: true };
-  }
-
-  #changes(stage: Stage, now: Parameters<typeof explainChange>[1]): Reason[] {
+  #changes(stage: Stage, now: Known): Reason[] {
     const lastKey = this.store.viewsOf(this.pipeline.name).lastKey(stage.id);
     const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
     return explainChange(stage, now, last, this.pipeline.origins);
   }
 
-  #served(
-    stage: Stage,
-    now: Parameters<typeof explainChange>[1],
-    manifest: ResultManifest,
-  ): Pick<PlannedStage, "state" | "reasons"> {
+  #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {
     const view = this.store.viewsOf(this.pipeline.name).check(stage.id, manifest.resolvedKey);
-    switch (view.state) {
-      case "good":
-        return { state: "cached", reasons: [] };
-      case "absent":
-        return { state: "restore", reasons: [{ code: "output-missing", files: ["all"] }] };
-      case "missing":
-        return { state: "restore", reasons: [{ code: "output-missing", files: view.files }] };
-      case "modified":
-        return { state: "restore", reasons: [{ code: "output-modified", files: view.files }] };
-      case "other":
-        return { state: "restore", reasons: this.#changes(stage, now) };
-    }
+    if (view.state === "good") return { state: "cached", reasons: [] };
+    if (view.state === "other") return { state: "restore", reasons: this.#changes(stage, now) };
+    const files = view.state === "absent" ? ["all"] : view.files;
+    return {
+      state: "restore",
+      reasons: [{ code: view.state === "modified" ? "output-modified" : "output-missing", files }],
+    };
   }
 
   #pending(
@@ -319,15 +302,12 @@ export class Planner {
     force: boolean,
   ): Pick<PlannedStage, "state" | "reasons"> {
     const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
-    const changes = force
-      ? [{ code: "forced" } as const]
-      : this.#changes(stage, { ...local, inputs: this.#knownInputs(stage) });
-    const upstream = [...waiting].filter((id) => !this.#settled.has(id)).map((id): Reason => ({
-      code: "upstream",
-      stage: id,
-    }));
-    const isNew = changes.length === 1 && changes[0]!.code === "new";
-    const reasons: Reason[] = isNew ? changes : [...changes, ...upstream];
+    const reasons: Reason[] = force
+      ? [{ code: "forced" }]
+      : this.#changes(stage, { ...local, inputs: this.#inputsOf(stage) });
+    if (reasons[0]?.code !== "new") {
+      for (const id of waiting) if (!this.#settled.has(id)) reasons.push({ code: "upstream", stage: id });
+    }
     // No result shares this stage's own ingredients, so no bytes from upstream can make it cached.
     const certain = force || !(this.store.results.hasLocal(localKey) || this.options.cache?.mayServe);
     return { state: certain ? "run" : "may-run", reasons };

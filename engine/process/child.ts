@@ -96,7 +96,7 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
  */
 export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
 
-/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is told to it. */
+/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it. */
 function heapFlags(limit: number | undefined): string[] {
   return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
 }

@@ -13,14 +13,14 @@ import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
 import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
 
 /**
- * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`stage_api.ts`)
+ * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`mod.ts`)
  * comes to give other bytes; a test pins that code.
  */
 export const API_VERSION = 2;
 
 /** The toolkit's own modules; a custom stage that lies elsewhere in the clone is not one of them. */
 const TOOLKIT_PARTS =
-  /^((mod|core|stage_api)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
+  /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
 interface InfoModule {
   readonly specifier: string;
@@ -84,7 +84,7 @@ function packageOf(specifier: string): string {
   return /^npm:\/?((?:@[^/]+\/)?[^/]+)/.exec(specifier)?.[1] ?? specifier;
 }
 
-/** What a digest is taken of: what it is, how it is called, and what it came to. */
+/** What a digest is taken of: what it is, its name, and what that resolved to. */
 type Part = readonly [what: string, name: string, value: string];
 
 function packagePart(id: string): Part {
@@ -110,16 +110,14 @@ function plainly(specifier: string, from: string): string | undefined {
  * Digest of everything that code from outside the toolkit executes: its local modules by content and relative place,
  * npm packages by name and version with all that they build on, what names stand for where settings decide that, and the
  * toolkit as one number. Type-only imports cannot change what runs and do not count.
- *
- * @param stage whether it is a stage, or else a pipeline
  */
-export async function digestCode(file: string, stage = true): Promise<CodeDigest> {
+export async function digestCode(file: string): Promise<CodeDigest> {
   const root = pathToFileURL(file).href;
   const settings = findSettings(file);
   const asked = await askDeno(file, settings);
   if ("error" in asked) return explainModule(asked.error, dirname(file));
   const { info } = asked;
-  const names = toolkitNames(stage);
+  const names = toolkitNames();
   const modules = new Map(info.modules.map((module) => [module.specifier, module]));
   const place = (url: string) => {
     if (url === root) return "entry";
@@ -159,12 +157,17 @@ export async function digestCode(file: string, stage = true): Promise<CodeDigest
       // Imports for types alone have no code.
       if (code === undefined) continue;
       const target = resolveName(name, code.specifier, names);
-      if (target === undefined) continue;
+      if (target === undefined) {
+        if (!/^(jsr:\/?)?(@noiseline\/)?noiseline\b/.test(name)) continue;
+        const error = `it imports ${JSON.stringify(name)}, of which code of one's own can use nothing here`;
+        return { error, fix: 'import from "noiseline" or "noiseline/data"' };
+      }
       const url = target.pinned ? target.url : info.redirects?.[target.url] ?? target.url;
       if (target.pinned && url.startsWith("npm:")) parts.push(packagePart(packageOf(url)));
       else queue.add(url);
-      if (target.pinned || url === plainly(name, specifier)) continue;
+      if (url === plainly(name, specifier) || (target.pinned && !/^(npm|jsr):/.test(name))) continue;
       scopes[specifier] = { ...scopes[specifier], [name]: url };
+      if (target.pinned) continue;
       // What is written out as a package is in the text of the module, and its version among the packages.
       if (packageName(packageOf(url)) !== packageName(packageOf(name))) {
         parts.push(["import", `${JSON.stringify(name)} in ${place(specifier)}`, place(url)]);

@@ -1,8 +1,8 @@
 import { pathToFileURL } from "node:url";
 import type { z } from "zod";
 import type { ParamRoles } from "../../schemas/roles.ts";
-import type { DeviceFinding } from "../../contract/stage.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
 import type { Kind, ModuleMap } from "../keys/kind.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
@@ -110,9 +110,9 @@ export async function askChild<A extends z.ZodType>(
 }
 
 /** Custom stages find their devices as built-in kinds do; nothing of it is loaded before one may run. */
-async function findDevice(params: unknown): Promise<DeviceFinding> {
+async function findDevice(params: unknown, tryDevice: TryDevice): Promise<DeviceFinding> {
   const { findStageDevice } = await import(DEVICE_MODULE) as Record<"findStageDevice", typeof findDevice>;
-  return await findStageDevice(params);
+  return await findStageDevice(params, tryDevice);
 }
 
 function tellIssue({ path, message, input, keys }: ParamIssue): string {

@@ -53,7 +53,7 @@ export type StageDescription = z.output<typeof stageDescriptionSchema>;
 export const describeAnswerSchema = z.union([
   z.strictObject({ error: z.string(), fix: z.string() }),
   z.strictObject({
-    /** Still to be held to {@linkcode stageDescriptionSchema}. */
+    /** Still to be checked against {@linkcode stageDescriptionSchema}. */
     definition: z.record(z.string(), z.unknown()),
     /** Of each of the params that it was asked about. */
     outcomes: z.array(paramsOutcomeSchema),

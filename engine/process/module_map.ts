@@ -9,20 +9,28 @@ export type Target = { readonly url: string; readonly pinned: boolean } | undefi
 /** Files of a project that have a say in what names of modules stand for. */
 const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
 /** Values of other copies of these would not be known for what they are. */
-const ALWAYS_OURS = /^(noiseline|zod)(\/|$)/;
+const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
+
+interface ToolkitConfig {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly imports: Readonly<Record<string, string>>;
+}
 
 /**
- * The toolkit's own names. In a running stage `noiseline` is what a stage may use, which is pinned; a pipeline's file is
- * no stage and sees all of it.
+ * The toolkit's own names, for code from outside it. Of noiseline itself they are the doors of the package that a stage
+ * may use while it runs, under the name that the clone has for it and the package's own.
  */
-export function toolkitNames(stage: boolean): Record<string, string> {
-  const { imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as { imports: Record<string, string> };
+export function toolkitNames(): Record<string, string> {
+  const { name: own, exports, imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as ToolkitConfig;
   const base = pathToFileURL(TOOLKIT_CONFIG);
-  const names = Object.entries(imports)
-    .filter(([name]) => !stage || !/^noiseline\/(?!data$)/.test(name))
-    .map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]);
-  const all: Record<string, string> = Object.fromEntries(names);
-  return stage ? { ...all, noiseline: all["noiseline/data"]! } : all;
+  const others = Object.entries(imports).filter(([name]) => !ALWAYS_OURS.test(name) || name === "zod");
+  const doors = [".", "./data"].flatMap((door) =>
+    ["noiseline", own].map((name) => [`${name}${door.slice(1)}`, exports[door]!] as const)
+  );
+  return Object.fromEntries(
+    [...doors, ...others].map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]),
+  );
 }
 
 /** What the toolkit means by a name, if it is one of its own. */
@@ -38,7 +46,14 @@ function fromToolkit(name: string, names: Readonly<Record<string, string>>): str
  *
  * @param own what Deno makes of it by the user's settings
  */
-export function resolveName(name: string, own: string | undefined, names: Readonly<Record<string, string>>): Target {
+export function resolveName(
+  written: string,
+  own: string | undefined,
+  names: Readonly<Record<string, string>>,
+): Target {
+  // Written out as a package, with whatever version, it is the same.
+  const bare = written.replace(/^(?:npm|jsr):\/?(@?[^@]+)(?:@[^/]*)?/, "$1");
+  const name = ALWAYS_OURS.test(bare) ? bare : written;
   const toolkit = fromToolkit(name, names);
   const ours = ALWAYS_OURS.test(name) || own === undefined || own === toolkit || /^(https?|jsr):/.test(own);
   if (ours && toolkit !== undefined) return { url: toolkit, pinned: true };

@@ -61,7 +61,7 @@ export function packageFolder(name: string): string | undefined {
 
 /**
  * What a child has of this process's environment: what finds programs, folders, registries and certificates, and what
- * libraries of devices are set by. All else could reach a result that no key knows of, or a server: an `.npmrc` beside a
+ * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
  * stage may send any variable that the child has to an address of its own.
  */
 const KEPT_VARIABLES = new RegExp(
@@ -235,7 +235,7 @@ let sharedFolder: Promise<string> | undefined;
  * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
  * its cache folder open, and code that may do nothing still writes to any open file by its number
  * (`process.binding("pipe_wrap")`): what the next programs load would be in its hands. Storage that outlives a process,
- * an input that no key knows, lies there too.
+ * an untracked input, lies there too.
  */
 export async function ownCacheFolder(folder: string): Promise<string> {
   const asked = sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })

@@ -40,7 +40,7 @@ interface Done {
 }
 
 /**
- * What all stages of a pipeline came to, by the last run that reached all of them. While neither the pipeline, nor what
+ * Outcomes of all stages of a pipeline, by the last run that reached all of them. While neither the pipeline, nor what
  * it reads from outside, nor the lists of results and views have changed, planning would find these results again, so
  * that only their files are left to be looked at. Losing the record costs a plan.
  */
@@ -65,7 +65,7 @@ export class DoneRecord {
     return isDone ? done.stages.length : undefined;
   }
 
-  /** Keep what all stages of the pipeline came to, if a plan would find just that. */
+  /** Keep the outcomes of all stages of the pipeline, if a plan would find just that. */
   keep(manifests: ReadonlyMap<string, ResultManifest>): void {
     if (!isThere(this.store.paths.cache)) return;
     const stages: DoneStage[] = [];

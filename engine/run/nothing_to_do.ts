@@ -46,7 +46,7 @@ export async function findNothing(
   const note = new EarlierNote(pipeline, store);
   const record = targets.length === 0 ? new DoneRecord(store, pipeline, loader.kept!) : undefined;
   const known = record?.count(outside.externals);
-  // While the record holds, only a run that came to nothing can have left a note.
+  // While the record holds, only a run without a result can have left a note.
   if (known !== undefined) return { pipeline: name, stages: known, earlier: note.isThere ? note.renew() : [] };
   const plan = planIfCached(pipeline, store, targets, outside);
   if (plan === undefined) return undefined;

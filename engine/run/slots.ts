@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../keys/stage.ts";
-import type { Capacity } from "../plan/total.ts";
+import type { Capacity } from "../plan/forecast.ts";
 import { makeFolder } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
 import { openRoot } from "../store/roots.ts";
-import { userCache } from "../store/user_cache.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** Slots that a stage holds while it runs. */
 export interface HeldSlots extends Disposable {
@@ -36,7 +36,7 @@ export function findGpus(): string[] {
   }
 }
 
-/** What a run has at hand. */
+/** What a run can use. */
 export function capacityOf({ jobs, gpus = findGpus() }: { jobs?: number; gpus?: readonly string[] }): Capacity {
   const cpus = navigator.hardwareConcurrency;
   return { jobs: jobs ?? cpus, cpus, gpus: gpus.length };
@@ -122,7 +122,7 @@ export class Slots {
   #lockGpus(count: number): { readonly ids: readonly string[]; readonly locks: Disposable } | undefined {
     using locks = new DisposableStack();
     const ids: string[] = [];
-    const folder = this.options.lockFolder ?? userCache("slots");
+    const folder = this.options.lockFolder ?? userFolder("slots");
     if (count > 0) {
       openRoot(folder);
       makeFolder(folder);

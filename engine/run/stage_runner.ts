@@ -233,7 +233,7 @@ export class StageRunner {
     return undefined;
   }
 
-  /** How a stage ended that came to no result. */
+  /** How a stage ended without a result. */
   async #reachOnly(id: string): Promise<StageResult | undefined> {
     const begun = { startedAt: new Date().toISOString(), started: performance.now() };
     const reached = await this.reach(id);

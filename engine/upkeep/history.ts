@@ -5,7 +5,7 @@ import { type RunState, runState } from "../store/processes.ts";
 /** A run as the history shows it. */
 export interface PastRun {
   readonly record: RunRecord;
-  /** What became of it; `killed` where its process is gone without a last word. */
+  /** What became of it; `killed` where it ended without recording a result. */
   readonly state: RunState;
   /** Undefined for a run that was killed: nobody knows when. */
   readonly durationMs: number | undefined;

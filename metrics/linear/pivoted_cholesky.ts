@@ -1,6 +1,6 @@
 import { type Float64Matrix, type MatrixProducts, transpose } from "./matrix.ts";
 
-/** Columns that are made before the rest of the matrix is told of them, in one product. */
+/** Columns that are made before the rest of the matrix is updated by them, in one product. */
 const BLOCK = 64;
 
 /**

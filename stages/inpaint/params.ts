@@ -6,10 +6,10 @@ import { samplerParams } from "../shared/draw/params.ts";
 export const inpaintParams = z.strictObject({
   count: positiveInt(100_000).default(16).describe("Number of images, from the first on"),
   region: z.enum(["center", "left", "right", "top", "bottom"]).default("center").describe(
-    "The part to fill in: the half of that name, or the middle quarter",
+    "The half to fill in, or the middle quarter",
   ),
   repeats: positiveInt(100).default(1).describe(
-    "Repeat each reverse step this often, adding its noise again in between, so that parts fit (Lugmayr et al. 2022)",
+    "Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022)",
   ),
   sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
   weights: weightsParam(),

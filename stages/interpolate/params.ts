@@ -6,9 +6,7 @@ import { samplerParams } from "../shared/draw/params.ts";
 export const interpolateParams = z.strictObject({
   pairs: positiveInt(1_000).default(8).describe("Images 0 and 1 are the first pair, 2 and 3 the second"),
   points: z.int().min(2).max(64).default(9).describe("Images from one end to the other, both ends included"),
-  timestep: z.int().min(0).max(1_000_000).describe(
-    "The timestep at which the noised images are mixed: the higher, the less is left of both. Ho et al.: 500 of 1000",
-  ),
+  timestep: z.int().min(0).max(1_000_000).describe("Where the noised images are mixed. Ho et al.: 500 of 1000"),
   sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
   weights: weightsParam(),
   batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),

@@ -40,9 +40,7 @@ export const scheduleParams = z.strictObject({
   linearStart: z.number().positive().lt(1).default(1e-4).describe(
     "First beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/const, ho/jsd and sigmoid",
   ),
-  linearEnd: z.number().positive().lt(1).default(2e-2).describe(
-    "Last beta; its square root for ldm/sqrt. Not used by ldm/cosine, ho/jsd and sigmoid",
-  ),
+  linearEnd: z.number().positive().lt(1).default(2e-2).describe("Last beta, likewise; also used by ho/const"),
   cosineS: z.number().positive().lt(1).default(8e-3).describe("Offset s of ldm/cosine"),
   zeroTerminalSnr: legacy(
     z.boolean().default(false).describe(

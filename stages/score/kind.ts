@@ -22,7 +22,7 @@ export const scoreKind = defineKind({
   },
   seeded: true,
   // Of the products of matrices: few rows are added in an order that their threads decide.
-  device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
+  device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   permissions: { native: ["onnxruntime-node"] },
   check(params, inputs) {
     return { problems: [...checkFigures(params), ...checkSets(inputs)] };

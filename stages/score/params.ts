@@ -7,9 +7,7 @@ export const scoreParams = z.strictObject({
     "Features of inputs that are images: average-pooled pixels. A sanity check, not FID: no network is involved",
   ),
   fd: z.boolean().default(true).describe("The Frechet distance; called FID only for the 2015-12-05 Inception network"),
-  bootstrap: z.int().min(0).max(10_000).default(0).describe(
-    "Number of resamples of both sets, for the spread of the Frechet distance; 0: none",
-  ),
+  bootstrap: z.int().min(0).max(10_000).default(0).describe("Resamples of both sets, for the deviation of fd"),
   fdInfinity: z.boolean().default(false).describe("Also extrapolate the Frechet distance to infinitely many images"),
   kid: z.strictObject({
     subsets: positiveInt(10_000).default(100).describe("Number of random subsets"),
@@ -20,12 +18,8 @@ export const scoreParams = z.strictObject({
     limit: positiveInt(1_000_000).default(10_000).describe("Use only this many of each set, from the first on"),
   }).optional().describe("Improved precision and recall, density and coverage"),
   inceptionScore: z.strictObject({ splits: positiveInt(1_000).default(10).describe("Number of splits, in order") })
-    .optional().describe(
-      "Inception Score of the fake images, if their extractor gives logits",
-    ),
-  perClass: z.boolean().default(false).describe(
-    "Also the Frechet distance of each class, if both sets have labels",
-  ),
+    .optional().describe("Inception Score of the fake images, if their extractor gives logits"),
+  perClass: z.boolean().default(false).describe("Also the Frechet distance of each class, if both sets have labels"),
   threads: threadsParam(),
 });
 

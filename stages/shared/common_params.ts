@@ -1,6 +1,5 @@
 import { z } from "zod";
-import type { StageDefinition } from "../../contract/stage.ts";
-import { execution } from "../../schemas/roles.ts";
+import { execution, type Schema } from "../../schemas/roles.ts";
 import { DEVICE_NAMES } from "../../tensor/devices.ts";
 
 /** Where tensors are computed. `auto` takes the best that this machine has. */
@@ -14,7 +13,7 @@ export const deviceParam = () =>
 export const threadsParam = () =>
   execution(
     z.int().min(1).max(1024).optional().describe(
-      "Threads of the tensor engine; default: all cores. Not part of the key; another number may round differently",
+      "Threads; default: all cores. Not part of the key; another number may round differently",
     ),
   );
 
@@ -27,9 +26,10 @@ export const longRunningParams = () => ({
   threads: threadsParam(),
 });
 
-/** The params of a custom stage, with those of its device where it computes on one. */
-export function allParams({ params, device }: Pick<StageDefinition, "params" | "device">): z.ZodObject {
-  return device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
+/** All params that a pipeline may give to a custom stage, whose own are a Zod object. */
+export function allParams(stage: { readonly params: Schema; readonly device?: boolean }): z.ZodObject {
+  const params = stage.params as z.ZodObject;
+  return stage.device === true ? params.safeExtend({ device: deviceParam(), threads: threadsParam() }) : params;
 }
 
 export const weightsParam = () =>

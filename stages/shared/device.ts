@@ -1,4 +1,4 @@
-import type { DeviceFinding, DeviceGrants, StageContext } from "../../contract/stage.ts";
+import type { DeviceFinding, DeviceGrants, StageContext, TryDevice } from "../../contract/stage.ts";
 import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 
 interface DeviceParams {
@@ -7,13 +7,17 @@ interface DeviceParams {
 }
 
 /** Find the device that a stage's params name on this machine, or say why it is not there. */
-export async function findStageDevice({ device: wanted, threads }: DeviceParams): Promise<DeviceFinding> {
+export async function findStageDevice(
+  { device: wanted, threads }: DeviceParams,
+  tryDevice: TryDevice,
+): Promise<DeviceFinding> {
   // Loaded only for stages that may run: a plan with nothing to do needs none of it.
-  const [{ chooseDevice }, { tryDevice }] = await Promise.all([
+  const [{ chooseDevice }, { trialOf }] = await Promise.all([
     import("../../tensor/choose.ts"),
-    import("./try_device.ts"),
+    import("./device_trial.ts"),
   ]);
-  const chosen = await chooseDevice(wanted, { tryOut: tryDevice, ...threads === undefined ? {} : { threads } });
+  const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
+  const chosen = await chooseDevice(wanted, { tryOut, ...threads === undefined ? {} : { threads } });
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";

@@ -18,7 +18,7 @@ export function runOf<P extends z.ZodObject, I extends InputPorts, O extends Out
   run: StageRun<P, I, O>,
 ): StageRun<P, I, O> {
   return async (context) => {
-    const problems = kind.check?.(context.params, await readFacts<I>(context.inputs)).problems ?? [];
+    const problems = kind.check?.(context.params as z.output<P>, await readFacts<I>(context.inputs)).problems ?? [];
     const problem = problems.find(isError);
     return problem === undefined ? await run(context) : failedBy(problem);
   };

@@ -20,7 +20,7 @@ export const statisticsKind = defineKind({
     statistics: { type: "statistics", description: "mu and sigma, float64" },
   },
   permissions: { native: ["onnxruntime-node"] },
-  device: ({ threads }) => findStageDevice({ device: "onnx", threads }),
+  device: ({ threads }, tryDevice) => findStageDevice({ device: "onnx", threads }, tryDevice),
   downloads: (params) => namedDownloads(params, MAX_STATISTICS_BYTES),
   check(params, inputs) {
     const { path, url, extractor, resize, count } = params;

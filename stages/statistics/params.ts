@@ -10,12 +10,8 @@ export const statisticsParams = z.strictObject({
   // In no key: what is fetched enters it by its digest.
   url: execution(address.optional().describe("Where to fetch that file, with its sha256")),
   sha256: execution(sha256.optional().describe("SHA-256 of the file")),
-  extractor: z.string().min(1).optional().describe(
-    "The extractor behind that file, such as inception-2015-12-05",
-  ),
-  resize: resizeParam().describe(
-    "For inception-2015-12-05: how the images behind that file were resized. fid_stats_*.npz of TTUR: tensorflow",
-  ),
+  extractor: z.string().min(1).optional().describe("The extractor behind that file, such as inception-2015-12-05"),
+  resize: resizeParam().describe("How the images behind that file were resized. Files of TTUR: tensorflow"),
   count: positiveInt(100_000_000).optional().describe("The number of images behind that file"),
   threads: threadsParam(),
 });

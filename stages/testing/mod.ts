@@ -4,17 +4,19 @@
  * @module
  */
 import { join } from "node:path";
-import type { z } from "zod";
+import { writeImages } from "../../artifacts/images.ts";
 import { holdToTypes } from "../../artifacts/types.ts";
-import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import type {
   InputPort,
   InputPorts,
   OutputPorts,
+  ParamsSchema,
   StageContext,
   StageDefinition,
   StageEnd,
 } from "../../contract/stage.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
@@ -22,21 +24,28 @@ import { findStageDevice } from "../shared/device.ts";
 /** Files of an artifact by name. */
 export type TestFiles = Readonly<Record<string, string | Uint8Array>>;
 
-type TestInput<P extends InputPort> = P extends { list: true } ? readonly TestFiles[] : TestFiles;
+/** What a test gives to one input port: files, or for a list of inputs those of each. */
+export type TestInput<P extends InputPort> = P extends { list: true } ? readonly TestFiles[] : TestFiles;
 
+/** What a test gives to a stage, by input port. */
 export type TestInputs<I extends InputPorts> =
   & { readonly [K in keyof I as I[K] extends { optional: true } ? never : K]: TestInput<I[K]> }
   & { readonly [K in keyof I as I[K] extends { optional: true } ? K : never]?: TestInput<I[K]> };
 
-export interface TestOptions<P extends z.ZodObject, I extends InputPorts> {
+/** How a stage is run in a test. */
+export interface TestOptions<P extends ParamsSchema, I extends InputPorts> {
   /** As in a pipeline file: defaults are filled in. */
-  readonly params?: z.input<P>;
+  readonly params?: P["_zod"]["input"];
+  /** Files of each input. */
   readonly inputs: TestInputs<I>;
+  /** What a stage with `seeded: true` gets; default 0. */
   readonly seed?: number;
   /** What a stage with `device: true` computes on. Default: the best that this machine has. */
   readonly device?: DeviceName;
   /** Abort it to see the stage save and stop. */
   readonly stop?: AbortSignal;
+  /** Keep saved states in this folder, so that a second call resumes. Default: a folder of its own. */
+  readonly progressFolder?: string;
 }
 
 /** What a stage wrote to one output. */
@@ -45,12 +54,15 @@ export interface TestOutput {
   readonly files: readonly string[];
   /** A file as text. Throws on a name that was not written. */
   text(name: string): string;
+  /** A file as bytes. Throws on a name that was not written. */
   bytes(name: string): Uint8Array<ArrayBuffer>;
 }
 
+/** What came of a stage in a test. */
 export interface TestRun<O extends OutputPorts> {
   /** How it ended; undefined where it simply completed. */
   readonly end: StageEnd | undefined;
+  /** What it wrote, by output port. */
   readonly outputs: { readonly [K in keyof O]: TestOutput };
   /** What it said with `note` and `warn`. */
   readonly notes: readonly string[];
@@ -60,7 +72,7 @@ export interface TestRun<O extends OutputPorts> {
  * Run a stage in this process on files that the test gives, and look at what it wrote. It is not contained here: what a
  * stage may not do shows when a pipeline runs it. A throw of the stage is a throw of this.
  */
-export async function testStage<P extends z.ZodObject, const I extends InputPorts, const O extends OutputPorts>(
+export async function testStage<P extends ParamsSchema, const I extends InputPorts, const O extends OutputPorts>(
   stage: StageDefinition<P, I, O>,
   options: TestOptions<P, I>,
 ): Promise<TestRun<O>> {
@@ -82,14 +94,14 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
       seed: stage.seeded === true ? options.seed ?? 0 : 0,
       inputs: Object.fromEntries(inputs),
       outputs: Object.fromEntries(places),
-      progressFolder: join(folder, "progress"),
+      progressFolder: options.progressFolder ?? join(folder, "progress"),
       progressLimit: Number.MAX_SAFE_INTEGER,
       device: stage.device === true ? await findDevice(device) : null,
       packages: {},
       externals: {},
       downloads: null,
     };
-    Deno.mkdirSync(start.progressFolder);
+    Deno.mkdirSync(start.progressFolder, { recursive: true });
     const context = makeContext(start, stop, (event) => {
       if (event.type === "note" || event.type === "warn") notes.push(event.message);
     });
@@ -101,8 +113,25 @@ export async function testStage<P extends z.ZodObject, const I extends InputPort
   }
 }
 
+/**
+ * The files of an artifact of images, to give a stage in a test.
+ *
+ * @param shape images, height, width and channels (1 or 3)
+ * @param pixels row-major, in that order
+ */
+export async function testImages(
+  [count, height, width, channels]: readonly [number, number, number, number],
+  pixels: Uint8Array<ArrayBuffer>,
+): Promise<TestFiles> {
+  const files: Record<string, string | Uint8Array> = {};
+  const write = async (name: string, content: string | Uint8Array) => void (files[name] = content);
+  const info = { count, height, width, channels, classes: null, source: { name: "test" } };
+  await writeImages({ folder: "", write }, { info, pixels, picture: "images.png" });
+  return files;
+}
+
 async function findDevice(device: DeviceName) {
-  const found = await findStageDevice({ device });
+  const found = await findStageDevice({ device }, tryDevice);
   if ("device" in found) return found.device;
   throw new Error(`${found.problem.message}. Fix: ${found.problem.fix}.`);
 }

@@ -14,7 +14,7 @@ interface BatchOptions extends LossOptions {
   readonly seed: number;
   /** Probability of dropout; above 0 the feeds have a `dropoutKey`. Default 0. */
   readonly dropout?: number;
-  /** Labels of a network that is told them; the feeds then have `classes`. Default: none. */
+  /** Labels for a class-conditional network; the feeds then have `classes`. Default: none. */
   readonly classes?: number | undefined;
   /** Probability that a label is left out. Default 0. */
   readonly dropLabels?: number | undefined;

@@ -5,9 +5,7 @@ import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 /** The U-Net of Ho et al. 2020, appendix B. */
 const modelParams = z.strictObject({
   channels: positiveInt(4096).default(128).describe("Width of the first level"),
-  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe(
-    "Width of each level, in channels",
-  ),
+  multipliers: z.array(positiveInt(64)).min(1).max(8).default([1, 2, 2, 2]).describe("Width of each level in channels"),
   blocks: positiveInt(16).default(2).describe("Residual blocks per level"),
   attention: z.array(positiveInt(4096)).max(8).default([16]).describe("Resolutions with self-attention"),
 });
@@ -26,29 +24,23 @@ export const trainParams = z.strictObject({
   steps: extent(positiveInt(100_000_000).describe("Train until this step; raising it continues")),
   batchSize: positiveInt(65_536).default(128).describe("Images per step"),
   microBatches: legacy(
-    positiveInt(4_096).default(1).describe(
-      "Gradient accumulation: split each batch into this many equal parts. Less memory, same batch",
-    ),
+    positiveInt(4_096).default(1).describe("Gradient accumulation: parts of each batch. Less memory, same batch"),
     1,
   ),
   learningRate: z.number().positive().max(1).default(2e-4).describe("Of Adam"),
-  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe(
-    "Steps over which the learning rate rises linearly from 0",
-  ),
+  warmupSteps: z.int().min(0).max(10_000_000).default(0).describe("Steps of linear warmup of the learning rate"),
   // Without a default: older results have no decay, and keep their keys.
   learningRateDecay: z.strictObject({
     shape: z.enum(["linear", "cosine"]).describe("Shape of the decay, which starts when the warmup ends"),
     until: positiveInt(100_000_000).describe(
-      "The step at which the decay ends. It does not follow steps, so that a longer run can continue a shorter one",
+      "Step at which the decay ends, whatever steps is, so that it can be raised",
     ),
     floor: z.number().positive().max(1).default(0.01).describe("Fraction of learningRate that remains from then on"),
   }).optional().describe("Decay of the learning rate after the warmup; default: none"),
   gradClip: z.number().positive().default(1).describe("Clip the gradient to this global norm"),
   ema: emaParams.prefault({}).describe("Exponential moving average of the weights"),
   dropout: legacy(
-    z.number().min(0).lt(1).default(0).describe(
-      "Dropout probability in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0",
-    ),
+    z.number().min(0).lt(1).default(0).describe("Dropout in the residual blocks. Ho et al.: 0.1 for CIFAR-10, else 0"),
     0,
   ),
   objective: legacy(
@@ -91,15 +83,11 @@ export const trainParams = z.strictObject({
     ),
   }).optional().describe("Train a class-conditional model; default: unconditional"),
   flip: legacy(
-    z.boolean().default(false).describe(
-      "Mirror each image left to right with probability 1/2, drawn anew at each step",
-    ),
+    z.boolean().default(false).describe("Flip each image horizontally with probability 1/2 at each step"),
     false,
   ),
   lossBuckets: legacy(
-    z.int().min(0).max(1_000).default(0).describe(
-      "Also log the loss for each of this many equal ranges of t; 0: the mean only",
-    ),
+    z.int().min(0).max(1_000).default(0).describe("Also log the loss by this many equal ranges of t; 0: only the mean"),
     0,
   ),
   checkpointEvery: execution(

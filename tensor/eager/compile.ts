@@ -1,18 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type {
-  BoundFunction,
-  CompiledFunction,
-  DType,
-  HostArray,
-  HostTensors,
-  NamedTensors,
-  PureFunction,
-  Signature,
-} from "../device.ts";
-import { checkHeldNames, elementCount, holdInputs, type Interface, prepareRun } from "../feeds.ts";
-import { oneAtATime } from "../one_at_a_time.ts";
+import type { EngineBinding, EngineFunction } from "../compiling_device.ts";
+import type { DType, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../device.ts";
+import { elementCount, type HeldInterface, type Interface } from "../feeds.ts";
 import { trace } from "../trace/trace.ts";
-import { withBackend } from "./backend.ts";
+import { withBackend } from "../with_backend.ts";
 
 /**
  * A function on an eager TF.js backend: each run calls it again, op by op. It is traced once without data, which finds
@@ -20,85 +11,50 @@ import { withBackend } from "./backend.ts";
  *
  * @param backend name of an initialised TF.js backend
  */
-export function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): CompiledFunction {
+export function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
   const traced = trace(fn, inputs, label);
   const outputs: Signature = Object.fromEntries(
     [...traced.outputs].map(([name, { shape, type }]) => [name, { shape, dtype: type as DType }]),
   );
   const io: Interface = { label, inputs, outputs };
-  const bound = new Set<BoundFunction>();
-  let open = true;
-  const assertOpen = () => {
-    if (!open) throw new Error(`Cannot run "${label}": it has been disposed of`);
-  };
   return {
-    inputs,
     outputs,
-    async run(feeds, into = {}) {
-      assertOpen();
-      const results = prepareRun(io, feeds, into);
+    async run(feeds, results) {
       const tensors = compute(backend, fn, feeds, io);
       await download(tensors, results);
       dispose(tensors);
-      return results;
     },
-    async bind(held) {
-      assertOpen();
-      const made = bindEager(backend, fn, io, held);
-      bound.add(made);
-      return {
-        ...made,
-        async dispose() {
-          bound.delete(made);
-          await made.dispose();
-        },
-      };
-    },
-    async dispose() {
-      open = false;
-      await Promise.all([...bound].map((each) => each.dispose()));
-      bound.clear();
-    },
+    bind: (values, held) => Promise.resolve(bindEager(backend, fn, io, values, held)),
+    release: () => Promise.resolve(),
   };
 }
 
-function bindEager(backend: string, fn: PureFunction, io: Interface, values: HostTensors): BoundFunction {
-  const binding = holdInputs(io, values);
-  const { free, carried } = binding;
-  const inTurn = oneAtATime();
-  let held: NamedTensors | undefined = withBackend(backend, () => upload(values, binding.held));
-  const current = () => {
-    if (held === undefined) throw new Error(`Cannot run "${io.label}": it has been disposed of`);
-    return held;
-  };
+function bindEager(
+  backend: string,
+  fn: PureFunction,
+  io: Interface,
+  values: HostTensors,
+  { held: signature, carried }: HeldInterface,
+): EngineBinding {
+  let held = withBackend(backend, () => upload(values, signature));
   return {
-    run: (feeds, into = {}) =>
-      inTurn(async () => {
-        const before = current();
-        const results = prepareRun(free, feeds, into);
-        const tensors = compute(backend, fn, feeds, io, before);
-        held = { ...before };
-        for (const name of carried) {
-          before[name]!.dispose();
-          held[name] = tensors[name]!;
-          delete tensors[name];
-        }
-        await download(tensors, results);
-        dispose(tensors);
-        return results;
-      }),
-    read: (names = Object.keys(binding.held)) =>
-      inTurn(async () => {
-        const tensors = current();
-        checkHeldNames(binding, names);
-        const entries = names.map(async (name) => [name, (await tensors[name]!.data()).slice() as HostArray] as const);
-        return Object.fromEntries(await Promise.all(entries));
-      }),
-    dispose: () =>
-      inTurn(async () => {
-        if (held !== undefined) dispose(held);
-        held = undefined;
-      }),
+    async run(feeds, results) {
+      const before = held;
+      const tensors = compute(backend, fn, feeds, io, before);
+      held = { ...before };
+      for (const name of carried) {
+        before[name]!.dispose();
+        held[name] = tensors[name]!;
+        delete tensors[name];
+      }
+      await download(tensors, results);
+      dispose(tensors);
+    },
+    async read(names) {
+      const entries = names.map(async (name) => [name, (await held[name]!.data()).slice() as HostArray] as const);
+      return Object.fromEntries(await Promise.all(entries));
+    },
+    release: () => Promise.resolve(dispose(held)),
   };
 }
 

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice } from "../compiling_device.ts";
 import type { Device, DeviceOptions } from "../device.ts";
-import { onnxNumerics } from "../numerics.ts";
+import { onnxNumerics } from "./describe.ts";
 import { trace } from "../trace/trace.ts";
 import { compileTraced } from "./compiled.ts";
 
@@ -16,6 +16,6 @@ export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Devic
   await tf.ready();
   return compilingDevice(
     { name, numerics: options.numerics ?? onnxNumerics(threads) },
-    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), inputs, { label, threads }),
+    (fn, inputs, label) => compileTraced(trace(fn, inputs, label), { label, threads }),
   );
 }

@@ -3,6 +3,7 @@ import { fillNormals } from "./normal.ts";
 import { philoxWords } from "./philox.ts";
 import type { PhiloxCounter, PhiloxKey } from "./philox.ts";
 
+/** What a stream of random numbers depends on. */
 export interface RandomStreamOptions {
   /** Integer in [0, 2^53). 0 is an ordinary seed. */
   readonly seed: number;
@@ -10,6 +11,7 @@ export interface RandomStreamOptions {
   readonly stream: string;
 }
 
+/** Which part of a draw. */
 export interface DrawOptions {
   /** Index of the first value: a draw with an offset equals that slice of the whole draw. Default 0. */
   readonly offset?: number;
@@ -21,7 +23,9 @@ export interface DrawOptions {
  * The kinds of draw of one stream and step are independent of each other.
  */
 export interface RandomStream {
+  /** As it was given. */
   readonly seed: number;
+  /** The label: what the numbers are for. */
   readonly stream: string;
   /** float32 standard normals, a new array of the given length or `out` filled. |value| <= 6.67. */
   normal(step: number, out: number | Float32Array<ArrayBuffer>, options?: DrawOptions): Float32Array<ArrayBuffer>;

@@ -3,8 +3,8 @@ import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
 import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "./gpus.ts";
-import { CACHE_VARIABLES } from "../../engine/store/user_cache.ts";
 import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
+import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 
 /** What can be said about the devices `tensorflow` and `tensorflow-gpu` without loading TensorFlow. */
 
@@ -75,7 +75,7 @@ export function explainGpuFailure(said: string): DeviceTrouble {
 /** Folders and variables for a worker, as Deno's `--allow-read`, `--allow-ffi` and `--allow-env` take them. */
 export function tensorflowGrants(gpu: boolean): Grants {
   const installation = findInstallation(gpu);
-  const env = [...CACHE_VARIABLES, ...tensorflowVariables(gpu)];
+  const env = [...FOLDER_VARIABLES, ...tensorflowVariables(gpu)];
   return installation === undefined ? { env } : { read: [tensorflowCache()], ffi: [installation.folder], env };
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { userCache } from "../../engine/store/user_cache.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** Where TensorFlow lies once it is set up, and what is in that folder. */
 
@@ -27,7 +27,7 @@ export interface Installation {
 
 /** Where everything of TensorFlow is kept. */
 export function tensorflowCache(): string {
-  return userCache("tensorflow");
+  return userFolder("tensorflow");
 }
 
 /** Where an installation goes. The versions are in the name, so a newer noiseline never meets an older one's files. */
@@ -60,5 +60,3 @@ export function preloadFile(folder: string): string {
 export function setupCommand(gpu: boolean): string {
   return `deno task setup:tensorflow${gpu ? " --gpu" : ""}`;
 }
-
-export { standInFiles } from "./stand_in.ts";

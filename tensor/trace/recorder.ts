@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { CompileError } from "./failure.ts";
 import { compileError } from "./failure.ts";
+import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph } from "./graph.ts";
 import type { ElementType, Value } from "./graph.ts";
@@ -81,22 +82,15 @@ export function withRecording<T>(recording: Recording, body: () => T): T {
     throw compileError(recording.label, `"${active.label}" is being compiled`, "compile one before the other");
   }
   registerRecorder();
-  const previous = tf.getBackend();
   active = recording;
-  try {
-    selectBackend(RECORDER);
-    return body();
-  } finally {
-    recording.disposeTensors();
-    active = undefined;
-    selectBackend(previous);
-  }
-}
-
-function selectBackend(name: string): void {
-  // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
-  // promise only repeats that.
-  void tf.setBackend(name);
+  return withBackend(RECORDER, () => {
+    try {
+      return body();
+    } finally {
+      recording.disposeTensors();
+      active = undefined;
+    }
+  });
 }
 
 function recordingNow(): Recording {

@@ -1,9 +1,7 @@
 import type { Device, DeviceOptions } from "../device.ts";
-import { checkedDevice } from "../eager/checked.ts";
 import { openEagerDevice } from "../eager/device.ts";
 import { acquireBackend, BACKEND, releaseBackend } from "./backend.ts";
-import { wasmNumerics } from "./describe.ts";
-import { MAX_THREADS } from "./package.ts";
+import { MAX_THREADS, wasmNumerics } from "./describe.ts";
 
 export interface WasmDevice extends Device {
   readonly threads: number;
@@ -28,6 +26,6 @@ export async function openWasmDevice(options: DeviceOptions = {}): Promise<WasmD
   }
   const numerics = options.numerics ?? wasmNumerics();
   const { threads, fallback, check } = await acquireBackend(wanted);
-  const device = await openEagerDevice({ name: "wasm", numerics, backend: BACKEND });
-  return { ...checkedDevice(device, { check, release: releaseBackend }), threads, fallback };
+  const shared = { check, release: releaseBackend };
+  return { ...await openEagerDevice({ name: "wasm", numerics, backend: BACKEND, shared }), threads, fallback };
 }

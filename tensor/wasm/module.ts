@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { binariesFolder } from "./package.ts";
+import { binariesFolder } from "./describe.ts";
 import { type WorkerPool, workerPool } from "./worker.ts";
 
 /** A function of the engine. Arrays are copied to its stack for the time of the call. */

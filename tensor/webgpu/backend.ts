@@ -1,64 +1,28 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { ADAPTER_FIX, requestAdapter, webgpuNumerics } from "./adapter.ts";
+import { ADAPTER_FIX, BACKEND, requestAdapter, webgpuNumerics } from "./describe.ts";
+import { ProcessEngine } from "../process_engine.ts";
 import { registerKernels } from "./kernels/register.ts";
-import { BACKEND } from "./package.ts";
 
 // Importing the package registers a backend on any adapter, software too, which TF.js would prefer over all others.
 tf.removeBackend(BACKEND);
 
 /** TF.js's backend on one adapter. */
-export interface WebgpuState {
+interface WebgpuState {
   readonly numerics: string;
   /** @throws Error when the graphics driver has reported a failure, or the device is lost. */
   check(): void;
-}
-
-interface Started extends WebgpuState {
   close(): void;
 }
 
-interface Shared {
-  readonly started: Promise<Started>;
-  users: number;
-}
-
-/** TF.js knows a backend by its name, so there is one for all devices that are open. */
-let shared: Shared | undefined;
-
-/**
- * Make TF.js's backend `webgpu`, without selecting it. Devices that are open at the same time share it; each must let go
- * of it once.
- *
- * @throws Error when there is no adapter.
- */
-export async function acquireBackend(): Promise<WebgpuState> {
-  shared ??= { started: start(), users: 0 };
-  const mine = shared;
-  mine.users++;
-  try {
-    return await mine.started;
-  } catch (error) {
-    await release(mine);
-    throw error;
-  }
-}
-
-/** Let go of the backend; the last one to do so frees what it holds on the graphics processor. */
-export async function releaseBackend(): Promise<void> {
-  if (shared !== undefined) await release(shared);
-}
-
-async function release(state: Shared): Promise<void> {
-  if (--state.users > 0) return;
-  if (shared === state) shared = undefined;
-  const started = await state.started.catch(() => undefined);
-  if (started === undefined) return;
+/** TF.js's backend `webgpu`, not selected. TF.js knows a backend by its name, so there is one for all open devices. */
+export const BACKEND_ENGINE: ProcessEngine<WebgpuState> = new ProcessEngine(start, (started) => {
   tf.removeBackend(BACKEND);
   started.close();
-}
+});
 
-async function start(): Promise<Started> {
+/** @throws Error when there is no adapter. */
+async function start(): Promise<WebgpuState> {
   const adapter = await requestAdapter();
   if ("missing" in adapter) {
     throw new Error(`Cannot open device "webgpu": ${adapter.missing}. Fix: ${ADAPTER_FIX}, or use another device.`);

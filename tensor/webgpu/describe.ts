@@ -1,5 +1,53 @@
 import type { DeviceDescription } from "../devices.ts";
-import { ADAPTER_FIX, adapterName, isSoftware, requestAdapter, webgpuNumerics } from "./adapter.ts";
+
+/** The version of @tensorflow/tfjs-backend-webgpu in use; a test compares it, so that asking for it loads nothing. */
+export const TFJS_WEBGPU_VERSION = "4.22.0";
+
+/** The name under which the package registers its kernels. */
+export const BACKEND = "webgpu";
+
+/** Names under which Vulkan and OpenGL drivers run shaders on the processor. */
+const SOFTWARE_NAMES = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|software/i;
+
+/** What to do where there is no adapter. */
+export const ADAPTER_FIX = "install the driver of the graphics card with its Vulkan part";
+
+/** What `adapter.info` says; Deno leaves the architecture empty and gives numbers of the PCI registry as vendor. */
+export type AdapterInfo = Pick<
+  GPUAdapterInfo,
+  "vendor" | "architecture" | "device" | "description" | "isFallbackAdapter"
+>;
+
+/** The adapter that TF.js would ask for, or why there is none. */
+export async function requestAdapter(): Promise<GPUAdapter | { readonly missing: string }> {
+  // Browsers and runtimes without WebGPU lack the property, whatever the types say.
+  const gpu: GPU | undefined = navigator.gpu;
+  if (gpu === undefined) return { missing: "this runtime has no WebGPU" };
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  return adapter ?? { missing: "no graphics driver that WebGPU can use; on Linux it takes Vulkan" };
+}
+
+export function isSoftware(info: AdapterInfo): boolean {
+  return info.isFallbackAdapter || SOFTWARE_NAMES.test(`${info.description} ${info.device}`);
+}
+
+/** How the adapter is called, for people. */
+export function adapterName({ description, vendor, device }: AdapterInfo): string {
+  return description || `adapter ${vendor} ${device}`;
+}
+
+/**
+ * What decides the rounding of results: the backend's version and the model of the processor, with the compiler of its
+ * driver where the driver tells.
+ */
+export function webgpuNumerics(info: AdapterInfo): string {
+  const model = info.architecture || info.description || info.device;
+  return `webgpu/${TFJS_WEBGPU_VERSION}/${[info.vendor, model].map(slug).join("-")}`;
+}
+
+function slug(text: string): string {
+  return text.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").replaceAll(/^-+|-+$/g, "");
+}
 
 /** What device `webgpu` is on this machine. It asks for an adapter, which loads the driver, but no TF.js. */
 export async function describeWebgpu(): Promise<DeviceDescription> {

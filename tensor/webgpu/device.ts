@@ -1,8 +1,7 @@
 import type { Device, DeviceOptions } from "../device.ts";
-import { checkedDevice } from "../eager/checked.ts";
 import { openEagerDevice } from "../eager/device.ts";
-import { acquireBackend, releaseBackend } from "./backend.ts";
-import { BACKEND } from "./package.ts";
+import { BACKEND_ENGINE } from "./backend.ts";
+import { BACKEND } from "./describe.ts";
 
 /**
  * TF.js's WebGPU backend on the machine's graphics processor, or on what plays one: whoever names this device takes what
@@ -11,7 +10,11 @@ import { BACKEND } from "./package.ts";
  * @throws Error when there is no adapter, or when the driver fails, then from `run`.
  */
 export async function openWebgpuDevice(options: DeviceOptions = {}): Promise<Device> {
-  const { numerics, check } = await acquireBackend();
-  const eager = await openEagerDevice({ name: "webgpu", numerics: options.numerics ?? numerics, backend: BACKEND });
-  return checkedDevice(eager, { check, release: releaseBackend });
+  const { numerics, check } = await BACKEND_ENGINE.acquire();
+  return await openEagerDevice({
+    name: "webgpu",
+    numerics: options.numerics ?? numerics,
+    backend: BACKEND,
+    shared: { check, release: () => BACKEND_ENGINE.release() },
+  });
 }

@@ -37,7 +37,12 @@ const REPORT: Report = {
   }],
   samples: [10, 20, 30].map((step) => ({ title: "sample", note: "n", bytes: picture(step), step })),
   films: [],
-  schedules: [{ title: "schedule", svg: '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>' }],
+  schedules: [{
+    title: "schedule",
+    note: "",
+    isDrawing: true,
+    bytes: new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+  }],
   rates: [],
   metrics: [],
   neighbours: [],
@@ -69,7 +74,7 @@ Deno.test("a report opens from disk in a browser without an error, and its contr
       // Wide things scroll within themselves; the page does not.
       assertEquals(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), true);
 
-      const shown = () => page.locator(".frames img:not([hidden])").getAttribute("alt");
+      const shown = () => page.locator("#samples img:not([hidden])").getAttribute("alt");
       assertEquals(await shown(), "sample, after 30 steps. n");
       const slider = page.locator(".slider input");
       const reached = () => page.evaluate("document.activeElement.matches('.slider input')");

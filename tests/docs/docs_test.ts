@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
-import { formatDiagnostic, loadPipeline } from "noiseline";
+import { formatDiagnostic, loadPipeline } from "noiseline/engine";
 import { listFiles } from "../../engine/store/folders.ts";
 import { BUILTIN_KINDS } from "../../stages/mod.ts";
 import { runCli } from "../unit/cli/capture.ts";

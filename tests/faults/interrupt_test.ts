@@ -54,7 +54,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     assertEquals(code, 130);
     const [stopping] = events.filter(({ type }) => type === "stopping");
     assertStringIncludes(stopping.reason, signal);
-    assertStringIncludes(stopping.reason, "once more to stop now");
+    assertStringIncludes(stopping.reason, "press again to stop now");
     assertEquals(events.at(-1).status, "interrupted");
     assertEquals(project.shown(), []);
     assertEquals(project.list(".noiseline/results"), []);

@@ -119,7 +119,7 @@ Deno.test("run gives copies to a stage, and what it changed of larger ones is as
   const said = events.filter(({ type }) => type === "stage-note").map(({ message }) => message);
   // One input each, one file, and a folder with a folder and three files in it.
   assertEquals(said[0], "done 8");
-  assertMatch(said[1], /^it changed mode, owner or times of what it may only read/);
+  assertMatch(said[1], /^it changed the mode, owner or times of files it may only read/);
   const after = facts();
   for (const name of Object.keys(after)) if (!(name in before)) delete after[name];
   assertEquals(after, before);

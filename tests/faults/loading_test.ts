@@ -31,7 +31,7 @@ const TOPS: Readonly<Record<string, readonly [string, RegExp]>> = {
   fetches: [`await fetch("https://example.com/");`, /while it was loaded: the stage may not use the network/],
   starts: [`new Deno.Command("/bin/true").outputSync();`, /while it was loaded: the stage may not start programs/],
   throws: [`throw "a text";`, /a text/],
-  leaves: [`Deno.exit(0);`, /gives no answer: it must not end the process/],
+  leaves: [`Deno.exit(0);`, /gave no answer; it must not end the process/],
   hoards: [
     `const kept = []; for (;;) { kept.push(new Uint8Array(1 << 26).fill(1)); await new Promise((r) => setTimeout(r, 10)); }`,
     /loading it took .* of memory and was stopped/,

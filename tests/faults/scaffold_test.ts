@@ -23,7 +23,7 @@ Deno.test("a new stage outside the clone passes every check, its test and its ru
   const home = project.path("my work");
   await shell(home, "deno check . && deno fmt --check && deno lint");
   await shell(home, "deno task noiseline validate brightness.yaml");
-  assertEquals(JSON.parse(project.read("my work/outputs/brightness/brightness/counts.json")).count, 150);
+  assertEquals(JSON.parse(project.read("my work/outputs/brightness/brightness/metrics.json")).metrics[0].count, 150);
   assert((await shell(home, "deno task noiseline run brightness.yaml")).includes("nothing to do"));
 });
 

@@ -164,9 +164,9 @@ Deno.test("a shared cache in an S3 service", async (t) => {
   await step("denied, refused, failing and silent services cost one warning", async (world) => {
     const cases: [NonNullable<ReturnType<typeof world.proxy.decide>>, string][] = [
       [{ status: 403, code: "AccessDenied" }, "reading was denied: 403 AccessDenied"],
-      [{ status: 403, code: "InvalidAccessKeyId" }, "cannot be read: 403 InvalidAccessKeyId"],
-      [{ status: 503, code: "SlowDown" }, "cannot be read: 503 SlowDown"],
-      ["hang", "cannot be read: no answer in time"],
+      [{ status: 403, code: "InvalidAccessKeyId" }, "cannot be reached: 403 InvalidAccessKeyId"],
+      [{ status: 503, code: "SlowDown" }, "cannot be reached: 503 SlowDown"],
+      ["hang", "cannot be reached: no answer in time"],
     ];
     for (const [fault, message] of cases) {
       world.proxy.decide = () => fault;

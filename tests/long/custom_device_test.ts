@@ -1,10 +1,11 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { tryDevice } from "../../engine/process/device_trial.ts";
 import { findStageDevice } from "../../stages/shared/device.ts";
 import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({
@@ -64,7 +65,7 @@ stages:
 
 Deno.test("a stage's device says whether native code computes there", async () => {
   const native = async (device: "wasm" | "onnx") => {
-    const found = await findStageDevice({ device });
+    const found = await findStageDevice({ device }, tryDevice);
     return "device" in found ? found.device.native : found.problem.message;
   };
   assertEquals([await native("wasm"), await native("onnx")], [false, true]);
@@ -95,7 +96,7 @@ for (
 }
 
 const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline";
+import { defineStage, withDevice } from "noiseline/engine";
 import { z } from "zod";
 
 export default defineStage({
@@ -119,7 +120,7 @@ export default defineStage({
 `;
 
 Deno.test("a stage whose device is out of memory says which batch takes half of it", async () => {
-  const found = await findStageDevice({ device: "tensorflow" });
+  const found = await findStageDevice({ device: "tensorflow" }, tryDevice);
   if (skipUnless("device" in found, "TensorFlow is not set up")) return;
   await using project = new Project({
     files: {

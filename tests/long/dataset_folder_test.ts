@@ -61,7 +61,7 @@ Deno.test("run names every broken picture at once, and plan a folder that is not
   assertStringIncludes(gone.stderr, "cannot read path");
 });
 
-/** A network that is told which of the folders an image lies in, and samples by names of folders. */
+/** A class-conditional network with folders as classes, and samples by names of folders. */
 const BY_CLASS = (labels: string) =>
   `name: demo
 stages:
@@ -109,13 +109,13 @@ Deno.test("class folders teach a network their names, by which it then draws", a
 
   // What only the folder can tell is told when it has been read.
   const WRONG: Readonly<Record<string, readonly [string, RegExp, RegExp]>> = {
-    slip: ["[pot plan]", /knows no such label: got pot plan, wanted 0 to 4, or a name/, /did you mean "pot plant"\?/],
+    slip: ["[pot plan]", /has no such label: got pot plan, wanted 0 to 4, or a name/, /did you mean "pot plant"\?/],
     beyond: [
       "[5]",
-      /knows no such label: got 5, wanted 0 to 4, or a name/,
+      /has no such label: got 5, wanted 0 to 4, or a name/,
       /labels of the images that it was trained on/,
     ],
-    double: ["[2]", /label 2 could be the one that is called "2", or number 2, "cafe\u0301"/, /in quotes/],
+    double: ["[2]", /label 2 could be the class named "2", or number 2, "cafe\u0301"/, /in quotes/],
   };
   const stages = Object.entries(WRONG).map(([id, [labels]]) =>
     `  ${id}: { uses: sample, inputs: { checkpoint: train }, with: { count: 1, labels: ${labels}, sampler: { name: ddim, steps: 2 } } }\n`

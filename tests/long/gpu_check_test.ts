@@ -4,7 +4,7 @@ import { findNvidiaCard } from "../../tensor/tensorflow/gpus.ts";
 import { findInstallation } from "../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../support/proc.ts";
 
-const TOOL = fileURLToPath(new URL("../../tools/gpu/check.ts", import.meta.url));
+const TOOL = fileURLToPath(new URL("../gpu/check.ts", import.meta.url));
 
 async function check(...options: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

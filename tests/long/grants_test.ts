@@ -269,7 +269,7 @@ Deno.test("what stands in the place of the list of grants is named once, and lef
   Deno.mkdirSync(path, { recursive: true });
   const { code, stderr } = await project.cli(["run", "p.yaml", "--grant", "a:env=NOISELINE_TEST_WORD"], { env: WORD });
   assertEquals(code, 0, stderr);
-  const said = `${path} cannot be read as a list of grants: it grants nothing`;
+  const said = `${path} is not a valid list of grants: it grants nothing`;
   assertEquals(stderr.split(said).length, 2, stderr);
   assertStringIncludes((await project.cli(["validate", "p.yaml"])).stderr, said);
   assertEquals(Array.from(Deno.readDirSync(dirname(path)), ({ name }) => name), ["grants.json"]);
@@ -296,7 +296,7 @@ Deno.test("on a terminal run asks, no is no, and Ctrl-C is a stop", async () => 
   for (const [text, wanted] of [["n\n", 2], ["\n", 2], ["\u0003", 130]] as const) {
     const { code, said } = await answer(text);
     assertEquals(code, wanted, said);
-    assertStringIncludes(said, "Do you trust their code with this?");
+    assertStringIncludes(said, "Do you trust their code with these rights?");
   }
   const { code, said } = await answer("y\n");
   assertEquals(code, 0, said);

@@ -71,5 +71,5 @@ ${more}`;
   project.write("p.yaml", pipeline(scored.replace("tensorflow", "pytorch-fid")));
   const refused = await project.cli(["plan", "p.yaml"]);
   assertEquals(refused.code, 2);
-  assertStringIncludes(refused.stderr, "resized in two ways do not compare");
+  assertStringIncludes(refused.stderr, "resized differently cannot be compared");
 });

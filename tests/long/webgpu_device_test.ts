@@ -2,10 +2,14 @@ import * as tf from "@tensorflow/tfjs-core";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { Device, HostTensors } from "../../tensor/device.ts";
 import { openOnnxDevice } from "../../tensor/onnx/device.ts";
-import { adapterName, isSoftware, webgpuNumerics } from "../../tensor/webgpu/adapter.ts";
-import { describeWebgpu } from "../../tensor/webgpu/describe.ts";
+import {
+  adapterName,
+  describeWebgpu,
+  isSoftware,
+  TFJS_WEBGPU_VERSION,
+  webgpuNumerics,
+} from "../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../tensor/webgpu/device.ts";
-import { TFJS_WEBGPU_VERSION } from "../../tensor/webgpu/package.ts";
 import { skipTestsUnless } from "../support/proc.ts";
 import { assertParity, float32, sampleFeeds, withGradients } from "../support/tensors.ts";
 import { checkConvolutions } from "../unit/tensor/convolutions.ts";

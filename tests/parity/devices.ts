@@ -5,7 +5,7 @@ import { openEagerDevice } from "../../tensor/eager/device.ts";
 import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 
-/** TF.js's own `cpu` backend as a device: what other tests compare with, so it is held to the same answers. */
+/** TF.js's own `cpu` backend as a device: what other tests compare with, so it has to give the same answers. */
 export const TFJS_CPU = "tfjs-cpu";
 
 export type ParityDeviceName = ConcreteDeviceName | typeof TFJS_CPU;

@@ -1,4 +1,4 @@
-/** Formulas of the papers that only tests need: what the code is held to. */
+/** Formulas of the papers that only tests need: references for the code. */
 import * as tf from "@tensorflow/tfjs-core";
 import { perImage } from "../../diffusion/gaussian.ts";
 import { type AtStep, entry } from "../../diffusion/gaussian_float64.ts";

@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { userCache } from "../../engine/store/user_cache.ts";
 import { hasProgram } from "./proc.ts";
+import { userFolder } from "../../std/user_folder.ts";
 
 /** moto is an S3 server in Python: in memory, for any key, with If-None-Match. The server alone needs few packages. */
 const PACKAGES = ["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
 
-const HOME = join(userCache("tests"), "moto-5.2.5");
+const HOME = join(userFolder("tests"), "moto-5.2.5");
 
 function exists(path: string): boolean {
   try {

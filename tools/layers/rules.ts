@@ -23,7 +23,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     deno: false,
     fix: "a schema says what data looks like and imports zod alone; move the code to the layer that uses it",
   },
-  std: { imports: ["std"], packages: ["deno-std"], deno: false, fix: "std/ holds what a standard library would" },
+  std: {
+    imports: ["std"],
+    packages: ["deno-std", "node:"],
+    deno: false,
+    fix: "std/ holds what a standard library would",
+  },
   contract: {
     imports: ["contract"],
     types: ["schemas"],
@@ -33,7 +38,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   tensor: { imports: ["tensor", "std"], notPackages: ["zod"], deno: false, fix: PURE },
   "tensor/tensorflow/setup": {
-    imports: ["tensor/tensorflow/setup", "tensor", "std", "mod.ts"],
+    imports: ["tensor/tensorflow/setup", "tensor", "std", "engine.ts"],
     deno: true,
     fix: "what sets an engine up runs in a command; only commands import it",
   },
@@ -80,9 +85,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a page is made of artifacts and values that are passed in; let a command find them",
   },
   cli: {
-    imports: ["cli", "std", "mod.ts", "core.ts", "deno.json"],
+    imports: ["cli", "std", "core.ts", "engine.ts", "mod.ts", "deno.json"],
     deno: true,
-    fix: 'import it from "noiseline"; export it from mod.ts if it is missing there',
+    fix: 'import it from "noiseline/engine"; export it from engine.ts if it is missing there',
   },
 };
 
@@ -98,29 +103,18 @@ export const EXCEPTIONS: readonly {
 }[] = [
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
   { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\//, why: "the one command that installs" },
-  { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which mod.ts would load for every command" },
+  { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which engine.ts would load for every command" },
   {
     from: "cli/",
     to: /^engine\/upkeep\/mod\.ts$/,
-    why: "cleaning up, which mod.ts would load for every command",
+    why: "cleaning up, which engine.ts would load for every command",
   },
   { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/, why: "what users start from imports what users import" },
   {
     from: "stages/testing/",
-    to: /^engine\/process\/(context|folder_artifact)\.ts$/,
+    to: /^engine\/process\/(context|device_trial)\.ts$/,
     why: "a stage gets the same context in a test as in a pipeline",
   },
-  {
-    from: "artifacts/labels.ts",
-    to: /^engine\/diagnostic\/did_you_mean\.ts$/,
-    why: "one way to suggest names",
-  },
-  {
-    from: "stages/shared/try_device.ts",
-    to: /^engine\/(process\/runtime|store\/(files|machine|records|reading|roots|trouble|user_cache))\.ts$/,
-    why: "a device is tried in a child and its verdict kept as all children are bounded and all records written",
-  },
-  { from: "tensor/tensorflow/", to: /^engine\/store\/user_cache\.ts$/, why: "one way to find the user's cache" },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];
 

@@ -1,40 +1,72 @@
 import { defineStage } from "noiseline";
+import { describeImageSet, randomStream, readImages, writeMetrics } from "noiseline/data";
 import { z } from "zod";
 
-/** What this stage reads of images.json, which lies in every artifact of images. */
-const infoSchema = z.object({
-  count: z.int(),
-  height: z.int(),
-  width: z.int(),
-  channels: z.int(),
-});
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 export default defineStage({
-  summary: "Count the values of a set of images",
+  summary: "Mean brightness of a set of images, and its standard error",
   params: z.strictObject({
-    scale: z.number().positive().default(1).describe("Factor of the count"),
+    resamples: z.int().min(2).max(10_000).default(100).describe(
+      "Bootstrap resamples for the standard error",
+    ),
   }),
   inputs: {
-    images: { type: "images", description: "Images to count" },
+    images: { type: "images", description: "Images to measure" },
   },
   outputs: {
-    out: { type: "files", description: "counts.json" },
+    metrics: { type: "metrics", description: "mean brightness, 0 to 1" },
   },
-  async run({ params, inputs, outputs, report }) {
-    const text = await inputs.images.readText("images.json");
-    const { count, height, width, channels } = infoSchema.parse(
-      JSON.parse(text),
-    );
-    if (count === 0) {
+  // It draws random numbers, so the pipeline's seed becomes part of its key.
+  seeded: true,
+  async run({ params, seed, inputs, outputs, progress, stop, report }) {
+    const images = await readImages(inputs.images);
+    const { count } = images.info;
+    if (count < 2) {
       // Returned, not thrown: a throw is a bug in the stage.
-      return { status: "failed", message: "there are no images" };
+      return {
+        status: "failed",
+        message: "a standard error needs at least two images",
+      };
     }
-    const values = count * height * width * channels * params.scale;
-    report({ done: count, total: count, unit: "image" });
-    await outputs.out.write(
-      "counts.json",
-      `${JSON.stringify({ count, values })}\n`,
-    );
+    const size = images.pixels.length / count;
+    const brightness = Array.from({ length: count }, (_, i) => {
+      const pixels = images.pixels.subarray(i * size, (i + 1) * size);
+      return pixels.reduce((sum, byte) => sum + byte, 0) / (255 * size);
+    });
+
+    // Draws depend on seed and step only: a resumed run draws the same numbers.
+    const random = randomStream({ seed, stream: "new_stage" });
+    const saved = await progress.latest();
+    const means: number[] = saved === undefined
+      ? []
+      : JSON.parse(new TextDecoder().decode(await saved.read("means.json")));
+    while (means.length < params.resamples) {
+      const drawn = random.integers(means.length, count, count);
+      means.push(mean(Array.from(drawn, (image) => brightness[image]!)));
+      const step = means.length;
+      report({ done: step, total: params.resamples, unit: "resample" });
+      // A timer lets a request to stop come in.
+      await new Promise((resolve) => setTimeout(resolve));
+      if (stop.aborted || progress.isDue(60)) {
+        const state = new TextEncoder().encode(JSON.stringify(means));
+        await progress.save(step, { "means.json": state });
+      }
+      if (stop.aborted) return { status: "interrupted", step };
+    }
+
+    const value = mean(brightness);
+    const variance = mean(means.map((one) => (one - value) ** 2));
+    await writeMetrics(outputs.metrics, {
+      seed,
+      images: { images: describeImageSet(inputs.images, images, count) },
+      metrics: [{
+        name: "mean brightness",
+        value,
+        deviation: Math.sqrt(variance),
+        count,
+      }],
+    });
     return undefined;
   },
 });

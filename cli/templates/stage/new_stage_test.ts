@@ -1,25 +1,32 @@
-import { assertEquals } from "@std/assert";
-import { testStage } from "noiseline/testing";
+import { testImages, testStage } from "noiseline/testing";
+import { deepEqual } from "node:assert/strict";
 import stage from "./new_stage.ts";
 
-const info = { count: 3, height: 2, width: 2, channels: 1 };
+// Three images of one pixel: black, white and white.
+const images = await testImages([3, 1, 1, 1], new Uint8Array([0, 255, 255]));
 
-Deno.test("the stage counts the values of its images", async () => {
-  const { end, outputs } = await testStage(stage, {
-    params: { scale: 10 },
-    inputs: { images: { "images.json": JSON.stringify(info) } },
-  });
-  assertEquals(end, undefined);
-  assertEquals(JSON.parse(outputs.out.text("counts.json")), {
-    count: 3,
-    values: 120,
-  });
+Deno.test("the stage measures the mean brightness", async () => {
+  const { end, outputs } = await testStage(stage, { inputs: { images } });
+  deepEqual(end, undefined);
+  const [metric] = JSON.parse(outputs.metrics.text("metrics.json")).metrics;
+  deepEqual([metric.value, metric.count], [2 / 3, 3]);
 });
 
-Deno.test("the stage says so when there are no images", async () => {
-  const none = JSON.stringify({ ...info, count: 0 });
-  const { end } = await testStage(stage, {
-    inputs: { images: { "images.json": none } },
-  });
-  assertEquals(end, { status: "failed", message: "there are no images" });
+Deno.test("the stage resumes to the same bytes", async () => {
+  const folder = await Deno.makeTempDir();
+  const options = { inputs: { images }, progressFolder: folder };
+  const stop = AbortSignal.abort();
+  const stopped = await testStage(stage, { ...options, stop });
+  deepEqual(stopped.end, { status: "interrupted", step: 1 });
+  const resumed = await testStage(stage, options);
+  const whole = await testStage(stage, { inputs: { images } });
+  const text = (run: typeof whole) => run.outputs.metrics.text("metrics.json");
+  deepEqual(text(resumed), text(whole));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the stage fails with a message for a single image", async () => {
+  const one = await testImages([1, 1, 1, 1], new Uint8Array([0]));
+  const { end } = await testStage(stage, { inputs: { images: one } });
+  deepEqual(end?.status, "failed");
 });

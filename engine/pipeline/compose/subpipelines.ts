@@ -2,7 +2,7 @@ import { dirname, relative, resolve } from "node:path";
 import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Result } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Budget } from "../source/budget.ts";
@@ -13,16 +13,18 @@ import type { Layer } from "./layers.ts";
 import { rebase } from "./merge.ts";
 import { mapReferences, parseReference } from "./reference.ts";
 
-/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`. */
-export interface Included {
-  readonly value: unknown;
+/** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */
+export class Included {
+  value: unknown;
   /** The files of the inner pipelines, as parts of the whole. */
-  readonly layers: readonly Layer[];
-  readonly interpolations: readonly Interpolation[];
+  readonly layers: Layer[] = [];
+  readonly interpolations: Interpolation[] = [];
   /** The inner stages by the id of the stage that they came of. */
-  readonly groups: ReadonlyMap<string, readonly string[]>;
+  readonly groups = new Map<string, readonly string[]>();
+  /** Files that use what they may not, and what: said once, however often the file is used itself. */
+  readonly entangled = new Set<string>();
   /** Whether `${matrix.…}` stands in an inner file: it is left for `fillMatrix`. */
-  readonly usesMatrix: boolean;
+  usesMatrix = false;
 }
 
 export interface IncludeOptions {
@@ -56,11 +58,12 @@ function usesPipelines(root: unknown): root is { stages: Entries } {
 
 /** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
 export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
-  const found = new Findings();
-  if (!usesPipelines(root)) return { value: root, ...found };
+  const found = new Included();
+  found.value = root;
+  if (!usesPipelines(root)) return found;
   const scope = new Scope(options, found, "", [resolve(options.file)]);
-  const stages = await scope.include(root.stages, options.document, (root as Entries)["seed"]);
-  return { value: { ...root, stages }, ...found };
+  found.value = { ...root, stages: await scope.include(root.stages, options.document, (root as Entries)["seed"]) };
+  return found;
 }
 
 /** What came of a stage that is a pipeline. */
@@ -68,16 +71,6 @@ interface Inner {
   readonly stages: Entries;
   readonly matrix: unknown;
   readonly seed: unknown;
-}
-
-/** What is found on the way, in all files. */
-class Findings {
-  readonly layers: Layer[] = [];
-  readonly interpolations: Interpolation[] = [];
-  readonly groups = new Map<string, string[]>();
-  /** Files that use what they may not, and what: said once, however often the file is used itself. */
-  readonly entangled = new Set<string>();
-  usesMatrix = false;
 }
 
 /** One file's stages. Ids and paths in here are those of the whole. */
@@ -88,7 +81,7 @@ class Scope {
 
   constructor(
     private readonly options: IncludeOptions,
-    private readonly found: Findings,
+    private readonly found: Included,
     /** `outer/` for the stages of an inner pipeline. */
     private readonly prefix: string,
     private readonly chain: readonly string[],

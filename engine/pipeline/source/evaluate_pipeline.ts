@@ -17,7 +17,7 @@ export async function evaluatePipeline(file: string, name: string): Promise<Resu
     refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
   const unloadable = whyUnloadable(file);
   if (unloadable !== undefined) return failed(unloadable, "check the path");
-  const code = await digestCode(file, false);
+  const code = await digestCode(file);
   if ("error" in code) return failed(code.error, code.fix ?? "correct the file's imports");
   noteModule(file, code);
   const foreign = beyondProject(code.files, projectOf(dirname(file)));

@@ -43,7 +43,7 @@ export interface ClientOptions {
 
 /**
  * A cache as the engine talks to it: patient for a while, then silent. Whatever goes wrong is said once, and from then on
- * the answer is that nothing is there. Reading and writing are given up apart: a network that is away when a training
+ * the answer is that nothing is there. Reading and writing are given up apart: a network that is down when a training
  * starts may be back when it ends.
  */
 export class CacheClient {
@@ -137,7 +137,7 @@ export class CacheClient {
 
   async prepare(): Promise<Answer<string | undefined>> {
     const { answerMs } = this.patience;
-    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    // Whoever only wants to send what is left from earlier should not wait long for an unreachable place.
     return await this.#try(
       Math.min(this.#writeTries, 2),
       () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),

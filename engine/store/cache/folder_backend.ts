@@ -59,7 +59,7 @@ export class FolderBackend implements CacheBackend {
     }
   }
 
-  /** Nothing to find out but whether there is a folder. Only its last part is made: a mount that is away stays away. */
+  /** Nothing to find out but whether there is a folder. Only its last part is made: a missing mount stays missing. */
   async prepare(): Promise<Answer<string | undefined>> {
     try {
       await makeOne(this.root);
@@ -93,7 +93,7 @@ export class FolderBackend implements CacheBackend {
         return "created";
       } catch (error) {
         if (error instanceof Deno.errors.AlreadyExists) return "exists";
-        // A full disk or a server that is away says nothing of links, and the first of two writers still has to win.
+        // A full disk or an unreachable server says nothing of links, and the first of two writers still has to win.
         if (!NO_LINKS.has((error as { code?: string }).code)) throw error;
         this.#links = false;
       }
@@ -157,6 +157,6 @@ function explain(error: unknown, root: string) {
   if (["ENOSPC", "EDQUOT", "ENOTDIR", "EISDIR", "ELOOP", "MISPLACED"].includes(code)) {
     return trouble("refused", message).trouble;
   }
-  // ESTALE, EIO and the like: the server is away for a while, or forgot what was open.
+  // ESTALE, EIO and the like: the server is unreachable for a while, or forgot what was open.
   return trouble("busy", message).trouble;
 }

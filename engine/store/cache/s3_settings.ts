@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Trouble } from "./backend.ts";
-import { type CacheLocation, isEndpoint } from "./open_cache.ts";
+import { type CacheLocation, isEndpoint } from "./location.ts";
 
 export interface S3Credentials {
   readonly accessKeyId: string;

@@ -201,7 +201,7 @@ export class Uploads {
 }
 
 /**
- * What a store still owes to shared caches: results that were made while the cache was away, or in a run that was stopped
+ * What a store still owes to shared caches: results that were made while the cache was unreachable, or in a run that was stopped
  * or killed. Each process has a file of its own, which a later one takes over when the first has ended. Losing it costs
  * another machine the work, and sending twice costs a question.
  */

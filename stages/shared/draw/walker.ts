@@ -40,7 +40,7 @@ interface ReverseWalker {
   readonly steps: readonly ReverseStep[];
   /** Numbers of one image. */
   readonly pixels: number;
-  /** Start from these images, which are copied. @param classes of networks that are told labels, see `oneHotLabels` */
+  /** Start from these images, which are copied. @param classes of class-conditional networks, see `oneHotLabels` */
   begin(x: Float32Array, classes?: Float32Array): void;
   /** Take step `k`. @param noise fills z ~ N(0, I) where the step draws any */
   step(k: number, noise: (z: Float32Array<ArrayBuffer>) => void): Promise<Walked>;

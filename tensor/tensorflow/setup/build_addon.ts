@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { tensorflowInstallation } from "noiseline";
+import { addonFile, packageFolderOf, preloadFile } from "../installation.ts";
 import { requireProgram, runProgram } from "./programs.ts";
 
 /** As make reads the variable: a program and, for `ccache g++`, its first arguments. */
@@ -33,7 +33,6 @@ NAPI_MODULE_INIT() {
  * @param site the unpacked wheels @param headers folder of Node-API's headers
  */
 export async function buildAddon(folder: string, site: string, headers: string): Promise<void> {
-  const { addonFile, packageFolderOf, preloadFile } = tensorflowInstallation;
   const sources = join(packageFolderOf(folder), "binding");
   const libraries = join(site, "tensorflow");
   mkdirSync(dirname(addonFile(folder)), { recursive: true });

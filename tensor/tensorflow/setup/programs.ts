@@ -1,4 +1,4 @@
-import { parentDeathGuard } from "noiseline";
+import { parentDeathGuard } from "noiseline/engine";
 import { delimiter, isAbsolute, join } from "node:path";
 import { SetupFailure } from "./failure.ts";
 

@@ -1,14 +1,19 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { computeOn, examineDevices, isRunning, tensorflowInstallation } from "noiseline";
+import { examineDevices, isRunning, runTrial, trialOf, tryDevice } from "noiseline/engine";
+import {
+  findInstallation,
+  type Installation,
+  installationFor,
+  tensorflowCache,
+  TFJS_NODE_VERSION,
+} from "../installation.ts";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
 import { SetupFailure } from "./failure.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";
-
-type Installation = ReturnType<typeof tensorflowInstallation.installationFor>;
 
 export interface SetupOptions {
   readonly gpu: boolean;
@@ -25,7 +30,6 @@ const STAGING = ".staging-";
  * @throws SetupFailure
  */
 export async function setUpTensorflow({ gpu, force, say }: SetupOptions): Promise<void> {
-  const { findInstallation, installationFor, tensorflowCache } = tensorflowInstallation;
   const present = findInstallation(gpu);
   if (present !== undefined && !force) {
     say(`already set up: TensorFlow ${present.tensorflow} in ${present.folder}`);
@@ -87,7 +91,7 @@ async function requireForBuild(gpu: boolean, cache: string): Promise<void> {
 async function tryOut(staged: Installation, say: (line: string) => void): Promise<void> {
   say("trying it out");
   const device = { name: "tensorflow", numerics: "tensorflow", card: staged.gpu } as const;
-  const trouble = await computeOn(device, { installation: staged });
+  const trouble = await runTrial(trialOf(device, staged));
   if (trouble === undefined) return;
   throw new SetupFailure(
     `Cannot use TensorFlow ${staged.tensorflow} as it was set up: ${trouble.reason}`,
@@ -97,15 +101,14 @@ async function tryOut(staged: Installation, say: (line: string) => void): Promis
 
 /** Say what came of it: the device as it is from now on. */
 async function sayDevice(gpu: boolean, say: (line: string) => void): Promise<void> {
-  for (const { name, reason, fix } of await examineDevices([gpu ? "tensorflow-gpu" : "tensorflow"])) {
+  for (const { name, reason, fix } of await examineDevices(tryDevice, [gpu ? "tensorflow-gpu" : "tensorflow"])) {
     say(`device ${name}: ${reason}${fix === undefined ? "" : `; ${fix}`}`);
   }
 }
 
 function publish(staging: string, installation: Installation, say: (line: string) => void): void {
   const { folder, gpu, tensorflow } = installation;
-  const tfjsNode = tensorflowInstallation.TFJS_NODE_VERSION;
-  const record = { tfjsNode, tensorflow, gpu, at: new Date().toISOString() };
+  const record = { tfjsNode: TFJS_NODE_VERSION, tensorflow, gpu, at: new Date().toISOString() };
   writeFileSync(join(staging, "setup.json"), `${JSON.stringify(record, null, 2)}\n`);
   // A folder cannot be renamed over one that has files, so an old one moves aside; a process that uses it keeps it open.
   const old = `${staging}-old`;

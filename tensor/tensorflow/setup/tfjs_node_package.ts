@@ -1,6 +1,8 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { installFiles, tensorflowInstallation } from "noiseline";
+import { installFiles } from "noiseline/engine";
+import { packageFolderOf, TFJS_NODE_VERSION } from "../installation.ts";
+import { standInFiles } from "../stand_in.ts";
 import { SetupFailure } from "./failure.ts";
 
 /**
@@ -11,7 +13,7 @@ const PACKAGES = {
   /** Its JavaScript and the source of its addon are those of `tfjs-node` too; they differ in what they download. */
   tfjsNode: {
     name: "@tensorflow/tfjs-node-gpu",
-    version: tensorflowInstallation.TFJS_NODE_VERSION,
+    version: TFJS_NODE_VERSION,
     integrity: "sha512-p//NN6DGiN4hInUmIkRffaFVMcdTREUMjPyjW04J7OXvB2zBlQimj61eFKSgRrH3f5TnOfKzb0n56he/B6a4bw==",
   },
   /** tfjs-node's serialiser of summaries; the kernels' module requires it. */
@@ -34,7 +36,6 @@ const PACKAGES = {
  * @throws SetupFailure where a package cannot be fetched
  */
 export async function layOutTfjsNode(folder: string): Promise<string> {
-  const { TFJS_NODE_VERSION, packageFolderOf, standInFiles } = tensorflowInstallation;
   const fetched = async (key: keyof typeof PACKAGES): Promise<string> => {
     const { name, version } = PACKAGES[key];
     const installed = await installFiles(PACKAGES[key], () => {});

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo } from "../../convolution_info.ts";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, idOf, withRegion, withScratch } from "./memory.ts";
 import { multiply, rowsPerPart, setupProduct, sumParts } from "./product.ts";
@@ -48,17 +49,8 @@ interface Grid {
 
 function filterGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [x, dy] = [inputs["x"]!, inputs["dy"]!];
-  const { strides, pad, dataFormat, dimRoundingMode, filterShape } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
-  const info = tf.backend_util.computeConv2DInfo(
-    x.shape as [number, number, number, number],
-    filterShape,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-    false,
-    tf.backend_util.convertConv2DDataFormat(dataFormat),
-  );
+  const { filterShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
+  const info = convolutionInfo(x.shape, filterShape, sizes);
   if (info.dataFormat !== "channelsLast") {
     throw new Error('Device "wasm": conv2d wants channels last. Fix: use "NHWC".');
   }

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo } from "../../convolution_info.ts";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { floatsOf, idOf, Native } from "./memory.ts";
 
@@ -32,17 +33,8 @@ interface Part {
 
 function inputGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [dy, filter] = [inputs["dy"]!, inputs["filter"]!];
-  const { strides, pad, dataFormat, dimRoundingMode, inputShape } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
-  const info = tf.backend_util.computeConv2DInfo(
-    inputShape,
-    filter.shape as [number, number, number, number],
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-    false,
-    tf.backend_util.convertConv2DDataFormat(dataFormat),
-  );
+  const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
+  const info = convolutionInfo(inputShape, filter.shape, sizes);
   if (info.dataFormat !== "channelsLast") {
     throw new Error('Device "wasm": conv2d wants channels last. Fix: use "NHWC".');
   }

@@ -5,6 +5,8 @@ import { multiply, setupProduct } from "./product.ts";
 import { multiplyColumns } from "./product_of_columns.ts";
 import { transpose } from "./transpose.ts";
 
+const size = tf.util.sizeFromShape;
+
 /**
  * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
  * matrices are transposed first and batches are taken product by product.
@@ -87,10 +89,6 @@ function plain(backend: Backend, tensor: tf.TensorInfo, transposed: boolean): tf
 }
 
 /** The axes before those of the matrices. */
-function outerOf({ shape }: tf.TensorInfo): readonly number[] {
+function outerOf({ shape }: tf.TensorInfo): number[] {
   return shape.slice(0, -2);
-}
-
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }

@@ -43,7 +43,7 @@ function slice(
   // Axes that are whole from here on are one run in the memory.
   let inner = x.shape.length;
   while (inner > 0 && size[inner - 1] === x.shape[inner - 1]) inner--;
-  const strides = x.shape.map((_, i) => product(x.shape.slice(i + 1)));
+  const strides = x.shape.map((_, i) => tf.util.sizeFromShape(x.shape.slice(i + 1)));
   const run = inner === 0 ? target.length : size[inner - 1]! * strides[inner - 1]!;
   const outer = size.slice(0, Math.max(inner - 1, 0));
   let from = begin.reduce((sum, first, i) => sum + first * strides[i]!, 0);
@@ -58,8 +58,4 @@ function slice(
     }
   }
   return out;
-}
-
-function product(lengths: readonly number[]): number {
-  return lengths.reduce((result, length) => result * length, 1);
 }

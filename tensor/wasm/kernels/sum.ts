@@ -33,8 +33,13 @@ function sumAxes(x: tf.TypedArray, shape: readonly number[], axes: ReadonlySet<n
     while (axes.has(first - 1)) first--;
     // The loops below are twice as fast while they only ever see one type of array, so each round has the type of x.
     if (sums !== undefined) values = values instanceof Float32Array ? new Float32Array(sums) : new Int32Array(sums);
-    const summed = product(lengths.slice(first, last + 1));
-    sums = sumMiddle(values, product(lengths.slice(0, first)), summed, product(lengths.slice(last + 1)));
+    const summed = tf.util.sizeFromShape(lengths.slice(first, last + 1));
+    sums = sumMiddle(
+      values,
+      tf.util.sizeFromShape(lengths.slice(0, first)),
+      summed,
+      tf.util.sizeFromShape(lengths.slice(last + 1)),
+    );
     lengths.splice(first, last - first + 1, 1);
     last = first;
   }
@@ -58,8 +63,4 @@ function sumMiddle(x: tf.TypedArray, outer: number, summed: number, inner: numbe
     }
   }
   return sums;
-}
-
-function product(lengths: readonly number[]): number {
-  return lengths.reduce((result, length) => result * length, 1);
 }

@@ -1,4 +1,5 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
+import { convolutionInfo } from "../../convolution_info.ts";
 import { type KernelMaker, type Program, sumParts } from "./program.ts";
 
 /** Results of one group of threads: 8 x 8 threads with 4 x 4 each. */
@@ -23,18 +24,9 @@ const LEAST_OUTPUTS = 256;
  */
 export const convFilterGradient: KernelMaker = (theirs) => (call) => {
   const { inputs: { x, dy }, attrs, backend } = call;
-  const { strides, pad, dataFormat, dimRoundingMode, filterShape } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
-  if (dataFormat !== "NHWC") return theirs(call);
-  const info = tf.backend_util.computeConv2DInfo(
-    x!.shape as [number, number, number, number],
-    filterShape,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-    false,
-    "channelsLast",
-  );
+  const { filterShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
+  if (sizes.dataFormat !== "NHWC") return theirs(call);
+  const info = convolutionInfo(x!.shape, filterShape, sizes);
   const rows = info.filterHeight * info.filterWidth * info.inChannels;
   const columns = info.outChannels;
   const outputs = info.batchSize * info.outHeight * info.outWidth;

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { BACKEND } from "../package.ts";
+import { convolutionInfo } from "../../convolution_info.ts";
+import { BACKEND } from "../describe.ts";
 import type { KernelMaker } from "./program.ts";
 
 /**
@@ -9,17 +10,9 @@ import type { KernelMaker } from "./program.ts";
  */
 export const convInputGradient: KernelMaker = (theirs) => (call) => {
   const { inputs: { dy, filter }, attrs, backend } = call;
-  const { strides, pad, dataFormat, dimRoundingMode, inputShape } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
-  const info = tf.backend_util.computeConv2DInfo(
-    inputShape,
-    filter!.shape as [number, number, number, number],
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-    false,
-    tf.backend_util.convertConv2DDataFormat(dataFormat),
-  );
+  const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
+  const { dataFormat } = sizes;
+  const info = convolutionInfo(inputShape, filter!.shape, sizes);
   const { padInfo, filterHeight, filterWidth } = info;
   const [top, bottom] = [filterHeight - 1 - padInfo.top, filterHeight - 1 - padInfo.bottom];
   const [left, right] = [filterWidth - 1 - padInfo.left, filterWidth - 1 - padInfo.right];

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline";
+import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
 import { causeLines, explanationLines } from "../../../cli/format/explanation.ts";
 import { styleFor } from "../../../cli/io.ts";

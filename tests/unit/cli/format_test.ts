@@ -5,7 +5,7 @@ import { describeParams } from "../../../schemas/describe_params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
 import { detailsOfFinished, linesOfRunFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
-import { execution, extent, type PlannedStage } from "noiseline";
+import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
 

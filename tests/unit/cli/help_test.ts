@@ -1,4 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { BUILTIN_KINDS, describeParams } from "noiseline/engine";
 import { COMMANDS } from "../../../cli/commands.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
@@ -14,9 +15,32 @@ for (const name of Object.keys(COMMANDS)) {
   Deno.test(`help of ${name} reads as before`, async (t) => {
     const { code, out, error } = await runCli(name, "--help");
     assertEquals([code, error], [0, ""]);
+    assertEquals(out.includes("default: []"), false);
     await t.assertSnapshot(out);
   });
 }
+
+Deno.test("stages shows a nested param with its defaults, and suggests a name for a wrong one", async () => {
+  const { code, out } = await runCli("stages", "train.model");
+  assertEquals(code, 0);
+  assertMatch(out, /model\.channels +integer += 128 +Width of the first level/);
+  assertMatch(out, /model\.multipliers +integer\[\] += \[1,2,2,2\]/);
+  const json = JSON.parse((await runCli("stages", "train.model", "--json")).out) as { name: string }[];
+  assertEquals(json.map(({ name }) => name), [
+    "model",
+    ..."channels multipliers blocks attention".split(" ").map((one) => `model.${one}`),
+  ]);
+  const wrong = await runCli("stages", "train.modle");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.error, 'unknown param of train "modle"\n  fix:    did you mean "model"?');
+});
+
+Deno.test("every param of every kind, nested ones included, has a description", () => {
+  const params = Object.values(BUILTIN_KINDS).flatMap(({ kind, params }) =>
+    describeParams(params).map(({ name, description }) => ({ name: `${kind}.${name}`, description }))
+  );
+  assertEquals(params.filter(({ description }) => description.replace(/^\[.*\] /, "") === ""), []);
+});
 
 Deno.test("every command has a task", () => {
   for (const name of Object.keys(COMMANDS)) {

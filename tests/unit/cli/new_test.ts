@@ -23,7 +23,7 @@ Deno.test("new writes nothing over, and nothing at all if one of its files is th
   Deno.writeTextFileSync(join(folder.path, "mine_test.ts"), "// mine\n");
   const { code, error } = await runCli("new", "stage", "mine", "--folder", folder.path);
   assertEquals(code, 2);
-  assertMatch(error, /mine_test\.ts is there already in .*\n {2}fix: /);
+  assertMatch(error, /mine_test\.ts exists already in .*\n {2}fix: /);
   assertEquals(names(folder.path), ["mine_test.ts"]);
   assertEquals(Deno.readTextFileSync(join(folder.path, "mine_test.ts")), "// mine\n");
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { listFiles } from "../../../engine/store/folders.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import { type BuiltinKind, defineKind } from "../../../contract/stage.ts";
-import type { MetricRow } from "../../../cli/report/metric_rows.ts";
+import type { MetricRow } from "../../../cli/results/figures.ts";
 import { makeTempFolder } from "../engine/support/temp.ts";
 import { runCliWith } from "./capture.ts";
 import { judgeKind } from "./judge_kind.ts";

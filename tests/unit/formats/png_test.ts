@@ -2,7 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { encode } from "fast-png";
 import { FormatError } from "../../../formats/format_error.ts";
-import { type ByteImage, decodePng, encodePng } from "../../../formats/png.ts";
+import type { ByteImage } from "../../../formats/byte_image.ts";
+import { decodePng, encodePng } from "../../../formats/png.ts";
 
 const GREY: ByteImage = { width: 3, height: 2, channels: 1, data: Uint8Array.of(0, 50, 100, 150, 200, 255) };
 const RGB: ByteImage = { width: 1, height: 2, channels: 3, data: Uint8Array.of(1, 2, 3, 250, 251, 252) };

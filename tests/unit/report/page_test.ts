@@ -6,6 +6,7 @@ import { renderReport } from "../../../report/page.ts";
 import { sectionsOf } from "../../../report/sections.ts";
 import { escapeHtml, figure, scriptJson } from "../../../report/text.ts";
 
+const encode = (text: string) => new TextEncoder().encode(text);
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
 const NOTHING: Report = {
   title: "t",
@@ -51,7 +52,7 @@ Deno.test("a page shows what there is, and no sections for what there is not", (
     ...NOTHING,
     stages: [stage("a"), stage("b", ["a"], { duration: "1m 05s", numerics: "onnx" })],
     samples: [{ title: "sample", note: "n", bytes: PNG, step: 10 }],
-    schedules: [{ title: "schedule", svg: "<svg/>" }],
+    schedules: [{ title: "schedule", note: "", isDrawing: true, bytes: PNG }],
   };
   assertEquals(sectionsOf(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
   assertStringIncludes(renderReport(report), "1m 05s");
@@ -67,7 +68,7 @@ Deno.test("nothing that is shown can break out of its place, and nothing is fetc
     stages: [stage("a", [], { kind: evil, state: "ran", params: [{ path: evil, value: evil, origin: [evil] }] })],
     curves: [{ title: evil, rows: [{ step: 1, loss: 1, gradNorm: 1, learningRate: 1 }] }],
     samples: [{ title: evil, note: evil, bytes: PNG }],
-    schedules: [{ title: evil, svg: `<svg onload="alert(1)"/>` }],
+    schedules: [{ title: evil, note: evil, isDrawing: true, bytes: encode(`<svg onload="alert(1)"/>`) }],
     metrics: [{ title: evil, record: record([{ name: evil, value: 1, count: 1, note: evil }]) }],
   });
   assert(!page.includes("<img src=x"));
@@ -91,12 +92,21 @@ Deno.test("collectArtifacts() leaves out what takes the most where a page has no
       size: 1 << 30,
       sha256: "",
     }];
-    return { title, artifact: { type: "schedule" as const, files, read: () => fail(), readText: async () => title } };
+    return {
+      title,
+      artifact: {
+        type: "schedule" as const,
+        digest: title,
+        files,
+        read: async () => encode(title),
+        readText: () => fail(),
+      },
+    };
   };
   const items = [schedule("a", 2 << 20), schedule("b", 1 << 20), schedule("c", 1 << 20)];
   const shown = async (mostBytes?: number) => {
     const { schedules, unreadable } = await collectArtifacts(items, mostBytes);
-    return [schedules.map(({ svg }) => svg).join(""), ...unreadable];
+    return [schedules.map(({ bytes }) => new TextDecoder().decode(bytes)).join(""), ...unreadable];
   };
   assertEquals(await shown(), ["abc"]);
   assertEquals(await shown(3 << 20), [
@@ -122,7 +132,7 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   };
   const files = Object.keys(records).map((path) => ({ path, size: 1, sha256: "" }));
   const readText = (path: string) => Promise.resolve(JSON.stringify(records[path as keyof typeof records]));
-  const artifact = { files, readText, read: () => Promise.resolve(PNG) };
+  const artifact = { digest: "a", files, readText, read: () => Promise.resolve(PNG) };
   const { unreadable, ...content } = await collectArtifacts([
     { title: "draw", artifact: { ...artifact, type: "samples" } },
     { title: "score", artifact: { ...artifact, type: "metrics" } },
@@ -134,6 +144,32 @@ Deno.test("facts of any shape cost the page only themselves, and are named", asy
   ]);
   assertEquals(content.samples.map(({ note, step }) => [note, step]), [["1 images of 2x2; seed 7", undefined]]);
   assertStringIncludes(renderReport({ ...NOTHING, ...content }), "fake: 1 of images (seed 7)");
+});
+
+Deno.test("samples of a class-conditional model name their classes, if the page has the checkpoint", async () => {
+  const item = (title: string, type: "samples" | "checkpoint", digest: string, name: string, record: unknown) => {
+    const files = [name, "grid.png"].map((path) => ({ path, size: 1, sha256: "" }));
+    const readText = () => Promise.resolve(JSON.stringify(record));
+    return { title, artifact: { type, digest, files, readText, read: () => Promise.resolve(PNG) } };
+  };
+  const drawn = (title: string, labels: unknown, digest: string) =>
+    item(title, "samples", title, "images.json", {
+      ...{ count: 8, height: 2, width: 2, channels: 1, classes: 10 },
+      source: { name: "sample", labels, model: { digest } },
+    });
+  const { samples, unreadable } = await collectArtifacts([
+    item("train", "checkpoint", "c", "config.json", { images: { source: { name: "cifar10" } } }),
+    item("odd", "checkpoint", "o", "config.json", { images: 1 }),
+    drawn("every", "cycle", "c"),
+    drawn("some", [3, "dog"], "c"),
+    drawn("unnamed", [3], "o"),
+  ]);
+  assertEquals(unreadable, []);
+  assertEquals(samples.map(({ note }) => note.replace(/.*; classes/, "classes")), [
+    "classes in turn: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck",
+    "classes in turn: cat, dog",
+    "classes in turn: 3",
+  ]);
 });
 
 Deno.test("the children of a matrix share a table and charts; what depends on something else has its own", () => {
@@ -164,7 +200,7 @@ Deno.test("the children of a matrix share a table and charts; what depends on so
   assert(kept.length <= 2_001 && kept.at(-1) === 5_000);
 });
 
-Deno.test("scores carry what they depend on", () => {
+Deno.test("scores show what they depend on", () => {
   const [section] = sectionsOf({
     ...NOTHING,
     metrics: [{
@@ -191,7 +227,13 @@ Deno.test("scores carry what they depend on", () => {
 });
 
 Deno.test("pictures of several training steps share a slider, others have frames of their own", () => {
-  const picture = (step: number | undefined, note = "n") => ({ title: `s@${step}`, note, bytes: PNG, step });
+  const picture = (step: number | undefined, note = "n") => ({
+    title: `s@${step}`,
+    note,
+    type: "image/png" as const,
+    bytes: PNG,
+    step,
+  });
   const [section] = sectionsOf({ ...NOTHING, samples: [picture(20), picture(10), picture(30, "other")] });
   const frames = section!.html.split("<figure").slice(1);
   assertEquals(frames.length, 2);

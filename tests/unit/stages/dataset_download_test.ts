@@ -176,7 +176,7 @@ Deno.test("download() lets go of what is longer than the file, and goes on with 
       const good = server.serve("/good", { bytes: BYTES });
       const outcome = await fetchTo(folder, [url, good]);
       await assertFetched(folder, outcome);
-      assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes came`]);
+      assertEquals(outcome.warnings, [`cannot fetch ${url}: more than 300000 bytes arrived`]);
       // A part that leads nowhere is not gone on with.
       assertEquals(server.seen, [{ path: "/good", range: null }]);
     })

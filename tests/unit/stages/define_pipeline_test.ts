@@ -6,7 +6,7 @@ import {
   type PipelineInput,
   type StageInput,
   type Written,
-} from "noiseline";
+} from "noiseline/engine";
 import * as kinds from "../../../stages/mod.ts";
 import type walk from "../../support/stages/walk.ts";
 

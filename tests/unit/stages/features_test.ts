@@ -1,3 +1,4 @@
+import { tryDevice } from "../../../engine/process/device_trial.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
@@ -130,7 +131,7 @@ Deno.test("a graph of somebody else's is run on images as it wants them, and nam
     assertEquals((await score(folder, said, said))[0]!.name, "FD-inception-2015-12-05");
     const sets = { real: posed, fake: said };
     const refused = await failure(runStage(folder, scoreKind, { params: {}, inputs: sets }));
-    assertStringIncludes(refused, "do not compare: got resize tensorflow, wanted unknown");
+    assertStringIncludes(refused, "cannot be compared: got resize tensorflow, wanted unknown");
 
     const run = (more: Record<string, unknown>) =>
       failure(runStage(folder, featuresKind, { params: { ...params, ...more }, inputs: { images: test } }));
@@ -162,7 +163,7 @@ Deno.test("statistics are those of the features, go through a file of pytorch-fi
     // The images themselves, whose pixels are taken on the way.
     assertClose((await score(folder, train, test))[0]!.value, value!, { rel: 1e-12 });
     const refused = runStage(folder, scoreKind, { params: { kid: {} }, inputs: { real: statistics, fake } });
-    assertStringIncludes(await failure(refused), "kid needs the vectors of both sets");
+    assertStringIncludes(await failure(refused), "kid needs the features of both sets");
   });
 });
 
@@ -377,7 +378,7 @@ Deno.test("score refuses sets that are too small for a figure, in words", async 
 Deno.test("what multiplies matrices or runs a graph says which threads decide its rounding", async () => {
   const numerics = async (kind: typeof scoreKind | typeof featuresKind, params: Record<string, unknown>) => {
     // deno-lint-ignore no-explicit-any
-    const found = await kind.device!(kind.params.parse(params) as any);
+    const found = await kind.device!(kind.params.parse(params) as any, tryDevice);
     return "device" in found ? found.device.numerics : found.problem.message;
   };
   assertEquals(await numerics(scoreKind, { threads: 3 }), onnxNumerics(3));

@@ -44,7 +44,7 @@ Deno.test("features over Inception are named for their weights, and compared onl
     const { outputs } = await score(a, b);
     const { metrics }: Metrics = JSON.parse(await outputs["metrics"]!.readText("metrics.json"));
     assertEquals(metrics.map(({ name }) => name), [`FD-${NAME}`, `IS-${NAME}`]);
-    const said = "resized in two ways do not compare: got resize pytorch-fid, wanted tensorflow";
+    const said = "resized differently cannot be compared: got resize pytorch-fid, wanted tensorflow";
     assertStringIncludes(await failure(score(a, c)), said);
 
     const { outputs: { statistics } } = await runStage(folder, statisticsKind, { params: {}, inputs: { features: a } });
@@ -77,7 +77,7 @@ Deno.test("a file that is not the weights is refused in one sentence", async () 
   await withFolder(async (folder) => {
     const { test } = await smallImages(folder);
     const wrong = await failure(featuresOf(folder, test, { sha256: undefined }));
-    assertStringIncludes(wrong, `planned with: got SHA-256 ${sha256}, wanted ${INCEPTION_WEIGHTS.sha256}`);
+    assertStringIncludes(wrong, `planned: got SHA-256 ${sha256}, wanted ${INCEPTION_WEIGHTS.sha256}`);
     const path = join(folder, "cut.pth");
     for (const [content, said] of [[bytes.subarray(0, 90_000), "weights"], [Uint8Array.of(1, 2), "weights"]] as const) {
       await Deno.writeFile(path, content);
@@ -151,7 +151,7 @@ Deno.test("the weights are fetched from where they are published, and from there
     95_628_359,
     2,
   ]);
-  // At a path it is held to the same digest, and nothing is fetched.
+  // At a path it must have the same digest, and nothing is fetched.
   const [held] = downloads({ extractor: INCEPTION, path: "a.pth" });
   assertEquals([held!.sha256, held!.urls], [INCEPTION_WEIGHTS.sha256, []]);
   assertEquals(downloads({ extractor: "onnx", path: "a.onnx" }), []);

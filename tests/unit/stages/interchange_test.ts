@@ -164,7 +164,7 @@ Deno.test("a scheduler's settings are the same after import and export, a networ
     await t.step("noise predicted where there is nothing but noise", async () => {
       const blind = { prediction_type: "epsilon", rescale_betas_zero_snr: true };
       const said = await failure(folder, await withScheduler(folder, home, blind));
-      assertStringIncludes(said, "a network that predicts the noise has no use of a schedule that ends in pure noise");
+      assertStringIncludes(said, "a network that predicts the noise cannot use a schedule that ends in pure noise");
       assertStringIncludes(said, "correct prediction_type");
       await roundTrip({ rescale_betas_zero_snr: true });
     });

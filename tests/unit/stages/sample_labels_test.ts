@@ -30,7 +30,7 @@ async function trainWithLabels(folder: string, world: SmallWorld, options = {}) 
   return outcome;
 }
 
-Deno.test("a network that is told labels has one row more than labels, and the same sizes else", () => {
+Deno.test("a class-conditional network has one row more than classes, and the same sizes else", () => {
   const { classes: _, ...plain } = CONFIG;
   assertEquals(countParameters(CONFIG) - countParameters(plain), 4 * 16);
   assertEquals(oneHotLabels([2, undefined, 0], 3), Float32Array.of(0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0));

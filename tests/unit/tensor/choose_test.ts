@@ -106,8 +106,8 @@ Deno.test("a device that does not compute is passed over by auto with the reason
   assertEquals(chosen.name, "wasm");
   assertEquals(chosen.warning, {
     message:
-      "a card is here, but device tensorflow-gpu is not: it has no tensorflow-gpu in it; wasm computes instead, " +
-      "more slowly",
+      "a card is here, but device tensorflow-gpu cannot use it: it has no tensorflow-gpu in it; wasm is used instead, " +
+      "which is slower",
     fix: "mend it",
   });
   assert(chosen.reason.includes("onnx (it has no onnx in it)"), chosen.reason);

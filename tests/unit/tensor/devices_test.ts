@@ -10,8 +10,7 @@ import {
 import { IMPLEMENTATIONS } from "../../../tensor/implementations.ts";
 import type { DeviceName } from "../../../tensor/mod.ts";
 import { instructionClass } from "../../../tensor/numerics.ts";
-import { describeOnnx } from "../../../tensor/onnx/describe.ts";
-import { ONNXRUNTIME_VERSION } from "../../../tensor/onnx/package.ts";
+import { describeOnnx, ONNXRUNTIME_VERSION } from "../../../tensor/onnx/describe.ts";
 import { skipUnless } from "../../support/proc.ts";
 
 const TENSOR = new URL("../../../tensor/", import.meta.url);
@@ -62,7 +61,6 @@ Deno.test("auto is one of the devices that are available", async () => {
   assertEquals([device.name, device.numerics], [chosen.name, chosen.numerics]);
   await device.dispose();
 });
-
 
 Deno.test("openDevice() lists the names when it does not know one", async () => {
   const unknown = "abacus" as DeviceName;

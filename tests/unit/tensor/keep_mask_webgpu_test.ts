@@ -2,7 +2,7 @@ import { assert } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import { keepMask } from "../../../tensor/random/keep_mask.ts";
 import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
-import { requestAdapter } from "../../../tensor/webgpu/adapter.ts";
+import { requestAdapter } from "../../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { int32 } from "../../support/tensors.ts";

@@ -161,7 +161,7 @@ Deno.test("a visible card that cannot be used is said to be there, each case in 
     return chosen.warning;
   };
   const line = (name: string, reason: string) =>
-    `${name} is here, but device tensorflow-gpu is not: ${reason}; onnx computes instead, more slowly`;
+    `${name} is here, but device tensorflow-gpu cannot use it: ${reason}; onnx is used instead, which is slower`;
   assertEquals(await told({}), undefined);
   assertEquals(await told(PLAIN_CARD), {
     message: line("NVIDIA card 10de:2330", "it has no driver"),

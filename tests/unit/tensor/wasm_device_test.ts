@@ -3,9 +3,8 @@ import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "
 import type { HostTensors } from "../../../tensor/device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { type Backend, idOf } from "../../../tensor/wasm/kernels/memory.ts";
-import { describeWasm, wasmGrants } from "../../../tensor/wasm/describe.ts";
+import { describeWasm, TFJS_WASM_VERSION, wasmGrants } from "../../../tensor/wasm/describe.ts";
 import { openWasmDevice, type WasmDevice } from "../../../tensor/wasm/device.ts";
-import { TFJS_WASM_VERSION } from "../../../tensor/wasm/package.ts";
 import { float32 } from "../../support/tensors.ts";
 import {
   assertHeldState,

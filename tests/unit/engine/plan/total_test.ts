@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Forecast } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
-import { totalOf } from "../../../../engine/plan/total.ts";
+import { totalOf } from "../../../../engine/plan/forecast.ts";
 
 interface Sketch {
   readonly id: string;

@@ -25,11 +25,19 @@ Deno.test("a lock that is added to the toolkit's keeps which version each packag
 });
 
 Deno.test("resolveName() lets the user's settings decide, but for names that must mean the same to the toolkit", () => {
-  const names = { zod: "npm:zod@4.0.0", noiseline: "file:///t/api.ts", yaml: "npm:yaml@2.0.0", "d/": "npm:/d@1.0.0/" };
+  const names = {
+    zod: "npm:zod@4.0.0",
+    noiseline: "file:///t/api.ts",
+    "@noiseline/noiseline/data": "file:///t/api.ts",
+    yaml: "npm:yaml@2.0.0",
+    "d/": "npm:/d@1.0.0/",
+  };
   const resolve = (name: string, own?: string) => resolveName(name, own, names);
   assertEquals(resolve("zod", "npm:zod@3"), { url: "npm:zod@4.0.0", pinned: true });
   assertEquals(resolve("noiseline", "file:///mine.ts"), { url: "file:///t/api.ts", pinned: true });
   assertEquals(resolve("noiseline/testing", "file:///mine.ts"), undefined);
+  assertEquals(resolve("npm:zod@3.1.0", "npm:zod@3.1.0"), { url: "npm:zod@4.0.0", pinned: true });
+  assertEquals(resolve("jsr:@noiseline/noiseline@^9/data"), { url: "file:///t/api.ts", pinned: true });
   assertEquals(resolve("yaml", "npm:yaml@1"), { url: "npm:yaml@1", pinned: false });
   assertEquals(resolve("yaml", "npm:yaml@2.0.0"), { url: "npm:yaml@2.0.0", pinned: true });
   assertEquals(resolve("yaml", "jsr:@x/yaml"), { url: "npm:yaml@2.0.0", pinned: true });

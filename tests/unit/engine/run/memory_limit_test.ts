@@ -34,7 +34,7 @@ Deno.test("what a definition and a pipeline say of resources is merged; over the
   assertMatch(message ?? "", /over its limit of 300 MiB/);
 });
 
-Deno.test("a pipeline has the last word on memory; else a custom stage has three quarters, a built-in one no limit", async () => {
+Deno.test("a pipeline decides on memory; else a custom stage has three quarters, a built-in one no limit", async () => {
   await using limited = await folderWithLimit('{ memory: "300MiB" }');
   await using open = await folderWithLimit("{}");
   const limitOf = async (folder: { path: string }, stage: string) => {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineStage, externalFile, type StageDefinition, withDevice } from "noiseline";
+import { defineStage, externalFile, type StageDefinition, withDevice } from "noiseline/engine";
 import { testStage } from "noiseline/testing";
 import { z } from "zod";
 

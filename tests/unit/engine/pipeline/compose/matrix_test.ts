@@ -321,7 +321,7 @@ Deno.test("a matrix that is refused is refused alone", async () => {
   assertEquals((await bad({ "p.yaml": yaml })).map(({ code }) => code), ["invalid-value"]);
 });
 
-Deno.test("what a stage that could not be expanded lacks for want of its axis is not told", async () => {
+Deno.test("what a stage that could not be expanded lacks without its axis is not told", async () => {
   const yaml = `name: p
 stages:
   s: { uses: walk, matrix: { a: [] }, with: { steps: "\${matrix.a}" } }

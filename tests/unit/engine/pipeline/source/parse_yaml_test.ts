@@ -70,7 +70,7 @@ Deno.test("parseYaml() says what to do about tabs, conflict markers, aliases and
     ["a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> main\n", "merge-conflict", "resolve the conflict"],
     ["a: 1\n---\nb: 2\n", "yaml-syntax", "keep one document per file"],
     ['a: "x\n', "yaml-syntax", "correct the YAML"],
-    ["a: *nothing\n", "yaml-syntax", "write the value out"],
+    ["a: *nothing\n", "yaml-syntax", "repeat the value"],
     ["a: &a { b: 1 }\nc: { <<: *a }\n", "invalid-value", "extends, profiles or vars"],
     ["%YAML 1.1\n---\na: yes\n", "yaml-syntax", "remove the line"],
     ["? { a: 1 }\n: 2\n", "yaml-syntax", "write the key as a word"],

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { parseCacheLocation } from "../../../../../engine/store/cache/open_cache.ts";
+import { parseCacheLocation } from "../../../../../engine/store/cache/location.ts";
 
 const parse = (text: string) => parseCacheLocation(text, "/work");
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { settleS3 } from "../../../../../engine/store/cache/s3_settings.ts";
-import { parseCacheLocation } from "../../../../../engine/store/cache/open_cache.ts";
+import { parseCacheLocation } from "../../../../../engine/store/cache/location.ts";
 
 const FILES = {
   "/c": "[default]\naws_access_key_id = D\naws_secret_access_key=ds\n[lab]\naws_access_key_id=L\n" +

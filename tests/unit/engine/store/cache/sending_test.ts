@@ -97,7 +97,7 @@ Deno.test("a cache in a folder without hard links serves as any other", async ()
   assertEquals([digestsOf(second), lab.warnings], [digestsOf(first), []]);
 });
 
-Deno.test("a link that fails for want of space or of a server does not end first come, first served", async () => {
+Deno.test("a link that fails without space or server does not end first come, first served", async () => {
   for (
     const [code, kind] of [["ENOSPC", "refused"], ["EACCES", "denied"], ["EIO", "busy"], ["ESTALE", "busy"]] as const
   ) {

@@ -152,7 +152,7 @@ Deno.test("what could not be sent is sent by a later run, even by one with nothi
   assertEquals(endStates(await lab.run("two", CHAIN)), "a: restored, b: restored, c: restored");
 });
 
-Deno.test("a cache whose mount is away costs one warning and not the run", async () => {
+Deno.test("an unreachable cache costs one warning and not the run", async () => {
   await using lab = await Lab.open();
   const { FolderBackend } = await import("../../../../../engine/store/cache/folder_backend.ts");
   lab.backend = new FolderBackend(`${lab.cacheFolder}/not/mounted`);

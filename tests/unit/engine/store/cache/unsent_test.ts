@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openSharedCache, parseCacheLocation } from "../../../../../engine/store/cache/open_cache.ts";
+import { openSharedCache } from "../../../../../engine/store/cache/open_cache.ts";
 import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
 import { settleS3 } from "../../../../../engine/store/cache/s3_settings.ts";
 import { runIn } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
+import { parseCacheLocation } from "../../../../../engine/store/cache/location.ts";
 
 const YAML = "name: p\nstages:\n  a: { uses: source }\n";
 

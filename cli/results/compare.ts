@@ -2,7 +2,7 @@ import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Sect
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
-import { figuresOf, type MetricRow } from "./metric_rows.ts";
+import { figuresOf, type MetricRow } from "./figures.ts";
 
 export interface Comparison {
   readonly names: readonly string[];

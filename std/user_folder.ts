@@ -3,14 +3,14 @@ import { isAbsolute, join } from "node:path";
 import process from "node:process";
 
 /** Variables that say where the user's cache is. */
-export const CACHE_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
+export const FOLDER_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
 
 /**
  * A folder of this user's cache, outside of any project so that all share it. A variable that is no absolute path counts
  * as not set, as the XDG Base Directory Specification says.
  */
-export function userCache(name: string): string {
-  const [cache, home] = CACHE_VARIABLES.map((name) => [process.env[name] ?? ""].find(isAbsolute));
+export function userFolder(name: string): string {
+  const [cache, home] = FOLDER_VARIABLES.map((name) => [process.env[name] ?? ""].find(isAbsolute));
   // A worker may read these variables, but not ask the system whose home is where.
   return join(cache ?? join(home ?? homedir(), ".cache"), "noiseline", name);
 }

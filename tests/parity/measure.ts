@@ -9,16 +9,10 @@
  */
 import { fileURLToPath } from "node:url";
 import { printTable } from "../../bench/support/markdown.ts";
-import { compare, describeError, isWrong } from "../../tests/parity/compare.ts";
-import {
-  FLOAT32,
-  openParityDevice,
-  PARITY_DEVICES,
-  type ParityDeviceName,
-  whyAbsent,
-} from "../../tests/parity/devices.ts";
-import { FIXTURE_GROUPS, loadCases, type ParityCase } from "../../tests/parity/fixtures.ts";
-import { runCase } from "../../tests/parity/run_case.ts";
+import { compare, describeError, isWrong } from "./compare.ts";
+import { FLOAT32, openParityDevice, PARITY_DEVICES, type ParityDeviceName, whyAbsent } from "./devices.ts";
+import { FIXTURE_GROUPS, loadCases, type ParityCase } from "./fixtures.ts";
+import { runCase } from "./run_case.ts";
 
 export type Measurement = { readonly absent: string } | {
   readonly numerics: string;

@@ -1,21 +1,23 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { tryDevice, type TryOptions } from "../../../stages/shared/try_device.ts";
+import { tryDevice, type TryOptions } from "../../../engine/process/device_trial.ts";
+import { trialOf } from "../../../stages/shared/device_trial.ts";
 import type { DeviceDescription } from "../../../tensor/devices.ts";
 
 const WASM: DeviceDescription = { name: "wasm", available: true, reason: "a wasm", numerics: "wasm/1/2-threads" };
 
-type Try = (program: string, options?: TryOptions) => ReturnType<typeof tryDevice>;
+type Try = (program: string, options?: TryOptions & { timeoutMs?: number }) => ReturnType<typeof tryDevice>;
 
 /** A way to try a device with a program that is given as text, and a folder for what the test needs. */
 async function inFolder(use: (tryIt: Try, root: string) => Promise<void>): Promise<void> {
   const root = await Deno.makeTempDir();
   let tries = 0;
   try {
-    await use(async (text, options = {}) => {
+    await use(async (text, { timeoutMs = 60_000, ...options } = {}) => {
       const program = join(root, `${tries++}.ts`);
       await Deno.writeTextFile(program, text);
-      return await tryDevice(WASM, { folder: join(root, `verdicts${tries}`), program, ...options });
+      const trial = { ...trialOf(WASM), program, timeoutMs };
+      return await tryDevice(trial, { folder: join(root, `verdicts${tries}`), ...options });
     }, root);
   } finally {
     await Deno.remove(root, { recursive: true });
@@ -27,7 +29,7 @@ const RIGHT = `console.log("right");`;
 Deno.test("a device that computes right has no trouble, and what keeps it from that is told in words", () =>
   inFolder(async (tryIt, root) => {
     assertEquals(await tryIt(RIGHT), undefined);
-    const tells = async (program: string, words: string, options?: TryOptions) =>
+    const tells = async (program: string, words: string, options?: Parameters<Try>[1]) =>
       assertStringIncludes((await tryIt(program, options))!.reason, words);
     await tells(`console.error("no such kernel"); Deno.exit(1);`, "it does not compute: no such kernel");
     // As an addon does that does not fit its library.

@@ -1,16 +1,16 @@
 import { assertEquals } from "@std/assert";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { CACHE_VARIABLES, userCache } from "../../../../engine/store/user_cache.ts";
+import { FOLDER_VARIABLES, userFolder } from "../../../../std/user_folder.ts";
 
 /** The user's cache where the environment has these values. */
 function cacheWith(...values: readonly string[]): string {
-  const before = CACHE_VARIABLES.map((name) => Deno.env.get(name));
+  const before = FOLDER_VARIABLES.map((name) => Deno.env.get(name));
   const set = (all: readonly (string | undefined)[]) =>
-    CACHE_VARIABLES.forEach((name, i) => all[i] === undefined ? Deno.env.delete(name) : Deno.env.set(name, all[i]!));
+    FOLDER_VARIABLES.forEach((name, i) => all[i] === undefined ? Deno.env.delete(name) : Deno.env.set(name, all[i]!));
   set(values);
   try {
-    return userCache("a");
+    return userFolder("a");
   } finally {
     set(before);
   }

@@ -7,7 +7,7 @@ import {
   SELECTION_FILE,
   selectionSchema,
   type Store,
-} from "noiseline";
+} from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
 import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";

@@ -12,7 +12,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BUILTIN_KINDS, examineDevices, loadPipeline } from "noiseline";
+import { BUILTIN_KINDS, examineDevices, loadPipeline, tryDevice } from "noiseline/engine";
 import { printTable } from "../../bench/support/markdown.ts";
 import { firstLine, median } from "../../bench/support/measure.ts";
 import { type MeasuredSteps, ourContender, raceSteps, torchContender } from "../../bench/support/race_steps.ts";
@@ -64,7 +64,7 @@ function add(row: Row): void {
 }
 
 async function findDevices(): Promise<DeviceName[]> {
-  const seen = await examineDevices([rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
+  const seen = await examineDevices(tryDevice, [rehearse ? "tensorflow" : "tensorflow-gpu", "webgpu"]);
   const found = seen.filter(({ available, card }) => available && (rehearse || card === true));
   for (const device of seen) {
     const { name: on, reason, numerics, fix } = device;

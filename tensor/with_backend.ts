@@ -15,6 +15,7 @@ export function withBackend<T>(name: string, body: () => T): T {
 }
 
 function select(name: string): void {
-  // For a backend that is already made TF.js switches before it returns the promise; the promise only repeats that.
+  // For a backend that is already made, or made without waiting, TF.js switches before it returns the promise; the
+  // promise only repeats that.
   void tf.setBackend(name);
 }

@@ -1,0 +1,127 @@
+import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
+import { explainTrouble, predecessorsOf } from "noiseline/engine";
+import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
+import { listLeaves } from "../format/leaves.ts";
+import { isWhole } from "../format/metrics.ts";
+import { formatDuration } from "../format/units.ts";
+import { PAGE } from "../program.ts";
+import { artifactsOf, experimentsOf, SHARED } from "./experiments.ts";
+import { figuresOf, type MetricRow } from "./figures.ts";
+
+/** The results of a run. */
+export interface RunEnd {
+  /** Whole figures of the last stages that have any, where all went well. */
+  readonly scores?: readonly MetricRow[];
+  readonly page?: string | undefined;
+}
+
+/**
+ * Find the results of a run, and write its page, unless nothing ran and it is up to date.
+ * @param warn told why there is no page
+ */
+export async function runEnd(
+  pipeline: Pipeline,
+  { status, runId, stages, now }: RunSummary,
+  store: Store,
+  warn: (diagnostic: Diagnostic) => void,
+): Promise<RunEnd> {
+  const views = store.viewsOf(pipeline.name);
+  const refuse = (why: Omit<Diagnostic, "severity">) =>
+    warn({ ...why, severity: "warning", message: `no page of this run: ${why.message}` });
+  let end: RunEnd = {};
+  try {
+    // Where nothing ran there is nothing new to say; what ran and shows nothing new, such as a failure, is on the page too.
+    if (runId === undefined) end = { page: views.upToDate(PAGE) };
+    else if (status === "done") end = { scores: await scoresOf(pipeline, stages, store) };
+    if (end.page !== undefined) return end;
+    if (!now.ok) refuse(now.diagnostics[0]!);
+    else if (now.value.values().some(({ manifest }) => manifest !== undefined)) {
+      end = { ...end, page: views.write(PAGE, (await pipelinePage(pipeline, now.value, store)).html) };
+    }
+  } catch (error) {
+    // What ran is done and kept: whatever is wrong with showing it, how the run ended must still be told.
+    refuse(
+      explainTrouble(error) ?? { code: "check", message: String(error), fix: "report it as a bug, with the pipeline" },
+    );
+  }
+  return end;
+}
+
+/** @param results of the stages that were asked for */
+async function scoresOf(
+  pipeline: Pipeline,
+  results: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
+  store: Store,
+): Promise<readonly MetricRow[]> {
+  const before = new Set<string>();
+  const last: [string, ResultManifest][] = [];
+  // In dependency order, so from the end: what comes before others with figures is on the way to them.
+  for (const [id, stage] of [...pipeline.stages].reverse()) {
+    const manifest = results.get(id)?.manifest;
+    if (manifest === undefined) continue;
+    const outputs = Object.values(manifest.outputs);
+    const hasFigures = outputs.some(({ type }) => type === "metrics");
+    if (hasFigures && !before.has(id)) last.unshift([id, manifest]);
+    if (hasFigures || before.has(id)) predecessorsOf(stage).forEach((one) => before.add(one));
+  }
+  const { own } = await figuresOf(experimentsOf(pipeline.name, last, store));
+  // Few are shown: those of no axis come first, for children of a matrix are many.
+  const hasAxis = ({ experiment }: MetricRow) => Number(!experiment.endsWith(SHARED));
+  return own.flat().filter(isWhole).sort((a, b) => hasAxis(a) - hasAxis(b));
+}
+
+/** Bytes of pictures and figures on one page, with which a browser still opens it at once. */
+const MOST_BYTES = 32 << 20;
+
+/** How stages end that leave no result. */
+const NO_RESULT: ReadonlySet<string | undefined> = new Set(["failed", "interrupted"]);
+
+/**
+ * What a pipeline's results and runs say, as a page; stages without a result; what is damaged, cannot be read or takes too
+ * much room.
+ * @param stages the plan of the whole pipeline
+ */
+export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], store: Store) {
+  const last = store.runs.newestFirst().find((run) => run.pipeline === pipeline.name);
+  const runIds = new Set([...stages.values()].flatMap(({ manifest }) => manifest?.runId ?? []));
+  // Of the runs that computed them, not of those that found them cached, under whatever names.
+  const ran = [...runIds].flatMap((id) => Object.values(store.runs.read(id)?.stages ?? {}))
+    .filter(({ state }) => state === "ran");
+  const computed = new Map(ran.map((one) => [one.resolvedKey, one]));
+  const leaves = Map.groupBy(listLeaves(pipeline), ({ stage }) => stage);
+  const items: Collected[] = [];
+  const missing: string[] = [];
+  const notes: string[] = [];
+  const leftOut: string[] = [];
+  const described: ReportStage[] = [];
+  for (const [id, { stage, state, manifest, reasons }] of stages) {
+    const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
+    const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
+    if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));
+    else {
+      missing.push(id);
+      const why = [`no result of "${id}"`, ended?.state, ended?.message?.split("\n")[0]].filter(Boolean).join(": ");
+      const damaged = reasons.some(({ code }) => code === "output-missing");
+      if (damaged) leftOut.push(`the result of "${id}" is damaged; run it again`);
+      else notes.push(why);
+    }
+    const own = stage.id === stage.entry ? leaves.get(stage.entry) ?? [] : [];
+    described.push({
+      id,
+      kind: stage.kind.name,
+      state: ended?.state ?? state,
+      reads: [...new Set(Object.values(stage.inputs).flat().map((one) => one.stage))],
+      duration: time === undefined ? undefined : formatDuration(time),
+      numerics: manifest?.numerics ?? undefined,
+      params: own.map(({ within, value, origin }) => ({ path: within, value, origin })),
+    });
+  }
+  const subtitle = [pipeline.file, ...pipeline.profiles.map((name) => `profile ${name}`), `seed ${pipeline.seed}`];
+  if (last !== undefined) {
+    subtitle.push(`last run ${last.startedAt.slice(0, 16).replace("T", " ")} UTC, ${last.status}`);
+  }
+  const { unreadable, ...content } = await collectArtifacts(items, MOST_BYTES);
+  leftOut.push(...unreadable);
+  const head = { title: pipeline.name, subtitle: subtitle.join(" · "), notes: [...notes, ...leftOut] };
+  return { html: renderReport({ ...head, stages: described, ...content }), missing, leftOut };
+}

@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
+import { deviceVerdictSchema } from "../../schemas/records.ts";
+import { userFolder } from "../../std/user_folder.ts";
+import { makeFolder, writeAtomically } from "../store/files.ts";
+import { machineClass } from "../store/machine.ts";
+import { readIfThere } from "../store/reading.ts";
+import { parseJson, recordText } from "../store/records.ts";
+import { openRoot } from "../store/roots.ts";
+import { ignoreTrouble } from "../store/trouble.ts";
+import { loadModules, TOOLKIT_CONFIG } from "./runtime.ts";
+
+/** CUDA's libraries alone take more than two. */
+const MEMORY = 16 * 2 ** 30;
+const MAX_VERDICT_BYTES = 1 << 14;
+
+/** Let a device compute in a process of its own, within bounds. */
+export async function runTrial({ program, args, timeoutMs, judge }: DeviceTrial): Promise<DeviceTrouble | undefined> {
+  const flags = ["-A", "--quiet", "--no-prompt", "--no-check", "--cached-only", `--config=${TOOLKIT_CONFIG}`];
+  const { stdout, said } = await loadModules(["run", ...flags, program, ...args], { timeoutMs, memory: MEMORY });
+  // Drivers write what they like, and these words are shown and kept.
+  return judge(stdout, said.replaceAll(/[^\P{C}\n]/gu, "?"));
+}
+
+const tried = new Map<string, Promise<DeviceTrouble | undefined>>();
+
+export interface TryOptions {
+  /** Whatever came of it before. */
+  readonly again?: boolean;
+  /** Where verdicts are kept. */
+  readonly folder?: string;
+}
+
+/** What came of a trial is kept for this device and machine, so that only the first run pays for it. */
+export function tryDevice(
+  trial: DeviceTrial,
+  { again = false, folder = userFolder("devices") }: TryOptions = {},
+): Promise<DeviceTrouble | undefined> {
+  const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
+  const path = join(folder, `${createHash("sha256").update(of).digest("hex")}.json`);
+  let verdict = again ? undefined : tried.get(path);
+  if (verdict === undefined) tried.set(path, verdict = judge({ ...trial, of }, path, again));
+  return verdict;
+}
+
+async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {
+  const { of } = trial;
+  const bytes = again ? undefined : readIfThere(path, MAX_VERDICT_BYTES);
+  const kept = bytes && parseJson(new TextDecoder().decode(bytes), deviceVerdictSchema);
+  if (kept?.of === of) return kept.trouble ?? undefined;
+  const trouble = await runTrial(trial);
+  if (trouble?.passing === true) return trouble;
+  ignoreTrouble(() => {
+    const folder = join(path, "..");
+    openRoot(folder);
+    makeFolder(folder);
+    writeAtomically(path, recordText(path, deviceVerdictSchema, { of, trouble: trouble ?? null }));
+  });
+  return trouble;
+}

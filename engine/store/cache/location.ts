@@ -1,0 +1,79 @@
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
+
+/** Where a shared cache is. */
+export type CacheLocation =
+  | {
+    readonly kind: "folder";
+    /** Absolute, without a slash at its end. */
+    readonly folder: string;
+  }
+  | {
+    readonly kind: "s3";
+    readonly bucket: string;
+    /** Without slashes at its ends; empty for the bucket itself. */
+    readonly prefix: string;
+    readonly endpoint: string | undefined;
+    readonly region: string | undefined;
+    readonly profile: string | undefined;
+  };
+
+const PARAMETERS = ["endpoint", "region", "profile"];
+const WANTED = "a folder, or s3://bucket/prefix?endpoint=https://host&region=name&profile=name";
+
+/** Read what the user gave as the place of a shared cache; everything that is wrong with it comes at once. */
+export function parseCacheLocation(text: string, workingFolder: string): Result<CacheLocation> {
+  const problem = (message: string, fix: string): Diagnostic => ({
+    severity: "error",
+    code: "cache",
+    message: `Cannot use the shared cache: ${message}`,
+    got: text.replace(/\/\/[^/@]*@/, "//…@"),
+    wanted: WANTED,
+    fix,
+  });
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (text.trim() === "") return refuse([problem("its place is empty", "name a folder, or leave the option out")]);
+  if (scheme === undefined) {
+    return succeed({ kind: "folder", folder: resolve(workingFolder, text) });
+  }
+  if (!URL.canParse(text)) return refuse([problem("its address cannot be read", "write it as shown")]);
+  const url = new URL(text);
+  if (scheme === "file") return succeed({ kind: "folder", folder: resolve(fileURLToPath(url)) });
+  if (scheme !== "s3") {
+    const fix = "most object stores speak S3: s3://bucket/prefix?endpoint=https://host";
+    return refuse([problem(`"${scheme}" is not a kind of cache`, fix)]);
+  }
+  const problems: Diagnostic[] = [];
+  if (url.username !== "" || url.password !== "") {
+    const fix = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile; addresses end up in logs";
+    problems.push(problem("its address contains credentials", fix));
+  }
+  if (!/^[a-z0-9][a-z0-9._-]{1,62}$/i.test(url.hostname)) {
+    problems.push(problem("it names no bucket", "write s3://bucket or s3://bucket/prefix"));
+  }
+  for (const name of new Set(url.searchParams.keys())) {
+    if (PARAMETERS.includes(name)) continue;
+    problems.push(problem(`"${name}" is not a setting of an S3 address`, suggestName(name, PARAMETERS)));
+  }
+  const setting = (name: string): string | undefined => url.searchParams.get(name) || undefined;
+  const endpoint = setting("endpoint");
+  if (endpoint !== undefined && !isEndpoint(endpoint)) {
+    problems.push(problem(`the endpoint ${endpoint} is not a web address`, "write it with http:// or https://"));
+  }
+  if (problems.length > 0) return refuse(problems);
+  return succeed({
+    kind: "s3",
+    bucket: url.hostname,
+    prefix: decodeURIComponent(url.pathname).replaceAll(/^\/+|\/+$/g, ""),
+    endpoint,
+    region: setting("region"),
+    profile: setting("profile"),
+  });
+}
+
+/** Whether a text is the address of a service. */
+export function isEndpoint(text: string): boolean {
+  return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
+}
