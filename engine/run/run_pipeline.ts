@@ -14,7 +14,7 @@ import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
-import { type StageResult, waitingForStore } from "./stage_result.ts";
+import { type StageResult, waitingForStore } from "./stage_runner.ts";
 
 export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;

@@ -52,7 +52,10 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     results,
     manifests,
     broken,
-    objects: readObjects(store),
+    objects: new Map(
+      Array.from(listObjects(store)).filter(({ info }) => info.isFile)
+        .map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }]),
+    ),
     progress: readProgress(store),
     runs,
     files: readFiles(store, runs.some(({ live }) => live)),
@@ -94,14 +97,12 @@ function readResults(store: Store) {
   return { results, manifests, broken };
 }
 
-function readObjects(store: Store): Inventory["objects"] {
-  const objects = new Map<string, { bytes: number; changedMs: number }>();
-  for (const { name, path, isFile } of entriesAt(2, store.paths.objects)) {
-    if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
-    const info = statIfThere(path);
-    if (info !== undefined) objects.set(name, { bytes: info.size, changedMs: changedMs(info) });
+/** All objects of a store, with their facts. */
+export function* listObjects(store: Store): Generator<{ readonly sha256: string; readonly info: Deno.FileInfo }> {
+  for (const { name: sha256, path } of entriesAt(2, store.paths.objects)) {
+    const info = /^[0-9a-f]{64}$/.test(sha256) ? statIfThere(path) : undefined;
+    if (info !== undefined) yield { sha256, info };
   }
-  return objects;
 }
 
 function readProgress(store: Store): StoredProgress[] {
