@@ -132,7 +132,8 @@ export class StageExecution {
       if (event.type === "progress") {
         rate.note(event.update);
         live.note(event.update);
-        emit({ type: "stage-progress", id: stage.id, update: event.update });
+        const perSecond = rate.perSecond()[event.update.unit] ?? null;
+        emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
       } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
       else {
         log(`${event.type}: ${event.message}`);
