@@ -177,8 +177,8 @@ export function findLeftovers(
     for (const { name } of entriesOf(folder)) if (isAbandoned(what, name)) take(join(folder, name));
   };
   for (const key of unreadable) take(store.results.manifestPath(key));
-  const { root, paths: { objects, results, tags, tmp, views, cache, outputs }, runs } = store;
-  const written = [root, views, cache, tags, ...runs.ids().map((id) => runs.folderOf(id))];
+  const { root, paths: { objects, results, tags, tmp, views, kept, outputs }, runs } = store;
+  const written = [root, views, kept, tags, ...runs.ids().map((id) => runs.folderOf(id))];
   const shards = entriesAt(1, results).map(({ path }) => path);
   for (const folder of [...written, ...shards]) takeAbandoned("file", folder);
   for (const place of [objects, results]) {
@@ -186,7 +186,7 @@ export function findLeftovers(
   }
   takeAbandoned("run", tmp);
   // Of noiseline 0.1: digests of folders now lie with those of files.
-  take(join(cache, "folders.jsonl"));
+  take(join(kept, "folders.jsonl"));
   // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
   for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;

@@ -24,7 +24,7 @@ export interface VerifyReport {
 }
 
 /**
- * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
+ * Hash every object again, or those of some results, whatever digests are remembered. What is damaged is set aside, so
  * that the next run makes it again; a manifest that the index remembers is written anew.
  *
  * @param only resolved keys; all results and all objects when undefined

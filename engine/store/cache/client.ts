@@ -124,24 +124,24 @@ export class CacheClient {
 
   /** The size of a file, undefined where there is none. */
   async size(name: string): Promise<Answer<number | undefined>> {
-    const { answerMs } = this.patience;
-    const ask = () => this.#within(answerMs, (signal) => this.backend.size(name, signal));
-    return await this.#writing.run(() => this.#try(this.#writeTries, ask));
+    const ask = (signal: AbortSignal) => this.backend.size(name, signal);
+    return await this.#writing.run(() => this.#askWithin(this.patience.answerMs, this.#writeTries, ask));
   }
 
   async create(name: string, content: Content, replace: boolean): Promise<Answer<"created" | "exists">> {
     const limitMs = 6 * this.patience.answerMs + content.size / SLOWEST_BYTES_PER_MS;
-    const send = () => this.#within(limitMs, (signal) => this.backend.create(name, content, { signal, replace }));
-    return await this.#writing.run(() => this.#try(this.#writeTries, send));
+    const send = (signal: AbortSignal) => this.backend.create(name, content, { signal, replace });
+    return await this.#writing.run(() => this.#askWithin(limitMs, this.#writeTries, send));
   }
 
   async prepare(): Promise<Answer<string | undefined>> {
-    const { answerMs } = this.patience;
-    // Whoever only wants to send what is left from earlier should not wait long for an unreachable place.
-    return await this.#try(
-      Math.min(this.#writeTries, 2),
-      () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),
-    );
+    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    const tries = Math.min(this.#writeTries, 2);
+    return await this.#askWithin(this.patience.answerMs, tries, (signal) => this.backend.prepare(signal));
+  }
+
+  #askWithin<T>(limitMs: number, tries: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
+    return this.#try(tries, () => this.#within(limitMs, ask));
   }
 
   /** Where reading has failed through all of its patience, writing gets one chance. */
