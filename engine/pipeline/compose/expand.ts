@@ -289,7 +289,7 @@ class Expander {
         return [];
       }
     }
-    this.problems.add(path, `"${text}": there is no such combination`, "name one that the matrix has");
+    this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has");
     return [];
   }
 

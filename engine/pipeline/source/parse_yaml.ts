@@ -59,7 +59,7 @@ function findSurplus(source: SourceText): Diagnostic[] {
     // The lexer's own marks stand for nothing in the text.
     if (LEXER_MARKS.includes(lexeme)) continue;
     if (++pieces > MAX_PIECES) {
-      const message = `the file has more than ${MAX_PIECES} words, marks, spaces and line ends`;
+      const message = `the file has more than ${MAX_PIECES} tokens`;
       return [syntaxError({ source, start: offset, end: offset + 1 }, message, "write less")];
     }
     offset += lexeme.length;
