@@ -1,5 +1,5 @@
 import type { Details, Diagnostic } from "./diagnostic.ts";
-import { suggestName } from "./did_you_mean.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import { diagnosticAt, type DocumentPath, type SourceDocument } from "./document.ts";
 
 interface Placed {
