@@ -85,10 +85,13 @@ export function experimentsOf(
       artifacts: own.flatMap(({ stage, manifest }) => artifactsOf(stage, manifest, store)),
       made: new Map([...made].map(({ stage, manifest }) => [stage, manifest.ingredients])),
       unknown,
-      ranks: rankings.filter((one) => isWithin(one.select, select)).flatMap(({ stage, manifest, ranking }) => {
-        const candidates = manifest.ingredients.inputs["candidates"];
-        const place = ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
-        return place < 0 ? [] : [`${stage} ${place + 1}`];
+      ranks: rankings.filter((one) => agree(one.select, select)).flatMap((one) => {
+        const candidates = one.manifest.ingredients.inputs["candidates"];
+        const place = one.ranking.findIndex(({ candidate }) => digests.has(candidates?.[candidate] ?? ""));
+        const own = Object.entries(one.select).filter(([axis]) => select[axis] === undefined);
+        return place < 0
+          ? []
+          : [`${one.stage}${own.map(([axis, value]) => `~${axis}=${value}`).join("")} ${place + 1}`];
       }),
       missing: group.filter(({ manifest }) => manifest === undefined).map(({ stage }) => stage),
     };
@@ -105,6 +108,11 @@ export async function experimentsOfPipeline(settings: CliSettings, options: Load
 
 function isWithin(part: Select, whole: Select): boolean {
   return Object.entries(part).every(([axis, value]) => whole[axis] === value);
+}
+
+/** Whether they have the same value wherever both have the axis: equal bytes of another child are not what was ranked. */
+function agree(one: Select, other: Select): boolean {
+  return Object.entries(one).every(([axis, value]) => other[axis] === undefined || other[axis] === value);
 }
 
 /** The ranking that a selection wrote; none where it is damaged. */

@@ -1,4 +1,5 @@
 import type { Details, Diagnostic } from "./diagnostic.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import { diagnosticAt, type DocumentPath, type SourceDocument } from "./document.ts";
 
 interface Placed {
@@ -25,6 +26,17 @@ export class Problems {
   /** @returns undefined, as whoever gives up with it does */
   add(path: DocumentPath, message: string, fix: string, details: Details = {}): undefined {
     this.found.push({ path: this.place(path), message, fix, details });
+  }
+
+  /** Add each of the names at a path that is none of those that are known. @param say what is wrong with one */
+  addUnknown(
+    path: DocumentPath,
+    names: Iterable<string>,
+    { known, say, ...details }: Details & { readonly known: readonly string[]; readonly say: (name: string) => string },
+  ): void {
+    for (const name of names) {
+      if (!known.includes(name)) this.add([...path, name], say(name), suggestName(name, known), details);
+    }
   }
 
   /** Add what is known with its place. */

@@ -132,7 +132,7 @@ export function digestStageExternals(
 }
 
 /** What the stages of a pipeline read from outside, by id of the stage. */
-export interface Outside {
+export interface DigestedExternals {
   readonly externals: ReadonlyMap<string, Externals>;
   readonly problems: readonly Diagnostic[];
 }
@@ -141,7 +141,7 @@ export interface Outside {
 export function digestExternals(
   { stages, folder, origins }: { stages: ReadonlyMap<string, Stage>; folder: string; origins: Origins },
   digests: Digests,
-): Outside {
+): DigestedExternals {
   const externals = new Map<string, Externals>();
   const problems: Diagnostic[] = [];
   for (const stage of stages.values()) {

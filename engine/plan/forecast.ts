@@ -1,7 +1,7 @@
 import type { Timing } from "../../schemas/records.ts";
 import { cardsOf, predecessorsOf, shorterOf, type Stage } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
-import { type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
+import { isForced, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
 /** How long a stage will take, or why that cannot be said. */
 export type Forecast =
@@ -59,16 +59,12 @@ export function forecastPlan(
 
 /** Steps that each stage need not do: those that were saved, and those of the shorter stage that runs before it. */
 function startsOf(plan: Plan): ReadonlyMap<string, number> {
-  const starts = new Map<string, number>();
-  const reached = new Map<string, number>();
-  const byExtent = [...plan.stages.values()].filter(({ stage }) => stage.extent !== undefined)
-    .sort((a, b) => a.stage.extent! - b.stage.extent!);
-  for (const { stage, state, fromStep = 0, reasons } of byExtent) {
-    const forced = reasons.some(({ code }) => code === "forced");
-    starts.set(stage.id, forced ? 0 : Math.max(fromStep, reached.get(stage.entry) ?? 0));
-    if (state !== "cached" && state !== "restore") reached.set(stage.entry, stage.extent!);
-  }
-  return starts;
+  const open = [...plan.stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
+  const shorter = shorterOf(open.map(({ stage }) => stage));
+  return new Map(open.map((planned) => {
+    const before = plan.stages.get(shorter.get(planned.stage.id) ?? "")?.stage.extent ?? 0;
+    return [planned.stage.id, isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before)];
+  }));
 }
 
 function amountOf({ extent, workGflop }: Pick<Stage, "extent" | "workGflop">, from: number): Amount {

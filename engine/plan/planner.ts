@@ -1,7 +1,7 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { digestExternals, type Externals, type Outside } from "../keys/externals.ts";
+import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import {
   fitsItsKey,
   identityKeyOf,
@@ -26,7 +26,7 @@ export interface PlanOptions {
   /** Stage ids to run even if cached. */
   readonly force?: ReadonlySet<string>;
   /** What the stages read from outside, if that was just looked at. */
-  readonly outside?: Outside;
+  readonly externals?: DigestedExternals;
   /** A second store that machines share: asked for what the local one has not, and given what a run makes. */
   readonly cache?: SharedCache | undefined;
 }
@@ -60,7 +60,7 @@ export class Planner {
   }
 
   static make(pipeline: Pipeline, store: Store, options: PlanOptions = {}): Result<Planner> {
-    const { externals, problems } = options.outside ?? digestExternals(pipeline, store.digests);
+    const { externals, problems } = options.externals ?? digestExternals(pipeline, store.digests);
     return problems.length > 0 ? refuse(problems) : succeed(new Planner(pipeline, store, externals, options));
   }
 

@@ -1,6 +1,6 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
-import { digestExternals, type Outside } from "../keys/externals.ts";
+import { type DigestedExternals, digestExternals } from "../keys/externals.ts";
 import { selectStages } from "../pipeline/select_stages.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -72,11 +72,11 @@ function planIfCached(
   pipeline: Pipeline,
   store: Store,
   targets: readonly string[],
-  outside: Outside = digestExternals(pipeline, store.digests),
+  digested: DigestedExternals = digestExternals(pipeline, store.digests),
 ): Plan | undefined {
   const { stages, problems } = selectStages(pipeline, targets);
   if (problems.length > 0) return undefined;
-  const planner = Planner.make(pipeline, store, { targets: stages, outside });
+  const planner = Planner.make(pipeline, store, { targets: stages, externals: digested });
   return planner.ok ? planner.value.planIfCached() : undefined;
 }
 

@@ -140,10 +140,8 @@ function checkProfiles(profiles: unknown, problems: Problems): void {
       problems.add(at, `${title} is not valid`, fix, { got: showValue(profile), wanted: "a map" });
       continue;
     }
-    for (const key of Object.keys(profile).filter((one) => !PROFILE_KEYS.includes(one))) {
-      const details = { code: "unknown-key", target: "key" } as const;
-      problems.add([...at, key], `unknown key "${key}" in ${title}`, suggestName(key, PROFILE_KEYS), details);
-    }
+    const say = (key: string) => `unknown key "${key}" in ${title}`;
+    problems.addUnknown(at, Object.keys(profile), { known: PROFILE_KEYS, say, code: "unknown-key", target: "key" });
   }
 }
 

@@ -116,11 +116,8 @@ class Scope {
     const uses = entry["uses"] as string;
     this.#outputs.set(id, {});
     this.found.groups.set(id, []);
-    for (const key of Object.keys(entry)) {
-      if (OWN_KEYS.includes(key)) continue;
-      const message = `"${key}" has no meaning for a pipeline that is a stage`;
-      problems.add([...at, key], message, suggestName(key, OWN_KEYS));
-    }
+    const say = (key: string) => `"${key}" has no meaning for a pipeline that is a stage`;
+    problems.addUnknown(at, Object.keys(entry), { known: OWN_KEYS, say });
     // What uses it says no more than once that it is too large, and goes no further.
     if (this.options.budget.spent) return undefined;
     const path = resolve(this.#home, uses);
@@ -149,10 +146,10 @@ class Scope {
     if (refused !== undefined) {
       return problems.add([...at, "uses"], refused, "use fewer or smaller pipelines as stages");
     }
-    const known = Object.keys(pipelineFileSchema.shape);
-    for (const key of Object.keys(inner).filter((one) => !known.includes(one))) {
-      problems.add([OUTSIDE, id, key], `unknown key "${key}" in ${uses}`, suggestName(key, known));
-    }
+    problems.addUnknown([OUTSIDE, id], Object.keys(inner), {
+      known: Object.keys(pipelineFileSchema.shape),
+      say: (key) => `unknown key "${key}" in ${uses}`,
+    });
     const given = this.#checkGiven(at, entry, inner);
     const ownSeed = entry["seed"] ?? inner["seed"];
     const filled = interpolate(
@@ -178,22 +175,18 @@ class Scope {
   /** Values for the inner pipeline's vars, and whether its inputs are all given. */
   #checkGiven(at: DocumentPath, entry: Entries, inner: Entries): Entries {
     const [vars, given] = [asMap(inner["vars"]), asMap(entry["with"])];
-    for (const key of Object.keys(given).filter((one) => !Object.hasOwn(vars, one))) {
-      this.options.problems.add(
-        [...at, "with", key],
-        `${entry["uses"]} has no var "${key}"`,
-        suggestName(key, Object.keys(vars)),
-      );
-    }
+    const { problems } = this.options;
+    const say = (key: string) => `${entry["uses"]} has no var "${key}"`;
+    problems.addUnknown([...at, "with"], Object.keys(given), { known: Object.keys(vars), say });
     const [wanted, bound] = [asMap(inner["inputs"]), asMap(entry["inputs"])];
     for (const key of Object.keys(bound).filter((one) => !Object.hasOwn(wanted, one))) {
       const fix = Object.keys(wanted).length === 0
         ? "remove it; the pipeline names no inputs"
         : suggestName(key, Object.keys(wanted));
-      this.options.problems.add([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
+      problems.add([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
     }
     for (const key of Object.keys(wanted).filter((one) => !Object.hasOwn(bound, one))) {
-      this.options.problems.add(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
+      problems.add(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
         wanted: String(wanted[key]),
       });
     }

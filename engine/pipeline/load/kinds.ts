@@ -36,15 +36,11 @@ export async function resolveKinds(
   const report = (id: string, code: DiagnosticCode, message: string, fix: string) =>
     problems.add(["stages", id, "uses"], message, fix, { code });
 
-  const custom = new Map<string, { file: string; written: string; params: unknown[] }>();
-  for (const entry of entries.values()) {
-    if (!isCustom(entry.uses)) continue;
-    const file = resolveFile(entry.uses);
-    const request = custom.get(file) ?? { file, written: entry.uses, params: [] };
-    request.params.push(entry.with);
-    custom.set(file, request);
-  }
-  const described = await describeAll([...custom.values()]);
+  const custom = [...entries.values()].filter(({ uses }) => isCustom(uses));
+  const byFile = [...Map.groupBy(custom, ({ uses }) => resolveFile(uses))];
+  const described = await describeAll(
+    byFile.map(([file, own]) => ({ file, written: own[0]!.uses, params: own.map((one) => one.with) })),
+  );
 
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);

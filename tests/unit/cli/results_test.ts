@@ -237,13 +237,15 @@ stages:
   again: { uses: draw, with: { value: 10 }, inputs: { from: draw } }
   pick:
     uses: select
+    matrix: { seed: [0, 1], goal: [highest] }
     inputs: { candidates: [draw], metrics: [again] }
-    with: { metric: far, goal: highest }
+    with: { metric: far, goal: "\${matrix.goal}" }
 `,
   );
   assertEquals((await runCli("run", file)).code, 0);
   const compared = await tell("compare", file);
-  assertEquals(compared.ranks, [["pick 4"], ["pick 2"], ["pick 2"], ["pick 1"]], "equal bytes share the better place");
+  const [best, worst] = [["pick~goal=highest 1"], ["pick~goal=highest 2"]];
+  assertEquals(compared.ranks, [worst, worst, best, best], "each among its own seed, though two have equal bytes");
   const named = compared.overSeeds.filter(({ stage }: { stage: string }) => stage === "again");
   assertEquals(named.map(({ experiment, seeds }: MetricRow) => [experiment, seeds]), [["value=1", 2], ["value=2", 2]]);
 

@@ -351,6 +351,18 @@ stages:
   assertEquals(used.ok && used.warnings, []);
 });
 
+Deno.test("needs may name an extent by the matrix", async () => {
+  const pipeline = await goodFiles({
+    "p.yaml": `name: p
+stages:
+  s: { uses: source }
+  w: { uses: walk, inputs: { from: s }, with: { steps: 9 } }
+  m: { uses: mix, matrix: { at: [2, 5] }, needs: "w@\${matrix.at}" }
+`,
+  });
+  assertEquals(["m~at=2", "m~at=5"].map((id) => pipeline.stages.get(id)?.needs), [["w@2"], ["w@5"]]);
+});
+
 Deno.test("a value of an axis that needs names and there is none of is refused", async () => {
   const yaml = `name: p
 stages:

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
 import { selectStages } from "../../../../../engine/pipeline/select_stages.ts";
+import { makeTempFolder } from "../../support/temp.ts";
 import { bad, good } from "./load_files.ts";
 
 const INNER = `name: inner
@@ -38,6 +39,13 @@ Deno.test("a pipeline as a stage: its stages stand for it, read what it is given
   assertEquals([...last.needs].sort(), ["part/m", "part/s", "part/w"]);
   assertEquals([...selectStages(pipeline, ["part"]).stages].sort(), ["part/m", "part/s", "part/w"]);
   assertEquals(selectStages(pipeline, ["part/w"]).stages, ["part/w"]);
+});
+
+Deno.test("a pipeline as a stage may be named by its whole path", async () => {
+  await using folder = await makeTempFolder();
+  await Deno.writeTextFile(`${folder.path}/inner.yaml`, INNER);
+  const pipeline = await good({ "p.yaml": OUTER.replace("./parts", folder.path) });
+  assert(pipeline.stages.has("part/w"));
 });
 
 Deno.test("values of an inner pipeline tell their origin through both files, also when they are set", async () => {
