@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-/** What Linux says of graphics processors, without loading a driver. Every `root` is the root folder of the system; tests have their own. */
+/** What Linux says of GPUs, without loading a driver. Every `root` is the root folder of the system; tests have their own. */
 
 /** The first driver that runs CUDA 12, which the wheels are built for. */
 export const OLDEST_DRIVER = 525;
@@ -21,7 +21,7 @@ export function hasNvidiaGpu(root = "/"): boolean {
 }
 
 /**
- * Whether a graphics processor may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
+ * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
  * or that of Windows' subsystem for Linux. Elsewhere nothing so cheap tells, so the answer is yes.
  */
 export function mayHaveGpu(): boolean {

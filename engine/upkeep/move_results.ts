@@ -90,7 +90,7 @@ export async function importResults(store: Store, folder: string): Promise<Resul
   const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
   if (keys.length === 0) {
     const fix = "name a folder that `export` or `run --cache` wrote";
-    return refuse([unusable(folder, isFolder ? "it holds no results" : "there is no such folder", fix)]);
+    return refuse([unusable(folder, isFolder ? "it holds no results" : "the folder does not exist", fix)]);
   }
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;

@@ -47,7 +47,7 @@ Deno.test("setup says which program is missing and which package has it, before 
     assertEquals(
       await attempt(),
       "error: Cannot fetch TensorFlow's wheel: python3 is not on the PATH\n" +
-        "  fix:    apt-get install python3 python3-pip\n",
+        "  fix:    apt-get install python3 python3-pip\n\n",
     );
     await writeProgram(env.PATH, "python3", 'echo "No module named pip" >&2; exit 1');
     const withoutPip = await attempt();
