@@ -20,7 +20,7 @@ export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
-export type { Difference, Ingredients, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
+export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
 export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./contract/stage.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
