@@ -54,24 +54,18 @@ function typeText(schema: z.ZodType, side: Side, self?: z.ZodType): string {
   if (schema !== self && name !== undefined) return name;
   const inner = (one: z.ZodType) => typeText(one, side);
   const def = defOf(schema);
+  if (["string", "number", "boolean", "null", "unknown"].includes(def.type)) return def.type;
   switch (def.type) {
-    case "string":
-    case "number":
-    case "boolean":
-    case "null":
-    case "unknown":
-      return def.type;
     case "literal":
       return def.values!.map((value) => JSON.stringify(value)).join(" | ");
     case "enum":
       return Object.values((schema as z.ZodEnum).enum).map((value) => JSON.stringify(value)).join(" | ");
-    case "optional":
-      return `${inner(def.innerType!)} | undefined`;
     case "nullable":
       return `${inner(def.innerType!)} | null`;
+    case "optional":
     case "default":
     case "prefault":
-      return side === "input" ? `${inner(def.innerType!)} | undefined` : inner(def.innerType!);
+      return `${inner(def.innerType!)}${def.type === "optional" || side === "input" ? " | undefined" : ""}`;
     case "pipe":
       return inner((side === "input" ? def.in : def.out)!);
     case "union":
