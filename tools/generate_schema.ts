@@ -32,11 +32,7 @@ const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, do
   ImagesInfo: [imagesInfoSchema, "output", "What an artifact of type `images` says of itself."],
   ImageSet: [imageSetSchema, "output", "The images that a number is about."],
   Metric: [metricSchema, "output", "One number with all that is needed to compare it with another."],
-  MetricsToWrite: [
-    metricsSchema.omit({ format: true }),
-    "input",
-    "Numbers, and what they are of: the record of an artifact of type `metrics`.",
-  ],
+  MetricsToWrite: [metricsSchema.omit({ format: true }), "input", "The record of an artifact of type `metrics`."],
   Resources: [resourcesSchema, "output", "Slots that a stage takes while it runs."],
   Condition: [conditionSchema, "input", "Whether a stage is there, as `when` says it."],
   StageFileInput: [stageSchema, "input", "A stage as a pipeline file may say it."],
