@@ -32,15 +32,7 @@ export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
 export { predecessorsOf } from "./engine/keys/stage.ts";
-export {
-  type Cause,
-  explainStages,
-  type Explanation,
-  type ExternalFacts,
-  type ResultFacts,
-  type SavedProgress,
-  type Upstream,
-} from "./engine/plan/explain.ts";
+export * from "./engine/plan/explain.ts";
 export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";

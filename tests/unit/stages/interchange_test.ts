@@ -2,7 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { decodeSafetensors, encodeSafetensors } from "../../../formats/safetensors.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
-import { exportKind, importKind } from "../../../stages/mod.ts";
+import { exportKind } from "../../../stages/export/kind.ts";
+import { importKind } from "../../../stages/import/kind.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";
 

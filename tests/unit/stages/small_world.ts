@@ -1,4 +1,6 @@
-import { datasetKind, scheduleKind, trainKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../../stages/dataset/kind.ts";
+import { scheduleKind } from "../../../stages/schedule/kind.ts";
+import { trainKind } from "../../../stages/train/kind.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
 import { openRoot } from "../../../engine/store/roots.ts";
 
