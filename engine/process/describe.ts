@@ -138,7 +138,6 @@ function makeKind(
     seeded: own.seeded,
     permissions: own.permissions as Kind["permissions"],
     resources: own.resources,
-    runs: "process",
     entry: pathToFileURL(request.file).href,
     modules: code.modules,
     map: () => code.map,

@@ -7,7 +7,7 @@ import {
   type StageInput,
   type Written,
 } from "noiseline/engine";
-import * as kinds from "../../../stages/mod.ts";
+import * as kinds from "../../support/builtin_kinds.ts";
 import type walk from "../../support/stages/walk.ts";
 
 /** The one stage of a pipeline, where types are to be seen at work: `deno test` and `deno check` refuse an unused `@ts-expect-error`. */
