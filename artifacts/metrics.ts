@@ -4,6 +4,8 @@ import type { ImageSet, MetricsToWrite } from "../schemas/types.ts";
 import type { StoredImages } from "./images.ts";
 import { readJson, writeJson } from "./record.ts";
 
+export type { ImageSet, Metric, MetricsToWrite } from "../schemas/types.ts";
+
 /** The images that a number is about. Their digest says exactly which; the rest is for people. */
 export const imageSetSchema = z.strictObject({
   /** Identity of the artifact's content. */
@@ -62,7 +64,6 @@ export const metricsSchema = z.strictObject({
   metrics: z.array(metricSchema).min(1),
 });
 
-export type { ImageSet, Metric, MetricsToWrite } from "../schemas/types.ts";
 export type Metrics = z.output<typeof metricsSchema>;
 
 export const METRICS_FILE = "metrics.json";

@@ -95,31 +95,21 @@ function rowOf({ stage, rights }: RightsRequest): string[] {
   return [`  ${stage.entry}`, stage.kind.name, rights.join(", ")];
 }
 
-/** What the custom stages among some ask for, and what of it is not granted. */
-export function rightsOfStages(
-  stages: Iterable<Pick<PlannedStage, "stage" | "device">>,
-  pipeline: Pipeline,
-) {
+/** What the custom stages among some ask for, and what of it is not granted, as data and in lines. */
+export function describeRights(stages: Iterable<Pick<PlannedStage, "stage" | "device">>, pipeline: Pipeline) {
   const requests = requestsOf(stages, pipeline.folder);
-  if (requests.length === 0) return [];
+  if (requests.length === 0) return { data: [], lines: [] };
   const grants = new Grants(pipeline.folder);
   printDiagnostics(grants.problems);
-  return requests.map((request) => ({ ...request, missing: grants.open([request])[0]?.rights ?? [] }));
-}
-
-type ListedRights = ReturnType<typeof rightsOfStages>;
-
-export function rightsToJson(listed: ListedRights): unknown[] {
-  return listed.map(({ stage, rights, missing }) => ({ stage: stage.entry, file: stage.kind.name, rights, missing }));
-}
-
-/** Lines about what custom stages ask for; none where they ask for nothing. */
-export function formatRights(listed: ListedRights): string[] {
-  if (listed.length === 0) return [];
-  const style = styleFor();
-  const rows = listed.map(({ missing, ...request }) => {
+  const listed = requests.map((request) => ({ request, missing: grants.open([request])[0]?.rights ?? [] }));
+  const rows = listed.map(({ request, missing }) => {
     const state = missing.length === 0 ? "granted" : `not granted: ${grantFlag({ ...request, rights: missing })}`;
-    return [...rowOf(request), style.dim(state)];
+    return [...rowOf(request), styleFor().dim(state)];
   });
-  return ["custom stages ask for:", ...formatTable(rows)];
+  return {
+    data: listed.map(({ request: { stage, rights }, missing }) => {
+      return { stage: stage.entry, file: stage.kind.name, rights, missing };
+    }),
+    lines: ["custom stages ask for:", ...formatTable(rows)],
+  };
 }

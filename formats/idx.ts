@@ -1,5 +1,5 @@
+import { gunzipSync } from "node:zlib";
 import { FormatError } from "./format_error.ts";
-import { gunzip, isGzip } from "./gzip.ts";
 
 /** An array of unsigned bytes, row-major. */
 export interface IdxArray {
@@ -19,7 +19,7 @@ const MAX_BYTES = 2 ** 30;
  * @throws FormatError when it is damaged, not of unsigned bytes, or not as long as its dimensions say
  */
 export function decodeIdx(file: Uint8Array): IdxArray {
-  const bytes = isGzip(file) ? gunzip(file, MAX_BYTES) : file;
+  const bytes = file[0] === 0x1f && file[1] === 0x8b ? gunzip(file, MAX_BYTES) : file;
   const [zero, alsoZero, type, dimensions = 0] = bytes;
   if (bytes.length < 4 || zero !== 0 || alsoZero !== 0 || type !== UNSIGNED_BYTE || dimensions === 0) {
     const start = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
@@ -36,4 +36,22 @@ export function decodeIdx(file: Uint8Array): IdxArray {
     throw new FormatError("IDX data", { got: `${bytes.length - header} bytes`, wanted: `${size} for [${shape}]` });
   }
   return { shape, data: Uint8Array.from(bytes.subarray(header)) };
+}
+
+/**
+ * Unpack a gzip file (RFC 1952), checking its length and checksum.
+ *
+ * @param maxBytes what it may unpack to: a few kilobytes can hold gigabytes
+ * @throws FormatError when it is damaged, cut off or larger than that
+ */
+export function gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(gunzipSync(bytes, { maxOutputLength: maxBytes }));
+  } catch (cause) {
+    throw new FormatError("gzip file", {
+      got: `one that is damaged or too large (${cause instanceof Error ? cause.message : String(cause)})`,
+      wanted: `a whole file of at most ${maxBytes} bytes`,
+      cause,
+    });
+  }
 }

@@ -1,29 +1,23 @@
 import type { ByteImage } from "./byte_image.ts";
 
-export interface GridOptions {
-  /** Images in a row; default: the smallest square that holds them all. */
-  readonly columns?: number;
-  /** Pixels of background around and between the images, after scaling. Default 2. */
-  readonly margin?: number;
-  /** Each pixel becomes a square of this many a side. Default: the least that makes an image 32 pixels high. */
-  readonly scale?: number;
-  /** Value of the background in every channel, 0 to 255. Default 255, white. */
-  readonly background?: number;
-}
-
+/** Each pixel becomes a square, the least that makes an image this high. */
 const LEGIBLE_HEIGHT = 32;
+/** Pixels of background around and between the images. */
+const MARGIN = 2;
+const WHITE = 255;
 
 /**
  * Lay out images as one picture, row by row; places left over in the last row are background.
  *
  * @param images uint8 [N, H, W, C] row-major
  * @param shape [N, H, W, C]
+ * @param options.columns images in a row; default: the smallest square that holds them all
  * @throws RangeError when the shape is not the data's or an option is out of range.
  */
 export function imageGrid(
   images: Uint8Array,
   shape: readonly [number, number, number, number],
-  options: GridOptions = {},
+  { columns = Math.ceil(Math.sqrt(shape[0])) }: { readonly columns?: number } = {},
 ): ByteImage {
   const [count, height, width, channels] = shape;
   if (!shape.every((length) => Number.isInteger(length) && length >= 1)) {
@@ -32,18 +26,17 @@ export function imageGrid(
   if (images.length !== count * height * width * channels) {
     throw new RangeError(`Images of a grid: got ${images.length} bytes, wanted those of shape [${shape}]`);
   }
-  const columns = checked("columns", options.columns ?? Math.ceil(Math.sqrt(count)), 1);
-  const margin = checked("margin", options.margin ?? 2, 0);
-  const scale = checked("scale", options.scale ?? Math.ceil(LEGIBLE_HEIGHT / height), 1);
-  const background = checked("background", options.background ?? 255, 0, 255);
-
+  if (!Number.isInteger(columns) || columns < 1) {
+    throw new RangeError(`Grid columns: got ${columns}, wanted an integer >= 1`);
+  }
+  const scale = Math.ceil(LEGIBLE_HEIGHT / height);
   const rows = Math.ceil(count / columns);
-  const gridWidth = margin + columns * (width * scale + margin);
-  const gridHeight = margin + rows * (height * scale + margin);
-  const data = new Uint8Array(gridHeight * gridWidth * channels).fill(background);
+  const gridWidth = MARGIN + columns * (width * scale + MARGIN);
+  const gridHeight = MARGIN + rows * (height * scale + MARGIN);
+  const data = new Uint8Array(gridHeight * gridWidth * channels).fill(WHITE);
   for (let image = 0; image < count; image++) {
-    const top = margin + Math.floor(image / columns) * (height * scale + margin);
-    const left = margin + (image % columns) * (width * scale + margin);
+    const top = MARGIN + Math.floor(image / columns) * (height * scale + MARGIN);
+    const left = MARGIN + (image % columns) * (width * scale + MARGIN);
     for (let y = 0; y < height * scale; y++) {
       for (let x = 0; x < width * scale; x++) {
         const source = ((image * height + Math.floor(y / scale)) * width + Math.floor(x / scale)) * channels;
@@ -52,10 +45,4 @@ export function imageGrid(
     }
   }
   return { width: gridWidth, height: gridHeight, channels, data };
-}
-
-function checked(name: string, value: number, least: number, most = Infinity): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  const range = most === Infinity ? `>= ${least}` : `in [${least}, ${most}]`;
-  throw new RangeError(`Grid ${name}: got ${value}, wanted an integer ${range}`);
 }

@@ -8,7 +8,7 @@ import type { InputArtifact } from "../contract/stage.ts";
 import { factsOf, type SourceFacts } from "./facts.ts";
 import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";
-import { joined } from "./text.ts";
+import { joined, named } from "./text.ts";
 
 /** An artifact and what the page calls it. */
 export interface Collected {
@@ -100,10 +100,10 @@ const collectors: Partial<Record<InputArtifact["type"], Collector>> = {
     const note = joined([
       `${info.count.toLocaleString("en")} images of ${info.height}x${info.width}`,
       sampler && describeSampler(sampler),
-      guidance && `guidance ${guidance}`,
-      weights && `${weights} weights`,
+      named("guidance", guidance),
+      weights === undefined ? undefined : `${weights} weights`,
       name === "sample" ? undefined : name,
-      seed === undefined ? undefined : `seed ${seed}`,
+      named("seed", seed),
       await describeClasses(info.classes, facts, items),
     ], "; ");
     const main = { interpolate: "interpolation.png", inpaint: "inpainting.png" }[String(name)] ?? "grid.png";

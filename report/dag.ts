@@ -1,5 +1,5 @@
 import type { ReportStage } from "./model.ts";
-import { entryOf, escapeHtml } from "./text.ts";
+import { entryOf, type Html, markup } from "./text.ts";
 
 const BOX = { width: 186, height: 58, gapX: 30, gapY: 16, margin: 8 };
 /** A drawing of more boxes is no picture; the table below it has them all. */
@@ -15,10 +15,10 @@ interface Placed {
 }
 
 /** The stages as an SVG: each in the column after the last that it reads. Empty for very many. */
-export function drawDag(stages: readonly ReportStage[]): string {
+export function drawDag(stages: readonly ReportStage[]): Html {
   const placed = place(stages);
   const all = [...placed.values()];
-  if (all.length === 0 || all.length > MOST_DRAWN) return "";
+  if (all.length === 0 || all.length > MOST_DRAWN) return markup``;
   const width = Math.max(...all.map(({ x }) => x)) + BOX.width + BOX.margin;
   const height = Math.max(...all.map(({ y }) => y)) + BOX.height + BOX.margin;
   const edges = all.flatMap(({ stages, x, y }) =>
@@ -26,13 +26,13 @@ export function drawDag(stages: readonly ReportStage[]): string {
       const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
       const [x2, y2] = [x, y + BOX.height / 2];
       const bend = (x2 - x1) / 2;
-      return `<path class="edge" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}"/>`;
+      return markup`<path class="edge" d="M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}" />`;
     })
   );
-  return `<svg class="dag" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `aria-label="Stages and what they read; the table below says the same">${edges.join("")}${
-      all.map(drawBox).join("")
-    }</svg>`;
+  const label = "Stages and what they read; the table below says the same";
+  const size = markup`width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`;
+  const drawn = [...edges, ...all.map(drawBox)];
+  return markup`<div class="scroll"><svg class="dag" ${size} role="img" aria-label="${label}">${drawn}</svg></div>`;
 }
 
 function readBy(stages: readonly ReportStage[]): string[] {
@@ -52,16 +52,16 @@ function place(stages: readonly ReportStage[]): Map<string, Placed> {
   return placed;
 }
 
-function drawBox({ stages, x, y }: Placed): string {
+function drawBox({ stages, x, y }: Placed): Html {
   const [{ id: first, kind, duration }] = stages as [ReportStage];
   const id = stages.length > 1 ? entryOf(first) : first;
   const states = [...new Set(stages.map(({ state }) => state))];
   const title = id.length > TITLE_LENGTH ? `${id.slice(0, TITLE_LENGTH - 1)}…` : id;
   const facts = (stages.length > 1 ? [`${stages.length} stages`, ...states] : [kind, ...states, duration ?? []]).flat();
-  return `<svg x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"><title>${escapeHtml(id)}</title>` +
-    `<rect class="box ${escapeHtml(states.join(" "))}" x="1" y="1" width="${BOX.width - 2}" height="${
-      BOX.height - 2
-    }" rx="8"/>` +
-    `<text x="12" y="24" class="id">${escapeHtml(title)}</text>` +
-    `<text x="12" y="43" class="facts">${escapeHtml(facts.join(" · "))}</text></svg>`;
+  const [width, height] = [BOX.width - 2, BOX.height - 2];
+  const box = markup`<rect class="box ${states.join(" ")}" x="1" y="1" width="${width}" height="${height}" rx="8"/>`;
+  const texts = markup`<text x="12" y="24" class="id">${title}</text>
+<text x="12" y="43" class="facts">${facts.join(" · ")}</text>`;
+  const place = markup`x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}"`;
+  return markup`<svg ${place}><title>${id}</title>${box}${texts}</svg>`;
 }

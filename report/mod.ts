@@ -2,7 +2,7 @@
 export type { Page } from "./page.ts";
 export type { ReportMetrics, ReportParam, ReportStage } from "./model.ts";
 export { renderPage, renderReport } from "./page.ts";
-export { curvesHtml, pictures, type Section, table } from "./sections.ts";
-export { escapeHtml } from "./text.ts";
+export { curvePlaces, pictures, table } from "./sections.ts";
+export { markup } from "./text.ts";
 export { collectArtifacts, type Collected, type Collection } from "./collect.ts";
 export { encodeEvents, type ScalarEvent } from "../formats/tensorboard.ts";

@@ -5,7 +5,7 @@ import type { CurveGroup, Report } from "./model.ts";
 import { SCRIPT } from "./script.ts";
 import { groupCurves, type Section, sectionsOf } from "./sections.ts";
 import { STYLE } from "./style.ts";
-import { escapeHtml, scriptJson } from "./text.ts";
+import { Html, markup, scriptJson } from "./text.ts";
 
 /** A report as one HTML file that opens from disk: pictures, data and the plotting library are all in it. */
 export function renderReport(report: Report): string {
@@ -37,30 +37,34 @@ export interface Page extends Pick<Report, "title" | "subtitle" | "notes"> {
   readonly curves: readonly CurveGroup[];
 }
 
-export function renderPage({ title, subtitle, notes, sections, curves }: Page): string {
-  const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
-  const bodies = sections.map(({ id, title, html }) =>
-    `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>${html}</section>`
+/** Nothing may be fetched: what is not in the file is not shown. */
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+export function renderPage({ title, subtitle, notes, sections: all, curves }: Page): string {
+  const sections = all.filter(({ body }) => body.length > 0);
+  const links = sections.map(({ id, title }) => markup`<a href="#${id}">${title}</a>`);
+  const bodies = sections.map(({ id, title, body }) =>
+    markup`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${body}</section>\n`
   );
-  const lines = notes.slice(0, MOST_NOTES).map((note) => `<li>${escapeHtml(note)}</li>`);
-  if (notes.length > MOST_NOTES) lines.push(`<li>… and ${notes.length - MOST_NOTES} more</li>`);
-  return [
-    "<!doctype html>",
-    '<html lang="en"><head><meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    // Nothing may be fetched: what is not in the file is not shown.
-    `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; ` +
-    `script-src 'unsafe-inline'">`,
-    `<title>${escapeHtml(title)}</title>`,
-    `<style>${plotStyle}</style><style>${STYLE}</style></head><body>`,
-    `<header><h1>${escapeHtml(title)}</h1><p>${escapeHtml(subtitle)}</p>${
-      lines.length > 0 ? `<ul class="notes">${lines.join("")}</ul>` : ""
-    }</header>`,
-    `<nav aria-label="Sections">${links}</nav>`,
-    `<main>${bodies.join("\n")}</main>`,
-    `<script type="application/json" id="data">${scriptJson(thinned(curves))}</script>`,
+  const lines = notes.slice(0, MOST_NOTES).map((note) => markup`<li>${note}</li>`);
+  if (notes.length > MOST_NOTES) lines.push(markup`<li>… and ${notes.length - MOST_NOTES} more</li>`);
+  const list = lines.length > 0 ? markup`<ul class="notes">${lines}</ul>` : "";
+  const style = new Html(`<style>${plotStyle}</style><style>${STYLE}</style>`);
+  const data = new Html(scriptJson(thinned(curves)));
+  const script = new Html(
     `<script>${plotScript.replaceAll("</script", "<\\/script")}</script><script>${SCRIPT}</script>`,
-    "</body></html>",
-    "",
-  ].join("\n");
+  );
+  return markup`<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${new Html(POLICY)}">
+<title>${title}</title>
+${style}</head><body>
+<header><h1>${title}</h1><p>${subtitle}</p>${list}</header>
+<nav aria-label="Sections">${links}</nav>
+<main>${bodies}</main>
+<script type="application/json" id="data">${data}</script>
+${script}
+</body></html>
+`.text;
 }

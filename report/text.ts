@@ -1,8 +1,22 @@
 import type { ReportPicture } from "./model.ts";
 
-/** Text that is safe between tags and in attributes. */
-export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+/** HTML that is shown as it is. */
+export class Html {
+  constructor(readonly text: string) {}
+}
+
+/** What may stand in HTML: texts are escaped, lists stand one after the other, nothing is left out. */
+export type Shown = string | number | undefined | Html | readonly Shown[];
+
+/** HTML with values in it, by a name of which no formatter changes the text. Whatever is put in between tags or in attributes, only what is HTML itself acts as such. */
+export function markup(texts: TemplateStringsArray, ...values: readonly Shown[]): Html {
+  return new Html(String.raw({ raw: texts }, ...values.map(textOf)));
+}
+
+function textOf(value: Shown): string {
+  if (value instanceof Html) return value.text;
+  if (typeof value === "object") return value.map(textOf).join("");
+  return String(value ?? "").replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** Of a stage's name, what the children of a matrix have in common. */
@@ -18,6 +32,11 @@ export function scriptJson(value: unknown): string {
 /** What there is of some parts. */
 export function joined(parts: readonly (string | number | undefined)[], separator: string): string {
   return parts.filter((part) => part !== undefined).join(separator);
+}
+
+/** `seed 7`; undefined where there is none. */
+export function named(name: string, value: string | number | undefined): string | undefined {
+  return value === undefined ? undefined : `${name} ${value}`;
 }
 
 export function dataUri({ bytes, isDrawing }: Pick<ReportPicture, "bytes" | "isDrawing">): string {

@@ -29,7 +29,7 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
 export const resourcesSchema = z.strictObject({
   cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
-    error: () => "a number of cards from 0 to 64, or required",
+    error: () => "a number of GPUs from 0 to 64, or required",
   }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),
   memory: z.string().regex(/^(?=.*[1-9])\d+(\.\d+)?(MB|GB|MiB|GiB)$/, {
     error: () => "an amount of memory above 0, such as 500MB or 2GiB",

@@ -11,7 +11,7 @@ export interface ChosenDevice {
   readonly reason: string;
   /** It computes on a real graphics card. */
   readonly card: boolean;
-  /** Of `auto`: an NVIDIA card is here and something slower was chosen. In one sentence, with what to do about it. */
+  /** Of `auto`: an NVIDIA GPU is here and something slower was chosen. In one sentence, with what to do about it. */
   readonly warning?: { readonly message: string; readonly fix?: string };
 }
 
@@ -43,7 +43,7 @@ export async function chooseDevice(
   const passedOver: DeviceDescription[] = [];
   for (const name of wanted === "auto" ? AUTO_ORDER : [wanted]) {
     const looked = await describe(name, options);
-    // A processor that plays a graphics card is slower than one that does not.
+    // A software adapter is slower than computing on the CPU directly.
     const played = wanted === "auto" && name === "webgpu" && looked.available && looked.card !== true;
     const found = played ? looked : await asTried(looked, tryOut);
     const { available, reason, numerics, card = false } = found;
@@ -57,7 +57,7 @@ export async function chooseDevice(
   }
   const [first] = passedOver;
   if (wanted !== "auto") {
-    const fix = first!.fix ?? "use device auto; `deno task doctor` lists what this machine has";
+    const fix = first!.fix ?? "use device auto; `deno task doctor` lists the devices of this machine";
     return { available: false, reason: first!.reason, fix };
   }
   return {
@@ -88,10 +88,10 @@ function warnOf(
   return { message, ...(fix === undefined ? {} : { fix }) };
 }
 
-/** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no graphics processor can be. */
+/** Asking for a WebGPU adapter loads graphics drivers, which is not worth it where no GPU can be. */
 async function describeForAuto(name: ConcreteDeviceName, options: DescribeOptions): Promise<DeviceDescription> {
-  if (name === "webgpu" && !(await import("./gpu_nodes.ts")).mayHaveGpu()) {
-    return { name, available: false, reason: "no graphics processor", numerics: undefined };
+  if (name === "webgpu" && !(await import("./gpus.ts")).mayHaveGpu()) {
+    return { name, available: false, reason: "no GPU", numerics: undefined };
   }
   return await describeDevice(name, options);
 }

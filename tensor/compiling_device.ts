@@ -1,7 +1,6 @@
 import "./complete_tfjs.ts";
 import type { BoundFunction, CompiledFunction, Device, HostTensors, PureFunction, Signature } from "./device.ts";
 import { checkHeldNames, type HeldInterface, holdInputs, type Interface, prepareRun } from "./feeds.ts";
-import { oneAtATime } from "./one_at_a_time.ts";
 
 /** What an engine does for one function. It gets what is checked: every feed, and an array for every result. */
 export interface EngineFunction {
@@ -133,5 +132,18 @@ function boundFunction(binding: EngineBinding, held: HeldInterface, { check, for
         forget();
         await binding.release();
       }),
+  };
+}
+
+/**
+ * Runs tasks in the order in which they are given, each after the one before has ended, well or badly. For state that a
+ * task reads at its start and replaces at its end.
+ */
+function oneAtATime(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const next = last.then(task, task);
+    last = next.catch(() => {});
+    return next;
   };
 }

@@ -19,9 +19,9 @@ export interface DeviceDescription {
   readonly numerics: string | undefined;
   /** How to make it available, where that is one command or setting. */
   readonly fix?: string;
-  /** It computes on a real graphics card, which a `webgpu` that the processor plays does not. */
+  /** It computes on a real graphics card, which a software `webgpu` does not. */
   readonly card?: boolean;
-  /** Name of an NVIDIA card that is visible here, whether the device can use it or not. */
+  /** Name of an NVIDIA GPU that is visible here, whether the device can use it or not. */
   readonly seen?: string;
 }
 

@@ -18,32 +18,26 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     )
     .action(answering(async (file, options) => {
       const { pipeline } = await loadForCommand(settings, { file, ...options });
-      const nodes = [...pipeline.stages.values()].map(({ id, kind }) => ({ id, kind: kind.name }));
-      const graph = { pipeline: pipeline.name, nodes, edges: edgesOf(pipeline), waits: waitsOf(pipeline) };
+      const graph = graphOf(pipeline);
       return { data: graph, lines: (options.format === "dot" ? toDot : toMermaid)(graph) };
     }));
 }
 
-interface Graph {
-  readonly pipeline: string;
-  readonly nodes: readonly { readonly id: string; readonly kind: string }[];
-  readonly edges: ReturnType<typeof edgesOf>;
-  readonly waits: ReturnType<typeof waitsOf>;
-}
+type Graph = ReturnType<typeof graphOf>;
 
-function edgesOf(pipeline: Pipeline) {
-  return [...pipeline.stages.values()].flatMap(({ id: to, inputs }) =>
-    Object.entries(inputs).flatMap(([input, bindings]) =>
-      bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))
-    )
-  );
-}
-
-/** What stages wait for without reading it. */
-function waitsOf(pipeline: Pipeline) {
-  return [...pipeline.stages.values()].flatMap(({ id, needs }) =>
-    needs.map((from) => ({ from, to: id, why: "needs" }))
-  );
+function graphOf({ name, stages: all }: Pipeline) {
+  const stages = [...all.values()];
+  return {
+    pipeline: name,
+    nodes: stages.map(({ id, kind }) => ({ id, kind: kind.name })),
+    edges: stages.flatMap(({ id: to, inputs }) =>
+      Object.entries(inputs).flatMap(([input, bindings]) =>
+        bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))
+      )
+    ),
+    /** What stages wait for without reading it. */
+    waits: stages.flatMap(({ id, needs }) => needs.map((from) => ({ from, to: id, why: "needs" }))),
+  };
 }
 
 /** Mermaid reserves some words and characters in node names, so nodes are numbered and carry their ids as labels. */

@@ -3,7 +3,7 @@ import type { PlannedStage, Runs } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
-import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
+import { describeRights } from "../grants.ts";
 import { formatTable, printDiagnostics, refuseWith, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, namesCache, openCacheFor, openForCommand, planNothingFor } from "../open.ts";
 import { describeOutlook } from "../outlook.ts";
@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const outlook = lookAhead(plan, forecasts, capacity);
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
-      const rights = rightsOfStages([...stages.values()].filter(mayWork), pipeline);
+      const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
       const { notes, problems } = describeOutlook(outlook, pipeline);
       return {
         data: {
@@ -53,7 +53,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: { ...total, ...capacity },
           ...outlook,
-          rights: rightsToJson(rights),
+          rights: rights.data,
         },
         diagnostics: warnings,
         lines: [
@@ -62,7 +62,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
           ...notes,
           ...problems.map(({ message, fix }) => `run will ask: ${message}; ${fix}`),
-          ...formatRights(rights),
+          ...rights.lines,
         ],
       };
     }));

@@ -1,5 +1,5 @@
 import { Command } from "@commander-js/extra-typings";
-import { SetupFailure } from "../../tensor/tensorflow/setup/failure.ts";
+import { SetupFailure } from "../../tensor/tensorflow/setup/programs.ts";
 import { setUpTensorflow } from "../../tensor/tensorflow/setup/tensorflow.ts";
 import type { AnyCommand } from "../command.ts";
 import { failWith, printLine, problem } from "../io.ts";

@@ -1,7 +1,7 @@
 import { diagnosticToJson } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
-import { formatRights, rightsOfStages, rightsToJson } from "../grants.ts";
+import { describeRights } from "../grants.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
 
 const EXAMPLES = `
@@ -16,7 +16,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
     const stages = [...pipeline.stages.values()];
-    const rights = rightsOfStages(stages.map((stage) => ({ stage })), pipeline);
+    const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {
       data: {
@@ -24,10 +24,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         pipeline: pipeline.name,
         stages: stages.length,
         diagnostics: warnings.map(diagnosticToJson),
-        rights: rightsToJson(rights),
+        rights: rights.data,
       },
       diagnostics: warnings,
-      lines: [`${file}: valid (${countOf(stages.length, "stage")}${said})`, ...formatRights(rights)],
+      lines: [`${file}: valid (${countOf(stages.length, "stage")}${said})`, ...rights.lines],
     };
   }));
 }

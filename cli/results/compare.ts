@@ -1,28 +1,13 @@
-import { type Collection, curvesHtml, escapeHtml, type Page, pictures, type Section, table } from "noiseline/report";
+import { type Collection, curvePlaces, markup, type Page, pictures, table } from "noiseline/report";
 import { isWhole, marked, phraseMean, shortNumber } from "../format/metrics.ts";
 import { showParam } from "../format/plan.ts";
 import { type Experiment, isComparable, nameOf } from "./experiments.ts";
 import { figuresOf, type MetricRow } from "./figures.ts";
 
-export interface Comparison {
-  readonly names: readonly string[];
-  readonly seeds: readonly (number | undefined)[];
-  /** The places of each in the rankings of selections: `pick 1`. */
-  readonly ranks: readonly (readonly string[])[];
-  /** A number for each experiment that has it. */
-  readonly metrics: readonly { readonly name: string; readonly values: readonly (number | undefined)[] }[];
-  /** Params that are not the same in all experiments that have the stage. */
-  readonly params: readonly { readonly path: string; readonly values: readonly unknown[] }[];
-  /** Means over experiments that differ in their seeds alone. */
-  readonly overSeeds: readonly MetricRow[];
-  /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
-  readonly without: readonly string[];
-}
+type Comparison = Awaited<ReturnType<typeof compareExperiments>>["comparison"];
 
 /** Set experiments side by side. @returns the figures, and what else a page shows of each */
-export async function compareExperiments(
-  all: readonly Experiment[],
-): Promise<{ readonly comparison: Comparison; readonly contents: readonly Collection[] }> {
+export async function compareExperiments(all: readonly Experiment[]) {
   const found = await figuresOf(all, shortNames(all));
   const any = found.contents.some(isComparable);
   const shown = [...all.keys()].filter((i) => all[i]!.made.size > 0 && (!any || isComparable(found.contents[i]!)));
@@ -34,24 +19,24 @@ export async function compareExperiments(
     new Map([...made].flatMap(([id, { params }]) => [...leavesOf(params, [id])]))
   );
   const paths = [...new Set(leaves.flatMap((one) => [...one.keys()]))];
-  const params = paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) }))
-    .filter(({ path, values }) => {
-      // A stage that an experiment lacks is no difference in its params.
+  const comparison = {
+    names: pick(shortNames(all)),
+    seeds: pick(found.seeds),
+    /** The places of each in the rankings of selections: `pick 1`. */
+    ranks: experiments.map(({ ranks }) => ranks),
+    /** A number for each experiment that has it. */
+    metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
+    /** Params that are not the same in all experiments that have the stage: one that lacks it is no difference. */
+    params: paths.map((path) => ({ path, values: leaves.map((one) => one.get(path)) })).filter(({ path, values }) => {
       const has = experiments.map(({ made }) => [...made.keys()].some((id) => path.startsWith(`${id}.`)));
       return new Set(values.filter((_, i) => has[i]).map((value) => JSON.stringify(value))).size > 1;
-    });
-  return {
-    comparison: {
-      names: pick(shortNames(all)),
-      seeds: pick(found.seeds),
-      ranks: experiments.map(({ ranks }) => ranks),
-      metrics: names.map((name) => ({ name, values: columns.map((column) => column.get(name)) })),
-      params,
-      overSeeds: found.means.filter(isWhole),
-      without: found.without,
-    },
-    contents: pick(found.contents),
+    }),
+    /** Means over experiments that differ in their seeds alone. */
+    overSeeds: found.means.filter(isWhole),
+    /** Pipelines, children of a matrix and stages that have no results so far, and files that cannot be read. */
+    without: found.without,
   };
+  return { comparison, contents: pick(found.contents) };
 }
 
 function columnOf({ stage, metric }: Pick<MetricRow, "stage" | "metric">): string {
@@ -103,28 +88,28 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
       content.curves.filter((curve) => curve.title === title).map(({ rows }) => ({ label: names[i]!, rows }))
     ),
   }));
-  const samples = sideBySide(names, contents);
-  const all: Section[] = [
-    {
-      id: "metrics",
-      title: "Metrics",
-      html: metrics.length === 0 ? "" : upright(sheetOf({ ...comparison, params: [] })),
-    },
-    {
-      id: "params",
-      title: "Params that differ",
-      html: params.length === 0
-        ? "<p>None: it is the same experiment.</p>"
-        : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] })),
-    },
-    { id: "curves", title: "Training", html: curvesHtml(curves) },
-    { id: "samples", title: "Samples", html: samples },
-  ];
+  // Of each stage of all experiments; those of one training step share a frame of the slider.
+  const samples = contents.flatMap((content, i) =>
+    content.samples.map((picture) => ({
+      ...picture,
+      title: `${names[i]}: ${picture.title}`,
+      note: `${names[i]}; ${picture.note}`,
+    }))
+  );
+  const figures = metrics.length === 0 ? [] : [upright(sheetOf({ ...comparison, params: [] }))];
+  const differences = params.length === 0
+    ? markup`<p>None: it is the same experiment.</p>`
+    : upright(sheetOf({ ...comparison, metrics: [], overSeeds: [] }));
   return {
     title: "Comparison",
     subtitle: `${names.length} experiments`,
     notes: without,
-    sections: all.filter(({ html }) => html !== ""),
+    sections: [
+      { id: "metrics", title: "Metrics", body: figures },
+      { id: "params", title: "Params that differ", body: [differences] },
+      { id: "curves", title: "Training", body: curvePlaces(curves) },
+      { id: "samples", title: "Samples", body: pictures(samples) },
+    ],
     curves,
   };
 }
@@ -133,20 +118,8 @@ export function comparisonPage(comparison: Comparison, contents: readonly Collec
 const MOST_ACROSS = 6;
 
 /** A table of rows, the first being its header; turned where so few experiments fit beside each other. */
-function upright(rows: readonly (readonly string[])[]): string {
+function upright(rows: readonly (readonly string[])[]) {
   const across = rows.length - 1 <= MOST_ACROSS;
-  const shown = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
-  const [header, ...body] = shown.map((row) => row.map(escapeHtml));
+  const [header, ...body] = across ? rows[0]!.map((_, i) => rows.map((row) => row[i]!)) : rows;
   return table(header!, body);
-}
-
-/** The samples of each stage of all experiments; those of one training step share a frame of the slider. */
-function sideBySide(names: readonly string[], contents: readonly Collection[]): string {
-  return pictures(contents.flatMap((content, i) =>
-    content.samples.map((picture) => ({
-      ...picture,
-      title: `${names[i]}: ${picture.title}`,
-      note: `${names[i]}; ${picture.note}`,
-    }))
-  ));
 }

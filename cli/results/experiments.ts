@@ -10,7 +10,7 @@ import {
 } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
-import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";
+import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
@@ -60,12 +60,11 @@ export function experimentsOf(
     results.flatMap((one) => Object.values(one.manifest.outputs).map(({ digest }) => ({ digest, one }))),
     ({ digest }) => digest,
   );
-  const groups = [
-    ...Map.groupBy(parsed, ({ select }) => Object.entries(select).map((pair) => pair.join("=")).join(" ")),
-  ];
-  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
+  const valuesOf = (select: Select) => Object.entries(select).map((pair) => pair.join("=")).join(" ");
   // What has no axis comes last: mostly it sums up the others.
-  groups.sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  const groups = [...Map.groupBy(parsed, ({ select }) => valuesOf(select))]
+    .sort(([a], [b]) => Number(a === "") - Number(b === ""));
+  const rankings = results.map((one) => ({ ...one, ranking: rankingOf(one.manifest, store) }));
   return groups.map(([values, group]): Experiment => {
     const { select } = group[0]!;
     const own = results.filter((one) => group.includes(one));
@@ -97,10 +96,7 @@ export function experimentsOf(
 }
 
 /** The experiments of a pipeline as it is now. */
-export async function experimentsOfPipeline(
-  settings: CliSettings,
-  options: LoadArguments,
-): Promise<{ readonly experiments: Experiment[]; readonly loaded: Loaded }> {
+export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
   const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);

@@ -33,29 +33,22 @@ export interface MetricRow {
   readonly seedsOf?: string | undefined;
 }
 
-export interface Figures {
-  /** Of each experiment, parts of figures included. */
-  readonly own: readonly (readonly MetricRow[])[];
-  /** Means over seeds, with their sample deviation. */
-  readonly means: readonly MetricRow[];
-  readonly seeds: readonly (number | undefined)[];
-  readonly contents: readonly Collection[];
-  /** What has none, and why. */
-  readonly without: readonly string[];
-}
-
-/** All metrics of all experiments. @param names of the experiments */
+/**
+ * All metrics of all experiments: of each its own, parts of figures included; means over seeds, with their sample
+ * deviation; and without results what, and why.
+ * @param names of the experiments
+ */
 export async function figuresOf(
   experiments: readonly Experiment[],
   names: readonly string[] = experiments.map(nameOf),
-): Promise<Figures> {
+) {
   const contents = await Promise.all(experiments.map(({ artifacts }) => collectArtifacts(artifacts)));
   const seeds = seedsOf(experiments);
-  const own = contents.map((content, i) => {
+  const own = contents.map((content, i): MetricRow[] => {
     const rank = experiments[i]!.ranks.join(", ") || undefined;
     return rowsOf(content).map((row) => ({ experiment: names[i]!, ...row, seed: seeds[i], rank }));
   });
-  const means = seedGroups(experiments).flatMap(({ members, of }) => {
+  const means: MetricRow[] = seedGroups(experiments).flatMap(({ members, of }) => {
     const experiment = common(members.map((i) => names[i]!));
     const figures = Map.groupBy(
       members.flatMap((i) => own[i]!),

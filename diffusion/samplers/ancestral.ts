@@ -31,7 +31,7 @@ export function ancestralSteps(tables: DiffusionTables, options: AncestralOption
   }
   // A single step would be at t = 0, where the network takes noise for an image.
   if (steps === 1 && tables.timesteps > 1) throw new RangeError("Ancestral steps: got 1, wanted at least 2");
-  const kept = spaceTimesteps(tables.timesteps, [steps]);
+  const kept = spaceTimesteps(tables.timesteps, steps);
   const chain = steps === tables.timesteps ? tables : makeTables(respacedBetas(tables.betas, kept));
   return kept.map((t, i): ReverseStep => {
     const common = { t, coefX0: chain.posteriorMeanCoef1[i]!, coefXt: chain.posteriorMeanCoef2[i]! };

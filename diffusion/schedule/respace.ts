@@ -1,35 +1,23 @@
 import { roundHalfToEven } from "./round_half_to_even.ts";
 
 /**
- * Timesteps of a shortened chain: T is cut into as many sections as there are counts, and each keeps so many of its own,
- * spread from its first to its last (openai/improved-diffusion, `space_timesteps`). Ascending and distinct.
+ * Timesteps of a shortened chain: `count` of them, spread from 0 to T - 1 (openai/improved-diffusion,
+ * `space_timesteps` with one section). Ascending and distinct.
  *
  * @param timesteps T
- * @throws RangeError when a section has fewer timesteps than are wanted of it.
+ * @throws RangeError when there are fewer than are wanted.
  */
-export function spaceTimesteps(timesteps: number, sectionCounts: readonly number[]): number[] {
-  if (!Number.isInteger(timesteps) || timesteps < 1) {
-    throw new RangeError(`Timesteps to space: got ${timesteps}, wanted an integer >= 1`);
+export function spaceTimesteps(timesteps: number, count: number): number[] {
+  if (!Number.isInteger(count) || count < 1 || count > timesteps) {
+    throw new RangeError(`Timesteps to keep: got ${count}, wanted an integer in [1, ${timesteps}]`);
   }
-  if (sectionCounts.length === 0) throw new RangeError("Sections of timesteps: got none, wanted at least one");
-  const size = Math.floor(timesteps / sectionCounts.length);
-  const larger = timesteps % sectionCounts.length;
-  let start = 0;
-  return sectionCounts.flatMap((count, i) => {
-    const length = size + (i < larger ? 1 : 0);
-    if (!Number.isInteger(count) || count < 1 || count > length) {
-      throw new RangeError(`Timesteps of section ${i}: got ${count}, wanted an integer in [1, ${length}]`);
-    }
-    const stride = count === 1 ? 1 : (length - 1) / (count - 1);
-    // The sum is run up rather than multiplied out, as in the source: another rounding would take other timesteps.
-    let at = 0;
-    const taken = Array.from({ length: count }, () => {
-      const t = start + roundHalfToEven(at);
-      at += stride;
-      return t;
-    });
-    start += length;
-    return taken;
+  const stride = count === 1 ? 1 : (timesteps - 1) / (count - 1);
+  // The sum is run up rather than multiplied out, as in the source: another rounding would take other timesteps.
+  let at = 0;
+  return Array.from({ length: count }, () => {
+    const t = roundHalfToEven(at);
+    at += stride;
+    return t;
   });
 }
 

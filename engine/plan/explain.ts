@@ -95,7 +95,7 @@ class Explainer {
   }
 
   #lastKey(id: string): string | undefined {
-    return this.store.viewsOf(this.plan.pipeline.name).lastKey(id);
+    return this.store.viewsOf(this.plan.pipeline.name).shown(id)?.resolvedKey;
   }
 
   #lastOf(id: string): ResultManifest | undefined {

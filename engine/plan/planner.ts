@@ -279,7 +279,7 @@ export class Planner {
   }
 
   #changes(stage: Stage, now: Known): Reason[] {
-    const lastKey = this.store.viewsOf(this.pipeline.name).lastKey(stage.id);
+    const lastKey = this.store.viewsOf(this.pipeline.name).shown(stage.id)?.resolvedKey;
     const last = lastKey === undefined ? undefined : this.store.results.byResolved(lastKey);
     return explainChange(stage, now, last, this.pipeline.origins);
   }

@@ -29,7 +29,7 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
     const isOther = key === undefined
       ? reasons.some(({ code }) => code !== "upstream") ||
         predecessorsOf(stage).some((before) => other.has(before))
-      : key !== views.lastKey(id);
+      : key !== views.shown(id)?.resolvedKey;
     if (isOther) other.add(id);
   }
   return [...[...other].filter((id) => views.isShown(id)), ...views.strangers(pipeline.stages)];
@@ -62,7 +62,7 @@ export class EarlierNote {
   }
 
   /** A folder shows the new result now. */
-  settle(id: string): void {
+  drop(id: string): void {
     if (this.#found.includes(id)) this.#say(this.#found.filter((one) => one !== id));
   }
 

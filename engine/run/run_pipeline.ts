@@ -1,5 +1,5 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
@@ -31,15 +31,15 @@ export async function runPipeline(
 ): Promise<Result<RunSummary>> {
   const emit = options.emit ?? (() => {});
   const onWait = (holder: string) => emit({ type: "note", message: waitingForStore(holder) });
+  const locked = await lockStore(store, () => store.guards.holdStill(options.stop, onWait));
+  if (!locked.ok) return locked;
   using still = new DisposableStack();
-  const hold = async () => void still.use(await store.guards.holdStill(options.stop, onWait));
-  const locked = await lockStore(store, hold);
-  if (!locked.ok) return refuse(locked.diagnostics);
+  still.use(locked.value);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
   bringBackCache(store);
   const made = Planner.make(pipeline, store, options);
-  if (!made.ok) return refuse(made.diagnostics);
+  if (!made.ok) return made;
   const planner = made.value;
   const started = performance.now();
   const plan = await planner.plan();
@@ -81,21 +81,20 @@ export async function runPipeline(
   const closed = findClosedStore(plan, store);
   if (closed !== undefined) return refuse([closed]);
   const prepared = store.prepare();
-  if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (!prepared.ok) return prepared;
   if (options.agree !== undefined) {
     const say = (message: string) => emit({ type: "note", message });
     const { agree, stop = new AbortController().signal } = options;
     const refused = await agree(await foresee(plan, store, { capacity: capacityOf(options), say, stop }));
     if (refused.length > 0 && !isStopped()) return refuse(refused);
   }
-  using inUse = new DisposableStack();
-  const mark = async () => void inUse.use(await store.guards.markInUse(options.stop, onWait));
-  const marked = await lockStore(store, mark);
-  if (!marked.ok) return refuse(marked.diagnostics);
+  const marked = await lockStore(store, () => store.guards.markInUse(options.stop, onWait));
+  if (!marked.ok) return marked;
+  using _inUse = marked.value;
   if (isStopped()) return finishEarly();
   note.renew();
   const tell: Emit = (event) => {
-    if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
+    if (event.type === "stage-finished" && event.view !== undefined) note.drop(event.id);
     emit(event);
   };
   const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, tell);
@@ -113,7 +112,7 @@ function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefi
   if (!starts || !/^\/(?:dev|proc|sys)\//.test(root)) return undefined;
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
-  return { severity: "error", code: "file-unreadable", message, fix };
+  return errorOf("file-unreadable", message, fix);
 }
 
 /** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */
@@ -122,14 +121,14 @@ function bringBackCache({ root, paths: { cache } }: Store): void {
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */
-async function lockStore(store: Store, take: () => Promise<void>): Promise<Result<void>> {
+async function lockStore<T>(store: Store, take: () => Promise<T>): Promise<Result<T>> {
   try {
     return succeed(await take());
   } catch (error) {
     // A full or failing disk is no fault of the place; the command line has words for it.
     if (!isEnvironmental(error) || isMachineTrouble(error)) throw error;
     const message = `Cannot lock the store at ${store.root}: ${(error as Error).message}`;
-    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "repair its folder or give --store" }]);
+    return refuse([errorOf("file-unreadable", message, "repair its folder or give --store")]);
   }
 }
 

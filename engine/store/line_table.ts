@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { writeAtomically } from "./files.ts";
@@ -14,7 +15,8 @@ export interface LineKind<T> {
 }
 
 /** Raised when the layout changes. */
-const FORMAT = 1;
+const FORMAT = 2;
+/** Numbers: format, order of bytes, size of the part of the file that is told of, lines, keys, device and inode. */
 const HEADER = 7;
 const DIGEST_BYTES = 32;
 const BLOCK_BYTES = 64 << 10;
@@ -29,10 +31,10 @@ const MAX_TABLE_BYTES = 2 ** 30;
 interface Table {
   readonly size: number;
   readonly offsets: Float64Array;
-  readonly lengths: Uint32Array;
+  readonly lengths: Float64Array;
   readonly checks: Float64Array;
   /** By kind of key: hashes in rising order, and the line of each; lines of equal hash in their own order. */
-  readonly byKey: readonly { readonly hashes: Float64Array; readonly lines: Uint32Array }[];
+  readonly byKey: readonly { readonly hashes: Float64Array; readonly lines: Float64Array }[];
 }
 
 /** cyrb53 (bryc, public domain): 53 bits, so that a hash is a plain number. Against accidents, not against an attacker. */
@@ -169,25 +171,21 @@ export class LineTable<T> {
   }
 
   #bytes(offset: number, length: number): Uint8Array {
-    const first = Math.floor(offset / BLOCK_BYTES);
-    const last = Math.floor((offset + length - 1) / BLOCK_BYTES);
-    if (first === last) return this.#block(first).subarray(offset - first * BLOCK_BYTES).subarray(0, length);
-    const all = new Uint8Array((last - first + 1) * BLOCK_BYTES);
-    for (let block = first; block <= last; block++) all.set(this.#block(block), (block - first) * BLOCK_BYTES);
-    return all.subarray(offset - first * BLOCK_BYTES).subarray(0, length);
+    const block = Math.floor(offset / BLOCK_BYTES);
+    const start = offset - block * BLOCK_BYTES;
+    // A line that goes on in the next block is read by itself.
+    if (start + length > BLOCK_BYTES) return readRange(this.path, offset, length);
+    return this.#block(block).subarray(start, start + length);
   }
 
   /** Lines are asked for in about the order in which they were written, a few places of the file at a time. */
   #block(number: number): Uint8Array {
-    const known = this.#blocks.get(number);
-    if (known !== undefined) {
-      this.#blocks.delete(number);
-      this.#blocks.set(number, known);
-      return known;
+    let block = this.#blocks.get(number);
+    if (block === undefined) {
+      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
+      block = readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES);
+      this.#blocks.set(number, block);
     }
-    const block = readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES);
-    if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!);
-    this.#blocks.set(number, block);
     return block;
   }
 
@@ -215,17 +213,13 @@ export class LineTable<T> {
 
   #readTable(info: Deno.FileInfo): Table | undefined {
     const bytes = readIfThere(this.tablePath, MAX_TABLE_BYTES);
-    if (
-      bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER ||
-      !bytes.subarray(0, DIGEST_BYTES).every(same(digestOf(bytes)))
-    ) {
-      return undefined;
-    }
-    const [format, order, size, count, keys, dev, ino] = new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER);
+    if (bytes === undefined || bytes.length < DIGEST_BYTES + 8 * HEADER) return undefined;
+    if (!digestOf(bytes).equals(bytes.subarray(0, DIGEST_BYTES))) return undefined;
+    const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
+    const [format, order, size, , keys, dev, ino] = numbers;
     const fits = format === FORMAT && order === byteOrder() && keys === this.keys && size! <= info.size &&
       dev === (info.dev ?? 0) && ino === (info.ino ?? 0);
-    if (!fits) return undefined;
-    return layOut(bytes.buffer, size!, count!, this.keys);
+    return fits ? layOut(numbers) : undefined;
   }
 
   #writeTable(info: Deno.FileInfo, found: readonly Found<T>[], end: number): void {
@@ -233,28 +227,24 @@ export class LineTable<T> {
     const old = this.#table;
     const known = this.size;
     const count = known + found.length;
-    const bytes = new Uint8Array(DIGEST_BYTES + 8 * HEADER + count * (20 + 12 * this.keys));
-    const header = [FORMAT, byteOrder(), end, count, this.keys, info.dev ?? 0, info.ino ?? 0];
-    new Float64Array(bytes.buffer, DIGEST_BYTES, HEADER).set(header);
-    const table = layOut(bytes.buffer, end, count, this.keys);
-    if (old !== undefined) {
-      table.offsets.set(old.offsets);
-      table.lengths.set(old.lengths);
-      table.checks.set(old.checks);
-    }
-    found.forEach(({ offset, length, check }, index) => {
-      table.offsets[known + index] = offset;
-      table.lengths[known + index] = length;
-      table.checks[known + index] = check;
-    });
+    const bytes = new Uint8Array(DIGEST_BYTES + 8 * (HEADER + count * (3 + 2 * this.keys)));
+    const numbers = new Float64Array(bytes.buffer, DIGEST_BYTES);
+    numbers.set([FORMAT, byteOrder(), end, count, this.keys, info.dev ?? 0, info.ino ?? 0]);
+    const table = layOut(numbers);
+    const fill = (column: "offsets" | "lengths" | "checks", values: readonly number[]) => {
+      if (old !== undefined) table[column].set(old[column]);
+      table[column].set(values, known);
+    };
+    fill("offsets", found.map(({ offset }) => offset));
+    fill("lengths", found.map(({ length }) => length));
+    fill("checks", found.map(({ check }) => check));
     table.byKey.forEach(({ hashes, lines }, which) => {
       const all = new Float64Array(count);
       const before = old?.byKey[which];
       before?.lines.forEach((line, index) => all[line] = before.hashes[index]!);
       found.forEach(({ line }, index) => all[known + index] = hashText(this.kind.keysOf(line)[which]!));
-      const order = Uint32Array.from(all, (_, index) => index).sort((a, b) => all[a]! - all[b]! || a - b);
-      lines.set(order);
-      order.forEach((line, index) => hashes[index] = all[line]!);
+      lines.set(Uint32Array.from(all, (_, index) => index).sort((a, b) => all[a]! - all[b]! || a - b));
+      lines.forEach((line, index) => hashes[index] = all[line]!);
     });
     bytes.set(digestOf(bytes));
     ignoreTrouble(() => writeAtomically(this.tablePath, bytes));
@@ -266,31 +256,15 @@ function byteOrder(): number {
   return new Uint8Array(Uint32Array.of(1).buffer)[0]!;
 }
 
-function digestOf(table: Uint8Array): Uint8Array {
+function digestOf(table: Uint8Array): Buffer {
   return createHash("sha256").update(table.subarray(DIGEST_BYTES)).digest();
 }
 
-function same(other: Uint8Array): (value: number, index: number) => boolean {
-  return (value, index) => value === other[index];
-}
-
-function layOut(buffer: ArrayBuffer, size: number, count: number, keys: number): Table {
-  let at = DIGEST_BYTES + 8 * HEADER;
-  const floats = () => {
-    const array = new Float64Array(buffer, at, count);
-    at += 8 * count;
-    return array;
-  };
-  const integers = () => {
-    const array = new Uint32Array(buffer, at, count);
-    at += 4 * count;
-    return array;
-  };
-  // Eight-byte numbers first, so that every array is aligned.
-  const [offsets, checks] = [floats(), floats()];
-  const hashes = Array.from({ length: keys }, floats);
-  const lengths = integers();
-  return { size, offsets, checks, lengths, byKey: hashes.map((each) => ({ hashes: each, lines: integers() })) };
+function layOut(numbers: Float64Array): Table {
+  const [, , size, count, keys] = numbers as unknown as [number, number, number, number, number];
+  const column = (index: number) => numbers.subarray(HEADER + index * count).subarray(0, count);
+  const byKey = Array.from({ length: keys }, (_, key) => ({ hashes: column(3 + 2 * key), lines: column(4 + 2 * key) }));
+  return { size, offsets: column(0), lengths: column(1), checks: column(2), byKey };
 }
 
 /** Bytes of a file from an offset on; fewer than wanted, or none, where it ends before. */

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
-import { entriesOf, factsAt, type FileFacts, isThere, statIfThere } from "./reading.ts";
+import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
@@ -26,15 +26,10 @@ const INDEX_LINES: LineKind<IndexLine> = {
  */
 export class ResultStore {
   readonly #folders = new FolderMaker();
-  /** Manifests that were there when their folder was listed, and how often others of the folder were asked for. */
-  readonly #listed = new Map<string, Set<string>>();
-  readonly #asked = new Map<string, number>();
   #index: LineTable<IndexLine> | undefined;
   /** The index as far as it is known here. */
   #state: FileFacts | undefined;
   #whole = false;
-  /** Results that have a manifest and no line, since a crash fell between the two. */
-  readonly #unlisted = new Set<string>();
 
   /** @param tablePath where the places of the index's lines are kept; losing it costs time */
   constructor(
@@ -52,7 +47,7 @@ export class ResultStore {
     // The last line wins: a result that was replaced is entered again.
     const known = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
     if (!this.isPublished(resolvedKey)) return undefined;
-    return known ?? this.#read(resolvedKey);
+    return known ?? this.readManifest(resolvedKey);
   }
 
   /** What is known here of the index: while it is the same file with no more in it, `byResolved` tells nothing new. */
@@ -65,7 +60,7 @@ export class ResultStore {
   isListed(manifest: ResultManifest): boolean {
     const { resolvedKey } = manifest;
     const last = this.#load().find(BY.resolved, resolvedKey).at(-1)?.manifest;
-    return last !== undefined && !this.#unlisted.has(resolvedKey) && sameOutputs(last, manifest);
+    return last !== undefined && sameOutputs(last, manifest);
   }
 
   /** The result that a recipe led to before. */
@@ -76,7 +71,7 @@ export class ResultStore {
 
   /** Results that gave an artifact, oldest first. Looks through all of them: for explanations alone. */
   producing(digest: string): readonly ResultManifest[] {
-    return this.keys().map((key) => this.#read(key)).filter((one) => one !== undefined).filter(({ outputs }) =>
+    return this.keys().map((key) => this.readManifest(key)).filter((one) => one !== undefined).filter(({ outputs }) =>
       Object.values(outputs).some((artifact) => artifact.digest === digest)
     ).sort((a, b) => a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0);
   }
@@ -115,7 +110,7 @@ export class ResultStore {
    */
   mend(resolvedKey: string, isSound: (manifest: ResultManifest, resolvedKey: string) => boolean): void {
     const path = this.manifestPath(resolvedKey);
-    if (!isThere(path) || this.#read(resolvedKey) !== undefined) return;
+    if (!isThere(path) || this.readManifest(resolvedKey) !== undefined) return;
     const known = this.byResolved(resolvedKey);
     if (known !== undefined && isSound(known, resolvedKey)) {
       writeAtomically(path, recordText(path, resultManifestSchema, known));
@@ -127,27 +122,24 @@ export class ResultStore {
   forget(): void {
     this.#index = undefined;
     this.#whole = false;
-    this.#listed.clear();
-    this.#asked.clear();
-    this.#unlisted.clear();
   }
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
-    return [...this.#list()];
+    return Array.from(entriesAt(2, this.root), ({ name }) => /^(.+)\.json$/.exec(name)?.[1]).filter((key) =>
+      key !== undefined
+    );
   }
 
   /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */
   recall(resolvedKey: string): ResultManifest | undefined {
-    const manifest = this.#read(resolvedKey);
-    // An index that is gone remembers nothing, and looking must not write a new one.
-    if (manifest !== undefined || !isThere(this.indexPath)) return manifest;
-    return this.byResolved(resolvedKey);
+    return this.readManifest(resolvedKey) ?? this.byResolved(resolvedKey);
   }
 
-  /** The manifest itself, not what the index says of it. */
+  /** The manifest itself, not what the index says of it. A broken one is a miss; the next run of the stage replaces it. */
   readManifest(resolvedKey: string): ResultManifest | undefined {
-    return this.#read(resolvedKey);
+    const manifest = readRecord(this.manifestPath(resolvedKey), resultManifestSchema);
+    return manifest?.resolvedKey === resolvedKey ? manifest : undefined;
   }
 
   /** Remember that a recipe leads to a result, so that the next plan need not wait for its inputs. */
@@ -156,7 +148,11 @@ export class ResultStore {
     const known = index.find(BY.recipe, recipeKey).at(-1)?.manifest;
     if (known !== manifest) index.add({ recipeKey, manifest });
     if (known !== undefined && sameOutputs(known, manifest)) return;
-    // The index is a hint; a full disk must not turn a published result into a failure.
+    this.#append(recipeKey, manifest);
+  }
+
+  /** The index is a hint; a full disk must not turn a published result into a failure. */
+  #append(recipeKey: string, manifest: ResultManifest): void {
     ignoreTrouble(() => {
       const bytes = appendLine(this.indexPath, JSON.stringify({ recipeKey, manifest }));
       this.#state = grown(this.#state, factsAt(this.indexPath), bytes);
@@ -165,62 +161,28 @@ export class ResultStore {
 
   #load(): LineTable<IndexLine> {
     if (this.#index === undefined) {
-      if (statIfThere(this.indexPath) === undefined) this.#rebuild(this.#list());
       this.#state = factsAt(this.indexPath);
       this.#index = new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
     }
     return this.#index;
   }
 
-  /** The index with results that lack a line, since a crash can fall between a manifest and its line. */
+  /** The index, to which results are added that lack a line: a crash came before it, or the index is gone. */
   #loadWhole(): LineTable<IndexLine> {
     const index = this.#load();
     if (this.#whole) return index;
     this.#whole = true;
-    for (const key of this.#list()) {
-      const manifest = index.seems(BY.resolved, key) ? undefined : this.#read(key);
+    for (const key of this.keys()) {
+      const manifest = index.seems(BY.resolved, key) ? undefined : this.readManifest(key);
       if (manifest === undefined) continue;
       index.add({ recipeKey: manifest.recipeKey, manifest });
-      this.#unlisted.add(key);
+      this.#append(manifest.recipeKey, manifest);
     }
     return index;
   }
 
-  /** Whether the manifest is there. Listing a folder beats asking for many of its files, asking beats listing for few. */
   isPublished(resolvedKey: string): boolean {
-    const shard = resolvedKey.slice(0, 2);
-    const asked = this.#asked.get(shard) ?? 0;
-    this.#asked.set(shard, asked + 1);
-    const perShard = this.#load().size / 256;
-    if (!this.#listed.has(shard) && asked > 4 + perShard / 8) this.#listed.set(shard, new Set(this.#listShard(shard)));
-    return this.#listed.get(shard)?.has(resolvedKey) === true ||
-      isThere(this.manifestPath(resolvedKey));
-  }
-
-  #read(resolvedKey: string): ResultManifest | undefined {
-    // A broken manifest is a miss; the next run of the stage replaces it.
-    const manifest = readRecord(this.manifestPath(resolvedKey), resultManifestSchema);
-    return manifest?.resolvedKey === resolvedKey ? manifest : undefined;
-  }
-
-  *#list(): Generator<string> {
-    for (const folder of entriesOf(this.root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
-  }
-
-  *#listShard(shard: string): Generator<string> {
-    for (const { name } of entriesOf(join(this.root, shard))) {
-      if (name.endsWith(".json")) yield name.slice(0, -".json".length);
-    }
-  }
-
-  #rebuild(keys: Iterable<string>): void {
-    const lines: string[] = [];
-    for (const key of keys) {
-      const manifest = this.#read(key);
-      if (manifest !== undefined) lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
-    }
-    // A store that is only looked at, as by `plan`, stays as it is when there is nothing to say.
-    if (lines.length > 0) writeAtomically(this.indexPath, lines.join(""));
+    return isThere(this.manifestPath(resolvedKey));
   }
 }
 

@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Difference, differenceSchema, type Timing, timingSchema } from "../../schemas/records.ts";
-import { type DiagnosticCode, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { removeQuietly } from "./files.ts";
 import { entriesOf, statIfThere } from "./reading.ts";
 import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
@@ -131,16 +131,12 @@ function nearestThere(path: string): string {
 }
 
 function prepare(root: string, paths: StorePaths, typeOf: (path: string) => number): Result<void> {
-  const failed = (message: string, fix: string, code: DiagnosticCode = "file-unreadable"): Result<void> =>
-    refuse([{ severity: "error", code, message, fix }]);
   try {
     // Before anything is made or swept: a process on another host may be at work there.
     const kind = NETWORK_FILE_SYSTEMS[typeOf(nearestThere(root))];
     if (kind !== undefined) {
-      return failed(
-        `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`,
-        "give a folder on a local disk with --store",
-      );
+      const message = `Cannot keep the store on ${kind} (${root}): its locks do not hold between hosts`;
+      return refuse([errorOf("file-unreadable", message, "give a folder on a local disk with --store")]);
     }
     for (const name of FOLDERS) {
       makeDurableFolder(paths[name]);
@@ -150,9 +146,10 @@ function prepare(root: string, paths: StorePaths, typeOf: (path: string) => numb
     return succeed(undefined);
   } catch (error) {
     const message = `Cannot make the store at ${root}: ${(error as Error).message}`;
-    if (isMachineTrouble(error)) {
-      return failed(message, "free some space or repair the disk, then run again", "machine");
-    }
-    return failed(message, "make it writable or give --store");
+    return refuse([
+      isMachineTrouble(error)
+        ? errorOf("machine", message, "free some space or repair the disk, then run again")
+        : errorOf("file-unreadable", message, "make it writable or give --store"),
+    ]);
   }
 }

@@ -67,11 +67,6 @@ export class ViewStore {
     if ((statIfThere(this.places.records)?.size ?? 0) !== this.#size) this.#records = undefined;
   }
 
-  /** The resolved key of the result that the stage showed last. */
-  lastKey(stage: string): string | undefined {
-    return this.#last(stage)?.resolvedKey;
-  }
-
   /** What is known here of the record: while it is the same file with no more in it, `shown` tells nothing new. */
   get state(): FileFacts | undefined {
     this.#load();
@@ -81,7 +76,7 @@ export class ViewStore {
 
   /** What a stage showed last. */
   shown(stage: string): ViewRecord | undefined {
-    return this.#last(stage);
+    return this.#load().find(0, stage).at(-1);
   }
 
   /**
@@ -104,7 +99,7 @@ export class ViewStore {
 
   /** Whether a stage has a folder that is not the user's own. */
   isShown(stage: string): boolean {
-    return this.#last(stage) !== undefined && isThere(this.folderOf(stage));
+    return this.shown(stage) !== undefined && isThere(this.folderOf(stage));
   }
 
   /** Stages that are shown here and are none of these. */
@@ -112,7 +107,7 @@ export class ViewStore {
     const folders = entriesOf(join(this.folder, folder)).filter(({ isDirectory }) => isDirectory);
     return folders.map(({ name }) => `${folder}${name}`).filter((id) => !stages.has(id)).sort().flatMap((id) => {
       const isParent = [...stages.keys()].some((stage) => stage.startsWith(`${id}/`));
-      if (this.#last(id) !== undefined && !isParent) return [id];
+      if (this.shown(id) !== undefined && !isParent) return [id];
       // Stages of a pipeline that is a stage lie within its folder; deeper than that are files of the user's.
       return id.split("/").length < MAX_DEPTH ? this.strangers(stages, `${id}/`) : [];
     });
@@ -125,7 +120,7 @@ export class ViewStore {
   }
 
   check(stage: string, resolvedKey: string): ViewState {
-    const record = this.#last(stage);
+    const record = this.shown(stage);
     if (record === undefined) return { state: "absent" };
     const { missing, modified } = this.#look(stage, record.files);
     if (modified.length > 0) return { state: "modified", files: modified };
@@ -295,10 +290,6 @@ export class ViewStore {
     this.#ensure(dirname(this.places.records));
     appendLine(this.places.records, JSON.stringify(record));
     this.#size = statIfThere(this.places.records)?.size ?? 0;
-  }
-
-  #last(stage: string): ViewRecord | undefined {
-    return this.#load().find(0, stage).at(-1);
   }
 
   #load(): LineTable<ViewRecord> {

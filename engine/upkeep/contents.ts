@@ -1,5 +1,5 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
@@ -25,7 +25,7 @@ function problemOf(what: string, ids: readonly string[], fix: string): Diagnosti
   if (ids.length === 0) return [];
   const shown = ids.slice(0, 5).map((id) => `"${id}"`).join(", ");
   const more = ids.length > 5 ? ` and ${ids.length - 5} more` : "";
-  return [{ severity: "error", code: "check", message: `${what} ${shown}${more}`, fix }];
+  return [errorOf("check", `${what} ${shown}${more}`, fix)];
 }
 
 /** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
@@ -67,7 +67,7 @@ export function contentsOfRun(run: RunRecord, store: Store): Result<TagRecord> {
   const there = used.filter(([, key]) => store.results.byResolved(key) !== undefined);
   if (there.length === 0) {
     const message = `run ${run.runId} has no results in the store`;
-    return refuse([{ severity: "error", code: "check", message, fix: "name another run, or run the pipeline again" }]);
+    return refuse([errorOf("check", message, "name another run, or run the pipeline again")]);
   }
   return succeed({
     format: 1,

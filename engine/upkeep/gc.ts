@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { removeTree } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
@@ -83,17 +83,13 @@ export async function collectGarbage(store: Store, options: GcOptions): Promise<
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
     const message = `Cannot clean up the store at ${store.root}: ${(error as Error).message}`;
-    return refuse([{ severity: "error", code: "file-unreadable", message, fix: "make it writable" }]);
+    return refuse([errorOf("file-unreadable", message, "make it writable")]);
   }
 }
 
-function tagProblem(name: string) {
-  return {
-    severity: "error",
-    code: "file-unreadable",
-    message: `Cannot read the tag "${name}", so the results it keeps are unknown`,
-    fix: `delete it with \`tag --delete ${name}\`, or tag the results anew`,
-  } as const;
+function tagProblem(name: string): Diagnostic {
+  const message = `Cannot read the tag "${name}", so what it keeps is not known`;
+  return errorOf("file-unreadable", message, `delete it with \`tag --delete ${name}\`, or tag the results anew`);
 }
 
 /** @returns what would not go, and folders of progress that a run has begun to work on since the inventory */

@@ -6,7 +6,7 @@ import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { RESULTS, VERSION } from "../store/cache/layout.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { Uploads } from "../store/cache/uploads.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { entriesAt, entriesOf } from "../store/reading.ts";
 import { filesOf, sameOutputs } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
@@ -47,7 +47,9 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   for (const [stage, key] of Object.entries(contents.results)) {
     const manifest = store.results.recall(key);
     if (manifest !== undefined) manifests.set(key, { ...manifest, runId: ANY_RUN });
-    else gone.push(failure(`The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"));
+    else {gone.push(
+        errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"),
+      );}
   }
   if (gone.length > 0) return refuse(gone);
 
@@ -70,7 +72,7 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   const { problem } = await uploads.finish();
   if (problem !== undefined) {
     const fix = problem.kind === "unfit" ? "run `verify`, then run the pipeline again" : problem.fix ?? OTHER_FOLDER;
-    return refuse([failure(`Cannot export to ${folder}: ${problem.message}`, fix)]);
+    return refuse([errorOf("check", `Cannot export to ${folder}: ${problem.message}`, fix)]);
   }
   const objects = new Map([...manifests.values()].flatMap(filesOf).map(({ sha256, size }) => [sha256, size]));
   const bytes = objects.values().reduce((sum, size) => sum + size, 0);
@@ -88,7 +90,7 @@ export async function importResults(store: Store, folder: string): Promise<Resul
   const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
   if (keys.length === 0) {
     const fix = "name a folder that `export` or `run --cache` wrote";
-    return refuse([unusable(folder, isFolder ? "it holds no results" : "there is no such folder", fix)]);
+    return refuse([unusable(folder, isFolder ? "it holds no results" : "the folder does not exist", fix)]);
   }
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;
@@ -135,9 +137,5 @@ function optionsFor(name: string, warn: ClientOptions["warn"]): ClientOptions {
 const OTHER_FOLDER = "name another folder, or make room";
 
 function unusable(folder: string, why: string, fix: string = OTHER_FOLDER): Diagnostic {
-  return { severity: "error", code: "file-unreadable", message: `Cannot use ${folder}: ${why}`, fix };
-}
-
-function failure(message: string, fix: string): Diagnostic {
-  return { severity: "error", code: "check", message, fix };
+  return errorOf("file-unreadable", `Cannot use ${folder}: ${why}`, fix);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
@@ -44,12 +44,12 @@ export async function replayStage(
 ): Promise<Result<Replay>> {
   const { emit = () => {}, onStart, stop = NEVER, kill = NEVER } = options;
   const prepared = store.prepare();
-  if (!prepared.ok) return refuse(prepared.diagnostics);
+  if (!prepared.ok) return prepared;
   using _inUse = await store.guards.markInUse();
   using still = new DisposableStack();
   still.use(await store.guards.holdStill());
   const made = Planner.make(pipeline, store, { targets: [id], force: new Set([id]) });
-  if (!made.ok) return refuse(made.diagnostics);
+  if (!made.ok) return made;
   const planner = made.value;
   const plan = await planner.plan();
   const found = findResult(planner, plan.stages.get(id)!, store);
@@ -84,9 +84,7 @@ export async function replayStage(
 
 const NEVER = new AbortController().signal;
 
-function problem(message: string, fix: string): Diagnostic {
-  return { severity: "error", code: "check", message, fix };
-}
+const problem = (message: string, fix: string): Diagnostic => errorOf("check", message, fix);
 
 /** The recorded result of a stage, if this machine can say anything about its bytes. */
 function findResult(

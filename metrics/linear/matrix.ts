@@ -1,20 +1,6 @@
-/** A matrix of float64 numbers, row-major. */
-export interface Float64Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float64Array;
-}
+import type { Float64Matrix } from "../../tensor/matrix.ts";
 
-export interface ProductOptions {
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
-}
-
-/** What multiplies matrices in float64. */
-export interface MatrixProducts {
-  /** op(a) op(b), where op transposes or not. */
-  multiply(a: Float64Matrix, b: Float64Matrix, options?: ProductOptions): Promise<Float64Matrix>;
-}
+export type { Float64Matrix, MatrixProducts } from "../../tensor/matrix.ts";
 
 /** @throws RangeError when the data are not of that size */
 export function matrix(rows: number, columns: number, data: Float64Array): Float64Matrix {

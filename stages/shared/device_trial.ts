@@ -3,7 +3,7 @@ import { asTried } from "../../tensor/choose.ts";
 import type { DeviceDescription } from "../../tensor/devices.ts";
 import { describeDevices } from "../../tensor/implementations.ts";
 import { explainGpuFailure } from "../../tensor/tensorflow/describe.ts";
-import { nvidiaDriver } from "../../tensor/tensorflow/gpus.ts";
+import { nvidiaDriver } from "../../tensor/gpus.ts";
 import type { Installation } from "../../tensor/tensorflow/installation.ts";
 
 const PROGRAM = import.meta.resolve("../../tensor/try_out.ts");

@@ -12,7 +12,7 @@ export function onnxPackageFolder(): string | undefined {
   return module.startsWith("file:") ? fileURLToPath(new URL("../", module)) : undefined;
 }
 
-/** A process needs no more than this for device `onnx`, when it is told the numerics. */
+/** A process needs no more than this for device `onnx`, when it is given the numerics. */
 export function onnxGrants(): { ffi: string[] } {
   const folder = onnxPackageFolder();
   return { ffi: folder === undefined ? [] : [folder] };

@@ -1,4 +1,5 @@
 import * as ort from "onnxruntime-node";
+import { createSession } from "./session.ts";
 
 /** A graph of somebody else's, such as a feature extractor. */
 export interface OnnxGraph {
@@ -17,12 +18,7 @@ export async function openOnnxGraph(
   model: Uint8Array,
   { threads }: { readonly threads: number },
 ): Promise<OnnxGraph> {
-  const session = await ort.InferenceSession.create(model, {
-    executionProviders: ["cpu"],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 4,
-  });
+  const session = await createSession(model, threads);
   const [input, ...more] = session.inputNames;
   if (input === undefined || more.length > 0) {
     throw new Error(`the graph has ${session.inputNames.length} inputs (${session.inputNames.join(", ")}), wanted one`);

@@ -1,25 +1,16 @@
 import onnxProto from "onnx-proto";
 import * as ort from "onnxruntime-node";
-import { NO_TENSOR_NODE, NO_TENSOR_OUTPUT, runWithoutCopies } from "./no_copies.ts";
+import type { Float64Matrix, MatrixProducts } from "../matrix.ts";
+import { runWithoutCopies } from "./no_copies.ts";
+import { encodeModel } from "./serialize.ts";
+import { createSession } from "./session.ts";
 
 const { onnx } = onnxProto;
 const DOUBLE = onnx.TensorProto.DataType.DOUBLE;
 const INT = onnx.AttributeProto.AttributeType.INT;
 
-interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float64Array;
-}
-
-/** Matrix products in float64, which TF.js has none of. */
-export interface Float64Products {
-  /** op(a) op(b), row-major. */
-  multiply(
-    a: Matrix,
-    b: Matrix,
-    options?: { readonly transposeA?: boolean; readonly transposeB?: boolean },
-  ): Promise<Matrix>;
+/** Products that hold on to an engine. */
+export interface Float64Products extends MatrixProducts {
   release(): Promise<void>;
 }
 
@@ -31,18 +22,12 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
   });
   const flag = (name: string, on: boolean) => ({ name, type: INT, i: Number(on) });
   const attribute = [flag("transA", transposeA), flag("transB", transposeB)];
-  return onnx.ModelProto.encode({
-    irVersion: 8,
-    opsetImport: [{ domain: "", version: 18 }],
-    producerName: "noiseline",
-    graph: {
-      name: "gemm",
-      node: [{ opType: "Gemm", input: ["a", "b"], output: ["y"], attribute }, NO_TENSOR_NODE],
-      input: [info("a", ["ar", "ac"]), info("b", ["br", "bc"])],
-      output: [NO_TENSOR_OUTPUT, info("y", ["yr", "yc"])],
-    },
-    // deno-lint-ignore no-explicit-any -- the package's types want every field of every message
-  } as any).finish();
+  return encodeModel({
+    name: "gemm",
+    node: [{ opType: "Gemm", input: ["a", "b"], output: ["y"], attribute }],
+    input: [info("a", ["ar", "ac"]), info("b", ["br", "bc"])],
+    output: [info("y", ["yr", "yc"])],
+  });
 }
 
 /** Products of ONNX Runtime on the CPU. @param options.threads default: all cores */
@@ -52,15 +37,11 @@ export function openFloat64Products(
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const sessionFor = (transposeA: boolean, transposeB: boolean) => {
     const key = `${transposeA} ${transposeB}`;
-    const session = sessions.get(key) ?? ort.InferenceSession.create(gemmModel(transposeA, transposeB), {
-      executionProviders: ["cpu"],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-    });
+    const session = sessions.get(key) ?? createSession(gemmModel(transposeA, transposeB), threads);
     sessions.set(key, session);
     return session;
   };
-  const tensor = ({ rows, columns, data }: Matrix) => new ort.Tensor("float64", data, [rows, columns]);
+  const tensor = ({ rows, columns, data }: Float64Matrix) => new ort.Tensor("float64", data, [rows, columns]);
   return {
     async multiply(a, b, { transposeA = false, transposeB = false } = {}) {
       const [inner, other] = [transposeA ? a.rows : a.columns, transposeB ? b.columns : b.rows];

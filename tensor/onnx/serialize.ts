@@ -60,21 +60,27 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
   }
   for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
-  const results = [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value));
-  nodes.push(NO_TENSOR_NODE);
-  const model = {
+  return encodeModel({
+    name: "traced",
+    node: nodes,
+    initializer: initializers,
+    input: inputs.map((value) => valueInfo(nameOf(value), value)),
+    output: [...outputs].map(([name, value]) => valueInfo(OUTPUT_PREFIX + name, value)),
+  });
+}
+
+/** A GraphProto, with the output that is no tensor added, as a ModelProto. */
+export function encodeModel(
+  { node, output, ...graph }: { readonly name: string } & Readonly<Record<"node" | "input" | "output", object[]>> & {
+    readonly initializer?: object[];
+  },
+): Uint8Array {
+  return onnx.ModelProto.encode({
     irVersion: IR_VERSION,
     opsetImport: [{ domain: "", version: OPSET_VERSION }, { domain: CONTRIB.domain, version: CONTRIB.version }],
     producerName: "noiseline",
-    graph: {
-      name: "traced",
-      node: nodes,
-      initializer: initializers,
-      input: inputs.map((value) => valueInfo(nameOf(value), value)),
-      output: [NO_TENSOR_OUTPUT, ...results],
-    },
-  };
-  return onnx.ModelProto.encode(model).finish();
+    graph: { ...graph, node: [...node, NO_TENSOR_NODE], output: [NO_TENSOR_OUTPUT, ...output] },
+  }).finish();
 }
 
 function internalName(value: Value): string {

@@ -11,6 +11,21 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
+/** Load a model for the CPU. */
+export function createSession(
+  model: Uint8Array,
+  threads: number,
+  options: ort.InferenceSession.SessionOptions = {},
+): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(model, {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: FATAL,
+    ...options,
+  });
+}
+
 /** A model that is loaded into ONNX Runtime. */
 export interface Session {
   /** Both sides are views of the callers' memory: ONNX Runtime reads and writes it in place. */
@@ -31,16 +46,12 @@ export async function openSession(
   const session = await explain(
     `Cannot compile "${label}": ONNX Runtime rejects the graph`,
     () =>
-      ort.InferenceSession.create(model, {
-        executionProviders: ["cpu"],
+      createSession(model, threads, {
         // What the larger optimizations would find is in the graph already: see `passes/fuse_contrib.ts`.
         graphOptimizationLevel: "basic",
         executionMode: "sequential",
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
         // The pattern is a second arena beside that of the first run: memory of the activations twice, and no faster.
         enableMemPattern: false,
-        logSeverityLevel: FATAL,
       }),
   );
   return {

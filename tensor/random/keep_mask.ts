@@ -37,6 +37,26 @@ export function keepMask(key: tf.Tensor, shape: readonly number[], { site, rate 
   return tf.engine().runKernel(KEEP_MASK, { key }, attributes) as tf.Tensor;
 }
 
+/** The kernel's arguments, with the backend that it runs on. */
+export interface KeepMaskCall<Backend> extends KeepMaskAttributes {
+  readonly key: tf.TensorInfo;
+  readonly backend: Backend;
+}
+
+/** Give a backend the kernel. One that has it keeps its own. */
+export function registerKeepMask<Backend>(
+  backendName: string,
+  compute: (call: KeepMaskCall<Backend>) => tf.TensorInfo,
+): void {
+  if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
+  tf.registerKernel({
+    kernelName: KEEP_MASK,
+    backendName,
+    kernelFunc: ({ inputs, backend, attrs }) =>
+      compute({ ...attrs as unknown as KeepMaskAttributes, key: inputs["key"]!, backend: backend as Backend }),
+  });
+}
+
 /** A word below `threshold` drops its element; one that is kept becomes `scale`. */
 export interface KeepRule {
   /** Integer in [0, 2^32). */

@@ -2,7 +2,7 @@ import process from "node:process";
 import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
-import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "./gpus.ts";
+import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "../gpus.ts";
 import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
 import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 

@@ -142,10 +142,6 @@ class RecordingBackend extends tf.KernelBackend {
     return 32;
   }
 
-  override epsilon(): number {
-    return 1e-7; // float32: TF.js's EPSILON_FLOAT32
-  }
-
   override dispose(): void {}
 }
 

@@ -9,7 +9,9 @@ export const MAX_THREADS = 8;
 
 /** Folder of the package's WebAssembly binaries and of the scripts that start them, without loading any. */
 export function binariesFolder(): string {
-  return fileURLToPath(new URL("../wasm-out/", import.meta.resolve("@tensorflow/tfjs-backend-wasm")));
+  // Publishing writes the package out only where this call stands by itself.
+  const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
+  return fileURLToPath(new URL("../wasm-out/", module));
 }
 
 /** A function that uses one instruction of WebAssembly SIMD, as in TF.js's own check. */
@@ -21,7 +23,7 @@ const SIMD_PROGRAM = Uint8Array.of(
 /** What device `wasm` is on this machine, without loading it. @param wanted threads that it would be opened with */
 export function describeWasm(wanted: number = navigator.hardwareConcurrency): DeviceDescription {
   if (!WebAssembly.validate(SIMD_PROGRAM)) {
-    const reason = "WebAssembly has no SIMD on this processor";
+    const reason = "WebAssembly has no SIMD on this CPU";
     return { name: "wasm", available: false, reason, numerics: undefined };
   }
   const threads = Math.min(wanted, MAX_THREADS);

@@ -1,16 +1,8 @@
 import { threadMain } from "./thread.ts";
 
-/** How Emscripten sees a worker: it sets the handlers and sends messages. */
-export interface EngineWorker {
-  onmessage: ((event: { data: unknown }) => void) | undefined;
-  onerror: ((event: ErrorEvent) => void) | undefined;
-  postMessage(message: unknown): void;
-  terminate(): void;
-}
-
 export interface WorkerPool {
   /** To give to Emscripten in place of `Worker`. */
-  readonly Worker: new () => EngineWorker;
+  readonly Worker: new () => Worker;
   /** End every worker that was made. */
   terminate(): void;
   /** Let go of what new workers would be made from. */
@@ -28,32 +20,19 @@ export function workerPool(onFailure: (error: Error) => void): WorkerPool {
   const url = URL.createObjectURL(new Blob([`(${threadMain})();`], { type: "text/javascript" }));
   const made: Worker[] = [];
 
-  class PoolWorker implements EngineWorker {
-    onmessage: EngineWorker["onmessage"];
-    onerror: EngineWorker["onerror"];
-    readonly #worker: Worker;
-    #ready = false;
-
+  class PoolWorker extends Worker {
     constructor() {
-      this.#worker = new Worker(url, { type: "module" });
-      made.push(this.#worker);
-      this.#worker.onmessage = (event) => {
-        this.#ready = true;
-        this.onmessage?.(event);
-      };
-      this.#worker.onerror = (event) => {
+      super(url, { type: "module" });
+      made.push(this);
+      let ready = false;
+      // Called before the handlers that Emscripten sets.
+      this.addEventListener("message", () => ready = true, { once: true });
+      this.addEventListener("error", (event) => {
         event.preventDefault();
-        if (this.#ready) this.onerror?.(event);
-        else onFailure(new Error(event.message));
-      };
-    }
-
-    postMessage(message: unknown): void {
-      this.#worker.postMessage(message);
-    }
-
-    terminate(): void {
-      this.#worker.terminate();
+        if (ready) return;
+        event.stopImmediatePropagation();
+        onFailure(new Error(event.message));
+      });
     }
   }
 

@@ -34,7 +34,7 @@ async function start(): Promise<WebgpuState> {
     failure ??= (event as GPUUncapturedErrorEvent).error.message.trim();
   });
   device.lost.then(({ message }) => {
-    if (open) failure ??= `the graphics processor was lost: ${message}`;
+    if (open) failure ??= `the GPU was lost: ${message}`;
   });
   registerKernels(BACKEND);
   const backend = new WebGPUBackend(device, adapter.info);

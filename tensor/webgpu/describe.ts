@@ -10,7 +10,7 @@ export const BACKEND = "webgpu";
 const SOFTWARE_NAMES = /llvmpipe|lavapipe|softpipe|swiftshader|basic render|software/i;
 
 /** What to do where there is no adapter. */
-export const ADAPTER_FIX = "install the driver of the graphics card with its Vulkan part";
+export const ADAPTER_FIX = "install the GPU's driver with its Vulkan part";
 
 /** What `adapter.info` says; Deno leaves the architecture empty and gives numbers of the PCI registry as vendor. */
 export type AdapterInfo = Pick<
@@ -24,7 +24,7 @@ export async function requestAdapter(): Promise<GPUAdapter | { readonly missing:
   const gpu: GPU | undefined = navigator.gpu;
   if (gpu === undefined) return { missing: "this runtime has no WebGPU" };
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  return adapter ?? { missing: "no graphics driver that WebGPU can use; on Linux it takes Vulkan" };
+  return adapter ?? { missing: "no GPU driver that WebGPU can use; on Linux it needs Vulkan" };
 }
 
 export function isSoftware(info: AdapterInfo): boolean {
@@ -57,7 +57,7 @@ export async function describeWebgpu(): Promise<DeviceDescription> {
     return { name: "webgpu", available: false, reason, fix: ADAPTER_FIX, numerics: undefined };
   }
   const software = isSoftware(adapter.info);
-  const what = software ? "software on the processor" : "WebGPU";
+  const what = software ? "software on the CPU" : "WebGPU";
   return {
     name: "webgpu",
     available: true,

@@ -4,7 +4,7 @@ import { BACKEND_ENGINE } from "./backend.ts";
 import { BACKEND } from "./describe.ts";
 
 /**
- * TF.js's WebGPU backend on the machine's graphics processor, or on what plays one: whoever names this device takes what
+ * TF.js's WebGPU backend on the machine's graphics processor, or on software: whoever names this device takes what
  * there is, and `auto` passes software over. A process needs no permission for it.
  *
  * @throws Error when there is no adapter, or when the driver fails, then from `run`.

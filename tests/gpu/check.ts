@@ -38,7 +38,7 @@ if (help) {
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const THREADS = navigator.hardwareConcurrency;
 const STEPS = rehearse ? 2 : 200;
-/** Of a rehearsal: what plays a card takes seconds for an image. */
+/** Of a rehearsal: without a GPU an image takes seconds. */
 const SMALL_BATCH = 2;
 /** A device on which 200 steps take longer does fewer. */
 const TURN_SECONDS = 180;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { findNvidiaCard } from "../../tensor/tensorflow/gpus.ts";
+import { findNvidiaCard } from "../../tensor/gpus.ts";
 import { findInstallation } from "../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../support/proc.ts";
 
@@ -9,7 +9,7 @@ const TOOL = fileURLToPath(new URL("../gpu/check.ts", import.meta.url));
 async function check(...options: string[]) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", TOOL, "--python", "/nowhere/python", ...options],
-    // No adapter: one that the processor plays takes minutes for what is checked.
+    // No adapter: a software one takes minutes for what is checked.
     env: { NO_COLOR: "1", DENO_WEBGPU_BACKEND: "dx12" },
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };

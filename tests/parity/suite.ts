@@ -6,7 +6,7 @@ import { checkMaskStatistics } from "./mask_statistics.ts";
 import { runCase } from "./run_case.ts";
 import { firstSteps } from "./run_training.ts";
 
-/** Training steps on a graphics processor that the processor plays: all twenty take 12 seconds of it. */
+/** Training steps on a software adapter: all twenty take 12 seconds. */
 const STEPS_IN_SOFTWARE = 5;
 
 /** Failures that a message lists. */

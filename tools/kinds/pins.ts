@@ -53,14 +53,14 @@ export function updatePins(
   sameBytes: { readonly kinds: ReadonlySet<string>; readonly reason: string | undefined },
 ): { readonly pins: KindPins } | { readonly problems: readonly string[] } {
   const next: Record<string, KindPin> = {};
-  const problems: string[] = [];
   for (const [kind, fact] of Object.entries(facts)) {
     const pin = Object.hasOwn(pins, kind) ? pins[kind] : undefined;
+    const changed = pin !== undefined && fact.version === pin.version && fact.code !== pin.code;
     if (pin === undefined || fact.version > pin.version) next[kind] = { ...fact, sameBytes: [] };
-    else if (fact.version === pin.version && fact.code === pin.code) next[kind] = pin;
-    else if (fact.version === pin.version && sameBytes.reason !== undefined && sameBytes.kinds.has(kind)) {
+    else if (changed && sameBytes.reason !== undefined && sameBytes.kinds.has(kind)) {
       next[kind] = { ...fact, sameBytes: [...pin.sameBytes, sameBytes.reason] };
-    } else problems.push(...comparePins({ [kind]: pin }, { [kind]: fact }));
+    } else next[kind] = pin;
   }
+  const problems = comparePins(next, facts);
   return problems.length > 0 ? { problems } : { pins: next };
 }

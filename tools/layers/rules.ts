@@ -45,14 +45,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   diffusion: {
     imports: ["diffusion", "std"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
   metrics: {
     imports: ["metrics"],
     types: ["tensor"],
-    packages: ["@tensorflow/tfjs-core", "ml-matrix"],
+    packages: ["@tensorflow/tfjs-core"],
     deno: false,
     fix: PURE,
   },
@@ -98,7 +98,6 @@ export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "pla
 export const EXCEPTIONS: readonly {
   readonly from: string;
   readonly to: RegExp;
-  readonly typeOnly?: boolean;
   readonly why: string;
 }[] = [
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },

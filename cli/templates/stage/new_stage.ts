@@ -1,5 +1,4 @@
-import { defineStage } from "noiseline";
-import { describeImageSet, randomStream, readImages, writeMetrics } from "noiseline/data";
+import { defineStage, describeImageSet, randomStream, readImages, writeMetrics } from "noiseline";
 import { z } from "zod";
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,4 +1,4 @@
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { parseCacheLocation } from "./location.ts";
 import type { CacheMode, SharedCache } from "./shared_cache.ts";
 
@@ -20,19 +20,18 @@ export async function openSharedCache(
   { mode, workingFolder, warn, stop }: OpenCacheOptions,
 ): Promise<Result<SharedCache>> {
   const location = parseCacheLocation(place, workingFolder);
-  if (!location.ok) return refuse(location.diagnostics);
+  if (!location.ok) return location;
   const { SharedCache } = await import("./shared_cache.ts");
   const options = { name: place, warn, stop };
   if (location.value.kind === "folder") {
     const { FolderBackend } = await import("./folder_backend.ts");
     return succeed(new SharedCache(new FolderBackend(location.value.folder), mode, options));
   }
-  const { settleS3 } = await import("./s3_settings.ts");
-  const settings = settleS3(location.value);
+  const { readS3Settings } = await import("./s3_settings.ts");
+  const settings = readS3Settings(location.value);
   if ("trouble" in settings) {
     const { message, fix } = settings.trouble;
-    const unusable = `Cannot use the shared cache: ${message}`;
-    return refuse([{ severity: "error", code: "cache", message: unusable, got: place, fix }]);
+    return refuse([errorOf("cache", `Cannot use the shared cache: ${message}`, fix, { got: place })]);
   }
   const { S3Backend } = await import("./s3_backend.ts");
   return succeed(new SharedCache(new S3Backend(settings, location.value.prefix), mode, options));

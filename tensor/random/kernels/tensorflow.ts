@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { siteOffset } from "../counter_words.ts";
-import { KEEP_MASK, type KeepMaskAttributes } from "../keep_mask.ts";
+import { registerKeepMask } from "../keep_mask.ts";
 
 /** What tfjs-node's backend has beyond other backends. */
 interface TensorflowBackend extends tf.KernelBackend {
@@ -17,21 +17,14 @@ const RESOLUTION = 2 ** -23;
  * function of (key, shape, site, rate) as well, of other bits than on other devices.
  */
 export function registerTensorflowKeepMask(backendName: string): void {
-  if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
-  tf.registerKernel({
-    kernelName: KEEP_MASK,
-    backendName,
-    kernelFunc: ({ inputs, backend, attrs }) => {
-      const { shape, site, rate } = attrs as unknown as KeepMaskAttributes;
-      const tensorflow = backend as TensorflowBackend;
-      const key = tensorflow.readSync(inputs["key"]!.dataId) as Int32Array;
-      const share = Math.min(Math.round(rate / RESOLUTION), 1 / RESOLUTION - 1) * RESOLUTION;
-      return tf.tidy(() => {
-        const seed = Int32Array.of(key[0]! + siteOffset(site, 0), key[1]! + siteOffset(site, 1));
-        const uniform = statelessUniform(tensorflow, [...shape], seed);
-        return tf.mul(tf.cast(tf.greaterEqual(uniform, share), "float32"), 1 / (1 - share));
-      });
-    },
+  registerKeepMask<TensorflowBackend>(backendName, ({ key, shape, site, rate, backend }) => {
+    const words = backend.readSync(key.dataId) as Int32Array;
+    const share = Math.min(Math.round(rate / RESOLUTION), 1 / RESOLUTION - 1) * RESOLUTION;
+    return tf.tidy(() => {
+      const seed = Int32Array.of(words[0]! + siteOffset(site, 0), words[1]! + siteOffset(site, 1));
+      const uniform = statelessUniform(backend, [...shape], seed);
+      return tf.mul(tf.cast(tf.greaterEqual(uniform, share), "float32"), 1 / (1 - share));
+    });
   });
 }
 

@@ -1,27 +1,20 @@
-import * as tf from "@tensorflow/tfjs-core";
 import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
-import { gridOf, KEEP_MASK, type KeepMaskAttributes, keepRule } from "../keep_mask.ts";
+import { gridOf, KEEP_MASK, keepRule, registerKeepMask } from "../keep_mask.ts";
 
 type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>[0];
 
 /** Register the mask for TF.js's WebGPU backend, which cannot read the key at once: one shader computes all of it. */
 export function registerWebgpuKeepMask(backendName: string): void {
-  if (tf.getKernel(KEEP_MASK, backendName) !== undefined) return;
-  tf.registerKernel({
-    kernelName: KEEP_MASK,
-    backendName,
-    kernelFunc: ({ inputs, backend, attrs }) => {
-      const { shape, site, rate } = attrs as unknown as KeepMaskAttributes;
-      const { threshold, scale } = keepRule(rate);
-      return (backend as WebGPUBackend).runWebGPUProgram(keepMaskProgram([...shape]), [inputs["key"]!], "float32", [
-        { type: "int32", data: [gridOf(shape).size] },
-        { type: "int32", data: [siteOffset(site, 0)] },
-        { type: "int32", data: [siteOffset(site, 1)] },
-        { type: "uint32", data: [threshold] },
-        { type: "float32", data: [scale] },
-      ]);
-    },
+  registerKeepMask<WebGPUBackend>(backendName, ({ key, shape, site, rate, backend }) => {
+    const { threshold, scale } = keepRule(rate);
+    return backend.runWebGPUProgram(keepMaskProgram([...shape]), [key], "float32", [
+      { type: "int32", data: [gridOf(shape).size] },
+      { type: "int32", data: [siteOffset(site, 0)] },
+      { type: "int32", data: [siteOffset(site, 1)] },
+      { type: "uint32", data: [threshold] },
+      { type: "float32", data: [scale] },
+    ]);
   });
 }
 

@@ -1,8 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatBytes } from "@std/fmt";
-import { SetupFailure } from "./failure.ts";
-import { requireProgram, runProgram } from "./programs.ts";
+import { requireProgram, runProgram, SetupFailure } from "./programs.ts";
 import { WHEEL_FILES, WHEEL_PLATFORMS, WHEEL_PYTHON, type WheelSet } from "./wheels.ts";
 
 const REPORT_EVERY_MS = 5_000;

@@ -1,6 +1,16 @@
 import { parentDeathGuard } from "noiseline/engine";
 import { delimiter, isAbsolute, join } from "node:path";
-import { SetupFailure } from "./failure.ts";
+
+/** A setup that cannot go on: what is wrong, and what to do. */
+export class SetupFailure extends Error {
+  override name = "SetupFailure";
+  readonly fix: string;
+
+  constructor(message: string, fix: string) {
+    super(message);
+    this.fix = fix;
+  }
+}
 
 const LINES_SHOWN = 15;
 /** Compiling the addon takes minutes, and so may a download. */

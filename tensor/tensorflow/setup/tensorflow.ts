@@ -10,7 +10,7 @@ import {
   TFJS_NODE_VERSION,
 } from "../installation.ts";
 import { buildAddon, requireCompiler } from "./build_addon.ts";
-import { SetupFailure } from "./failure.ts";
+import { SetupFailure } from "./programs.ts";
 import { fetchWheels, requirePip, requireWheelPlatform } from "./fetch_wheels.ts";
 import { layOutTfjsNode } from "./tfjs_node_package.ts";
 import { wheelSet } from "./wheels.ts";

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
 import { packageFolderOf, TFJS_NODE_VERSION } from "../installation.ts";
 import { standInFiles } from "../stand_in.ts";
-import { SetupFailure } from "./failure.ts";
+import { SetupFailure } from "./programs.ts";
 
 /**
  * What is taken of npm, by version and digest. None is among the toolkit's own packages, since Deno would fetch it, with

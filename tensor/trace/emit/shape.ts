@@ -120,21 +120,6 @@ export function gather(graph: Graph, x: Value, at: Value, axis: number): Value {
   return graph.operation("Gather", [x, at], x.type, shape, { axis: int(axis) });
 }
 
-/** Mean or maximum over windows of an [N, C, H, W] tensor; padding does not count. */
-export function pool(
-  graph: Graph,
-  op: "AveragePool" | "MaxPool",
-  x: Value,
-  window: { size: Shape; strides: Shape; pads: Shape; outHeight: number; outWidth: number },
-): Value {
-  const shape = [x.shape[0]!, x.shape[1]!, window.outHeight, window.outWidth];
-  return graph.operation(op, [x], x.type, shape, {
-    kernel_shape: ints(window.size),
-    strides: ints(window.strides),
-    pads: ints(window.pads),
-  });
-}
-
 export function isOperation(value: Value, op: string): value is Extract<Value, { kind: "operation" }> {
   return value.kind === "operation" && value.op === op;
 }

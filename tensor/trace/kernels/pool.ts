@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { scale } from "../emit/elementwise.ts";
-import { expand, pool, reshape, transpose } from "../emit/shape.ts";
-import type { Shape } from "../graph.ts";
+import { expand, reshape, transpose } from "../emit/shape.ts";
+import { ints, type Shape } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
 function poolGeometry(call: KernelCall, input: Shape) {
@@ -23,11 +23,14 @@ function poolGeometry(call: KernelCall, input: Shape) {
   };
 }
 
+/** Mean or maximum over windows; padding does not count. */
 function pooled(op: "AveragePool" | "MaxPool"): Translation {
   return (call) => {
-    const x = call.input("x");
-    const channelsFirst = transpose(call.graph, x, [0, 3, 1, 2]);
-    return transpose(call.graph, pool(call.graph, op, channelsFirst, poolGeometry(call, x.shape)), [0, 2, 3, 1]);
+    const x = transpose(call.graph, call.input("x"), [0, 3, 1, 2]);
+    const { size, strides, pads, outHeight, outWidth } = poolGeometry(call, call.input("x").shape);
+    const shape = [x.shape[0]!, x.shape[1]!, outHeight, outWidth];
+    const attributes = { kernel_shape: ints(size), strides: ints(strides), pads: ints(pads) };
+    return transpose(call.graph, call.graph.operation(op, [x], x.type, shape, attributes), [0, 2, 3, 1]);
   };
 }
 

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
 import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, idOf, withRegion, withScratch } from "./memory.ts";
-import { multiply, rowsPerPart, setupProduct, sumParts } from "./product.ts";
+import { multiply, rowsPerPart, sumParts } from "./product.ts";
 
 /**
  * Gradient of conv2d by its filter, which TF.js's backend lacks.
@@ -20,7 +20,6 @@ import { multiply, rowsPerPart, setupProduct, sumParts } from "./product.ts";
  */
 export const CONV_FILTER_GRADIENT: KernelEntry = {
   kernelName: tf.Conv2DBackpropFilter,
-  setup: setupProduct,
   kernel: filterGradient,
 };
 

@@ -13,7 +13,6 @@ import { floatsOf, idOf, Native } from "./memory.ts";
  */
 export const CONV_INPUT_GRADIENT: KernelEntry = {
   kernelName: tf.Conv2DBackpropInput,
-  setup: (backend) => conv2d.connect(backend),
   kernel: inputGradient,
 };
 
@@ -90,6 +89,7 @@ function convolvePart(
   const [top, bottom, left, right] = [row.before, row.after, column.before, column.after].map((n) => Math.max(n, 0));
   const [, height, width] = cropped.shape as [number, number, number, number];
   conv2d.call(
+    backend,
     ...[idOf(backend, cropped), batch, height, width],
     ...[idOf(backend, turned), row.taps.length, column.taps.length],
     ...[top!, right!, bottom!, left!],

@@ -18,8 +18,6 @@ export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 export interface KernelEntry {
   readonly kernelName: string;
   readonly kernel: Kernel;
-  /** Called whenever the engine starts. */
-  readonly setup?: (backend: Backend) => void;
 }
 
 export const BYTES_PER_ELEMENT = 4;
@@ -74,20 +72,17 @@ export function bytesOf(integers: readonly number[]): Uint8Array {
   return new Uint8Array(Int32Array.from(integers).buffer);
 }
 
-/** A function of the engine that is looked up when the engine starts, with the types of its parameters. */
+/** A function of the engine; each engine's own is looked up when it is called first. */
 export class Native {
-  #call: NativeFunction | undefined;
+  readonly #functions = new WeakMap<WasmModule, NativeFunction>();
 
   /** @param parameters one letter each: `n` for numbers, `a` for arrays */
   constructor(readonly name: string, readonly parameters: string) {}
 
-  connect(backend: Backend): void {
+  call({ wasm }: Backend, ...values: readonly (number | boolean | Uint8Array)[]): void {
     const types = [...this.parameters].map((letter) => letter === "a" ? "array" : "number");
-    this.#call = backend.wasm.cwrap(this.name, null, types);
-  }
-
-  call(...values: readonly (number | boolean | Uint8Array)[]): void {
-    if (this.#call === undefined) throw new Error(`Cannot happen: ${this.name} is called before the engine started.`);
-    this.#call(...values);
+    const known = this.#functions.get(wasm) ?? wasm.cwrap(this.name, null, types);
+    this.#functions.set(wasm, known);
+    known(...values);
   }
 }

@@ -3,10 +3,6 @@ import { addressOf, type Backend, bytesOf, floatsOf, Native, withRegion, withScr
 
 const batchMatMul = new Native("BatchMatMul", "nannannnn");
 
-export function setupProduct(backend: Backend): void {
-  batchMatMul.connect(backend);
-}
-
 /** Shapes of a product of matrices: [rows, inner] times [inner, columns]. */
 export interface ProductShape {
   readonly rows: number;
@@ -31,7 +27,7 @@ export function multiply(
   const [aShape, bShape] = [bytesOf([1, rows, inner]), bytesOf([1, inner, columns])];
   withRegion(backend, a, rows * inner, (aId) =>
     withRegion(backend, out, rows * columns, (outId) => {
-      batchMatMul.call(aId, aShape, 3, b, bShape, 3, false, false, outId);
+      batchMatMul.call(backend, aId, aShape, 3, b, bShape, 3, false, false, outId);
     }));
 }
 

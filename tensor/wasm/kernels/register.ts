@@ -3,7 +3,7 @@ import { CONV_FILTER_GRADIENT } from "./conv_filter_gradient.ts";
 import { CONV_INPUT_GRADIENT } from "./conv_input_gradient.ts";
 import { IDENTITY } from "./identity.ts";
 import { MAT_MUL } from "./mat_mul.ts";
-import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import type { KernelCall, KernelEntry } from "./memory.ts";
 import { SEGMENT_SUM } from "./segment_sum.ts";
 import { SLICE, SPLIT } from "./slice.ts";
 import { MEAN, SUM } from "./sum.ts";
@@ -26,13 +26,12 @@ let registered = false;
 export function registerKernels(backendName: string): void {
   if (registered) return;
   registered = true;
-  for (const { kernelName, kernel, setup } of KERNELS) {
+  for (const { kernelName, kernel } of KERNELS) {
     if (tf.getKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
     tf.registerKernel({
       kernelName,
       backendName,
       kernelFunc: (call) => kernel(call as unknown as KernelCall),
-      setupFunc: (backend) => setup?.(backend as Backend),
     });
   }
 }

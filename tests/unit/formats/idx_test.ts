@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { FormatError } from "../../../formats/format_error.ts";
-import { gunzip } from "../../../formats/gzip.ts";
+import { gunzip } from "../../../formats/idx.ts";
 import { decodeIdx } from "../../../formats/idx.ts";
 
 const IMAGES = Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 10, 20, 30, 40, 50, 60);

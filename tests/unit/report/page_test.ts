@@ -4,7 +4,7 @@ import { drawDag } from "../../../report/dag.ts";
 import type { CurveGroup, Report } from "../../../report/model.ts";
 import { renderReport } from "../../../report/page.ts";
 import { sectionsOf } from "../../../report/sections.ts";
-import { escapeHtml, figure, scriptJson } from "../../../report/text.ts";
+import { figure, markup, scriptJson } from "../../../report/text.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47);
@@ -46,15 +46,19 @@ const record = (metrics: Report["metrics"][number]["record"]["metrics"]) => ({
   metrics,
 });
 
+const shown = (report: Report) =>
+  sectionsOf(report).filter(({ body }) => body.length > 0)
+    .map(({ id, body }) => ({ id, text: markup`${body}`.text }));
+
 Deno.test("a page shows what there is, and no sections for what there is not", () => {
-  assertEquals(sectionsOf(NOTHING), []);
+  assertEquals(shown(NOTHING), []);
   const report: Report = {
     ...NOTHING,
     stages: [stage("a"), stage("b", ["a"], { duration: "1m 05s", numerics: "onnx" })],
     samples: [{ title: "sample", note: "n", bytes: PNG, step: 10 }],
     schedules: [{ title: "schedule", note: "", isDrawing: true, bytes: PNG }],
   };
-  assertEquals(sectionsOf(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
+  assertEquals(shown(report).map(({ id }) => id), ["samples", "schedule", "pipeline"]);
   assertStringIncludes(renderReport(report), "1m 05s");
 });
 
@@ -184,7 +188,7 @@ Deno.test("the children of a matrix share a table and charts; what depends on so
       { title: "score~a=3", record: { ...metric(3), seed: 4 } },
     ],
   };
-  const html = sectionsOf(report).map((section) => section.html).join("");
+  const html = shown(report).map(({ text }) => text).join("");
   // The last comes first.
   assertEquals([...html.matchAll(/<h3>(.*?)<\/h3>/g)].map(([, title]) => title), [
     "score~a=3",
@@ -201,7 +205,7 @@ Deno.test("the children of a matrix share a table and charts; what depends on so
 });
 
 Deno.test("scores show what they depend on", () => {
-  const [section] = sectionsOf({
+  const [section] = shown({
     ...NOTHING,
     metrics: [{
       title: "score",
@@ -218,7 +222,7 @@ Deno.test("scores show what they depend on", () => {
       ]),
     }],
   });
-  const { html } = section!;
+  const { text: html } = section!;
   assertStringIncludes(html, "<b>3.142</b> <small>± 0.35</small>");
   assertStringIncludes(html, "<b>-1.200e-4</b> <small>± 3.000e-4</small>");
   assertStringIncludes(html, "label 7");
@@ -234,8 +238,8 @@ Deno.test("pictures of several training steps share a slider, others have frames
     bytes: PNG,
     step,
   });
-  const [section] = sectionsOf({ ...NOTHING, samples: [picture(20), picture(10), picture(30, "other")] });
-  const frames = section!.html.split("<figure").slice(1);
+  const [section] = shown({ ...NOTHING, samples: [picture(20), picture(10), picture(30, "other")] });
+  const frames = section!.text.split("<figure").slice(1);
   assertEquals(frames.length, 2);
   assertMatch(frames[0]!, /max="1" value="1"/);
   assert(frames[0]!.indexOf("after 10 steps") < frames[0]!.indexOf("after 20 steps"));
@@ -244,16 +248,16 @@ Deno.test("pictures of several training steps share a slider, others have frames
 
 Deno.test("pictures of equal steps differ in more than the step, and share no slider", () => {
   const picture = (title: string, step: number) => ({ title, note: "n", bytes: PNG, step });
-  const [section] = sectionsOf({ ...NOTHING, samples: [picture("a", 10), picture("b", 10), picture("c", 20)] });
-  assertEquals(section!.html.split("<figure").length - 1, 3);
+  const [section] = shown({ ...NOTHING, samples: [picture("a", 10), picture("b", 10), picture("c", 20)] });
+  assertEquals(section!.text.split("<figure").length - 1, 3);
 });
 
 Deno.test("drawDag() puts each stage after what it reads, and leaves very many to the table", () => {
-  const svg = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
+  const { text: svg } = drawDag([stage("a"), stage("b", ["a"]), stage("c", ["a", "b"]), stage("d")]);
   const columns = [...svg.matchAll(/<svg x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);
   assertEquals(columns, ["8 8", "224 8", "440 8", "8 82"]);
   assertEquals(svg.split('class="edge"').length - 1, 3);
-  const sweep = drawDag([
+  const { text: sweep } = drawDag([
     stage("a"),
     stage("b~x=1", ["a"]),
     stage("b~x=2", ["a"], { state: "failed" }),
@@ -264,11 +268,14 @@ Deno.test("drawDag() puts each stage after what it reads, and leaves very many t
     "edge edge box cached box cached failed box cached",
   );
   assertStringIncludes(sweep, "2 stages · cached · failed");
-  assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))), "");
+  assertEquals(drawDag(Array.from({ length: 61 }, (_, i) => stage(`s${i}`))).text, "");
 });
 
 Deno.test("numbers read as people write them", () => {
   assertEquals([0, 1234567, 0.5, 12.3456, 1e-5, NaN].map(figure), ["0", "1.235e+6", "0.5", "12.35", "1.000e-5", "NaN"]);
-  assertEquals(escapeHtml(`<a b="c">&'`), "&#60;a b=&#34;c&#34;&#62;&#38;&#39;");
+  assertEquals(
+    markup`<b>${`<a b="c">&'`}${[1, markup`<i>`, undefined]}`.text,
+    "<b>&#60;a b=&#34;c&#34;&#62;&#38;&#39;1<i>",
+  );
   assertEquals(JSON.parse(scriptJson({ a: "</script>" })), { a: "</script>" });
 });

@@ -47,7 +47,7 @@ Deno.test("auto says nothing of others when the best is there", async () => {
   assertEquals([chosen.reason, looked], ["a tensorflow-gpu", ["tensorflow-gpu"]]);
 });
 
-Deno.test("auto never takes a processor that plays a graphics card", async () => {
+Deno.test("auto never takes a software adapter", async () => {
   const { describe } = machineWith({ webgpu: { card: false }, wasm: {} });
   const chosen = await chooseDevice("auto", { describe });
   assert(chosen.available);

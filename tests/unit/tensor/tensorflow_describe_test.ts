@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { ConcreteDeviceName, DeviceDescription, Grants } from "../../../tensor/devices.ts";
 import { chooseDevice } from "../../../tensor/choose.ts";
 import { describeTensorflow, explainGpuFailure } from "../../../tensor/tensorflow/describe.ts";
-import { findNvidiaCard, hasNvidiaGpu, nvidiaModels } from "../../../tensor/tensorflow/gpus.ts";
+import { findNvidiaCard, hasNvidiaGpu, nvidiaModels } from "../../../tensor/gpus.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";
 import { skipUnless } from "../../support/proc.ts";
 import { pretendSetUp, runModule } from "./tensorflow_child.ts";
@@ -29,7 +29,7 @@ Deno.test("describeTensorflow() says how to set it up where it is not", async ()
   const { cpu, gpu } = await reportFor(await Deno.makeTempDir());
   const fix = "deno task setup:tensorflow";
   assertEquals<unknown>(cpu.description, { name: "tensorflow", available: false, reason: "not set up", fix });
-  if (!skipUnless(findNvidiaCard() === undefined, "this machine has an NVIDIA card")) {
+  if (!skipUnless(findNvidiaCard() === undefined, "this machine has an NVIDIA GPU")) {
     assertEquals<unknown>(gpu.description, {
       name: "tensorflow-gpu",
       available: false,
@@ -50,8 +50,8 @@ Deno.test("describeTensorflow() finds what is set up in the user's cache", async
   assert(!cpu.grants.env!.includes("CUDA_CACHE_PATH"));
 });
 
-Deno.test("device tensorflow-gpu is not available without an NVIDIA card", async () => {
-  if (skipUnless(!hasNvidiaGpu(), "this machine has an NVIDIA card")) return;
+Deno.test("device tensorflow-gpu is not available without an NVIDIA GPU", async () => {
+  if (skipUnless(!hasNvidiaGpu(), "this machine has an NVIDIA GPU")) return;
   const { gpu } = await reportFor(pretendSetUp(true));
   assert(!gpu.description.available);
   assertEquals(gpu.description.reason, "no NVIDIA GPU is visible");
@@ -133,17 +133,17 @@ Deno.test("nvidiaModels() names each model once", async () => {
 Deno.test("findNvidiaCard() sees cards with a driver, in Windows' subsystem, and on the bus alone", async () => {
   await withMachine({ "dev/nvidiactl": "", "dev/dxg": "" }, (root) => assertEquals(findNvidiaCard(root), undefined));
   await withMachine({ "dev/nvidia3": "" }, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "unknown" });
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA GPU", driver: "unknown" });
     assert(hasNvidiaGpu(root));
   });
   await withMachine({ ...H100, ...driverOf("570.86.15") }, (root) => {
     assertEquals(findNvidiaCard(root), { name: "NVIDIA H100 80GB HBM3", driver: "570.86.15" });
   });
   await withMachine({ "dev/dxg": "", "usr/lib/wsl/lib/libcuda.so.1": "" }, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "an NVIDIA card", driver: "of Windows" });
+    assertEquals(findNvidiaCard(root), { name: "an NVIDIA GPU", driver: "of Windows" });
   });
   await withMachine(PLAIN_CARD, (root) => {
-    assertEquals(findNvidiaCard(root), { name: "NVIDIA card 10de:2330", driver: undefined });
+    assertEquals(findNvidiaCard(root), { name: "NVIDIA GPU 10de:2330", driver: undefined });
     assert(!hasNvidiaGpu(root));
   });
 });
@@ -164,7 +164,7 @@ Deno.test("a visible card that cannot be used is said to be there, each case in 
     `${name} is here, but device tensorflow-gpu cannot use it: ${reason}; onnx is used instead, which is slower`;
   assertEquals(await told({}), undefined);
   assertEquals(await told(PLAIN_CARD), {
-    message: line("NVIDIA card 10de:2330", "it has no driver"),
+    message: line("NVIDIA GPU 10de:2330", "it has no driver"),
     fix: "install NVIDIA's driver, 525 or newer, then: deno task setup:tensorflow --gpu",
   });
   if (skipUnless(Deno.build.arch === "x86_64", "the wheels are for x86_64")) return;

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { SetupFailure } from "../../../tensor/tensorflow/setup/failure.ts";
-import { runProgram } from "../../../tensor/tensorflow/setup/programs.ts";
+import { runProgram, SetupFailure } from "../../../tensor/tensorflow/setup/programs.ts";
 import { layOutTfjsNode } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { wheelSet } from "../../../tensor/tensorflow/setup/wheels.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
@@ -48,7 +47,7 @@ Deno.test("setup says which program is missing and which package has it, before 
     assertEquals(
       await attempt(),
       "error: Cannot fetch TensorFlow's wheel: python3 is not on the PATH\n" +
-        "  fix:    apt-get install python3 python3-pip\n",
+        "  fix:    apt-get install python3 python3-pip\n\n",
     );
     await writeProgram(env.PATH, "python3", 'echo "No module named pip" >&2; exit 1');
     const withoutPip = await attempt();

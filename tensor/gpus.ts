@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-/** What Linux says of NVIDIA cards, without loading CUDA. Every `root` is the root folder of the system; tests have their own. */
+/** What Linux says of GPUs, without loading a driver. Every `root` is the root folder of the system; tests have their own. */
 
 /** The first driver that runs CUDA 12, which the wheels are built for. */
 export const OLDEST_DRIVER = 525;
@@ -20,20 +20,29 @@ export function hasNvidiaGpu(root = "/"): boolean {
   return findNvidiaCard(root)?.driver !== undefined;
 }
 
+/**
+ * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
+ * or that of Windows' subsystem for Linux. Elsewhere nothing so cheap tells, so the answer is yes.
+ */
+export function mayHaveGpu(): boolean {
+  if (process.platform !== "linux") return true;
+  return existsSync("/dev/dxg") || list("/dev/dri").some((name) => /^renderD\d+$/.test(name)) || hasNvidiaGpu();
+}
+
 /** The NVIDIA cards that are visible to this process, as one. */
 export function findNvidiaCard(root = "/"): NvidiaCard | undefined {
   if (list(join(root, "dev")).some((name) => /^nvidia\d+$/.test(name))) {
-    return { name: modelNames(root).join(", ") || "an NVIDIA card", driver: nvidiaDriver(root) };
+    return { name: modelNames(root).join(", ") || "an NVIDIA GPU", driver: nvidiaDriver(root) };
   }
   // Windows shows cards of all makes as one node; the library of the driver is there for NVIDIA's alone.
   if (existsSync(join(root, "dev/dxg")) && existsSync(join(root, "usr/lib/wsl/lib/libcuda.so.1"))) {
-    return { name: "an NVIDIA card", driver: "of Windows" };
+    return { name: "an NVIDIA GPU", driver: "of Windows" };
   }
   for (const slot of list(join(root, "sys/bus/pci/devices"))) {
     const read = (name: string) => readText(join(root, "sys/bus/pci/devices", slot, name))?.trim() ?? "";
     // Class 3 is display; a card has sound and USB of its own beside it.
     if (read("vendor") === "0x10de" && read("class").startsWith("0x03")) {
-      return { name: `NVIDIA card 10de:${read("device").slice(2)}`, driver: undefined };
+      return { name: `NVIDIA GPU 10de:${read("device").slice(2)}`, driver: undefined };
     }
   }
   return undefined;

@@ -1,0 +1,130 @@
+/** A headless Chromium, spoken to by its own protocol: https://chromedevtools.github.io/devtools-protocol/ */
+
+type Params = Readonly<Record<string, unknown>>;
+// deno-lint-ignore no-explicit-any -- the protocol's answers are as many as its methods
+type Answer = any;
+
+/** `windowsVirtualKeyCode` of the keys that the test presses, and the text that they type. */
+const KEYS: Readonly<Record<string, { readonly code: number; readonly text?: string }>> = {
+  Tab: { code: 9 },
+  " ": { code: 32, text: " " },
+  ArrowLeft: { code: 37 },
+};
+
+export interface Page {
+  open(url: string): Promise<void>;
+  /** The value of an expression in the page. */
+  evaluate(expression: string): Promise<Answer>;
+  press(key: keyof typeof KEYS): Promise<void>;
+  /** A picture of the first element that a selector finds, as base64. */
+  picture(selector: string): Promise<string>;
+  /** What the page threw or wrote as an error. */
+  readonly problems: string[];
+  /** Addresses that it asked for. */
+  readonly requests: string[];
+}
+
+export interface PageOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly colorScheme: "light" | "dark";
+}
+
+export class Chromium implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #folder: string;
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  readonly #listeners = new Set<(session: string, method: string, params: Answer) => void>();
+  #last = 0;
+
+  private constructor(child: Deno.ChildProcess, folder: string, socket: WebSocket) {
+    [this.#child, this.#folder, this.#socket] = [child, folder, socket];
+    socket.onmessage = ({ data }) => {
+      const { id, result, error, sessionId, method, params } = JSON.parse(data);
+      if (id === undefined) return this.#listeners.forEach((listen) => listen(sessionId, method, params));
+      const asked = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) asked?.resolve(result);
+      else asked?.reject(new Error(error.message));
+    };
+  }
+
+  static async start(path: string): Promise<Chromium> {
+    const folder = await Deno.makeTempDir({ prefix: "noiseline-chromium-" });
+    const args = ["--headless=new", "--no-sandbox", "--remote-debugging-port=0", `--user-data-dir=${folder}`];
+    const child = new Deno.Command(path, { args, stdout: "null", stderr: "piped" }).spawn();
+    const { promise: address, resolve } = Promise.withResolvers<string>();
+    (async () => {
+      let said = "";
+      // Read to its end, so that it never waits for a reader.
+      for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+        const found = /ws:\/\/\S+(?=\s)/.exec(said += text);
+        if (found !== null) resolve(found[0]);
+      }
+    })();
+    const socket = new WebSocket(await address);
+    await new Promise((resolve) => socket.onopen = resolve);
+    return new Chromium(child, folder, socket);
+  }
+
+  #ask(method: string, params: Params = {}, sessionId?: string): Promise<Answer> {
+    const id = ++this.#last;
+    this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  async newPage({ width, height, colorScheme }: PageOptions): Promise<Page> {
+    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.#ask("Target.attachToTarget", { targetId, flatten: true });
+    const ask = (method: string, params?: Params) => this.#ask(method, params, sessionId);
+    const [problems, requests]: [string[], string[]] = [[], []];
+    let loaded = Promise.withResolvers<void>();
+    this.#listeners.add((session, method, params) => {
+      if (session !== sessionId) return;
+      if (method === "Page.loadEventFired") loaded.resolve();
+      if (method === "Runtime.exceptionThrown") problems.push(params.exceptionDetails.exception.description);
+      if (method === "Log.entryAdded" && params.entry.level === "error") problems.push(params.entry.text);
+      if (method === "Runtime.consoleAPICalled" && params.type === "error") problems.push(JSON.stringify(params.args));
+      if (method === "Network.requestWillBeSent") requests.push(params.request.url);
+    });
+    for (const domain of ["Page", "Runtime", "Log", "Network"]) await ask(`${domain}.enable`);
+    await ask("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+    await ask("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: colorScheme }] });
+    const evaluate = async (expression: string) => {
+      const { result, exceptionDetails } = await ask("Runtime.evaluate", { expression, returnByValue: true });
+      if (exceptionDetails !== undefined) throw new Error(`${expression}: ${exceptionDetails.exception.description}`);
+      return result.value;
+    };
+    return {
+      problems,
+      requests,
+      evaluate,
+      async open(url) {
+        loaded = Promise.withResolvers<void>();
+        await ask("Page.navigate", { url });
+        await loaded.promise;
+      },
+      async press(key) {
+        const { code, text } = KEYS[key]!;
+        const common = { key, windowsVirtualKeyCode: code };
+        await ask("Input.dispatchKeyEvent", { type: "keyDown", ...common, ...text === undefined ? {} : { text } });
+        await ask("Input.dispatchKeyEvent", { type: "keyUp", ...common });
+      },
+      async picture(selector) {
+        const clip = await evaluate(`(() => {
+          const { x, y, width, height } = document.querySelector(${JSON.stringify(selector)}).getBoundingClientRect();
+          return { x: x + scrollX, y: y + scrollY, width, height, scale: 1 };
+        })()`);
+        return (await ask("Page.captureScreenshot", { clip, captureBeyondViewport: true })).data;
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise((resolve) => this.#socket.onclose = resolve);
+    await this.#ask("Browser.close");
+    await Promise.all([closed, this.#child.status]);
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
