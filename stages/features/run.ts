@@ -12,7 +12,7 @@ import { openInception } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { resizeImages } from "../../metrics/features/resize.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { batchFeatures, openClassifier } from "../shared/classifier_features.ts";
+import { batchFeatures, openClassifier } from "../shared/batch_features.ts";
 import { withDevice } from "../shared/device.ts";
 import { INCEPTION, inceptionName } from "../shared/inception.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
