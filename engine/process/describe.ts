@@ -135,7 +135,6 @@ function makeKind(
     name: request.written,
     version: `code:${code.digest}`,
     custom: true,
-    runs: "process",
     entry: pathToFileURL(request.file).href,
     modules: code.modules,
     map: () => code.map,

@@ -5,21 +5,7 @@ import type { imageSetSchema, metricSchema, metricsSchema } from "../../../artif
 import type { pipelineFileSchema, resourcesSchema, stageSchema } from "../../../schemas/pipeline_file.ts";
 import type { fileEntrySchema } from "../../../schemas/records.ts";
 import type * as types from "../../../schemas/types.ts";
-import type { classifierKind } from "../../../stages/classifier/kind.ts";
-import type { datasetKind } from "../../../stages/dataset/kind.ts";
-import type { evaluateKind } from "../../../stages/evaluate/kind.ts";
-import type { exportKind } from "../../../stages/export/kind.ts";
-import type { featuresKind } from "../../../stages/features/kind.ts";
-import type { importKind } from "../../../stages/import/kind.ts";
-import type { inpaintKind } from "../../../stages/inpaint/kind.ts";
-import type { interpolateKind } from "../../../stages/interpolate/kind.ts";
-import type { neighboursKind } from "../../../stages/neighbours/kind.ts";
-import type { sampleKind } from "../../../stages/sample/kind.ts";
-import type { scheduleKind } from "../../../stages/schedule/kind.ts";
-import type { scoreKind } from "../../../stages/score/kind.ts";
-import type { selectKind } from "../../../stages/select/kind.ts";
-import type { statisticsKind } from "../../../stages/statistics/kind.ts";
-import type { trainKind } from "../../../stages/train/kind.ts";
+import type * as kinds from "../../support/builtin_kinds.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { TYPES_FILE, typesText } from "../../../tools/generate_schema.ts";
 
@@ -29,29 +15,11 @@ Deno.test("schemas/types.ts is what the Zod schemas say now", async () => {
 
 /** Whether each of two types fits where the other is wanted. */
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : false : false;
-type Kinds = {
-  classifier: typeof classifierKind;
-  dataset: typeof datasetKind;
-  evaluate: typeof evaluateKind;
-  export: typeof exportKind;
-  features: typeof featuresKind;
-  import: typeof importKind;
-  inpaint: typeof inpaintKind;
-  interpolate: typeof interpolateKind;
-  neighbours: typeof neighboursKind;
-  sample: typeof sampleKind;
-  schedule: typeof scheduleKind;
-  score: typeof scoreKind;
-  select: typeof selectKind;
-  statistics: typeof statisticsKind;
-  train: typeof trainKind;
-};
 /** Params of a built-in kind, as Zod infers them. */
-type Params<Name extends keyof types.KindTable> = Kinds[Name] extends { readonly params: infer P extends z.ZodType }
-  ? z.input<P>
-  : never;
+type Params<Name extends keyof types.KindTable> = (typeof kinds)[`${Name}Kind`] extends
+  { readonly params: infer P extends z.ZodType } ? z.input<P> : never;
 /** Names of the input ports of a built-in kind. */
-type Ports<Name extends keyof types.KindTable> = keyof Kinds[Name]["inputs"];
+type Ports<Name extends keyof types.KindTable> = keyof (typeof kinds)[`${Name}Kind`]["inputs"];
 
 Deno.test("the types that are written out are those that Zod infers", () => {
   // Checked by the compiler: any that differs makes this an error of types.

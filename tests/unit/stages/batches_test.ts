@@ -4,7 +4,7 @@ import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
-import { trainKind } from "../../../stages/train/kind.ts";
+import { trainKind } from "../../support/builtin_kinds.ts";
 import type { StoredImages } from "../../../artifacts/images.ts";
 import { makeBatches, mirror } from "../../../stages/train/batches.ts";
 

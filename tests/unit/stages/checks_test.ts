@@ -1,10 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { BUILTIN_KINDS } from "../../../stages/mod.ts";
-import { evaluateKind } from "../../../stages/evaluate/kind.ts";
-import { exportKind } from "../../../stages/export/kind.ts";
-import { sampleKind } from "../../../stages/sample/kind.ts";
-import { scoreKind } from "../../../stages/score/kind.ts";
-import { trainKind } from "../../../stages/train/kind.ts";
+import { evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../support/builtin_kinds.ts";
 import type { CheckProblem, CheckResult } from "../../../contract/stage.ts";
 import { forwardGflop } from "../../../stages/train/work.ts";
 import { assertClose } from "../diffusion/assert_close.ts";

@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { inpaintKind } from "../../../stages/inpaint/kind.ts";
-import { interpolateKind } from "../../../stages/interpolate/kind.ts";
-import { neighboursKind } from "../../../stages/neighbours/kind.ts";
+import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/run.ts";
 import { readImages } from "../../../artifacts/images.ts";

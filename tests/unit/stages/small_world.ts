@@ -1,6 +1,4 @@
-import { datasetKind } from "../../../stages/dataset/kind.ts";
-import { scheduleKind } from "../../../stages/schedule/kind.ts";
-import { trainKind } from "../../../stages/train/kind.ts";
+import { datasetKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
 import { openRoot } from "../../../engine/store/roots.ts";
 
