@@ -28,7 +28,7 @@ export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";
-export { findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
+export { etaOf, findRuns, type LiveStage, type Runs } from "./engine/store/live_runs.ts";
 export { explainTrouble } from "./engine/store/trouble.ts";
 export { findStoreRoot, openStore, type Store } from "./engine/store/store.ts";
 export { isRunning } from "./engine/store/processes.ts";

@@ -6,7 +6,7 @@
  *
  * @example A stage that counts files
  * ```ts
- * import { defineStage } from "noiseline";
+ * import { defineStage } from "@noiseline/noiseline";
  * import { z } from "zod";
  *
  * export default defineStage({

@@ -35,7 +35,7 @@ async function fetchList(root: URL): Promise<Listed[]> {
   const good = files.every(([path, { size, checksum }]) =>
     /^(\/[\w@-][\w.@-]*)+$/.test(path) && size <= MAX_FILE_BYTES && /^sha256-[0-9a-f]{64}$/.test(checksum)
   );
-  if (!good || files.length === 0 || files.length > MAX_FILES) throw new Error(`${address} is no list of files`);
+  if (!good || files.length === 0 || files.length > MAX_FILES) throw new Error(`${address} is not a list of files`);
   return files;
 }
 

@@ -5,7 +5,6 @@ import {
   findStoreRoot,
   importLate,
   openStore,
-  type Pipeline,
   PipelineLoader,
   type Plan,
   Planner,
@@ -28,20 +27,8 @@ export interface LoadArguments {
   readonly force?: readonly string[] | undefined;
 }
 
-export interface Loaded {
-  readonly pipeline: Pipeline;
-  readonly store: Store;
-  readonly warnings: readonly Diagnostic[];
-  /** Ids of the stages that were named: of a matrix, its children. */
-  readonly targets: readonly string[];
-  readonly force: readonly string[];
-}
-
-/** The store of a pipeline file and what is kept of the file there. */
-export interface Opened {
-  readonly store: Store;
-  readonly loader: PipelineLoader;
-}
+type Loaded = Awaited<ReturnType<typeof loadForCommand>>;
+type Opened = ReturnType<typeof openForCommand>;
 
 /**
  * Open the store that is given, or that of a folder, or end with exit code 2 where something else lies there.
@@ -61,7 +48,8 @@ export function openStoreFor({ store }: { readonly store?: string | undefined },
   return openStore(root);
 }
 
-export function openForCommand(settings: CliSettings, options: LoadArguments): Opened {
+/** The store of a pipeline file, and what loads the file with what is kept of it there. */
+export function openForCommand(settings: CliSettings, options: LoadArguments) {
   const loader = new PipelineLoader(options.file, {
     ...settings,
     overrides: options.set ?? [],
@@ -78,12 +66,15 @@ export async function planNothingFor(
   return force.length > 0 ? undefined : await planNothing(loader, store, targets);
 }
 
-/** Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. */
+/**
+ * Load a pipeline for a command, or end with exit code 2 and all that is wrong with it. Stages that were named are those
+ * of their ids: of a matrix, its children.
+ */
 export async function loadForCommand(
   settings: CliSettings,
   options: LoadArguments,
   { store, loader }: Opened = openForCommand(settings, options),
-): Promise<Loaded> {
+) {
   const loaded = await loader.load();
   if (!loaded.ok) refuseWith(loaded.diagnostics);
   const pipeline = loaded.value;

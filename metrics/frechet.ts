@@ -9,7 +9,7 @@ const ROUNDING = 1e-4;
 
 /** What is called a covariance is none. */
 export class CovarianceError extends Error {
-  override message = "a covariance has eigenvalues far below zero, which no data have: there is no distance";
+  override message = "a covariance has clearly negative eigenvalues, which data cannot have: there is no distance";
 }
 
 export type Moments = Pick<FeatureStatistics, "mean" | "covariance">;

@@ -4,19 +4,16 @@ import type {
   ExternalFacts,
   Forecast,
   LiveStage,
-  Reason,
   ResultFacts,
   SavedProgress,
   Upstream,
 } from "noiseline/engine";
 import type { Style } from "../io.ts";
-import { formatDevice, formatReason, plannedToJson, showParam } from "./plan.ts";
-import { formatBytes, formatDuration, someOf } from "./units.ts";
+import { formatDevice, formatReason, plannedToJson } from "./plan.ts";
+import { formatBytes, formatDuration, short, someOf } from "./units.ts";
 
 /** Of many like blocks so many are shown. */
 const SHOWN = 8;
-/** Digests and keys by as much as tells them apart. */
-const SHORT = 12;
 
 export interface ExplanationOptions {
   readonly style: Style;
@@ -54,7 +51,7 @@ function causeBlock(cause: Cause, style: Style): string[] {
   const from = origin === undefined ? [] : [style.dim(`from ${origin.join(" <- ")}`)];
   const below = [...detailsOf(cause), ...from, ...upstreamLines(upstream, "", style)];
   if (reason.code === "new") return ["it is new: it has no earlier result to compare with"];
-  return [`because of ${phrase(reason)}`, ...below.map(indent)];
+  return [`because of ${formatReason(reason, false)}`, ...below.map(indent)];
 }
 
 /** Stages upstream; those of which the same is to be said stand together, as children of a matrix mostly do. */
@@ -69,24 +66,6 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
     return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
   });
   return cut(blocks);
-}
-
-/** As a plan says it, without what the lines below say better. */
-function phrase(reason: Reason): string {
-  switch (reason.code) {
-    case "param":
-      return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)}`;
-    case "input": {
-      const [from, to] = [reason.from, reason.to].map((digests) =>
-        digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`
-      );
-      return reason.stage === "none"
-        ? `input ${reason.name}: no longer read`
-        : `input ${reason.name} from ${reason.stage}: ${from} -> ${to}`;
-    }
-    default:
-      return formatReason(reason);
-  }
 }
 
 function detailsOf({ reason, before, after, modules }: Cause): string[] {
@@ -112,7 +91,7 @@ function resultLines(how: string, result: ResultFacts, nowMs: number): string[] 
   const at = extent === null ? "" : `, at ${extent}`;
   const when = madeAt === undefined ? "" : `made ${formatTime(madeAt, nowMs)}, `;
   const took = durationMs === undefined ? "" : ` in ${formatDuration(durationMs)}`;
-  const whose = host === undefined ? ", of which there is no record here" : ` on host ${host} (${pipeline}/${stage})`;
+  const whose = host === undefined ? ", of which this store has no record" : ` on host ${host} (${pipeline}/${stage})`;
   const lines = [`${how} result ${short(resolvedKey)}${at}`, `  ${when}by run ${runId}${whose}${took}`];
   if (numerics !== null) lines.push(`  computed on ${numerics}${device === undefined ? "" : ` (device ${device})`}`);
   return lines;
@@ -134,10 +113,6 @@ function formatTime(iso: string, nowMs: number): string {
   const text = `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
   const ageMs = nowMs - Date.parse(iso);
   return Number.isNaN(ageMs) || ageMs < 0 ? text : `${text}, ${formatDuration(ageMs)} ago`;
-}
-
-function short(digest: string): string {
-  return digest.slice(0, SHORT);
 }
 
 function indent(line: string): string {

@@ -1,21 +1,24 @@
-import type { Forecast, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
+import type { Forecast, LiveProgress, LiveStage, PlannedStage, Reason, StageDevice, Total } from "noiseline/engine";
 import { diagnosticToJson } from "noiseline/core";
-import { countOf, formatDuration, someOf } from "./units.ts";
+import { countOf, formatDuration, short, someOf } from "./units.ts";
 
 export function showParam(value: unknown): string {
   const text = value === undefined ? "unset" : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
-/** One reason as a phrase. */
-export function formatReason(reason: Reason): string {
+/** One reason as a phrase. @param placed whether it says where a param is written */
+export function formatReason(reason: Reason, placed: boolean = true): string {
   switch (reason.code) {
     case "new":
       return "new";
     case "param":
-      return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)} (${reason.at})`;
+      return `param ${reason.name}: ${showParam(reason.from)} -> ${showParam(reason.to)}${
+        placed ? ` (${reason.at})` : ""
+      }`;
     case "input":
-      return `input ${reason.name}: other content from ${reason.stage}`;
+      if (reason.stage === "none") return `input ${reason.name}: no longer read`;
+      return `input ${reason.name} from ${reason.stage}: ${showDigests(reason.from)} -> ${showDigests(reason.to)}`;
     case "external":
       return `external ${reason.name}: other content`;
     case "code":
@@ -41,9 +44,13 @@ export function formatReason(reason: Reason): string {
 /** All reasons in one line; stages that are waited for are named together, and of many only some. */
 export function formatReasons(reasons: readonly Reason[]): string {
   const waits = reasons.filter(({ code }) => code === "upstream") as Extract<Reason, { code: "upstream" }>[];
-  const others = reasons.filter(({ code }) => code !== "upstream").map(formatReason);
+  const others = reasons.filter(({ code }) => code !== "upstream").map((one) => formatReason(one));
   if (waits.length === 0) return others.join("; ");
   return [...others, `upstream: ${someOf(waits.map(({ stage }) => stage), 4)}`].join("; ");
+}
+
+function showDigests(digests: readonly string[]): string {
+  return digests.length === 0 ? "nothing" : digests.length === 1 ? short(digests[0]!) : `${digests.length} artifacts`;
 }
 
 function showVersion(version: string): string {
@@ -79,10 +86,16 @@ export function formatTotal({ atLeastMs, ifAllMs, unknown }: Total, jobs: number
   return parts.filter(Boolean).join("; ");
 }
 
-/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+/** What a stage at work has told last. */
 export function formatLive({ progress, etaMs }: LiveStage): string {
-  if (progress === undefined) return "";
-  const { unit, done, total, perSecond } = progress;
+  return progress === undefined ? "" : formatProgress(progress, etaMs);
+}
+
+/** `step 1200 of 5000, 9.8/s, ETA 6m 28s` */
+export function formatProgress(
+  { unit, done, total, perSecond }: Omit<LiveProgress, "at">,
+  etaMs: number | undefined,
+): string {
   const pace = perSecond === null ? "" : `, ${perSecond < 10 ? perSecond.toPrecision(2) : Math.round(perSecond)}/s`;
   return `${unit} ${done} of ${total}${pace}${etaMs === undefined ? "" : `, ETA ${formatDuration(etaMs)}`}`;
 }

@@ -59,6 +59,11 @@ export function parseWhole(text: string): number {
   return text === "0" ? 0 : parseCount(text);
 }
 
+/** A digest or key by as much as tells it from others. */
+export function short(digest: string): string {
+  return digest.slice(0, 12);
+}
+
 /** The first of many names, and how many there are: `a, b, … (9 in all)`. */
 export function someOf(names: readonly string[], most: number = 8): string {
   return names.slice(0, most).join(", ") + (names.length > most ? `, … (${names.length} in all)` : "");

@@ -1,6 +1,7 @@
 import process from "node:process";
 import { createLogUpdate } from "log-update";
-import { formatDevice, formatReason, formatState } from "../format/plan.ts";
+import { etaOf } from "noiseline/core";
+import { formatDevice, formatReasons, formatState } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { printError, printLine, shown, styleFor } from "../io.ts";
 import {
@@ -8,7 +9,6 @@ import {
   detailsOfFinished,
   linesOfRunFinished,
   oneLine,
-  Pace,
   phraseFinished,
   phraseWarning,
 } from "./phrases.ts";
@@ -32,14 +32,12 @@ export class LiveReporter {
   readonly #style = styleFor(process.stderr);
   readonly #draw = createLogUpdate(process.stderr, { showCursor: true });
   readonly #rows = new Map<string, Row>();
-  readonly #pace = new Map<string, Pace>();
   readonly #devices: string[] = [];
   readonly #messages: string[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
 
   emit(event: CliEvent): void {
-    const now = performance.now();
     switch (event.type) {
       case "run-started":
         for (const [id, planned] of event.plan.stages) this.#rows.set(id, { text: formatState(planned) });
@@ -53,15 +51,14 @@ export class LiveReporter {
         this.#devices.push(`device ${formatDevice(event)}`);
         return;
       case "stage-started": {
-        this.#pace.set(event.id, new Pace());
-        const reasons = event.planned.reasons.map(formatReason).join("; ");
+        const reasons = formatReasons(event.planned.reasons);
         const text = `${formatState(event.planned)}${reasons === "" ? "" : ` (${reasons})`}`;
-        this.#rows.set(event.id, { text, startedAt: now });
+        this.#rows.set(event.id, { text, startedAt: performance.now() });
         return;
       }
       case "stage-progress": {
         const { done, total, unit, figures = {} } = event.update;
-        const etaMs = this.#pace.get(event.id)?.etaMs(done, total, now);
+        const etaMs = etaOf({ done, total, perSecond: event.perSecond });
         const said = Object.entries(figures).map(([name, value]) => `${name} ${value}`).join(" ");
         const text = `${this.#bar(total === 0 ? 0 : done / total)} ${oneLine(`${unit} ${done}/${total}  ${said}`)} `;
         return this.#tell(event.id, text, etaMs === undefined ? "" : `ETA ${formatDuration(etaMs)}`);

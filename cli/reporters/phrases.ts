@@ -12,18 +12,6 @@ import { countOf, formatDuration, someOf } from "../format/units.ts";
 import type { Style } from "../io.ts";
 import type { RunEnd } from "../results/page.ts";
 
-/** Estimates the time that is left from the pace since the stage began to count. */
-export class Pace {
-  #start: { done: number; at: number } | undefined;
-
-  etaMs(done: number, total: number, now: number): number | undefined {
-    // A resumed stage begins at its saved step; only what it does now tells its pace.
-    this.#start ??= { done, at: now };
-    const gained = done - this.#start.done;
-    return gained <= 0 || done >= total ? undefined : (now - this.#start.at) * (total - done) / gained;
-  }
-}
-
 /** A path as it is shortest to type from here. */
 export function shortPath(path: string): string {
   const short = relative(Deno.cwd(), path);

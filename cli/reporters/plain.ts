@@ -1,14 +1,12 @@
 import process from "node:process";
-import { type EngineEvent, printable } from "noiseline/core";
-import { formatDevice, formatReason, formatState } from "../format/plan.ts";
-import { formatDuration } from "../format/units.ts";
+import { type EngineEvent, etaOf, printable } from "noiseline/core";
+import { formatDevice, formatProgress, formatReasons, formatState } from "../format/plan.ts";
 import { printError, printLine, styleFor } from "../io.ts";
 import {
   type CliEvent,
   detailsOfFinished,
   linesOfRunFinished,
   oneLine,
-  Pace,
   phraseFinished,
   phraseWarning,
 } from "./phrases.ts";
@@ -19,7 +17,6 @@ const PROGRESS_INTERVAL_MS = 15_000;
 /** One line per thing that happened. */
 export class PlainReporter {
   readonly #style = styleFor(process.stdout);
-  readonly #pace = new Map<string, Pace>();
   readonly #lastShown = new Map<string, number>();
 
   emit(event: CliEvent): void {
@@ -33,9 +30,8 @@ export class PlainReporter {
       case "device":
         return printLine(`device ${formatDevice(event)}`);
       case "stage-started": {
-        this.#pace.set(event.id, new Pace());
         this.#lastShown.set(event.id, performance.now());
-        const why = event.planned.reasons.map(formatReason).join("; ");
+        const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
         return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
       }
@@ -61,13 +57,12 @@ export class PlainReporter {
 
   close(): void {}
 
-  #progress({ id, update }: Extract<EngineEvent, { type: "stage-progress" }>): void {
+  #progress({ id, update, perSecond }: Extract<EngineEvent, { type: "stage-progress" }>): void {
     const now = performance.now();
-    const eta = this.#pace.get(id)?.etaMs(update.done, update.total, now);
     if (now - (this.#lastShown.get(id) ?? 0) < PROGRESS_INTERVAL_MS) return;
     this.#lastShown.set(id, now);
-    const figures = Object.entries(update.figures ?? {}).map(([name, value]) => ` ${name} ${value}`).join("");
-    const left = eta === undefined ? "" : `, ETA ${formatDuration(eta)}`;
-    printLine(`${id}: ${oneLine(`${update.unit} ${update.done}/${update.total}${figures}`)}${left}`);
+    const figures = Object.entries(update.figures ?? {}).map(([name, value]) => `, ${name} ${value}`).join("");
+    const progress = { ...update, perSecond };
+    printLine(oneLine(`${id}: ${formatProgress(progress, etaOf(progress))}${figures}`));
   }
 }

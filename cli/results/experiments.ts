@@ -10,7 +10,7 @@ import {
 } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
-import { type LoadArguments, type Loaded, loadForCommand, makePlanner } from "../open.ts";
+import { type LoadArguments, loadForCommand, makePlanner } from "../open.ts";
 
 /** One row of a comparison: what stands under the same values of a matrix in a pipeline, a run or a tag. */
 export interface Experiment {
@@ -96,10 +96,7 @@ export function experimentsOf(
 }
 
 /** The experiments of a pipeline as it is now. */
-export async function experimentsOfPipeline(
-  settings: CliSettings,
-  options: LoadArguments,
-): Promise<{ readonly experiments: Experiment[]; readonly loaded: Loaded }> {
+export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
   const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);

@@ -17,7 +17,7 @@ export function checkName(name: string): Diagnostic | undefined {
   if (NAME.test(name) && name.length <= MAX_LENGTH) return undefined;
   const mended = mend(name);
   return problem(
-    `${JSON.stringify(name)} is no name: it must match [a-z][a-z0-9_-]* and have at most ${MAX_LENGTH} characters`,
+    `${JSON.stringify(name)} is not a name: it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`,
     mended === undefined ? "choose another" : `did you mean "${mended}"?`,
   );
 }

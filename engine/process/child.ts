@@ -14,7 +14,8 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { DenoChild, ownCacheFolder, packageFolder, WORKER_MODULE } from "./runtime.ts";
+import { WORKER_MODULE } from "./own_files.ts";
+import { DenoChild, ownCacheFolder, packageFolder } from "./runtime.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {

@@ -10,7 +10,8 @@ import type { Lock } from "../keys/kind.ts";
 import type { ModuleMap } from "../keys/kind.ts";
 import { explainRefusal } from "./refusal.ts";
 import { findSettings, resolveName, toolkitNames } from "./module_map.ts";
-import { LOADING_TIMEOUT_MS, loadModules, TOOLKIT_ROOT } from "./runtime.ts";
+import { TOOLKIT_ROOT } from "./own_files.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /**
  * Stands for the toolkit's own code in the digest of a custom stage. Raised when what a stage may use (`mod.ts`)

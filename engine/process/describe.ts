@@ -18,7 +18,8 @@ import { moduleFlags, nativePackages } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import { DenoChild, DEVICE_MODULE, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
+import { DEVICE_MODULE } from "./own_files.ts";
+import { DenoChild, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
 

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { DeviceTrial, DeviceTrouble } from "../../contract/stage.ts";
 import { deviceVerdictSchema } from "../../schemas/records.ts";
 import { userFolder } from "../../std/user_folder.ts";
@@ -9,7 +10,13 @@ import { readIfThere } from "../store/reading.ts";
 import { parseJson, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
-import { loadModules, TOOLKIT_CONFIG } from "./runtime.ts";
+import { loadModules } from "./runtime.ts";
+
+const CONFIG = new URL("../../deno.json", import.meta.url);
+/** In the test of a stage these modules may come from an address, and are what they are without settings. */
+const SETTINGS = CONFIG.protocol === "file:"
+  ? ["--cached-only", `--config=${fileURLToPath(CONFIG)}`]
+  : ["--no-config", "--no-lock"];
 
 /** CUDA's libraries alone take more than two. */
 const MEMORY = 16 * 2 ** 30;
@@ -17,7 +24,7 @@ const MAX_VERDICT_BYTES = 1 << 14;
 
 /** Let a device compute in a process of its own, within bounds. */
 export async function runTrial({ program, args, timeoutMs, judge }: DeviceTrial): Promise<DeviceTrouble | undefined> {
-  const flags = ["-A", "--quiet", "--no-prompt", "--no-check", "--cached-only", `--config=${TOOLKIT_CONFIG}`];
+  const flags = ["-A", "--quiet", "--no-prompt", "--no-check", ...SETTINGS];
   const { stdout, said } = await loadModules(["run", ...flags, program, ...args], { timeoutMs, memory: MEMORY });
   // Drivers write what they like, and these words are shown and kept.
   return judge(stdout, said.replaceAll(/[^\P{C}\n]/gu, "?"));

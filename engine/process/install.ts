@@ -5,7 +5,8 @@ import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
 import { moduleFlags } from "./module_lock.ts";
 import type { ModuleMap } from "../keys/kind.ts";
-import { LOADING_TIMEOUT_MS, loadModules, WORKER_MODULE } from "./runtime.ts";
+import { WORKER_MODULE } from "./own_files.ts";
+import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */
 const FETCHING_TIMEOUT_MS = 60 * 60_000;

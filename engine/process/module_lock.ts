@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
 import type { Lock, ModuleMap } from "../keys/kind.ts";
-import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./runtime.ts";
+import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./own_files.ts";
 
 /** The name of `name@version`, which may begin with a scope. */
 export function packageName(id: string): string {

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readTextIfThere, statIfThere } from "../store/reading.ts";
-import { TOOLKIT_CONFIG } from "./runtime.ts";
+import { TOOLKIT_CONFIG } from "./own_files.ts";
 
 /** What one import of a module comes to. */
 export type Target = { readonly url: string; readonly pinned: boolean } | undefined;

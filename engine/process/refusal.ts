@@ -26,7 +26,7 @@ type Explain = (what: string | undefined, folders: OwnFolders) => readonly [mayN
 /** By the name of Deno's permission: what a stage may not do, and what to do instead. */
 const DENIED: Readonly<Record<string, Explain>> = {
   read: (what = "all files") => [
-    `read ${what}: it is none of its inputs`,
+    `read ${what}: it is not one of its inputs`,
     /^\/(proc|sys)\//.test(what)
       ? "make it a param, as results must not depend on the machine; " +
         "to compute on a device, set device: true in its definition and use withDevice"

@@ -6,18 +6,6 @@ import { isThere, statIfThere } from "../store/reading.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { watchMemory } from "./memory.ts";
 
-/** Folder of the toolkit itself: its deno.json maps the imports of every stage, wherever that lies. */
-export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
-
-export const TOOLKIT_CONFIG: string = join(TOOLKIT_ROOT, "deno.json");
-export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
-
-/** The module through which a worker comes back into the engine. */
-export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
-
-/** The module that finds what a stage computes on. */
-export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;
-
 function findOnPath(program: string): string | undefined {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
     const path = join(folder, program);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { statIfThere } from "../store/reading.ts";
-import { TOOLKIT_ROOT } from "./runtime.ts";
+import { TOOLKIT_ROOT } from "./own_files.ts";
 
 /** Where the code lies that decides what a pipeline file means. */
 const PARTS = [

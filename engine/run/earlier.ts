@@ -62,7 +62,7 @@ export class EarlierNote {
   }
 
   /** A folder shows the new result now. */
-  settle(id: string): void {
+  drop(id: string): void {
     if (this.#found.includes(id)) this.#say(this.#found.filter((one) => one !== id));
   }
 

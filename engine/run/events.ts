@@ -42,7 +42,13 @@ export type EngineEvent =
   /** Said once for each device that a run computes on, before the first stage that does. */
   | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
   | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }
-  | { readonly type: "stage-progress"; readonly id: string; readonly update: ProgressUpdate }
+  /** With its units each second; null where it has not reported twice. */
+  | {
+    readonly type: "stage-progress";
+    readonly id: string;
+    readonly update: ProgressUpdate;
+    readonly perSecond: number | null;
+  }
   | { readonly type: "stage-note"; readonly id: string; readonly level: "note" | "warn"; readonly message: string }
   | { readonly type: "stage-waiting"; readonly id: string; readonly holder: string }
   | { readonly type: "stage-saved"; readonly id: string; readonly step: number }

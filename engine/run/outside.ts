@@ -7,25 +7,17 @@ import type { ChildOptions } from "../process/child.ts";
 import { installFiles } from "../process/install.ts";
 import { copyFile, makeFolder } from "../store/files.ts";
 import { isLentWhole } from "../store/lent.ts";
-import type { Digests } from "../store/digests.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a stage's process may reach beyond the store, as its params say. */
-export interface Outside extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
+export interface Reachable extends Pick<ChildOptions, "readable" | "writable" | "hosts"> {
   /** Folders of npm packages, by name. */
   readonly packages: Readonly<Record<string, string>>;
   /** Params that name another place for this run: of a copy. */
   readonly params: Readonly<Record<string, string>>;
   /** What of the user's it reads as it is. */
   readonly lent: readonly string[];
-}
-
-export interface OutsideFolders {
-  readonly pipeline: string;
-  readonly downloads: string;
-  /** Of this one run of the stage. */
-  readonly scratch: string;
 }
 
 /** Whether a stage fetches files by itself. */
@@ -57,15 +49,15 @@ function copyExternal(path: string, place: string, name: string): string | undef
 }
 
 /**
- * Make ready what a stage reads from outside: packages are fetched, and the folder of downloads exists.
+ * Make ready what a stage reads from outside the store: packages are fetched, and the folder of downloads exists.
  * @returns or what went wrong
  */
-export async function openOutside(
+export async function makeReachable(
   { stage, keys }: Pick<PlannedStage, "stage" | "keys">,
-  folders: OutsideFolders,
-  digests: Digests,
+  { pipeline, store }: { readonly pipeline: Pick<Pipeline, "folder">; readonly store: Store },
+  scratch: string,
   onProgress: (message: string) => void,
-): Promise<Outside | { readonly message: string; readonly fix: string }> {
+): Promise<Reachable | { readonly message: string; readonly fix: string }> {
   const packages: Record<string, string> = {};
   for (const external of stage.kind.externals?.(stage.params) ?? []) {
     if (external.files !== true) continue;
@@ -76,16 +68,16 @@ export async function openOutside(
   const readable = Object.values(packages);
   const params: Record<string, string> = {};
   const lent: string[] = [];
-  for (const [name, path] of Object.entries(externalPaths(stage, folders.pipeline))) {
+  for (const [name, path] of Object.entries(externalPaths(stage, pipeline.folder))) {
     // Names of params are the stage's choice, and no part of a path.
-    const place = join(folders.scratch, "external", String(readable.length));
+    const place = join(scratch, "external", String(readable.length));
     // A link may be turned elsewhere while the stage runs.
     const real = stage.kind.custom ? Deno.realPathSync(path) : path;
     const copy = stage.kind.custom ? copyExternal(real, place, basename(resolve(path))) : undefined;
     readable.push(copy ?? real);
     if (copy === undefined) lent.push(real);
     if (stage.kind.custom) params[name] = copy ?? real;
-    if (copy !== undefined && contentDigest(copy, digests) !== keys!.ingredients.externals[name]) {
+    if (copy !== undefined && contentDigest(copy, store.digests) !== keys!.ingredients.externals[name]) {
       return { message: `${name} changed after planning`, fix: "run again" };
     }
   }
@@ -93,10 +85,10 @@ export async function openOutside(
     urls.length === 0 ? [] : [...urls, ...redirects.map((host) => `https://${host}`)]
   );
   if (urls.length === 0) return { readable, writable: [], hosts: [], packages, params, lent };
-  makeFolder(folders.downloads);
+  makeFolder(store.paths.downloads);
   return {
-    readable: [...readable, folders.downloads],
-    writable: [folders.downloads],
+    readable: [...readable, store.paths.downloads],
+    writable: [store.paths.downloads],
     hosts: [...new Set(urls.map(hostOf))],
     packages,
     params,

@@ -94,7 +94,7 @@ export async function runPipeline(
   if (isStopped()) return finishEarly();
   note.renew();
   const tell: Emit = (event) => {
-    if (event.type === "stage-finished" && event.view !== undefined) note.settle(event.id);
+    if (event.type === "stage-finished" && event.view !== undefined) note.drop(event.id);
     emit(event);
   };
   const scheduler = new Scheduler(pipeline, store, planner, plan, results, { ...options, grants }, tell);

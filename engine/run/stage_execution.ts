@@ -17,7 +17,7 @@ import { isLentWhole, lend, takeBack } from "../store/lent.ts";
 import { progressFolder } from "../store/progress.ts";
 import { inside } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
-import { cannotFetch, fetchesFiles, openOutside } from "./outside.ts";
+import { cannotFetch, fetchesFiles, makeReachable } from "./outside.ts";
 import type { HeldSlots } from "./slots.ts";
 import { LiveProgress, type RateMeter } from "./pace.ts";
 import { makeFolder, removeQuietly } from "../store/files.ts";
@@ -132,7 +132,8 @@ export class StageExecution {
       if (event.type === "progress") {
         rate.note(event.update);
         live.note(event.update);
-        emit({ type: "stage-progress", id: stage.id, update: event.update });
+        const perSecond = rate.perSecond()[event.update.unit] ?? null;
+        emit({ type: "stage-progress", id: stage.id, update: event.update, perSecond });
       } else if (event.type === "saved") emit({ type: "stage-saved", id: stage.id, step: event.step });
       else {
         log(`${event.type}: ${event.message}`);
@@ -156,20 +157,19 @@ export class StageExecution {
     const missing = await installPackages(stage.kind.entry, stage.kind.map?.(), note, stop);
     if (missing !== undefined && stop.aborted) return { status: "interrupted", step: 0 };
     if (missing !== undefined) return { status: "failed", ...cannotFetch(missing) };
-    const folders = { pipeline: pipeline.folder, downloads: store.paths.downloads, scratch: folder };
-    const outside = await openOutside(planned, folders, store.digests, note);
-    if ("message" in outside) return { status: "failed", ...outside };
+    const reachable = await makeReachable(planned, { pipeline, store }, folder, note);
+    if ("message" in reachable) return { status: "failed", ...reachable };
     store.runs.use(runId, { progress: { [stage.id]: planned.keys!.identityKey } });
     makeDurableFolder(start.progressFolder);
     const grants = await planned.device?.grants() ?? {};
-    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...outside.lent, ...grants.read ?? []]);
-    const params = withPaths({ kind: stage.kind, params: start.params }, outside.params);
+    if (stage.kind.custom) lend(folder, [...linkedInputs(start), ...reachable.lent, ...grants.read ?? []]);
+    const params = withPaths({ kind: stage.kind, params: start.params }, reachable.params);
     try {
-      return await runInChild(stage.kind, { ...start, params, packages: outside.packages }, {
+      return await runInChild(stage.kind, { ...start, params, packages: reachable.packages }, {
         folder,
-        readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...outside.readable],
-        writable: [...Object.values(start.outputs), start.progressFolder, ...outside.writable],
-        hosts: outside.hosts,
+        readable: [join(folder, "in"), join(folder, "out"), start.progressFolder, ...reachable.readable],
+        writable: [...Object.values(start.outputs), start.progressFolder, ...reachable.writable],
+        hosts: reachable.hosts,
         grants,
         timeoutMs: stage.timeoutMs,
         memoryLimit: memoryLimitOf(stage),

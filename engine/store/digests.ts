@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { appendLine, writeAtomically } from "./files.ts";
+import { appendLine } from "./files.ts";
 import { factsOf, type FileFacts, hashFile, isThere, readJsonLines, sameFacts } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
@@ -82,15 +82,7 @@ export class Digests {
   }
 
   #load(): Map<string, Remembered> {
-    if (this.#known !== undefined) return this.#known;
-    const lines = readJsonLines(this.path);
-    this.#known = new Map(lines.filter(isRemembered).map((line) => [line.path, line]));
-    // Most lines are about files that were hashed again later.
-    if (lines.length > 1_000 && lines.length > 4 * this.#known.size) {
-      const left = this.current.map((entry) => `${JSON.stringify(entry)}\n`);
-      ignoreTrouble(() => writeAtomically(this.path, left.join("")));
-    }
-    return this.#known;
+    return this.#known ??= new Map(readJsonLines(this.path).filter(isRemembered).map((line) => [line.path, line]));
   }
 
   /** What is known of files and folders that are still there. */

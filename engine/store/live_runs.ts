@@ -62,7 +62,11 @@ function atWork(store: Store, runId: string): Map<string, string> {
 
 /** What was done since the stage told of itself counts too, since it may tell seldom. */
 function timeLeft(progress: LiveProgress | undefined, nowMs: number): number | undefined {
-  if (progress === undefined || progress.perSecond === null || progress.done >= progress.total) return undefined;
-  const left = (progress.total - progress.done) / progress.perSecond * 1_000;
-  return Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
+  const left = progress && etaOf(progress);
+  return left && Math.max(0, left - Math.max(0, nowMs - Date.parse(progress.at)));
+}
+
+/** Milliseconds left by the pace so far; undefined where that is not known, and at the end. */
+export function etaOf({ done, total, perSecond }: Omit<LiveProgress, "at" | "unit">): number | undefined {
+  return perSecond === null || done >= total ? undefined : (total - done) / perSecond * 1_000;
 }

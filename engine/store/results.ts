@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
 import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
-import { entriesOf, factsAt, type FileFacts, isThere } from "./reading.ts";
+import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
 import { type LineKind, LineTable } from "./line_table.ts";
@@ -26,9 +26,6 @@ const INDEX_LINES: LineKind<IndexLine> = {
  */
 export class ResultStore {
   readonly #folders = new FolderMaker();
-  /** Manifests that were there when their folder was listed, and how often others of the folder were asked for. */
-  readonly #listed = new Map<string, Set<string>>();
-  readonly #asked = new Map<string, number>();
   #index: LineTable<IndexLine> | undefined;
   /** The index as far as it is known here. */
   #state: FileFacts | undefined;
@@ -125,13 +122,13 @@ export class ResultStore {
   forget(): void {
     this.#index = undefined;
     this.#whole = false;
-    this.#listed.clear();
-    this.#asked.clear();
   }
 
   /** Resolved keys of all manifests that are there, in no order; a manifest may still turn out to be broken. */
   keys(): string[] {
-    return [...this.#list()];
+    return Array.from(entriesAt(2, this.root), ({ name }) => /^(.+)\.json$/.exec(name)?.[1]).filter((key) =>
+      key !== undefined
+    );
   }
 
   /** What a result's manifest says, also while its file cannot be read and the index alone remembers it. */
@@ -175,7 +172,7 @@ export class ResultStore {
     const index = this.#load();
     if (this.#whole) return index;
     this.#whole = true;
-    for (const key of this.#list()) {
+    for (const key of this.keys()) {
       const manifest = index.seems(BY.resolved, key) ? undefined : this.readManifest(key);
       if (manifest === undefined) continue;
       index.add({ recipeKey: manifest.recipeKey, manifest });
@@ -184,25 +181,8 @@ export class ResultStore {
     return index;
   }
 
-  /** Whether the manifest is there. Listing a folder beats asking for many of its files, asking beats listing for few. */
   isPublished(resolvedKey: string): boolean {
-    const shard = resolvedKey.slice(0, 2);
-    const asked = this.#asked.get(shard) ?? 0;
-    this.#asked.set(shard, asked + 1);
-    const perShard = this.#load().size / 256;
-    if (!this.#listed.has(shard) && asked > 4 + perShard / 8) this.#listed.set(shard, new Set(this.#listShard(shard)));
-    return this.#listed.get(shard)?.has(resolvedKey) === true ||
-      isThere(this.manifestPath(resolvedKey));
-  }
-
-  *#list(): Generator<string> {
-    for (const folder of entriesOf(this.root)) if (folder.isDirectory) yield* this.#listShard(folder.name);
-  }
-
-  *#listShard(shard: string): Generator<string> {
-    for (const { name } of entriesOf(join(this.root, shard))) {
-      if (name.endsWith(".json")) yield name.slice(0, -".json".length);
-    }
+    return isThere(this.manifestPath(resolvedKey));
   }
 }
 

@@ -20,7 +20,7 @@ const PLACE: Readonly<Record<string, string>> = {
   EROFS: "its file system is read-only",
   EACCES: "permission denied",
   EPERM: "permission denied",
-  ENOENT: "there is no such file or folder",
+  ENOENT: "no such file or folder",
   ENOTDIR: "a part of its path is not a folder",
   EISDIR: "it is a folder",
   EEXIST: "something else already has its name",

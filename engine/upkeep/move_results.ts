@@ -47,7 +47,9 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   for (const [stage, key] of Object.entries(contents.results)) {
     const manifest = store.results.recall(key);
     if (manifest !== undefined) manifests.set(key, { ...manifest, runId: ANY_RUN });
-    else gone.push(errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"));
+    else {gone.push(
+        errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"),
+      );}
   }
   if (gone.length > 0) return refuse(gone);
 
@@ -88,7 +90,7 @@ export async function importResults(store: Store, folder: string): Promise<Resul
   const keys = isFolder ? keysIn(join(folder, RESULTS)) : [];
   if (keys.length === 0) {
     const fix = "name a folder that `export` or `run --cache` wrote";
-    return refuse([unusable(folder, isFolder ? "it holds no results" : "there is no such folder", fix)]);
+    return refuse([unusable(folder, isFolder ? "it holds no results" : "the folder does not exist", fix)]);
   }
   const prepared = store.prepare();
   if (!prepared.ok) return prepared;

@@ -19,7 +19,7 @@ const run: Run = async (context) => {
   if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
     const fix = "add features: <a features stage> under inputs, or path: <a file of mu and sigma>";
-    return { status: "failed", message: "there are no features to take statistics of", fix };
+    return { status: "failed", message: "no features were given", fix };
   }
   return await fromFeatures(context, inputs.features);
 };

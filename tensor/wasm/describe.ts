@@ -9,7 +9,9 @@ export const MAX_THREADS = 8;
 
 /** Folder of the package's WebAssembly binaries and of the scripts that start them, without loading any. */
 export function binariesFolder(): string {
-  return fileURLToPath(new URL("../wasm-out/", import.meta.resolve("@tensorflow/tfjs-backend-wasm")));
+  // Publishing writes the package out only where this call stands by itself.
+  const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
+  return fileURLToPath(new URL("../wasm-out/", module));
 }
 
 /** A function that uses one instruction of WebAssembly SIMD, as in TF.js's own check. */

@@ -3,7 +3,7 @@ import { isRoot } from "../support/proc.ts";
 import type { Json } from "../support/cli_process.ts";
 import { Project } from "../support/project.ts";
 
-const READ = /^the stage may not read .*: it is none of its inputs$/;
+const READ = /^the stage may not read .*: it is not one of its inputs$/;
 const WRITE = /^the stage may not write .*: it is outside its outputs$/;
 const INPUT = /^the stage may not write .*: inputs are read-only$/;
 const NET = /^the stage may not use the network: /;

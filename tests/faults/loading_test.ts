@@ -169,7 +169,7 @@ export default defineStage({
   write(`, also: "${project.path("one.txt")}"`);
   const { code, stderr } = await project.cli(["run", "p.yaml"]);
   assertEquals(code, 1);
-  assertMatch(stderr, /the stage may not read .*one\.txt: it is none of its inputs/);
+  assertMatch(stderr, /the stage may not read .*one\.txt: it is not one of its inputs/);
 });
 
 Deno.test("run refuses a file whose name is not UTF-8", async () => {

@@ -5,7 +5,7 @@ import { skipUnless } from "../support/proc.ts";
 import { Project } from "../support/project.ts";
 
 const SQUARES = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline/engine";
+import { defineStage, withDevice } from "noiseline";
 import { z } from "zod";
 
 export default defineStage({
@@ -96,7 +96,7 @@ for (
 }
 
 const GREEDY = `import * as tf from "@tensorflow/tfjs-core";
-import { defineStage, withDevice } from "noiseline/engine";
+import { defineStage, withDevice } from "noiseline";
 import { z } from "zod";
 
 export default defineStage({

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { CLONE } from "../support/cli_process.ts";
+import { LOCKED } from "../support/locked.ts";
 import { Project } from "../support/project.ts";
 
 /** A stage that writes one text. */
@@ -22,14 +23,15 @@ export default defineStage({
 
 const PIPELINE = "name: demo\nstages:\n  a: { uses: ./stages/s.ts }\n";
 
-const { npm: OURS } = JSON.parse(Deno.readTextFileSync(join(CLONE, "deno.lock"))) as { npm: Record<string, unknown> };
+const { npm } = JSON.parse(Deno.readTextFileSync(join(CLONE, "deno.lock"))) as { npm: Record<string, unknown> };
+const KNOWN: Readonly<Record<string, unknown>> = { ...npm, ...LOCKED };
 
-/** A lock of the user's, with packages that the toolkit's lock has too, so that no network is needed. */
+/** A lock of the user's. */
 function lockOf(specifiers: Readonly<Record<string, string>>): string {
   const ids = Object.entries(specifiers).map(([specifier, version]) =>
     `${/^npm:(.+)@/.exec(specifier)![1]}@${version}`
   );
-  const npm = Object.fromEntries(ids.map((id) => [id, OURS[id]]));
+  const npm = Object.fromEntries(ids.map((id) => [id, KNOWN[id]]));
   return JSON.stringify({ version: "5", specifiers, npm });
 }
 

@@ -11,8 +11,8 @@ function finished(events: readonly Json[]): Record<string, Json> {
 
 /** How each attempt must be told: what was tried, and what to declare. */
 const TRESPASSES: Readonly<Record<string, readonly [RegExp, RegExp]>> = {
-  read: [/^the stage may not read .*victim\.txt: it is none of its inputs$/, /as a param with externalFile/],
-  list: [/^the stage may not read .*\.noiseline: it is none of its inputs$/, /as an input/],
+  read: [/^the stage may not read .*victim\.txt: it is not one of its inputs$/, /as a param with externalFile/],
+  list: [/^the stage may not read .*\.noiseline: it is not one of its inputs$/, /as an input/],
   write: [/^the stage may not write .*victim\.txt: it is outside its outputs$/, /outputs\.PORT\.write/],
   input: [/^the stage may not write .*text\.txt: inputs are read-only$/, /write a changed copy/],
   net: [/^the stage may not use the network: 127\.0\.0\.1:8088$/, /permissions: \{ net: \["127\.0\.0\.1:8088"\] \}/],
@@ -239,7 +239,7 @@ export default defineStage({
   assertEquals([gone.code, gone.json.diagnostics.length], [2, 1]);
   assertEquals(
     gone.json.diagnostics[0].message,
-    'stage "join": cannot read list[1]: there is no such file or folder',
+    'stage "join": cannot read list[1]: no such file or folder',
   );
   assertEquals(gone.json.diagnostics[0].got, project.path("d.txt"));
   assertEquals(gone.json.diagnostics[0].line, 3);

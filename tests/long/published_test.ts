@@ -41,7 +41,7 @@ Deno.test("published.yaml scores a folder of diffusers, and says so where there 
   ];
   const without = await project.cli(["run", "published.yaml", ...options]);
   assertEquals(without.code, 2);
-  assertStringIncludes(without.stderr, 'stage "checkpoint": cannot read path: there is no such file or folder');
+  assertStringIncludes(without.stderr, 'stage "checkpoint": cannot read path: no such file or folder');
 
   await writePublished(project, "published");
   const ran = await project.cli(["run", "published.yaml", ...options]);

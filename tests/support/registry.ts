@@ -1,77 +1,72 @@
 import { createHash } from "node:crypto";
 import { unpackTar } from "modern-tar";
+import { CLONE } from "./cli_process.ts";
 
-/** A stand-in for the registry jsr.io: takes one package from `deno publish` and serves it. */
-export interface Registry extends AsyncDisposable {
+const TYPES: Readonly<Record<string, string>> = { ts: "application/typescript", js: "application/javascript" };
+
+/** A stand-in for jsr.io on loopback: takes one package from `deno publish` and serves it. */
+export class Registry implements AsyncDisposable {
   /** For the variable JSR_URL. */
   readonly url: string;
-  /** Paths that were asked for. */
-  readonly asked: readonly string[];
-  /** Files of the published package by path. */
-  readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
-}
+  /** Of the published package, by path. */
+  files: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = new Map();
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  /** `/@scope/name` and its version, once it is published. */
+  #name = "";
+  #version = "";
 
-const TYPES: Readonly<Record<string, string>> = {
-  ts: "application/typescript",
-  js: "application/javascript",
-  json: "application/json",
-};
+  constructor() {
+    const listen = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
+    this.#server = Deno.serve(listen, async (request) => {
+      const { pathname } = new URL(request.url);
+      return pathname.startsWith("/api/") ? await this.#take(request, pathname) : this.#give(pathname);
+    });
+    this.url = `http://127.0.0.1:${this.#server.addr.port}/`;
+  }
 
-/** What the registry lists of one version. */
-function listVersion(files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) {
-  const { exports } = JSON.parse(new TextDecoder().decode(files.get("/deno.json"))) as { exports: object };
-  const manifest = Object.fromEntries(
-    [...files].map(([path, bytes]) => {
-      const checksum = `sha256-${createHash("sha256").update(bytes).digest("hex")}`;
-      return [path, { size: bytes.length, checksum }];
-    }),
-  );
-  return { manifest, exports };
-}
+  /** Publish the toolkit under test. */
+  async publish(): Promise<Deno.CommandOutput> {
+    const args = ["publish", "--token", "x", "--no-provenance", "--allow-dirty", "--no-check", "--quiet"];
+    return await new Deno.Command(Deno.execPath(), { args, cwd: CLONE, env: { JSR_URL: this.url } }).output();
+  }
 
-async function unpack(body: ReadableStream<Uint8Array<ArrayBuffer>>) {
-  const tar = await new Response(body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-  const entries = await unpackTar(tar);
-  return new Map(
-    entries.filter(({ header }) => header.type === "file").map(({ header, data }) => [
-      `/${header.name.replace(/^\.?\//, "")}`,
-      new Uint8Array(data ?? []),
-    ]),
-  );
-}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
 
-export function startRegistry(): Registry {
-  let files: ReadonlyMap<string, Uint8Array<ArrayBuffer>> = new Map();
-  let name = "";
-  let version = "";
-  const asked: string[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
-    const { pathname } = new URL(request.url);
-    asked.push(pathname);
-    const published = /^\/api\/scopes\/(.+)\/packages\/(.+)\/versions\/(.+)$/.exec(pathname);
-    if (published !== null && request.method === "POST") {
-      files = await unpack(request.body!);
-      [name, version] = [`/@${published[1]}/${published[2]}`, published[3]!];
-      return Response.json({ id: "1", status: "success", error: null });
+  async #take(request: Request, path: string): Promise<Response> {
+    const [, scope, name, version] = /^\/api\/scopes\/(.+)\/packages\/(.+)\/versions\/(.+)$/.exec(path) ?? [];
+    if (version === undefined) return Response.json({});
+    if (request.method !== "POST") {
+      return Response.json({ code: "packageVersionNotFound", message: "" }, { status: 404 });
     }
-    if (published !== null) return Response.json({ code: "packageVersionNotFound", message: "" }, { status: 404 });
-    if (pathname.startsWith("/api/")) return Response.json({});
-    if (name !== "" && pathname === `${name}/meta.json`) {
+    const tar = await new Response(request.body!.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+    const entries = (await unpackTar(tar)).filter(({ header }) => header.type === "file");
+    this.files = new Map(entries.map(({ header, data }) => [`/${header.name}`, new Uint8Array(data ?? [])]));
+    [this.#name, this.#version] = [`/@${scope}/${name}`, version];
+    return Response.json({ id: "1", status: "success", error: null });
+  }
+
+  #give(path: string): Response {
+    const [name, version] = [this.#name, this.#version];
+    if (name !== "" && path === `${name}/meta.json`) {
       const [scope, short] = name.slice(2).split("/");
       return Response.json({ scope, name: short, latest: version, versions: { [version]: {} } });
     }
-    if (name !== "" && pathname === `${name}/${version}_meta.json`) return Response.json(listVersion(files));
-    const file = files.get(pathname.slice(`${name}/${version}`.length));
-    if (name === "" || file === undefined) return new Response("not found", { status: 404 });
-    const type = TYPES[pathname.split(".").at(-1)!] ?? "text/plain";
+    if (name !== "" && path === `${name}/${version}_meta.json`) return Response.json(this.#list());
+    const start = `${name}/${version}/`;
+    const file = path.startsWith(start) ? this.files.get(path.slice(start.length - 1)) : undefined;
+    if (file === undefined) return new Response("not found", { status: 404 });
+    const type = TYPES[path.split(".").at(-1)!] ?? "text/plain";
     return new Response(file, { headers: { "content-type": type } });
-  });
-  return {
-    url: `http://127.0.0.1:${(server.addr as Deno.NetAddr).port}/`,
-    asked,
-    get files() {
-      return files;
-    },
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
+  }
+
+  #list() {
+    const { exports } = JSON.parse(new TextDecoder().decode(this.files.get("/deno.json"))) as { exports: object };
+    const manifest = [...this.files].map(([path, bytes]) => {
+      const checksum = `sha256-${createHash("sha256").update(bytes).digest("hex")}`;
+      return [path, { size: bytes.length, checksum }] as const;
+    });
+    return { manifest: Object.fromEntries(manifest), exports };
+  }
 }

@@ -85,7 +85,7 @@ function parseAxis(name: string, values: unknown, at: DocumentPath, report: Repo
       const details = { got: showValue(value) };
       report(
         path,
-        "has no name: it is no number, text, true or false",
+        "has no name: it is not a number, text, true or false",
         "write the axis as a map that names its values",
         details,
       );

@@ -1,6 +1,7 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { suggestName } from "../../diagnostic/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
+import type { Kind } from "../../keys/kind.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import {
@@ -19,8 +20,11 @@ import { fillMatrix, type Interpolation, matrixAxesIn, withoutExtent } from "./i
 import { findCycle, topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
-/** Whether an input port of a stage takes a list; undefined where the kind or the port is not known. */
-export type IsListPort = (stage: string, port: string) => boolean | undefined;
+/** What expanding needs to know of a kind. */
+export type KindFacts = Pick<Kind, "inputs" | "seeded">;
+
+/** All kinds that a stage may have, since the matrix may choose it; undefined for one that is not known. */
+export type KindsOf = (stage: string) => readonly (KindFacts | undefined)[];
 
 export interface Expansion {
   readonly value: unknown;
@@ -37,12 +41,14 @@ type Entries = Readonly<Record<string, unknown>>;
  * A seed of the pipeline that differs from child to child becomes the seed of each stage that draws random numbers, so
  * that the others stay one.
  */
-export function spreadSeed(root: unknown, isSeeded: (stage: string) => boolean): unknown {
-  if (!isRecord(root) || matrixAxesIn(root["seed"]).size === 0) return root;
+function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
+  if (matrixAxesIn(root["seed"]).size === 0) return root;
   const { seed, ...others } = root;
   const stages = Object.entries(isRecord(root["stages"]) ? root["stages"] : {}).map(([id, entry]) => [
     id,
-    isRecord(entry) && entry["seed"] === undefined && isSeeded(id) ? { ...entry, seed } : entry,
+    isRecord(entry) && entry["seed"] === undefined && kindsOf(id).some((kind) => kind?.seeded)
+      ? { ...entry, seed }
+      : entry,
   ]);
   return { ...others, stages: Object.fromEntries(stages) };
 }
@@ -60,11 +66,12 @@ export function hasMatrix(root: unknown): boolean {
  */
 export function expandMatrices(
   root: unknown,
-  isListPort: IsListPort,
+  kindsOf: KindsOf,
   { problems, budget }: { readonly problems: Problems; readonly budget: Budget },
 ): Expansion {
   if (!isRecord(root) || !isRecord(root["stages"])) return notExpanded(root);
-  return new Expander(root, root["stages"], isListPort, problems, budget).expand();
+  const spread = spreadSeed(root, kindsOf);
+  return new Expander(spread, spread["stages"] as Entries, kindsOf, problems, budget).expand();
 }
 
 export function notExpanded(value: unknown): Expansion {
@@ -83,7 +90,7 @@ class Expander {
   constructor(
     private readonly root: Entries,
     private readonly stages: Entries,
-    private readonly isListPort: IsListPort,
+    private readonly kindsOf: KindsOf,
     private readonly problems: Problems,
     private readonly budget: Budget,
   ) {}
@@ -191,8 +198,15 @@ class Expander {
     });
   }
 
+  /** Whether a port takes a list, as all kinds that the stage may have say; else as it is written. */
   #gathers(id: string, { port, listed }: ReferenceText): boolean {
-    return port === undefined || (this.isListPort(id, port) ?? listed);
+    if (port === undefined) return true;
+    const answers = new Set(
+      this.kindsOf(id).map((kind) =>
+        kind !== undefined && Object.hasOwn(kind.inputs, port) ? kind.inputs[port]!.list === true : undefined
+      ),
+    );
+    return (answers.size === 1 ? [...answers][0] : undefined) ?? listed;
   }
 
   /** What a stage's children are: of its own matrix, of the axes of the pipeline that it names, and of what it reads. */
@@ -275,7 +289,7 @@ class Expander {
         return [];
       }
     }
-    this.problems.add(path, `"${text}": there is no such combination`, "name one that the matrix has");
+    this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has");
     return [];
   }
 

@@ -68,7 +68,7 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     const found = getPath(root, parts);
     if (!found.found) {
       const vars = isRecord(root) && isRecord(root["vars"]) ? Object.keys(root["vars"]) : [];
-      return report(`cannot resolve \${${expression}}: there is no such value`, suggestName(parts[1] ?? "", vars));
+      return report(`cannot resolve \${${expression}}: no such value`, suggestName(parts[1] ?? "", vars));
     }
     interpolations.push({ path, expression: name, from: parts });
     // Each var is resolved once: vars that name others twice would otherwise take exponential time.

@@ -132,7 +132,7 @@ class Scope {
       const files = [...this.chain.slice(again), path].map((one) => relative(this.#home, one)).join(" -> ");
       return again >= 0
         ? problems.add([...at, "uses"], `pipelines use each other: ${files}`, "remove one of these")
-        : problems.add([...at, "uses"], `more than ${MAX_FILES} pipelines stand within each other`, "nest less");
+        : problems.add([...at, "uses"], `more than ${MAX_FILES} pipelines are nested`, "nest less");
     }
     const read = await this.options.read(shownName(this.options.file, uses));
     if (!read.ok) {

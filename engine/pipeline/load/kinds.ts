@@ -9,6 +9,8 @@ import type { Kind } from "../../keys/kind.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
+import type { KindFacts, KindsOf } from "../compose/expand.ts";
+import { isRecord } from "../source/tree.ts";
 
 export type BuiltinKinds = Readonly<Record<string, BuiltinKind>>;
 
@@ -63,6 +65,41 @@ export async function resolveKinds(
     kinds.set(id, known.get(uses));
   }
   return kinds;
+}
+
+/** What every stage may be, as far as it is known before the matrix is expanded; custom stages are asked. */
+export async function findKinds(
+  root: unknown,
+  builtins: BuiltinKinds,
+  resolveFile: (written: string) => string,
+): Promise<KindsOf> {
+  const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
+  const uses = new Map(Object.entries(stages).map(([id, entry]) => [id, isRecord(entry) ? entry["uses"] : undefined]));
+  const written = [...new Set(uses.values())].filter((one) => typeof one === "string");
+  const custom = written.filter((one) => isCustom(one) && !one.includes("${"));
+  const described = await describeAll(custom.map((one) => ({ file: resolveFile(one), written: one, params: [] })));
+  const find = (one: string): KindFacts | undefined => {
+    const outcome = described.get(resolveFile(one));
+    if (outcome !== undefined) return "kind" in outcome ? outcome.kind : undefined;
+    return Object.hasOwn(builtins, one) ? { seeded: false, ...builtins[one]! } : undefined;
+  };
+  return (stage) => {
+    const one = uses.get(stage);
+    if (typeof one !== "string") return [];
+    // The matrix may choose the kind.
+    const axis = /^\$\{\s*matrix\.([A-Za-z0-9_]+)\s*\}$/.exec(one)?.[1];
+    return axis === undefined ? [find(one)] : axisTexts(root, stages[stage], axis).map(find);
+  };
+}
+
+/** The values of an axis that are texts, from the matrix of the stage or of the pipeline. */
+function axisTexts(root: unknown, entry: unknown, axis: string): string[] {
+  const written = [entry, root].map((holder) =>
+    isRecord(holder) && isRecord(holder["matrix"]) ? holder["matrix"][axis] : undefined
+  );
+  const values = written.find((each) => each !== undefined);
+  const list = Array.isArray(values) ? values : isRecord(values) ? Object.values(values) : [];
+  return list.filter((value) => typeof value === "string");
 }
 
 /** Describe custom stages; a pipeline without any does not load what starts processes. */

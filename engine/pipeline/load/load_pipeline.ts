@@ -1,19 +1,29 @@
-import { dirname, isAbsolute, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { ID_PATTERN, type PipelineFile } from "../../../schemas/pipeline_file.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { formatPath, type Origins } from "../../diagnostic/document.ts";
+import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import { Problems } from "../../diagnostic/problems.ts";
 import { missingExternals } from "../../keys/externals.ts";
-import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
+import { composeDocument } from "../compose/compose.ts";
+import { leaveOut } from "../compose/conditions.ts";
+import { expandMatrices, hasMatrix, notExpanded } from "../compose/expand.ts";
+import { interpolate } from "../compose/interpolate.ts";
+import { layeredDocument } from "../compose/layers.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
+import { includePipelines } from "../compose/subpipelines.ts";
 import type { Pipeline } from "../pipeline.ts";
+import { Budget } from "../source/budget.ts";
+import { parseYaml } from "../source/parse_yaml.ts";
+import { readSource } from "../source/read_source.ts";
 import { getPath, isRecord, mapLeaves } from "../source/tree.ts";
 import { buildStages } from "./build_stages.ts";
 import { checkFacts } from "./check_facts.ts";
 import { addIssues } from "./issues.ts";
-import { type BuiltinKinds, isCustom, resolveKinds } from "./kinds.ts";
-import { type ResolvedDocument, resolveDocument } from "./resolve_document.ts";
+import { type BuiltinKinds, findKinds, isCustom, resolveKinds } from "./kinds.ts";
+import { makeOrigins } from "./origin.ts";
+import { applyOverrides } from "./overrides.ts";
 import { readStructure } from "./structure.ts";
 
 /** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
@@ -31,7 +41,7 @@ export interface LoadOptions {
 export async function loadPipeline(file: string, options: LoadOptions): Promise<Result<Pipeline>> {
   const { overrides = [], profiles = [] } = options;
   const problems = new Problems();
-  const document = await resolveDocument(file, { ...options, overrides, profiles, problems });
+  const document = await resolveDocument(file, options, problems);
   if (!document.ok) return document;
   const { value, origins, families, groups, leftOut, unresolved, knownProfiles } = document.value;
   const finding = { origins, problems };
@@ -48,9 +58,8 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const infinite = addInfinite(parsed, finding);
 
   const folder = dirname(resolve(file));
-  const resolveFile = (written: string) => isAbsolute(written) ? written : resolve(folder, written);
   const entries = new Map(Object.entries(parsed.stages));
-  const kinds = await resolveKinds(entries, options.kinds, resolveFile, problems);
+  const kinds = await resolveKinds(entries, options.kinds, fileIn(file), problems);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
   // Params that have been reported once are not reported again as values of the wrong type.
@@ -72,6 +81,119 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const together = new Map([...families, ...groups]);
   const given = { file, folder, profiles, knownProfiles, overrides };
   return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
+}
+
+/** Paths in a pipeline file start in its folder. */
+function fileIn(file: string): (written: string) => string {
+  return (written) => resolve(dirname(resolve(file)), written);
+}
+
+/** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
+interface ResolvedDocument extends Pick<Pipeline, "origins" | "families" | "leftOut" | "knownProfiles"> {
+  readonly value: unknown;
+  /** Paths whose value could not be resolved, in the resolved document. */
+  readonly unresolved: readonly DocumentPath[];
+  /** Stages of inner pipelines by the id of the stage that they came of. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+}
+
+/** extends, profiles, overrides, interpolation, inner pipelines, matrix and conditions, in this order. */
+async function resolveDocument(
+  file: string,
+  { kinds, overrides = [], profiles = [] }: LoadOptions,
+  problems: Problems,
+): Promise<Result<ResolvedDocument>> {
+  const budget = new Budget();
+  const read = oncePerFile<Result<SourceDocument>>(async (path, name) => {
+    const found = await readDocument(path, name);
+    const message = found.ok ? budget.take(found.value.value) : undefined;
+    if (!found.ok || message === undefined) return found;
+    const fix = "split the experiment into several pipelines";
+    return refuse([errorOf("file-too-large", message, fix, { span: found.value.whole })]);
+  });
+  const document = await composeDocument(file, { read, profiles });
+  if (!document.ok) return document;
+  const overridden = applyOverrides(document.value.value, overrides);
+  problems.addAll(overridden.problems);
+  const replaced = interpolate(overridden.value, problems, budget);
+  const included = await includePipelines(replaced.value, {
+    file,
+    document: document.value,
+    read: oncePerFile((inner) => composeDocument(inner, { read, profiles: [] })),
+    isSeeded: (uses) => isCustom(uses) || kinds[uses]?.seeded === true,
+    budget,
+    problems,
+  });
+  const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
+  const kindsOf = expands && !budget.spent ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
+  const expanded = kindsOf === undefined
+    ? notExpanded(included.value)
+    : expandMatrices(included.value, kindsOf, { problems, budget });
+  const pruned = leaveOut(expanded.value);
+
+  const whole = included.layers.length === 0
+    ? document.value
+    : layeredDocument(pruned.value, [{ document: document.value, prefix: [] }, ...included.layers]);
+  const origins = makeOrigins(whole, {
+    overrides: overridden.overrides,
+    interpolations: [...expanded.interpolations, ...included.interpolations, ...replaced.interpolations],
+    families: expanded.families,
+  });
+  // What is too large is not looked at further.
+  if (budget.spent) return refuse(problems.diagnostics(origins));
+  const wrong = problems.wrongPaths;
+  const broken = new Set(wrong.map(formatPath));
+  // Values that inner pipelines were to be given are missing there too.
+  const missing = included.interpolations.filter(({ from }) => broken.has(formatPath(from))).map(({ path }) => path);
+  const unresolved = [...wrong, ...missing, ...expanded.unresolved].flatMap((path) => {
+    const [root, id, ...rest] = path;
+    const children = root === "stages" ? expanded.families.get(String(id)) : undefined;
+    return [path, ...children?.map((child) => ["stages", child, ...rest]) ?? []];
+  });
+  const there = (ids: readonly string[]) => ids.filter((id) => !pruned.leftOut.has(id));
+  const families = new Map([...expanded.families].map(([id, children]) => [id, there(children)]));
+  const groups = new Map([...included.groups].map(([id, members]) => [
+    id,
+    there(members.flatMap((member) => expanded.families.get(member) ?? [member])),
+  ]));
+  const leftOut = new Map([...pruned.leftOut].map(([id, { reads }]) => {
+    return [id, reads === undefined ? conditionText(id, origins) : `it reads "${reads}", which is left out`];
+  }));
+  const knownProfiles = document.value.profiles ?? [];
+  return succeed({ value: pruned.value, origins, unresolved, families, groups, leftOut, knownProfiles });
+}
+
+/** The condition of a stage, or of the pipeline that it is in, with where its value comes from. */
+function conditionText(id: string, origins: Origins): string {
+  const outer = id.includes("/") ? id.slice(0, id.lastIndexOf("/")) : undefined;
+  const value = origins.explain(["stages", id, "when", "value"]);
+  const places = value.length > 1 ? value : origins.explain(["stages", id, "when"]);
+  if (places[0] === "default" && outer !== undefined) return conditionText(outer, origins);
+  return `its when is false (${places.join("; ")})`;
+}
+
+/** Many stages may be the same inner pipeline, and many files extend the same one. */
+function oncePerFile<T>(read: (path: string, name: string) => Promise<T>): (path: string, name?: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (path, name = path) => {
+    const reading = known.get(path) ?? read(path, name);
+    known.set(path, reading);
+    return reading;
+  };
+}
+
+async function readDocument(file: string, name: string): Promise<Result<SourceDocument>> {
+  if (/\.[mc]?[jt]s$/.test(file)) {
+    const { evaluatePipeline } = await import("../source/evaluate_pipeline.ts");
+    return await evaluatePipeline(resolve(file), name);
+  }
+  const source = readSource(file, name);
+  if (!source.ok) return source;
+  if (source.value.text.trim() === "") {
+    const fix = "write one, or let `deno task new pipeline NAME` do so";
+    return refuse([errorOf("missing-key", `${name} is empty`, fix, { wanted: "name and stages" })]);
+  }
+  return parseYaml(source.value);
 }
 
 const OUTER = /\b[a-z][a-z0-9_-]*\//g;

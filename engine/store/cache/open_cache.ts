@@ -27,8 +27,8 @@ export async function openSharedCache(
     const { FolderBackend } = await import("./folder_backend.ts");
     return succeed(new SharedCache(new FolderBackend(location.value.folder), mode, options));
   }
-  const { settleS3 } = await import("./s3_settings.ts");
-  const settings = settleS3(location.value);
+  const { readS3Settings } = await import("./s3_settings.ts");
+  const settings = readS3Settings(location.value);
   if ("trouble" in settings) {
     const { message, fix } = settings.trouble;
     return refuse([errorOf("cache", `Cannot use the shared cache: ${message}`, fix, { got: place })]);

@@ -58,7 +58,10 @@ function parseIni(text: string): Sections {
  * the files of AWS's tools, as with those; but credentials of the environment give way to a profile that the address
  * names.
  */
-export function settleS3(location: S3Location, { env, read }: Surroundings = HERE): S3Settings | { trouble: Required<Trouble> } {
+export function readS3Settings(
+  location: S3Location,
+  { env, read }: Surroundings = HERE,
+): S3Settings | { trouble: Required<Trouble> } {
   const home = join(homedir(), ".aws");
   const profile = location.profile ?? env("AWS_PROFILE") ?? "default";
   const sectionOf = (path: string) => parseIni(read(path) ?? "")[profile] ?? {};

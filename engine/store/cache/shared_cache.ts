@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { recipePointerSchema, type ResultManifest, resultManifestSchema } from "../../../schemas/records.ts";
 import type { Store } from "../store.ts";
 import type { CacheBackend } from "./backend.ts";
@@ -80,24 +81,30 @@ export class SharedCache {
   /** The resolved key that a recipe led to on whatever machine came first. */
   async #follow(stage: string, recipeKey: string): Promise<string | undefined> {
     if (!this.#isDue(recipeKey)) return this.#recipes.get(recipeKey);
-    const content = await this.#client.read(recipeName(recipeKey));
-    if (content === undefined) return undefined;
-    const unsealed = unseal(content, recipePointerSchema);
-    if ("problem" in unsealed) this.#report(stage, recipeKey, recipeName(recipeKey), unsealed.problem);
-    else if (unsealed.record.recipeKey === recipeKey) this.#recipes.set(recipeKey, unsealed.record.resolvedKey);
+    const pointer = await this.#read(stage, recipeKey, recipeName(recipeKey), recipePointerSchema);
+    if (pointer?.recipeKey === recipeKey) this.#recipes.set(recipeKey, pointer.resolvedKey);
     return this.#recipes.get(recipeKey);
   }
 
   async #ask({ stage, judge }: Lookup, resolvedKey: string): Promise<void> {
-    const content = await this.#client.read(resultName(resolvedKey));
-    if (content === undefined) return;
-    const unsealed = unseal(content, resultManifestSchema);
-    if ("problem" in unsealed) this.#report(stage, resolvedKey, resultName(resolvedKey), unsealed.problem);
-    else {
-      const problem = judge(unsealed.record, resolvedKey);
-      if (problem === undefined) this.#found.set(resolvedKey, unsealed.record);
-      else this.#report(stage, resolvedKey, resultName(resolvedKey), problem);
-    }
+    const name = resultName(resolvedKey);
+    const manifest = await this.#read(stage, resolvedKey, name, resultManifestSchema);
+    const problem = manifest && judge(manifest, resolvedKey);
+    if (problem !== undefined) this.#report(stage, resolvedKey, name, problem);
+    else if (manifest !== undefined) this.#found.set(resolvedKey, manifest);
+  }
+
+  async #read<T extends z.ZodType>(
+    stage: string,
+    key: string,
+    name: string,
+    schema: T,
+  ): Promise<z.output<T> | undefined> {
+    const content = await this.#client.read(name);
+    const unsealed = content && unseal(content, schema);
+    if (unsealed === undefined || "record" in unsealed) return unsealed?.record;
+    this.#report(stage, key, name, unsealed.problem);
+    return undefined;
   }
 
   #isDue(key: string): boolean {
@@ -146,7 +153,7 @@ export class SharedCache {
   /** Wait until all that was offered is sent or given up. */
   async finish(): Promise<UploadSummary> {
     const summary = await this.#uploads.finish();
-    this.#unsent?.settle(summary.owed);
+    this.#unsent?.keepOnly(summary.owed);
     return summary;
   }
 

@@ -30,16 +30,18 @@ interface Upload {
   readonly objects: ObjectStore;
 }
 
-/** What became of the results that were to be sent. */
-export interface UploadSummary {
-  readonly sent: number;
+interface Summary {
+  sent: number;
   /** How many were not. */
-  readonly failed: number;
+  failed: number;
   /** Keys of those of them that a later run may send. */
-  readonly owed: readonly { readonly recipeKey: string; readonly resolvedKey: string }[];
+  readonly owed: { readonly recipeKey: string; readonly resolvedKey: string }[];
   /** Why the first of them was not. */
-  readonly problem: Trouble | undefined;
+  problem: Trouble | undefined;
 }
+
+/** What became of the results that were to be sent. */
+export type UploadSummary = Readonly<Summary>;
 
 /**
  * Sends results to a shared cache while the run goes on. Objects first, then the manifest that makes the result exist,
@@ -52,12 +54,9 @@ export class Uploads {
   readonly #there = new Set<string>();
   #told = false;
   #prepared: Promise<Answer<string | undefined>> | undefined;
-  #problem: Trouble | undefined;
+  readonly #summary: Summary = { sent: 0, failed: 0, owed: [], problem: undefined };
   /** Until when nothing more is tried, and why. */
   #pause: { readonly until: number; readonly problem: Trouble } | undefined;
-  #sent = 0;
-  #failed = 0;
-  readonly #owed: { recipeKey: string; resolvedKey: string }[] = [];
 
   /** @param damaged objects that reading found to be damaged, which are replaced */
   constructor(
@@ -80,27 +79,27 @@ export class Uploads {
   /** Wait until everything is sent or given up. A request to stop ends it at once. */
   async finish(): Promise<UploadSummary> {
     await Promise.all(this.#uploads);
-    if (this.#problem !== undefined) {
-      const { message, fix } = this.#problem;
-      const results = this.#failed === 1 ? "1 result was" : `${this.#failed} results were`;
-      const later = this.#owed.length > 0 ? "; a later run will try again" : "";
-      this.client.warn(`${results} not sent: ${message}${later}`, fix);
+    const { failed, owed, problem } = this.#summary;
+    if (problem !== undefined) {
+      const results = failed === 1 ? "1 result was" : `${failed} results were`;
+      const later = owed.length > 0 ? "; a later run will try again" : "";
+      this.client.warn(`${results} not sent: ${problem.message}${later}`, problem.fix);
     }
-    return { sent: this.#sent, failed: this.#failed, owed: this.#owed, problem: this.#problem };
+    return this.#summary;
   }
 
   async #upload(upload: Upload): Promise<void> {
     const problem = this.#pausedBy() ?? await this.#send(upload);
     this.#waiting--;
     if (problem === undefined) {
-      this.#sent++;
+      this.#summary.sent++;
       return;
     }
-    this.#failed++;
-    this.#problem ??= problem;
+    this.#summary.failed++;
+    this.#summary.problem ??= problem;
     // What does not fit never will; what is damaged here is sent when it is made again.
     if (problem.kind === "unfit") return;
-    this.#owed.push({ recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey });
+    this.#summary.owed.push({ recipeKey: upload.recipeKey, resolvedKey: upload.manifest.resolvedKey });
     // What the cache said of this result it would say of the next, after the same wait. In a minute it may be another.
     if (this.#pausedBy() === undefined) this.#pause = { until: performance.now() + PAUSE_MS, problem };
   }
@@ -239,7 +238,7 @@ export class Unsent {
   }
 
   /** Keep only what was not sent. */
-  settle(left: readonly Omit<UnsentLine, "place">[]): void {
+  keepOnly(left: readonly Omit<UnsentLine, "place">[]): void {
     if (this.#made) ignoreTrouble(() => replace(this.#own, left.map((one) => ({ place: this.place, ...one }))));
   }
 }

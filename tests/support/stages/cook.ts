@@ -1,4 +1,4 @@
-import { defineStage, execution, externalFile } from "noiseline/engine";
+import { defineStage, execution, externalFile } from "noiseline";
 import { z } from "zod";
 
 /** Writes what it was given, so that its output changes exactly when something that it reads does. */

@@ -1,4 +1,4 @@
-import { defineStage, execution } from "noiseline/engine";
+import { defineStage, execution } from "noiseline";
 import { z } from "zod";
 
 const MEBIBYTE = 1 << 20;

@@ -1,4 +1,4 @@
-import { defineStage, type InputArtifact, type OutputArtifact } from "noiseline/engine";
+import { defineStage, type InputArtifact, type OutputArtifact } from "noiseline";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,4 +1,4 @@
-import { defineStage } from "noiseline/engine";
+import { defineStage } from "noiseline";
 import { z } from "zod";
 
 /** Tries what no stage may do without declaring it. */

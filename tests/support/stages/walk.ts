@@ -1,4 +1,4 @@
-import { defineStage, execution, extent } from "noiseline/engine";
+import { defineStage, execution, extent } from "noiseline";
 import { z } from "zod";
 
 const START = "0".repeat(64);

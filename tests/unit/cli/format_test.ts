@@ -4,7 +4,7 @@ import { formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
-import { detailsOfFinished, linesOfRunFinished, Pace, phraseFinished } from "../../../cli/reporters/phrases.ts";
+import { detailsOfFinished, linesOfRunFinished, phraseFinished } from "../../../cli/reporters/phrases.ts";
 import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];
@@ -97,7 +97,7 @@ Deno.test("formatReason() has a phrase for every reason", () => {
   assertEquals(phrases, [
     "new",
     "param steps: 1 -> unset (p.yaml:1:2)",
-    "input images: other content from digits",
+    "input images from digits: a -> b",
     "external file: other content",
     "code: the stage's modules changed",
     "kind: train/1 -> a custom stage",
@@ -166,13 +166,6 @@ Deno.test("linesOfRunFinished() sums up, says so when there was nothing to do, a
     linesOfRunFinished({ ...event, scores, page: "outputs/p/report.html" }).at(-1),
     "page: outputs/p/report.html",
   );
-});
-
-Deno.test("Pace counts from where a resumed stage began", () => {
-  const pace = new Pace();
-  assertEquals(pace.etaMs(500, 1000, 0), undefined);
-  // 100 steps in 10 s leave 400 steps for 40 s.
-  assertEquals(pace.etaMs(600, 1000, 10_000), 40_000);
 });
 
 Deno.test("styleFor() colours on terminals alone", () => {

@@ -89,7 +89,7 @@ Deno.test("housekeeping commands refuse wrong names with exit code 2 and suggest
       [["tag", "--delete", "frist", ...store], 'did you mean "first"'],
       [["export", "frist", "-o", join(folder, "results"), ...store], 'did you mean "first"'],
       [["compare", "frist", ...store], 'did you mean "first"'],
-      [["import", join(folder, "none"), ...store], "there is no such folder"],
+      [["import", join(folder, "none"), ...store], "the folder does not exist"],
       [["logs", file, "shedule"], 'did you mean "schedule"'],
       [["logs", file, "schedule", "--run", near], `did you mean "${id}"`],
       [["verify", file, "shedule"], 'did you mean "schedule"'],

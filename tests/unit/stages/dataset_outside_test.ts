@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { fetchesFiles, openOutside } from "../../../engine/run/outside.ts";
+import { fetchesFiles, makeReachable } from "../../../engine/run/outside.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
@@ -26,15 +26,11 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
 
 Deno.test("a dataset's process may reach the declared hosts alone, and none where nothing is fetched", async () => {
   await withFolder(async (folder) => {
-    const folders = {
-      pipeline: folder,
-      downloads: `${folder}/.noiseline/downloads`,
-      scratch: `${folder}/.noiseline/scratch`,
-    };
+    const store = openStore(`${folder}/.noiseline`);
+    const { downloads } = store.paths;
     const outsideOf = async (raw: Readonly<Record<string, unknown>>) => {
       const stage = stageOf(raw);
-      const { digests } = openStore(`${folder}/.noiseline`);
-      const outside = await openOutside({ stage }, folders, digests, () => {});
+      const outside = await makeReachable({ stage }, { pipeline: { folder }, store }, `${folder}/scratch`, () => {});
       if ("message" in outside) throw new Error(outside.message);
       assertEquals(fetchesFiles(stage), outside.hosts.length > 0);
       return outside;
@@ -49,6 +45,6 @@ Deno.test("a dataset's process may reach the declared hosts alone, and none wher
     const urls = { url: "https://a.example/x.tgz", mirrors: ["http://b.example/x", "http://a.example:8080/x"] };
     const fetched = await outsideOf({ source: "cifar10", ...urls });
     assertEquals(fetched.hosts, ["a.example:443", "b.example:80", "a.example:8080"]);
-    assertEquals([fetched.readable, fetched.writable], [[folders.downloads], [folders.downloads]]);
+    assertEquals([fetched.readable, fetched.writable], [[downloads], [downloads]]);
   });
 });

@@ -2,13 +2,18 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import { join } from "node:path";
 import { type Code, digestCode } from "../../../../engine/process/code_digest.ts";
 import type { Lock } from "../../../../engine/keys/kind.ts";
+import { LOCKED } from "../../../support/locked.ts";
 import { problemsOf } from "../support/load.ts";
 import { makeTempFolder } from "../support/temp.ts";
 
 // With a lock of the user's that has what is asked for here, Deno needs no network.
 const OURS = JSON.parse(Deno.readTextFileSync(new URL("../../../../deno.lock", import.meta.url))) as Lock;
 const ASKED = { "npm:ansi-regex@5": "5.0.1", "npm:ansi-regex@5.0.1": "5.0.1", "npm:ansi-regex@6.6.0": "6.6.0" };
-const LOCK = JSON.stringify({ ...OURS, specifiers: { ...ASKED, "npm:string-width@4.2.3": "4.2.3" } });
+const LOCK = JSON.stringify({
+  ...OURS,
+  specifiers: { ...ASKED, "npm:string-width@4.2.3": "4.2.3" },
+  npm: { ...OURS.npm, ...LOCKED },
+});
 
 /** The digest of an entry module, beside other files of its folder. */
 async function digestOf(entry: string, files: Readonly<Record<string, string>> = {}): Promise<Code> {
@@ -21,7 +26,6 @@ async function digestOf(entry: string, files: Readonly<Record<string, string>> =
   return code;
 }
 
-// Both versions are in the toolkit's own lock file, for other packages' sake.
 const IMPORTS_5 = 'import regex from "npm:ansi-regex@5.0.1";\nexport default regex;\n';
 const HELPED = `import regex from "./helper.ts";\nexport default regex;\n`;
 

@@ -8,7 +8,7 @@ Deno.test("explainRefusal() says what was tried, whose it is, and nothing about 
   const run = ", run again with the --allow-read flag";
   assertEquals(
     told(`Requires read access to "/a b, c/d"${run}`),
-    "the stage may not read /a b, c/d: it is none of its inputs",
+    "the stage may not read /a b, c/d: it is not one of its inputs",
   );
   assertEquals(
     told(`Requires write access to "/t/in/from/0/x"${run}`),

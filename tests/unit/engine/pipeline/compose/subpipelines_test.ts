@@ -213,7 +213,7 @@ Deno.test("a chain of pipelines goes as deep as ids have room, and says where it
   };
   assertEquals([...(await good(chain(32))).stages.keys()], [Array(32).fill("s").join("/")]);
   const [problem, ...others] = await bad(chain(33));
-  assertEquals([problem!.message, others], ["more than 32 pipelines stand within each other", []]);
+  assertEquals([problem!.message, others], ["more than 32 pipelines are nested", []]);
   assertStringIncludes(formatDiagnostic(problem!), "a31.yaml:2:");
 });
 

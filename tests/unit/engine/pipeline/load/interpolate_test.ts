@@ -56,7 +56,7 @@ Deno.test("interpolate() records where each value came from", () => {
 });
 
 const REFUSED: [name: string, root: unknown, path: DocumentPath, message: string, fix: string][] = [
-  ["an unknown var", { vars: { size: 1 }, x: "${vars.sise}" }, ["x"], "there is no such value", 'did you mean "size"?'],
+  ["an unknown var", { vars: { size: 1 }, x: "${vars.sise}" }, ["x"], "no such value", 'did you mean "size"?'],
   ["the environment", { x: "${env.HOME}" }, ["x"], "cannot resolve ${env.HOME}", "nothing else is available"],
   ["an empty expression", { x: "a${}" }, ["x"], "cannot resolve ${}", "use ${vars.…}"],
   ["a missing brace", { vars: { a: 1 }, x: "${vars.a" }, ["x"], "${ has no closing }", "close it"],
@@ -76,7 +76,7 @@ const REFUSED: [name: string, root: unknown, path: DocumentPath, message: string
     "is a list or a map",
     "alone",
   ],
-  ["an inherited name", { vars: {}, x: "${vars.constructor}" }, ["x"], "there is no such value", ""],
+  ["an inherited name", { vars: {}, x: "${vars.constructor}" }, ["x"], "no such value", ""],
   ["a var that names itself", { vars: { a: "${vars.a}" } }, ["vars", "a"], "cycle: vars.a -> vars.a", "plain value"],
   [
     "a cycle",

@@ -48,7 +48,7 @@ stages:
     'unknown-kind unknown kind "mxi" 8:14',
     'unknown-stage there is no stage "gone" 8:34',
     'unknown-stage there is no stage "gone" 8:49',
-    'external stage "g": cannot read file: there is no such file or folder 9:36',
+    'external stage "g": cannot read file: no such file or folder 9:36',
   ]);
 });
 
@@ -99,7 +99,7 @@ for (const value of [".nan", ".inf", "-1", "0", "1.5", "1e400", '"5"', "null", "
 
 Deno.test("loadPipeline() reports an unresolved value once, not its type as well", async () => {
   const yaml = 'name: p\nstages:\n  w: { uses: walk, with: { steps: "${vars.n}" } }\n';
-  assertEquals(await said(yaml), ["interpolation cannot resolve ${vars.n}: there is no such value 3:35"]);
+  assertEquals(await said(yaml), ["interpolation cannot resolve ${vars.n}: no such value 3:35"]);
 });
 
 Deno.test("origins name --set, the var and the file, nearest first", async () => {

@@ -1,9 +1,12 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { join } from "node:path";
-import { packPipeline } from "../../../../../engine/pipeline/load/kept_pipeline.ts";
 import { loadPipeline } from "../../../../../engine/pipeline/load/load_pipeline.ts";
-import { type LoaderOptions, PipelineLoader } from "../../../../../engine/pipeline/load/pipeline_loader.ts";
+import {
+  type LoaderOptions,
+  packPipeline,
+  PipelineLoader,
+} from "../../../../../engine/pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../../../../../engine/pipeline/pipeline.ts";
 import { Planner } from "../../../../../engine/plan/planner.ts";
 import type { BuiltinKind } from "../../../../../contract/stage.ts";

@@ -130,8 +130,8 @@ Deno.test("parseYaml() refuses too many values and too much nesting where they b
     [`a: 1\nb:\n  ${"- ".repeat(20_000)}x\nc: 1\n`, "p.yaml:3:", "nested"],
     [`${tower}\n`, "p.yaml:100:", "nested"],
     // Each 1 and each comma is a piece, after "a", ":", " " and "[".
-    [`a: [${"1,".repeat(300_000)}1]\n`, "p.yaml:1:500001", "500000 words, marks"],
-    [`a:\n${"-\n".repeat(300_000)}`, "p.yaml:250000:2", "500000 words, marks"],
+    [`a: [${"1,".repeat(300_000)}1]\n`, "p.yaml:1:500001", "500000 tokens"],
+    [`a:\n${"-\n".repeat(300_000)}`, "p.yaml:250000:2", "500000 tokens"],
   ];
   for (const [text, place, message] of places) {
     const found = problems(text);

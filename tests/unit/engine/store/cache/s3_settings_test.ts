@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { settleS3 } from "../../../../../engine/store/cache/s3_settings.ts";
+import { readS3Settings } from "../../../../../engine/store/cache/s3_settings.ts";
 import { parseCacheLocation } from "../../../../../engine/store/cache/location.ts";
 
 const FILES = {
@@ -13,7 +13,7 @@ function settle(place: string, env: Record<string, string> = {}) {
   const location = parseCacheLocation(place, "/");
   if (!location.ok || location.value.kind !== "s3") throw new Error(place);
   const all: Record<string, string> = { AWS_SHARED_CREDENTIALS_FILE: "/c", AWS_CONFIG_FILE: "/g", ...env };
-  return settleS3(location.value, {
+  return readS3Settings(location.value, {
     env: (name) => all[name],
     read: (path) => (FILES as Record<string, string>)[path],
   });
@@ -21,7 +21,7 @@ function settle(place: string, env: Record<string, string> = {}) {
 
 const ENVIRONMENT = { AWS_ACCESS_KEY_ID: "E", AWS_SECRET_ACCESS_KEY: "es", AWS_REGION: "eu-env" };
 
-Deno.test("settleS3() takes address, environment and profile in this order", () => {
+Deno.test("readS3Settings() takes address, environment and profile in this order", () => {
   assertEquals(settle("s3://bkt?endpoint=http://h/&region=r", { ...ENVIRONMENT, AWS_ENDPOINT_URL: "http://env" }), {
     base: "http://h/bkt",
     region: "r",
@@ -39,12 +39,12 @@ Deno.test("settleS3() takes address, environment and profile in this order", () 
   });
 });
 
-Deno.test("settleS3() prefers a profile that the address names to credentials of the environment", () => {
+Deno.test("readS3Settings() prefers a profile that the address names to credentials of the environment", () => {
   const settled = settle("s3://bkt?profile=lab", ENVIRONMENT);
   assertEquals("credentials" in settled && settled.credentials?.accessKeyId, "L");
 });
 
-Deno.test("settleS3() puts the bucket into the host at AWS alone, and only without dots", () => {
+Deno.test("readS3Settings() puts the bucket into the host at AWS alone, and only without dots", () => {
   assertEquals(settle("s3://bkt?region=eu-1"), {
     base: "https://bkt.s3.eu-1.amazonaws.com",
     region: "eu-1",
@@ -54,7 +54,7 @@ Deno.test("settleS3() puts the bucket into the host at AWS alone, and only witho
   assertEquals("base" in dotted && dotted.base, "https://s3.eu-1.amazonaws.com/bkt.c");
 });
 
-Deno.test("settleS3() says how to use a profile without an access key, and signs nothing without any", () => {
+Deno.test("readS3Settings() says how to use a profile without an access key, and signs nothing without any", () => {
   const sso = settle("s3://bkt?profile=sso", ENVIRONMENT);
   assertStringIncludes("trouble" in sso ? sso.trouble.fix! : "", "export-credentials --profile sso");
   const anonymous = settle("s3://bkt", { AWS_SHARED_CREDENTIALS_FILE: "/none" });

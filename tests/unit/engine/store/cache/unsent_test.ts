@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { openSharedCache } from "../../../../../engine/store/cache/open_cache.ts";
 import { S3Backend } from "../../../../../engine/store/cache/s3_backend.ts";
-import { settleS3 } from "../../../../../engine/store/cache/s3_settings.ts";
+import { readS3Settings } from "../../../../../engine/store/cache/s3_settings.ts";
 import { runIn } from "../../support/reach.ts";
 import { Lab } from "../../support/shared.ts";
 import { parseCacheLocation } from "../../../../../engine/store/cache/location.ts";
@@ -44,7 +44,7 @@ Deno.test("a bucket is one place, whatever says where it is, and another at anot
   const placeOf = (address: string, env: Record<string, string> = {}) => {
     const location = parseCacheLocation(address, "/");
     if (!location.ok || location.value.kind !== "s3") throw new Error(address);
-    const settings = settleS3(location.value, { env: (name) => env[name], read: () => undefined });
+    const settings = readS3Settings(location.value, { env: (name) => env[name], read: () => undefined });
     if ("trouble" in settings) throw new Error(settings.trouble.message);
     return new S3Backend(settings, location.value.prefix).place;
   };
