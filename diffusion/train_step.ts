@@ -18,7 +18,10 @@ export type TrainStepOptions = GradientOptions;
  */
 export function makeTrainStep(config: UnetConfig, options: TrainStepOptions = {}): PureFunction {
   checkDropout(options);
+  const wanted = Object.keys(trainStepSignature(config, 1, options));
   return (inputs) => {
+    const missing = wanted.filter((name) => inputs[name] === undefined);
+    if (missing.length > 0) throw new RangeError(`Train step: inputs missing: ${missing.join(", ")}`);
     const { grads, ...losses } = batchGradients(inputs, config, options);
     return { ...updateState(inputs, grads, config), ...losses };
   };
