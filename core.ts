@@ -6,7 +6,7 @@
  */
 
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
-export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
+export { suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
 export { shellWord } from "./engine/diagnostic/shell_word.ts";

@@ -46,7 +46,7 @@ export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { CacheMode, SharedCache } from "./engine/store/cache/shared_cache.ts";
 export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
-export { suggestName } from "./engine/diagnostic/did_you_mean.ts";
+export { suggestName } from "./std/did_you_mean.ts";
 export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
 export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/run/events.ts";

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { ImagesInfo } from "../schemas/types.ts";
 import type { Facts, InputArtifact, OutputArtifact } from "../contract/stage.ts";
 import { FormatError } from "../formats/format_error.ts";
 import { imageGrid } from "../formats/image_grid.ts";
@@ -9,6 +8,7 @@ import { encodePng } from "../formats/png.ts";
 import { encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
 import { openSafetensors, type SafetensorsFile } from "../formats/safetensors_file.ts";
 import type { HeaderEntry } from "../formats/safetensors_header.ts";
+import type { ImagesInfo } from "../schemas/types.ts";
 import type { ImageSize } from "./facts.ts";
 import { classNamesOf } from "./labels.ts";
 import { fileOf, readJson, writeJson } from "./record.ts";
@@ -19,9 +19,9 @@ const INFO_FILE = "images.json";
 
 const PICTURED = 64;
 
-const size = z.int().min(1);
-
 export type { ImagesInfo } from "../schemas/types.ts";
+
+const size = z.int().min(1);
 
 export const imagesInfoSchema = z.strictObject({
   count: size,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { CheckProblem } from "../contract/stage.ts";
-import { suggestName } from "../engine/diagnostic/did_you_mean.ts";
+import { suggestName } from "../std/did_you_mean.ts";
 
 /** In the order of the labels, as batches.meta.txt of the archive names them. */
 export const CIFAR_CLASS_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");

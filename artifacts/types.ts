@@ -47,7 +47,7 @@ export async function factsOf(artifact: InputArtifact): Promise<Facts | undefine
   return await (await TYPES[artifact.type]?.load())?.facts?.(artifact);
 }
 
-/** A stage whose files, on both sides, are held to their types: what does not fit is a failure, and no bug. */
+/** A stage whose input and output files are checked against their types: what does not fit is a failure, not a bug. */
 export function holdToTypes(stage: StageRun | StageDefinition): StageRun {
   const run = typeof stage === "function" ? stage : stage.run;
   // A built-in stage writes with the code that others read with.

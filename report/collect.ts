@@ -1,10 +1,10 @@
 import { z } from "zod";
-import type { InputArtifact } from "../contract/stage.ts";
-import { parseRecord, readJson } from "../artifacts/record.ts";
-import { classNamesOf } from "../artifacts/labels.ts";
 import { imagesInfoSchema } from "../artifacts/images.ts";
-import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { classNamesOf } from "../artifacts/labels.ts";
 import { readLog } from "../artifacts/log.ts";
+import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
+import { parseRecord, readJson } from "../artifacts/record.ts";
+import type { InputArtifact } from "../contract/stage.ts";
 import { factsOf, type SourceFacts } from "./facts.ts";
 import type { Content, LogRow, ReportPicture } from "./model.ts";
 import { describeSampler } from "./sections.ts";

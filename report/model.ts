@@ -1,5 +1,5 @@
-import type { Metrics } from "../artifacts/metrics.ts";
 import type { TrainLogEntry } from "../artifacts/log.ts";
+import type { Metrics } from "../artifacts/metrics.ts";
 import type { SourceFacts } from "./facts.ts";
 
 /** What artifacts hold for a page. Every list may be empty; its section is then left out. */

@@ -1,5 +1,5 @@
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
 import type { Pipeline } from "./pipeline.ts";
 

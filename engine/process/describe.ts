@@ -2,7 +2,7 @@ import { pathToFileURL } from "node:url";
 import type { z } from "zod";
 import type { ParamRoles } from "../../schemas/roles.ts";
 import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
-import { suggestName } from "../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
 import type { Kind, ModuleMap } from "../keys/kind.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { StageDefinition } from "../../contract/stage.ts";
 import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
+import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { validateParams } from "./schema_issues.ts";
 import { type LoadModule, openChannel } from "./worker_host.ts";
-import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 
 /** All params that a pipeline may give to a stage: those of its device too. */
-export type AllParams = (stage: StageDefinition) => z.ZodObject;
+type AllParams = (stage: StageDefinition) => z.ZodObject;
 
 /** Good to have: of a schema that JSON Schema has no words for nothing is said. */
 function listParams(params: z.ZodObject): readonly ParamDescription[] {

@@ -1,5 +1,5 @@
 import { join, posix } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { type CheckpointToWrite, writeCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checked, parseJson, parseRecord } from "../../artifacts/record.ts";
 import type { RunOf } from "../../contract/stage.ts";

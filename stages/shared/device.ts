@@ -1,5 +1,5 @@
-import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 import type { DeviceFinding, DeviceGrants, StageContext, TryDevice } from "../../contract/stage.ts";
+import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 
 interface DeviceParams {
   readonly device: DeviceName;

@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
+import { writeImages } from "../../artifacts/images.ts";
 import { holdToTypes } from "../../artifacts/types.ts";
 import type {
   InputPort,
@@ -15,9 +15,9 @@ import type {
   StageDefinition,
   StageEnd,
 } from "../../contract/stage.ts";
-import type { DeviceName } from "../../tensor/devices.ts";
+import { folderArtifact, makeContext, openOutput } from "../../engine/process/context.ts";
 import { tryDevice } from "../../engine/process/device_trial.ts";
-import { writeImages } from "../../artifacts/images.ts";
+import type { DeviceName } from "../../tensor/devices.ts";
 import { allParams } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 

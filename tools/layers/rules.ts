@@ -100,7 +100,6 @@ export const EXCEPTIONS: readonly {
   readonly to: RegExp;
   readonly why: string;
 }[] = [
-  { from: "schemas/common_params.ts", to: /^tensor\/devices\.ts$/, why: "the one list of devices" },
   { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
   { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\//, why: "the one command that installs" },
   { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which engine.ts would load for every command" },
@@ -114,11 +113,6 @@ export const EXCEPTIONS: readonly {
     from: "stages/testing/",
     to: /^engine\/process\/(context|device_trial)\.ts$/,
     why: "a stage gets the same context in a test as in a pipeline",
-  },
-  {
-    from: "artifacts/labels.ts",
-    to: /^engine\/diagnostic\/did_you_mean\.ts$/,
-    why: "one way to suggest names",
   },
   { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
 ];

@@ -1,6 +1,6 @@
 import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
 import { Problems } from "../../diagnostic/problems.ts";

@@ -1,5 +1,5 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Kind } from "../../keys/kind.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";

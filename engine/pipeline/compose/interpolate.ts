@@ -1,4 +1,4 @@
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { Budget, MAX_DEPTH, measure, TOO_DEEP } from "../source/budget.ts";

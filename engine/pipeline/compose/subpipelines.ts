@@ -2,7 +2,7 @@ import { dirname, relative, resolve } from "node:path";
 import { pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { definedOnly } from "../../../std/defined_only.ts";
 import type { Result } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { Budget } from "../source/budget.ts";

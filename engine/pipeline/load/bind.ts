@@ -1,7 +1,7 @@
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { InputPort } from "../../../contract/stage.ts";
-import { didYouMean, suggestName } from "../../diagnostic/did_you_mean.ts";
+import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { extentParam, type Kind } from "../../keys/kind.ts";

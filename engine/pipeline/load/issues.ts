@@ -1,5 +1,5 @@
 import { wantedBy } from "../../../schemas/zod_def.ts";
-import { didYouMean, listNames, suggestName } from "../../diagnostic/did_you_mean.ts";
+import { didYouMean, listNames, suggestName } from "../../../std/did_you_mean.ts";
 import { type DocumentPath, formatPath, type Origins } from "../../diagnostic/document.ts";
 import { showValue } from "../../diagnostic/format.ts";
 import type { Problems } from "../../diagnostic/problems.ts";

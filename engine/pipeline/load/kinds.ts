@@ -2,7 +2,7 @@ import type { BuiltinKind } from "../../../contract/stage.ts";
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
 import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
 import type { Kind } from "../../keys/kind.ts";

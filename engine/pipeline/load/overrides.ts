@@ -1,5 +1,5 @@
 import { type Diagnostic, errorOf } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 import { cutText, showValue } from "../../diagnostic/format.ts";
 import { MAX_DEPTH } from "../source/budget.ts";
 import type { DocumentPath } from "../../diagnostic/document.ts";

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
-import { suggestName } from "../../diagnostic/did_you_mean.ts";
+import { suggestName } from "../../../std/did_you_mean.ts";
 
 /** Where a shared cache is. */
 export type CacheLocation =
