@@ -170,7 +170,7 @@ Deno.test("without an adapter device webgpu says so", async () => {
     const { available, reason, numerics } = await describeWebgpu();
     assertEquals([available, numerics], [false, undefined]);
     assertMatch(reason, /no GPU driver that WebGPU can use/);
-    await assertRejects(() => openWebgpuDevice(), Error, 'Cannot open device "webgpu": no graphics');
+    await assertRejects(() => openWebgpuDevice(), Error, 'Cannot open device "webgpu": no GPU');
   });
   await withGpu(undefined, async () => {
     assertEquals((await describeWebgpu()).reason, "this runtime has no WebGPU");
