@@ -12,8 +12,7 @@ import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import type { StageResult } from "./stage_result.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { type StageResult, StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
