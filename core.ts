@@ -1,30 +1,27 @@
 /**
- * What commands need to find out that there is nothing to do. `mod.ts` has this and everything else, and loads the
+ * What commands need to find out that there is nothing to do. `engine.ts` has this and everything else, and loads the
  * kinds, their schemas and the tensor code for it, which takes longer than looking at a thousand cached stages.
  *
  * @module
  */
 
-export type { Diagnostic, Result, Span } from "./engine/diagnostic/diagnostic.ts";
+export type { Diagnostic } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./std/did_you_mean.ts";
-export { diagnosticToJson, formatDiagnostic, type MessageStyle, PLAIN_STYLE } from "./engine/diagnostic/format.ts";
+export { diagnosticToJson, formatDiagnostic, type MessageStyle } from "./engine/diagnostic/format.ts";
 export { printable } from "./engine/diagnostic/printable.ts";
 export { shellWord } from "./engine/diagnostic/shell_word.ts";
-export type { Emit, EngineEvent, RunFinished, RunStatus, StageEndState, StageFinished } from "./engine/run/events.ts";
+export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
 export { EARLIER_NOTE, findEarlier } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
 export { selectStages } from "./engine/pipeline/select_stages.ts";
 export { importLate } from "./engine/pipeline/load/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
-export type { Origins } from "./engine/diagnostic/document.ts";
-export { type LoaderOptions, PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
-export type { Binding, Stage } from "./engine/keys/stage.ts";
+export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
 export type { Pipeline } from "./engine/pipeline/pipeline.ts";
-export { mayWork } from "./engine/plan/plan.ts";
-export type { Plan, PlannedStage, PlannedState, Reason } from "./engine/plan/plan.ts";
-export { type Capacity, type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
-export { type LongWork, lookAhead, type Outlook } from "./engine/plan/outlook.ts";
+export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
+export { type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
+export { lookAhead, type Outlook } from "./engine/plan/outlook.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";

@@ -16,58 +16,27 @@
  * @module
  */
 
-export type { PipelineFile } from "./schemas/pipeline_file.ts";
 export * from "./core.ts";
 export * from "./mod.ts";
-export { type ParamRole, rolesOf } from "./schemas/roles.ts";
-export { describeParams, type ParamDescription } from "./schemas/describe_params.ts";
+export { describeParams } from "./schemas/describe_params.ts";
 export { pipelineJsonSchema } from "./schemas/json_schema.ts";
-export type {
-  ArtifactRecord,
-  Difference,
-  Ingredients,
-  LiveProgress,
-  ResultManifest,
-  RunRecord,
-  StageRunRecord,
-  TagRecord,
-} from "./schemas/records.ts";
-export {
-  type BuiltinKind,
-  type CheckProblem,
-  type CheckResult,
-  defineKind,
-  type DeviceFinding,
-  type DeviceGrants,
-  type Facts,
-  type RunOf,
-  type StageDevice,
-} from "./contract/stage.ts";
+export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
+export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./contract/stage.ts";
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
-export type { CacheMode, SharedCache } from "./engine/store/cache/shared_cache.ts";
-export type { RunOptions } from "./engine/run/run_options.ts";
+export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
 export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export type { Kind } from "./engine/keys/kind.ts";
 export { describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
-export { type LoadOptions, loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
+export { loadPipeline } from "./engine/pipeline/load/load_pipeline.ts";
 export { parseStageId } from "./engine/pipeline/compose/reference.ts";
 export { type Selection, SELECTION_FILE, selectionSchema } from "./artifacts/selection.ts";
 export { predecessorsOf } from "./engine/keys/stage.ts";
-export {
-  type Cause,
-  explainStages,
-  type Explanation,
-  type ExternalFacts,
-  type ModuleChanges,
-  type ResultFacts,
-  type SavedProgress,
-  type Upstream,
-} from "./engine/plan/explain.ts";
+export * from "./engine/plan/explain.ts";
 export { findFollowers, findPending, type Followers } from "./engine/plan/followers.ts";
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
-export { type RunState, runState } from "./engine/store/processes.ts";
+export { runState } from "./engine/store/processes.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";
 export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";

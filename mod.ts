@@ -50,21 +50,7 @@ export type * from "./schemas/types.ts";
 export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
 export { withDevice } from "./stages/shared/device.ts";
-export type {
-  BoundFunction,
-  CompiledFunction,
-  CompileOptions,
-  Device,
-  DeviceOptions,
-  DType,
-  HostArray,
-  HostTensors,
-  NamedTensors,
-  PureFunction,
-  Signature,
-  Tensor,
-  TensorSpec,
-} from "./tensor/device.ts";
+export type * from "./tensor/device.ts";
 export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";
 export { openDevice } from "./tensor/open.ts";
 export { type DrawOptions, type RandomStream, randomStream, type RandomStreamOptions } from "./tensor/random/stream.ts";

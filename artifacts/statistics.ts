@@ -54,8 +54,6 @@ export async function facts(artifact: InputArtifact): Promise<Facts> {
 }
 
 const MAX_FEATURES = 16_384;
-/** Of 8,192 features, in float64. */
-export const MAX_STATISTICS_BYTES = 2 ** 30;
 /** More than float32 features can have, and little enough for products of covariances. */
 const LARGEST = 1e100;
 const SYMMETRY = 1e-4;

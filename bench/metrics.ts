@@ -9,7 +9,9 @@ import { frechetDistance } from "../metrics/frechet.ts";
 import { kernelDistanceOfSubsets } from "../metrics/kernel_subsets.ts";
 import { StreamingStatistics } from "../metrics/statistics.ts";
 import { vectorsOf } from "../metrics/vectors.ts";
-import { inceptionExtractor } from "../stages/features/run.ts";
+import { readTorchStateDict } from "../formats/torch/state_dict.ts";
+import { openInception } from "../metrics/features/inception_network.ts";
+import { batchFeatures } from "../stages/shared/batch_features.ts";
 import { randomStream } from "../tensor/mod.ts";
 import { openFloat64Products } from "../tensor/onnx/products.ts";
 import { openDevice } from "../tensor/open.ts";
@@ -85,27 +87,28 @@ const [IMAGES, SIDE, BATCH] = [16, 32, 8];
 
 /** Features over Inception with the peer's weights, of images of 32x32 in batches of 8, beside both of its layouts. */
 async function measureInception(folder: string, peer: Peer): Promise<string[][]> {
-  const size = { height: SIDE, width: SIDE, channels: 3 };
   const images = Float32Array.from({ length: IMAGES * SIDE * SIDE * 3 }, (_, i) => (i * i) % 256);
   await Deno.writeFile(`${folder}/images.f32`, new Uint8Array(images.buffer));
   const device = await openDevice("onnx");
   try {
     const weights = await Deno.readFile(`${folder}/weights.pth`);
-    const extractor = await inceptionExtractor(weights, {
-      sha256: "",
-      resize: "pytorch-fid",
-      size,
-      device,
+    const options = { shape: [BATCH, SIDE, SIDE, 3], resize: "pytorch-fid" } as const;
+    const { bound, classes, dimension } = await openInception(device, readTorchStateDict(weights), options);
+    const extract = batchFeatures((images, results) => bound.run({ images }, results), {
       batchSize: BATCH,
+      pixels: SIDE * SIDE * 3,
+      dimension,
+      classes,
+      fill: (bytes, out) => out.set(bytes),
     });
     const part = BATCH * SIDE * SIDE * 3;
     const ours = async () => {
       let sum = 0;
       for (let first = 0; first < images.length; first += part) {
-        const { features } = await extractor.extract(Uint8Array.from(images.subarray(first, first + part)));
+        const { features } = await extract(Uint8Array.from(images.subarray(first, first + part)));
         sum += features.reduce((total, value) => total + value, 0);
       }
-      return sum / IMAGES / extractor.info.dimension;
+      return sum / IMAGES / dimension;
     };
     await ours();
     const rows: string[][] = [];

@@ -30,9 +30,9 @@ export function refuseWith(diagnostics: readonly Diagnostic[]): never {
   throw new Exit(code, diagnostics, `${errors} ${errors === 1 ? "error" : "errors"}; nothing was run`);
 }
 
-/** End with exit code 1: the arguments are good, but what they ask for is not there yet. */
+/** End with exit code 1: what the arguments ask for is not there yet; or with 2, where a place of theirs is no good. */
 export function failWith(diagnostics: readonly Diagnostic[]): never {
-  throw new Exit(EXIT.failed, diagnostics);
+  throw new Exit(diagnostics.some(({ code }) => code === "file-unreadable") ? EXIT.invalid : EXIT.failed, diagnostics);
 }
 
 export function problem(message: string, fix: string): Diagnostic {

@@ -132,7 +132,7 @@ export async function contentsFor(
   return { store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
 }
 
-export interface CacheArguments {
+interface CacheArguments {
   readonly cache?: string | undefined;
   readonly cacheMode?: string | undefined;
 }

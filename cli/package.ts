@@ -7,10 +7,79 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { userFolder } from "../std/user_folder.ts";
+
+const MAX_FILE_BYTES = 4 << 20;
+const MAX_FILES = 5_000;
+
+const AT_ONCE = 16;
+const TIMEOUT_MS = 60_000;
+
+/** No more than is expected is taken of an address. */
+async function fetchBytes(address: URL, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(({ cause, message }) => {
+    throw new Error(`${address} cannot be reached: ${cause?.message ?? message}`);
+  });
+  if (!response.ok) throw new Error(`${address} answers ${response.status}`);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > maxBytes) throw new Error(`${address} gives more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/** What a registry lists of each file of a version. */
+type Listed = readonly [path: string, { readonly size: number; readonly checksum: string }];
+
+/** The list of a version's files. By hand, as this program loads no packages: it comes before their lock is there. */
+async function fetchList(root: URL): Promise<Listed[]> {
+  const address = new URL(`${root.href.slice(0, -1)}_meta.json`);
+  const text = new TextDecoder().decode(await fetchBytes(address, MAX_FILE_BYTES));
+  const files = Object.entries(JSON.parse(text)?.manifest ?? {}) as Listed[];
+  const good = files.every(([path, { size, checksum }]) =>
+    /^(\/[\w@-][\w.@-]*)+$/.test(path) && size <= MAX_FILE_BYTES && /^sha256-[0-9a-f]{64}$/.test(checksum)
+  );
+  if (!good || files.length === 0 || files.length > MAX_FILES) throw new Error(`${address} is not a list of files`);
+  return files;
+}
+
+/**
+ * Copy the files of a package from a registry, each held to the checksum that the registry's list has for it.
+ *
+ * @param root address of the files, with `/` at its end
+ * @param folder appears when it is whole
+ * @returns what went wrong, or undefined
+ */
+async function copyPackage(root: URL, folder: string): Promise<string | undefined> {
+  const unfinished = `${folder}.${crypto.randomUUID()}`;
+  try {
+    Deno.mkdirSync(unfinished, { recursive: true });
+    const files = (await fetchList(root)).values();
+    // Those who walk the files together take each of them once.
+    await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+      for (const [path, { size, checksum }] of files) {
+        const bytes = await fetchBytes(new URL(`.${path}`, root), size);
+        const digest = createHash("sha256").update(bytes).digest("hex");
+        if (checksum !== `sha256-${digest}`) throw new Error(`${path} is not what the registry's list says`);
+        Deno.mkdirSync(dirname(join(unfinished, path)), { recursive: true });
+        Deno.writeFileSync(join(unfinished, path), bytes);
+      }
+    }));
+    Deno.renameSync(unfinished, folder);
+    return undefined;
+  } catch (error) {
+    if (existsSync(unfinished)) Deno.removeSync(unfinished, { recursive: true });
+    // Another process may have been faster.
+    return existsSync(folder) ? undefined : (error as Error).message;
+  }
+}
 
 const say = (line: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 
@@ -20,7 +89,6 @@ async function findFolder(root: URL): Promise<string> {
   const folder = join(userFolder("packages"), root.href.replaceAll(/[^\w.-]+/g, "_"));
   if (existsSync(folder)) return folder;
   say(`copying the files of noiseline to ${folder} (once)`);
-  const { copyPackage } = await import("./copy_package.ts");
   const problem = await copyPackage(root, folder);
   if (problem === undefined) return folder;
   say(`error: cannot copy the files of noiseline to ${folder}: ${problem}`);

@@ -315,7 +315,7 @@ export interface BuiltinKind<
   /** Raised whenever the same params and inputs would give other bytes. */
   readonly version: number;
   /** `inline` for work of milliseconds; everything else gets a process of its own. */
-  readonly runs: "inline" | "process";
+  readonly runs?: "inline";
   /** Module URL whose default export is the `StageRun`. */
   readonly entry: string;
   readonly check?: (

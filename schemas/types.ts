@@ -44,7 +44,7 @@ export type Metric = {
   note?: string | undefined;
 };
 
-/** Numbers, and what they are of: the record of an artifact of type `metrics`. */
+/** The record of an artifact of type `metrics`. */
 export type MetricsToWrite = {
   seed?: number | null | undefined;
   model?: {

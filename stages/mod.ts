@@ -16,24 +16,6 @@ import { selectKind } from "./select/kind.ts";
 import { statisticsKind } from "./statistics/kind.ts";
 import { trainKind } from "./train/kind.ts";
 
-export {
-  classifierKind,
-  datasetKind,
-  evaluateKind,
-  exportKind,
-  featuresKind,
-  importKind,
-  inpaintKind,
-  interpolateKind,
-  neighboursKind,
-  sampleKind,
-  scheduleKind,
-  scoreKind,
-  selectKind,
-  statisticsKind,
-  trainKind,
-};
-
 const kinds = [
   datasetKind,
   scheduleKind,

@@ -32,11 +32,7 @@ const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, do
   ImagesInfo: [imagesInfoSchema, "output", "What an artifact of type `images` says of itself."],
   ImageSet: [imageSetSchema, "output", "The images that a number is about."],
   Metric: [metricSchema, "output", "One number with all that is needed to compare it with another."],
-  MetricsToWrite: [
-    metricsSchema.omit({ format: true }),
-    "input",
-    "Numbers, and what they are of: the record of an artifact of type `metrics`.",
-  ],
+  MetricsToWrite: [metricsSchema.omit({ format: true }), "input", "The record of an artifact of type `metrics`."],
   Resources: [resourcesSchema, "output", "Slots that a stage takes while it runs."],
   Condition: [conditionSchema, "input", "Whether a stage is there, as `when` says it."],
   StageFileInput: [stageSchema, "input", "A stage as a pipeline file may say it."],
@@ -54,24 +50,18 @@ function typeText(schema: z.ZodType, side: Side, self?: z.ZodType): string {
   if (schema !== self && name !== undefined) return name;
   const inner = (one: z.ZodType) => typeText(one, side);
   const def = defOf(schema);
+  if (["string", "number", "boolean", "null", "unknown"].includes(def.type)) return def.type;
   switch (def.type) {
-    case "string":
-    case "number":
-    case "boolean":
-    case "null":
-    case "unknown":
-      return def.type;
     case "literal":
       return def.values!.map((value) => JSON.stringify(value)).join(" | ");
     case "enum":
       return Object.values((schema as z.ZodEnum).enum).map((value) => JSON.stringify(value)).join(" | ");
-    case "optional":
-      return `${inner(def.innerType!)} | undefined`;
     case "nullable":
       return `${inner(def.innerType!)} | null`;
+    case "optional":
     case "default":
     case "prefault":
-      return side === "input" ? `${inner(def.innerType!)} | undefined` : inner(def.innerType!);
+      return `${inner(def.innerType!)}${def.type === "optional" || side === "input" ? " | undefined" : ""}`;
     case "pipe":
       return inner((side === "input" ? def.in : def.out)!);
     case "union":

@@ -29,10 +29,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { exportResults } = await import("noiseline/housekeeping");
       const { output: folder } = options;
       const exported = await exportResults(store, folder, contents);
-      if (!exported.ok) {
-        const refused = exported.diagnostics.some(({ code }) => code === "file-unreadable");
-        return (refused ? refuseWith : failWith)(exported.diagnostics);
-      }
+      if (!exported.ok) return failWith(exported.diagnostics);
       const { results, objects, bytes } = exported.value;
       return {
         data: { folder, pipeline: contents.pipeline, ...exported.value },

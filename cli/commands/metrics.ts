@@ -25,9 +25,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const rows = [...own.flat(), ...means];
       const folders: string[] = [];
       if (options.tensorboard !== undefined) {
+        await Deno.mkdir(options.tensorboard, { recursive: true });
         const newest = store.runs.newestFirst().find((run) => run.pipeline === name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
-        await Deno.mkdir(options.tensorboard, { recursive: true });
         for (const [part, bytes] of Object.entries(await eventFiles(experiments, wallTime))) {
           const folder = join(options.tensorboard, part);
           await Deno.mkdir(folder, { recursive: true });

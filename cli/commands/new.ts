@@ -3,15 +3,18 @@ import { shellWord, suggestName } from "noiseline/core";
 import { join, relative, resolve } from "node:path";
 import { type Answer, answering, type AnyCommand, plainCommand } from "../command.ts";
 import { Exit, problem, refuseWith } from "../io.ts";
-import { checkName } from "../scaffold/names.ts";
-import { filesInTheWay, findPlace, type Place, writeFiles } from "../scaffold/place.ts";
 import {
+  filesInTheWay,
+  findPlace,
   type NewFile,
   PIPELINE_TEMPLATES,
   pipelineFiles,
   type PipelineTemplate,
+  type Place,
   stageFiles,
-} from "../scaffold/templates.ts";
+  writeFiles,
+} from "../scaffold/files.ts";
+import { checkName } from "../scaffold/names.ts";
 
 const EXAMPLES = `
   deno task new stage brightness --folder experiments

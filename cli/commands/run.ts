@@ -17,7 +17,8 @@ const EXAMPLES = `
   deno task run pipelines/digits.yaml --set train.steps=1400  # continues the training
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
   deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results in a folder
-  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only`;
+  deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only
+  deno task run pipelines/digits.yaml --json                  # one event a line`;
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {

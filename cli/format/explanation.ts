@@ -15,7 +15,7 @@ import { formatBytes, formatDuration, short, someOf } from "./units.ts";
 /** Of many like blocks so many are shown. */
 const SHOWN = 8;
 
-export interface ExplanationOptions {
+interface ExplanationOptions {
   readonly style: Style;
   readonly nowMs: number;
   /** Leave out the results, for one of several stages. */

@@ -2,7 +2,7 @@ import type { Pipeline } from "noiseline/engine";
 import type { ReportParam } from "noiseline/report";
 
 /** One resolved value of a pipeline, and where it comes from, nearest first. */
-export interface Leaf extends ReportParam {
+interface Leaf extends ReportParam {
   /** The stage that it is of, and its path within. */
   readonly stage: string | undefined;
   readonly within: string;

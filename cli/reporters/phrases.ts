@@ -60,7 +60,7 @@ export function phraseWarning({ message, fix }: Diagnostic): string {
 }
 
 /** How a run ended, and its results. */
-export interface RunToldOf extends RunFinished, RunEnd {
+interface RunToldOf extends RunFinished, RunEnd {
   readonly file: string;
   /** The folder of the stages' folders. */
   readonly outputs: string;

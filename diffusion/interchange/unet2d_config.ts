@@ -1,5 +1,4 @@
-import { resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
-import { groupsFor } from "../unet/group_norm.ts";
+import { groupsFor, resolutionsOf, type UnetConfig, validateUnetConfig } from "../unet/config.ts";
 import { unetParameterSpecs } from "../unet/parameters.ts";
 import type { InterchangeProblem, Translated } from "./problem.ts";
 

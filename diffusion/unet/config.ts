@@ -84,3 +84,21 @@ function imageSizeMessage(size: number, levels: number, divisor: number): string
 function isPositiveInteger(value: number): boolean {
   return Number.isInteger(value) && value >= 1;
 }
+
+/** Ho et al. use 32 groups everywhere; their narrowest layer has 128 channels, four to a group. */
+const MAX_GROUPS = 32;
+const MIN_GROUP_CHANNELS = 4;
+
+/**
+ * Number of groups for a width: the largest divisor of `channels` that is at most 32 and leaves at least four channels
+ * in a group. It is the paper's 32 for every width the paper has.
+ *
+ * Narrow networks need fewer groups rather than smaller ones. The timestep enters a residual block as one number per
+ * channel, just before a normalisation: if a group were a single channel, that number would be subtracted again and
+ * the network would not know t. (NVlabs/edm bounds its groups in the same way.)
+ */
+export function groupsFor(channels: number): number {
+  let groups = Math.max(1, Math.min(MAX_GROUPS, Math.floor(channels / MIN_GROUP_CHANNELS)));
+  while (channels % groups !== 0) groups--;
+  return groups;
+}

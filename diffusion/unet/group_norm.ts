@@ -1,25 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { groupsFor } from "./config.ts";
 
 /** tf.contrib's default, which the paper's checkpoints were trained with (pesser/pytorch_diffusion reproduces it). */
 const EPSILON = 1e-6;
-
-/** Ho et al. use 32 groups everywhere; their narrowest layer has 128 channels, four to a group. */
-const MAX_GROUPS = 32;
-const MIN_GROUP_CHANNELS = 4;
-
-/**
- * Number of groups for a width: the largest divisor of `channels` that is at most 32 and leaves at least four channels
- * in a group. It is the paper's 32 for every width the paper has.
- *
- * Narrow networks need fewer groups rather than smaller ones. The timestep enters a residual block as one number per
- * channel, just before a normalisation: if a group were a single channel, that number would be subtracted again and
- * the network would not know t. (NVlabs/edm bounds its groups in the same way.)
- */
-export function groupsFor(channels: number): number {
-  let groups = Math.max(1, Math.min(MAX_GROUPS, Math.floor(channels / MIN_GROUP_CHANNELS)));
-  while (channels % groups !== 0) groups--;
-  return groups;
-}
 
 /**
  * Group normalisation (Wu & He 2018) over H, W and the channels of a group, then scale and bias per channel.

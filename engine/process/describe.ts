@@ -1,6 +1,5 @@
 import { pathToFileURL } from "node:url";
 import type { z } from "zod";
-import type { ParamRoles } from "../../schemas/roles.ts";
 import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
@@ -12,7 +11,7 @@ import { noteModule } from "./read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
 import { describeAnswerSchema, type StageDescription, stageDescriptionSchema } from "./description.ts";
-import { answerLines, StageLog } from "./lines.ts";
+import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
 import { moduleFlags, nativePackages } from "./module_lock.ts";
 import { formatMemory } from "./memory.ts";
@@ -93,7 +92,7 @@ export async function askChild<A extends z.ZodType>(
     let line: string | undefined;
     const prefix = messagePrefix(nonce);
     const listen = async (stdout: ReadableStream<Uint8Array>) => {
-      for await (const one of answerLines(stdout)) if (one.startsWith(prefix)) line = one;
+      for await (const one of streamLines(stdout, MAX_ANSWER)) if (one.startsWith(prefix)) line = one;
     };
     // Frames would only push out what they belong to.
     await child.read(listen, (said) => void (/^\s+at /.test(said) || log.keep(said)));
@@ -129,23 +128,16 @@ function makeKind(
   own: StageDescription,
 ): Kind {
   const known = new Map(request.params.map((raw, index) => [JSON.stringify(raw), outcomes[index]!]));
+  const { device, ...said } = own;
   return {
+    ...said as Pick<Kind, keyof typeof said>,
+    ...device && { device: findDevice },
     name: request.written,
     version: `code:${code.digest}`,
     custom: true,
-    summary: own.summary,
-    inputs: own.inputs as Kind["inputs"],
-    outputs: own.outputs,
-    seeded: own.seeded,
-    permissions: own.permissions as Kind["permissions"],
-    resources: own.resources,
-    runs: "process",
     entry: pathToFileURL(request.file).href,
     modules: code.modules,
     map: () => code.map,
-    roles: own.roles as ParamRoles,
-    params: own.params,
-    ...(own.device ? { device: findDevice } : {}),
     validate: (raw) => {
       const outcome = known.get(JSON.stringify(raw));
       if (outcome === undefined) throw new Error(`Cannot happen: params of ${request.written} were not validated`);

@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { readTextIfThere, statIfThere } from "../store/reading.ts";
+import manifest from "../../deno.json" with { type: "json" };
 import { TOOLKIT_CONFIG } from "./own_files.ts";
 
 /** What one import of a module comes to. */
@@ -11,22 +12,16 @@ const SETTINGS = ["deno.json", "deno.jsonc", "package.json", "deno.lock"];
 /** Values of other copies of these would not be known for what they are. */
 const ALWAYS_OURS = /^(noiseline|@noiseline\/noiseline|zod)(\/|$)/;
 
-interface ToolkitConfig {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string>>;
-  readonly imports: Readonly<Record<string, string>>;
-}
-
 /**
  * The toolkit's own names, for code from outside it. Of noiseline itself they are the doors of the package that a stage
  * may use while it runs, under the name that the clone has for it and the package's own.
  */
 export function toolkitNames(): Record<string, string> {
-  const { name: own, exports, imports } = JSON.parse(Deno.readTextFileSync(TOOLKIT_CONFIG)) as ToolkitConfig;
+  const { name: own, exports } = manifest;
   const base = pathToFileURL(TOOLKIT_CONFIG);
-  const others = Object.entries(imports).filter(([name]) => !ALWAYS_OURS.test(name) || name === "zod");
-  const doors = [".", "./data"].flatMap((door) =>
-    ["noiseline", own].map((name) => [`${name}${door.slice(1)}`, exports[door]!] as const)
+  const others = Object.entries(manifest.imports).filter(([name]) => !ALWAYS_OURS.test(name) || name === "zod");
+  const doors = ["noiseline", own].flatMap((name) =>
+    [[name, exports["."]], [`${name}/data`, exports["./data"]]] as const
   );
   return Object.fromEntries(
     [...doors, ...others].map(([name, to]) => [name, to.startsWith("./") ? new URL(to, base).href : to]),

@@ -180,7 +180,9 @@ export class Grants {
   }
 
   /** Grant, and remember it where the configuration folder can be written. */
-  add({ file, rights }: RightsRequest): void {
+  add({ file, rights }: Pick<RightsRequest, "file" | "rights">): void {
+    // One name may stand for several stages, of which some ask for nothing of what is granted.
+    if (rights.length === 0) return;
     const stage = this.#nameOf(file);
     this.#hold(stage, rights);
     const grants = this.#read();

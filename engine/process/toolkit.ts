@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { SETTLE_MS } from "../store/digests.ts";
 import { statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./own_files.ts";
 
@@ -19,9 +20,6 @@ const PARTS = [
 /** The version of the toolkit, and which packages it builds on. */
 const SINGLE = ["deno.json", "deno.lock"];
 
-/** See the rule of the digest cache: a file changed within this time of being looked at could look unchanged. */
-const SETTLE_MS = 2_000;
-
 /** The toolkit as it lies on disk, by the facts of its files. */
 export interface ToolkitState {
   readonly digest: string;
@@ -38,7 +36,7 @@ function* filesBelow(folder: string): Generator<string> {
 
 /**
  * A version number says too little of a clone that somebody works on. Some hundred file facts are had within a few
- * milliseconds, and like the digest cache they leave out no change.
+ * milliseconds, and like remembered digests they leave out no change.
  * @param more files of kinds that do not come with the toolkit
  */
 export function toolkitState(more: readonly string[] = [], root: string = TOOLKIT_ROOT): ToolkitState {

@@ -53,7 +53,7 @@ export class DoneRecord {
 
   /** @param kept the name of the pipeline as it is resolved */
   constructor(private readonly store: Store, private readonly pipeline: Pipeline, private readonly kept: string) {
-    this.#path = join(store.paths.cache, `done-${pipeline.name}.json`);
+    this.#path = join(store.paths.kept, `done-${pipeline.name}.json`);
   }
 
   /** How many stages are cached, if all are for sure; undefined where a plan must tell. */
@@ -71,7 +71,7 @@ export class DoneRecord {
 
   /** Keep the outcomes of all stages of the pipeline, if a plan would find just that. */
   keep(manifests: ReadonlyMap<string, ResultManifest>): void {
-    if (!isThere(this.store.paths.cache)) return;
+    if (!isThere(this.store.paths.kept)) return;
     const stages: DoneStage[] = [];
     for (const [id, manifest] of manifests) {
       const { resolvedKey, outputs } = manifest;

@@ -84,16 +84,10 @@ export async function makeReachable(
   const urls = (stage.kind.downloads?.(stage.params) ?? []).flatMap(({ urls, redirects = [] }) =>
     urls.length === 0 ? [] : [...urls, ...redirects.map((host) => `https://${host}`)]
   );
-  if (urls.length === 0) return { readable, writable: [], hosts: [], packages, params, lent };
-  makeFolder(store.paths.downloads);
-  return {
-    readable: [...readable, store.paths.downloads],
-    writable: [store.paths.downloads],
-    hosts: [...new Set(urls.map(hostOf))],
-    packages,
-    params,
-    lent,
-  };
+  const writable = urls.length === 0 ? [] : [store.paths.downloads];
+  writable.forEach(makeFolder);
+  const hosts = [...new Set(urls.map(hostOf))];
+  return { readable: [...readable, ...writable], writable, hosts, packages, params, lent };
 }
 
 export function cannotFetch(problem: string): { readonly message: string; readonly fix: string } {

@@ -14,7 +14,7 @@ import { foresee } from "./probe.ts";
 import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
-import { type StageResult, waitingForStore } from "./stage_result.ts";
+import { type StageResult, waitingForStore } from "./stage_runner.ts";
 
 export interface RunSummary extends Pick<RunFinished, "status" | "runId" | "counts"> {
   readonly plan: Plan;
@@ -37,7 +37,7 @@ export async function runPipeline(
   still.use(locked.value);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
-  bringBackCache(store);
+  bringBackKept(store);
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return made;
   const planner = made.value;
@@ -115,9 +115,9 @@ function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefi
   return errorOf("file-unreadable", message, fix);
 }
 
-/** A cache folder that was removed comes back with the next run, also with one that has nothing to do. */
-function bringBackCache({ root, paths: { cache } }: Store): void {
-  if (isThere(root) && !isThere(cache)) ignoreTrouble(() => makeFolder(cache));
+/** The folder of what only saves time comes back with the next run, also with one that has nothing to do. */
+function bringBackKept({ root, paths: { kept } }: Store): void {
+  if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
+import type { ResultManifest, RunRecord, Sources } from "../../schemas/records.ts";
 import type { Emit, RunStatus, StageFinished } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
 import { predecessorsOf, shorterOf } from "../keys/stage.ts";
@@ -12,8 +12,7 @@ import { statIfThere } from "../store/reading.ts";
 import type { Store } from "../store/store.ts";
 import type { RunOptions } from "./run_options.ts";
 import { capacityOf, findGpus, Slots } from "./slots.ts";
-import type { StageResult } from "./stage_result.ts";
-import { StageRunner } from "./stage_runner.ts";
+import { type StageResult, StageRunner } from "./stage_runner.ts";
 import { newRunId } from "../store/processes.ts";
 import type { Grants } from "../process/rights.ts";
 
@@ -155,31 +154,22 @@ export class Scheduler {
     { startedAt, started }: { readonly startedAt: string; readonly started: number },
   ): void {
     this.results.set(id, result);
+    const { state, manifest, device } = result;
     const durationMs = result.workMs ?? performance.now() - started;
-    this.#keepRecord(id, result, startedAt, durationMs);
-    this.store.runs.note(this.#runId, {
-      stage: id,
-      event: "finished",
-      state: result.state,
-      at: new Date().toISOString(),
-    });
-    this.emit(this.#finished(id, result, durationMs));
-  }
-
-  #keepRecord(id: string, result: StageResult, startedAt: string, durationMs: number): void {
-    const record: StageRunRecord = {
-      state: result.state,
-      resolvedKey: result.manifest?.resolvedKey ?? null,
+    this.#record.stages[id] = {
+      state,
+      resolvedKey: manifest?.resolvedKey ?? null,
       startedAt,
       durationMs,
       perSecond: { ...result.perSecond },
       fromStep: result.fromStep ?? null,
-      numerics: result.device?.numerics ?? result.manifest?.numerics ?? null,
-      device: result.device === undefined ? null : { name: result.device.name, reason: result.device.reason },
+      numerics: device?.numerics ?? manifest?.numerics ?? null,
+      device: device === undefined ? null : { name: device.name, reason: device.reason },
       message: result.message ?? null,
-      ...(result.state === "ran" ? this.#sourcesOf(id, result.manifest!) : {}),
+      ...(state === "ran" ? this.#sourcesOf(id, manifest!) : {}),
     };
-    this.#record.stages[id] = record;
+    this.store.runs.note(this.#runId, { stage: id, event: "finished", state, at: new Date().toISOString() });
+    this.emit(this.#finished(id, result, durationMs));
   }
 
   /** Most stages have none, and records of thousands of stages need not say so of each. */

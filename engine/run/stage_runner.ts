@@ -10,10 +10,55 @@ import { removeStatesSince, statesIn } from "../store/progress.ts";
 import { collectOutputs, compareResults, listOutputs, makeManifest } from "./publish.ts";
 import type { HeldSlots, Slots } from "./slots.ts";
 import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_execution.ts";
-import { failedBy, INTERRUPTED, type StageResult, toResult, waitingForStore } from "./stage_result.ts";
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 import { findMovedGround } from "./outside.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import type { StageFinished } from "./events.ts";
+import type { StageOutcome } from "../process/protocol.ts";
+
+/** How one stage came out. */
+export interface StageResult extends Pick<StageFinished, "state" | "message" | "fix" | "mine"> {
+  readonly manifest?: ResultManifest;
+  readonly fromStep?: number;
+  /** What it was computed on in this run. */
+  readonly device?: StageDevice;
+  /** Its own work, without waiting for locks and slots; absent where nothing ran. */
+  readonly workMs?: number;
+  /** Units of its progress, such as steps and images. */
+  readonly perSecond?: Readonly<Record<string, number>>;
+}
+
+/** `gc` has the store to itself, or `verify` for a moment. */
+export function waitingForStore(holder: string): string {
+  return `waiting for ${holder}, which has locked the store`;
+}
+
+const INTERRUPTED: StageResult = { state: "interrupted" };
+
+function failedBy({ message, fix }: Pick<Diagnostic, "message" | "fix">): StageResult {
+  return definedOnly({ state: "failed" as const, message, fix });
+}
+
+/**
+ * What a run makes of the way in which a stage's code ended.
+ * @param kept whether there are states that it goes on from
+ */
+function toResult(
+  outcome: Exclude<StageOutcome, { status: "complete" | "lost" }>,
+  planned: PlannedStage,
+  kept: boolean,
+): StageResult {
+  if (outcome.status === "interrupted") {
+    return isForced(planned) ? { ...INTERRUPTED, message: "a forced stage starts over" } : INTERRUPTED;
+  }
+  if (outcome.status === "failed") return failedBy(outcome);
+  const { message } = outcome;
+  if (outcome.status === "timeout") {
+    return failedBy({ message, fix: `raise timeout of ${planned.stage.entry}${kept ? "; its progress is kept" : ""}` });
+  }
+  return failedBy({ message: outcome.stack.includes(message) ? outcome.stack : `${message}\n${outcome.stack}` });
+}
 
 export interface RunnerOptions extends ExecutionOptions {
   readonly slots: Slots;
@@ -125,7 +170,7 @@ export class StageRunner {
         tries++;
         continue;
       }
-      const final: StageResult = "lost" in result ? { state: "failed", message: result.lost } : result;
+      const final = "lost" in result ? failedBy({ message: result.lost }) : result;
       if (final.state === "failed") this.options.onFailure();
       return { ...final, workMs: performance.now() - began };
     }
@@ -270,7 +315,7 @@ export class StageRunner {
         return { state: "failed", message: `${changed}; its result is discarded`, fix: "run again" };
       }
       const listed = listOutputs(start.outputs);
-      if ("message" in listed) return { state: "failed", ...listed };
+      if ("message" in listed) return failedBy(listed);
       // What is left is up to the disk, and the next stage need not wait for it.
       held.release();
       // Until the manifest names them, the files that are moved into the store belong to nothing.

@@ -19,7 +19,7 @@ export interface FolderFile {
 }
 
 /** Clock ticks of file systems are coarse: a file changed within this time of being hashed could look unchanged. */
-const SETTLE_MS = 2_000;
+export const SETTLE_MS = 2_000;
 
 /**
  * Digests of files that have not changed since they were hashed, by device, inode, size and both times. A digest is

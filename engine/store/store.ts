@@ -19,7 +19,7 @@ import { RecordLog } from "./records.ts";
 import { Digests } from "./digests.ts";
 
 /** Folders that a run needs. */
-const FOLDERS = ["objects", "results", "progress", "locks", "runs", "views", "cache", "tmp"] as const;
+const FOLDERS = ["objects", "results", "progress", "locks", "runs", "views", "kept", "tmp"] as const;
 
 /** Where things lie, for those who clean up. */
 export type StorePaths = Readonly<
@@ -71,6 +71,8 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     index: at("index.jsonl"),
     timings: at("timings.jsonl"),
     differences: at("differences.jsonl"),
+    // What only saves time: losing it costs some.
+    kept: at("cache"),
     digests: at("cache", "digests.jsonl"),
     // Files that stages fetched, by digest. Losing them costs a download.
     downloads: at("cache", "downloads"),
@@ -88,7 +90,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     digests,
     objects,
     paths,
-    results: new ResultStore(paths.results, paths.index, join(paths.cache, "index.table")),
+    results: new ResultStore(paths.results, paths.index, join(paths.kept, "index.table")),
     runs: new RunStore(paths.runs),
     timings: new RecordLog(paths.timings, timingSchema),
     tags: new TagStore(paths.tags),
@@ -97,7 +99,7 @@ export function openStore(root: string, typeOf: (path: string) => number = fileS
     viewsOf: (pipeline) => {
       let store = views.get(pipeline);
       if (store === undefined) {
-        const places = { records: viewsPath(pipeline), table: join(paths.cache, `views-${pipeline}.table`) };
+        const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
         store = new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
         views.set(pipeline, store);
       }

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 
 /** Errors of a machine that lacks something or fails, such as a full disk, and what they are called. */
 const MACHINE: Readonly<Record<string, string>> = {
@@ -93,17 +93,12 @@ export function placeOf(error: unknown): string | undefined {
 /** What is wrong with the machine or a place, as users are told; undefined for every other error. */
 export function explainTrouble(error: unknown): Diagnostic | undefined {
   if (!isEnvironmental(error) && !(error instanceof Deno.errors.NotFound)) return undefined;
-  const { message } = error as Error;
-  const machine = isMachineTrouble(error);
   const path = placeOf(error);
-  return {
-    severity: "error",
-    code: machine ? "machine" : "file-unreadable",
-    message: path === undefined ? message : `Cannot use ${path}: ${reasonOf(error)}`,
-    fix: machine
-      ? "free some space or repair the disk, then run the same command again"
-      : ["EACCES", "EPERM"].includes(codeOf(error))
-      ? "change its permissions, or use another folder"
-      : "fix what is in the way, or use another folder",
-  };
+  const message = path === undefined ? (error as Error).message : `Cannot use ${path}: ${reasonOf(error)}`;
+  if (isMachineTrouble(error)) {
+    return errorOf("machine", message, "free some space or repair the disk, then run the same command again");
+  }
+  const closed = ["EACCES", "EPERM"].includes(codeOf(error));
+  const fix = closed ? "change its permissions" : "fix what is in the way";
+  return errorOf("file-unreadable", message, `${fix}, or use another folder`);
 }

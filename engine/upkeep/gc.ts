@@ -12,7 +12,7 @@ import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper
 const DAY_MS = 86_400_000;
 
 /** What `gc` does without options: generous, since what it removes costs hours to make again. */
-export const GC_DEFAULTS = { olderThanMs: 30 * DAY_MS, maxBytes: 100e9, keepRuns: 5, graceMs: 3_600_000 } as const;
+const GC_DEFAULTS = { olderThanMs: 30 * DAY_MS, maxBytes: 100e9, keepRuns: 5, graceMs: 3_600_000 } as const;
 
 export interface GcOptions extends Partial<GcPolicy> {
   /** Say what would go, and touch nothing. */

@@ -52,7 +52,10 @@ export function takeInventory(store: Store, { unused }: { readonly unused: boole
     results,
     manifests,
     broken,
-    objects: readObjects(store),
+    objects: new Map(
+      Array.from(listObjects(store)).filter(({ info }) => info.isFile)
+        .map(({ sha256, info }) => [sha256, { bytes: info.size, changedMs: changedMs(info) }]),
+    ),
     progress: readProgress(store),
     runs,
     files: readFiles(store, runs.some(({ live }) => live)),
@@ -94,14 +97,12 @@ function readResults(store: Store) {
   return { results, manifests, broken };
 }
 
-function readObjects(store: Store): Inventory["objects"] {
-  const objects = new Map<string, { bytes: number; changedMs: number }>();
-  for (const { name, path, isFile } of entriesAt(2, store.paths.objects)) {
-    if (!isFile || !/^[0-9a-f]{64}$/.test(name)) continue;
-    const info = statIfThere(path);
-    if (info !== undefined) objects.set(name, { bytes: info.size, changedMs: changedMs(info) });
+/** All objects of a store, with their facts. */
+export function* listObjects(store: Store): Generator<{ readonly sha256: string; readonly info: Deno.FileInfo }> {
+  for (const { name: sha256, path } of entriesAt(2, store.paths.objects)) {
+    const info = /^[0-9a-f]{64}$/.test(sha256) ? statIfThere(path) : undefined;
+    if (info !== undefined) yield { sha256, info };
   }
-  return objects;
 }
 
 function readProgress(store: Store): StoredProgress[] {
@@ -176,8 +177,8 @@ export function findLeftovers(
     for (const { name } of entriesOf(folder)) if (isAbandoned(what, name)) take(join(folder, name));
   };
   for (const key of unreadable) take(store.results.manifestPath(key));
-  const { root, paths: { objects, results, tags, tmp, views, cache, outputs }, runs } = store;
-  const written = [root, views, cache, tags, ...runs.ids().map((id) => runs.folderOf(id))];
+  const { root, paths: { objects, results, tags, tmp, views, kept, outputs }, runs } = store;
+  const written = [root, views, kept, tags, ...runs.ids().map((id) => runs.folderOf(id))];
   const shards = entriesAt(1, results).map(({ path }) => path);
   for (const folder of [...written, ...shards]) takeAbandoned("file", folder);
   for (const place of [objects, results]) {
@@ -185,7 +186,7 @@ export function findLeftovers(
   }
   takeAbandoned("run", tmp);
   // Of noiseline 0.1: digests of folders now lie with those of files.
-  take(join(cache, "folders.jsonl"));
+  take(join(kept, "folders.jsonl"));
   // Only folders of pipelines that this store has shown: what else lies in outputs/ is the user's.
   for (const pipeline of store.shownPipelines()) takeAbandoned("view", join(outputs, pipeline));
   return found;

@@ -1,16 +1,15 @@
 import { join } from "node:path";
-import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { RunOptions } from "../run/run_options.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
-import { artifactDigest } from "../keys/keys.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
+import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
-import { hashFile, statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import { tryAlone } from "../store/locks.ts";
 import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
@@ -147,11 +146,6 @@ async function copyEarlierState(
 
 function comparePorts(manifest: ResultManifest, outputs: Readonly<Record<string, string>>): Replay["ports"] {
   return Object.entries(manifest.outputs).map(([port, { type, digest }]) => {
-    const folder = outputs[port]!;
-    const files = listFiles(folder).files.map((path): FileEntry => {
-      const full = join(folder, path);
-      return { path, size: statIfThere(full)!.size, sha256: hashFile(full) };
-    });
-    return { port, recorded: digest, replayed: artifactDigest(type, files) };
+    return { port, recorded: digest, replayed: folderArtifact(outputs[port]!, type).digest };
   });
 }

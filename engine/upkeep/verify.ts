@@ -1,9 +1,9 @@
 import type { FileEntry, ResultManifest } from "../../schemas/records.ts";
-import { entriesAt, holds, statIfThere } from "../store/reading.ts";
+import { holds, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
 import type { Store } from "../store/store.ts";
 import { fitsItsKey } from "../keys/keys.ts";
-import { takeNames } from "./inventory.ts";
+import { listObjects, takeNames } from "./inventory.ts";
 
 /** A file of a result that is not what its name says, or not there. */
 export interface Fault {
@@ -24,7 +24,7 @@ export interface VerifyReport {
 }
 
 /**
- * Hash every object again, or those of some results, whatever the cache of digests says. What is damaged is set aside, so
+ * Hash every object again, or those of some results, whatever digests are remembered. What is damaged is set aside, so
  * that the next run makes it again; a manifest that the index remembers is written anew.
  *
  * @param only resolved keys; all results and all objects when undefined
@@ -61,16 +61,9 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
   using _still = await store.guards.holdStill();
   const names = takeNames(store);
   const faults: Fault[] = [];
-  const manifests: ResultManifest[] = [];
-  for (const resolvedKey of only ?? store.results.keys()) {
-    const whole = store.results.readManifest(resolvedKey);
-    const manifest = whole ?? store.results.recall(resolvedKey);
-    if (manifest !== undefined) manifests.push(manifest);
-    if (whole === undefined) {
-      const name = names.get(resolvedKey);
-      faults.push({ problem: "unreadable manifest", name, resolvedKey, file: undefined, sha256: undefined });
-    }
-  }
+  const report = (problem: Fault["problem"], resolvedKey?: string, file?: string, sha256?: string) => {
+    faults.push({ problem, name: names.get(resolvedKey ?? ""), resolvedKey, file, sha256 });
+  };
   const seen = new Map<string, Fault["problem"] | undefined>();
   let bytes = 0;
   const look = (entry: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined => {
@@ -80,21 +73,24 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
     seen.set(entry.sha256, problem);
     return problem;
   };
+  const manifests: ResultManifest[] = [];
+  for (const resolvedKey of only ?? store.results.keys()) {
+    const whole = store.results.readManifest(resolvedKey);
+    if (whole === undefined) report("unreadable manifest", resolvedKey);
+    const manifest = whole ?? store.results.recall(resolvedKey);
+    if (manifest !== undefined) manifests.push(manifest);
+  }
   for (const { resolvedKey, outputs } of manifests) {
     for (const [port, { files }] of Object.entries(outputs)) {
       for (const entry of files) {
         const problem = look(entry);
-        if (problem === undefined) continue;
-        const file = `${port}/${entry.path}`;
-        faults.push({ problem, name: names.get(resolvedKey), resolvedKey, file, sha256: entry.sha256 });
+        if (problem !== undefined) report(problem, resolvedKey, `${port}/${entry.path}`, entry.sha256);
       }
     }
   }
-  for (const entry of only === undefined ? listObjects(store) : []) {
-    if (seen.has(entry.sha256)) continue;
-    const problem = look(entry);
-    if (problem === undefined) continue;
-    faults.push({ problem, name: undefined, resolvedKey: undefined, file: undefined, sha256: entry.sha256 });
+  for (const { sha256, info: { size } } of only === undefined ? listObjects(store) : []) {
+    const problem = seen.has(sha256) ? undefined : look({ sha256, size });
+    if (problem !== undefined) report(problem, undefined, undefined, sha256);
   }
   return { results: manifests.length, objects: seen.size, bytes, faults };
 }
@@ -110,11 +106,4 @@ function hasOtherBytes(store: Store, sha256: string): boolean {
   const path = store.objects.pathOf(sha256);
   const info = statIfThere(path);
   return info !== undefined && !(info.isFile && holds(path, sha256));
-}
-
-function* listObjects(store: Store): Generator<Pick<FileEntry, "size" | "sha256">> {
-  for (const { name } of entriesAt(2, store.paths.objects)) {
-    const info = /^[0-9a-f]{64}$/.test(name) ? statIfThere(store.objects.pathOf(name)) : undefined;
-    if (info !== undefined) yield { sha256: name, size: info.size };
-  }
 }

@@ -7,7 +7,6 @@ import { classifierParams } from "./params.ts";
 export const classifierKind = defineKind({
   kind: "classifier",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a small classifier on labelled images, as an extractor of features",
   params: classifierParams,

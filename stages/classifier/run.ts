@@ -13,12 +13,12 @@ import {
   unpackClassifier,
 } from "../../metrics/features/classifier_network.ts";
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
-import { openClassifier } from "../shared/classifier_features.ts";
+import { openClassifier } from "../shared/batch_features.ts";
 import { withDevice } from "../shared/device.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
+import { takeSteps } from "../shared/steps.ts";
 import { classifierKind } from "./kind.ts";
 
 type Context = ContextOf<typeof classifierKind>;
@@ -58,8 +58,8 @@ interface Subject {
 }
 
 async function train(context: Context, { device, images, network }: Subject): Promise<Vectors | StageEnd> {
-  const { params, progress, seed, stop } = context;
-  const { batchSize, steps, learningRate, checkpointEvery = Infinity, saveEverySeconds } = params;
+  const { params, progress, seed } = context;
+  const { batchSize, steps, learningRate } = params;
   const stream = (purpose: string) => randomStream({ seed, stream: `classifier/${purpose}` });
   const [init, order] = [stream("init"), stream("order")];
   const saved = await progress.latest();
@@ -80,37 +80,35 @@ async function train(context: Context, { device, images, network }: Subject): Pr
   const x = new Float32Array(batchSize * size);
   const results = { loss: new Float32Array(1), gradNorm: new Float32Array(1) };
   let [epoch, indices] = [-1, new Int32Array()];
-  for (let step = (saved?.step ?? 0) + 1; step <= steps; step++) {
-    const wanted = Math.floor((step - 1) / perEpoch);
-    if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
-    const labels = new Float32Array(batchSize * network.classes);
-    for (let i = 0; i < batchSize; i++) {
-      const image = indices[(step - 1) % perEpoch * batchSize + i]!;
-      bytesToUnit(images.pixels.subarray(image * size, (image + 1) * size), x.subarray(i * size, (i + 1) * size));
-      labels[i * network.classes + images.labels![image]!] = 1;
-    }
-    const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
-    await bound.run({
-      x,
-      labels,
-      learningRate: Float32Array.of(learningRate),
-      biasCorrection1: Float32Array.of(biasCorrection1),
-      biasCorrection2: Float32Array.of(biasCorrection2),
-    }, results);
-    const loss = results.loss[0]!;
-    if (!Number.isFinite(loss)) {
-      const fix = `lower learningRate (now ${learningRate})`;
-      return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
-    }
-    context.report({ done: step, total: steps, unit: "step", figures: { loss: loss.toFixed(3) } });
-    await yieldToMessages();
-    if (step !== steps && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
-    const vectors = await bound.read() as Vectors;
-    await progress.save(step, vectorFiles(STATE_FILE, vectors));
-    if (step === steps) return vectors;
-    if (stop.aborted) return { status: "interrupted", step };
-  }
-  throw new Error("Cannot happen: training ended by itself");
+  return await takeSteps(context, {
+    from: saved?.step ?? 0,
+    async step(step) {
+      const wanted = Math.floor((step - 1) / perEpoch);
+      if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
+      const labels = new Float32Array(batchSize * network.classes);
+      for (let i = 0; i < batchSize; i++) {
+        const image = indices[(step - 1) % perEpoch * batchSize + i]!;
+        bytesToUnit(images.pixels.subarray(image * size, (image + 1) * size), x.subarray(i * size, (i + 1) * size));
+        labels[i * network.classes + images.labels![image]!] = 1;
+      }
+      const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
+      await bound.run({
+        x,
+        labels,
+        learningRate: Float32Array.of(learningRate),
+        biasCorrection1: Float32Array.of(biasCorrection1),
+        biasCorrection2: Float32Array.of(biasCorrection2),
+      }, results);
+      const loss = results.loss[0]!;
+      if (!Number.isFinite(loss)) {
+        const fix = `lower learningRate (now ${learningRate})`;
+        return { status: "failed", message: `the loss is ${loss} at step ${step}`, fix };
+      }
+      return { loss: loss.toFixed(3) };
+    },
+    state: async () => await bound.read() as Vectors,
+    encode: (vectors) => vectorFiles(STATE_FILE, vectors),
+  });
 }
 
 async function accuracyOf(params: Float32Array<ArrayBuffer>, { device, images, network }: Subject): Promise<number> {

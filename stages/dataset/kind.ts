@@ -7,13 +7,13 @@ import {
   type DownloadExternal,
   type RunOf,
 } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type DatasetParams, datasetParams } from "./params.ts";
 import { type Source, SOURCES } from "./sources.ts";
 
 export const datasetKind = defineKind({
   kind: "dataset",
   version: 1,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Images and labels, split into train and test",
   params: datasetParams,
@@ -27,17 +27,10 @@ export const datasetKind = defineKind({
   locate: (params) => locateDataset(params),
   check(params) {
     const { problems, images, counts } = params.source === "folder" ? checkFolder(params) : checkPublished(params);
-    const classNames = CLASS_NAMES[params.source];
-    const named = { ...images, ...(classNames === undefined ? {} : { classNames }) };
-    return {
-      problems: [...misplacedParams(params), ...wrongDigests(params), ...problems],
-      ...(images === undefined ? {} : {
-        facts: {
-          train: { ...named, ...(counts === undefined ? {} : { count: counts.train }) },
-          test: { ...named, ...(counts === undefined ? {} : { count: counts.test }) },
-        },
-      }),
-    };
+    const all = [...misplacedParams(params), ...wrongDigests(params), ...problems];
+    if (images === undefined) return { problems: all };
+    const splitOf = (count?: number) => definedOnly({ ...images, classNames: CLASS_NAMES[params.source], count });
+    return { problems: all, facts: { train: splitOf(counts?.train), test: splitOf(counts?.test) } };
   },
 });
 

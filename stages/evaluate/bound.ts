@@ -81,19 +81,8 @@ export function boundTerms(images: number, options: BoundOptions): BoundWork {
   };
 }
 
-/** Bits per dimension: the bound and its parts. */
-export interface BoundFigures {
-  readonly total: number;
-  /** Of the total over images; 0 for a single image. */
-  readonly standardError: number;
-  /** L_T, L_0 and the sums of L_t over the timesteps of each bucket without t = 0. */
-  readonly prior: number;
-  readonly decoder: number;
-  readonly perBucket: readonly (Bucket & { readonly sum: number })[];
-}
-
 /**
- * Add the terms up.
+ * Add the terms up to the bound and its parts, in bits per dimension.
  *
  * @param terms of each item
  * @param priors L_T of each image
@@ -105,7 +94,7 @@ export function sumBound(
     readonly priors: Float64Array;
     readonly buckets: readonly Bucket[];
   },
-): BoundFigures {
+) {
   const count = priors.length;
   const totals = priors.slice();
   const byTimestep = new Float64Array(buckets.at(-1)!.to);
@@ -119,7 +108,9 @@ export function sumBound(
   const squares = totals.reduce((sum, value) => sum + (value - total) ** 2, 0);
   return {
     total,
+    /** Of the total over images; 0 for a single image. */
     standardError: count > 1 ? Math.sqrt(squares / (count - 1) / count) : 0,
+    /** L_T, L_0 and the sums of L_t over the timesteps of each bucket without t = 0. */
     prior: sum(priors) / count,
     decoder: byTimestep[0]!,
     perBucket: buckets.map(({ from, to }) => ({ from: Math.max(from, 1), to }))

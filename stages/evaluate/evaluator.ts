@@ -4,6 +4,7 @@ import { learnsVariance, makeModelOutput, modelOutputSignature } from "../../dif
 import { epsRecovery, type Objective } from "../../diffusion/objective.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
+import { noisedTo } from "../shared/draw/noised.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 
@@ -73,8 +74,7 @@ export async function makeEvaluator(
       item.fillNoise(own(noise, i));
       bytesToUnit(images.pixels.subarray(item.image * pixels, (item.image + 1) * pixels), own(x0, i));
       t[i] = item.t;
-      const [signal, spread] = [tables.sqrtAlphasCumprod[item.t]!, tables.sqrtOneMinusAlphasCumprod[item.t]!];
-      for (let k = i * pixels; k < (i + 1) * pixels; k++) x[k] = signal * x0[k]! + spread * noise[k]!;
+      noisedTo(tables, item.t, { x0: own(x0, i), noise: own(noise, i), out: own(x, i) });
     });
     // Images without labels are measured with a network that is told none.
     const labels = Array.from({ length: batchSize }, (_, i) => images.labels?.[items[i]?.image ?? -1]);
@@ -136,11 +136,6 @@ export function drawTimesteps(count: number, { buckets, seed }: { buckets: reado
   });
 }
 
-interface BucketLoss extends Bucket {
-  readonly count: number;
-  readonly mean: number;
-}
-
 /**
  * Mean loss per bucket, and overall as if t were uniform on all timesteps: each bucket weighs as much as it is wide,
  * not as many images as it happened to get.
@@ -154,9 +149,7 @@ export function averageLosses(losses: Float64Array, buckets: readonly Bucket[]) 
     sums[bucketOf(image, buckets)]! += loss;
     counts[bucketOf(image, buckets)]!++;
   });
-  const perBucket = buckets.map((bucket, i): BucketLoss => {
-    return { ...bucket, count: counts[i]!, mean: sums[i]! / counts[i]! };
-  });
+  const perBucket = buckets.map((bucket, i) => ({ ...bucket, count: counts[i]!, mean: sums[i]! / counts[i]! }));
   const timesteps = buckets.at(-1)!.to;
   const overall = perBucket.reduce((sum, { from, to, mean }) => sum + mean * (to - from) / timesteps, 0);
   return { overall, perBucket };

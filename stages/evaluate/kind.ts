@@ -9,7 +9,6 @@ import { type BoundParams, evaluateParams } from "./params.ts";
 export const evaluateKind = defineKind({
   kind: "evaluate",
   version: 4,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Loss and likelihood of a checkpoint on held-out images, overall and by timestep",
   params: evaluateParams,

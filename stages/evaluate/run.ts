@@ -9,15 +9,7 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
-import {
-  type BoundFigures,
-  boundTerms,
-  imagePriors,
-  plotRateDistortion,
-  rateDistortion,
-  type RatePoint,
-  sumBound,
-} from "./bound.ts";
+import { boundTerms, imagePriors, plotRateDistortion, rateDistortion, type RatePoint, sumBound } from "./bound.ts";
 import { averageLosses, drawTimesteps, makeEvaluator, noiseErrors, type Work } from "./evaluator.ts";
 import { evaluateKind } from "./kind.ts";
 
@@ -143,20 +135,18 @@ export function lossMetrics({ overall, perBucket }: ReturnType<typeof averageLos
   ];
 }
 
-interface BoundContext {
-  /** Images. */
-  readonly count: number;
-  readonly variance: string;
-  /** Evaluations per image. */
-  readonly perImage: number;
-  /** T. */
-  readonly timesteps: number;
-}
-
 /** The bound and its terms, as they are written: the parts add up to the whole. */
 export function boundMetrics(
-  { total, standardError, prior, decoder, perBucket }: BoundFigures,
-  { count, variance, perImage, timesteps }: BoundContext,
+  { total, standardError, prior, decoder, perBucket }: ReturnType<typeof sumBound>,
+  { count, variance, perImage, timesteps }: {
+    /** Images. */
+    readonly count: number;
+    readonly variance: string;
+    /** Evaluations per image. */
+    readonly perImage: number;
+    /** T. */
+    readonly timesteps: number;
+  },
 ): Metric[] {
   const note = `upper bound; variance ${variance}; ${perImage} of ${timesteps} timesteps per image; ` +
     `standard error over images ${standardError.toPrecision(2)}`;

@@ -8,7 +8,6 @@ import { exportParams } from "./params.ts";
 export const exportKind = defineKind({
   kind: "export",
   version: 1,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Write a trained network in the layout of diffusers",
   params: exportParams,

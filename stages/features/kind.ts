@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind, type DownloadExternal } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { checkSameSize, problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import {
@@ -17,7 +18,6 @@ import { type FeaturesParams, featuresParams } from "./params.ts";
 export const featuresKind = defineKind({
   kind: "features",
   version: 3,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Extract a feature vector from each image, for FID and other scores",
   params: featuresParams,
@@ -49,12 +49,12 @@ export const featuresKind = defineKind({
         }),
       ),
       facts: {
-        features: {
+        features: definedOnly({
           // What a graph is called is seen when it is run.
-          ...(extractor === "onnx" ? {} : { extractor }),
-          ...(overInception ? { resize: params.resize ?? "tensorflow" } : {}),
-          ...(count === undefined ? {} : { count }),
-        },
+          extractor: extractor === "onnx" ? undefined : extractor,
+          resize: overInception ? params.resize ?? "tensorflow" : undefined,
+          count,
+        }),
       },
       ...(overInception && count !== undefined ? { workGflop: count * INCEPTION_GFLOP } : {}),
     };

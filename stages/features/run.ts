@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { readClassifier, type StoredClassifier } from "../../artifacts/classifier.ts";
+import { readClassifier } from "../../artifacts/classifier.ts";
 import type { ImageSize } from "../../artifacts/facts.ts";
 import { type ExtractorInfo, openFeaturesWriter } from "../../artifacts/features.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
@@ -8,11 +8,11 @@ import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { readTorchStateDict } from "../../formats/torch/state_dict.ts";
 import { type ClassifierConfig, classifierDimension } from "../../metrics/features/classifier_network.ts";
-import { openInception, type Resize } from "../../metrics/features/inception_network.ts";
+import { openInception } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { resizeImages } from "../../metrics/features/resize.ts";
 import type { Device } from "../../tensor/mod.ts";
-import { batchFeatures, openClassifier } from "../shared/classifier_features.ts";
+import { batchFeatures, openClassifier } from "../shared/batch_features.ts";
 import { withDevice } from "../shared/device.ts";
 import { INCEPTION, inceptionName } from "../shared/inception.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
@@ -31,68 +31,32 @@ const PROCESSOR_BATCH = 8;
 export default runOf(featuresKind, async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
-  const wired = params.extractor === "classifier" ? inputs.classifier : undefined;
-  const classifier = wired && await readClassifier(wired);
   // No more at once than there are.
   const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device!.name);
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
-  const extract = explainMemory((used: Context) => extractWith(used, images, classifier));
+  const extract = explainMemory((used: Context) => extractWith(used, images));
   return await extract({ ...context, params: { ...params, batchSize } });
 });
 
 /** @param context with the size of batches that is used */
-async function extractWith(
-  context: Context,
-  images: StoredImages,
-  classifier?: StoredClassifier,
-): Promise<StageEnd | undefined> {
-  const { params, inputs } = context;
-  if (params.extractor === "pixels") return await extractAll(context, images, pixelExtractor(images.info));
-  if (params.extractor === "onnx") {
-    const file = await readFile(context);
-    if ("status" in file) return file;
-    const threads = params.threads ?? navigator.hardwareConcurrency;
-    const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
-    const opened = await onnxExtractor(file.bytes, { ...file, name, params, size: images.info, threads })
-      .catch((error) => refused("graph", error, "correct output, logits or preprocess; docs/metrics.md has examples"));
+async function extractWith(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
+  const { onDevice, open } = EXTRACTORS[context.params.extractor];
+  const extract = async (device?: Device) => {
+    const opened = await open(context, images.info, device);
     return "status" in opened ? opened : await extractAll(context, images, opened);
-  }
-  if (params.extractor === INCEPTION) return await overInception(context, images);
-  if (classifier === undefined) {
-    const message = "extractor classifier needs the input of that name";
-    return { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" };
-  }
-  const options = { digest: inputs.classifier!.digest, batchSize: params.batchSize };
-  return await withDevice(context, async (device) => {
-    return await extractAll(context, images, await classifierExtractor(classifier, { ...options, device }));
-  });
-}
-
-async function overInception(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
-  const { params } = context;
-  const file = await readFile(context);
-  if ("status" in file) return file;
-  return await withDevice(context, async (device) => {
-    const { resize, batchSize } = params;
-    const options = { sha256: file.sha256, resize, size: images.info, device, batchSize };
-    const opened = await inceptionExtractor(file.bytes, options).catch((error) => {
-      if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
-      return refused("weights", error, "use the published file, or one with the same tensors");
-    });
-    if ("status" in opened) return opened;
-    return await extractAll(context, images, opened);
-  });
-}
-
-function refused(what: string, error: unknown, fix: string): StageEnd {
-  const said = error instanceof Error ? error.message : error;
-  return { status: "failed", message: `cannot use the ${what}: ${said}`, fix };
+  };
+  return onDevice ? await withDevice(context, extract) : await extract();
 }
 
 /** The bytes of the graph or the weights, and their hash. */
 async function readFile(context: Context) {
   const [file] = extractorDownloads(context.params);
   return await readNamedFile(context, file, file?.maxBytes ?? MAX_FILE_BYTES);
+}
+
+function refused(what: string, error: unknown, fix: string): StageEnd {
+  const said = error instanceof Error ? error.message : error;
+  return { status: "failed", message: `cannot use the ${what}: ${said}`, fix };
 }
 
 /** Features of all images, batch by batch, to the output's files. */
@@ -124,7 +88,7 @@ async function extractAll(context: Context, images: StoredImages, extractor: Ext
   return undefined;
 }
 
-export interface Extractor {
+interface Extractor {
   readonly info: ExtractorInfo;
   /** Length of the logits, where it has any. */
   readonly logits: number | null;
@@ -133,85 +97,91 @@ export interface Extractor {
   release?(): Promise<void>;
 }
 
-export function pixelExtractor(size: ImageSize): Extractor {
-  const dimension = pixelFeatureDimension(size);
-  return {
-    info: {
-      name: PIXEL_FEATURES,
-      sha256: null,
-      dimension,
-      preprocessing: { pooled: "to at most 8x8", range: [-1, 1] },
-    },
-    logits: null,
-    // deno-lint-ignore require-await -- others compute on a device
-    async extract(bytes) {
-      const { height, width, channels } = size;
-      const count = bytes.length / (height * width * channels);
-      return { features: pixelFeatures({ count, height, width, channels, data: bytes }) };
-    },
-  };
-}
+/** Opens an extractor for images of one size, or says how the stage ends without. */
+type OpenExtractor = (context: Context, size: ImageSize, device?: Device) => Promise<Extractor | StageEnd>;
 
-export async function classifierExtractor(
-  { config, params }: StoredClassifier,
-  { digest, device, batchSize }: { readonly digest: string; readonly device: Device; readonly batchSize: number },
-): Promise<Extractor> {
-  const network = config.network as ClassifierConfig;
-  const extract = await openClassifier({ network, params }, { device, batchSize });
-  return {
-    info: {
-      name: "classifier",
-      sha256: digest,
-      dimension: classifierDimension(network),
-      preprocessing: { range: [-1, 1], accuracy: config.accuracy, trainedOn: config.images },
-    },
-    logits: network.classes,
-    extract,
-  };
-}
-
-/** @throws FormatError or RangeError for a file that does not hold the network's weights */
-export async function inceptionExtractor(
-  weights: Uint8Array,
-  { sha256, resize = "tensorflow", size, device, batchSize }: {
-    readonly sha256: string;
-    readonly resize: Resize | undefined;
-    readonly size: ImageSize;
-    readonly device: Device;
-    readonly batchSize: number;
-  },
-): Promise<Extractor> {
+const openPixels: OpenExtractor = (_context, size) => {
   const { height, width, channels } = size;
-  const state = readTorchStateDict(weights);
-  const shape = [batchSize, height, width, channels] as const;
-  const { compiled, bound, classes, dimension } = await openInception(device, state, { shape, resize });
+  const dimension = pixelFeatureDimension(size);
+  const preprocessing = { pooled: "to at most 8x8", range: [-1, 1] };
+  return Promise.resolve({
+    info: { name: PIXEL_FEATURES, sha256: null, dimension, preprocessing },
+    logits: null,
+    extract(bytes) {
+      const count = bytes.length / (height * width * channels);
+      return Promise.resolve({ features: pixelFeatures({ count, height, width, channels, data: bytes }) });
+    },
+  });
+};
+
+const openTrained: OpenExtractor = async ({ params: { batchSize }, inputs: { classifier } }, _size, device) => {
+  if (classifier === undefined) {
+    const message = "extractor classifier needs the input of that name";
+    return { status: "failed", message, fix: "add classifier: <a classifier stage> under inputs" };
+  }
+  const { config, params } = await readClassifier(classifier);
+  const network = config.network as ClassifierConfig;
+  const preprocessing = { range: [-1, 1], accuracy: config.accuracy, trainedOn: config.images };
   return {
-    info: { name: inceptionName(sha256), sha256, dimension, preprocessing: { resize } },
-    logits: classes,
-    extract: batchFeatures((images, results) => bound.run({ images }, results), {
-      batchSize,
-      pixels: height * width * channels,
-      dimension,
-      classes,
-      fill: (bytes, out) => out.set(bytes),
-    }),
-    release: () => compiled.dispose(),
+    info: { name: "classifier", sha256: classifier.digest, dimension: classifierDimension(network), preprocessing },
+    logits: network.classes,
+    extract: await openClassifier({ network, params }, { device: device!, batchSize }),
   };
-}
+};
+
+const openPublished: OpenExtractor = async (context, { height, width, channels }, device) => {
+  const { resize = "tensorflow", batchSize } = context.params;
+  const file = await readFile(context);
+  if ("status" in file) return file;
+  try {
+    const shape = [batchSize, height, width, channels] as const;
+    const network = await openInception(device!, readTorchStateDict(file.bytes), { shape, resize });
+    const { compiled, bound, classes, dimension } = network;
+    return {
+      info: { name: inceptionName(file.sha256), sha256: file.sha256, dimension, preprocessing: { resize } },
+      logits: classes,
+      extract: batchFeatures((images, results) => bound.run({ images }, results), {
+        batchSize,
+        pixels: height * width * channels,
+        dimension,
+        classes,
+        fill: (bytes, out) => out.set(bytes),
+      }),
+      release: () => compiled.dispose(),
+    };
+  } catch (error) {
+    if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
+    return refused("weights", error, "use the published file, or one with the same tensors");
+  }
+};
+
+const openGraph: OpenExtractor = async (context, size) => {
+  const file = await readFile(context);
+  if ("status" in file) return file;
+  try {
+    return await onnxExtractor(context.params, file, size);
+  } catch (error) {
+    return refused("graph", error, "correct output, logits or preprocess; docs/metrics.md has examples");
+  }
+};
+
+const EXTRACTORS: Readonly<Record<FeaturesParams["extractor"], { open: OpenExtractor; onDevice: boolean }>> = {
+  pixels: { open: openPixels, onDevice: false },
+  classifier: { open: openTrained, onDevice: true },
+  [INCEPTION]: { open: openPublished, onDevice: true },
+  // ONNX Runtime is a device of its own.
+  onnx: { open: openGraph, onDevice: false },
+};
 
 /** @throws Error when the graph cannot be loaded or lacks an output */
-export async function onnxExtractor(
-  model: Uint8Array,
-  { params, size, name, sha256, threads }: {
-    readonly params: FeaturesParams;
-    readonly size: ImageSize;
-    readonly name: string;
-    readonly sha256: string;
-    readonly threads: number;
-  },
+async function onnxExtractor(
+  params: FeaturesParams,
+  { bytes: model, sha256 }: { readonly bytes: Uint8Array; readonly sha256: string },
+  size: ImageSize,
 ): Promise<Extractor> {
   const { openOnnxGraph } = await import("../../tensor/onnx/graph.ts");
-  const graph = await openOnnxGraph(model, { threads });
+  const graph = await openOnnxGraph(model, { threads: params.threads ?? navigator.hardwareConcurrency });
+  const name = basename(params.path ?? params.url!).replace(/\.onnx$/, "");
   const output = params.output ?? graph.outputs[0]!;
   const wanted = [output, ...(params.logits === undefined ? [] : [params.logits])];
   for (const each of wanted) {

@@ -4,7 +4,6 @@ import { importParams } from "./params.ts";
 export const importKind = defineKind({
   kind: "import",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Read a trained network in the layout of diffusers",
   params: importParams,

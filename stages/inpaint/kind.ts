@@ -8,7 +8,6 @@ import { inpaintParams } from "./params.ts";
 export const inpaintKind = defineKind({
   kind: "inpaint",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
   params: inpaintParams,

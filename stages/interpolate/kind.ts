@@ -10,7 +10,6 @@ import { interpolateParams } from "./params.ts";
 export const interpolateKind = defineKind({
   kind: "interpolate",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
   params: interpolateParams,

@@ -6,7 +6,6 @@ import { neighboursParams } from "./params.ts";
 export const neighboursKind = defineKind({
   kind: "neighbours",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Find the training images nearest to samples, to see whether the network memorised them",
   params: neighboursParams,

@@ -9,7 +9,6 @@ import { type SampleParams, sampleParams } from "./params.ts";
 export const sampleKind = defineKind({
   kind: "sample",
   version: 3,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Sample images from a trained network",
   params: sampleParams,

@@ -9,7 +9,6 @@ import { type ScoreParams, scoreParams } from "./params.ts";
 export const scoreKind = defineKind({
   kind: "score",
   version: 6,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Scores between two sets of images: FID or FD, KID, precision and recall, Inception Score",
   params: scoreParams,

@@ -1,5 +1,6 @@
 import { writeMetrics } from "../../artifacts/metrics.ts";
 import { CovarianceError } from "../../metrics/frechet.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { withProducts } from "../shared/products.ts";
 import { failedBy, runOf } from "../shared/run_of.ts";
 import { openSet, scoreSets } from "./figures.ts";
@@ -26,16 +27,13 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     await writeMetrics(outputs.metrics, {
       // Of the draws of subsets and resamples.
       seed: params.kid === undefined && params.bootstrap === 0 && !params.fdInfinity ? null : seed,
-      features: {
+      features: definedOnly({
         name,
         dimension,
-        ...(sha256 === null ? {} : { sha256 }),
-        ...(Object.keys(preprocessing).length === 0 ? {} : { preprocessing }),
-      },
-      images: {
-        ...(real.images === undefined ? {} : { real: real.images }),
-        ...(fake.images === undefined ? {} : { fake: fake.images }),
-      },
+        sha256: sha256 ?? undefined,
+        preprocessing: Object.keys(preprocessing).length === 0 ? undefined : preprocessing,
+      }),
+      images: definedOnly({ real: real.images, fake: fake.images }),
       metrics,
     });
     return undefined;

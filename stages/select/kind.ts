@@ -5,7 +5,6 @@ import { selectParams } from "./params.ts";
 export const selectKind = defineKind({
   kind: "select",
   version: 2,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Rank candidates, such as the checkpoints of a sweep, by a metric",
   params: selectParams,

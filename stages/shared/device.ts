@@ -1,4 +1,5 @@
 import type { DeviceFinding, DeviceGrants, StageContext, TryDevice } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { ConcreteDeviceName, Device, DeviceName } from "../../tensor/mod.ts";
 
 interface DeviceParams {
@@ -17,7 +18,7 @@ export async function findStageDevice(
     import("./device_trial.ts"),
   ]);
   const tryOut = (device: Parameters<typeof trialOf>[0]) => tryDevice(trialOf(device));
-  const chosen = await chooseDevice(wanted, { tryOut, ...threads === undefined ? {} : { threads } });
+  const chosen = await chooseDevice(wanted, definedOnly({ tryOut, threads }));
   if (chosen.available) {
     const { available: _, name, ...facts } = chosen;
     const native = name !== "wasm" && name !== "webgpu";
@@ -56,7 +57,7 @@ export async function withDevice<T>(
   const { openDevice } = await import("../../tensor/open.ts");
   const { threads } = params as Partial<DeviceParams>;
   const device = await openDevice(found.name as ConcreteDeviceName, {
-    ...(threads === undefined ? {} : { threads }),
+    ...definedOnly({ threads }),
     // The stage's process may not look at the machine, so the engine says what it saw.
     numerics: found.numerics,
   });

@@ -10,6 +10,7 @@ import type {
   StageEnd,
   StageRun,
 } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { isError } from "./checks.ts";
 
 /** The run of a kind. Its check comes first, now with what the inputs turned out to be. */
@@ -37,9 +38,6 @@ async function readFacts<I extends InputPorts>(
 /** A problem that a check could not see before the inputs existed, as the end of a run. */
 export function failedBy({ message, got, wanted, fix }: CheckProblem): StageEnd {
   const details = [got === undefined ? [] : `got ${got}`, wanted === undefined ? [] : `wanted ${wanted}`].flat();
-  return {
-    status: "failed",
-    message: details.length === 0 ? message : `${message}: ${details.join(", ")}`,
-    ...(fix === undefined ? {} : { fix }),
-  };
+  const said = details.length === 0 ? message : `${message}: ${details.join(", ")}`;
+  return definedOnly({ status: "failed" as const, message: said, fix });
 }

@@ -1,15 +1,13 @@
-import { MAX_STATISTICS_BYTES } from "../../artifacts/statistics.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { problemsOf } from "../shared/checks.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { isOverInception } from "../shared/inception.ts";
 import { checkNamedFile, namedDownloads } from "../shared/named_file.ts";
-import { statisticsParams } from "./params.ts";
+import { MAX_STATISTICS_BYTES, statisticsParams } from "./params.ts";
 
 export const statisticsKind = defineKind({
   kind: "statistics",
   version: 1,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Mean and covariance of features, in the format of pytorch-fid",
   params: statisticsParams,

@@ -2,6 +2,9 @@ import { z } from "zod";
 import { execution, externalFile } from "../../schemas/roles.ts";
 import { address, positiveInt, resizeParam, sha256, threadsParam } from "../shared/common_params.ts";
 
+/** The largest file of mu and sigma: of 8,192 features, in float64. */
+export const MAX_STATISTICS_BYTES = 2 ** 30;
+
 /** Params of kind `statistics`. */
 export const statisticsParams = z.strictObject({
   path: externalFile(

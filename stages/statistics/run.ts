@@ -1,5 +1,5 @@
 import { openFeatures } from "../../artifacts/features.ts";
-import { MAX_STATISTICS_BYTES, momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
+import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
 import type { RunOf, StageEnd } from "../../contract/stage.ts";
 import { StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
@@ -7,6 +7,7 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { withProducts } from "../shared/products.ts";
 import type { statisticsKind } from "./kind.ts";
+import { MAX_STATISTICS_BYTES } from "./params.ts";
 
 type Run = RunOf<typeof statisticsKind>;
 type Context = Parameters<Run>[0];

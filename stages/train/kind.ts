@@ -9,7 +9,6 @@ import { TRAIN_WORK_FACTOR, unetWork } from "./work.ts";
 export const trainKind = defineKind({
   kind: "train",
   version: 3,
-  runs: "process",
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a U-Net to undo the noise in images (Ho et al. 2020, algorithm 1)",
   params: trainParams,

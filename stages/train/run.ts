@@ -6,8 +6,8 @@ import type { ContextOf, StageEnd } from "../../contract/stage.ts";
 import { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts";
 import { countParameters } from "../../diffusion/unet/parameters.ts";
 import { withDevice } from "../shared/device.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
 import { runOf } from "../shared/run_of.ts";
+import { takeSteps } from "../shared/steps.ts";
 import { makeBuckets } from "../shared/timestep_buckets.ts";
 import { makeBatches } from "./batches.ts";
 import { trainKind, unetConfigFor } from "./kind.ts";
@@ -42,11 +42,10 @@ async function train(
   schedule: StoredSchedule,
 ): Promise<TrainState | StageEnd> {
   const { params, progress, seed, stop } = context;
-  const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;
   const model = unetConfigFor(params, images.info);
   const saved = await progress.latest();
   const start = saved === undefined ? initialState(model, seed) : await decodeState(saved, countParameters(model));
-  if (start.step >= steps) return start;
+  if (start.step >= params.steps) return start;
   if (stop.aborted) return { status: "interrupted", step: start.step };
 
   return await withDevice(context, async (device) => {
@@ -58,24 +57,26 @@ async function train(
     const buckets = makeBuckets(tables.timesteps, params.lossBuckets);
     const told = { classes: model.classes, dropLabels: params.labels?.drop };
     const batch = makeBatches(images, { ...params, ...told, timesteps, tables, seed });
+    const results = trainSteps(start, { stepper, batch, params, timesteps, buckets });
+    let last: StepResult;
     let lastSaved = start.step;
     let shownLoss: number | undefined;
-    for await (const result of trainSteps(start, { stepper, batch, params, timesteps, buckets })) {
-      const { step, loss, gradNorm } = result;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, result, lastSaved);
-      shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
-      const figures = { loss: shownLoss.toFixed(4) };
-      context.report({ done: step, total: steps, unit: "step", images: params.batchSize, figures });
-      await yieldToMessages();
-      const done = step === steps;
-      if (!done && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
-      const state = await result.state();
-      await progress.save(step, encodeState(state));
-      lastSaved = step;
-      if (done) return state;
-      if (stop.aborted) return { status: "interrupted", step } as const;
-    }
-    throw new Error("Cannot happen: training ended by itself");
+    return await takeSteps(context, {
+      from: start.step,
+      images: params.batchSize,
+      async step() {
+        last = (await results.next()).value;
+        const { loss, gradNorm } = last;
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) return diverged(params, last, lastSaved);
+        shownLoss = shownLoss === undefined ? loss : SHOWN_LOSS_DECAY * shownLoss + (1 - SHOWN_LOSS_DECAY) * loss;
+        return { loss: shownLoss.toFixed(4) };
+      },
+      state: () => last.state(),
+      encode(state) {
+        lastSaved = state.step;
+        return encodeState(state);
+      },
+    });
   });
 }
 

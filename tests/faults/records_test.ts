@@ -29,7 +29,7 @@ const RECORDS: Readonly<Record<string, RegExp>> = {
   "the record of views": /^views\//,
   "run records": /^runs\//,
   timings: /^timings\.jsonl$/,
-  "the cache of digests": /^cache\//,
+  "remembered digests": /^cache\//,
   "lock files": /^locks\//,
 };
 

@@ -23,7 +23,7 @@ const FILES: Readonly<Record<string, { readonly pattern: RegExp; readonly alone?
   "the index": { pattern: /^index\.jsonl$/ },
   "the record of views": { pattern: /^views\/.*\.jsonl$/ },
   timings: { pattern: /^timings\.jsonl$/ },
-  "the cache of digests": { pattern: /^cache\/digests\.jsonl$/ },
+  "remembered digests": { pattern: /^cache\/digests\.jsonl$/ },
   "the record of a run": { pattern: /^runs\/[^/]+\/(run\.json|stages\.jsonl)$/ },
   "a lock file": { pattern: /^locks\// },
 };

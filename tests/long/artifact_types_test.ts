@@ -80,7 +80,7 @@ const FORGERIES: Readonly<Record<string, readonly [string, Record<string, string
   log_of_words: [
     "log",
     { "log.jsonl": '{"step":1,"loss":2}\nsecond\n' },
-    /is not of type log: JSON line 2: got "second", wanted a JSON value/,
+    /is not of type log: log\.jsonl, record 2: got text that is not JSON/,
   ],
   good_log: ["log", { "log.jsonl": '{"step":1,"loss":2}\n' }, undefined],
   ranking: ["selection", { "selection.json": '{"format":1}' }, /is not of type selection: selection\.json: got metric/],

@@ -44,7 +44,7 @@ stages:
   // Only the native device has to be granted.
   const ungranted = await project.cli(["run", "p.yaml"]);
   assertEquals(ungranted.code, 2);
-  assertMatch(ungranted.stderr, /stage "onnx" .* nobody has granted[^]*got: {4}native\n/);
+  assertMatch(ungranted.stderr, /stage "onnx" .* you have not granted[^]*got: {4}native\n/);
   const { code, stdout, stderr } = await project.cli(["run", "p.yaml", "--grant", "onnx:native"]);
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /^wasm: run on wasm/m);

@@ -31,7 +31,7 @@ Deno.test("gpu:check rehearses all that it does on a card, and says that there w
   assertMatch(digits!, /^digits.yaml, \d+ channels x [\d,]+, batch 2: [\d.]+ images\/s$/);
   assertEquals(killed, "training of digits.yaml, killed: resumed, equal bytes");
   assertEquals(more, []);
-  assertMatch(results("webgpu")[0]!, /^device: none: no graphics driver/);
+  assertMatch(results("webgpu")[0]!, /^device: none: no GPU driver/);
   assertEquals(results("PyTorch tf32").length, 2);
   assertMatch(results("PyTorch tf32")[0]!, /: skipped: /);
 });

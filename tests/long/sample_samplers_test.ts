@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { x0Recovery } from "../../diffusion/objective.ts";
-import { sampleKind } from "../../stages/mod.ts";
+import { sampleKind } from "../support/builtin_kinds.ts";
 import { checkSampler, evaluationsOf } from "../../stages/shared/draw/check.ts";
 import { makeBatchDrawer } from "../../stages/sample/run.ts";
 import { samplerSteps, thresholdStep } from "../../stages/shared/draw/walker.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { fromBuiltin } from "../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../engine/keys/keys.ts";
-import { BUILTIN_KINDS, evaluateKind, sampleKind, scheduleKind, trainKind } from "../../stages/mod.ts";
+import { BUILTIN_KINDS } from "../../stages/mod.ts";
+import { evaluateKind, sampleKind, scheduleKind, trainKind } from "../support/builtin_kinds.ts";
 import { objectiveOf, readCheckpoint } from "../../artifacts/checkpoint.ts";
 import { checkPrediction } from "../../stages/shared/checks.ts";
 import { digests, MemoryProgress, runStage } from "../support/stage_context.ts";

@@ -169,8 +169,8 @@ Deno.test("without an adapter device webgpu says so", async () => {
   await withGpu({ requestAdapter: () => Promise.resolve(null) }, async () => {
     const { available, reason, numerics } = await describeWebgpu();
     assertEquals([available, numerics], [false, undefined]);
-    assertMatch(reason, /no graphics driver that WebGPU can use/);
-    await assertRejects(() => openWebgpuDevice(), Error, 'Cannot open device "webgpu": no graphics');
+    assertMatch(reason, /no GPU driver that WebGPU can use/);
+    await assertRejects(() => openWebgpuDevice(), Error, 'Cannot open device "webgpu": no GPU');
   });
   await withGpu(undefined, async () => {
     assertEquals((await describeWebgpu()).reason, "this runtime has no WebGPU");

@@ -14,7 +14,6 @@ import { unet } from "../../diffusion/unet/unet.ts";
 import type { NamedTensors } from "../../tensor/device.ts";
 import { keepMask } from "../../tensor/random/keep_mask.ts";
 import type { Attributes } from "./fixtures.ts";
-import { predictXstartFromEps, qPosteriorMean } from "../support/diffusion_references.ts";
 
 type Inputs = Record<string, tf.Tensor>;
 
@@ -82,9 +81,6 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   unet: ({ x, t, ...params }, { config }) => unet(params, x!, t!, config),
 
   qSample: ({ x0, noise, ...tables }) => qSample(x0!, noise!, tables as Parameters<typeof qSample>[2]),
-  predictX0: ({ xt, eps, ...tables }) =>
-    predictXstartFromEps(xt!, eps!, tables as Parameters<typeof predictXstartFromEps>[2]),
-  posteriorMean: ({ x0, xt, ...tables }) => qPosteriorMean(x0!, xt!, tables as Parameters<typeof qPosteriorMean>[2]),
   loss: ({ eps, predicted }) => simpleLossPerImage(eps!, predicted!),
   adam: (inputs) => {
     const { grads, clipNorm, ...rest } = inputs as Record<string, tf.Tensor>;

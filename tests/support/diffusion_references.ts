@@ -1,47 +1,8 @@
 /** Formulas of the papers that only tests need: references for the code. */
-import * as tf from "@tensorflow/tfjs-core";
-import { perImage } from "../../diffusion/gaussian.ts";
 import { type AtStep, entry } from "../../diffusion/gaussian_float64.ts";
 import type { Recovery } from "../../diffusion/objective.ts";
 import type { ReverseStep } from "../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
-
-/**
- * The x_0 that a noise prediction implies: sqrt(1/A) x_t - sqrt(1/A - 1) eps, not clipped (Ho et al. 2020 eq. 4 solved
- * for x_0).
- *
- * @param xt [B, H, W, C]
- * @param eps [B, H, W, C]
- * @param tables entries [B]
- */
-export function predictXstartFromEps(
-  xt: tf.Tensor,
-  eps: tf.Tensor,
-  tables: { readonly sqrtRecipAlphasCumprod: tf.Tensor; readonly sqrtRecipm1AlphasCumprod: tf.Tensor },
-): tf.Tensor {
-  return tf.sub(
-    tf.mul(perImage(tables.sqrtRecipAlphasCumprod, xt), xt),
-    tf.mul(perImage(tables.sqrtRecipm1AlphasCumprod, xt), eps),
-  );
-}
-
-/**
- * Mean of q(x_{t-1} | x_t, x_0), Ho et al. 2020 eq. 7.
- *
- * @param x0 [B, H, W, C] in [-1, 1]
- * @param xt [B, H, W, C]
- * @param tables entries [B]
- */
-export function qPosteriorMean(
-  x0: tf.Tensor,
-  xt: tf.Tensor,
-  tables: { readonly posteriorMeanCoef1: tf.Tensor; readonly posteriorMeanCoef2: tf.Tensor },
-): tf.Tensor {
-  return tf.add(
-    tf.mul(perImage(tables.posteriorMeanCoef1, x0), x0),
-    tf.mul(perImage(tables.posteriorMeanCoef2, x0), xt),
-  );
-}
 
 /** A sample of q(x_t | x_0), Ho et al. 2020 eq. 4. @param t integer in [0, T) */
 export function qSampleFloat64(x0: number, noise: number, { tables, t }: AtStep): number {

@@ -73,7 +73,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     fix: "a stage talks to the engine through its context alone",
   },
   engine: {
-    imports: ["engine", "contract", "schemas", "std"],
+    imports: ["engine", "contract", "schemas", "std", "deno.json"],
     deno: true,
     fix: "the engine knows nothing of diffusion; pass what it needs through contract/ or options",
   },

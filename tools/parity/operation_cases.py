@@ -257,10 +257,6 @@ def diffusion():
             {"x0": shape, "noise": shape, "sqrtAlphasCumprod": per_image, "sqrtOneMinusAlphasCumprod": per_image},
             terms={"dsqrtAlphasCumprod": pixels, "dsqrtOneMinusAlphasCumprod": pixels},
         )
-        tables = {"sqrtRecipAlphasCumprod": per_image, "sqrtRecipm1AlphasCumprod": per_image}
-        cases.add("predictX0", text(shape), {"xt": shape, "eps": shape, **tables}, terms={f"d{key}": pixels for key in tables})
-        tables = {"posteriorMeanCoef1": per_image, "posteriorMeanCoef2": per_image}
-        cases.add("posteriorMean", text(shape), {"x0": shape, "xt": shape, **tables}, terms={f"d{key}": pixels for key in tables})
         cases.add("loss", text(shape), {"eps": shape, "predicted": shape}, terms={"y": pixels})
 
     scalar = lambda value: np.array(value, np.float32)

@@ -41,16 +41,6 @@ def q_sample(i):
     ]
 
 
-def predict_x0(i):
-    recip, recipm1 = per_image(i["sqrtRecipAlphasCumprod"], i["xt"]), per_image(i["sqrtRecipm1AlphasCumprod"], i["xt"])
-    return recip * i["xt"] - recipm1 * i["eps"]
-
-
-def posterior_mean(i):
-    coef1, coef2 = per_image(i["posteriorMeanCoef1"], i["x0"]), per_image(i["posteriorMeanCoef2"], i["x0"])
-    return coef1 * i["x0"] + coef2 * i["xt"]
-
-
 def adam(i):
     """Kingma & Ba 2015, algorithm 1, after clipping by the global norm."""
     norm = torch.linalg.vector_norm(i["grads"])
@@ -141,8 +131,6 @@ REFERENCES = {
     "timeEmbedding": lambda i, width: layers.time_embedding(i["t"], width),
     # Diffusion.
     "qSample": q_sample,
-    "predictX0": predict_x0,
-    "posteriorMean": posterior_mean,
     "loss": lambda i: ((i["eps"] - i["predicted"]) ** 2).mean(dim=(1, 2, 3)),
     "adam": adam,
     "ema": lambda i: i["decay"] * i["ema"] + (1 - i["decay"]) * i["params"],

@@ -13,6 +13,7 @@ import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
 import { isRecord } from "../source/tree.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
+import { SETTLE_MS } from "../../store/digests.ts";
 import { hashFile, statIfThere } from "../../store/reading.ts";
 import { dropOldest, readChecked, writeChecked } from "../../store/records.ts";
 import { ignoreTrouble } from "../../store/trouble.ts";
@@ -26,8 +27,6 @@ const FORMAT = 1;
 const PREFIX = "pipeline-";
 /** Every edit, override and toolkit leaves an entry behind: how many stay. */
 const KEPT = 16;
-/** See the rule of the digest cache. */
-const SETTLE_MS = 2_000;
 
 export interface LoaderOptions {
   readonly overrides?: readonly string[];
@@ -52,7 +51,7 @@ interface Entry {
 }
 
 /**
- * Loads a pipeline, and keeps what came of it in the store's folder of what losing costs only time. An entry is named by file, overrides, profiles and the state of
+ * Loads a pipeline, and keeps what came of it in the store. An entry is named by file, overrides, profiles and the state of
  * the toolkit, says which files had a say and what was in them, and begins with its own checksum: one that is torn or
  * out of date is a miss. Losing it costs a load.
  */

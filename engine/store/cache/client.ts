@@ -124,24 +124,24 @@ export class CacheClient {
 
   /** The size of a file, undefined where there is none. */
   async size(name: string): Promise<Answer<number | undefined>> {
-    const { answerMs } = this.patience;
-    const ask = () => this.#within(answerMs, (signal) => this.backend.size(name, signal));
-    return await this.#writing.run(() => this.#try(this.#writeTries, ask));
+    const ask = (signal: AbortSignal) => this.backend.size(name, signal);
+    return await this.#writing.run(() => this.#askWithin(this.patience.answerMs, this.#writeTries, ask));
   }
 
   async create(name: string, content: Content, replace: boolean): Promise<Answer<"created" | "exists">> {
     const limitMs = 6 * this.patience.answerMs + content.size / SLOWEST_BYTES_PER_MS;
-    const send = () => this.#within(limitMs, (signal) => this.backend.create(name, content, { signal, replace }));
-    return await this.#writing.run(() => this.#try(this.#writeTries, send));
+    const send = (signal: AbortSignal) => this.backend.create(name, content, { signal, replace });
+    return await this.#writing.run(() => this.#askWithin(limitMs, this.#writeTries, send));
   }
 
   async prepare(): Promise<Answer<string | undefined>> {
-    const { answerMs } = this.patience;
-    // Whoever only wants to send what is left from earlier should not wait long for an unreachable place.
-    return await this.#try(
-      Math.min(this.#writeTries, 2),
-      () => this.#within(answerMs, (signal) => this.backend.prepare(signal)),
-    );
+    // Whoever only wants to send what is left from earlier should not wait long for a place that is away.
+    const tries = Math.min(this.#writeTries, 2);
+    return await this.#askWithin(this.patience.answerMs, tries, (signal) => this.backend.prepare(signal));
+  }
+
+  #askWithin<T>(limitMs: number, tries: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
+    return this.#try(tries, () => this.#within(limitMs, ask));
   }
 
   /** Where reading has failed through all of its patience, writing gets one chance. */
@@ -159,30 +159,19 @@ export class CacheClient {
     }
   }
 
-  /**
-   * A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. It is
-   * counted in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer would fire
-   * before the first of them is looked at.
-   */
+  /** A backend may hang where no signal reaches it, as system calls on a dead mount do, so the wait ends here. */
   async #within<T>(limitMs: number, ask: (signal: AbortSignal) => Promise<Answer<T>>): Promise<Answer<T>> {
     const limit = new AbortController();
-    const end = () => limit.abort();
-    let ticks = 0;
-    const timer = setInterval(() => ++ticks >= TICKS && end(), limitMs / TICKS);
-    this.stop.addEventListener("abort", end);
-    if (this.stop.aborted) end();
-    try {
-      return await Promise.race([ask(limit.signal), aborted(limit.signal)]);
-    } finally {
-      clearInterval(timer);
-      this.stop.removeEventListener("abort", end);
-    }
+    using _countdown = new Countdown(limitMs, () => limit.abort());
+    const signal = AbortSignal.any([limit.signal, this.stop]);
+    return await Promise.race([ask(signal), aborted(signal)]);
   }
 
   async #drain(stream: ReadableStream<Uint8Array>, take: (chunk: Uint8Array) => boolean): Promise<Answer<boolean>> {
     const reader = stream.getReader();
     let whole = false;
-    const pace = new Pace(6 * this.patience.answerMs);
+    // A clock for the whole file, which also one that comes drop by drop runs out of.
+    using pace = new Countdown(6 * this.patience.answerMs);
     try {
       while (true) {
         const next = await this.#within(this.patience.stallMs, async () => {
@@ -196,10 +185,10 @@ export class CacheClient {
         whole = next.value.done;
         if (whole) return { value: true };
         if (!take(next.value.value!)) return { value: true };
-        if (pace.isTooSlow(next.value.value!.length)) return trouble("unreachable", "it is too slow");
+        pace.extend(next.value.value!.length / SLOWEST_BYTES_PER_MS);
+        if (pace.isOver) return trouble("unreachable", "it is too slow");
       }
     } finally {
-      pace.end();
       if (!whole) reader.cancel().catch(() => {});
     }
   }
@@ -218,24 +207,31 @@ export class CacheClient {
   }
 }
 
-/** A clock for a whole file, which also one that comes drop by drop runs out of. */
-class Pace {
+/**
+ * Time that runs out in ticks: while stages keep this process busy for seconds, answers lie unread, and one long timer
+ * would fire before the first of them is looked at.
+ */
+class Countdown implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
   #leftMs: number;
 
-  /** @param graceMs how much longer than on the slowest line it may take */
-  constructor(graceMs: number) {
-    this.#leftMs = graceMs;
-    const tickMs = graceMs / TICKS;
-    this.#timer = setInterval(() => this.#leftMs -= tickMs, tickMs);
+  constructor(ms: number, onEnd: () => void = () => {}) {
+    this.#leftMs = ms;
+    this.#timer = setInterval(() => {
+      this.#leftMs -= ms / TICKS;
+      if (this.isOver) onEnd();
+    }, ms / TICKS);
   }
 
-  isTooSlow(bytes: number): boolean {
-    this.#leftMs += bytes / SLOWEST_BYTES_PER_MS;
+  get isOver(): boolean {
     return this.#leftMs <= 0;
   }
 
-  end(): void {
+  extend(ms: number): void {
+    this.#leftMs += ms;
+  }
+
+  [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
 }

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Diagnostic, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 
 /** Where a shared cache is. */
@@ -25,14 +25,9 @@ const WANTED = "a folder, or s3://bucket/prefix?endpoint=https://host&region=nam
 
 /** Read what the user gave as the place of a shared cache; everything that is wrong with it comes at once. */
 export function parseCacheLocation(text: string, workingFolder: string): Result<CacheLocation> {
-  const problem = (message: string, fix: string): Diagnostic => ({
-    severity: "error",
-    code: "cache",
-    message: `Cannot use the shared cache: ${message}`,
-    got: text.replace(/\/\/[^/@]*@/, "//…@"),
-    wanted: WANTED,
-    fix,
-  });
+  const got = text.replace(/\/\/[^/@]*@/, "//…@");
+  const problem = (message: string, fix: string): Diagnostic =>
+    errorOf("cache", `Cannot use the shared cache: ${message}`, fix, { got, wanted: WANTED });
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (text.trim() === "") return refuse([problem("its place is empty", "name a folder, or leave the option out")]);
   if (scheme === undefined) {

@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { definedOnly } from "../../../std/defined_only.ts";
+import { readTextIfThere } from "../reading.ts";
 import type { Trouble } from "./backend.ts";
 import { type CacheLocation, isEndpoint } from "./location.ts";
 
@@ -31,13 +32,7 @@ export interface Surroundings {
 
 const HERE: Surroundings = {
   env: (name) => Deno.env.get(name) || undefined,
-  read: (path) => {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch {
-      return undefined;
-    }
-  },
+  read: readTextIfThere,
 };
 
 /** Sections of the INI files of AWS's tools. Nested settings, which are indented, are not ours. */

@@ -12,6 +12,7 @@ import {
 } from "../../../diffusion/samplers/make_reverse_step.ts";
 import type { ReverseStep } from "../../../diffusion/samplers/reverse_step.ts";
 import type { DiffusionTables } from "../../../diffusion/schedule/tables.ts";
+import { definedOnly } from "../../../std/defined_only.ts";
 import type { Device, HostTensors } from "../../../tensor/mod.ts";
 import type { SamplerParams } from "./params.ts";
 
@@ -77,10 +78,7 @@ export async function makeReverseWalker(checkpoint: StoredCheckpoint, options: W
     pixels,
     begin(start, classes) {
       x.set(start);
-      told = {
-        ...(classes === undefined ? {} : { classes }),
-        ...(guided ? { guidance: Float32Array.of(guidance) } : {}),
-      } as HostTensors;
+      told = definedOnly({ classes, guidance: guided ? Float32Array.of(guidance) : undefined }) as HostTensors;
     },
     async step(k, noise) {
       const step = steps[k]!;
@@ -135,12 +133,7 @@ export function samplerSteps(tables: DiffusionTables, sampler: SamplerParams): R
       return dpmSolverSteps(tables, sampler);
     case "heun": {
       const { steps, rho, sigmaMin, sigmaMax } = sampler;
-      return heunSteps(tables, {
-        steps,
-        rho,
-        ...(sigmaMin === undefined ? {} : { sigmaMin }),
-        ...(sigmaMax === undefined ? {} : { sigmaMax }),
-      });
+      return heunSteps(tables, { steps, rho, ...definedOnly({ sigmaMin, sigmaMax }) });
     }
   }
 }

@@ -1,14 +1,19 @@
-import { webgpu_util, type WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { elementwiseProgram } from "../../webgpu/kernels/program.ts";
 import { FINAL_TERM, POSITION_STEP, siteOffset } from "../counter_words.ts";
 import { gridOf, KEEP_MASK, keepRule, registerKeepMask } from "../keep_mask.ts";
-
-type Program = Parameters<WebGPUBackend["runWebGPUProgram"]>[0];
 
 /** Register the mask for TF.js's WebGPU backend, which cannot read the key at once: one shader computes all of it. */
 export function registerWebgpuKeepMask(backendName: string): void {
   registerKeepMask<WebGPUBackend>(backendName, ({ key, shape, site, rate, backend }) => {
     const { threshold, scale } = keepRule(rate);
-    return backend.runWebGPUProgram(keepMaskProgram([...shape]), [key], "float32", [
+    const program = elementwiseProgram([...shape], {
+      variableNames: ["key"],
+      uniforms: "gridSize : i32, siteOffset0 : i32, siteOffset1 : i32, threshold : u32, scale : f32,",
+      shaderKey: KEEP_MASK,
+      code: SHADER,
+    });
+    return backend.runWebGPUProgram(program, [key], "float32", [
       { type: "int32", data: [gridOf(shape).size] },
       { type: "int32", data: [siteOffset(site, 0)] },
       { type: "int32", data: [siteOffset(site, 1)] },
@@ -16,22 +21,6 @@ export function registerWebgpuKeepMask(backendName: string): void {
       { type: "float32", data: [scale] },
     ]);
   });
-}
-
-function keepMaskProgram(shape: number[]): Program {
-  const workgroupSize: [number, number, number] = [64, 1, 1];
-  const dispatchLayout = webgpu_util.flatDispatchLayout(shape);
-  return {
-    variableNames: ["key"],
-    uniforms: "gridSize : i32, siteOffset0 : i32, siteOffset1 : i32, threshold : u32, scale : f32,",
-    outputShape: shape,
-    shaderKey: KEEP_MASK,
-    workgroupSize,
-    dispatchLayout,
-    dispatch: webgpu_util.computeDispatch(dispatchLayout, shape, workgroupSize),
-    size: true,
-    getUserCode: () => SHADER,
-  };
 }
 
 /** `counterWords` and `keepMask`; WGSL's u32 wraps around as they do. */

@@ -21,7 +21,6 @@ const walk = defineKind({
   kind: "walk",
   summary: "Walks a chain of hashes",
   version: 1,
-  runs: "process",
   entry: import.meta.resolve("./walk_run.ts"),
   params: z.strictObject({ text: z.string().default("a"), steps: extent(z.int().min(1)), pauseMs: z.int().default(0) }),
   inputs: { from: { ...files, optional: true } },

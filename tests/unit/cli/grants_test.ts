@@ -117,3 +117,15 @@ Deno.test("a module from outside is asked for, also where it is called like a pa
   const stage = { kind, params: {} } as unknown as Stage;
   assertEquals(rightsOf(stage, folder.path, false), [`read=${Deno.realPathSync(outside)}`]);
 });
+
+Deno.test("a stage that gets nothing of what is granted to several is not put on the list", async () => {
+  await using folder = await makeTempFolder();
+  const place = join(folder.path, "grants.json");
+  const grants = new Grants(folder.path, place);
+  grants.add({ file: join(folder.path, "asks_nothing.ts"), rights: [] });
+  grants.add({ file: join(folder.path, "stage.ts"), rights: ["native"] });
+  const { grants: kept } = JSON.parse(await Deno.readTextFile(place));
+  assertEquals(kept.map(({ stage, rights }: { stage: string; rights: string[] }) => [stage, rights]), [
+    ["stage.ts", ["native"]],
+  ]);
+});

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import { groupNorm, groupsFor } from "../../../diffusion/unet/group_norm.ts";
+import { groupsFor } from "../../../diffusion/unet/config.ts";
+import { groupNorm } from "../../../diffusion/unet/group_norm.ts";
 import { conv, silu, upsample } from "../../../diffusion/unet/layers.ts";
 import { timeEmbedding } from "../../../diffusion/unet/time_embedding.ts";
 import { assertAllClose } from "./assert_close.ts";

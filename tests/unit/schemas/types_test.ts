@@ -5,7 +5,7 @@ import type { imageSetSchema, metricSchema, metricsSchema } from "../../../artif
 import type { pipelineFileSchema, resourcesSchema, stageSchema } from "../../../schemas/pipeline_file.ts";
 import type { fileEntrySchema } from "../../../schemas/records.ts";
 import type * as types from "../../../schemas/types.ts";
-import type * as kinds from "../../../stages/mod.ts";
+import type * as kinds from "../../support/builtin_kinds.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { TYPES_FILE, typesText } from "../../../tools/generate_schema.ts";
 

@@ -3,7 +3,8 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import { keyParams } from "../../../engine/keys/keys.ts";
-import { BUILTIN_KINDS, trainKind } from "../../../stages/mod.ts";
+import { BUILTIN_KINDS } from "../../../stages/mod.ts";
+import { trainKind } from "../../support/builtin_kinds.ts";
 import type { StoredImages } from "../../../artifacts/images.ts";
 import { makeBatches, mirror } from "../../../stages/train/batches.ts";
 

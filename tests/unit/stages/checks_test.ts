@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { BUILTIN_KINDS, evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../../stages/mod.ts";
+import { BUILTIN_KINDS } from "../../../stages/mod.ts";
+import { evaluateKind, exportKind, sampleKind, scoreKind, trainKind } from "../../support/builtin_kinds.ts";
 import type { CheckProblem, CheckResult } from "../../../contract/stage.ts";
 import { forwardGflop } from "../../../stages/train/work.ts";
 import { assertClose } from "../diffusion/assert_close.ts";

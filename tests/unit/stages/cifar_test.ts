@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readImages } from "../../../artifacts/images.ts";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";
 

@@ -3,7 +3,7 @@ import type { DatasetParams } from "../../../stages/dataset/params.ts";
 import { downloadsOf, locateDataset } from "../../../stages/dataset/kind.ts";
 import { CIFAR_CLASS_NAMES, CLASS_NAMES, EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 
 const DIGEST = "ab".repeat(32);
 const FILE_NAMES = SOURCES.mnist.published.files.map(({ name }) => name);

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { BATCH_NAMES, cifarArchive, makeBatch, makeCifarArchive } from "../../support/cifar_archive.ts";
 import { makeTar } from "../../support/tar.ts";

@@ -3,7 +3,7 @@ import { installFiles } from "../../../engine/process/install.ts";
 import { EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { cutCells, firstOfEachPicture, parseEmoji } from "../../../stages/dataset/emoji.ts";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { skipTestsUnless } from "../../support/proc.ts";
 import { runStage } from "../../support/stage_context.ts";

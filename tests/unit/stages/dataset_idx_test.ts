@@ -3,7 +3,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { makeIdx, makeIdxFiles } from "../../support/idx.ts";
 import { skipTestsUnless } from "../../support/proc.ts";

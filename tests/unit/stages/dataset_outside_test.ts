@@ -4,7 +4,7 @@ import { fromBuiltin } from "../../../engine/pipeline/load/kinds.ts";
 import type { Stage } from "../../../engine/keys/stage.ts";
 import { openStore } from "../../../engine/store/store.ts";
 import type { BuiltinKind } from "../../../contract/stage.ts";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { withFolder } from "./small_world.ts";
 
 function stageOf(raw: Readonly<Record<string, unknown>>): Stage {

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { readDigits } from "../../../stages/dataset/mnist.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
 import { digitFiles } from "../../../stages/dataset/mnist_files.js";
-import { datasetKind } from "../../../stages/mod.ts";
+import { datasetKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { digests, runStage } from "../../support/stage_context.ts";
 import { smallImages, withFolder } from "./small_world.ts";

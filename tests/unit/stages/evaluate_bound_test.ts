@@ -3,7 +3,7 @@ import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
 import { boundTerms, sumBound } from "../../../stages/evaluate/bound.ts";
-import { evaluateKind } from "../../../stages/mod.ts";
+import { evaluateKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";
 import { smallCheckpoint, smallWorld, trainSmall, withFolder } from "./small_world.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { averageLosses, drawTimesteps } from "../../../stages/evaluate/evaluator.ts";
-import { evaluateKind } from "../../../stages/mod.ts";
+import { evaluateKind } from "../../support/builtin_kinds.ts";
 import { makeBuckets } from "../../../stages/shared/timestep_buckets.ts";
 import { digests, MemoryProgress, runStage, type StageOutcome } from "../../support/stage_context.ts";
 import { assertClose } from "../diffusion/assert_close.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import { decodeNpz, encodeNpz } from "../../../formats/npz.ts";
 import type { Metric, Metrics } from "../../../artifacts/metrics.ts";
-import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
+import { classifierKind, featuresKind, scoreKind, statisticsKind } from "../../support/builtin_kinds.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
 import { openFeatures } from "../../../artifacts/features.ts";
 import { readImages } from "../../../artifacts/images.ts";

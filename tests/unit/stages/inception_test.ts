@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { decodeNpy } from "../../../formats/npy.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import type { InputArtifact } from "../../../contract/stage.ts";
-import { featuresKind, scoreKind, statisticsKind } from "../../../stages/mod.ts";
+import { featuresKind, scoreKind, statisticsKind } from "../../support/builtin_kinds.ts";
 import { distanceName } from "../../../stages/score/figures.ts";
 import { INCEPTION, INCEPTION_WEIGHTS } from "../../../stages/shared/inception.ts";
 import { NARROW_WEIGHTS } from "../../support/inception.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { inpaintKind, interpolateKind, neighboursKind } from "../../../stages/mod.ts";
+import { inpaintKind, interpolateKind, neighboursKind } from "../../support/builtin_kinds.ts";
 import type { Metrics } from "../../../artifacts/metrics.ts";
 import { keptPixels } from "../../../stages/inpaint/run.ts";
 import { readImages } from "../../../artifacts/images.ts";

@@ -5,7 +5,7 @@ import { makeModelOutput, oneHotLabels } from "../../../diffusion/model_output.t
 import { makeReverseStep, reverseStepSignature } from "../../../diffusion/samplers/make_reverse_step.ts";
 import { packParameters } from "../../../diffusion/unet/pack.ts";
 import { countParameters, sizeOf, unetParameterSpecs } from "../../../diffusion/unet/parameters.ts";
-import { evaluateKind, sampleKind, trainKind } from "../../../stages/mod.ts";
+import { evaluateKind, sampleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readImages } from "../../../artifacts/images.ts";
 import { randomStream } from "../../../tensor/mod.ts";
 import { decodeNpz } from "../../../formats/npz.ts";

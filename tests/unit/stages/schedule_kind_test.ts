@@ -3,7 +3,7 @@ import { decodeSafetensors } from "../../../formats/safetensors.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { scheduleParams } from "../../../stages/schedule/params.ts";
 import { rolesOf } from "../../../schemas/roles.ts";
-import { scheduleKind, trainKind } from "../../../stages/mod.ts";
+import { scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { readScheduleFacts } from "../../../artifacts/facts.ts";
 import { readSchedule, scheduleSpecSchema } from "../../../artifacts/schedule.ts";
 import { toScheduleSpec } from "../../../stages/schedule/params.ts";

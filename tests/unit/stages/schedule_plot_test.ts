@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { makeBetas, type ScheduleSpec } from "../../../diffusion/schedule/betas.ts";
 import { SCHEDULE_NAMES } from "../../../diffusion/schedule/names.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
-import { scheduleKind } from "../../../stages/mod.ts";
+import { scheduleKind } from "../../support/builtin_kinds.ts";
 import { plotSchedule } from "../../../stages/schedule/run.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { withFolder } from "./small_world.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Metrics } from "../../../artifacts/metrics.ts";
-import { scoreKind } from "../../../stages/mod.ts";
+import { scoreKind } from "../../support/builtin_kinds.ts";
 import { runStage } from "../../support/stage_context.ts";
 import { smallImages, withFolder } from "./small_world.ts";
 

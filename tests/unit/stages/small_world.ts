@@ -1,4 +1,4 @@
-import { datasetKind, scheduleKind, trainKind } from "../../../stages/mod.ts";
+import { datasetKind, scheduleKind, trainKind } from "../../support/builtin_kinds.ts";
 import { runStage, type StageOptions } from "../../support/stage_context.ts";
 import { openRoot } from "../../../engine/store/roots.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { learningRateAt, lossByBucket } from "../../../stages/train/training.ts";
-import { trainKind } from "../../../stages/mod.ts";
+import { trainKind } from "../../support/builtin_kinds.ts";
 import { digests, MemoryProgress } from "../../support/stage_context.ts";
 import { assertAllClose } from "../diffusion/assert_close.ts";
 import { smallWorld, trainSmall, withFolder } from "./small_world.ts";

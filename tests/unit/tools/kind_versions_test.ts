@@ -12,7 +12,7 @@ Deno.test("every built-in kind runs the code that is pinned for its version", as
 Deno.test("what code from outside may use of the toolkit is one module, which is pinned", async () => {
   const names = Object.entries(toolkitNames()).filter(([name]) => name.includes("noiseline"));
   const api = new URL("../../../mod.ts", import.meta.url).href;
-  const doors = ["noiseline", "@noiseline/noiseline", "noiseline/data", "@noiseline/noiseline/data"];
+  const doors = ["noiseline", "noiseline/data", "@noiseline/noiseline", "@noiseline/noiseline/data"];
   assertEquals(names, doors.map((name) => [name, api]));
   assertEquals((await readKindFacts())[STAGE_API]?.version, API_VERSION);
 });

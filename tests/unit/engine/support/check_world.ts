@@ -15,7 +15,7 @@ import { evaluate, Memory, toYaml, type World } from "./world.ts";
 
 /** The kinds as one release of a toolkit would have them. */
 function kindsOf({ defaultText, extraDefault }: World): Record<string, BuiltinKind> {
-  const { kind, summary, version, runs, entry, inputs, outputs } = sourceKind;
+  const { kind, summary, version, runs = "inline", entry, inputs, outputs } = sourceKind;
   const source = defineKind({
     ...{ kind, summary, version, runs, entry, inputs, outputs },
     params: z.strictObject({

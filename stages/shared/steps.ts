@@ -1,0 +1,45 @@
+import type { StageContext, StageEnd } from "../../contract/stage.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { yieldToMessages } from "./macrotask.ts";
+
+type StepsContext = Pick<StageContext, "progress" | "stop" | "report"> & {
+  readonly params: {
+    readonly steps: number;
+    readonly saveEverySeconds: number;
+    readonly checkpointEvery?: number | undefined;
+  };
+};
+
+/**
+ * Take the steps of a training from the one after `from` on. The state is saved at times, after the last step and when the
+ * user asks to stop.
+ *
+ * @param step takes one. @returns what is shown of it, or why the training ends
+ * @returns the state after the last step
+ */
+export async function takeSteps<S>(
+  { params, progress, stop, report }: StepsContext,
+  { from, images, step: take, state, encode }: {
+    readonly from: number;
+    /** Images of one step, where they are told. */
+    readonly images?: number;
+    readonly step: (step: number) => Promise<{ readonly loss: string } | StageEnd>;
+    readonly state: () => Promise<S>;
+    readonly encode: (state: S) => Record<string, Uint8Array>;
+  },
+): Promise<S | StageEnd> {
+  const { steps, checkpointEvery = Infinity, saveEverySeconds } = params;
+  for (let step = from + 1; step <= steps; step++) {
+    const figures = await take(step);
+    if ("status" in figures) return figures;
+    report({ done: step, total: steps, unit: "step", ...definedOnly({ images }), figures });
+    await yieldToMessages();
+    const done = step === steps;
+    if (!done && !stop.aborted && step % checkpointEvery !== 0 && !progress.isDue(saveEverySeconds)) continue;
+    const reached = await state();
+    await progress.save(step, encode(reached));
+    if (done) return reached;
+    if (stop.aborted) return { status: "interrupted", step };
+  }
+  throw new Error("Cannot happen: training ended by itself");
+}

@@ -1,0 +1,42 @@
+import { assertEquals } from "@std/assert";
+import { fileURLToPath } from "node:url";
+
+interface ModuleInfo {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly isDynamic?: boolean;
+    readonly code?: { readonly specifier?: string };
+  }[];
+}
+
+/** All that importing a module runs, by `deno info`: types and what is imported later are left out. */
+async function loadedBy(entry: URL): Promise<Set<string>> {
+  const args = ["info", "--json", fileURLToPath(entry)];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "null" }).output();
+  const { modules, redirects } = JSON.parse(new TextDecoder().decode(stdout)) as {
+    readonly modules: readonly ModuleInfo[];
+    readonly redirects: Readonly<Record<string, string>>;
+  };
+  const bySpecifier = new Map(modules.map((one) => [one.specifier, one]));
+  const loaded = new Set<string>();
+  const visit = (specifier: string) => {
+    if (loaded.has(specifier)) return;
+    loaded.add(specifier);
+    for (const { isDynamic, code } of bySpecifier.get(specifier)?.dependencies ?? []) {
+      const found = code?.specifier;
+      if (found !== undefined && isDynamic !== true) visit(redirects[found] ?? found);
+    }
+  };
+  visit(entry.href);
+  return loaded;
+}
+
+Deno.test("planning loads no tensor engine and no file format: the kinds do without", async () => {
+  const root = new URL("../../../", import.meta.url);
+  const loaded = await loadedBy(new URL("stages/mod.ts", root));
+  const paths = [...loaded].map((one) => one.replace(root.href, ""));
+  assertEquals(paths.includes("stages/train/kind.ts"), true);
+  const packages = new Set(paths.flatMap((one) => /^npm:\/?((?:@[^/]+\/)?[^/@]+)/.exec(one)?.[1] ?? []));
+  assertEquals([...packages].sort(), ["deno-std", "zod"]);
+  assertEquals(paths.filter((one) => /^(?:formats|tensor|metrics)\//.test(one)), ["tensor/devices.ts"]);
+});
