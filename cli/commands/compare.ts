@@ -11,9 +11,7 @@ const EXAMPLES = `
 
 /** `compare RUN… | FILE…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Compare metrics and params of pipelines, of the children of a matrix, of tags or of earlier runs.";
-  return storeCommand("compare", description, EXAMPLES)
+  return storeCommand("compare", EXAMPLES)
     .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")

@@ -12,9 +12,7 @@ const EXAMPLES = `
 
 /** `tag NAME WHAT` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Give the results of a pipeline or of a run a name. `gc` keeps tagged results; `compare` and `export` take tags.";
-  return resultsCommand("tag", description, EXAMPLES)
+  return resultsCommand("tag", EXAMPLES, " `gc` keeps tagged results; `compare` and `export` take tags.")
     .argument("[name]", "letters and digits; also . _ - after the first")
     .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
     .option("-f, --force", "move an existing tag")

@@ -25,9 +25,7 @@ const EXAMPLES = `
 
 /** `why FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Compare a stage with its last result: what changed, where that is written, which stages follow, how long it takes.";
-  return planCommand("why", description, EXAMPLES)
+  return planCommand("why", EXAMPLES)
     .argument("<stage>", "stage id")
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .action(answering(async (file, id, options) => {
