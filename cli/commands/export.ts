@@ -1,7 +1,7 @@
 import { answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { countOf, formatBytes } from "../format/units.ts";
-import { EXIT, failWith, refuseWith } from "../io.ts";
-import { contentsFor, namesPipeline, openStoreFor, unknownRun } from "../open.ts";
+import { EXIT, failWith } from "../io.ts";
+import { contentsFor } from "../open.ts";
 
 const MORE = `
 
@@ -17,14 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .argument("<what>", "pipeline file, tag, or id of a run")
     .requiredOption("-o, --output <folder>", "a new or empty folder, or one that already holds results")
     .action(answering(async (what, options) => {
-      const named = namesPipeline(what) ? undefined : openStoreFor(options);
-      const tagged = named?.tags.read(what);
-      if (named !== undefined && tagged === undefined && named.runs.read(what) === undefined) {
-        refuseWith([unknownRun(named, what, true)]);
-      }
-      const { store, contents } = named === undefined || tagged === undefined
-        ? await contentsFor(settings, what, options)
-        : { store: named, contents: tagged };
+      const { store, contents } = await contentsFor(settings, what, options);
       const { exportResults } = await import("noiseline/housekeeping");
       const { output: folder } = options;
       const exported = await exportResults(store, folder, contents);
