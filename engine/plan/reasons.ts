@@ -1,8 +1,7 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
 import type { Stage } from "../keys/stage.ts";
-import type { Origins } from "../diagnostic/document.ts";
-import type { DocumentPath } from "../diagnostic/document.ts";
+import type { DocumentPath, Origins } from "../diagnostic/document.ts";
 import type { Reason } from "./plan.ts";
 
 function differs(a: unknown, b: unknown): boolean {
