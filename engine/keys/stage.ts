@@ -31,22 +31,12 @@ export interface ModuleMap {
   readonly lock: Lock;
 }
 
-/** What the engine takes over of a built-in kind as it is. */
-type Taken =
-  | "summary"
-  | "inputs"
-  | "outputs"
-  | "runs"
-  | "entry"
-  | "check"
-  | "externals"
-  | "downloads"
-  | "pairs"
-  | "device";
+/** What of a built-in kind may be left out, and has a value in the engine. */
+type Filled = "seeded" | "permissions" | "resources";
 
 /** A kind as the engine sees it, built in or custom. */
 export interface Kind
-  extends Pick<BuiltinKind, Taken>, Required<Pick<BuiltinKind, "seeded" | "permissions" | "resources">> {
+  extends Omit<BuiltinKind, "kind" | "version" | "params" | "locate" | Filled>, Required<Pick<BuiltinKind, Filled>> {
   /** `train`, or the path of a custom stage as the file names it. */
   readonly name: string;
   /** What enters the key for the code: kind and version of a built-in, the digest of a custom stage's modules. */
