@@ -3,13 +3,11 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Origins } from "../diagnostic/document.ts";
+import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
-import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
-import { statIfThere } from "../store/reading.ts";
+import { factsOf, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
-import { factsOf } from "../store/reading.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */

@@ -5,8 +5,7 @@ import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnost
 import { showValue } from "../../diagnostic/format.ts";
 import { Problems } from "../../diagnostic/problems.ts";
 import { isRecord } from "../source/tree.ts";
-import { type Layer, layeredDocument } from "./layers.ts";
-import { mergeValues, rebase } from "./merge.ts";
+import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
 /** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
 export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;

@@ -1,7 +1,7 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { Kind } from "../../keys/kind.ts";
+import type { Kind } from "../../keys/stage.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import {

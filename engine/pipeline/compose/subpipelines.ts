@@ -9,8 +9,7 @@ import type { Budget } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
-import type { Layer } from "./layers.ts";
-import { rebase } from "./merge.ts";
+import { type Layer, rebase } from "./layers.ts";
 import { mapReferences, parseReference } from "./reference.ts";
 
 /** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */

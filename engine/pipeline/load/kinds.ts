@@ -5,7 +5,7 @@ import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
-import type { Kind } from "../../keys/kind.ts";
+import type { Kind } from "../../keys/stage.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
