@@ -284,17 +284,12 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
   return errorOf("cycle", message, "remove one of these inputs", { span, related });
 }
 
-/** A file as far as its structure is right, and what is wrong with it. */
-export interface Structure {
-  /** Undefined where nothing more can be said of the file. */
-  readonly parsed: PipelineFile | undefined;
-  readonly issues: readonly ParamIssue[];
-  /** What was taken out of stages, by their ids; `uses` where nothing is left of the stage. */
-  readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
-}
-
-/** Check the structure of a file. What is wrong is taken out, so that the rest can be checked too. */
-export function readStructure(value: unknown): Structure {
+/**
+ * Check the structure of a file. What is wrong is taken out, so that the rest can be checked too.
+ * @returns as `parsed` undefined where nothing more can be said of the file; as `broken` what was taken out of stages,
+ * by their ids: `uses` where nothing is left of the stage
+ */
+function readStructure(value: unknown) {
   const broken = new Map<string, Set<string>>();
   const first = validate(pipelineFileSchema, value ?? {});
   if (first.ok) return { parsed: first.data, issues: [], broken };

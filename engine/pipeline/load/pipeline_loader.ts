@@ -9,7 +9,6 @@ import { encode } from "../../keys/encode.ts";
 import { importLate } from "./import_late.ts";
 import type { Kind, Stage } from "../../keys/stage.ts";
 import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
-import { isRecord } from "../source/tree.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
 import { SETTLE_MS } from "../../store/digests.ts";
@@ -108,7 +107,7 @@ export class PipelineLoader {
     const path = this.#path();
     const modules = await moduleFiles(log, since);
     const kept = packPipeline(pipeline);
-    if (modules === undefined || kept === undefined || !isJsonSafe(log.located)) return;
+    if (modules === undefined || kept === undefined || textOf(log.located) === undefined) return;
     const entry: Entry = { name: basename(path), files: [...log.texts, ...modules], located: log.located, kept };
     ignoreTrouble(() => {
       openRoot(this.#folder);
@@ -127,10 +126,7 @@ export class PipelineLoader {
   async #findsAgain(located: readonly Located[]): Promise<boolean> {
     if (located.length === 0) return true;
     const kinds = await this.options.loadKinds();
-    return located.every(({ kind, params, found }) => {
-      const again = kinds[kind]?.locate?.(params);
-      return again !== undefined && isJsonSafe(again) && encode(again) === encode(found);
-    });
+    return located.every(({ kind, params, found }) => textOf(kinds[kind]?.locate?.(params)) === encode(found));
   }
 }
 
@@ -184,31 +180,26 @@ interface KeptPipeline {
   readonly outside: readonly (readonly [number, readonly NpmExternal[] | null, readonly DownloadExternal[] | null])[];
 }
 
-/** Whether JSON gives back what it is given; of absent and undefined it makes one, as all readers do. */
-function isJsonSafe(value: unknown): boolean {
-  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
-  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
-  if (Array.isArray(value)) return value.every(isJsonSafe);
-  if (!isRecord(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
-  return Object.values(value).every((each) => each === undefined || isJsonSafe(each));
-}
-
-function withoutFunctions(kind: Kind): KindData {
-  return Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData;
+/** The text of a value for keys; undefined of one that has none, which JSON would not give back either. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return encode(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where JSON could not carry it. */
 export function packPipeline(pipeline: Pipeline): KeptPipeline | undefined {
   const { stages, families, leftOut, origins: _origins, ...rest } = pipeline;
-  const kinds = [...new Set([...stages.values()].map(({ kind }) => kind))];
-  const places = new Map(kinds.map((kind, index) => [kind, index]));
   const all = [...stages.values()];
+  const kinds = [...new Set(all.map(({ kind }) => kind))];
   const kept: KeptPipeline = {
     pipeline: rest,
-    kinds: kinds.map(withoutFunctions),
-    stages: all.map((stage) => ({ ...stage, kind: places.get(stage.kind)! })),
+    kinds: kinds.map((kind) =>
+      Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData
+    ),
+    stages: all.map((stage) => ({ ...stage, kind: kinds.indexOf(stage.kind) })),
     families: [...families],
     leftOut: [...leftOut],
     outside: all.flatMap(({ kind, params }, index) => {
@@ -216,7 +207,7 @@ export function packPipeline(pipeline: Pipeline): KeptPipeline | undefined {
       return [[index, kind.externals?.(params) ?? null, kind.downloads?.(params) ?? null] as const];
     }),
   };
-  return isJsonSafe(kept) ? kept : undefined;
+  return textOf(kept) === undefined ? undefined : kept;
 }
 
 /**
