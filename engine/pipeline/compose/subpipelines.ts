@@ -22,8 +22,6 @@ export class Included {
   readonly groups = new Map<string, readonly string[]>();
   /** Files that use what they may not, and what: said once, however often the file is used itself. */
   readonly entangled = new Set<string>();
-  /** Whether `${matrix.…}` stands in an inner file: it is left for `fillMatrix`. */
-  usesMatrix = false;
 }
 
 export interface IncludeOptions {
@@ -159,7 +157,6 @@ class Scope {
     const value = filled.value as Entries;
     this.#note(id, read.value, Object.keys(inner["stages"]));
     for (const one of filled.interpolations) this.found.interpolations.push(...movedInterpolation(one, id, given));
-    this.found.usesMatrix ||= filled.usesMatrix;
 
     const scope = new Scope(this.options, this.found, `${id}/`, [...this.chain, path]);
     const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);

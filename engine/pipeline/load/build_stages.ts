@@ -19,18 +19,11 @@ import {
 
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 
-/** A stage with the places of its inputs found. */
-export interface Bound {
-  readonly inputs: Readonly<Record<string, readonly Binding[]>>;
-  readonly needs: readonly string[];
-  /** References to a stage at another extent; each asks for a derived stage. */
-  readonly variants: readonly { readonly stage: string; readonly extent: number }[];
-}
-
 /**
  * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
  * only the references are checked.
  * @param kinds of all stages, where they are known @param whole whether its inputs are all there that the file has
+ * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
  */
 export function bindInputs(
   id: string,
@@ -40,7 +33,7 @@ export function bindInputs(
     readonly whole: boolean;
     readonly problems: Problems;
   },
-): Bound {
+) {
   const kind = kinds.get(id);
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
@@ -157,7 +150,7 @@ export function bindInputs(
 }
 
 /** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
-function checkPairs(id: string, kind: Kind | undefined, inputs: Bound["inputs"], problems: Problems): void {
+function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"], problems: Problems): void {
   for (const [left, right] of kind?.pairs ?? []) {
     const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
     const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));

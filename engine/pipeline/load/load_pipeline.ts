@@ -8,7 +8,7 @@ import { missingExternals } from "../../keys/externals.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { composeDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
-import { expandMatrices, hasMatrix, notExpanded } from "../compose/expand.ts";
+import { expandMatrices, usesMatrix } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { layeredDocument } from "../compose/layers.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
@@ -124,11 +124,9 @@ async function resolveDocument(
     budget,
     problems,
   });
-  const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
-  const kindsOf = expands && !budget.spent ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
-  const expanded = kindsOf === undefined
-    ? notExpanded(included.value)
-    : expandMatrices(included.value, kindsOf, { problems, budget });
+  const expands = !budget.spent && usesMatrix(included.value);
+  const kindsOf = expands ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
+  const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
   const whole = included.layers.length === 0

@@ -166,19 +166,7 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
 
 type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;
 
-/**
- * A resolved pipeline as JSON. Stages and pipeline are kept whole, whatever fields they have; kinds, which many stages
- * share, are kept once and without their functions, whose answers stand in their place.
- */
-interface KeptPipeline {
-  readonly pipeline: Omit<Pipeline, "stages" | "families" | "leftOut" | "origins">;
-  readonly kinds: readonly KindData[];
-  readonly stages: readonly (Omit<Stage, "kind"> & { readonly kind: number })[];
-  readonly families: readonly (readonly [string, readonly string[]])[];
-  readonly leftOut: readonly (readonly [string, string])[];
-  /** What kinds say of the outside of their stages, by index of the stage. */
-  readonly outside: readonly (readonly [number, readonly NpmExternal[] | null, readonly DownloadExternal[] | null])[];
-}
+type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;
 
 /** The text of a value for keys; undefined of one that has none, which JSON would not give back either. */
 function textOf(value: unknown): string | undefined {
@@ -189,12 +177,15 @@ function textOf(value: unknown): string | undefined {
   }
 }
 
-/** Undefined where JSON could not carry it. */
-export function packPipeline(pipeline: Pipeline): KeptPipeline | undefined {
+/**
+ * A resolved pipeline as JSON; undefined where JSON could not carry it. Stages and pipeline are kept whole, whatever fields
+ * they have; kinds, which many stages share, are kept once and without their functions, whose answers stand in their place.
+ */
+export function packPipeline(pipeline: Pipeline) {
   const { stages, families, leftOut, origins: _origins, ...rest } = pipeline;
   const all = [...stages.values()];
   const kinds = [...new Set(all.map(({ kind }) => kind))];
-  const kept: KeptPipeline = {
+  const kept = {
     pipeline: rest,
     kinds: kinds.map((kind) =>
       Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData
@@ -202,6 +193,7 @@ export function packPipeline(pipeline: Pipeline): KeptPipeline | undefined {
     stages: all.map((stage) => ({ ...stage, kind: kinds.indexOf(stage.kind) })),
     families: [...families],
     leftOut: [...leftOut],
+    // What kinds say of the outside of their stages, by index of the stage.
     outside: all.flatMap(({ kind, params }, index) => {
       if (kind.externals === undefined && kind.downloads === undefined) return [];
       return [[index, kind.externals?.(params) ?? null, kind.downloads?.(params) ?? null] as const];
@@ -219,9 +211,7 @@ function unpackPipeline(kept: KeptPipeline): Pipeline {
   for (const [index, ...answers] of kept.outside) outside.set(kept.stages[index]!.params, answers);
   const kinds = kept.kinds.map((data): Kind => ({
     ...data,
-    validate: () => {
-      throw new Error(`Cannot happen: params of a kept ${data.name} are validated`);
-    },
+    validate: () => ({ ok: false, issues: [] }),
     externals: (params) => outside.get(params)?.[0] ?? [],
     downloads: (params) => outside.get(params)?.[1] ?? [],
   }));
