@@ -123,8 +123,7 @@ class Expander {
       });
     }
 
-    const children: [string, unknown][] = [];
-    const families = new Map<string, string[]>();
+    const children: { readonly id: string; readonly child: string; readonly made: unknown }[] = [];
     for (const [id, entry] of Object.entries(this.stages)) {
       const combinations = this.#combinations.get(id)!;
       for (const combination of combinations) {
@@ -135,21 +134,18 @@ class Expander {
         }
         if (this.budget.spent) break;
         const made = this.#child(id, child, entry, combination);
-        children.push([child, made]);
-        if (child === id) continue;
-        const refused = this.budget.take(made);
+        children.push({ id, child, made });
+        const refused = child === id ? undefined : this.budget.take(made);
         if (refused !== undefined) {
           this.problems.add(["stages", id], refused, "name fewer values, or gather fewer children");
         }
-        const family = families.get(id);
-        if (family === undefined) families.set(id, [child]);
-        else family.push(child);
       }
     }
     const { matrix: _, ...others } = this.root;
+    const families = Map.groupBy(children.filter(({ id, child }) => child !== id), ({ id }) => id);
     return {
-      value: { ...others, stages: Object.fromEntries(children) },
-      families,
+      value: { ...others, stages: Object.fromEntries(children.map(({ child, made }) => [child, made])) },
+      families: new Map([...families].map(([id, family]) => [id, family.map(({ child }) => child)])),
       interpolations: this.#interpolations,
       unresolved: this.#unresolved,
     };
