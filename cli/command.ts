@@ -10,6 +10,32 @@ export interface CliSettings {
   readonly kindFiles?: readonly string[];
 }
 
+/** All commands with what they do. The module of each has its name in `commands/`, and only that of one is loaded. */
+export const COMMANDS: Readonly<Record<string, string>> = {
+  run: "Run what is missing or out of date",
+  plan: "Show what would run, why, and about how long",
+  why: "Explain why a stage would run, what follows, and how long it takes",
+  status: "Show the state of each stage, the last run and what is running",
+  report: "Write a page of a pipeline's results",
+  compare: "Compare metrics and params of pipelines, tags and runs",
+  metrics: "Print the metrics of a pipeline, or write them for TensorBoard",
+  graph: "Print the stages as a graph, for Mermaid or Graphviz",
+  validate: "Check a pipeline file, and report every error at once",
+  show: "Print every resolved value and where it comes from",
+  new: "Write a new pipeline or custom stage to start from",
+  stages: "List the stage kinds, or describe one with its params",
+  schema: "Print the JSON Schema of pipeline files, for editors",
+  runs: "List past runs and how they ended, or show the stages of one",
+  logs: "Print the log of a stage, also while it runs",
+  verify: "Check results by hashing, or by running a stage again",
+  tag: "Name results, so that they are kept",
+  export: "Write the results of a pipeline, a tag or a run to a folder",
+  import: "Import all results of a folder",
+  gc: "Remove old results that nothing uses",
+  doctor: "Check this machine and which devices can compute on it",
+  setup: "Install an optional tensor engine",
+};
+
 /** Any command, whatever its options; Commander's types differ with each option. */
 // deno-lint-ignore no-explicit-any
 export type AnyCommand = Command<any, any, any>;
@@ -61,32 +87,33 @@ const CACHE_MODE = new Option(
 
 const AS_JSON = new Option("--json", "print as JSON");
 
-function describedCommand(name: string, description: string, examples: string) {
-  return new Command(name).description(description).addHelpText("after", `\nExamples:${examples}`);
+/** @param more what is to be said of it beyond its line in the list of commands */
+function describedCommand(name: string, examples: string, more: string) {
+  return new Command(name).description(`${COMMANDS[name]}.${more}`).addHelpText("after", `\nExamples:${examples}`);
 }
 
 /** A command that prints an answer. */
-export function plainCommand(name: string, description: string, examples: string) {
-  return describedCommand(name, description, examples).addOption(AS_JSON);
+export function plainCommand(name: string, examples: string, more: string = "") {
+  return describedCommand(name, examples, more).addOption(AS_JSON);
 }
 
 /** A command about a store. */
-export function storeCommand(name: string, description: string, examples: string) {
-  return describedCommand(name, description, examples).addOption(STORE).addOption(AS_JSON);
+export function storeCommand(name: string, examples: string, more: string = "") {
+  return describedCommand(name, examples, more).addOption(STORE).addOption(AS_JSON);
 }
 
 /** A command about the results of a pipeline or of something else. */
-export function resultsCommand(name: string, description: string, examples: string) {
-  return describedCommand(name, description, examples)
+export function resultsCommand(name: string, examples: string, more: string = "") {
+  return describedCommand(name, examples, more)
     .addOption(SET).addOption(PROFILE).addOption(STORE).addOption(AS_JSON);
 }
 
 /** A command about the pipeline in a file. */
-export function pipelineCommand(name: string, description: string, examples: string) {
-  return resultsCommand(name, description, examples).argument("<file>", "pipeline file (.yaml or .ts)");
+export function pipelineCommand(name: string, examples: string, more: string = "") {
+  return resultsCommand(name, examples, more).argument("<file>", "pipeline file (.yaml or .ts)");
 }
 
 /** A command about what would run. */
-export function planCommand(name: string, description: string, examples: string) {
-  return pipelineCommand(name, description, examples).addOption(CACHE).addOption(CACHE_MODE);
+export function planCommand(name: string, examples: string, more: string = "") {
+  return pipelineCommand(name, examples, more).addOption(CACHE).addOption(CACHE_MODE);
 }

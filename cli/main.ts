@@ -1,7 +1,6 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, importLate, suggestName } from "noiseline/core";
-import type { AnyCommand, CliSettings } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
 import { VERSION } from "./version.ts";
 

@@ -97,23 +97,20 @@ export function namesPipeline(text: string): boolean {
   return /\.(ya?ml|[mc]?[jt]s)$/.test(text);
 }
 
-/** The run of that id, or the end of the command. */
-export function runFor(store: Store, id: string): RunRecord {
-  return store.runs.read(id) ?? refuseWith([unknownRun(store, id)]);
-}
-
-/** @param tags whether a tag would have done too */
-export function unknownRun(store: Store, name: string, tags = false): Diagnostic {
+/** The run of that id, or the end of the command. @param tags whether a tag would have done too */
+export function runFor(store: Store, id: string, tags: boolean = false): RunRecord {
+  const run = store.runs.read(id);
+  if (run !== undefined) return run;
   const known = [...tags ? store.tags.names() : [], ...store.runs.ids()];
-  const fix = known.length === 0 ? "run a pipeline first, or name its file" : suggestName(name, known);
-  return problem(`there is no ${tags ? "tag or run" : "run"} "${name}" in ${store.root}`, fix);
+  const fix = known.length === 0 ? "run a pipeline first, or name its file" : suggestName(id, known);
+  refuseWith([problem(`there is no ${tags ? "tag or run" : "run"} "${id}" in ${store.root}`, fix)]);
 }
 
-/** The results that an argument means: of a pipeline as it is now, or of a run. Ends the command where there are none. */
+/** The results that an argument means: of a pipeline as it is now, of a tag, or of a run. Ends the command where there are none. */
 export async function contentsFor(
   settings: CliSettings,
   what: string | undefined,
-  { set = [], profile = [], store: given }: Pick<LoadArguments, "set" | "profile" | "store">,
+  { set, profile, store: given }: Pick<LoadArguments, "set" | "profile" | "store">,
 ): Promise<{ store: Store; contents: TagRecord }> {
   const { contentsOfPlan, contentsOfRun } = await import("noiseline/housekeeping");
   if (what !== undefined && namesPipeline(what)) {
@@ -122,9 +119,11 @@ export async function contentsFor(
     return { store: loaded.store, contents: contents.ok ? contents.value : failWith(contents.diagnostics) };
   }
   const store = openStoreFor({ store: given });
+  const tagged = what === undefined ? undefined : store.tags.read(what);
+  if (tagged !== undefined) return { store, contents: tagged };
   const run = what === undefined
     ? store.runs.newestFirst().find(({ status }) => status === "done")
-    : runFor(store, what);
+    : runFor(store, what, true);
   if (run === undefined) {
     return failWith([problem(`no run is done in ${store.root}`, "name a pipeline file, or run one first")]);
   }

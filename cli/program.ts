@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shellWord } from "noiseline/core";
@@ -18,19 +19,10 @@ export function packageProgram(name: string, version: string = manifest.version)
 /** The outcome of a pipeline, in its folder of outputs. */
 export const PAGE = "report.html";
 
-export function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** The settings that Deno takes in a folder. */
 export function nearestConfig(folder: string): string | undefined {
   for (let at = folder;; at = dirname(at)) {
-    for (const name of ["deno.json", "deno.jsonc"]) if (isThere(join(at, name))) return join(at, name);
+    for (const name of ["deno.json", "deno.jsonc"]) if (existsSync(join(at, name))) return join(at, name);
     if (dirname(at) === at) return undefined;
   }
 }

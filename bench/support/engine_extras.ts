@@ -68,7 +68,7 @@ function matrixPipeline(size: number): string {
 const FOLDER_PIPELINE = [
   "name: files",
   "stages:",
-  "  data: { uses: bench-folder, with: { value: 1, folder: ./images } }",
+  "  data: { uses: bench-stage, with: { value: 1, folder: ./images } }",
   "",
 ].join("\n");
 

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { answering, type AnyCommand, type CliSettings, collect, storeCommand } from "../command.ts";
-import { failWith, formatTable, problem, refuseWith } from "../io.ts";
-import { namesPipeline, openStoreFor, unknownRun } from "../open.ts";
+import { failWith, formatTable, problem } from "../io.ts";
+import { namesPipeline, openStoreFor, runFor } from "../open.ts";
 import type { Experiment } from "../results/experiments.ts";
 
 const EXAMPLES = `
@@ -11,9 +11,7 @@ const EXAMPLES = `
 
 /** `compare RUN… | FILE…` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Compare metrics and params of pipelines, of the children of a matrix, of tags or of earlier runs.";
-  return storeCommand("compare", description, EXAMPLES)
+  return storeCommand("compare", EXAMPLES)
     .argument("<what...>", "pipeline files, tags, or ids of runs (see `runs`)")
     .option("-p, --profile <name>", "apply a profile to each file; repeatable", collect)
     .option("-o, --output <file>", "also write a page with curves and samples")
@@ -31,9 +29,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           continue;
         }
         const store = openStoreFor(options);
-        const results = store.tags.read(each)?.results ??
-          (store.runs.read(each) === undefined ? undefined : store.runs.used(each).results);
-        if (results === undefined) refuseWith([unknownRun(store, each, true)]);
+        const { results } = store.tags.read(each) ?? store.runs.used(runFor(store, each, true).runId);
         const found = Object.entries(results).map(([id, key]) => [id, store.results.byResolved(key)] as const);
         experiments.push(...experimentsOf(each, found, store));
       }

@@ -12,8 +12,7 @@ const EXAMPLES = `
 
 /** `doctor` */
 export function makeCommand(): AnyCommand {
-  const description = "Check which devices can compute on this machine, and what the engine needs of it.";
-  return plainCommand("doctor", description, EXAMPLES).action(answering(async () => {
+  return plainCommand("doctor", EXAMPLES).action(answering(async () => {
     const findings = examine();
     const devices = await examineDevices(tryDevice);
     const auto = await chooseDevice("auto", { tryOut: (device) => tryDevice(trialOf(device)) });

@@ -1,10 +1,9 @@
 import { answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { countOf, formatBytes } from "../format/units.ts";
-import { EXIT, failWith, refuseWith } from "../io.ts";
-import { contentsFor, namesPipeline, openStoreFor, unknownRun } from "../open.ts";
+import { EXIT, failWith } from "../io.ts";
+import { contentsFor } from "../open.ts";
 
-const DESCRIPTION =
-  `Write the results of a pipeline, a tag or a run to a folder, for \`import\` or \`--cache\` elsewhere.
+const MORE = `
 
 The folder is a shared cache: manifests and files, nothing of this machine. Pack it with any tool, and \`import\` it elsewhere, or name it with --cache. What such a folder holds already stays. Weights for other programs are another thing: see the stage kind \`export\`.`;
 
@@ -14,18 +13,11 @@ const EXAMPLES = `
 
 /** `export WHAT -o FOLDER` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return resultsCommand("export", DESCRIPTION, EXAMPLES)
+  return resultsCommand("export", EXAMPLES, MORE)
     .argument("<what>", "pipeline file, tag, or id of a run")
     .requiredOption("-o, --output <folder>", "a new or empty folder, or one that already holds results")
     .action(answering(async (what, options) => {
-      const named = namesPipeline(what) ? undefined : openStoreFor(options);
-      const tagged = named?.tags.read(what);
-      if (named !== undefined && tagged === undefined && named.runs.read(what) === undefined) {
-        refuseWith([unknownRun(named, what, true)]);
-      }
-      const { store, contents } = named === undefined || tagged === undefined
-        ? await contentsFor(settings, what, options)
-        : { store: named, contents: tagged };
+      const { store, contents } = await contentsFor(settings, what, options);
       const { exportResults } = await import("noiseline/housekeeping");
       const { output: folder } = options;
       const exported = await exportResults(store, folder, contents);

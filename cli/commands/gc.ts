@@ -6,7 +6,7 @@ import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../forma
 import { EXIT, failWith, formatTable, printError, problem, refuseWith, styleFor } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
-const DESCRIPTION = `Remove old results, saved states, downloads and run records that nothing uses.
+const MORE = `
 
 It only lists what it would remove unless you add --yes: results may take hours to make again.
 
@@ -20,7 +20,7 @@ const EXAMPLES = `
 
 /** `gc [FILE]` */
 export function makeCommand(): AnyCommand {
-  return storeCommand("gc", DESCRIPTION, EXAMPLES)
+  return storeCommand("gc", EXAMPLES, MORE)
     .argument("[file]", "a pipeline file, to clean its store (default: the store of this folder)")
     .option(
       "--older-than <age>",

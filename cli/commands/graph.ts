@@ -10,8 +10,7 @@ const EXAMPLES = `
 
 /** `graph FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Print the stages and what they read, as a Mermaid flowchart or in the DOT language of Graphviz.";
-  return pipelineCommand("graph", description, EXAMPLES)
+  return pipelineCommand("graph", EXAMPLES)
     .addOption(
       new Option("--format <format>", "language of the graph").choices(["mermaid", "dot"] as const)
         .default("mermaid" as const),

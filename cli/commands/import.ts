@@ -3,7 +3,7 @@ import { countOf, formatBytes } from "../format/units.ts";
 import { EXIT, refuseWith } from "../io.ts";
 import { openStoreFor } from "../open.ts";
 
-const DESCRIPTION = `Import all results of a folder that \`export\` or \`run --cache\` wrote.
+const MORE = `
 
 Every hash is checked before a result is taken. Doing it again changes nothing. Outputs appear with the next \`run\` of the pipeline, which finds its results and computes nothing.`;
 
@@ -13,7 +13,10 @@ const EXAMPLES = `
 
 /** `import FOLDER` */
 export function makeCommand(): AnyCommand {
-  const command = storeCommand("import", DESCRIPTION, EXAMPLES).argument("<folder>", "a folder of results");
+  const command = storeCommand("import", EXAMPLES, MORE).argument(
+    "<folder>",
+    "a folder that `export` or `run --cache` wrote",
+  );
   return command.action(answering(async (folder, options) => {
     const store = openStoreFor(options);
     const { importResults } = await import("noiseline/housekeeping");

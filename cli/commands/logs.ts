@@ -12,15 +12,13 @@ const EXAMPLES = `
 
 /** `logs FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Print the log of a stage from the newest run that has one: what it printed, its notes and warnings.";
-  return pipelineCommand("logs", description, EXAMPLES)
+  return pipelineCommand("logs", EXAMPLES)
     .argument("<stage>", "stage id")
     .option(
       "-f, --follow",
       "keep printing until the stage ends; during a run, wait for the stage to start; not with --json",
     )
-    .option("--run <id>", "the log of this run (see `runs`)")
+    .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
     .action(async (file, stage, options) => {
       if (options.json && options.follow) {
         refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);

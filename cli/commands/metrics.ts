@@ -12,8 +12,7 @@ const EXAMPLES = `
 
 /** `metrics FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Print every metric of a pipeline as a table, CSV or JSON, or write TensorBoard event files.";
-  return pipelineCommand("metrics", description, EXAMPLES)
+  return pipelineCommand("metrics", EXAMPLES)
     .addOption(new Option("--csv", "print comma-separated values").conflicts("json"))
     .option("--tensorboard <folder>", "write event files with the metrics and the loss of each step")
     .action(answering(async (file, options) => {

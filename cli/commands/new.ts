@@ -1,57 +1,142 @@
 import { Command } from "@commander-js/extra-typings";
 import { shellWord, suggestName } from "noiseline/core";
-import { join, relative, resolve } from "node:path";
-import { type Answer, answering, type AnyCommand, plainCommand } from "../command.ts";
+import { lstatSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import manifest from "../../deno.json" with { type: "json" };
+import { type Answer, answering, type AnyCommand, COMMANDS, plainCommand } from "../command.ts";
 import { Exit, problem, refuseWith } from "../io.ts";
-import {
-  filesInTheWay,
-  findPlace,
-  type NewFile,
-  PIPELINE_TEMPLATES,
-  pipelineFiles,
-  type PipelineTemplate,
-  type Place,
-  stageFiles,
-  writeFiles,
-} from "../scaffold/files.ts";
-import { checkName } from "../scaffold/names.ts";
+import { nearestConfig, PACKAGE, packageProgram, programIn, TOOLKIT } from "../program.ts";
 
 const EXAMPLES = `
   deno task new stage brightness --folder experiments
   deno task new pipeline first --template digits --folder experiments`;
 
-/** Commands that a user would type next, each as its words. */
-function nextCommands({ folder, flags, first, program }: Place, files: readonly NewFile[]): string[] {
+/** Texts by file, relative to the folder that the user chose. */
+type NewFiles = Readonly<Record<string, string>>;
+
+/** Pipelines of the toolkit that are a good start, each with what it is. */
+const TEMPLATES: Readonly<Record<string, string>> = {
+  smoke: "data, training, samples and scores in seconds",
+  digits: "train on digits and score the samples, in minutes",
+  custom: "a data set and a stage of your own",
+};
+
+/** Names become ids, file names and parts of references. */
+const NAME = /^[a-z][a-z0-9_-]*$/;
+const MAX_LENGTH = 60;
+
+/** End with exit code 2 unless it is a name. */
+function checkName(name: string): void {
+  if (NAME.test(name) && name.length <= MAX_LENGTH) return;
+  const mended = name.replace(/\.(ts|yaml|yml)$/, "").replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase()
+    .replaceAll(/[^a-z0-9_-]+/g, "_").replaceAll(/^[^a-z]+|_+$/g, "").slice(0, MAX_LENGTH);
+  const message = `${
+    JSON.stringify(name)
+  } is not a name: it must match [a-z][a-z0-9_-]*, at most ${MAX_LENGTH} characters`;
+  refuseWith([problem(message, NAME.test(mended) ? `did you mean "${mended}"?` : "choose another")]);
+}
+
+const read = (...parts: string[]): string => Deno.readTextFileSync(join(TOOLKIT, ...parts));
+
+/** Editors find the schema from where the file will lie. */
+function withSchema(text: string, folder: string): string {
+  const file = "schemas/pipeline.schema.json";
+  const schema = PACKAGE === undefined
+    ? relative(folder, join(TOOLKIT, file)).replaceAll("\\", "/")
+    : `https://jsr.io/${PACKAGE}/${manifest.version}/${file}`;
+  return text.replace(/(\$schema=).*/, (_, before) => `${before}${schema}`);
+}
+
+/** Publishing makes paths of noiseline's own names. */
+function asImported(path: string): string {
+  const door = Object.entries(manifest.exports).find(([, file]) => path.endsWith(`../${file.slice(2)}`))?.[0];
+  return door === undefined ? path : `${PACKAGE}${door.slice(1)}`;
+}
+
+/** A stage with its test, and a pipeline that uses it. @param folder absolute */
+function stageFiles(name: string, folder: string): NewFiles {
+  const files = ["new_stage.ts", "new_stage_test.ts", "new_stage.yaml"].map((file) => {
+    const text = read("cli/templates/stage", file).replaceAll("new_stage", name)
+      .replaceAll(/(?<=from ")[^"]+/g, asImported);
+    return [file.replace("new_stage", name), file.endsWith(".yaml") ? withSchema(text, folder) : text];
+  });
+  return Object.fromEntries(files);
+}
+
+/** @param folder absolute */
+function pipelineFiles(name: string, template: string, folder: string): NewFiles {
+  if (template === "custom") return stageFiles(name, folder);
+  const text = read("pipelines", `${template}.yaml`).replace(/^name: .*$/m, `name: ${name}`)
+    .replaceAll(`outputs/${template}/`, `outputs/${name}/`);
+  return { [`${name}.yaml`]: withSchema(text, folder) };
+}
+
+/**
+ * Settings that make a folder outside the clone as good as one inside: the clone's imports, and its compiler's options,
+ * as the toolkit's own code is checked along with what imports it. Of a package Deno needs to know the name.
+ */
+function settingsFor(folder: string): string {
+  const from = (path: string) => relative(folder, join(TOOLKIT, path)).replaceAll(sep, "/");
+  const range = `^${manifest.version}`;
+  const settings = {
+    ...PACKAGE === undefined
+      ? {
+        importMap: from("deno.json"),
+        tasks: { noiseline: `deno run -A ${from("cli/main.ts")}` },
+        compilerOptions: manifest.compilerOptions,
+        allowScripts: manifest.allowScripts,
+      }
+      : {
+        imports: { [PACKAGE]: `jsr:${PACKAGE}@${range}` },
+        tasks: { noiseline: packageProgram(PACKAGE, range).join(" ") },
+      },
+    fmt: { lineWidth: manifest.fmt.lineWidth },
+    exclude: manifest.exclude,
+  };
+  return `${JSON.stringify(settings, null, 2)}\n`;
+}
+
+/** Commands that a user would type next. @param config the settings that the folder had before */
+function nextCommands(folder: string, config: string | undefined, files: NewFiles): string[] {
+  const clone = join(TOOLKIT, "deno.json");
+  const program = programIn(folder);
+  // Somebody's own settings are not ours to change.
+  const isForeign = config !== undefined && config !== clone;
+  const flags = isForeign && PACKAGE === undefined ? [`--config=${clone}`] : [];
+  const isKnown = PACKAGE === undefined || !isForeign || Deno.readTextFileSync(config).includes(`"${PACKAGE}"`);
   const home = relative(Deno.cwd(), folder);
   // Where the folder has settings of its own, Deno finds them from within.
   const enter = flags.length === 0 && program.includes("noiseline") && home !== "";
   const shown = (path: string) => enter ? path : relative(Deno.cwd(), join(folder, path));
-  const pipeline = files.find(({ path }) => path.endsWith(".yaml"))!.path;
-  const test = files.find(({ path }) => path.endsWith("_test.ts"))?.path;
+  const pipeline = Object.keys(files).find((path) => path.endsWith(".yaml"))!;
+  const test = Object.keys(files).find((path) => path.endsWith("_test.ts"));
   return [
     ...(enter ? [["cd", home]] : []),
-    ...first,
+    ...(isKnown ? [] : [["deno", "add", `jsr:${PACKAGE}@^${manifest.version}`]]),
     ...(test === undefined ? [] : [["deno", "test", "-A", ...flags, shown(test)]]),
     [...program, "plan", shown(pipeline)],
     [...program, "run", shown(pipeline)],
   ].map((words) => words.map(shellWord).join(" "));
 }
 
-function create(name: string, written: string, makeFiles: (folder: string) => NewFile[]): Answer {
-  const wrong = checkName(name);
-  if (wrong !== undefined) refuseWith([wrong]);
+function create(name: string, written: string, makeFiles: (folder: string) => NewFiles): Answer {
+  checkName(name);
   const folder = resolve(written);
-  const place = findPlace(folder);
   try {
-    const files = [...makeFiles(folder), ...place.settings];
-    const there = filesInTheWay(folder, files);
+    const config = nearestConfig(folder);
+    const files = { ...makeFiles(folder), ...config === undefined ? { "deno.json": settingsFor(folder) } : {} };
+    const there = Object.keys(files).filter((path) => lstatSync(join(folder, path), { throwIfNoEntry: false }));
     if (there.length > 0) {
       const message = `${there.join(", ")} ${there.length === 1 ? "exists" : "exist"} already in ${written}`;
       refuseWith([problem(message, "choose another name or folder")]);
     }
-    writeFiles(folder, files);
-    const paths = files.map(({ path }) => relative(Deno.cwd(), join(folder, path)));
-    const next = nextCommands(place, files);
+    Deno.mkdirSync(folder, { recursive: true });
+    // One that appears meanwhile is not written over.
+    for (const [path, text] of Object.entries(files)) {
+      Deno.writeTextFileSync(join(folder, path), text, { createNew: true });
+    }
+    const paths = Object.keys(files).map((path) => relative(Deno.cwd(), join(folder, path)));
+    const next = nextCommands(folder, config, files);
     return {
       data: { ok: true, files: paths, next },
       lines: [...paths.map((path) => `wrote ${path}`), "\nnext:", ...next.map((command) => `  ${command}`)],
@@ -64,30 +149,23 @@ function create(name: string, written: string, makeFiles: (folder: string) => Ne
 
 /** `new stage NAME`, `new pipeline NAME` */
 export function makeCommand(): AnyCommand {
-  const stageHelp =
-    "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.";
-  const stage = plainCommand("stage", stageHelp, EXAMPLES).summary(
-    "Write a custom stage, its test and a pipeline that uses it",
+  const stage = plainCommand("stage", EXAMPLES).description(
+    "Write NAME.ts with a stage, NAME_test.ts with its test and NAME.yaml with a pipeline that uses it.",
   )
     .argument("<name>", "its id and the name of its files: lower-case letters, digits, _ and -")
     .option("-f, --folder <folder>", "where to write", ".")
     .action(answering((name, { folder }) => create(name, folder, (folder) => stageFiles(name, folder))));
-  const templates = Object.entries(PIPELINE_TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
-  const pipeline = plainCommand("pipeline", "Write NAME.yaml with a pipeline.", EXAMPLES).summary(
-    "Write a pipeline file",
-  )
+  const templates = Object.entries(TEMPLATES).map(([name, what]) => `${name}: ${what}`).join("; ");
+  const pipeline = plainCommand("pipeline", EXAMPLES).description("Write NAME.yaml with a pipeline.")
     .argument("<name>", "its name and that of the file: lower-case letters, digits, _ and -")
     .option("-t, --template <template>", templates, "smoke")
     .option("-f, --folder <folder>", "where to write", ".")
     .action(answering((name, { template, folder }) => {
-      if (!Object.hasOwn(PIPELINE_TEMPLATES, template)) {
-        const fix = suggestName(template, Object.keys(PIPELINE_TEMPLATES));
-        refuseWith([problem(`there is no template "${template}"`, fix)]);
+      if (!Object.hasOwn(TEMPLATES, template)) {
+        refuseWith([problem(`there is no template "${template}"`, suggestName(template, Object.keys(TEMPLATES)))]);
       }
-      return create(name, folder, (folder) => pipelineFiles(name, template as PipelineTemplate, folder));
+      return create(name, folder, (folder) => pipelineFiles(name, template, folder));
     }));
   return new Command("new").addCommand(stage).addCommand(pipeline).addHelpText("after", `\nExamples:${EXAMPLES}`)
-    .description(
-      "Write the files of a new pipeline, or of a custom stage with its test. Existing files are never overwritten.",
-    );
+    .description(`${COMMANDS["new"]}. Existing files are never overwritten.`);
 }

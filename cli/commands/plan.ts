@@ -16,8 +16,7 @@ const EXAMPLES = `
 
 /** `plan FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Show what `run` would do. Nothing is run or written.";
-  return planCommand("plan", description, EXAMPLES)
+  return planCommand("plan", EXAMPLES, " Nothing is run or written.")
     .argument("[stages...]", "plan only these stages and those they depend on")
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)

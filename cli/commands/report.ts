@@ -4,16 +4,15 @@ import { failWith } from "../io.ts";
 import { loadForCommand, makePlanner } from "../open.ts";
 import { PAGE } from "../program.ts";
 
+const MORE = " It is one HTML file, which each run writes too when it ends. It opens from disk, without a network.";
+
 const EXAMPLES = `
   deno task report pipelines/digits.yaml                  # outputs/digits/report.html
   deno task report pipelines/digits.yaml -o page.html`;
 
 /** `report FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Write one HTML file with the results so far, as each run does when it ends. It opens from disk, " +
-    "without a network.";
-  return pipelineCommand("report", description, EXAMPLES)
+  return pipelineCommand("report", EXAMPLES, MORE)
     .option("-o, --output <file>", "where to write it (default: outputs/<pipeline>/report.html)")
     .action(answering(async (file, options) => {
       const loaded = await loadForCommand(settings, { file, ...options });

@@ -22,9 +22,7 @@ const EXAMPLES = `
 
 /** `run FILE [STAGE…]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Run the stages that are missing or out of date, in dependency order. Run it again, and there is nothing to do.";
-  return planCommand("run", description, EXAMPLES)
+  return planCommand("run", EXAMPLES, " Run it again, and there is nothing to do.")
     .argument("[stages...]", "run only these stages and those they depend on")
     .option("-j, --jobs <n>", "stages to run at a time (default: one per core)", parseCount)
     .option("-k, --keep-going", "after a failure, still run what does not depend on it")

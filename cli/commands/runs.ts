@@ -6,8 +6,7 @@ import { formatDuration, parseCount } from "../format/units.ts";
 import { formatTable } from "../io.ts";
 import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
 
-const DESCRIPTION =
-  `List runs, newest first, or show the stages of one: how they ended, how long they took, on which device.
+const MORE = `
 
 A run that ended without recording a result is shown as killed; run the pipeline again to continue it.
 A run with nothing to do leaves no record.`;
@@ -19,7 +18,7 @@ const EXAMPLES = `
 
 /** `runs [FILE | ID]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return storeCommand("runs", DESCRIPTION, EXAMPLES)
+  return storeCommand("runs", EXAMPLES, MORE)
     .argument("[what]", "pipeline file, or id of a run")
     .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
     .action(answering(async (what, options) => {

@@ -7,7 +7,6 @@ const EXAMPLES = `
 
 /** `schema` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Print the JSON Schema that editors use to complete and check pipeline files.";
-  return plainCommand("schema", description, EXAMPLES)
+  return plainCommand("schema", EXAMPLES)
     .action(async () => printJson(pipelineJsonSchema(await settings.loadKinds())));
 }

@@ -9,8 +9,7 @@ const EXAMPLES = `
 
 /** `show FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Print every value after overrides, interpolation and defaults, with the place that set it.";
-  return pipelineCommand("show", description, EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("show", EXAMPLES).action(answering(async (file, options) => {
     const { pipeline } = await loadForCommand(settings, { file, ...options });
     const leaves = listLeaves(pipeline);
     const left = leaves.map(({ path, value }) => `${path}: ${JSON.stringify(value)}`);

@@ -12,9 +12,7 @@ const EXAMPLES = `
 
 /** `stages [KIND]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "List the built-in stage kinds, or show the inputs, outputs and params of one, with types and defaults.";
-  return plainCommand("stages", description, EXAMPLES)
+  return plainCommand("stages", EXAMPLES)
     .argument("[kind]", "a kind, one of its params as KIND.PARAM, or the file of a custom stage")
     .action(answering(async (name) => {
       const all = await settings.loadKinds();

@@ -13,8 +13,7 @@ const EXAMPLES = `
 
 /** `status FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Show the state of each stage, the last run and, during a run, the process to signal.";
-  return pipelineCommand("status", description, EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("status", EXAMPLES).action(answering(async (file, options) => {
     const given = { file, ...options };
     const opened = openForCommand(settings, given);
     const { store } = opened;

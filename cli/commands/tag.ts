@@ -12,11 +12,9 @@ const EXAMPLES = `
 
 /** `tag NAME WHAT` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Give the results of a pipeline or of a run a name. `gc` keeps tagged results; `compare` and `export` take tags.";
-  return resultsCommand("tag", description, EXAMPLES)
+  return resultsCommand("tag", EXAMPLES, " `gc` keeps tagged results; `compare` and `export` take tags.")
     .argument("[name]", "letters and digits; also . _ - after the first")
-    .argument("[what]", "pipeline file, or id of a run (default: the newest run that is done)")
+    .argument("[what]", "pipeline file, tag, or id of a run (default: the newest run that is done)")
     .option("-f, --force", "move an existing tag")
     .option("-l, --list", "list the tags")
     .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")

@@ -10,8 +10,7 @@ const EXAMPLES = `
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description = "Check a pipeline as `run` would, and report every error at once.";
-  return pipelineCommand("validate", description, EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("validate", EXAMPLES).action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;

@@ -13,13 +13,10 @@ const EXAMPLES = `
 
 /** `verify [FILE [STAGE]]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  const description =
-    "Hash every stored file again. Damaged files are set aside, and the next run makes them again. With --resume, " +
-    "run a stage again from an earlier saved state, outside the store, and compare the bytes.";
-  return resultsCommand("verify", description, EXAMPLES)
+  return resultsCommand("verify", EXAMPLES, " Damaged files are set aside, and the next run makes them again.")
     .argument("[file]", "pipeline file (.yaml or .ts)")
     .argument("[stage]", "check only the result of this stage")
-    .option("--resume", "run the stage again from its oldest saved state before the end; its result stays")
+    .option("--resume", "run the stage again from a saved state, outside the store, and compare the bytes")
     .action(answering(async (file, stage, options) => {
       const targets = stage === undefined ? [] : [stage];
       if (options.resume) {

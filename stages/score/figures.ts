@@ -9,7 +9,7 @@ import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metr
 import { frechetDistance } from "../../metrics/frechet.ts";
 import { inceptionScore } from "../../metrics/inception_score.ts";
 import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
-import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
+import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";

@@ -100,14 +100,8 @@ function operationNode(value: OperationValue, nameOf: (value: Value) => string):
 }
 
 function attributeProto(name: string, attribute: Attribute): object {
-  switch (attribute.kind) {
-    case "int":
-      return { name, type: INT, i: attribute.value };
-    case "float":
-      return { name, type: FLOAT, f: attribute.value };
-    case "ints":
-      return { name, type: INTS, ints: attribute.value };
-  }
+  if (typeof attribute === "number") return { name, type: INT, i: attribute };
+  return "float" in attribute ? { name, type: FLOAT, f: attribute.float } : { name, type: INTS, ints: attribute };
 }
 
 function initializer(name: string, { type, data }: ConstantValue, dims: Shape): object {

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import type { CounterGrid } from "./counter_words.ts";
 
 /** Name of the TF.js kernel; `kernels/` here and `tensor/trace/kernels/random.ts` implement it for each backend. */
 export const KEEP_MASK = "NoiselineKeepMask";
@@ -57,20 +58,16 @@ export function registerKeepMask<Backend>(
   });
 }
 
-/** A word below `threshold` drops its element; one that is kept becomes `scale`. */
-export interface KeepRule {
-  /** Integer in [0, 2^32). */
-  readonly threshold: number;
-  readonly scale: number;
-}
-
-/** The rate as a share of 2^32 words, and the scale that belongs to that share, so that the mean is 1 exactly. */
-export function keepRule(rate: number): KeepRule {
+/**
+ * The rate as a share of 2^32 words, and the scale that belongs to that share, so that the mean is 1 exactly: a word below
+ * `threshold`, an integer in [0, 2^32), drops its element; one that is kept becomes `scale`.
+ */
+export function keepRule(rate: number): { readonly threshold: number; readonly scale: number } {
   const threshold = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1);
   return { threshold, scale: Math.fround(1 / (1 - threshold * 2 ** -32)) };
 }
 
 /** The mask as words: images of the first axis, positions of the others. */
-export function gridOf(shape: readonly number[]): { images: number; size: number } {
+export function gridOf(shape: readonly number[]): CounterGrid {
   return { images: shape[0]!, size: shape.slice(1).reduce((product, dimension) => product * dimension, 1) };
 }

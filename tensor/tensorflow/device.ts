@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, DeviceOptions } from "../device.ts";
-import { openEagerDevice } from "../eager/device.ts";
+import { openEagerDevice } from "../eager_device.ts";
 import { registerTensorflowKeepMask } from "../random/kernels/tensorflow.ts";
 import { tensorflowNumerics } from "./describe.ts";
 import { findInstallation, type Installation, setupCommand } from "./installation.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import manifest from "../../deno.json" with { type: "json" };
-import { COMMANDS } from "../../cli/commands.ts";
+import { COMMANDS } from "../../cli/command.ts";
 import { ROOT, splitShell } from "./blocks.ts";
 
 /** Lines of shell that are not tried, each with the reason. */

@@ -1,6 +1,6 @@
 import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
-import { rewrite } from "./rewrite.ts";
+import { rewriteEach } from "./rewrite.ts";
 
 export interface SplitGraph {
   /** What follows from the fixed inputs alone, by the inputs that bring it to `outputs`. */
@@ -43,7 +43,7 @@ export function splitFixed(
     prepared.set(input, source);
     replaced.set(source, input);
   }
-  return { prepared, outputs: rewrite(graph, outputs, replaced) };
+  return { prepared, outputs: rewriteEach(graph, outputs, (value) => replaced.get(value)) };
 }
 
 /** Another shape of the same numbers costs less where it is used than where it is kept. */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import type { Backend, KernelCall } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion } from "./memory.ts";
 import { multiply } from "./product.ts";
 import { multiplyColumns } from "./product_of_columns.ts";
@@ -11,9 +11,7 @@ const size = tf.util.sizeFromShape;
  * Products of matrices. TF.js's kernel is fast for one product without transposition and nine times slower otherwise, so
  * matrices are transposed first and batches are taken product by product.
  */
-export const MAT_MUL: KernelEntry = { kernelName: tf.BatchMatMul, kernel: matMul };
-
-function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+export function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [a, b] = [inputs["a"]!, inputs["b"]!];
   const { transposeA, transposeB } = attrs as unknown as tf.BatchMatMulAttrs;
   if (a.dtype !== "float32" || b.dtype !== "float32") {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Cause, Explanation, LiveStage, PlannedStage } from "noiseline/engine";
 import { formatLive, formatReasons, formatTotal } from "../../../cli/format/plan.ts";
-import { causeLines, explanationLines } from "../../../cli/format/explanation.ts";
+import { causeLines, explanationLines } from "../../../cli/commands/why.ts";
 import { styleFor } from "../../../cli/io.ts";
 
 const style = styleFor({ isTTY: false });

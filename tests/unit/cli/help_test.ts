@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { BUILTIN_KINDS, describeParams } from "noiseline/engine";
-import { COMMANDS } from "../../../cli/commands.ts";
+import { COMMANDS } from "../../../cli/command.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { runCli } from "./capture.ts";
 

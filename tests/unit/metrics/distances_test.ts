@@ -2,7 +2,6 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { extrapolationCounts, fitLine } from "../../../metrics/extrapolate.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
-import { matrix } from "../../../metrics/linear/matrix.ts";
 import { meanAndDeviation, quantile } from "../../../metrics/spread.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { randomStream } from "../../../tensor/mod.ts";
@@ -13,6 +12,7 @@ import {
   kernelDistance,
   kernelDistanceOfSubsets,
   manifoldFigures,
+  matrix,
   StreamingStatistics,
 } from "../../support/plain_metrics.ts";
 
