@@ -119,12 +119,6 @@ export function showValue(value: unknown): string {
   return cutText(typeof value === "number" || value === undefined ? String(value) : JSON.stringify(value));
 }
 
-/** 1-based line and column; the column counts UTF-16 units, as editors do. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
 const lineStarts = new WeakMap<SourceText, number[]>();
 
 function startsOf(source: SourceText): number[] {
@@ -137,8 +131,8 @@ function startsOf(source: SourceText): number[] {
   return starts;
 }
 
-/** Where an offset lies in its text. */
-export function positionOf(source: SourceText, offset: number): Position {
+/** Where an offset lies in its text: 1-based line and column, which counts UTF-16 units, as editors do. */
+export function positionOf(source: SourceText, offset: number): { readonly line: number; readonly column: number } {
   const starts = startsOf(source);
   let low = 0;
   let high = starts.length - 1;

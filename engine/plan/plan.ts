@@ -87,15 +87,11 @@ export function isForced({ reasons }: Pick<PlannedStage, "reasons">): boolean {
   return reasons.some(({ code }) => code === "forced");
 }
 
-/** Stages that read others, directly or not, by what will happen to them, in dependency order. */
-export interface Followers {
-  /** They run, whatever comes from upstream. */
-  readonly certain: readonly string[];
-  /** They run if what they read comes out with other bytes. */
-  readonly mayRun: readonly string[];
-  /** Their results are there. */
-  readonly unchanged: readonly string[];
-}
+/**
+ * Stages that read others, directly or not, in dependency order: those that run whatever comes from upstream, those that
+ * run if what they read comes out with other bytes, and those whose results are there.
+ */
+export type Followers = Readonly<Record<"certain" | "mayRun" | "unchanged", readonly string[]>>;
 
 export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const own = new Set(ids);

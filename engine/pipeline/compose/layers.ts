@@ -76,7 +76,6 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
     const places = [[], path.slice(0, 1), path.slice(0, 2)].slice(0, path.length + 1);
     return places.flatMap((one) => byPlace.get(one.join("\0")) ?? []).sort((a, b) => b.rank - a.rank);
   };
-  const top = layers[0]!.document;
   const locate = (path: DocumentPath, target?: "key" | "value"): Span | undefined => {
     for (const layer of around(path)) {
       const inner = pathWithin(layer, path);
@@ -95,14 +94,7 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
     });
     return found.length === 0 ? undefined : found.join(", overriding ");
   };
-  return {
-    value,
-    locate,
-    origin,
-    get whole() {
-      return top.whole;
-    },
-  };
+  return { value, locate, origin, whole: layers[0]!.document.whole };
 }
 
 /** The path in the layer's own file; undefined for what lies elsewhere. */

@@ -19,18 +19,11 @@ import {
 
 const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
 
-/** A stage with the places of its inputs found. */
-export interface Bound {
-  readonly inputs: Readonly<Record<string, readonly Binding[]>>;
-  readonly needs: readonly string[];
-  /** References to a stage at another extent; each asks for a derived stage. */
-  readonly variants: readonly { readonly stage: string; readonly extent: number }[];
-}
-
 /**
  * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
  * only the references are checked.
  * @param kinds of all stages, where they are known @param whole whether its inputs are all there that the file has
+ * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
  */
 export function bindInputs(
   id: string,
@@ -40,7 +33,7 @@ export function bindInputs(
     readonly whole: boolean;
     readonly problems: Problems;
   },
-): Bound {
+) {
   const kind = kinds.get(id);
   const inputs: Record<string, Binding[]> = {};
   const variants: { stage: string; extent: number }[] = [];
@@ -56,31 +49,23 @@ export function bindInputs(
     const outputs = Object.entries(source.outputs);
     const node = nodeIdOf(reference);
     const wanted = wantedText(port.type);
-    if (reference.port !== undefined) {
-      const output = Object.hasOwn(source.outputs, reference.port) ? source.outputs[reference.port] : undefined;
-      if (output === undefined) {
-        const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
-        const fix = suggestName(reference.port, outputs.map(([name]) => name));
-        return problems.add(path, message, fix, { code: "unknown-port" });
-      }
-      if (!acceptsArtifact(port.type, output.type)) {
-        const details = { code: "wrong-artifact", got: output.type, wanted } as const;
-        return problems.add(
-          path,
-          `"${text}" has the wrong type for this input`,
-          "name an output of the wanted type",
-          details,
-        );
-      }
-      return { stage: node, port: reference.port, type: output.type };
+    const named = outputs.filter(([name]) => name === (reference.port ?? name));
+    if (reference.port !== undefined && named.length === 0) {
+      const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
+      const fix = suggestName(reference.port, outputs.map(([name]) => name));
+      return problems.add(path, message, fix, { code: "unknown-port" });
     }
-    const exact = outputs.filter(([, output]) => [port.type].flat().includes(output.type));
-    const fitting = exact.length > 0 ? exact : outputs.filter(([, output]) => acceptsArtifact(port.type, output.type));
+    const exact = named.filter(([, output]) => [port.type].flat().includes(output.type));
+    const fitting = exact.length > 0 ? exact : named.filter(([, output]) => acceptsArtifact(port.type, output.type));
     if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
     if (fitting.length === 0) {
-      const message = `stage "${reference.stage}" (${source.name}) has no output that fits this input`;
-      const got = outputs.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs";
-      const fix = "name a stage with an output of the wanted type";
+      const [message, fix] = reference.port === undefined
+        ? [
+          `stage "${reference.stage}" (${source.name}) has no output that fits this input`,
+          "name a stage with an output of the wanted type",
+        ]
+        : [`"${text}" has the wrong type for this input`, "name an output of the wanted type"];
+      const got = named.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs";
       return problems.add(path, message, fix, { code: "wrong-artifact", got, wanted });
     }
     const fix = `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`;
@@ -157,7 +142,7 @@ export function bindInputs(
 }
 
 /** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
-function checkPairs(id: string, kind: Kind | undefined, inputs: Bound["inputs"], problems: Problems): void {
+function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"], problems: Problems): void {
   for (const [left, right] of kind?.pairs ?? []) {
     const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
     const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));

@@ -45,8 +45,7 @@ export async function resolveKinds(
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
     if (isCustom(uses)) {
-      const outcome = described.get(resolveFile(uses));
-      if (outcome === undefined) throw new Error(`Cannot happen: custom stage ${uses} was not described`);
+      const outcome = described.get(resolveFile(uses))!;
       if ("kind" in outcome) kinds.set(id, outcome.kind);
       else report(id, "kind-broken", `cannot use ${uses}: ${outcome.error}`, outcome.fix);
       continue;

@@ -8,7 +8,7 @@ import { missingExternals } from "../../keys/externals.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { composeDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
-import { expandMatrices, hasMatrix, notExpanded } from "../compose/expand.ts";
+import { expandMatrices, usesMatrix } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { layeredDocument } from "../compose/layers.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
@@ -124,11 +124,9 @@ async function resolveDocument(
     budget,
     problems,
   });
-  const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
-  const kindsOf = expands && !budget.spent ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
-  const expanded = kindsOf === undefined
-    ? notExpanded(included.value)
-    : expandMatrices(included.value, kindsOf, { problems, budget });
+  const expands = !budget.spent && usesMatrix(included.value);
+  const kindsOf = expands ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
+  const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
   const whole = included.layers.length === 0
@@ -284,17 +282,12 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
   return errorOf("cycle", message, "remove one of these inputs", { span, related });
 }
 
-/** A file as far as its structure is right, and what is wrong with it. */
-export interface Structure {
-  /** Undefined where nothing more can be said of the file. */
-  readonly parsed: PipelineFile | undefined;
-  readonly issues: readonly ParamIssue[];
-  /** What was taken out of stages, by their ids; `uses` where nothing is left of the stage. */
-  readonly broken: ReadonlyMap<string, ReadonlySet<string>>;
-}
-
-/** Check the structure of a file. What is wrong is taken out, so that the rest can be checked too. */
-export function readStructure(value: unknown): Structure {
+/**
+ * Check the structure of a file. What is wrong is taken out, so that the rest can be checked too.
+ * @returns as `parsed` undefined where nothing more can be said of the file; as `broken` what was taken out of stages,
+ * by their ids: `uses` where nothing is left of the stage
+ */
+function readStructure(value: unknown) {
   const broken = new Map<string, Set<string>>();
   const first = validate(pipelineFileSchema, value ?? {});
   if (first.ok) return { parsed: first.data, issues: [], broken };
