@@ -7,9 +7,8 @@ import { parseCount } from "../format/units.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
-import { PAGE } from "../program.ts";
+import { PAGE, VERSION } from "../program.ts";
 import { listenForStop } from "../signals.ts";
-import { VERSIONS } from "../version.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -84,7 +83,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         emit,
         stop: signals.stop,
         kill: signals.kill,
-        versions: VERSIONS,
+        versions: { noiseline: VERSION, deno: Deno.version.deno },
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });

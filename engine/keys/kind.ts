@@ -1,6 +1,5 @@
 import type { BuiltinKind } from "../../contract/stage.ts";
-import type { ParamDescription } from "../../schemas/describe_params.ts";
-import type { ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
 /** Lists what it builds on by name, and by version where the lock has several. */
