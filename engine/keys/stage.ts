@@ -1,8 +1,8 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { BuiltinKind, Probe } from "../../contract/stage.ts";
-import type { ParamDescription } from "../../schemas/describe_params.ts";
-import type { ParamsOutcome } from "../../schemas/param_issue.ts";
+
+import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
 /** Lists what it builds on by name, and by version where the lock has several. */
