@@ -7,21 +7,23 @@
 
 export type { Diagnostic } from "./engine/diagnostic/diagnostic.ts";
 export { suggestName } from "./std/did_you_mean.ts";
-export { diagnosticToJson, formatDiagnostic, type MessageStyle } from "./engine/diagnostic/format.ts";
-export { printable } from "./engine/diagnostic/printable.ts";
-export { shellWord } from "./engine/diagnostic/shell_word.ts";
+export {
+  diagnosticToJson,
+  formatDiagnostic,
+  type MessageStyle,
+  printable,
+  shellWord,
+} from "./engine/diagnostic/format.ts";
 export type { Emit, EngineEvent, RunFinished, StageFinished } from "./engine/run/events.ts";
 export { EARLIER_NOTE, findEarlier } from "./engine/run/earlier.ts";
 export { findNothing, finishNothing, keepDone, planNothing } from "./engine/run/nothing_to_do.ts";
 export { capacityOf } from "./engine/run/slots.ts";
-export { selectStages } from "./engine/pipeline/select_stages.ts";
+export { type Pipeline, selectStages } from "./engine/pipeline/pipeline.ts";
 export { importLate } from "./engine/pipeline/load/import_late.ts";
 export type { BuiltinKinds } from "./engine/pipeline/load/kinds.ts";
 export { PipelineLoader } from "./engine/pipeline/load/pipeline_loader.ts";
-export type { Pipeline } from "./engine/pipeline/pipeline.ts";
 export { mayWork, type Plan, type PlannedStage, type Reason } from "./engine/plan/plan.ts";
-export { type Forecast, forecastPlan, type Total, totalOf } from "./engine/plan/forecast.ts";
-export { lookAhead, type Outlook } from "./engine/plan/outlook.ts";
+export { type Forecast, forecastPlan, lookAhead, type Outlook, type Total, totalOf } from "./engine/plan/forecast.ts";
 export { Planner, type PlanOptions } from "./engine/plan/planner.ts";
 export { tryDevice } from "./engine/process/device_trial.ts";
 export { grantFlag, Grants, realPath, requestsOf, rightsOf, type RightsRequest } from "./engine/process/rights.ts";

@@ -5,8 +5,12 @@ import { imageGrid } from "../formats/image_grid.ts";
 import type { NpyArray } from "../formats/npy.ts";
 import { encodeNpz } from "../formats/npz.ts";
 import { encodePng } from "../formats/png.ts";
-import { encodeSafetensors, type SafetensorsTensor } from "../formats/safetensors.ts";
-import { openSafetensors, type SafetensorsFile } from "../formats/safetensors_file.ts";
+import {
+  encodeSafetensors,
+  openSafetensors,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+} from "../formats/safetensors.ts";
 import type { HeaderEntry } from "../formats/safetensors_header.ts";
 import type { ImagesInfo } from "../schemas/types.ts";
 import type { ImageSize } from "./facts.ts";

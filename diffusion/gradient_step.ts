@@ -24,6 +24,8 @@ export interface Gradients {
   readonly grads: readonly tf.Tensor[];
 }
 
+type BatchTensors = Record<"x0" | "noise" | "t" | typeof STEP_TABLES[number], tf.Tensor>;
+
 /** Input of a step with dropout only: the key of `keepMask`. */
 const DROPOUT_KEY = "dropoutKey";
 
@@ -36,6 +38,7 @@ const IMPORTANCE = "importance";
  * class-conditional networks, `classes` [B, classes + 1].
  */
 export function batchSignature(config: UnetConfig, batch: number, options: GradientOptions): Signature {
+  const { dropout = 0 } = options;
   const images = float32([batch, config.imageSize, config.imageSize, config.inChannels]);
   const tables = [...STEP_TABLES, ...lossTableNames(options)].map((name) => [name, float32([batch])]);
   return {
@@ -43,7 +46,7 @@ export function batchSignature(config: UnetConfig, batch: number, options: Gradi
     t: { shape: [batch], dtype: "int32" },
     noise: images,
     ...Object.fromEntries(tables),
-    ...(rateOf(options) > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
+    ...(dropout > 0 ? { [DROPOUT_KEY]: { shape: [2], dtype: "int32" } } : {}),
     ...(options.timestepSampler === "loss-aware" ? { [IMPORTANCE]: float32([batch]) } : {}),
     ...classSignature(config, batch),
   };
@@ -59,25 +62,22 @@ export function batchGradients(inputs: NamedTensors, config: UnetConfig, options
   const wanted = ["params", ...Object.keys(batchSignature(config, 1, options))];
   const missing = wanted.filter((name) => inputs[name] === undefined);
   if (missing.length > 0) throw new RangeError(`Gradients: inputs missing: ${missing.join(", ")}`);
-  const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as Record<string, tf.Tensor>;
-  const rate = rateOf(options);
+  const { x0, noise, t, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = inputs as BatchTensors;
+  const { dropout: rate = 0 } = options;
   const drop = rate > 0 ? { dropout: { key: inputs[DROPOUT_KEY]!, rate } } : {};
   const importance = options.timestepSampler === "loss-aware" ? inputs[IMPORTANCE]! : undefined;
 
   const specs = unetParameterSpecs(config);
-  const xt = qSample(x0!, noise!, {
-    sqrtAlphasCumprod: sqrtAlphasCumprod!,
-    sqrtOneMinusAlphasCumprod: sqrtOneMinusAlphasCumprod!,
-  });
+  const xt = qSample(x0, noise, { sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod });
   const lossOf = (...tensors: tf.Tensor[]) => {
     const params = Object.fromEntries(specs.map((spec, i) => [spec.name, tensors[i]!]));
-    const output = unet(params, xt, t!, config, { ...drop, classes: inputs["classes"] });
-    return trainingLossPerImage(output, { ...inputs, x0: x0!, noise: noise!, xt }, options);
+    const output = unet(params, xt, t, config, { ...drop, classes: inputs["classes"] });
+    return trainingLossPerImage(output, { ...inputs, x0, noise, xt }, options);
   };
   // Gradients are taken per parameter, not through the flat vector: the gradient of each slice would be a vector of all
   // P numbers. The derivative of the batch mean by each image's loss is its importance / B.
   const named = unpackTensors(inputs["params"]!, config);
-  const batch = x0!.shape[0]!;
+  const batch = x0.shape[0]!;
   const { value: lossPerImage, grads } = tf.valueAndGrads(lossOf)(
     specs.map((spec) => named[spec.name]!),
     importance === undefined ? tf.fill([batch], 1 / batch) : tf.mul(importance, 1 / batch),
@@ -104,13 +104,8 @@ export function gradientStepSignature(config: UnetConfig, batch: number, options
   return { params: float32([countParameters(config)]), ...batchSignature(config, batch, options) };
 }
 
-export function checkDropout(options: GradientOptions): void {
-  const rate = rateOf(options);
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`Train step: dropout must be in [0, 1): got ${rate}`);
-}
-
-function rateOf({ dropout = 0 }: GradientOptions): number {
-  return dropout;
+export function checkDropout({ dropout = 0 }: GradientOptions): void {
+  if (!(dropout >= 0 && dropout < 1)) throw new RangeError(`Train step: dropout must be in [0, 1): got ${dropout}`);
 }
 
 function float32(shape: number[]): TensorSpec {

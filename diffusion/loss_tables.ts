@@ -44,7 +44,7 @@ export function lossTableNames(options: LossOptions): string[] {
 
 /** `STEP_TABLES` and the tables of `lossTableNames`, float64 [T] each. @throws RangeError for weights without a value */
 export function trainTables(tables: DiffusionTables, options: LossOptions): Record<string, Float64Array> {
-  const { objective = "eps" } = options;
+  const { objective = "eps", weighting = "simple", variance, minSnrGamma: gamma = 5 } = options;
   const { timesteps } = tables;
   const byT = (f: (t: number) => number) => Float64Array.from({ length: timesteps }, (_, t) => f(t));
   const makers: Readonly<Record<string, () => Float64Array>> = {
@@ -52,7 +52,10 @@ export function trainTables(tables: DiffusionTables, options: LossOptions): Reco
     sqrtOneMinusAlphasCumprod: () => tables.sqrtOneMinusAlphasCumprod,
     targetX0: () => byT((t) => targetMixture(objective, { tables, t }).x0),
     targetNoise: () => byT((t) => targetMixture(objective, { tables, t }).noise),
-    lossWeight: () => fixedWeights(tables, options),
+    lossWeight: () => {
+      const fixed = variance === "fixedsmall" ? variance : "fixedlarge";
+      return lossWeights(tables, { objective, weighting, gamma, variance: fixed });
+    },
     x0FromXt: () => byT((t) => x0Recovery(objective, { tables, t }).xt),
     x0FromOutput: () => byT((t) => x0Recovery(objective, { tables, t }).output),
     posteriorMeanCoef1: () => tables.posteriorMeanCoef1,
@@ -64,15 +67,4 @@ export function trainTables(tables: DiffusionTables, options: LossOptions): Reco
     boundWeight: () => new Float64Array(timesteps).fill(BOUND_SHARE * timesteps),
   };
   return Object.fromEntries([...STEP_TABLES, ...lossTableNames(options)].map((name) => [name, makers[name]!()]));
-}
-
-function fixedWeights(tables: DiffusionTables, options: LossOptions): Float64Array {
-  const { objective = "eps", weighting = "simple", variance = "fixedlarge", minSnrGamma = 5 } = options;
-  if (variance === "learned" && weighting === "vlb") throw new Error("Cannot happen: the bound weighs itself");
-  return lossWeights(tables, {
-    objective,
-    weighting,
-    gamma: minSnrGamma,
-    variance: variance === "fixedsmall" ? variance : "fixedlarge",
-  });
 }

@@ -1,4 +1,4 @@
-import type { AtStep } from "./gaussian_float64.ts";
+import { type AtStep, entry } from "./gaussian_float64.ts";
 import type { DiffusionTables } from "./schedule/tables.ts";
 
 /**
@@ -81,11 +81,8 @@ export function squaredErrorRatios(objective: Objective, tables: DiffusionTables
 }
 
 function factorsAt({ tables, t }: AtStep) {
-  if (!Number.isInteger(t) || t < 0 || t >= tables.timesteps) {
-    throw new RangeError(`Timestep: got ${t}, wanted an integer in [0, ${tables.timesteps})`);
-  }
   return {
-    signal: tables.sqrtAlphasCumprod[t]!,
+    signal: entry(tables.sqrtAlphasCumprod, t),
     noise: tables.sqrtOneMinusAlphasCumprod[t]!,
     previousSignal: Math.sqrt(tables.alphasCumprodPrev[t]!),
     coefX0: tables.posteriorMeanCoef1[t]!,

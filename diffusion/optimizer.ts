@@ -16,21 +16,11 @@ export function adamBiasCorrections(step: number): { biasCorrection1: number; bi
   return { biasCorrection1: 1 - ADAM_BETA1 ** step, biasCorrection2: 1 - ADAM_BETA2 ** step };
 }
 
-/** What Adam reads and writes of some parameters, each [n]. */
-export interface AdamMoments {
-  readonly params: tf.Tensor;
-  /** First moment; zeros before the first step. */
-  readonly m: tf.Tensor;
-  /** Second moment; zeros before the first step. */
-  readonly v: tf.Tensor;
-}
+/** What Adam reads and writes of some parameters, each [n]; the moments are zeros before the first step. */
+export type AdamMoments = Readonly<Record<"params" | "m" | "v", tf.Tensor>>;
 
 /** Scalars. */
-export interface AdamSettings {
-  readonly learningRate: tf.Tensor;
-  readonly biasCorrection1: tf.Tensor;
-  readonly biasCorrection2: tf.Tensor;
-}
+export type AdamSettings = Readonly<Record<"learningRate" | "biasCorrection1" | "biasCorrection2", tf.Tensor>>;
 
 /** Global norm of gradients in any number of parts, scalar. */
 export function globalNorm(grads: readonly tf.Tensor[]): tf.Tensor {

@@ -3,8 +3,6 @@ import { batchGradients, batchSignature, checkDropout, type GradientOptions } fr
 import type { UnetConfig } from "./unet/config.ts";
 import { stateSignature, updateState } from "./update_step.ts";
 
-export type TrainStepOptions = GradientOptions;
-
 /**
  * One training step (Ho et al. 2020, algorithm 1, with Adam, global-norm clipping and the moving average) as one
  * function.
@@ -16,18 +14,15 @@ export type TrainStepOptions = GradientOptions;
  *
  * @throws RangeError when dropout is not in [0, 1), or from the function when an input is missing
  */
-export function makeTrainStep(config: UnetConfig, options: TrainStepOptions = {}): PureFunction {
+export function makeTrainStep(config: UnetConfig, options: GradientOptions = {}): PureFunction {
   checkDropout(options);
-  const wanted = Object.keys(trainStepSignature(config, 1, options));
   return (inputs) => {
-    const missing = wanted.filter((name) => inputs[name] === undefined);
-    if (missing.length > 0) throw new RangeError(`Train step: inputs missing: ${missing.join(", ")}`);
     const { grads, ...losses } = batchGradients(inputs, config, options);
     return { ...updateState(inputs, grads, config), ...losses };
   };
 }
 
 /** Inputs of `makeTrainStep` with the same configuration and options for batches of `batch` images. */
-export function trainStepSignature(config: UnetConfig, batch: number, options: TrainStepOptions = {}): Signature {
+export function trainStepSignature(config: UnetConfig, batch: number, options: GradientOptions = {}): Signature {
   return { ...stateSignature(config), ...batchSignature(config, batch, options) };
 }

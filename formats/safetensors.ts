@@ -1,4 +1,5 @@
 import { FormatError } from "./format_error.ts";
+import { readAt } from "./read_at.ts";
 import {
   DTYPES,
   type HeaderEntry,
@@ -14,15 +15,15 @@ export interface SafetensorsTensor {
   readonly data: SafetensorsArray;
 }
 
-export interface Safetensors {
+interface Safetensors {
   readonly tensors: Readonly<Record<string, SafetensorsTensor>>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** The format's own limit (huggingface/safetensors): a longer header is taken for a broken file. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
-export const LENGTH_BYTES = 8;
+const LENGTH_BYTES = 8;
 
 /**
  * Write a safetensors file (format of huggingface/safetensors): 8 bytes of little-endian header length, a JSON header
@@ -85,12 +86,44 @@ export function decodeSafetensors(bytes: Uint8Array): Safetensors {
   return { tensors: Object.fromEntries(tensors), metadata };
 }
 
+/** A safetensors file whose tensors are read one by one: memory holds what is asked for, once. */
+export interface SafetensorsFile extends Disposable {
+  readonly entries: readonly HeaderEntry[];
+  read(entry: HeaderEntry): Promise<SafetensorsTensor>;
+}
+
+/** @throws FormatError when the file is not what `decodeSafetensors` reads */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await Deno.open(path);
+  try {
+    const { size } = await file.stat();
+    const head = new Uint8Array(Math.min(LENGTH_BYTES, size));
+    await readAt(file, 0, head);
+    const start = LENGTH_BYTES + headerBytes(head, size);
+    const header = new Uint8Array(start - LENGTH_BYTES);
+    await readAt(file, LENGTH_BYTES, header);
+    const { entries } = parseHeader(header, size - start);
+    return {
+      entries,
+      async read(entry) {
+        const bytes = new Uint8Array(entry.end - entry.begin);
+        await readAt(file, start + entry.begin, bytes);
+        return decodeTensor(bytes, entry);
+      },
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
 /**
  * Length of the header.
  *
  * @param head the beginning of the file, at least its first 8 bytes @param size of the whole file
  */
-export function headerBytes(head: Uint8Array, size: number): number {
+function headerBytes(head: Uint8Array, size: number): number {
   if (size < LENGTH_BYTES) {
     throw new FormatError("safetensors file", { got: `${size} bytes`, wanted: "at least 8, the header's length" });
   }
@@ -109,7 +142,7 @@ export function headerBytes(head: Uint8Array, size: number): number {
 }
 
 /** The bytes of one tensor, which become its data. */
-export function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
+function decodeTensor(bytes: Uint8Array<ArrayBuffer>, { dtype, shape }: HeaderEntry): SafetensorsTensor {
   return { dtype, shape, data: new DTYPES[dtype].array(bytes.buffer) };
 }
 

@@ -1,4 +1,4 @@
-import { type Float64Matrix, matrix, type MatrixProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { pivotedCholesky } from "./linear/pivoted_cholesky.ts";
 import { symmetricEigenvalues } from "./linear/symmetric_eigenvalues.ts";
 import type { FeatureStatistics } from "./statistics.ts";
@@ -41,7 +41,7 @@ export async function frechetDistance(a: Moments, b: Moments, products: MatrixPr
   for (let i = 0; i < size; i++) {
     distance += a.covariance[i * size + i]! + b.covariance[i * size + i]!;
   }
-  const [first, second] = [a, b].map(({ covariance }) => matrix(size, size, covariance));
+  const [first, second] = [a, b].map(({ covariance }) => ({ rows: size, columns: size, data: covariance }));
   return Math.max(0, distance - 2 * await traceOfRootOfProduct(first!, second!, products));
 }
 

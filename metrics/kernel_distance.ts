@@ -1,4 +1,4 @@
-import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 
 /**
  * Squared maximum mean discrepancy of two sets by the cubic kernel (x·y / d + 1)³, unbiased, so that it can be negative:

@@ -1,5 +1,5 @@
 import { cubicKernel, kernelDistance } from "./kernel_distance.ts";
-import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { meanAndDeviation } from "./spread.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 

@@ -1,4 +1,4 @@
-import type { Float64Matrix, MatrixProducts } from "./linear/matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "../tensor/matrix.ts";
 import { type FeatureVectors, range } from "./vectors.ts";
 
 /** How well two sets cover each other, each number a share of one of the sets but density. */
@@ -40,8 +40,8 @@ export async function manifoldFigures(
         `more than ${k} vectors in each`,
     );
   }
-  const realRadii = await radii(real, { k, products, onBlock: (share) => onBlock(share / 3) });
-  const fakeRadii = await radii(fake, { k, products, onBlock: (share) => onBlock((1 + share) / 3) });
+  const realRadii = await radii(real, k, products, (share) => onBlock(share / 3));
+  const fakeRadii = await radii(fake, k, products, (share) => onBlock((1 + share) / 3));
 
   const fakeInside = new Uint8Array(fake.count);
   const realInside = new Uint8Array(real.count);
@@ -74,11 +74,9 @@ export async function manifoldFigures(
 /** Squared distance of each vector to its k-th nearest other one. */
 async function radii(
   set: FeatureVectors,
-  { k, products, onBlock }: {
-    readonly k: number;
-    readonly products: MatrixProducts;
-    readonly onBlock: (share: number) => void;
-  },
+  k: number,
+  products: MatrixProducts,
+  onBlock: (share: number) => void,
 ): Promise<Float64Array> {
   const found = new Float64Array(set.count);
   await eachBlock(set, set, products, (first, squares) => {

@@ -1,4 +1,4 @@
-import type { MatrixProducts } from "./linear/matrix.ts";
+import type { MatrixProducts } from "../tensor/matrix.ts";
 import { firstNotFinite } from "./vectors.ts";
 
 /** Mean and covariance of a set of feature vectors, float64. */

@@ -8,8 +8,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findCycles } from "./layers/cycles.ts";
-import { type Edge, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
+import { type Edge, findCycles, type ImportMap, readTree, type SourceFile } from "./layers/module_graph.ts";
 import { EXCEPTIONS, type Layer, layerOf, LAYERS, ROOMS } from "./layers/rules.ts";
 import { blankSource, lineOf } from "./layers/source_text.ts";
 

@@ -23,6 +23,7 @@ export interface Contender {
 
 /** Where peers are kept that no system package brings. */
 const PEERS = userFolder("bench");
+const WIREIT = join(PEERS, "wireit", "node_modules", "wireit");
 const DVC = join(PEERS, "dvc", "bin", "dvc");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
@@ -67,34 +68,24 @@ async function writeWithStages(folder: string, shape: Shape, file: string): Prom
   await Deno.copyFile(new URL(`../peers/${file}`, import.meta.url), join(folder, file));
 }
 
-const doit: Contender = {
-  name: "doit",
-  version: () => firstLine("doit", ["--version"]),
-  most: 10_000,
-  prepare: (folder, shape) => writeWithStages(folder, shape, "dodo.py"),
-  run: () => ({ program: "doit", args: ["-n", "2"] }),
-  output: textOf,
-};
+/** A tool that reads `stages.json` by a file of its own. */
+function scripted(name: string, most: number, file: string, args: readonly string[]): Contender {
+  return {
+    name,
+    version: () => firstLine(name, ["--version"]),
+    most,
+    prepare: (folder, shape) => writeWithStages(folder, shape, file),
+    run: () => ({ program: name, args }),
+    output: textOf,
+  };
+}
 
-const snakemake: Contender = {
-  name: "snakemake",
-  version: () => firstLine("snakemake", ["--version"]),
-  most: 1_000,
-  prepare: (folder, shape) => writeWithStages(folder, shape, "Snakefile"),
-  run: () => ({ program: "snakemake", args: ["--cores", "2", "--quiet"] }),
-  output: textOf,
-};
+const doit = scripted("doit", 10_000, "dodo.py", ["-n", "2"]);
+const snakemake = scripted("snakemake", 1_000, "Snakefile", ["--cores", "2", "--quiet"]);
 
 const wireit: Contender = {
   name: "wireit",
-  version: async () => {
-    try {
-      const path = join(PEERS, "wireit", "node_modules", "wireit", "package.json");
-      return (JSON.parse(await Deno.readTextFile(path)) as { version: string }).version;
-    } catch {
-      return undefined;
-    }
-  },
+  version: () => firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "package.json"))}).version`]),
   most: 1_000,
   prepare: async (folder, shape) => {
     const names = stagesOf(shape).map((stage) => `s${stage}`);

@@ -1,13 +1,9 @@
+import type { UnetConfig } from "../../diffusion/unet/config.ts";
+
 /** Requests and answers of bench/support/step_server.ts and bench/peers/torch_unet.py, one JSON object a line. */
 
-export interface BenchModel {
-  readonly imageSize: number;
-  readonly inChannels: number;
-  readonly channels: number;
-  readonly multipliers: readonly number[];
-  readonly blocks: number;
-  readonly attention: readonly number[];
-}
+/** A network that predicts noise. */
+export type BenchModel = Omit<UnetConfig, "outChannels" | "classes">;
 
 export interface StepRequest {
   readonly model: BenchModel;

@@ -1,6 +1,4 @@
-import { linspace } from "./linspace.ts";
 import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "./names.ts";
-import { cosineBetas, sigmoidBetas } from "./signal_betas.ts";
 import { rescaleZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
 export interface ScheduleShape {
@@ -86,4 +84,43 @@ function checkSpec({ name, timesteps, cosineS, ...ends }: FullSpec): void {
   if (!(cosineS >= 0 && cosineS < Infinity)) {
     throw new RangeError(`cosineS of a beta schedule: got ${cosineS}, wanted a finite number >= 0`);
   }
+}
+
+/** Counts from the nearer end, as torch.linspace does: both ends are exact. One point is the start. */
+function linspace(start: number, end: number, count: number): Float64Array {
+  const step = count > 1 ? (end - start) / (count - 1) : 0;
+  return Float64Array.from(
+    { length: count },
+    (_, i) => i < count / 2 ? start + step * i : end - step * (count - 1 - i),
+  );
+}
+
+/** Nichol & Dhariwal 2021, section 3.2: no beta above this, or the chain has a singular step at its end. */
+const MAX_BETA = 0.999;
+
+/** Range of the logistic curve that lucidrains/denoising-diffusion-pytorch takes by default; its tau is 1. */
+const SIGMOID_START = -3;
+const SIGMOID_END = 3;
+
+/** Schedules that say what signal is left, and leave the betas to follow: float64 [T], at most `MAX_BETA`. */
+function signalBetas(timesteps: number, signal: (i: number) => number): Float64Array {
+  return Float64Array.from({ length: timesteps }, (_, t) => Math.min(1 - signal(t + 1) / signal(t), MAX_BETA));
+}
+
+/** A = cos^2((t / T + s) / (1 + s) pi / 2) up to a factor: Nichol & Dhariwal 2021, eq. 17. */
+function cosineBetas(timesteps: number, cosineS: number): Float64Array {
+  return signalBetas(timesteps, (i) => Math.cos((i / timesteps + cosineS) / (1 + cosineS) * Math.PI / 2) ** 2);
+}
+
+/** A falls as a logistic curve from -3 to 3: Jabri et al. 2022 (arXiv 2212.11972), as in denoising-diffusion-pytorch. */
+function sigmoidBetas(timesteps: number): Float64Array {
+  const end = logistic(SIGMOID_END);
+  return signalBetas(
+    timesteps,
+    (i) => end - logistic(SIGMOID_START + i / timesteps * (SIGMOID_END - SIGMOID_START)),
+  );
+}
+
+function logistic(x: number): number {
+  return 1 / (1 + Math.exp(-x));
 }

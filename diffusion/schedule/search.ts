@@ -6,14 +6,6 @@ import { makeTables } from "./tables.ts";
 /** Searches give up here: far past any chain that could be sampled, and still a few milliseconds to evaluate. */
 export const SEARCH_LIMIT_TIMESTEPS = 100_000;
 
-export interface NormalOptions {
-  /** Bits per dimension that x_T may still carry. Default 1e-4. */
-  readonly maxBitsPerDim?: number;
-  /** E[x_0^2] of the data. Default 1, the worst case in [-1, 1]. */
-  readonly meanSquare?: number;
-  readonly limitTimesteps?: number;
-}
-
 /**
  * The largest T whose tables are finite in float32 (see `tablesFiniteInFloat32`), at most `limitTimesteps`; 0 when
  * not even T = 1 is. Longer chains of these schedules leave less signal at their end, so the property is monotone in
@@ -26,15 +18,19 @@ export function largestFiniteTimesteps(shape: ScheduleShape, limitTimesteps: num
 }
 
 /**
- * The smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL; undefined when no T up to
+ * The smallest T whose chain ends at N(0, I) to within `maxBitsPerDim` of prior KL, for data of mean square 1, the worst
+ * case in [-1, 1]; undefined when no T up to
  * `limitTimesteps` does. Monotone for the same reason as above.
  */
-export function smallestNormalTimesteps(shape: ScheduleShape, options: NormalOptions = {}): number | undefined {
-  const { maxBitsPerDim = 1e-4, meanSquare = 1, limitTimesteps = SEARCH_LIMIT_TIMESTEPS } = options;
+export function smallestNormalTimesteps(
+  shape: ScheduleShape,
+  maxBitsPerDim: number,
+  limitTimesteps: number = SEARCH_LIMIT_TIMESTEPS,
+): number | undefined {
   if (!(maxBitsPerDim > 0)) throw new RangeError(`maxBitsPerDim: got ${maxBitsPerDim}, wanted a number > 0`);
   const isNormal = (timesteps: number) => {
     const signal = makeBetas({ ...shape, timesteps }).reduce((product, beta) => product * (1 - beta), 1);
-    return priorKlOfSignal(signal, meanSquare) <= maxBitsPerDim;
+    return priorKlOfSignal(signal, 1) <= maxBitsPerDim;
   };
   return firstTrue(isNormal, limitTimesteps);
 }

@@ -14,11 +14,7 @@ const EPSILON = 1e-6;
  * @param scale [C]
  * @param bias [C]
  */
-export function groupNorm(x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor): tf.Tensor {
-  return groupNormOp(x, scale, bias);
-}
-
-const groupNormOp = tf.customGrad((...args) => {
+export const groupNorm: (x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
   const [x, scale, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc];
   const [batch, height, width, channels] = x.shape;
   const groups = groupsFor(channels);

@@ -38,13 +38,11 @@ export function dense(params: ParameterTensors, name: string, x: tf.Tensor): tf.
   return tf.reshape(product, [...x.shape.slice(0, -1), outChannels]);
 }
 
-/** x sigmoid(x) (SiLU; the paper's code calls it swish). */
-export function silu(x: tf.Tensor): tf.Tensor {
-  return siluOp(x);
-}
-
-// With s = sigmoid(x) and y = x s, the derivative is y + s (1 - y): four small operations where autodiff makes six.
-const siluOp = tf.customGrad((...args) => {
+/**
+ * x sigmoid(x) (SiLU; the paper's code calls it swish). With s = sigmoid(x) and y = x s, the derivative is
+ * y + s (1 - y): four small operations where autodiff makes six.
+ */
+export const silu: (x: tf.Tensor) => tf.Tensor = tf.customGrad((...args) => {
   const [x, save] = args as [tf.Tensor, tf.GradSaveFunc];
   const gate = tf.sigmoid(x);
   const value = tf.mul(x, gate);

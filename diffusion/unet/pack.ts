@@ -19,8 +19,8 @@ export function initParameters(
   const named: NamedArrays = {};
   for (const spec of unetParameterSpecs(config)) {
     const size = sizeOf(spec);
-    if (spec.init.kind !== "uniform") {
-      named[spec.name] = new Float32Array(size).fill(spec.init.kind === "ones" ? 1 : 0);
+    if (typeof spec.init === "string") {
+      named[spec.name] = new Float32Array(size).fill(spec.init === "ones" ? 1 : 0);
       continue;
     }
     const array = uniforms(spec.name, size);

@@ -1,12 +1,8 @@
 import { assertUnetConfig, type UnetConfig } from "./config.ts";
 import { type BlockPlan, planUnet } from "./plan.ts";
 
-/** How a parameter starts. */
-export type Init =
-  | { readonly kind: "zeros" }
-  | { readonly kind: "ones" }
-  /** Uniform in +-sqrt(3 scale / mean(fanIn, fanOut)): variance scaling, fan average. */
-  | { readonly kind: "uniform"; readonly scale: number; readonly fanIn: number; readonly fanOut: number };
+/** How a parameter starts; uniform in +-sqrt(3 scale / mean(fanIn, fanOut)): variance scaling, fan average. */
+export type Init = "zeros" | "ones" | { readonly scale: number; readonly fanIn: number; readonly fanOut: number };
 
 export interface ParameterSpec {
   readonly name: string;
@@ -53,7 +49,7 @@ export function sizeOf(spec: Pick<ParameterSpec, "shape">): number {
 
 /** One row for each label and one for none, of standard deviation 1 as in openai/improved-diffusion. */
 function classEmbedding(classes: number, width: number): ParameterSpec {
-  const init = { kind: "uniform", scale: 1, fanIn: 1, fanOut: 1 } as const;
+  const init = { scale: 1, fanIn: 1, fanOut: 1 };
   return { name: "classes.embedding", shape: [classes + 1, width], init };
 }
 
@@ -74,42 +70,31 @@ function attentionSpecs(name: string, channels: number): ParameterSpec[] {
   return [
     ...norm(`${name}.norm`, channels),
     // Queries, keys and values side by side in one product; each third starts as the square layer that it is.
-    {
-      name: `${name}.qkv.kernel`,
-      shape: [channels, 3 * channels],
-      init: { kind: "uniform", scale: 1, fanIn: channels, fanOut: channels },
-    },
-    { name: `${name}.qkv.bias`, shape: [3 * channels], init: { kind: "zeros" } },
+    ...layer(`${name}.qkv`, [channels, 3 * channels], { scale: 1, fanIn: channels, fanOut: channels }),
     ...dense(`${name}.out`, channels, channels, ZERO_SCALE),
   ];
 }
 
 function conv(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
-  return [
-    {
-      name: `${name}.kernel`,
-      shape: [3, 3, inChannels, outChannels],
-      init: { kind: "uniform", scale, fanIn: 9 * inChannels, fanOut: 9 * outChannels },
-    },
-    { name: `${name}.bias`, shape: [outChannels], init: { kind: "zeros" } },
-  ];
+  const fans = { fanIn: 9 * inChannels, fanOut: 9 * outChannels };
+  return layer(name, [3, 3, inChannels, outChannels], { scale, ...fans });
 }
 
 function dense(name: string, inChannels: number, outChannels: number, scale = 1): ParameterSpec[] {
+  return layer(name, [inChannels, outChannels], { scale, fanIn: inChannels, fanOut: outChannels });
+}
+
+function layer(name: string, shape: readonly number[], init: Init): ParameterSpec[] {
   return [
-    {
-      name: `${name}.kernel`,
-      shape: [inChannels, outChannels],
-      init: { kind: "uniform", scale, fanIn: inChannels, fanOut: outChannels },
-    },
-    { name: `${name}.bias`, shape: [outChannels], init: { kind: "zeros" } },
+    { name: `${name}.kernel`, shape, init },
+    { name: `${name}.bias`, shape: [shape.at(-1)!], init: "zeros" },
   ];
 }
 
 function norm(name: string, channels: number): ParameterSpec[] {
   return [
-    { name: `${name}.scale`, shape: [channels], init: { kind: "ones" } },
-    { name: `${name}.bias`, shape: [channels], init: { kind: "zeros" } },
+    { name: `${name}.scale`, shape: [channels], init: "ones" },
+    { name: `${name}.bias`, shape: [channels], init: "zeros" },
   ];
 }
 

@@ -1,6 +1,27 @@
-import type { Diagnostic, Span } from "./diagnostic.ts";
-import { formatSpan, lineText, positionOf } from "./position.ts";
-import { printable } from "./printable.ts";
+import type { Diagnostic, SourceText, Span } from "./diagnostic.ts";
+
+/** Colours and other looks of text: what is left without them is the same text. */
+// deno-lint-ignore no-control-regex
+const LOOKS = /\u001b\[[\d;]*m/g;
+
+/**
+ * What acts on a terminal, or shows text in another order than it has: C0 without tab and newline, DEL, C1, and the
+ * controls of writing from right to left (Boucher and Anderson, "Trojan Source", 2021).
+ */
+const ACTING =
+  // deno-lint-ignore no-control-regex
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * A text from a stage, a file or a result as it may be shown: what would act on a terminal is written out, as `\u202e`,
+ * which in JSON is the same character.
+ *
+ * @param newline what a line break becomes, such as one with a prefix for the next line, or a space
+ */
+export function printable(text: string, newline = "\n"): string {
+  return text.replaceAll(LOOKS, "").replaceAll(/\r\n|[\r\n]/g, () => newline)
+    .replaceAll(ACTING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
 
 /** How to set off parts of a message; the plain style leaves them as they are. */
 export interface MessageStyle {
@@ -96,4 +117,48 @@ export function cutText(text: string): string {
 /** A value as it is shown after `got:`; long values are cut. */
 export function showValue(value: unknown): string {
   return cutText(typeof value === "number" || value === undefined ? String(value) : JSON.stringify(value));
+}
+
+const lineStarts = new WeakMap<SourceText, number[]>();
+
+function startsOf(source: SourceText): number[] {
+  let starts = lineStarts.get(source);
+  if (starts === undefined) {
+    starts = [0];
+    for (let i = source.text.indexOf("\n"); i >= 0; i = source.text.indexOf("\n", i + 1)) starts.push(i + 1);
+    lineStarts.set(source, starts);
+  }
+  return starts;
+}
+
+/** Where an offset lies in its text: 1-based line and column, which counts UTF-16 units, as editors do. */
+export function positionOf(source: SourceText, offset: number): { readonly line: number; readonly column: number } {
+  const starts = startsOf(source);
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return { line: low + 1, column: offset - starts[low]! + 1 };
+}
+
+/** `file:line:column` of the start of a span. */
+export function formatSpan(span: Span): string {
+  const { line, column } = positionOf(span.source, span.start);
+  return `${span.source.name}:${line}:${column}`;
+}
+
+/** The text of a 1-based line, without its line break. */
+export function lineText(source: SourceText, line: number): string {
+  const starts = startsOf(source);
+  const start = starts[line - 1] ?? source.text.length;
+  const end = starts[line] ?? source.text.length + 1;
+  return source.text.slice(start, end - 1).replace(/\r$/, "");
+}
+
+/** Quote a word for a shell where it needs it. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -3,13 +3,11 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Origins } from "../diagnostic/document.ts";
+import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
-import { diagnosticAt, type DocumentPath } from "../diagnostic/document.ts";
-import { statIfThere } from "../store/reading.ts";
+import { factsOf, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
-import { factsOf } from "../store/reading.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
 
 /** Contents of what a stage reads from outside the pipeline, by a name that does not depend on where it lies. */
@@ -31,11 +29,8 @@ function externalsOf({ kind, params }: Pick<Stage, "kind" | "params">, folder: s
   const found: External[] = [];
   for (const [param, meta] of Object.entries(kind.roles)) {
     mapFiles(params[param], meta, (path, at) => {
-      found.push({
-        name: nameOf(param, at),
-        at: [param, ...at],
-        path: isAbsolute(path) ? path : resolve(folder, path),
-      });
+      const full = isAbsolute(path) ? path : resolve(folder, path);
+      found.push({ name: nameOf(param, at), at: [param, ...at], path: full });
     });
   }
   return found;
@@ -54,16 +49,17 @@ export function withPaths(
   return Object.fromEntries(
     Object.entries(params).map(([param, value]) => {
       const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
-      return [
-        param,
-        mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path),
-      ];
+      return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
     }),
   );
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
-export function* filesBelow(folder: string, prefix: string, above: ReadonlySet<string>): Generator<FolderFile> {
+export function* filesBelow(
+  folder: string,
+  prefix = "",
+  above: ReadonlySet<string> = new Set(),
+): Generator<FolderFile> {
   const real = Deno.realPathSync(folder);
   if (above.has(real)) return;
   for (const { name } of Deno.readDirSync(folder)) {
@@ -81,16 +77,13 @@ export function contentDigest(path: string, digests: Digests): string {
   // A pipe or a device may have no end.
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
-  const files = [...filesBelow(path, "", new Set())];
-  return digests.folderDigest(path, files, () =>
-    artifactDigest(
-      "files",
-      files.map((file) => ({
-        path: file.path,
-        size: file.facts.size,
-        sha256: digests.digest(join(path, file.path), file.facts),
-      })),
-    ));
+  const files = [...filesBelow(path)];
+  const entryOf = ({ path: name, facts }: FolderFile) => ({
+    path: name,
+    size: facts.size,
+    sha256: digests.digest(join(path, name), facts),
+  });
+  return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 
 /** A file or folder that could not be read, or is not the one that the stage must have. */
@@ -186,7 +179,7 @@ export function sizeOf(path: string): number | undefined {
   const info = statIfThere(path);
   if (info?.isDirectory !== true) return info?.size;
   let sum = 0;
-  for (const { facts } of filesBelow(path, "", new Set())) sum += facts.size;
+  for (const { facts } of filesBelow(path)) sum += facts.size;
   return sum;
 }
 

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArtifactRecord, FileEntry, Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
-import { extentParam, type Kind } from "./kind.ts";
-import type { Stage } from "./stage.ts";
+import { extentParam, type Kind, type Stage } from "./stage.ts";
 import { compareCodeUnits, encode } from "./encode.ts";
 
 /** Raised when the meaning of keys changes; all older results then count as never made. */

@@ -1,5 +1,8 @@
 import type { Origins } from "../diagnostic/document.ts";
 import type { Stage } from "../keys/stage.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
+import { parseReference } from "./compose/reference.ts";
 
 /** A pipeline that may be planned and run: only `loadPipeline` makes one. */
 export interface Pipeline {
@@ -20,4 +23,48 @@ export interface Pipeline {
   /** Stages of the file that are not there, each with why. */
   readonly leftOut: ReadonlyMap<string, string>;
   readonly origins: Origins;
+}
+
+/**
+ * The stages that names of the command line mean: stages, stages at an extent, and of a matrix all children or those
+ * with the values that are named (`train~lr=0.1`).
+ */
+export function selectStages(
+  pipeline: Pipeline,
+  names: readonly string[],
+): { readonly stages: readonly string[]; readonly problems: readonly Diagnostic[] } {
+  const stages = new Set<string>();
+  const problems: Diagnostic[] = [];
+  for (const name of names) {
+    const found = pipeline.stages.has(name) ? [name] : childrenOf(pipeline, name);
+    for (const id of found) stages.add(id);
+    if (found.length > 0) continue;
+    const reason = leftOutReason(pipeline, name);
+    const [message, fix] = reason === undefined
+      ? [
+        `pipeline "${pipeline.name}" has no stage "${name}"`,
+        suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
+      ]
+      : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
+    problems.push(errorOf("unknown-stage", message, fix));
+  }
+  return { stages: [...stages], problems };
+}
+
+function childrenOf({ families, stages }: Pipeline, name: string): string[] {
+  const reference = parseReference(name);
+  if (reference === undefined || reference.port !== undefined) return [];
+  const { stage, select = {}, extent } = reference;
+  const suffix = extent === undefined ? "" : `@${extent}`;
+  return (families.get(stage) ?? []).filter((child) => {
+    const values = parseReference(child)?.select ?? {};
+    return Object.entries(select).every(([axis, label]) => values[axis] === label);
+  }).map((child) => `${child}${suffix}`).filter((child) => stages.has(child));
+}
+
+/** Why a stage is not there that the file has; of a matrix, why its first child is not. */
+function leftOutReason({ leftOut }: Pipeline, name: string): string | undefined {
+  const id = name.replace(/@\d+$/, "");
+  return leftOut.get(id) ??
+    [...leftOut].find(([child]) => child.startsWith(`${id}~`) || child.startsWith(`${id}/`))?.[1];
 }

@@ -3,26 +3,20 @@
  * only what is at hand; this looks further (records of runs, other results), for the few stages that somebody asks about.
  */
 import { definedOnly } from "../../std/defined_only.ts";
-import type { ResultManifest, RunRecord, Sources, StageRunRecord } from "../../schemas/records.ts";
+import type { ResultManifest, Sources } from "../../schemas/records.ts";
 import { externalPaths, sizeOf } from "../keys/externals.ts";
 import { listSaved, progressFolder, type SavedFacts } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import type { Plan, PlannedStage, PlannedState, Reason } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
 
+type External = Readonly<Sources["externals"][string]>;
+
 /** A file or folder from outside, as far as it is known. */
-export interface ExternalFacts {
-  readonly digest: string;
-  readonly path?: string;
-  readonly sizeBytes?: number;
-}
+export type ExternalFacts = Pick<External, "digest"> & Partial<External>;
 
 /** How the modules of a custom stage differ, by place. */
-export interface ModuleChanges {
-  readonly changed: readonly string[];
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-}
+export type ModuleChanges = Readonly<Record<"changed" | "added" | "removed", readonly string[]>>;
 
 /** What changed in a stage that another one reads. */
 export interface Upstream {
@@ -229,15 +223,13 @@ function sourcesOf(store: Store, manifest: ResultManifest): Sources | undefined 
   return findInRun(store, manifest)?.stage.sources;
 }
 
-function findInRun(
-  store: Store,
-  { runId, resolvedKey }: ResultManifest,
-): { run: RunRecord; id: string; stage: StageRunRecord } | undefined {
+/** The run that made a result, with the stage that it is of. */
+function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
   const run = store.runs.read(runId);
-  const found = Object.entries(run?.stages ?? {}).find(([, one]) =>
-    one.state === "ran" && one.resolvedKey === resolvedKey
-  );
-  return run === undefined || found === undefined ? undefined : { run, id: found[0], stage: found[1] };
+  for (const [id, stage] of Object.entries(run?.stages ?? {})) {
+    if (stage.state === "ran" && stage.resolvedKey === resolvedKey) return { run: run!, id, stage };
+  }
+  return undefined;
 }
 
 /** The ids of runs begin with the time of their start. */

@@ -1,7 +1,7 @@
 import type { Timing } from "../../schemas/records.ts";
 import { cardsOf, predecessorsOf, shorterOf, type Stage } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
-import { isForced, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
+import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
 /** How long a stage will take, or why that cannot be said. */
 export type Forecast =
@@ -12,11 +12,6 @@ export type Forecast =
 interface Amount {
   readonly unit: "GFLOP" | "steps" | "run";
   readonly done: number;
-}
-
-interface Past {
-  readonly timing: Timing;
-  readonly amount: Amount;
 }
 
 /** Of past runs, the newest few count: machines and code change, and one odd run among five does not move the median. */
@@ -43,73 +38,55 @@ export function forecastPlan(
   if (open.length === 0) return forecasts;
   // Looking at the processor takes longer than planning a small pipeline where all is cached.
   const here = machine ?? machineClass();
-  const history = makeHistory(timings.all().filter((timing) => timing.machine === here));
-  const starts = startsOf(plan);
+  // Less than one operation is none, and would make every ratio to it absurd.
+  const pasts = timings.all().filter((timing) => timing.machine === here && amountOf(timing).done >= 1e-9);
+  const history = {
+    alike: Map.groupBy(pasts, ({ likeness, numerics }) => `${likeness} ${numerics}`),
+    kinds: Map.groupBy(pasts, ({ kind, numerics }) => `${kind} ${numerics}`),
+  };
+  // Steps that it need not do: those that were saved, and those of the shorter stage that runs before it.
+  const shorter = shorterOf(open.map(([, { stage }]) => stage));
+  const startOf = (planned: PlannedStage): number => {
+    const before = plan.stages.get(shorter.get(planned.stage.id) ?? "")?.stage.extent ?? 0;
+    return isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before);
+  };
   const first = new Map<string, string>();
   for (const [id, planned] of open) {
     const twin = first.get(planned.recipeKey);
     if (twin === undefined) first.set(planned.recipeKey, id);
     const forecast: Forecast = twin === undefined
-      ? forecastStage(planned, amountOf(planned.stage, starts.get(id) ?? 0), history)
+      ? forecastStage(planned, amountOf({ ...planned.stage, fromStep: startOf(planned) }), history)
       : { known: true, durationMs: 0, basis: `the result of ${twin} serves` };
     forecasts.set(id, forecast);
   }
   return forecasts;
 }
 
-/** Steps that each stage need not do: those that were saved, and those of the shorter stage that runs before it. */
-function startsOf(plan: Plan): ReadonlyMap<string, number> {
-  const open = [...plan.stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
-  const shorter = shorterOf(open.map(({ stage }) => stage));
-  return new Map(open.map((planned) => {
-    const before = plan.stages.get(shorter.get(planned.stage.id) ?? "")?.stage.extent ?? 0;
-    return [planned.stage.id, isForced(planned) ? 0 : Math.max(planned.fromStep ?? 0, before)];
-  }));
-}
-
-function amountOf({ extent, workGflop }: Pick<Stage, "extent" | "workGflop">, from: number): Amount {
-  if (workGflop !== undefined) {
-    return { unit: "GFLOP", done: workGflop * (extent === undefined ? 1 : Math.max(0, 1 - from / extent)) };
+/** The work of a past run, or of a stage that is to run. */
+function amountOf(
+  { extent, workGflop, fromStep }: Partial<Record<"extent" | "workGflop" | "fromStep", number | null | undefined>>,
+): Amount {
+  const from = fromStep ?? 0;
+  if (typeof workGflop === "number") {
+    return { unit: "GFLOP", done: workGflop * (typeof extent === "number" ? Math.max(0, 1 - from / extent) : 1) };
   }
-  if (extent !== undefined) return { unit: "steps", done: Math.max(0, extent - from) };
-  return { unit: "run", done: 1 };
+  return typeof extent === "number" ? { unit: "steps", done: Math.max(0, extent - from) } : { unit: "run", done: 1 };
 }
 
-interface History {
-  /** By likeness and numerics. */
-  readonly same: ReadonlyMap<string, readonly Past[]>;
-  /** By kind and numerics. */
-  readonly kinds: ReadonlyMap<string, readonly Past[]>;
-}
-
-function makeHistory(timings: readonly Timing[]): History {
-  const all = timings.map((timing): Past => ({
-    timing,
-    amount: amountOf(
-      { extent: timing.extent ?? undefined, workGflop: timing.workGflop ?? undefined },
-      timing.fromStep ?? 0,
-    ),
-    // Less than one operation is none, and would make every ratio to it absurd.
-  })).filter(({ amount }) => amount.done >= 1e-9);
-  const by = (keyOf: (timing: Timing) => string) =>
-    new Map([...Map.groupBy(all, ({ timing }) => keyOf(timing))].map(([key, pasts]) => [key, pasts.slice(-MEMORY)]));
-  return {
-    same: by((one) => `${one.likeness} ${one.numerics}`),
-    kinds: by((one) => `${one.kind} ${one.numerics}`),
-  };
-}
-
-function forecastStage({ stage, device }: PlannedStage, amount: Amount, history: History): Forecast {
+/** @param history past runs by likeness or kind, and numerics; the newest are the last */
+function forecastStage(
+  { stage, device }: PlannedStage,
+  amount: Amount,
+  history: Readonly<Record<"alike" | "kinds", ReadonlyMap<string, readonly Timing[]>>>,
+): Forecast {
   const { kind, likeness, workShape } = stage;
   const numerics = device?.numerics ?? null;
-  const kinds = history.kinds.get(`${kind.name} ${numerics}`) ?? [];
+  const kinds = history.kinds.get(`${kind.name} ${numerics}`)?.slice(-MEMORY) ?? [];
   if (kind.runs === "inline") {
-    const durationMs = kinds.length === 0
-      ? INLINE_MS
-      : median(kinds.slice(-RECENT).map(({ timing }) => timing.durationMs));
+    const durationMs = kinds.length === 0 ? INLINE_MS : medianOf(kinds.slice(-RECENT));
     return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
-  const same = estimatesOf(likeness === undefined ? [] : history.same.get(`${likeness} ${numerics}`) ?? [], amount);
+  const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MEMORY) ?? [], amount);
   if (same.length > 0) {
     if (same[0]!.probe) return { known: true, durationMs: medianOf(same), basis: "a few steps of its network" };
     const runs = same.length === 1 ? "the last run like it" : `the median of the last ${same.length} runs like it`;
@@ -119,7 +96,7 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
   }
   if (amount.unit !== "GFLOP") return { known: false, basis: "nothing similar has run on a machine like this" };
   // Of another shape and another length at once, only what is known of the beginning keeps a forecast near.
-  const told = kinds.filter(({ timing }) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
+  const told = kinds.filter((timing) => timing.overheadMs !== null && areNear(workShape, timing.workShape));
   const near = estimatesOf(told, amount);
   if (near.length === 0) {
     return { known: false, basis: `no ${kind.name} stage of its size has run on a machine like this` };
@@ -129,28 +106,21 @@ function forecastStage({ stage, device }: PlannedStage, amount: Amount, history:
   return { known: true, durationMs: medianOf(near), basis };
 }
 
-interface Estimate {
-  readonly durationMs: number;
-  /** Its work to that of the past run. */
-  readonly ratio: number;
-  readonly probe: boolean;
-}
-
 /**
  * What the last few past runs say of an amount of work. What does not grow with the work is known of runs whose reports
  * of progress told; others say something only of runs that are at most twice as long, or half as long. Probes speak where
  * no run does.
+ * @returns with the `ratio` of the work to that of the past run
  */
-function estimatesOf(pasts: readonly Past[], amount: Amount): Estimate[] {
-  const estimates = pasts.filter((past) => past.amount.unit === amount.unit).flatMap(
-    ({ timing, amount: { done } }): Estimate[] => {
-      const ratio = amount.done / done;
-      const { durationMs, overheadMs, probe } = timing;
-      if (overheadMs === null && (ratio > FACTOR || ratio * FACTOR < 1)) return [];
-      const overhead = overheadMs ?? 0;
-      return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio, probe }];
-    },
-  );
+function estimatesOf(pasts: readonly Timing[], amount: Amount) {
+  const estimates = pasts.flatMap((timing) => {
+    const { durationMs, overheadMs, probe } = timing;
+    const past = amountOf(timing);
+    const ratio = amount.done / past.done;
+    if (past.unit !== amount.unit || (overheadMs === null && (ratio > FACTOR || ratio * FACTOR < 1))) return [];
+    const overhead = overheadMs ?? 0;
+    return [{ durationMs: overhead + (durationMs - overhead) * ratio, ratio, probe }];
+  });
   const runs = estimates.filter(({ probe }) => !probe);
   return (runs.length > 0 ? runs : estimates).slice(-RECENT);
 }
@@ -165,12 +135,8 @@ function areNear(one: readonly number[] | undefined, other: readonly number[] | 
   return apart <= FACTOR * (1 + 1e-9);
 }
 
-function medianOf(estimates: readonly Estimate[]): number {
-  return median(estimates.map(({ durationMs }) => durationMs));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
+function medianOf(times: readonly { readonly durationMs: number }[]): number {
+  const sorted = times.map(({ durationMs }) => durationMs).sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
@@ -235,4 +201,53 @@ function lowerBound(
     sums.gpus += durationMs * Math.min(cardsOf(stage.resources), gpus);
   }
   return Math.max(longest, sums.jobs / jobs, sums.cpus / cpus, gpus === 0 ? 0 : sums.gpus / gpus);
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Stages that take long together. */
+export interface LongWork {
+  /** All of them, at least. */
+  readonly totalMs: number;
+  /** Those that matter to it, longest first. */
+  readonly stages: readonly { readonly id: string; readonly durationMs: number }[];
+}
+
+/** What people want to know before a run starts. */
+export interface Outlook {
+  /** Work of more than a day on no graphics card that nobody has agreed to; undefined where there is less. */
+  readonly long: LongWork | undefined;
+  /** Work of more than an hour that wants a card and has none. */
+  readonly withoutCard: LongWork | undefined;
+  /** How to get a visible card that is not used to compute. */
+  readonly cardFix: string | undefined;
+}
+
+/** The stages that compute for whoever starts the run to agree to: not those on a card, and not work that goes on. */
+export function askedAbout(plan: Plan): PlannedStage[] {
+  const agreed = new Set<string>();
+  return [...plan.stages].flatMap(([id, planned]) => {
+    // Whoever let a stage run until it saved has agreed to it and to what reads it.
+    if (planned.state === "resume" || predecessorsOf(planned.stage).some((one) => agreed.has(one))) agreed.add(id);
+    return agreed.has(id) || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
+  });
+}
+
+/** What the forecasts of a plan mean for whoever starts it. */
+export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, capacity: Capacity): Outlook {
+  const withoutCard = [...plan.stages.values()].filter((planned) =>
+    mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
+  );
+  const longerThan = (limitMs: number, planned: readonly PlannedStage[]): LongWork | undefined => {
+    const ids = planned.map(({ stage }) => stage.id);
+    const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
+    const stages = ids.map((id) => ({ id, durationMs: 0, ...forecasts.get(id) }))
+      .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));
+    return totalMs > limitMs ? { totalMs, stages: stages.sort((a, b) => b.durationMs - a.durationMs) } : undefined;
+  };
+  return {
+    long: longerThan(24 * HOUR_MS, askedAbout(plan)),
+    withoutCard: longerThan(HOUR_MS, withoutCard),
+    cardFix: withoutCard.flatMap(({ device }) => device?.warning?.fix ?? [])[0],
+  };
 }

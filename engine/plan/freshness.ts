@@ -1,4 +1,4 @@
-import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
 import type { Stage } from "../keys/stage.ts";
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
@@ -12,13 +12,6 @@ export function readsLatest(
       const artifact = latest.get(binding.stage)?.outputs[binding.port];
       return artifact === undefined || artifact.digest === manifest.ingredients.inputs[port]?.[index];
     })
-  );
-}
-
-/** Of one stage, so that both have the same ports. */
-export function sameInputs(a: Ingredients["inputs"], b: Ingredients["inputs"]): boolean {
-  return Object.entries(a).every(([port, digests]) =>
-    digests.length === b[port]!.length && digests.every((digest, index) => digest === b[port]![index])
   );
 }
 

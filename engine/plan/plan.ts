@@ -1,7 +1,7 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { Stage } from "../keys/stage.ts";
+import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
@@ -85,4 +85,39 @@ export function mayWork({ state }: Pick<PlannedStage, "state">): boolean {
 
 export function isForced({ reasons }: Pick<PlannedStage, "reasons">): boolean {
   return reasons.some(({ code }) => code === "forced");
+}
+
+/**
+ * Stages that read others, directly or not, in dependency order: those that run whatever comes from upstream, those that
+ * run if what they read comes out with other bytes, and those whose results are there.
+ */
+export type Followers = Readonly<Record<"certain" | "mayRun" | "unchanged", readonly string[]>>;
+
+export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
+  const own = new Set(ids);
+  const found = new Set(own);
+  const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
+  for (const { stage, state } of plan.stages.values()) {
+    // Waiting alone changes nothing.
+    if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
+    found.add(stage.id);
+    if (own.has(stage.id)) continue;
+    const list = WORKING_STATES.has(state) ? "certain" : state === "may-run" ? "mayRun" : "unchanged";
+    followers[list].push(stage.id);
+  }
+  return followers;
+}
+
+/** Stages that these wait for and that are not there yet, in dependency order. */
+export function findPending(plan: Plan, ids: Iterable<string>): string[] {
+  const wanted = new Set(ids);
+  const own = new Set(wanted);
+  const pending: string[] = [];
+  for (const planned of [...plan.stages.values()].reverse()) {
+    const { stage } = planned;
+    if (!wanted.has(stage.id)) continue;
+    for (const before of predecessorsOf(stage)) wanted.add(before);
+    if (!own.has(stage.id) && mayWork(planned)) pending.push(stage.id);
+  }
+  return pending.reverse();
 }

@@ -15,10 +15,13 @@ import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
-import { hasPortsOf, readsLatest, sameInputs } from "./freshness.ts";
-import { StageDevices } from "./devices.ts";
+import { hasPortsOf, readsLatest } from "./freshness.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
+import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
+import { placeProblem } from "../pipeline/load/check_facts.ts";
+import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
+import { tryDevice } from "../process/device_trial.ts";
 
 export interface PlanOptions {
   /** Stage ids to reach; all when empty. */
@@ -43,7 +46,8 @@ export class Planner {
   readonly #settled = new Map<string, ResultManifest>();
   readonly #resolved = new Map<Stage, NonNullable<PlannedStage["keys"]>>();
   readonly #good = new Map<ResultManifest, boolean>();
-  readonly #devices: StageDevices;
+  /** By the stage itself: one that a selection decides on may be several, each with a device of its own. */
+  readonly #devices = new Map<Stage, DeviceFinding>();
   /** Results that recipes led to, for stages whose own inputs may not be needed. */
   readonly #shortcuts = new Map<string, ResultManifest>();
   #needed: ReadonlySet<string>;
@@ -54,7 +58,6 @@ export class Planner {
     externals: ReadonlyMap<string, Externals>,
     private readonly options: PlanOptions,
   ) {
-    this.#devices = new StageDevices(pipeline.origins);
     this.#keys = keysOfStages(pipeline.stages.values(), externals);
     this.#needed = this.#findNeeded();
   }
@@ -78,11 +81,6 @@ export class Planner {
     this.#good.delete(manifest);
   }
 
-  /** Find what a stage computes on, so that planning it tells. For stages that run although that was not planned. */
-  async findDevice(stage: Stage): Promise<void> {
-    await this.#devices.find([stage]);
-  }
-
   /**
    * Plan all needed stages in order; cached results settle as it goes. This machine's devices are looked at only if a
    * stage may run that needs one.
@@ -90,26 +88,24 @@ export class Planner {
   async plan(): Promise<Plan> {
     let stages = this.survey();
     // Results found by recipe settle inputs, and with them keys that could not be asked for before.
-    while (await this.#findShared(stages.values())) {
+    while (await this.askCache(stages.values())) {
       this.#needed = this.#findNeeded();
       stages = this.survey();
     }
     const open = [...stages.values()].filter(({ state }) => state !== "cached" && state !== "restore");
     // Progress belongs to the numerics of a device, so where a stage continues is known only now.
-    if (await this.#devices.find(open.map(({ stage }) => stage))) stages = this.survey();
+    if (await this.findDevices(open.map(({ stage }) => stage))) stages = this.survey();
     // Stages that differ in extent alone have one line in the file, so one is enough.
     const problems = new Map<string, Diagnostic>();
     for (const { stage, problem } of stages.values()) if (problem !== undefined) problems.set(stage.entry, problem);
     return { pipeline: this.pipeline, stages, problems: [...problems.values()] };
   }
 
-  /** Ask the shared cache about a stage that would run. Its inputs may have been settled since the plan. */
-  async askCache(planned: PlannedStage): Promise<void> {
-    await this.#findShared([planned]);
-  }
-
-  /** @returns whether anything was found, so that planning again tells more */
-  async #findShared(stages: Iterable<PlannedStage>): Promise<boolean> {
+  /**
+   * Ask the shared cache about stages that would run. Their inputs may have been settled since the plan.
+   * @returns whether anything was found, so that planning again tells more
+   */
+  async askCache(stages: Iterable<PlannedStage>): Promise<boolean> {
     if (this.options.cache === undefined) return false;
     const open = [...stages].filter((planned) => planned.manifest === undefined && !isForced(planned));
     return await this.options.cache.find(open.map(({ stage, recipeKey, keys }) => ({
@@ -124,25 +120,18 @@ export class Planner {
 
   /** The plan, if there is nothing to do and so nothing to explain; undefined at the first stage that is not cached. */
   planIfCached(): Plan | undefined {
-    if ((this.options.force?.size ?? 0) > 0) return undefined;
-    const stages = new Map<string, PlannedStage>();
-    for (const id of this.pipeline.stages.keys()) {
-      if (!this.#needed.has(id)) continue;
-      const planned = this.planStage(id);
-      if (planned.state !== "cached") return undefined;
-      this.settle(id, planned.manifest!);
-      stages.set(id, planned);
-    }
-    return { pipeline: this.pipeline, stages, problems: [] };
+    const stages = this.survey(({ state }) => state === "cached");
+    return stages.size === this.#needed.size ? { pipeline: this.pipeline, stages, problems: [] } : undefined;
   }
 
-  /** The plan as far as it is known without looking at devices and the shared cache. */
-  survey(): ReadonlyMap<string, PlannedStage> {
+  /** The plan as far as it is known without looking at devices and the shared cache, up to a stage of no interest. */
+  survey(goesOn: (planned: PlannedStage) => boolean = () => true): ReadonlyMap<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const id of this.pipeline.stages.keys()) {
       if (!this.#needed.has(id)) continue;
       const planned = this.planStage(id);
+      if (!goesOn(planned)) break;
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
       stages.set(id, this.#afterTwin(planned, working));
     }
@@ -177,7 +166,7 @@ export class Planner {
     const stage = this.pipeline.stages.get(id)!;
     const { local, localKey, recipeKey } = this.#keys.get(id)!;
     const keys = this.#resolve(stage, local, localKey);
-    const base = { stage, recipeKey, localKey, ...this.#devices.of(stage), ...keys && { keys } };
+    const base = { stage, recipeKey, localKey, ...this.#deviceOf(stage), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // Where what this stage reads was left out, its recipe already led to a result.
     const found = keys === undefined ? this.#shortcuts.get(id) : this.store.results.byResolved(keys.resolvedKey);
@@ -243,7 +232,7 @@ export class Planner {
     if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
     // A run looks at a stage several times, and hashing its inputs is most of a look.
     const before = this.#resolved.get(stage);
-    if (before !== undefined && sameInputs(before.ingredients.inputs, inputs)) return before;
+    if (before !== undefined && JSON.stringify(before.ingredients.inputs) === JSON.stringify(inputs)) return before;
     const ingredients = { ...local, inputs };
     let identityKey: string | undefined;
     const keys = {
@@ -315,10 +304,38 @@ export class Planner {
 
   #start(stage: Stage, identityKey: string, force: boolean): Pick<PlannedStage, "state" | "fromStep"> {
     const limit = stage.extent ?? Number.MAX_SAFE_INTEGER;
-    const folder = progressFolder(this.store.paths.progress, identityKey, this.#devices.of(stage).device?.numerics);
+    const folder = progressFolder(this.store.paths.progress, identityKey, this.#deviceOf(stage).device?.numerics);
     const step = force ? undefined : newestSavedStep(folder, limit);
     if (step === undefined || step === 0) return { state: "run" };
     const finished = this.store.results.byIdentity(identityKey).some((one) => one.extent === step);
     return { state: finished ? "extend" : "resume", fromStep: step };
+  }
+
+  /**
+   * Find what stages compute on, each once, so that planning them tells. Also for those that run although that was not
+   * planned.
+   * @returns whether something was learnt: false where all was known or no stage has a device
+   */
+  async findDevices(stages: Iterable<Stage>): Promise<boolean> {
+    const unknown = [...stages].filter((stage) => stage.kind.device !== undefined && !this.#devices.has(stage));
+    await Promise.all(unknown.map(async (stage) => {
+      this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice));
+    }));
+    return unknown.length > 0;
+  }
+
+  /** What was found for a stage; nothing for kinds without a device and for stages that were not asked. */
+  #deviceOf(stage: Stage): Pick<PlannedStage, "device" | "problem"> {
+    const { origins } = this.pipeline;
+    const found = this.#devices.get(stage);
+    if (found === undefined) return {};
+    if ("problem" in found) return { problem: { ...placeProblem(stage, found.problem, origins), code: "device" } };
+    const { device } = found;
+    if (device.card || stage.resources.gpu !== "required") return { device };
+    const message = `stage "${stage.id}" requires a GPU, and none is available`;
+    const how = device.warning?.fix ?? "set up the GPU (deno task doctor says how)";
+    const details = { code: "device", got: `device ${device.name}: ${device.reason}` } as const;
+    const fix = `${how}, or write gpu: 1 to compute without one`;
+    return { problem: diagnosticAt(origins, ["stages", stage.entry, "resources", "gpu"], message, fix, details) };
   }
 }

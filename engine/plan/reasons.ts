@@ -1,13 +1,12 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
 import type { Stage } from "../keys/stage.ts";
-import type { Origins } from "../diagnostic/document.ts";
-import type { DocumentPath } from "../diagnostic/document.ts";
+import type { DocumentPath, Origins } from "../diagnostic/document.ts";
 import type { Reason } from "./plan.ts";
 
+/** Undefined is a value here too: what is not there. */
 function differs(a: unknown, b: unknown): boolean {
-  if (a === undefined || b === undefined) return a !== b;
-  return encode(a) !== encode(b);
+  return encode({ value: a }) !== encode({ value: b });
 }
 
 /** Changed leaves of two params trees, by dotted name. Lists count as one value: items have no stable names. */
@@ -20,7 +19,7 @@ function diffParams(from: unknown, to: unknown, name: string, found: { name: str
   }
   const a = from as Record<string, unknown>;
   const b = to as Record<string, unknown>;
-  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+  for (const key of Object.keys({ ...a, ...b })) {
     diffParams(a[key], b[key], name === "" ? key : `${name}.${key}`, found);
   }
 }
@@ -53,7 +52,7 @@ export function explainChange(
   for (const { name, from, to } of params) {
     addParam(name, from, to, ["stages", stage.entry, "with", ...name.split(".")]);
   }
-  for (const name of new Set([...Object.keys(before.externals), ...Object.keys(now.externals)])) {
+  for (const name of Object.keys({ ...before.externals, ...now.externals })) {
     const [from, to] = [before.externals[name], now.externals[name]];
     if (from !== to) reasons.push({ code: "external", name, from, to });
   }

@@ -1,7 +1,7 @@
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DeviceGrants } from "../../contract/stage.ts";
-import type { Kind } from "../keys/kind.ts";
+import type { Kind } from "../keys/stage.ts";
 import { writeNew } from "../store/files.ts";
 import { StageLog, streamLines } from "./lines.ts";
 import { moduleFlags } from "./module_lock.ts";

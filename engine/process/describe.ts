@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
-import type { Kind, ModuleMap } from "../keys/kind.ts";
+import type { Kind, ModuleMap } from "../keys/stage.ts";
 import { wantedBy } from "../../schemas/zod_def.ts";
 import { validate } from "./schema_issues.ts";
 import { formatPath } from "../diagnostic/document.ts";

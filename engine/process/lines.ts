@@ -1,4 +1,4 @@
-import { printable } from "../diagnostic/printable.ts";
+import { printable } from "../diagnostic/format.ts";
 
 /** Longest line that is kept whole. Messages of workers are shorter, as their texts are cut to {@linkcode MAX_TEXT}. */
 const MAX_LINE = 1 << 20;

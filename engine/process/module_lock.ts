@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
-import type { Lock, ModuleMap } from "../keys/kind.ts";
+import type { Lock, ModuleMap } from "../keys/stage.ts";
 import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./own_files.ts";
 
 /** The name of `name@version`, which may begin with a scope. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { printable } from "../diagnostic/printable.ts";
+import { printable } from "../diagnostic/format.ts";
 import type { InputArtifact, ProgressUpdate, StageDevice } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */

@@ -1,6 +1,6 @@
 /**
- * What this file buys: a run with nothing to do takes 0.31 s of processor time for 1,000 stages and 0.57 s for 10,000;
- * without it, when each stage is planned, 0.44 s and 1.55 s (100 stages: 0.27 and 0.30 s; best of 7 on two cores).
+ * What this file buys: a run with nothing to do takes 0.18 s of processor time for 1,000 stages; without it, when each
+ * stage is planned, 0.33 s (100 stages: 0.15 and 0.17 s; best of 7 on two cores). For 10,000 stages it saves about 1 s.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";

@@ -1,9 +1,8 @@
 import type { ResultManifest } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
 import { type DigestedExternals, digestExternals } from "../keys/externals.ts";
-import { selectStages } from "../pipeline/select_stages.ts";
+import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
-import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import type { Store } from "../store/store.ts";

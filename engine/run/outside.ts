@@ -38,7 +38,7 @@ function hostOf(url: string): string {
 function copyExternal(path: string, place: string, name: string): string | undefined {
   const info = Deno.statSync(path);
   const files = info.isDirectory
-    ? [...filesBelow(path, "", new Set())].map((file) => ({ path: file.path, size: file.facts.size }))
+    ? [...filesBelow(path)].map((file) => ({ path: file.path, size: file.facts.size }))
     : [{ path: "", size: info.size }];
   if (isLentWhole(files)) return undefined;
   const copy = join(place, name);

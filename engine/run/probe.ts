@@ -1,8 +1,6 @@
 import { join } from "node:path";
-import { forecastPlan } from "../plan/forecast.ts";
-import { askedAbout, lookAhead, type Outlook } from "../plan/outlook.ts";
+import { askedAbout, type Capacity, forecastPlan, lookAhead, type Outlook } from "../plan/forecast.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
-import type { Capacity } from "../plan/forecast.ts";
 import { runInChild } from "../process/child.ts";
 import { installPackages } from "../process/install.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";

@@ -1,6 +1,6 @@
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import type { Emit } from "./events.ts";
-import type { Outlook } from "../plan/outlook.ts";
+import type { Outlook } from "../plan/forecast.ts";
 import type { PlanOptions } from "../plan/planner.ts";
 import type { Grants, RightsRequest } from "../process/rights.ts";
 

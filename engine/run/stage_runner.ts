@@ -156,7 +156,7 @@ export class StageRunner {
       const broken = await this.#healInputs(planned);
       if (broken !== undefined) return broken;
       // Known from the plan, unless this stage runs because its result turned out to be broken.
-      await planner.findDevice(planned.stage);
+      await planner.findDevices([planned.stage]);
       const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
       using held = await this.options.slots.take(planned.stage.resources, stop);
@@ -181,7 +181,7 @@ export class StageRunner {
     const { planner } = this.options;
     let planned = planner.planStage(id, forced);
     if (planned.manifest === undefined) {
-      await planner.askCache(planned);
+      await planner.askCache([planned]);
       planned = planner.planStage(id, forced);
     }
     return planned.shared === true ? await this.#fetch(planned) : this.#serve(planned);

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { type FileEntry, indexLineSchema, type ResultManifest, resultManifestSchema } from "../../schemas/records.ts";
-import { appendLine, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
+import { appendLine, closeAppended, removeTree, replaceFile, setAside, writeAtomically } from "./files.ts";
 import { entriesAt, factsAt, type FileFacts, isThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 import { FolderMaker } from "./folders.ts";
@@ -162,6 +162,8 @@ export class ResultStore {
   #load(): LineTable<IndexLine> {
     if (this.#index === undefined) {
       this.#state = factsAt(this.indexPath);
+      // An index that was removed while it was open for appending would get its lines where nobody finds them.
+      if (this.#state === undefined) closeAppended(this.indexPath);
       this.#index = new LineTable(this.indexPath, this.tablePath, 4, INDEX_LINES);
     }
     return this.#index;

@@ -1,3 +1,5 @@
+import type { ByteImages } from "./pixels.ts";
+
 /** How pixels between pixels are found. */
 export type ResizeKernel = "bilinear" | "bicubic";
 
@@ -10,14 +12,8 @@ export interface ResizeOptions {
   readonly antialias: boolean;
 }
 
-interface Images {
-  readonly count: number;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  /** [N, H, W, C] row-major. */
-  readonly data: ArrayLike<number>;
-}
+/** [N, H, W, C] row-major. */
+type Images = Omit<ByteImages, "data"> & { readonly data: ArrayLike<number> };
 
 /**
  * Resize images to `size` x `size` with half-pixel centres, in float64, nothing rounded to bytes on the way. Edges repeat,

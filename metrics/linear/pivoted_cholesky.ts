@@ -1,4 +1,4 @@
-import { type Float64Matrix, type MatrixProducts, transpose } from "./matrix.ts";
+import type { Float64Matrix, MatrixProducts } from "../../tensor/matrix.ts";
 
 /** Columns that are made before the rest of the matrix is updated by them, in one product. */
 const BLOCK = 64;
@@ -92,4 +92,10 @@ function exchange(values: Float64Array | Int32Array, i: number, j: number): void
   const kept = values[i]!;
   values[i] = values[j]!;
   values[j] = kept;
+}
+
+export function transpose({ rows, columns, data }: Float64Matrix): Float64Matrix {
+  const turned = new Float64Array(data.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = data[i * columns + j]!;
+  return { rows: columns, columns: rows, data: turned };
 }

@@ -1,4 +1,4 @@
-import type { Float64Matrix } from "./matrix.ts";
+import type { Float64Matrix } from "../../tensor/matrix.ts";
 
 /**
  * Eigenvalues of a symmetric matrix, ascending: Householder's reduction to a tridiagonal matrix and implicit QL (Golub &

@@ -75,7 +75,7 @@ function notFinite(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | 
 function notNormal(spec: ScheduleSpec, tables: DiffusionTables): CheckProblem | undefined {
   const bits = priorKlBitsPerDim(tables);
   if (bits <= MAX_PRIOR_BITS_PER_DIM) return undefined;
-  const normal = smallestNormalTimesteps(spec, { maxBitsPerDim: MAX_PRIOR_BITS_PER_DIM });
+  const normal = smallestNormalTimesteps(spec, MAX_PRIOR_BITS_PER_DIM);
   const smallest = normal && Math.max(normal, shortestByRule(spec));
   const limit = SEARCH_LIMIT_TIMESTEPS.toLocaleString("en-US");
   const fixes = [

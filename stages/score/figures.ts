@@ -9,7 +9,7 @@ import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metr
 import { frechetDistance } from "../../metrics/frechet.ts";
 import { inceptionScore } from "../../metrics/inception_score.ts";
 import { kernelDistanceOfSubsets } from "../../metrics/kernel_subsets.ts";
-import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
+import type { MatrixProducts } from "../../tensor/matrix.ts";
 import { manifoldFigures } from "../../metrics/manifold.ts";
 import { meanAndDeviation } from "../../metrics/spread.ts";
 import { type FeatureStatistics, StreamingStatistics } from "../../metrics/statistics.ts";
@@ -94,7 +94,7 @@ async function extrapolatedFigure(
 ): Promise<Metric> {
   const reference = await real.statistics(products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
-  const counts = extrapolationCounts(fake.count, { least: Math.min(fake.count, real.extractor.dimension + 1) });
+  const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
   const points: { x: number; y: number }[] = [];
   for (const [i, count] of counts.entries()) {
     const chosen = order.permutation(i, fake.count).slice(0, count).sort();

@@ -1,4 +1,4 @@
-import type { MatrixProducts } from "../../metrics/linear/matrix.ts";
+import type { MatrixProducts } from "../../tensor/matrix.ts";
 
 /** Multiply matrices of float64 on the CPU's engine, and let go of it whatever happens. */
 export async function withProducts<T>(

@@ -1,21 +1,77 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { compilingDevice } from "../compiling_device.ts";
-import type { Device, DeviceOptions } from "../device.ts";
+import { compilingDevice, type EngineBinding, type EngineFunction } from "../compiling_device.ts";
+import type { Device, DeviceOptions, HostTensors } from "../device.ts";
+import { checkDistinct, type HeldInterface } from "../feeds.ts";
+import { checkThreads } from "../numerics.ts";
+import { signatureOf, trace, type TracedFunction } from "../trace/trace.ts";
 import { onnxNumerics } from "./describe.ts";
-import { trace } from "../trace/trace.ts";
-import { compileTraced } from "./compiled.ts";
+import { openProgram, type Program } from "./program.ts";
+import type { SessionOptions } from "./session.ts";
 
 /** ONNX Runtime on the CPU: each compiled function is one graph, traced from TF.js ops and its autodiff. */
 export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Device> {
   const { threads = navigator.hardwareConcurrency } = options;
   const name = "onnx";
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new RangeError(`Cannot open device "${name}": threads must be a positive integer: got ${threads}`);
-  }
+  checkThreads(name, threads);
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   return compilingDevice(
     { name, numerics: options.numerics ?? onnxNumerics(threads) },
     (fn, inputs, label) => compileTraced(trace(fn, inputs, label), { label, threads }),
   );
+}
+
+/**
+ * A traced function that runs in ONNX Runtime. One session serves all runs whose inputs all change; a binding with
+ * inputs that never change gets a session of its own, which knows what follows from them.
+ */
+function compileTraced(traced: TracedFunction, options: SessionOptions): EngineFunction {
+  let shared: Promise<Program> | undefined;
+  let released = false;
+  const sharedProgram = () => shared ??= openProgram(traced, {}, options);
+  return {
+    outputs: signatureOf(traced.outputs),
+    async run(feeds, results) {
+      const program = await sharedProgram();
+      if (released) throw new Error(`Cannot run "${options.label}": it has been disposed of`);
+      await program.execute(feeds, results);
+    },
+    async bind(values, held) {
+      const fixed = Object.fromEntries(Object.entries(values).filter(([name]) => !held.carried.includes(name)));
+      const own = Object.keys(fixed).length > 0;
+      const program = own ? await openProgram(traced, fixed, options) : await sharedProgram();
+      return bindOnHost(program, values, held, () => own ? program.release() : Promise.resolve());
+    },
+    async release() {
+      released = true;
+      // A session that could not be made has told whoever asked for it.
+      await (await shared?.catch(() => undefined))?.release();
+    },
+  };
+}
+
+/**
+ * Held values in the callers' arrays. Those that must not be written over have a second array, which takes turns with
+ * the first as input and output, so that a run copies nothing.
+ */
+function bindOnHost(
+  program: Program,
+  values: HostTensors,
+  { carried, free: { label } }: HeldInterface,
+  release: () => Promise<void>,
+): EngineBinding {
+  const overwritable = program.overwritable(carried);
+  const current: HostTensors = { ...values };
+  const next: HostTensors = {};
+  for (const name of carried) next[name] = overwritable.has(name) ? current[name]! : current[name]!.slice();
+  return {
+    async run(feeds, results) {
+      checkDistinct(current, results, label);
+      checkDistinct(next, results, label);
+      await program.execute({ ...feeds, ...current }, { ...results, ...next });
+      for (const name of carried) [current[name], next[name]] = [next[name]!, current[name]!];
+    },
+    read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, current[name]!.slice()]))),
+    release,
+  };
 }

@@ -1,7 +1,7 @@
 import type { HostArray, HostTensors } from "../device.ts";
 import { allocate } from "../feeds.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../trace/graph.ts";
-import type { TracedFunction } from "../trace/trace.ts";
+import { inputSignature, signatureOf, specOf, type TracedFunction } from "../trace/trace.ts";
 import { fuseBias } from "./passes/fuse_bias.ts";
 import { fuseContrib } from "./passes/fuse_contrib.ts";
 import { overwritableInputs } from "./passes/in_place.ts";
@@ -9,7 +9,6 @@ import { splitFixed } from "./passes/split_fixed.ts";
 import { viewArrays, viewFlatVectors } from "./passes/views.ts";
 import { serializeModel } from "./serialize.ts";
 import { openSession, type Session, type SessionOptions } from "./session.ts";
-import { inputSignature, signatureOf, specOf } from "./specs.ts";
 
 /** A traced function in ONNX Runtime. */
 export interface Program {
@@ -22,13 +21,6 @@ export interface Program {
 
 type InputArrays = ReadonlyMap<InputValue, HostArray>;
 
-/** A graph whose fixed inputs need not be given any more. */
-interface Prepared {
-  readonly outputs: ReadonlyMap<string, Value>;
-  /** What it takes besides the inputs that are free, the same at every run. */
-  readonly held: InputArrays;
-}
-
 /** @param fixed values of inputs that never change: what follows from them alone is computed once */
 export async function openProgram(
   { graph, inputs, outputs }: TracedFunction,
@@ -36,7 +28,7 @@ export async function openProgram(
   options: SessionOptions,
 ): Promise<Program> {
   const viewed = viewFlatVectors(graph, inputs, outputs);
-  const values = viewArrays(fixed, viewed.inputViews, viewed.inputSignature);
+  const values = viewArrays(fixed, viewed.inputViews, namesOf(viewed.inputs));
   const known = new Map(viewed.inputs.flatMap((input) => {
     const value = values[input.name];
     return value === undefined ? [] : [[input, value] as const];
@@ -47,12 +39,12 @@ export async function openProgram(
   const free = viewed.inputs.filter((input) => !known.has(input));
   const held = byName(prepared.held);
   const session = await openGraph([...free, ...prepared.held.keys()], prepared.outputs, options);
-  const freeSignature = inputSignature(free);
+  const freeNames = namesOf(free);
   return {
     execute: (feeds, into) =>
       session.run(
-        { ...viewArrays(feeds, viewed.inputViews, freeSignature), ...held },
-        viewArrays(into, viewed.outputViews, viewed.outputSignature),
+        { ...viewArrays(feeds, viewed.inputViews, freeNames), ...held },
+        viewArrays(into, viewed.outputViews, viewed.outputs.keys()),
       ),
     overwritable: (names) => overwritableInputs(viewed, prepared.outputs, names),
     release: () => session.release(),
@@ -70,7 +62,7 @@ async function computeOnce(
   outputs: ReadonlyMap<string, Value>,
   known: InputArrays,
   options: SessionOptions,
-): Promise<Prepared> {
+) {
   const split = splitFixed(graph, inputs, outputs, new Set(known.keys()));
   const results = new Map([...split.prepared.keys()].map((input) => [input, allocate(specOf(input))]));
   if (results.size > 0) {
@@ -89,6 +81,10 @@ async function computeOnce(
 function amongLive(known: InputArrays, outputs: Iterable<Value>): InputArrays {
   const live = new Set(liveValues(outputs));
   return new Map([...known].filter(([input]) => live.has(input)));
+}
+
+function namesOf(inputs: readonly InputValue[]): string[] {
+  return inputs.map(({ name }) => name);
 }
 
 function byName(arrays: InputArrays): HostTensors {

@@ -18,14 +18,11 @@
 /** 2^32 over the golden ratio, odd: neighbours land far apart. */
 export const POSITION_STEP = 0x9e3779b1;
 /** Odd constants that keep sites apart, one for each word of the key (the last steps of MurmurHash3, A. Appleby). */
-export const SITE_STEPS = [0x85ebca6b, 0xc2b2ae35] as const;
+const SITE_STEPS = [0x85ebca6b, 0xc2b2ae35] as const;
 /** Odd, or y (y + C) would not be uniform. */
 export const FINAL_TERM = 0x7feb352d;
 /** The upper half of a word moves down by this factor. */
 export const HALF_WORD = 0x10000;
-
-/** Two int32 words, see `keepMask`. */
-export type CounterKey = ArrayLike<number>;
 
 /** Words of `images` times `size` positions, row-major. */
 export interface CounterGrid {
@@ -38,12 +35,8 @@ export function siteOffset(site: number, word: 0 | 1): number {
   return Math.imul(site + 1, SITE_STEPS[word]);
 }
 
-/** Every word of the grid, unsigned. */
-export function counterWords(
-  { images, size }: CounterGrid,
-  key: CounterKey,
-  site: number,
-): Uint32Array<ArrayBuffer> {
+/** Every word of the grid, unsigned. @param key two int32 words, see `keepMask` */
+export function counterWords({ images, size }: CounterGrid, key: ArrayLike<number>, site: number): Uint32Array {
   const words = new Uint32Array(images * size);
   const position = mixPositions(size, key[0]! + siteOffset(site, 0));
   const image = mixPositions(images, key[1]! + siteOffset(site, 1));

@@ -5,10 +5,8 @@ export type Shape = readonly number[];
 
 export type ConstantData = Float32Array | Int32Array | Uint32Array | BigInt64Array | Uint8Array;
 
-export type Attribute =
-  | { readonly kind: "int"; readonly value: number }
-  | { readonly kind: "float"; readonly value: number }
-  | { readonly kind: "ints"; readonly value: readonly number[] };
+/** An integer, a list of them, or a number that ONNX keeps as float32. */
+export type Attribute = number | readonly number[] | { readonly float: number };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
 
@@ -105,16 +103,8 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dimension, axis) => dimension === b[axis]);
 }
 
-export function int(value: number): Attribute {
-  return { kind: "int", value };
-}
-
 /** @throws RangeError for what JSON, by which operations are told apart, has no number for */
 export function float(value: number): Attribute {
   if (!Number.isFinite(value) || Object.is(value, -0)) throw new RangeError(`Attribute: got ${value}, wanted a number`);
-  return { kind: "float", value };
-}
-
-export function ints(value: readonly number[]): Attribute {
-  return { kind: "ints", value };
+  return { float: value };
 }

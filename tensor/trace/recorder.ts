@@ -4,7 +4,7 @@ import { compileError } from "./failure.ts";
 import { withBackend } from "../with_backend.ts";
 import { fromData } from "./emit/constants.ts";
 import { Graph } from "./graph.ts";
-import type { ElementType, Value } from "./graph.ts";
+import type { Value } from "./graph.ts";
 import { TRANSLATIONS } from "./kernels/table.ts";
 import type { KernelCall } from "./kernels/translation.ts";
 
@@ -25,36 +25,26 @@ export class Recording {
   tensorOf(value: Value): tf.Tensor {
     const dataId = {};
     this.#values.set(dataId, value);
-    const info = { dataId, shape: [...value.shape], dtype: tensorType(value.type) };
+    const info = { dataId, shape: [...value.shape], dtype: tensorType(value.type)! };
     const tensor = tf.engine().makeTensorFromTensorInfo(info);
     this.#tensors.push(tensor);
     return tensor;
   }
 
-  write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
-    const type = elementTypeOf(dtype);
+  /** Keep what a tensor of TF.js holds. It is copied: the caller may write to the array afterwards. */
+  write(dataId: object, data: tf.backend_util.BackendValues, { shape, dtype }: Omit<tf.TensorInfo, "dataId">): Value {
+    const type = tensorType(dtype);
     if (type === undefined || Array.isArray(data)) {
       throw compileError(this.label, `a tensor of type ${dtype}`, "use float32, int32 or bool");
     }
-    const dataId = {};
-    // A copy: the caller may write to the array afterwards.
-    this.#values.set(dataId, fromData(this.graph, type, shape, data.slice()));
-    return dataId;
+    const value = fromData(this.graph, type, shape, data.slice());
+    this.#values.set(dataId, value);
+    return value;
   }
 
   valueOf(info: tf.TensorInfo): Value {
-    const known = this.#values.get(info.dataId);
-    if (known !== undefined) return known;
-    // Made before tracing: its backend still has the data, which becomes a constant of the graph.
-    if (!(info instanceof tf.Tensor)) {
-      throw new Error("Cannot happen: TF.js gave a kernel something else than a tensor.");
-    }
-    const type = elementTypeOf(info.dtype);
-    const data: Float32Array | Int32Array | Uint8Array = info.dataSync();
-    if (type === undefined) throw compileError(this.label, `a tensor of type ${info.dtype}`, "use float32 or int32");
-    const value = fromData(this.graph, type, info.shape, data.slice());
-    this.#values.set(info.dataId, value);
-    return value;
+    // One that was made before tracing: its backend still has the data, which becomes a constant of the graph.
+    return this.#values.get(info.dataId) ?? this.write(info.dataId, (info as tf.Tensor).dataSync(), info);
   }
 
   forget(dataId: object): void {
@@ -102,7 +92,9 @@ function recordingNow(): Recording {
 
 class RecordingBackend extends tf.KernelBackend {
   override write(data: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {
-    return recordingNow().write(data, shape, dtype);
+    const dataId = {};
+    recordingNow().write(dataId, data, { shape, dtype });
+    return dataId;
   }
 
   override readSync(): never {
@@ -124,10 +116,6 @@ class RecordingBackend extends tf.KernelBackend {
 
   override refCount(): number {
     return 1;
-  }
-
-  override incRef(): void {
-    throw new Error("Cannot happen: each recorded tensor has data of its own.");
   }
 
   override numDataIds(): number {
@@ -206,16 +194,11 @@ function kernelCall(
     attribute: <T>(name: string) => attributes?.[name] as T,
     elementType(name) {
       const dtype = attributes?.[name] as tf.DataType;
-      return elementTypeOf(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
+      return tensorType(dtype) ?? fail(`type ${dtype}`, "use float32, int32 or bool");
     },
   };
 }
 
-function elementTypeOf(dtype: tf.DataType): ElementType | undefined {
-  return dtype === "float32" || dtype === "int32" || dtype === "bool" ? dtype : undefined;
-}
-
-function tensorType(type: ElementType): "float32" | "int32" | "bool" {
-  if (type === "float32" || type === "int32" || type === "bool") return type;
-  throw new Error(`Cannot happen: a translation returned ${type}, which TF.js does not have.`);
+function tensorType(type: string): "float32" | "int32" | "bool" | undefined {
+  return type === "float32" || type === "int32" || type === "bool" ? type : undefined;
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { PureFunction, Signature, TensorSpec } from "../device.ts";
+import type { DType, PureFunction, Signature, TensorSpec } from "../device.ts";
 import { callerOf, CompileError, withDeepStack } from "./failure.ts";
 import type { Graph, InputValue, Value } from "./graph.ts";
 import { Recording, withRecording } from "./recorder.ts";
@@ -78,4 +78,17 @@ function checkOutput(name: string, tensor: unknown, label: string): tf.Tensor {
     );
   }
   return tensor;
+}
+
+/** Shape and type of a value that a caller hands over or gets, which `trace` has made sure that it can. */
+export function specOf({ shape, type }: Value): TensorSpec {
+  return { shape, dtype: type as DType };
+}
+
+export function signatureOf(values: Iterable<readonly [string, Value]>): Signature {
+  return Object.fromEntries([...values].map(([name, value]) => [name, specOf(value)]));
+}
+
+export function inputSignature(inputs: readonly InputValue[]): Signature {
+  return signatureOf(inputs.map((input) => [input.name, input]));
 }

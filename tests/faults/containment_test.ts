@@ -89,7 +89,7 @@ const TOLD: Readonly<Record<string, RegExp>> = {
   "turning-name": /file name that cannot be kept: "a\u202etxt\.exe"/,
   "slash-name": /file name that cannot be kept/,
   "link-within": /^output "out" holds a file with a second name: one$/,
-  "empty-size": /^output "out" says that it holds 15360\.0 GiB, which is more than the disk does$/,
+  "empty-size": /^output "out" claims 15360\.0 GiB, more than the disk holds$/,
   "deep-folders": /output "out" (cannot be read|has a file name that cannot be kept)/,
 };
 

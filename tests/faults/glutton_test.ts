@@ -27,7 +27,7 @@ Deno.test("run stops a stage that takes more memory than it may, and it can be g
   for (const takes of ["arrays", "objects"]) {
     const { code, state, message, fix } = await end(project, takes, ", resources: { memory: 400MiB }");
     assertEquals([code, state], [1, "failed"]);
-    assertMatch(message, /over its limit of 400 MiB, and was stopped$|^it ran out of memory: /, takes);
+    assertMatch(message, /over its limit of 400 MiB; it was stopped$|^it ran out of memory: /, takes);
     assertMatch(fix, /resources: \{ memory: /);
     assertEquals(project.list(".noiseline/tmp"), []);
   }

@@ -19,7 +19,7 @@ const TRESPASSES: Readonly<Record<string, readonly [RegExp, RegExp]>> = {
   env: [/^the stage may not read the variable HOME$/, /permissions: \{ env: \["HOME"\] \}/],
   run: [/^the stage may not .*(start programs|read)/, /./],
   ffi: [/^the stage may not load native code: .*libc/, /permissions: \{ native/],
-  import: [/^the stage may not read .*lib\.ts: it is none/, /./],
+  import: [/^the stage may not read .*lib\.ts: it is not one of its inputs/, /./],
 };
 
 Deno.test("run refuses and explains when a stage does what it did not declare", async () => {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device } from "../../tensor/device.ts";
 import { type ConcreteDeviceName, DEVICE_NAMES } from "../../tensor/devices.ts";
-import { openEagerDevice } from "../../tensor/eager/device.ts";
+import { openEagerDevice } from "../../tensor/eager_device.ts";
 import { IMPLEMENTATIONS } from "../../tensor/implementations.ts";
 import { openDevice } from "../../tensor/open.ts";
 

@@ -1,10 +1,19 @@
 import * as frechet from "../../metrics/frechet.ts";
 import * as kernel from "../../metrics/kernel_distance.ts";
 import * as subsets from "../../metrics/kernel_subsets.ts";
-import { type MatrixProducts, transpose } from "../../metrics/linear/matrix.ts";
+import { transpose } from "../../metrics/linear/pivoted_cholesky.ts";
 import * as manifold from "../../metrics/manifold.ts";
 import * as statistics from "../../metrics/statistics.ts";
 import type { FeatureVectors } from "../../metrics/vectors.ts";
+import type { Float64Matrix, MatrixProducts } from "../../tensor/matrix.ts";
+
+/** @throws RangeError when the numbers are not those of a matrix of this size */
+export function matrix(rows: number, columns: number, data: Float64Array): Float64Matrix {
+  if (data.length !== rows * columns) {
+    throw new RangeError(`Matrix: got ${data.length} numbers, wanted ${rows} x ${columns}`);
+  }
+  return { rows, columns, data };
+}
 
 /** Products in JavaScript, about 1 GFLOP/s: right for a few hundred rows, and what engines are compared with. */
 export const plainProducts: MatrixProducts = {

@@ -5,17 +5,10 @@ import { type DocumentPath, refuseAt, type SourceDocument } from "../../diagnost
 import { showValue } from "../../diagnostic/format.ts";
 import { Problems } from "../../diagnostic/problems.ts";
 import { isRecord } from "../source/tree.ts";
-import { type Layer, layeredDocument } from "./layers.ts";
-import { mergeValues, rebase } from "./merge.ts";
+import { type Layer, layeredDocument, mergeValues, rebase } from "./layers.ts";
 
 /** Reads one pipeline file, whatever it extends. @param name the file as messages call it */
 export type ReadDocument = (file: string, name: string) => Promise<Result<SourceDocument>>;
-
-export interface ComposeOptions {
-  readonly read: ReadDocument;
-  /** `--profile` names, in order. */
-  readonly profiles: readonly string[];
-}
 
 /** Deep enough for any experiment, and found out before a chain of files that grows by itself fills the memory. */
 const MAX_FILES = 32;
@@ -31,10 +24,11 @@ interface Stack {
 /**
  * Read a pipeline file with all that it extends, and lay the wanted profiles over it. A file is laid over those that it
  * extends, the last of them over the others, and profiles over all files.
+ * @param profiles `--profile` names, in order
  */
 export async function composeDocument(
   file: string,
-  { read, profiles }: ComposeOptions,
+  { read, profiles }: { readonly read: ReadDocument; readonly profiles: readonly string[] },
 ): Promise<Result<SourceDocument>> {
   const home = dirname(resolve(file));
   const files: string[] = [];
@@ -69,8 +63,8 @@ export async function composeDocument(
     }
     const vars = await readVars(document.value, { path, name, read });
     if (!vars.ok) return vars;
-    const said = vars.value === undefined ? value : { ...value, vars: vars.value.value };
-    const own = rebase(withoutKey(said, "extends"), relative(home, dirname(path)));
+    const { extends: _extends, ...said } = vars.value === undefined ? value : { ...value, vars: vars.value.value };
+    const own = rebase(said, relative(home, dirname(path)));
     const layers = [...vars.value?.layers ?? [], { document: document.value, prefix: [] }];
     return succeed(stack === undefined ? { value: own, layers } : over(stack, own, layers));
   };
@@ -90,11 +84,11 @@ function over(stack: Stack, value: unknown, layers: readonly Layer[]): Stack {
 
 function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file: string): Result<SourceDocument> {
   const files = layeredDocument(value, layers);
-  const all = isRecord(value) ? value["profiles"] : undefined;
+  const { profiles: all, ...base } = isRecord(value) ? value : {};
   const problems = new Problems();
   checkProfiles(all, problems);
   const known = isRecord(all) ? all : {};
-  let result = withoutKey(value, "profiles");
+  let result: unknown = base;
   const above: Layer[] = [];
   for (const name of wanted) {
     const profile = Object.hasOwn(known, name) ? known[name] : undefined;
@@ -112,18 +106,11 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
       label: `profile ${name}`,
     })));
   }
-  // The top file stands for the whole, so it comes first among those that say where.
-  const [top, ...rest] = [layers.at(-1)!, ...layers.slice(0, -1)];
+  if (problems.count > 0) return refuse(problems.diagnostics(files));
   const document = layeredDocument(result, [...layers, ...above]);
-  const composed: SourceDocument = {
-    ...document,
-    value: result,
-    profiles: Object.keys(known),
-    get whole() {
-      return top!.document.whole ?? rest[0]?.document.whole;
-    },
-  };
-  return problems.count > 0 ? refuse(problems.diagnostics(files)) : succeed(composed);
+  // The top file stands for the whole.
+  const whole = layers.at(-1)!.document.whole ?? document.whole;
+  return succeed({ ...document, whole, profiles: Object.keys(known) });
 }
 
 function checkProfiles(profiles: unknown, problems: Problems): void {
@@ -208,10 +195,4 @@ function extendedBy(problem: Diagnostic, document: SourceDocument, at: DocumentP
 /** A file as messages call it, from how it is written in another one. */
 export function shownName(from: string, written: string): string {
   return isAbsolute(written) ? written : join(dirname(from), written);
-}
-
-function withoutKey(value: unknown, key: string): unknown {
-  if (!isRecord(value)) return value;
-  const { [key]: _, ...rest } = value;
-  return rest;
 }

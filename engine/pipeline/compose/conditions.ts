@@ -1,19 +1,14 @@
 import { isRecord } from "../source/tree.ts";
 import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
 
-export interface Pruned {
-  readonly value: unknown;
-  /** Stages that are not there, each with why: its own condition, or the stage that it reads. */
-  readonly leftOut: ReadonlyMap<string, { readonly reads?: string }>;
-}
-
 type Entries = Readonly<Record<string, unknown>>;
 
 /**
  * Take out the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; only
  * when nothing is left does its stage go too. `needs` passes no data, so what is left out is not waited for.
+ * @returns with the stages that are not there, each with the one that it reads, or none for its own condition
  */
-export function leaveOut(root: unknown): Pruned {
+export function leaveOut(root: unknown) {
   const stages = isRecord(root) && isRecord(root["stages"]) ? root["stages"] : {};
   const leftOut = new Map<string, { reads?: string }>();
   for (const [id, entry] of Object.entries(stages)) {

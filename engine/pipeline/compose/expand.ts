@@ -1,7 +1,7 @@
 import type { DocumentPath } from "../../diagnostic/document.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
-import type { Kind } from "../../keys/kind.ts";
+import type { Kind } from "../../keys/stage.ts";
 import { type Budget, MAX_STAGES } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import {
@@ -16,7 +16,7 @@ import {
   sharedAxes,
   valueOf,
 } from "./axes.ts";
-import { fillMatrix, type Interpolation, matrixAxesIn, withoutExtent } from "./interpolate.ts";
+import { fillMatrix, type Interpolation, matrixAxesIn, needsMatrix, withoutExtent } from "./interpolate.ts";
 import { findCycle, topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
@@ -53,29 +53,26 @@ function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
   return { ...others, stages: Object.fromEntries(stages) };
 }
 
-export function hasMatrix(root: unknown): boolean {
-  if (!isRecord(root)) return false;
-  if (root["matrix"] !== undefined) return true;
-  const stages = root["stages"];
-  return isRecord(stages) && Object.values(stages).some((entry) => isRecord(entry) && entry["matrix"] !== undefined);
+export function usesMatrix(root: unknown): boolean {
+  const stages = isRecord(root) && isRecord(root["stages"]) ? Object.values(root["stages"]) : [];
+  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) || needsMatrix(root);
 }
 
 /**
  * Put the children of every matrix in the place of its stage. A stage that reads a stage with children gets children
  * over the same axes, unless the port takes a list and gathers them; axes of the same name go together.
+ * @param kindsOf undefined where there is nothing to expand
  */
 export function expandMatrices(
   root: unknown,
-  kindsOf: KindsOf,
+  kindsOf: KindsOf | undefined,
   { problems, budget }: { readonly problems: Problems; readonly budget: Budget },
 ): Expansion {
-  if (!isRecord(root) || !isRecord(root["stages"])) return notExpanded(root);
+  if (kindsOf === undefined || !isRecord(root) || !isRecord(root["stages"])) {
+    return { value: root, families: new Map(), interpolations: [], unresolved: [] };
+  }
   const spread = spreadSeed(root, kindsOf);
   return new Expander(spread, spread["stages"] as Entries, kindsOf, problems, budget).expand();
-}
-
-export function notExpanded(value: unknown): Expansion {
-  return { value, families: new Map(), interpolations: [], unresolved: [] };
 }
 
 class Expander {
@@ -126,8 +123,7 @@ class Expander {
       });
     }
 
-    const children: [string, unknown][] = [];
-    const families = new Map<string, string[]>();
+    const children: { readonly id: string; readonly child: string; readonly made: unknown }[] = [];
     for (const [id, entry] of Object.entries(this.stages)) {
       const combinations = this.#combinations.get(id)!;
       for (const combination of combinations) {
@@ -138,21 +134,18 @@ class Expander {
         }
         if (this.budget.spent) break;
         const made = this.#child(id, child, entry, combination);
-        children.push([child, made]);
-        if (child === id) continue;
-        const refused = this.budget.take(made);
+        children.push({ id, child, made });
+        const refused = child === id ? undefined : this.budget.take(made);
         if (refused !== undefined) {
           this.problems.add(["stages", id], refused, "name fewer values, or gather fewer children");
         }
-        const family = families.get(id);
-        if (family === undefined) families.set(id, [child]);
-        else family.push(child);
       }
     }
     const { matrix: _, ...others } = this.root;
+    const families = Map.groupBy(children.filter(({ id, child }) => child !== id), ({ id }) => id);
     return {
-      value: { ...others, stages: Object.fromEntries(children) },
-      families,
+      value: { ...others, stages: Object.fromEntries(children.map(({ child, made }) => [child, made])) },
+      families: new Map([...families].map(([id, family]) => [id, family.map(({ child }) => child)])),
       interpolations: this.#interpolations,
       unresolved: this.#unresolved,
     };

@@ -28,8 +28,6 @@ const EXPRESSION = /\$\$\{|\$\{([^}]*)\}/g;
 export function interpolate(root: unknown, problems: Problems, budget: Budget = new Budget()): {
   value: unknown;
   interpolations: Interpolation[];
-  /** Whether `${matrix.…}` stands somewhere: it is left for `fillMatrix`. */
-  usesMatrix: boolean;
 } {
   const interpolations: Interpolation[] = [];
   const first = problems.count;
@@ -37,16 +35,12 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
     problems.add(path, message, fix, { code: "interpolation" });
   const reported = new Set<string>();
   const resolved = new Map<string, unknown>();
-  let usesMatrix = false;
 
   const lookUp = (expression: string, path: DocumentPath, stack: readonly string[]): unknown => {
     if (problems.count - first >= MAX_PROBLEMS || budget.spent) return undefined;
     const name = expression.trim();
     // Values of a matrix differ from child to child; each child fills in its own.
-    if (name.startsWith("matrix.")) {
-      usesMatrix = true;
-      return `\${${name}}`;
-    }
+    if (name.startsWith("matrix.")) return `\${${name}}`;
     const parts = name.split(".");
     const report = (message: string, fix: string): undefined => {
       // Of vars that nest each other, one is enough.
@@ -91,11 +85,7 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
       return value;
     }
     const text = value.replaceAll(EXPRESSION, (match, expression: string | undefined, at: number) => {
-      if (expression === undefined) {
-        const forMatrix = /^\s*matrix\./.test(value.slice(at + match.length));
-        usesMatrix ||= forMatrix;
-        return forMatrix ? match : match.slice(1);
-      }
+      if (expression === undefined) return /^\s*matrix\./.test(value.slice(at + match.length)) ? match : match.slice(1);
       const inner = lookUp(expression, path, stack);
       if (typeof inner !== "object" || inner === null) return String(inner);
       refuse(path, `\${${expression}} is a list or a map and cannot be part of a text`, "use it alone");
@@ -109,21 +99,28 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
   const replace = (value: unknown, path: DocumentPath, stack: readonly string[]): unknown =>
     mapLeaves(value, (leaf, at) => typeof leaf === "string" ? replaceIn(leaf, at, stack) : leaf, path);
 
-  return { value: replace(root, [], []), interpolations, usesMatrix };
+  return { value: replace(root, [], []), interpolations };
 }
 
 /** What `interpolate` leaves to this: escapes of matrix expressions, and the expressions. */
 const MATRIX_EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
 
-export interface Filled {
-  readonly value: unknown;
-  readonly interpolations: readonly Interpolation[];
-  /** Expressions of axes that the combination lacks, or of parts that their values lack. */
-  readonly unknown: readonly { readonly path: DocumentPath; readonly axis: string }[];
+/** Whether something in a value is left to `fillMatrix`. */
+export function needsMatrix(value: unknown): boolean {
+  let found = false;
+  mapLeaves(value, (leaf) => {
+    found ||= typeof leaf === "string" && leaf.search(MATRIX_EXPRESSION) >= 0;
+    return leaf;
+  });
+  return found;
 }
 
-/** Replace every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination. @param at path of the value */
-export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath): Filled {
+/**
+ * Replace every `${matrix.axis}` and `${matrix.axis.part}` by the values of one combination.
+ * @param at path of the value
+ * @returns as `unknown` the expressions of axes that the combination lacks, or of parts that their values lack
+ */
+export function fillMatrix(root: unknown, combination: Combination, at: DocumentPath) {
   const interpolations: Interpolation[] = [];
   const unknown: { path: DocumentPath; axis: string }[] = [];
 

@@ -6,45 +6,35 @@ export type Predecessors = ReadonlyMap<string, readonly string[]>;
  * `rest` holds the nodes that lie on a cycle or behind one; it is empty for a DAG.
  */
 export function topologicalOrder(predecessors: Predecessors): { order: string[]; rest: string[] } {
-  const missing = new Map<string, number>();
-  const successors = new Map<string, string[]>();
-  for (const [node, before] of predecessors) {
-    const known = new Set(before.filter((one) => predecessors.has(one)));
-    missing.set(node, known.size);
-    for (const one of known) {
-      const list = successors.get(one);
-      if (list === undefined) successors.set(one, [node]);
-      else list.push(node);
+  const edges = [...predecessors].flatMap(([node, before]) =>
+    [...new Set(before)].filter((one) => predecessors.has(one)).map((one) => ({ one, node }))
+  );
+  const successors = Map.groupBy(edges, ({ one }) => one);
+  const missing = new Map(Map.groupBy(edges, ({ node }) => node).entries().map(([node, { length }]) => [node, length]));
+  const nodes = [...predecessors.keys()];
+  // A set gives what is added while it is walked through.
+  const order = new Set(nodes.filter((node) => !missing.has(node)));
+  for (const done of order) {
+    for (const { node } of successors.get(done) ?? []) {
+      missing.set(node, missing.get(node)! - 1);
+      if (missing.get(node) === 0) order.add(node);
     }
   }
-  const order: string[] = [];
-  const ready = [...predecessors.keys()].filter((node) => missing.get(node) === 0);
-  for (let next = 0; next < ready.length; next++) {
-    const node = ready[next]!;
-    order.push(node);
-    for (const after of successors.get(node) ?? []) {
-      const left = missing.get(after)! - 1;
-      missing.set(after, left);
-      if (left === 0) ready.push(after);
-    }
-  }
-  const done = new Set(order);
-  return { order, rest: [...predecessors.keys()].filter((node) => !done.has(node)) };
+  return { order: [...order], rest: nodes.filter((node) => !order.has(node)) };
 }
 
 /** One cycle among nodes that topological ordering left over, as a closed walk: `[a, b, a]`, each reading the next. */
 export function findCycle(predecessors: Predecessors, rest: readonly string[]): string[] {
   const inRest = new Set(rest);
-  const walk: string[] = [];
-  const at = new Map<string, number>();
-  let node = rest[0];
+  const walk = new Set<string>();
+  let node = rest[0]!;
   // Every left-over node has a left-over predecessor, so the walk must come back to a node that it has seen.
-  while (node !== undefined && !at.has(node)) {
-    at.set(node, walk.length);
-    walk.push(node);
-    node = predecessors.get(node)?.find((one) => inRest.has(one));
+  while (!walk.has(node)) {
+    walk.add(node);
+    node = predecessors.get(node)!.find((one) => inRest.has(one))!;
   }
-  return node === undefined ? walk : [...walk.slice(at.get(node)), node];
+  const steps = [...walk];
+  return [...steps.slice(steps.indexOf(node)), node];
 }
 
 /** The given nodes and everything that they need, directly or not. */

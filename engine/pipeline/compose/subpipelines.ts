@@ -9,8 +9,7 @@ import type { Budget } from "../source/budget.ts";
 import { isRecord } from "../source/tree.ts";
 import { shownName } from "./compose.ts";
 import { interpolate, type Interpolation, matrixAxesIn } from "./interpolate.ts";
-import type { Layer } from "./layers.ts";
-import { rebase } from "./merge.ts";
+import { type Layer, rebase } from "./layers.ts";
 import { mapReferences, parseReference } from "./reference.ts";
 
 /** A pipeline with the stages of the pipelines that are its stages, each called `outer/inner`, and what was found on the way. */
@@ -23,8 +22,6 @@ export class Included {
   readonly groups = new Map<string, readonly string[]>();
   /** Files that use what they may not, and what: said once, however often the file is used itself. */
   readonly entangled = new Set<string>();
-  /** Whether `${matrix.…}` stands in an inner file: it is left for `fillMatrix`. */
-  usesMatrix = false;
 }
 
 export interface IncludeOptions {
@@ -47,22 +44,18 @@ const OWN_KEYS = ["uses", "inputs", "with", "matrix", "needs", "seed", "when"];
 /** Where parts of inner files lie that are no stages, so that origins can name them. */
 const OUTSIDE = "pipelines";
 
-function isInner(uses: unknown): uses is string {
-  return typeof uses === "string" && /\.ya?ml$/.test(uses);
-}
-
-function usesPipelines(root: unknown): root is { stages: Entries } {
-  return isRecord(root) && isRecord(root["stages"]) &&
-    Object.values(root["stages"]).some((entry) => isRecord(entry) && isInner(entry["uses"]));
+/** Whether a stage is a pipeline. */
+function isInner(entry: unknown): entry is Entries & { readonly uses: string } {
+  return isRecord(entry) && typeof entry["uses"] === "string" && /\.ya?ml$/.test(entry["uses"]);
 }
 
 /** Put the stages of inner pipelines in the place of the stages that use them. @param root after interpolation */
 export async function includePipelines(root: unknown, options: IncludeOptions): Promise<Included> {
   const found = new Included();
   found.value = root;
-  if (!usesPipelines(root)) return found;
+  if (!isRecord(root) || !isRecord(root["stages"]) || !Object.values(root["stages"]).some(isInner)) return found;
   const scope = new Scope(options, found, "", [resolve(options.file)]);
-  found.value = { ...root, stages: await scope.include(root.stages, options.document, (root as Entries)["seed"]) };
+  found.value = { ...root, stages: await scope.include(root["stages"], options.document, root["seed"]) };
   return found;
 }
 
@@ -91,29 +84,29 @@ class Scope {
 
   /** @param stages by their ids in the file */
   async include(stages: Entries, document: SourceDocument, seed: unknown): Promise<Entries> {
-    const found: { readonly id: string; readonly entry: unknown; readonly inner?: Inner | undefined }[] = [];
+    const inners = new Map<string, Inner | undefined>();
     for (const [name, entry] of Object.entries(stages)) {
-      const id = this.prefix + name;
-      const isInnerOne = isRecord(entry) && isInner(entry["uses"]);
-      found.push(
-        isInnerOne ? { id, entry, inner: await this.#read(id, entry, { name, document, seed }) } : { id, entry },
-      );
+      if (isInner(entry)) inners.set(name, await this.#read(this.prefix + name, entry, { name, document, seed }));
     }
     // What stands behind the output of an inner pipeline is known only now, wherever in the file that one is.
-    return Object.fromEntries(found.flatMap(({ id, entry, inner }): [string, unknown][] => {
-      if (!isRecord(entry) || !isInner(entry["uses"])) return [[id, this.#rewire(id, entry)]];
-      return inner === undefined ? [] : this.#fitAll(id, this.#rewire(id, entry) as Entries, inner);
-    }));
+    return Object.fromEntries(
+      Object.entries(stages).flatMap(([name, entry]): [string, unknown][] => {
+        const id = this.prefix + name;
+        const inner = inners.get(name);
+        if (!inners.has(name)) return [[id, this.#rewire(id, entry)]];
+        return inner === undefined ? [] : this.#fitAll(id, this.#rewire(id, entry) as Entries, inner);
+      }),
+    );
   }
 
   async #read(
     id: string,
-    entry: Entries,
+    entry: Entries & { readonly uses: string },
     { name, document, seed }: { readonly name: string; readonly document: SourceDocument; readonly seed: unknown },
   ): Promise<Inner | undefined> {
     const { problems } = this.options;
     const at = ["stages", id];
-    const uses = entry["uses"] as string;
+    const { uses } = entry;
     this.#outputs.set(id, {});
     this.found.groups.set(id, []);
     const say = (key: string) => `"${key}" has no meaning for a pipeline that is a stage`;
@@ -158,9 +151,12 @@ class Scope {
       this.options.budget,
     );
     const value = filled.value as Entries;
-    this.#note(id, read.value, Object.keys(inner["stages"]));
+    // So that messages and origins find what stands in the inner file.
+    this.found.layers.push({ document: read.value, prefix: [], at: [OUTSIDE, id] });
+    for (const stage of Object.keys(inner["stages"])) {
+      this.found.layers.push({ document: read.value, prefix: ["stages", stage], at: ["stages", `${id}/${stage}`] });
+    }
     for (const one of filled.interpolations) this.found.interpolations.push(...movedInterpolation(one, id, given));
-    this.found.usesMatrix ||= filled.usesMatrix;
 
     const scope = new Scope(this.options, this.found, `${id}/`, [...this.chain, path]);
     const stages = await scope.include(value["stages"] as Entries, read.value, ownSeed ?? seed);
@@ -179,26 +175,16 @@ class Scope {
     const say = (key: string) => `${entry["uses"]} has no var "${key}"`;
     problems.addUnknown([...at, "with"], Object.keys(given), { known: Object.keys(vars), say });
     const [wanted, bound] = [asMap(inner["inputs"]), asMap(entry["inputs"])];
-    for (const key of Object.keys(bound).filter((one) => !Object.hasOwn(wanted, one))) {
-      const fix = Object.keys(wanted).length === 0
-        ? "remove it; the pipeline names no inputs"
-        : suggestName(key, Object.keys(wanted));
-      problems.add([...at, "inputs", key], `${entry["uses"]} has no input "${key}"`, fix);
-    }
+    problems.addUnknown([...at, "inputs"], Object.keys(bound), {
+      known: Object.keys(wanted),
+      say: (key) => `${entry["uses"]} has no input "${key}"`,
+    });
     for (const key of Object.keys(wanted).filter((one) => !Object.hasOwn(bound, one))) {
       problems.add(at, `${entry["uses"]} needs input "${key}"`, `add under inputs: ${key}: <stage>`, {
         wanted: String(wanted[key]),
       });
     }
     return given;
-  }
-
-  /** So that messages and origins find what stands in the inner file. */
-  #note(id: string, document: SourceDocument, names: readonly string[]): void {
-    this.found.layers.push({ document, prefix: [], at: [OUTSIDE, id] });
-    for (const name of names) {
-      this.found.layers.push({ document, prefix: ["stages", name], at: ["stages", `${id}/${name}`] });
-    }
   }
 
   #fitAll(id: string, entry: Entries, inner: Inner): [string, unknown][] {

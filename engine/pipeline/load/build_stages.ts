@@ -1,11 +1,167 @@
 import type { StageEntry } from "../../../schemas/pipeline_file.ts";
-import type { Origins } from "../../diagnostic/document.ts";
+import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import { extentParam, type Kind } from "../../keys/kind.ts";
-import { predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
-import { bindInputs } from "./bind.ts";
+import { type Binding, extentParam, type Kind, predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
+import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
+import type { InputPort } from "../../../contract/stage.ts";
+import { didYouMean, suggestName } from "../../../std/did_you_mean.ts";
+import {
+  nodeIdOf,
+  parseReference,
+  parseStageId,
+  type Reference,
+  type ReferenceText,
+  stageIdOf,
+  textsAt,
+} from "../compose/reference.ts";
+
+const WANTED = "stage, stage.port, stage@extent.port or stage~axis=value.port";
+
+/**
+ * Bind the inputs of one stage to outputs of others, checking names and artifact types. Of a kind that is not known,
+ * only the references are checked.
+ * @param kinds of all stages, where they are known @param whole whether its inputs are all there that the file has
+ * @returns as `variants` references to stages at another extent, each of which asks for a derived stage
+ */
+export function bindInputs(
+  id: string,
+  entry: StageEntry,
+  { kinds, whole, problems }: {
+    readonly kinds: ReadonlyMap<string, Kind | undefined>;
+    readonly whole: boolean;
+    readonly problems: Problems;
+  },
+) {
+  const kind = kinds.get(id);
+  const inputs: Record<string, Binding[]> = {};
+  const variants: { stage: string; extent: number }[] = [];
+  const misspelt = new Set<string>();
+
+  const resolvePort = (
+    path: DocumentPath,
+    text: string,
+    reference: Reference,
+    port: InputPort,
+  ): Binding | undefined => {
+    const source = kinds.get(stageIdOf(reference))!;
+    const outputs = Object.entries(source.outputs);
+    const node = nodeIdOf(reference);
+    const wanted = wantedText(port.type);
+    const named = outputs.filter(([name]) => name === (reference.port ?? name));
+    if (reference.port !== undefined && named.length === 0) {
+      const message = `stage "${reference.stage}" (${source.name}) has no output "${reference.port}"`;
+      const fix = suggestName(reference.port, outputs.map(([name]) => name));
+      return problems.add(path, message, fix, { code: "unknown-port" });
+    }
+    const exact = named.filter(([, output]) => [port.type].flat().includes(output.type));
+    const fitting = exact.length > 0 ? exact : named.filter(([, output]) => acceptsArtifact(port.type, output.type));
+    if (fitting.length === 1) return { stage: node, port: fitting[0]![0], type: fitting[0]![1].type };
+    if (fitting.length === 0) {
+      const [message, fix] = reference.port === undefined
+        ? [
+          `stage "${reference.stage}" (${source.name}) has no output that fits this input`,
+          "name a stage with an output of the wanted type",
+        ]
+        : [`"${text}" has the wrong type for this input`, "name an output of the wanted type"];
+      const got = named.map(([name, output]) => `${name}: ${output.type}`).join(", ") || "no outputs";
+      return problems.add(path, message, fix, { code: "wrong-artifact", got, wanted });
+    }
+    const fix = `write ${fitting.map(([name]) => `${reference.stage}.${name}`).join(" or ")}`;
+    return problems.add(path, `"${text}" could mean several outputs`, fix, { code: "ambiguous-port", wanted });
+  };
+
+  const find = (path: DocumentPath, text: string, wanted: string): Reference | undefined => {
+    const reference = parseReference(text);
+    if (reference === undefined) {
+      const details = { code: "bad-reference", wanted } as const;
+      return problems.add(path, `"${text}" is not a reference`, "name a stage of this pipeline", details);
+    }
+    const stage = stageIdOf(reference);
+    if (!kinds.has(stage)) {
+      const fix = suggestName(stage, [...kinds.keys()]);
+      return problems.add(path, `there is no stage "${stage}"`, fix, { code: "unknown-stage" });
+    }
+    const source = kinds.get(stage);
+    if (source === undefined) return undefined;
+    if (reference.extent !== undefined) {
+      if (extentParam(source) === undefined) {
+        const message =
+          `stage "${reference.stage}" (${source.name}) has no extent, so @${reference.extent} has no meaning`;
+        return problems.add(path, message, `write ${reference.stage}`, { code: "bad-reference" });
+      }
+      variants.push({ stage, extent: reference.extent });
+    }
+    return reference;
+  };
+
+  for (const [name, value] of Object.entries(entry.inputs)) {
+    const path = ["stages", id, "inputs", name];
+    const texts = textsAt(value, path) as (ReferenceText & { text: string })[];
+    if (kind === undefined) {
+      for (const { text, at } of texts) find(at, text, WANTED);
+      continue;
+    }
+    const port = Object.hasOwn(kind.inputs, name) ? kind.inputs[name] : undefined;
+    if (port === undefined) {
+      const meant = didYouMean(name, Object.keys(kind.inputs));
+      if (meant !== undefined) misspelt.add(meant);
+      const fix = suggestName(name, Object.keys(kind.inputs));
+      problems.add(path, `${kind.name} has no input "${name}"`, fix, { code: "unknown-port", target: "key" });
+      continue;
+    }
+    if (Array.isArray(value) && port.list !== true) {
+      const details = { code: "bad-reference", got: `a list of ${value.length}`, wanted: "one reference" } as const;
+      problems.add(path, `input "${name}" of ${kind.name} takes one artifact`, "name one output", details);
+      continue;
+    }
+    inputs[name] = texts.flatMap(({ text, at }) => {
+      const reference = find(at, text, WANTED);
+      return (reference && resolvePort(at, text, reference, port)) ?? [];
+    });
+  }
+
+  for (const [name, port] of whole ? Object.entries(kind?.inputs ?? {}) : []) {
+    if (port.optional === true || Object.hasOwn(entry.inputs, name) || misspelt.has(name)) continue;
+    const details = { code: "missing-input", target: "key", wanted: wantedText(port.type) } as const;
+    const message = `stage "${id}" (${kind!.name}) needs input "${name}"`;
+    problems.add(["stages", id], message, `add under inputs: ${name}: <stage>`, details);
+  }
+  // Of a stage nothing but its end can be waited for.
+  const needs = entry.needs === undefined ? [] : textsAt(entry.needs, ["stages", id, "needs"]).flatMap((one) => {
+    const text = String(one.text);
+    const reference = find(one.at, text, "stage, stage@extent or stage~axis=value");
+    if (reference?.port === undefined) return reference === undefined ? [] : [nodeIdOf(reference)];
+    const message = `"${text}" in needs names an output; needs waits for whole stages`;
+    const fix = `write ${nodeIdOf(reference)}, or read the output under inputs`;
+    return problems.add(one.at, message, fix, { code: "bad-reference" }) ?? [];
+  });
+  checkPairs(id, kind, inputs, problems);
+  return { inputs, needs, variants };
+}
+
+/** Lists whose items belong together must be as long as each other, and of the same children of a matrix. */
+function checkPairs(id: string, kind: Kind | undefined, inputs: Stage["inputs"], problems: Problems): void {
+  for (const [left, right] of kind?.pairs ?? []) {
+    const [a, b] = [inputs[left] ?? [], inputs[right] ?? []];
+    const odd = a.findIndex((one, index) => !belongTogether(one.stage, b[index]?.stage));
+    if (a.length === b.length && odd < 0) continue;
+    const [got, wanted] = a.length === b.length
+      ? [`${b[odd]!.stage} for ${a[odd]!.stage}`, "the same children of a matrix in both"]
+      : [`${b.length} for ${a.length}`, `one for each of ${left}`];
+    const message = `${right} of stage "${id}" do not go with its ${left}`;
+    const fix = `name stages over the same axes under ${left} and ${right}`;
+    problems.add(["stages", id, "inputs", right], message, fix, { code: "bad-reference", got, wanted });
+  }
+}
+
+/** Whether two stages have no axis of a matrix on which they differ. */
+function belongTogether(left: string, right: string | undefined): boolean {
+  if (right === undefined) return false;
+  const [a, b] = [parseStageId(left).select, parseStageId(right).select];
+  return Object.entries(a).every(([axis, label]) => b[axis] === undefined || b[axis] === label);
+}
 
 /** Check the params and bind the inputs of all stages whose kinds are known, at every extent that is asked for. */
 export function buildStages(

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import type { CheckProblem, Facts } from "../../../contract/stage.ts";
 import type { Diagnostic } from "../../diagnostic/diagnostic.ts";
 import { encode } from "../../keys/encode.ts";
-import { extentParam } from "../../keys/kind.ts";
-import type { Stage } from "../../keys/stage.ts";
+import { extentParam, type Stage } from "../../keys/stage.ts";
 import { diagnosticAt, type Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import { indirectOrigin } from "./origin.ts";
@@ -25,26 +24,6 @@ export function placeProblem(stage: Stage, problem: CheckProblem, origins: Origi
 /** What forecasts go by. */
 export type Work = Partial<Pick<Stage, "likeness" | "workGflop" | "workShape" | "probe">>;
 
-/** A digest of what decides how long a stage takes, beside its extent and the machine. */
-function likenessOf(
-  { kind, params, inputs }: Stage,
-  { facts, work }: {
-    readonly facts: ReadonlyMap<string, Readonly<Record<string, Facts>>>;
-    readonly work: ReadonlyMap<string, Work>;
-  },
-): string {
-  const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
-  const read = Object.entries(inputs).map(([port, bindings]) => [
-    port,
-    bindings.map(({ stage, port: output }) => {
-      const known = facts.get(stage)?.[output];
-      // Facts with a count say how much there is to read; else what makes it stands for it.
-      return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
-    }),
-  ]);
-  return createHash("sha256").update(encode([kind.version, Object.fromEntries(own), read])).digest("hex").slice(0, 16);
-}
-
 /**
  * Let every kind check its params against what its inputs will be, before anything runs. Facts flow along the edges;
  * custom kinds state none, and kinds check only what they are told.
@@ -57,14 +36,27 @@ export function checkFacts(
 ): ReadonlyMap<string, Work> {
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const work = new Map<string, Work>();
+  // A digest of what decides how long a stage takes, beside its extent and the machine.
+  const likenessOf = ({ kind, params, inputs }: Stage): string => {
+    const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
+    const read = Object.entries(inputs).map(([port, bindings]) => [
+      port,
+      bindings.map(({ stage, port: output }) => {
+        const known = facts.get(stage)?.[output];
+        // Facts with a count say how much there is to read; else what makes it stands for it.
+        return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
+      }),
+    ]);
+    const text = encode([kind.version, Object.fromEntries(own), read]);
+    return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  };
   for (const stage of stages) {
-    const likeness = likenessOf(stage, { facts, work });
+    const likeness = likenessOf(stage);
     work.set(stage.id, { likeness });
     if (stage.kind.check === undefined) continue;
     const inputs: Record<string, Facts | undefined> = {};
-    for (const [port, bindings] of Object.entries(stage.inputs)) {
-      const first = bindings[0];
-      inputs[port] = first === undefined ? undefined : facts.get(first.stage)?.[first.port];
+    for (const [port, [first]] of Object.entries(stage.inputs)) {
+      inputs[port] = first && facts.get(first.stage)?.[first.port];
     }
     const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs);
     if (stated !== undefined) facts.set(stage.id, stated);

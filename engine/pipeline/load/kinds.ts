@@ -5,7 +5,7 @@ import type { DiagnosticCode } from "../../diagnostic/diagnostic.ts";
 import { suggestName } from "../../../std/did_you_mean.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamsOutcome } from "../../../schemas/param_issue.ts";
-import type { Kind } from "../../keys/kind.ts";
+import type { Kind } from "../../keys/stage.ts";
 import type { CustomOutcome, CustomRequest } from "../../process/describe.ts";
 import { noteLocated } from "../../process/read_log.ts";
 import { validateParams } from "../../process/schema_issues.ts";
@@ -45,8 +45,7 @@ export async function resolveKinds(
   for (const [id, { uses }] of entries) {
     kinds.set(id, undefined);
     if (isCustom(uses)) {
-      const outcome = described.get(resolveFile(uses));
-      if (outcome === undefined) throw new Error(`Cannot happen: custom stage ${uses} was not described`);
+      const outcome = described.get(resolveFile(uses))!;
       if ("kind" in outcome) kinds.set(id, outcome.kind);
       else report(id, "kind-broken", `cannot use ${uses}: ${outcome.error}`, outcome.fix);
       continue;

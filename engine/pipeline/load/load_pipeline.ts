@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import { ID_PATTERN, type PipelineFile } from "../../../schemas/pipeline_file.ts";
+import { ID_PATTERN, type PipelineFile, pipelineFileSchema } from "../../../schemas/pipeline_file.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import { Problems } from "../../diagnostic/problems.ts";
@@ -8,7 +8,7 @@ import { missingExternals } from "../../keys/externals.ts";
 import { AXIS_NAME, LABEL } from "../compose/axes.ts";
 import { composeDocument } from "../compose/compose.ts";
 import { leaveOut } from "../compose/conditions.ts";
-import { expandMatrices, hasMatrix, notExpanded } from "../compose/expand.ts";
+import { expandMatrices, usesMatrix } from "../compose/expand.ts";
 import { interpolate } from "../compose/interpolate.ts";
 import { layeredDocument } from "../compose/layers.ts";
 import { findCycle, topologicalOrder } from "../compose/order.ts";
@@ -24,7 +24,7 @@ import { addIssues } from "./issues.ts";
 import { type BuiltinKinds, findKinds, isCustom, resolveKinds } from "./kinds.ts";
 import { makeOrigins } from "./origin.ts";
 import { applyOverrides } from "./overrides.ts";
-import { readStructure } from "./structure.ts";
+import { validate } from "../../process/schema_issues.ts";
 
 /** File systems hold names of 255 bytes, and a view that is moved aside gets a longer one. */
 const MAX_CHILD_ID = 200;
@@ -124,11 +124,9 @@ async function resolveDocument(
     budget,
     problems,
   });
-  const expands = replaced.usesMatrix || included.usesMatrix || hasMatrix(included.value);
-  const kindsOf = expands && !budget.spent ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
-  const expanded = kindsOf === undefined
-    ? notExpanded(included.value)
-    : expandMatrices(included.value, kindsOf, { problems, budget });
+  const expands = !budget.spent && usesMatrix(included.value);
+  const kindsOf = expands ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
+  const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 
   const whole = included.layers.length === 0
@@ -282,4 +280,36 @@ function cycleProblem(cycle: readonly string[], origins: Origins): Diagnostic {
   });
   const span = origins.locate(["stages", cycle[0]!], "key");
   return errorOf("cycle", message, "remove one of these inputs", { span, related });
+}
+
+/**
+ * Check the structure of a file. What is wrong is taken out, so that the rest can be checked too.
+ * @returns as `parsed` undefined where nothing more can be said of the file; as `broken` what was taken out of stages,
+ * by their ids: `uses` where nothing is left of the stage
+ */
+function readStructure(value: unknown) {
+  const broken = new Map<string, Set<string>>();
+  const first = validate(pipelineFileSchema, value ?? {});
+  if (first.ok) return { parsed: first.data, issues: [], broken };
+  const { issues } = first;
+  if (!isRecord(value) || !isRecord(value["stages"])) return { parsed: undefined, issues, broken };
+  const file: Record<string, unknown> = { ...value, name: "unnamed" };
+  const stages: Record<string, unknown> = { ...value["stages"] };
+  for (const { path: [root, stage, part], keys = [] } of issues) {
+    const id = String(stage);
+    const entry = stages[id];
+    if (root !== "stages" || stage === undefined) { for (const key of [root ?? "", ...keys]) delete file[key]; }
+    else if (isRecord(entry) && part !== "uses") {
+      // Keys that are not known were in no one's way.
+      if (part !== undefined) broken.set(id, (broken.get(id) ?? new Set()).add(String(part)));
+      stages[id] = Object.fromEntries(
+        Object.entries(entry).filter(([key]) => key !== part && (part !== undefined || !keys.includes(key))),
+      );
+    } else {
+      broken.set(id, new Set(["uses"]));
+      delete stages[id];
+    }
+  }
+  const rest = validate(pipelineFileSchema, { name: "unnamed", ...file, stages });
+  return { parsed: rest.ok ? rest.data : undefined, issues, broken };
 }

@@ -1,5 +1,4 @@
-import { cutText } from "../../diagnostic/format.ts";
-import { formatSpan } from "../../diagnostic/position.ts";
+import { cutText, formatSpan } from "../../diagnostic/format.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
 import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
 import type { Interpolation } from "../compose/interpolate.ts";

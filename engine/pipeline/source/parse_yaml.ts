@@ -156,29 +156,16 @@ function syntaxError(span: Span, message: string, fix: string): Diagnostic {
   return errorOf("yaml-syntax", message, fix, { span });
 }
 
-/** What the nodes of a document say, and what of it cannot be taken. */
-interface ReadNodes {
-  readonly value: unknown;
-  readonly problems: readonly Diagnostic[];
-  /** The nodes that aliases repeat. */
-  readonly targets: ReadonlyMap<unknown, Node>;
-}
-
-interface Anchored {
-  readonly node: Node;
-  /** False within the node itself. */
-  readonly whole: boolean;
-  readonly value: unknown;
-}
-
 /**
  * Read the value of a document in one pass, in the order of the text. The parser's own way looks for the anchor of each
  * alias in the whole document, and compares each key with all others.
+ * @returns with what cannot be taken, and as `targets` the nodes that aliases repeat
  */
-function readNodes(source: SourceText, contents: unknown): ReadNodes {
+function readNodes(source: SourceText, contents: unknown) {
   const problems: Diagnostic[] = [];
   const targets = new Map<unknown, Node>();
-  const anchors = new Map<string, Anchored>();
+  // None of them is whole within its own node.
+  const anchors = new Map<string, { readonly node: Node; readonly whole: boolean; readonly value: unknown }>();
   let repeated = 0;
 
   const report = (node: Node, message: string, fix: string, more: Partial<Diagnostic> = {}): undefined => {

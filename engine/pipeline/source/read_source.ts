@@ -1,53 +1,50 @@
-import { errorOf, refuse, type Result, type SourceText, succeed } from "../../diagnostic/diagnostic.ts";
+import {
+  type DiagnosticCode,
+  errorOf,
+  refuse,
+  type Result,
+  type SourceText,
+  succeed,
+} from "../../diagnostic/diagnostic.ts";
 import { noteText } from "../../process/read_log.ts";
 
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
 export const MAX_SOURCE_BYTES = 5_000_000;
 
-function unreadable(name: string, message: string, fix: string): Result<SourceText> {
-  return refuse([errorOf("file-unreadable", `Cannot read ${name}: ${message}`, fix)]);
-}
-
-function explainReadError(name: string, error: unknown): Result<SourceText> {
-  if (error instanceof Deno.errors.NotFound) {
-    return unreadable(name, "no such file", "check the path; it is relative to the current folder");
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return unreadable(name, "permission denied", "make the file readable for this user");
-  }
-  return unreadable(name, error instanceof Error ? error.message : String(error), "check the path");
-}
-
 /** Read a file as text, refusing what cannot be a pipeline: folders, huge files, bytes that are not UTF-8 text. */
 export function readSource(path: string, name: string = path): Result<SourceText> {
+  const refused = (why: string, fix: string, code: DiagnosticCode = "file-unreadable", more = {}): Result<SourceText> =>
+    refuse([errorOf(code, `Cannot read ${name}: ${why}`, fix, more)]);
+  const tooLarge = (size: number) => {
+    const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
+    const why = "it is too large for a pipeline file";
+    return refused(why, "split the experiment into several pipelines", "file-too-large", details);
+  };
+  const notText = (got: string) =>
+    refused("it is not a text file", "name a pipeline file in YAML", "file-not-text", { got, wanted: "UTF-8 text" });
   let bytes: Uint8Array;
   try {
     const info = Deno.statSync(path);
-    if (info.isDirectory) return unreadable(name, "it is a folder", "name a file in it");
-    if (!info.isFile) return unreadable(name, "it is not a regular file", "name a pipeline file");
-    if (info.size > MAX_SOURCE_BYTES) return tooLarge(name, info.size);
+    if (info.isDirectory) return refused("it is a folder", "name a file in it");
+    if (!info.isFile) return refused("it is not a regular file", "name a pipeline file");
+    if (info.size > MAX_SOURCE_BYTES) return tooLarge(info.size);
     bytes = Deno.readFileSync(path);
   } catch (error) {
-    return explainReadError(name, error);
+    if (error instanceof Deno.errors.NotFound) {
+      return refused("no such file", "check the path; it is relative to the current folder");
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      return refused("permission denied", "make the file readable for this user");
+    }
+    return refused(error instanceof Error ? error.message : String(error), "check the path");
   }
   noteText(path, bytes);
-  if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(name, bytes.length);
-  const notText = (got: string): Result<SourceText> => {
-    const message = `Cannot read ${name}: it is not a text file`;
-    return refuse([errorOf("file-not-text", message, "name a pipeline file in YAML", { got, wanted: "UTF-8 text" })]);
-  };
+  if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(bytes.length);
   const zero = bytes.indexOf(0);
   if (zero >= 0) return notText(`a zero byte at offset ${zero}`);
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return succeed({ name, text });
+    return succeed({ name, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) });
   } catch {
     return notText("bytes that are not UTF-8");
   }
-}
-
-function tooLarge(name: string, size: number): Result<SourceText> {
-  const message = `Cannot read ${name}: it is too large for a pipeline file`;
-  const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
-  return refuse([errorOf("file-too-large", message, "split the experiment into several pipelines", details)]);
 }

@@ -1,5 +1,5 @@
 import { isOperation, permutationOf } from "../../trace/emit/shape.ts";
-import { float, type Graph, int, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
+import { float, type Graph, type OperationValue, sameShape, sizeOf, type Value } from "../../trace/graph.ts";
 import { countUses, rewriteEach } from "./rewrite.ts";
 
 /**
@@ -96,16 +96,16 @@ function gatedBySigmoid({ inputs }: OperationValue, uses: ReadonlyMap<Value, num
 
 function flagsOf({ attributes: { alpha, transA, transB } }: OperationValue): Flags {
   return {
-    alpha: alpha?.kind === "float" ? alpha.value : 1,
-    transposeA: transA?.kind === "int" && transA.value === 1,
-    transposeB: transB?.kind === "int" && transB.value === 1,
+    alpha: typeof alpha === "object" && "float" in alpha ? alpha.float : 1,
+    transposeA: transA === 1,
+    transposeB: transB === 1,
   };
 }
 
 function fusedMatMul(graph: Graph, { inputs, type, shape }: OperationValue, flags: Flags): Value {
   return graph.operation("FusedMatMul", inputs, type, shape, {
     alpha: float(flags.alpha),
-    transA: int(flags.transposeA ? 1 : 0),
-    transB: int(flags.transposeB ? 1 : 0),
+    transA: flags.transposeA ? 1 : 0,
+    transB: flags.transposeB ? 1 : 0,
   });
 }

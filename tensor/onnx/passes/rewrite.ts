@@ -1,7 +1,7 @@
 import { type Graph, liveValues, type OperationValue, type Value } from "../../trace/graph.ts";
 
 /** What a value has become so far: itself, or what replaces it. */
-export type Current = (value: Value) => Value;
+type Current = (value: Value) => Value;
 
 /**
  * The outputs of a graph after some of its values were replaced; what depends on them is made anew.
@@ -24,15 +24,6 @@ export function rewriteEach(
     }
   }
   return new Map([...outputs].map(([name, value]) => [name, current(value)]));
-}
-
-/** The outputs of a graph with some of its values in place of others. */
-export function rewrite(
-  graph: Graph,
-  outputs: ReadonlyMap<string, Value>,
-  replaced: ReadonlyMap<Value, Value>,
-): Map<string, Value> {
-  return rewriteEach(graph, outputs, (value) => replaced.get(value));
 }
 
 /** The operations that read each value, once for each operand, oldest first. */

@@ -1,8 +1,7 @@
-import type { HostTensors, Signature } from "../../device.ts";
+import type { HostTensors } from "../../device.ts";
 import { isOperation, reshape } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type OperationValue, sizeOf, type Value } from "../../trace/graph.ts";
-import { inputSignature, signatureOf } from "../specs.ts";
-import { rewrite, usersOf } from "./rewrite.ts";
+import { rewriteEach, usersOf } from "./rewrite.ts";
 
 /** A tensor that is a contiguous part of an array of the caller's. */
 export interface View {
@@ -16,9 +15,6 @@ export interface View {
 export interface ViewedGraph {
   readonly inputs: readonly InputValue[];
   readonly outputs: ReadonlyMap<string, Value>;
-  /** Types and shapes of the graph's own inputs and outputs, by their names. */
-  readonly inputSignature: Signature;
-  readonly outputSignature: Signature;
   /** The parts that replace whole inputs and outputs, by the names of the parts. */
   readonly inputViews: ReadonlyMap<string, View>;
   readonly outputViews: ReadonlyMap<string, View>;
@@ -66,7 +62,7 @@ export function viewFlatVectors(
     });
   }
 
-  const rewritten = rewrite(graph, outputs, replaced);
+  const rewritten = rewriteEach(graph, outputs, (value) => replaced.get(value));
   const outputViews = new Map<string, View>();
   const split = new Map<string, Value>();
   for (const [name, value] of rewritten) {
@@ -85,21 +81,22 @@ export function viewFlatVectors(
   }
   const live = new Set(liveValues(split.values()));
   const used = [...views.keys()].filter((value) => live.has(value));
-  const all = [...kept, ...used];
   return {
-    inputs: all,
+    inputs: [...kept, ...used],
     outputs: split,
-    inputSignature: inputSignature(all),
-    outputSignature: signatureOf(split),
     inputViews: new Map(used.map((value) => [value.name, views.get(value)!])),
     outputViews,
   };
 }
 
 /** The arrays of the parts, from the arrays of the wholes, as far as they are given. */
-export function viewArrays(arrays: HostTensors, views: ReadonlyMap<string, View>, signature: Signature): HostTensors {
+export function viewArrays(
+  arrays: HostTensors,
+  views: ReadonlyMap<string, View>,
+  names: Iterable<string>,
+): HostTensors {
   const parts: HostTensors = {};
-  for (const name of Object.keys(signature)) {
+  for (const name of names) {
     const view = views.get(name);
     const whole = arrays[view?.whole ?? name];
     if (whole !== undefined) {

@@ -1,5 +1,4 @@
-import type { Graph, Shape, Value } from "../graph.ts";
-import { int, ints, sizeOf } from "../graph.ts";
+import { type Attributes, type Graph, type Shape, sizeOf, type Value } from "../graph.ts";
 import { broadcastShapes } from "./elementwise.ts";
 import { indices, splat } from "./constants.ts";
 import { reshape, transpose } from "./shape.ts";
@@ -20,7 +19,7 @@ export function reduce(graph: Graph, op: Reduction, x: Value, axes: readonly num
   }
   // Always reduce without kept axes, so that the two forms of the same sum are one value.
   const flat = x.shape.filter((_, axis) => !axes.includes(axis));
-  const reduced = graph.operation(op, [x, indices(graph, sorted)], x.type, flat, { keepdims: int(0) });
+  const reduced = graph.operation(op, [x, indices(graph, sorted)], x.type, flat, { keepdims: 0 });
   return reshape(graph, reduced, shape);
 }
 
@@ -67,7 +66,7 @@ export function matMul(graph: Graph, a: Value, b: Value, flags: TransposeFlags =
     throw new Error(`matrices [${a.shape}] and [${b.shape}] do not fit (${flags})`);
   }
   if (a.shape.length === 2 && b.shape.length === 2 && a.type === "float32") {
-    const attributes = { transA: int(transposeA ? 1 : 0), transB: int(transposeB ? 1 : 0) };
+    const attributes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
     return graph.operation("Gemm", [a, b], a.type, [rows, columns], attributes);
   }
   const left = transposeA ? swapLastTwo(graph, a) : a;
@@ -93,12 +92,11 @@ export interface ConvolutionWindow {
 /** [N, C, H, W] with weights [O, C, kH, kW] -> [N, O, outHeight, outWidth]. */
 export function conv(graph: Graph, x: Value, weights: Value, window: ConvolutionWindow, out: Shape): Value {
   const shape = [x.shape[0]!, weights.shape[0]!, ...out];
-  return graph.operation("Conv", [x, weights], x.type, shape, {
-    kernel_shape: ints(window.kernel),
-    strides: ints(window.strides),
-    dilations: ints(window.dilations),
-    pads: ints(window.pads),
-  });
+  return graph.operation("Conv", [x, weights], x.type, shape, windowAttributes(window));
+}
+
+function windowAttributes({ kernel, strides, dilations, pads }: ConvolutionWindow): Attributes {
+  return { kernel_shape: kernel, strides, dilations, pads };
 }
 
 /** The transpose of {@linkcode conv}: [N, O, h, w] with weights [O, C, kH, kW] -> [N, C, ...out]. */
@@ -108,10 +106,7 @@ export function convTranspose(graph: Graph, x: Value, weights: Value, window: Co
     out[i]! - ((x.shape[2 + i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[2 + i]!)
   );
   return graph.operation("ConvTranspose", [x, weights], x.type, [x.shape[0]!, weights.shape[1]!, ...out], {
-    kernel_shape: ints(kernel),
-    strides: ints(strides),
-    dilations: ints(dilations),
-    pads: ints(pads),
-    output_padding: ints(outputPadding),
+    ...windowAttributes(window),
+    output_padding: outputPadding,
   });
 }

@@ -1,5 +1,4 @@
 import type { ElementType, Graph, Shape, Value } from "../graph.ts";
-import { int } from "../graph.ts";
 import { isSplat, scalar, splatValue } from "./constants.ts";
 import { expand, isOperation } from "./shape.ts";
 
@@ -59,7 +58,7 @@ export const ONNX_TYPE: Readonly<Record<ElementType, number>> = {
 export function cast(graph: Graph, x: Value, type: ElementType): Value {
   if (x.type === type) return x;
   const small = beforeBroadcast(graph, x);
-  const converted = graph.operation("Cast", [small], type, small.shape, { to: int(ONNX_TYPE[type]) });
+  const converted = graph.operation("Cast", [small], type, small.shape, { to: ONNX_TYPE[type] });
   return expand(graph, converted, x.shape);
 }
 

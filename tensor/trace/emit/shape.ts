@@ -1,5 +1,5 @@
-import { int, ints, sameShape, sizeOf } from "../graph.ts";
-import type { Graph, Shape, Value } from "../graph.ts";
+import { sameShape, sizeOf } from "../graph.ts";
+import type { Graph, OperationValue, Shape, Value } from "../graph.ts";
 import { indices, scalar } from "./constants.ts";
 
 /** Emitters of operations that move elements. Each leaves out what changes nothing. */
@@ -12,6 +12,12 @@ export function reshape(graph: Graph, x: Value, shape: Shape): Value {
   return graph.operation("Reshape", [x, indices(graph, shape)], x.type, shape);
 }
 
+/** [N, H, W, C] -> [N H W, C]. */
+export function rowsOfPixels(graph: Graph, images: Value): Value {
+  const channels = images.shape[3]!;
+  return reshape(graph, images, [sizeOf(images.shape) / channels, channels]);
+}
+
 /** Axis i of the result is axis `permutation[i]` of `x`. */
 export function transpose(graph: Graph, x: Value, permutation: readonly number[]): Value {
   const shape = permutation.map((axis) => x.shape[axis]!);
@@ -22,13 +28,11 @@ export function transpose(graph: Graph, x: Value, permutation: readonly number[]
     return transpose(graph, x.inputs[0]!, permutation.map((axis) => inner[axis]!));
   }
   if (x.kind === "constant" && x.data.length === 1) return graph.constant(x.type, shape, x.data);
-  return graph.operation("Transpose", [x], x.type, shape, { perm: ints(permutation) });
+  return graph.operation("Transpose", [x], x.type, shape, { perm: permutation });
 }
 
 export function permutationOf(transposed: Value): readonly number[] {
-  const perm = transposed.kind === "operation" ? transposed.attributes.perm : undefined;
-  if (perm?.kind !== "ints") throw new Error("Cannot happen: a Transpose without its permutation.");
-  return perm.value;
+  return (transposed as OperationValue).attributes["perm"] as readonly number[];
 }
 
 /** Broadcast to a larger shape. */
@@ -47,7 +51,7 @@ export function concat(graph: Graph, parts: readonly Value[], axis: number): Val
   const shape = first.shape.map((dimension, i) =>
     i === axis ? full.reduce((sum, part) => sum + part.shape[axis]!, 0) : dimension
   );
-  return graph.operation("Concat", full, first.type, shape, { axis: int(axis) });
+  return graph.operation("Concat", full, first.type, shape, { axis });
 }
 
 export interface AxisRange {
@@ -117,7 +121,7 @@ export function tile(graph: Graph, x: Value, repeats: Shape): Value {
 
 export function gather(graph: Graph, x: Value, at: Value, axis: number): Value {
   const shape = [...x.shape.slice(0, axis), ...at.shape, ...x.shape.slice(axis + 1)];
-  return graph.operation("Gather", [x, at], x.type, shape, { axis: int(axis) });
+  return graph.operation("Gather", [x, at], x.type, shape, { axis });
 }
 
 export function isOperation(value: Value, op: string): value is Extract<Value, { kind: "operation" }> {

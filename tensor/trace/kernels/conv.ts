@@ -2,7 +2,6 @@ import { sizeOf } from "../graph.ts";
 import * as channelsFirst from "./conv_channels_first.ts";
 import * as columns from "./conv_columns.ts";
 import { type ConvolutionGeometry, convolutionGeometry } from "./conv_geometry.ts";
-import * as pointwise from "./conv_pointwise.ts";
 import * as winograd from "./conv_winograd.ts";
 import type { TranslationTable } from "./translation.ts";
 import { tileCount } from "./winograd_tiles.ts";
@@ -16,7 +15,7 @@ const MAX_COLUMN_BYTES = 2 ** 28;
 
 /** The fastest way to compute a convolution and its gradients; all three of one layer go the same way. */
 function methodFor(g: ConvolutionGeometry) {
-  if (g.pointwise) return pointwise;
+  if (g.pointwise) return columns;
   const plain = g.kernel.every((size) => size === 3) && [...g.strides, ...g.dilations].every((step) => step === 1);
   const wide = Math.min(...g.filter.slice(2)) >= MIN_WINOGRAD_CHANNELS;
   if (plain && wide && tileCount(g) >= MIN_WINOGRAD_TILES) return winograd;

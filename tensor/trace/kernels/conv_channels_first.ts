@@ -1,6 +1,5 @@
 import { conv, convTranspose, matMul } from "../emit/contract.ts";
-import { concat, pad, reshape, slice, transpose } from "../emit/shape.ts";
-import { sizeOf } from "../graph.ts";
+import { concat, pad, reshape, rowsOfPixels, slice, transpose } from "../emit/shape.ts";
 import type { Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 
@@ -51,7 +50,7 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
 export function filterGradient(graph: Graph, x: Value, dy: Value, g: ConvolutionGeometry): Value {
   const [top, left, bottom, right] = g.pads;
   const padded = pad(graph, x, [0, top!, left!, 0], [0, bottom!, right!, 0]);
-  const dyPixels = pixels(graph, dy);
+  const dyPixels = rowsOfPixels(graph, dy);
   const taps: Value[] = [];
   for (let ky = 0; ky < g.kernel[0]!; ky++) {
     for (let kx = 0; kx < g.kernel[1]!; kx++) {
@@ -59,14 +58,8 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
         { axis: 1, start: ky, count: g.output[1]!, step: g.strides[0]! },
         { axis: 2, start: kx, count: g.output[2]!, step: g.strides[1]! },
       ]);
-      taps.push(matMul(graph, pixels(graph, seen), dyPixels, { transposeA: true }));
+      taps.push(matMul(graph, rowsOfPixels(graph, seen), dyPixels, { transposeA: true }));
     }
   }
   return reshape(graph, concat(graph, taps, 0), g.filter);
-}
-
-/** [N, H, W, C] -> [N H W, C]. */
-function pixels(graph: Graph, x: Value): Value {
-  const channels = x.shape[3]!;
-  return reshape(graph, x, [sizeOf(x.shape) / channels, channels]);
 }

@@ -1,5 +1,5 @@
 import { matMul, reduce } from "../emit/contract.ts";
-import { concat, gather, reshape, transpose } from "../emit/shape.ts";
+import { concat, gather, reshape, rowsOfPixels, transpose } from "../emit/shape.ts";
 import { splat } from "../emit/constants.ts";
 import { sizeOf } from "../graph.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
@@ -9,7 +9,8 @@ import type { ConvolutionGeometry } from "./conv_geometry.ts";
  * Convolutions as matrix products over columns: every output pixel is a row that holds the pixels its window sees. The
  * images stay channels last, the filter [kH, kW, C, O] is the right operand as it is, and all three products run at the
  * rate of ONNX Runtime's matrix kernel, also where images are smaller than filters. Its Conv wants both channels first:
- * turning a 3x3 filter of 256 x 256 channels that way takes half as long as the convolution of a 16x16 image.
+ * turning a 3x3 filter of 256 x 256 channels that way takes half as long as the convolution of a 16x16 image. Where a
+ * window is one pixel the images are their columns.
  */
 
 /** [N, H, W, C], [kH, kW, C, O] -> [N, outH, outW, O]. */
@@ -29,8 +30,8 @@ export function inputGradient(graph: Graph, dy: Value, filter: Value, g: Convolu
   }
   // With strides most pixels are seen through few taps: multiply first, then collect what each pixel gets.
   const rows = reshape(graph, filter, [taps * inChannels, outChannels]);
-  const pixels = reshape(graph, dy, [sizeOf(g.output) / outChannels, outChannels]);
-  const shares = matMul(graph, pixels, rows, { transposeB: true });
+  const shares = matMul(graph, rowsOfPixels(graph, dy), rows, { transposeB: true });
+  if (g.pointwise) return reshape(graph, shares, g.input);
   const [batch] = g.input;
   const perImage = reshape(graph, shares, [batch!, sizeOf(g.output.slice(1, 3)) * taps, inChannels]);
   const seen = gather(graph, withZeroRow(graph, perImage), scatterTable(graph, g), 1);
@@ -44,34 +45,36 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
   // The columns of dy are those of the input's gradient, so they come for free; for few input channels, as in the first
   // layer, the columns of x are much smaller.
   if (isDense(g) && 4 * inChannels > outChannels) {
-    const pixels = reshape(graph, x, [sizeOf(g.input) / inChannels, inChannels]);
-    const byChannel = matMul(graph, pixels, seeingPixels(graph, dy, g), { transposeA: true });
+    const byChannel = matMul(graph, rowsOfPixels(graph, x), seeingPixels(graph, dy, g), { transposeA: true });
     const byTap = transpose(graph, reshape(graph, byChannel, [inChannels, taps, outChannels]), [1, 0, 2]);
     return reshape(graph, byTap, g.filter);
   }
-  const pixels = reshape(graph, dy, [sizeOf(g.output) / outChannels, outChannels]);
-  return reshape(graph, matMul(graph, seenPixels(graph, x, g), pixels, { transposeA: true }), g.filter);
+  const gradients = rowsOfPixels(graph, dy);
+  return reshape(graph, matMul(graph, seenPixels(graph, x, g), gradients, { transposeA: true }), g.filter);
 }
 
-/** Whether every pixel of the input is seen through almost every tap. */
-function isDense({ strides }: ConvolutionGeometry): boolean {
-  return strides.every((stride) => stride === 1);
+/** Whether every pixel of the input is seen through almost every one of several taps. */
+function isDense({ pointwise, strides }: ConvolutionGeometry): boolean {
+  return !pointwise && strides.every((stride) => stride === 1);
 }
 
 /** [N outH outW, kH kW C]: what each output pixel sees; zeros outside of the image. */
 function seenPixels(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
-  const [batch, , , channels] = g.input as [number, number, number, number];
-  const pixels = reshape(graph, x, [batch, sizeOf(g.input.slice(1, 3)), channels]);
-  const columns = gather(graph, withZeroRow(graph, pixels), seenTable(graph, g), 1);
-  return reshape(graph, columns, [sizeOf(g.output.slice(0, 3)), sizeOf(g.kernel) * channels]);
+  return g.pointwise ? rowsOfPixels(graph, x) : columnsOf(graph, x, seenTable(graph, g));
 }
 
 /** [N H W, kH kW O]: the gradients of the output pixels that see each input pixel, by the tap that they see it with. */
 function seeingPixels(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
-  const [batch, , , channels] = g.output as [number, number, number, number];
-  const pixels = reshape(graph, dy, [batch, sizeOf(g.output.slice(1, 3)), channels]);
-  const columns = gather(graph, withZeroRow(graph, pixels), seeingTable(graph, g), 1);
-  return reshape(graph, columns, [sizeOf(g.input.slice(0, 3)), sizeOf(g.kernel) * channels]);
+  return columnsOf(graph, dy, seeingTable(graph, g));
+}
+
+/** [N, H, W, C] and a table [places, taps] of pixels -> [N places, taps C]; the number after the last pixel gives zeros. */
+function columnsOf(graph: Graph, images: Value, table: ConstantValue): Value {
+  const [batch, height, width, channels] = images.shape as [number, number, number, number];
+  const [places, taps] = table.shape as [number, number];
+  const pixels = reshape(graph, images, [batch, height * width, channels]);
+  const columns = gather(graph, withZeroRow(graph, pixels), table, 1);
+  return reshape(graph, columns, [batch * places, taps * channels]);
 }
 
 /** A row of zeros after the rows of each image, for tables to point at where there is no pixel. */

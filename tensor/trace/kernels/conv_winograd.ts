@@ -1,7 +1,6 @@
 import { splat } from "../emit/constants.ts";
 import { matMul, sumOfParts } from "../emit/contract.ts";
-import { concat, gather, reshape } from "../emit/shape.ts";
-import { sizeOf } from "../graph.ts";
+import { concat, gather, reshape, rowsOfPixels } from "../emit/shape.ts";
 import type { ConstantValue, Graph, Value } from "../graph.ts";
 import type { ConvolutionGeometry } from "./conv_geometry.ts";
 import {
@@ -75,8 +74,7 @@ export function filterGradient(graph: Graph, x: Value, dy: Value, g: Convolution
 /** [36, T, C]. */
 function transformedTiles(graph: Graph, x: Value, g: ConvolutionGeometry): Value {
   const channels = g.input[3]!;
-  const pixels = reshape(graph, x, [sizeOf(g.input) / channels, channels]);
-  const tiles = gather(graph, withZeroRow(graph, pixels), tileTable(graph, g), 0);
+  const tiles = gather(graph, withZeroRow(graph, rowsOfPixels(graph, x)), tileTable(graph, g), 0);
   const flat = reshape(graph, tiles, [POINTS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, INPUT_TRANSFORM, flat), [POINTS, tileCount(g), channels]);
 }
@@ -103,7 +101,7 @@ function transformedFilter(
 /** [36, T, O]. */
 function transformedGradient(graph: Graph, dy: Value, g: ConvolutionGeometry): Value {
   const channels = g.output[3]!;
-  const pixels = reshape(graph, dy, [sizeOf(g.output) / channels, channels]);
+  const pixels = rowsOfPixels(graph, dy);
   const tiles = gather(graph, isWhole(g) ? pixels : withZeroRow(graph, pixels), gradientTable(graph, g), 0);
   const flat = reshape(graph, tiles, [PIXELS, tileCount(g) * channels]);
   return reshape(graph, transform(graph, OUTPUT_ADJOINT, flat), [POINTS, tileCount(g), channels]);

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { scale } from "../emit/elementwise.ts";
 import { expand, reshape, transpose } from "../emit/shape.ts";
-import { ints, type Shape } from "../graph.ts";
+import type { Shape } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
 function poolGeometry(call: KernelCall, input: Shape) {
@@ -29,7 +29,7 @@ function pooled(op: "AveragePool" | "MaxPool"): Translation {
     const x = transpose(call.graph, call.input("x"), [0, 3, 1, 2]);
     const { size, strides, pads, outHeight, outWidth } = poolGeometry(call, call.input("x").shape);
     const shape = [x.shape[0]!, x.shape[1]!, outHeight, outWidth];
-    const attributes = { kernel_shape: ints(size), strides: ints(strides), pads: ints(pads) };
+    const attributes = { kernel_shape: size, strides, pads };
     return transpose(call.graph, call.graph.operation(op, [x], x.type, shape, attributes), [0, 2, 3, 1]);
   };
 }

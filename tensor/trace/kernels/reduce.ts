@@ -2,7 +2,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import { matMul, reduce } from "../emit/contract.ts";
 import type { Reduction } from "../emit/contract.ts";
 import { cast } from "../emit/elementwise.ts";
-import { int } from "../graph.ts";
 import type { KernelCall, Translation, TranslationTable } from "./translation.ts";
 
 function axesOf({ input, attribute }: KernelCall, name = "axis"): number[] {
@@ -37,7 +36,7 @@ function lastAxisFunction(op: string, axisName: string): Translation {
     const last = logits.shape.length - 1;
     const axis = attribute<number | undefined>(axisName) ?? last;
     if (axis !== last && axis !== -1) fail(`the axis must be the last: got ${axis}`, "transpose first");
-    return graph.operation(op, [logits], logits.type, logits.shape, { axis: int(last) });
+    return graph.operation(op, [logits], logits.type, logits.shape, { axis: last });
   };
 }
 
@@ -56,7 +55,7 @@ export const REDUCE: TranslationTable = {
     const x = call.input("x");
     const axis = axesOf(call)[0]!;
     const shape = x.shape.toSpliced(axis, 1);
-    const at = call.graph.operation("ArgMax", [x], "int64", shape, { axis: int(axis), keepdims: int(0) });
+    const at = call.graph.operation("ArgMax", [x], "int64", shape, { axis, keepdims: 0 });
     return cast(call.graph, at, "int32");
   },
   Softmax: lastAxisFunction("Softmax", "dim"),

@@ -1,27 +1,8 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
-import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import type { Backend, KernelCall } from "./memory.ts";
 import { addressOf, BYTES_PER_ELEMENT, floatsOf, idOf, withRegion, withScratch } from "./memory.ts";
 import { multiply, rowsPerPart, sumParts } from "./product.ts";
-
-/**
- * Gradient of conv2d by its filter, which TF.js's backend lacks.
- *
- * For each tap (i, j) of the filter it is a product, dW[i, j] = X[i, j]^T dY, of the pixels that the tap sees with the
- * gradients of the pixels that it contributes to. X is laid out once, channels first and padded, such that the matrix of
- * every tap is the same memory from another address on, with no copy in between:
- *
- * - Pixels lie in a grid of `rows` x `columns` per image, and dY is spread over a grid of the same size, zero where
- *   there is no output. Moving by a tap is then the same step in the memory for every pixel.
- * - With a stride s there is one grid for each remainder of the coordinates by s, and a tap (i, j) belongs to the grid
- *   of (i mod s, j mod s).
- *
- * A few images are taken at a time and the products added up.
- */
-export const CONV_FILTER_GRADIENT: KernelEntry = {
-  kernelName: tf.Conv2DBackpropFilter,
-  kernel: filterGradient,
-};
 
 /** One axis of the grid of an image. */
 interface Axis {
@@ -46,7 +27,21 @@ interface Grid {
   readonly cells: number;
 }
 
-function filterGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+/**
+ * Gradient of conv2d by its filter, which TF.js's backend lacks.
+ *
+ * For each tap (i, j) of the filter it is a product, dW[i, j] = X[i, j]^T dY, of the pixels that the tap sees with the
+ * gradients of the pixels that it contributes to. X is laid out once, channels first and padded, such that the matrix of
+ * every tap is the same memory from another address on, with no copy in between:
+ *
+ * - Pixels lie in a grid of `rows` x `columns` per image, and dY is spread over a grid of the same size, zero where
+ *   there is no output. Moving by a tap is then the same step in the memory for every pixel.
+ * - With a stride s there is one grid for each remainder of the coordinates by s, and a tap (i, j) belongs to the grid
+ *   of (i mod s, j mod s).
+ *
+ * A few images are taken at a time and the products added up.
+ */
+export function filterGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [x, dy] = [inputs["x"]!, inputs["dy"]!];
   const { filterShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropFilterAttrs;
   const info = convolutionInfo(x.shape, filterShape, sizes);

@@ -1,20 +1,7 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import { convolutionInfo } from "../../convolution_info.ts";
-import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import type { Backend, KernelCall } from "./memory.ts";
 import { floatsOf, idOf, Native } from "./memory.ts";
-
-/**
- * Gradient of conv2d by its input, 35 times slower than the forward pass in TF.js's backend.
- *
- * It is a convolution of dY without stride: pixels of dX whose coordinates have the same remainder by the stride are
- * seen by the same taps of the filter, so that for each pair of remainders they are dY convolved with those taps,
- * turned around. With stride 1 that is one convolution with the whole filter; with stride 2 and a 3x3 filter it is four,
- * with 1, 2, 2 and 4 taps.
- */
-export const CONV_INPUT_GRADIENT: KernelEntry = {
-  kernelName: tf.Conv2DBackpropInput,
-  kernel: inputGradient,
-};
 
 const conv2d = new Native("Conv2D", "n".repeat(19));
 
@@ -30,7 +17,15 @@ interface Part {
   readonly after: number;
 }
 
-function inputGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+/**
+ * Gradient of conv2d by its input, 35 times slower than the forward pass in TF.js's backend.
+ *
+ * It is a convolution of dY without stride: pixels of dX whose coordinates have the same remainder by the stride are
+ * seen by the same taps of the filter, so that for each pair of remainders they are dY convolved with those taps,
+ * turned around. With stride 1 that is one convolution with the whole filter; with stride 2 and a 3x3 filter it is four,
+ * with 1, 2, 2 and 4 taps.
+ */
+export function inputGradient({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [dy, filter] = [inputs["dy"]!, inputs["filter"]!];
   const { inputShape, ...sizes } = attrs as unknown as tf.Conv2DBackpropInputAttrs;
   const info = convolutionInfo(inputShape, filter.shape, sizes);

@@ -14,12 +14,6 @@ export interface KernelCall {
 
 export type Kernel = (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 
-/** A kernel of TF.js that ours replaces, or that it lacks. */
-export interface KernelEntry {
-  readonly kernelName: string;
-  readonly kernel: Kernel;
-}
-
 export const BYTES_PER_ELEMENT = 4;
 
 export function addressOf(backend: Backend, tensor: tf.TensorInfo): number {

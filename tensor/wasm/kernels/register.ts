@@ -1,24 +1,31 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { CONV_FILTER_GRADIENT } from "./conv_filter_gradient.ts";
-import { CONV_INPUT_GRADIENT } from "./conv_input_gradient.ts";
-import { IDENTITY } from "./identity.ts";
-import { MAT_MUL } from "./mat_mul.ts";
-import type { KernelCall, KernelEntry } from "./memory.ts";
-import { SEGMENT_SUM } from "./segment_sum.ts";
-import { SLICE, SPLIT } from "./slice.ts";
-import { MEAN, SUM } from "./sum.ts";
+import { filterGradient } from "./conv_filter_gradient.ts";
+import { inputGradient } from "./conv_input_gradient.ts";
+import { matMul } from "./mat_mul.ts";
+import type { Kernel, KernelCall } from "./memory.ts";
+import { segmentSum } from "./segment_sum.ts";
+import { sliceKernel, splitKernel } from "./slice.ts";
+import { reduce } from "./sum.ts";
 
-const KERNELS: readonly KernelEntry[] = [
-  CONV_FILTER_GRADIENT,
-  CONV_INPUT_GRADIENT,
-  IDENTITY,
-  MAT_MUL,
-  MEAN,
-  SEGMENT_SUM,
-  SLICE,
-  SPLIT,
-  SUM,
-];
+/** A second tensor with the same memory, which nobody writes to; TF.js's kernel copies it. */
+function identity({ inputs, backend }: KernelCall): tf.TensorInfo {
+  const { dataId, shape, dtype } = inputs["x"]!;
+  backend.incRef(dataId);
+  return { dataId, shape, dtype };
+}
+
+/** Kernels of TF.js that ours replace, or that it lacks. */
+const KERNELS: Readonly<Record<string, Kernel>> = {
+  [tf.Conv2DBackpropFilter]: filterGradient,
+  [tf.Conv2DBackpropInput]: inputGradient,
+  [tf.Identity]: identity,
+  [tf.BatchMatMul]: matMul,
+  [tf.Mean]: (call) => reduce(call, true),
+  [tf.UnsortedSegmentSum]: segmentSum,
+  [tf.Slice]: sliceKernel,
+  [tf.SplitV]: splitKernel,
+  [tf.Sum]: (call) => reduce(call, false),
+};
 
 let registered = false;
 
@@ -26,12 +33,8 @@ let registered = false;
 export function registerKernels(backendName: string): void {
   if (registered) return;
   registered = true;
-  for (const { kernelName, kernel } of KERNELS) {
+  for (const [kernelName, kernel] of Object.entries(KERNELS)) {
     if (tf.getKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
-    tf.registerKernel({
-      kernelName,
-      backendName,
-      kernelFunc: (call) => kernel(call as unknown as KernelCall),
-    });
+    tf.registerKernel({ kernelName, backendName, kernelFunc: (call) => kernel(call as unknown as KernelCall) });
   }
 }

@@ -1,12 +1,11 @@
-import * as tf from "@tensorflow/tfjs-core";
-import type { KernelCall, KernelEntry } from "./memory.ts";
-import { floatsOf } from "./memory.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { floatsOf, type KernelCall } from "./memory.ts";
 
-/** Sums of rows with the same index, the gradient of `tf.gather`, which TF.js's backend lacks. */
-export const SEGMENT_SUM: KernelEntry = { kernelName: tf.UnsortedSegmentSum, kernel: segmentSum };
-
-/** x [...I, ...R] and indices [...I] to [numSegments, ...R]. Indices out of range are left out, as TensorFlow does. */
-function segmentSum({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+/**
+ * Sums of rows with the same index, the gradient of `tf.gather`, which TF.js's backend lacks: x [...I, ...R] and indices
+ * [...I] to [numSegments, ...R]. Indices out of range are left out, as TensorFlow does.
+ */
+export function segmentSum({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   const [x, segmentIds] = [inputs["x"]!, inputs["segmentIds"]!];
   const { numSegments } = attrs as unknown as tf.UnsortedSegmentSumAttrs;
   if (x.dtype !== "float32") {

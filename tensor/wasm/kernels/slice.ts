@@ -1,35 +1,29 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { Backend, KernelCall, KernelEntry } from "./memory.ts";
+import type { Backend, KernelCall } from "./memory.ts";
 
 /**
  * Slices. TF.js's kernels copy the whole tensor before each, which for a vector of all parameters, split into hundreds,
  * costs more than the network.
  */
-export const SLICE: KernelEntry = {
-  kernelName: tf.Slice,
-  kernel({ inputs, attrs, backend }: KernelCall) {
-    const x = inputs["x"]!;
-    const { begin, size } = attrs as unknown as tf.SliceAttrs;
-    const [first, lengths] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
-    tf.slice_util.assertParamsValid(x, first!, lengths!);
-    return slice(backend, x, first!, lengths!);
-  },
-};
+export function sliceKernel({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
+  const x = inputs["x"]!;
+  const { begin, size } = attrs as unknown as tf.SliceAttrs;
+  const [first, lengths] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size);
+  tf.slice_util.assertParamsValid(x, first!, lengths!);
+  return slice(backend, x, first!, lengths!);
+}
 
-export const SPLIT: KernelEntry = {
-  kernelName: tf.SplitV,
-  kernel({ inputs, attrs, backend }: KernelCall) {
-    const x = inputs["x"]!;
-    const { numOrSizeSplits, axis } = attrs as unknown as tf.SplitVAttrs;
-    const [along] = tf.util.parseAxisParam(axis, x.shape);
-    let begin = 0;
-    return tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, along!).map((length) => {
-      const first = x.shape.map((_, i) => i === along ? begin : 0);
-      begin += length;
-      return slice(backend, x, first, x.shape.map((whole, i) => i === along ? length : whole));
-    });
-  },
-};
+export function splitKernel({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
+  const x = inputs["x"]!;
+  const { numOrSizeSplits, axis } = attrs as unknown as tf.SplitVAttrs;
+  const [along] = tf.util.parseAxisParam(axis, x.shape);
+  let begin = 0;
+  return tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, along!).map((length) => {
+    const first = x.shape.map((_, i) => i === along ? begin : 0);
+    begin += length;
+    return slice(backend, x, first, x.shape.map((whole, i) => i === along ? length : whole));
+  });
+}
 
 function slice(
   backend: Backend,

@@ -1,15 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { KernelCall, KernelEntry } from "./memory.ts";
+import type { KernelCall } from "./memory.ts";
 
 /**
  * Sums and means, accumulated in float64. TF.js's kernels add in float32, one number after the other, which for the norm
  * of a million gradients leaves four digits, and transpose first unless the last axes are summed.
  */
-export const SUM: KernelEntry = { kernelName: tf.Sum, kernel: (call) => reduce(call, false) };
-
-export const MEAN: KernelEntry = { kernelName: tf.Mean, kernel: (call) => reduce(call, true) };
-
-function reduce({ inputs, attrs, backend }: KernelCall, mean: boolean): tf.TensorInfo {
+export function reduce({ inputs, attrs, backend }: KernelCall, mean: boolean): tf.TensorInfo {
   const x = inputs["x"]!;
   const { axis, keepDims } = attrs as unknown as tf.SumAttrs;
   const axes = new Set(tf.util.parseAxisParam(axis, x.shape));

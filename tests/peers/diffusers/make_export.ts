@@ -100,10 +100,10 @@ function randomParameters(model: UnetConfig): Float32Array<ArrayBuffer> {
   return packParameters(
     Object.fromEntries(
       unetParameterSpecs(model).map((spec, index) => {
-        const { shape, init: { kind } } = spec;
+        const { shape, init } = spec;
         const fanIn = shape.slice(0, -1).reduce((product, length) => product * length, 1);
-        const scale = kind === "uniform" ? Math.sqrt(3 / fanIn) : 0.2;
-        const offset = kind === "ones" ? 1 : 0;
+        const scale = typeof init === "object" ? Math.sqrt(3 / fanIn) : 0.2;
+        const offset = init === "ones" ? 1 : 0;
         return [spec.name, stream.uniform(index, sizeOf(spec)).map((u) => scale * (2 * u - 1) + offset)];
       }),
     ),

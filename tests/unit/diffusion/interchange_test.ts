@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
 import "../../../tensor/complete_tfjs.ts";
-import type { FullScheduleSpec } from "../../../diffusion/interchange/identify_betas.ts";
+import type { FullScheduleSpec } from "../../../diffusion/interchange/scheduler_config.ts";
 import type { Translated } from "../../../diffusion/interchange/problem.ts";
 import { fromChainConfig, toChainConfig } from "../../../diffusion/interchange/scheduler_config.ts";
 import { fromUnet2dConfig, toUnet2dConfig } from "../../../diffusion/interchange/unet2d_config.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { makeBetas } from "../../../diffusion/schedule/betas.ts";
-import { minSnrWeights } from "../../../diffusion/schedule/loss_weights.ts";
+import { minSnrWeights } from "../../../diffusion/loss_weighting.ts";
 import { makeTables } from "../../../diffusion/schedule/tables.ts";
 import { assertAllClose, assertClose, TWELVE_DIGITS } from "./assert_close.ts";
 

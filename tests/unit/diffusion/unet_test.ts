@@ -33,7 +33,7 @@ const tensorsOf = (named: NamedArrays) =>
 function livelyParameters(): NamedArrays {
   const source = new PseudoRandom(11);
   return Object.fromEntries(SPECS.map((spec) => {
-    const offset = spec.init.kind === "ones" ? 1 : 0;
+    const offset = spec.init === "ones" ? 1 : 0;
     return [spec.name, source.symmetric(sizeOf(spec), 0.4).map((x) => x + offset)];
   }));
 }

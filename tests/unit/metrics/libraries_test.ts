@@ -2,11 +2,16 @@ import { assertEquals } from "@std/assert";
 import reference from "../../golden/metrics/libraries.json" with { type: "json" };
 import { resizeImages, type ResizeKernel } from "../../../metrics/features/resize.ts";
 import { inceptionScore } from "../../../metrics/inception_score.ts";
-import { matrix } from "../../../metrics/linear/matrix.ts";
 import { vectorsOf } from "../../../metrics/vectors.ts";
 import { assertAllClose, assertClose } from "../diffusion/assert_close.ts";
 import { lcgValues } from "./lcg.ts";
-import { frechetDistance, kernelDistance, manifoldFigures, StreamingStatistics } from "../../support/plain_metrics.ts";
+import {
+  frechetDistance,
+  kernelDistance,
+  manifoldFigures,
+  matrix,
+  StreamingStatistics,
+} from "../../support/plain_metrics.ts";
 
 /**
  * What pytorch-fid 0.3.0, torch-fidelity 0.4.0, PyTorch and Pillow make of the same numbers: tools/metrics/make_fixtures.py,

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as ort from "onnxruntime-node";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Device, PureFunction, Signature } from "../../../tensor/device.ts";
-import { openEagerDevice } from "../../../tensor/eager/device.ts";
+import { openEagerDevice } from "../../../tensor/eager_device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { float32, int32 } from "../../support/tensors.ts";
 

@@ -1,7 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Diagnostic, SourceText } from "../../../../engine/diagnostic/diagnostic.ts";
-import { diagnosticToJson, formatDiagnostic, showValue } from "../../../../engine/diagnostic/format.ts";
-import { formatSpan, lineText, positionOf } from "../../../../engine/diagnostic/position.ts";
+import {
+  diagnosticToJson,
+  formatDiagnostic,
+  formatSpan,
+  lineText,
+  positionOf,
+  showValue,
+} from "../../../../engine/diagnostic/format.ts";
 
 const span = (text: string, part: string, name = "p.yaml") => {
   const start = text.indexOf(part);

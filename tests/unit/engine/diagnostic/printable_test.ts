@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { printable } from "../../../../engine/diagnostic/printable.ts";
+import { printable } from "../../../../engine/diagnostic/format.ts";
 
 Deno.test("what acts on a terminal is written out, and colours are left away", () => {
   assertEquals(printable("\u001b[1;31mred\u001b[0m"), "red");

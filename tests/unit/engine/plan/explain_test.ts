@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Cause, explainStages, type Upstream } from "../../../../engine/plan/explain.ts";
-import { findFollowers, findPending } from "../../../../engine/plan/followers.ts";
+import { findFollowers, findPending } from "../../../../engine/plan/plan.ts";
 import { Planner } from "../../../../engine/plan/planner.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { loadGood } from "../support/load.ts";

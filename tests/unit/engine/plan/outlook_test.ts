@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { Forecast } from "../../../../engine/plan/forecast.ts";
-import { lookAhead } from "../../../../engine/plan/outlook.ts";
+import { type Forecast, lookAhead } from "../../../../engine/plan/forecast.ts";
 import type { Plan, PlannedStage } from "../../../../engine/plan/plan.ts";
 
 const HOUR = 3_600_000;

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Code, digestCode } from "../../../../engine/process/code_digest.ts";
-import type { Lock } from "../../../../engine/keys/kind.ts";
+import type { Lock } from "../../../../engine/keys/stage.ts";
 import { LOCKED } from "../../../support/locked.ts";
 import { problemsOf } from "../support/load.ts";
 import { makeTempFolder } from "../support/temp.ts";

@@ -3,7 +3,7 @@ import { delay } from "@std/async";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Diagnostic } from "../../../../engine/diagnostic/diagnostic.ts";
-import type { Outlook } from "../../../../engine/plan/outlook.ts";
+import type { Outlook } from "../../../../engine/plan/forecast.ts";
 import { machineClass } from "../../../../engine/store/machine.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { endStates, planIn, refusalOf, runIn } from "../support/reach.ts";

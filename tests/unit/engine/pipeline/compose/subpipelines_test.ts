@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
-import { selectStages } from "../../../../../engine/pipeline/select_stages.ts";
+import { selectStages } from "../../../../../engine/pipeline/pipeline.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 import { bad, good } from "./load_files.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { formatSpan } from "../../../../../engine/diagnostic/position.ts";
+import { formatSpan } from "../../../../../engine/diagnostic/format.ts";
 import { loadGood, problemsOf } from "../../support/load.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 

@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatDiagnostic } from "../../../../../engine/diagnostic/format.ts";
-import { formatSpan } from "../../../../../engine/diagnostic/position.ts";
+import { formatDiagnostic, formatSpan } from "../../../../../engine/diagnostic/format.ts";
 import { loadGood, problemsOf } from "../../support/load.ts";
 import { makeTempFolder } from "../../support/temp.ts";
 

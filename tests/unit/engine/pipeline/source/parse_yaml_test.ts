@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import type { Span } from "../../../../../engine/diagnostic/diagnostic.ts";
-import { formatSpan } from "../../../../../engine/diagnostic/position.ts";
+import { formatSpan } from "../../../../../engine/diagnostic/format.ts";
 import type { DocumentPath } from "../../../../../engine/diagnostic/document.ts";
 import { parseYaml } from "../../../../../engine/pipeline/source/parse_yaml.ts";
 

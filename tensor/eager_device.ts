@@ -1,9 +1,26 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { EngineBinding, EngineFunction } from "../compiling_device.ts";
-import type { DType, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "../device.ts";
-import { elementCount, type HeldInterface, type Interface } from "../feeds.ts";
-import { trace } from "../trace/trace.ts";
-import { withBackend } from "../with_backend.ts";
+import { compilingDevice, type EngineBinding, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
+import type { Device, DType, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
+import { elementCount, type HeldInterface, type Interface } from "./feeds.ts";
+import { registerHostKeepMask } from "./random/keep_mask.ts";
+import { signatureOf, trace } from "./trace/trace.ts";
+import { withBackend } from "./with_backend.ts";
+
+export interface EagerDeviceOptions {
+  readonly name: string;
+  readonly numerics: string;
+  /** Name of the TF.js backend, initialised. */
+  readonly backend: string;
+  readonly shared?: SharedEngine;
+}
+
+/** A device that runs functions op by op on a TF.js backend. */
+export async function openEagerDevice({ name, numerics, backend, shared }: EagerDeviceOptions): Promise<Device> {
+  // Running goes back to the backend that was selected before, so there has to be one.
+  await tf.ready();
+  registerHostKeepMask(backend);
+  return compilingDevice({ name, numerics }, (fn, inputs, label) => compileEager(backend, fn, inputs, label), shared);
+}
 
 /**
  * A function on an eager TF.js backend: each run calls it again, op by op. It is traced once without data, which finds
@@ -11,11 +28,8 @@ import { withBackend } from "../with_backend.ts";
  *
  * @param backend name of an initialised TF.js backend
  */
-export function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
-  const traced = trace(fn, inputs, label);
-  const outputs: Signature = Object.fromEntries(
-    [...traced.outputs].map(([name, { shape, type }]) => [name, { shape, dtype: type as DType }]),
-  );
+function compileEager(backend: string, fn: PureFunction, inputs: Signature, label: string): EngineFunction {
+  const outputs = signatureOf(trace(fn, inputs, label).outputs);
   const io: Interface = { label, inputs, outputs };
   return {
     outputs,
