@@ -84,14 +84,10 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
       label,
-      step: stepOf(record),
+      // A network's own step, or that of whoever drew the images.
+      step: (record.model ?? record.images["fake"]?.source.model)?.step,
     }))
   );
-}
-
-/** A network's own step, or that of whoever drew the images. */
-function stepOf({ model, images }: ReportMetrics["record"]): number | undefined {
-  return (model ?? images["fake"]?.source.model)?.step;
 }
 
 /** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
