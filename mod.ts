@@ -39,7 +39,6 @@ export {
   type StageDefinition,
   type StageEnd,
   type StageInterface,
-  type StagePermissions,
   type StageProgress,
   type StageRun,
 } from "./contract/stage.ts";

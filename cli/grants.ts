@@ -13,10 +13,6 @@ import {
 } from "noiseline/core";
 import { askYes, canAsk, formatTable, printDiagnostics, printError, problem, styleFor } from "./io.ts";
 
-export const GRANT_OPTION = "--grant <stage:rights>";
-export const GRANT_HELP =
-  "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; remembered; repeatable";
-
 /** What `--grant` texts give, or what is wrong with them. */
 export async function parseGrants(
   texts: readonly string[],

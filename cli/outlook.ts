@@ -6,15 +6,13 @@ import { askYes, canAsk, printError, problem } from "./io.ts";
 export function describeOutlook(
   { withoutCard, long, cardFix }: Outlook,
   { profiles, knownProfiles }: Pipeline,
-): { readonly notes: string[]; readonly problems: Diagnostic[] } {
+): { readonly notes: string[]; readonly question?: Diagnostic } {
   const notes: string[] = [];
   if (withoutCard !== undefined) {
     const names = someOf(withoutCard.stages.map(({ id }) => id));
-    notes.push(
-      `without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`,
-    );
+    notes.push(`without the GPU that they ask for, ${names} take about ${formatDuration(withoutCard.totalMs)} here`);
   }
-  if (long === undefined) return { notes, problems: [] };
+  if (long === undefined) return { notes };
   const parts = someOf(long.stages.map(({ id, durationMs }) => `${id} ${formatDuration(durationMs)}`));
   const others = knownProfiles.filter((name) => !profiles.includes(name)).map((name) => `--profile ${name}`);
   const ways = [
@@ -23,7 +21,7 @@ export function describeOutlook(
     "start it anyway with --yes",
   ];
   const message = `this run takes at least about ${formatDuration(long.totalMs)} on this machine (${parts})`;
-  return { notes, problems: [problem(message, ways.filter(Boolean).join("; or "))] };
+  return { notes, question: problem(message, ways.filter(Boolean).join("; or ")) };
 }
 
 /** Ask whether a run that takes more than a day is meant. @returns why it may not start */
@@ -32,10 +30,10 @@ export async function agreeTo(
   pipeline: Pipeline,
   { json, say, stop }: { readonly json: boolean; readonly say: (message: string) => void; readonly stop: AbortSignal },
 ): Promise<readonly Diagnostic[]> {
-  const { notes, problems: [problem] } = describeOutlook(outlook, pipeline);
+  const { notes, question } = describeOutlook(outlook, pipeline);
   notes.forEach(say);
-  if (problem === undefined) return [];
-  if (json || !canAsk()) return [problem];
-  printError(`${problem.message}\n${problem.fix}`);
-  return await askYes("Start it anyway?", stop) ? [] : [problem];
+  if (question === undefined) return [];
+  if (json || !canAsk()) return [question];
+  printError(`${question.message}\n${question.fix}`);
+  return await askYes("Start it anyway?", stop) ? [] : [question];
 }

@@ -3,6 +3,7 @@ import type { ArtifactType, WantedArtifact } from "../schemas/artifacts.ts";
 import type { Resources } from "../schemas/pipeline_file.ts";
 import type { FileEntry } from "../schemas/records.ts";
 import type { Schema } from "../schemas/roles.ts";
+import type { StagePermissions } from "../schemas/types.ts";
 
 /** An input that a stage reads: one artifact, or with `list` several. */
 export interface InputPort {
@@ -28,16 +29,6 @@ export interface OutputPort {
 export type InputPorts = Readonly<Record<string, InputPort>>;
 /** Outputs by name. */
 export type OutputPorts = Readonly<Record<string, OutputPort>>;
-
-/** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
-export interface StagePermissions {
-  /** Hosts that it may connect to. */
-  readonly net?: readonly string[];
-  /** Environment variables that it may read. */
-  readonly env?: readonly string[];
-  /** npm packages whose native library it may load. Native code is not contained. */
-  readonly native?: readonly string[];
-}
 
 /** What a device needs in the process of the stage that computes on it. Paths are absolute. */
 export interface DeviceGrants {

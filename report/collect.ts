@@ -5,8 +5,7 @@ import { readLog } from "../artifacts/log.ts";
 import { METRICS_FILE, readMetrics } from "../artifacts/metrics.ts";
 import { parseRecord, readJson } from "../artifacts/record.ts";
 import type { InputArtifact } from "../contract/stage.ts";
-import { factsOf, type SourceFacts } from "./facts.ts";
-import type { Content, LogRow, ReportPicture } from "./model.ts";
+import { type Content, factsOf, type LogRow, type ReportPicture, type SourceFacts } from "./model.ts";
 import { describeSampler } from "./sections.ts";
 import { joined, named } from "./text.ts";
 

@@ -1,8 +1,15 @@
 import type { Metric } from "../artifacts/metrics.ts";
 import { drawDag } from "./dag.ts";
-import type { SourceFacts } from "./facts.ts";
-import type { CurveGroup, Report, ReportCurve, ReportMetrics, ReportPicture, ReportStage } from "./model.ts";
-import { dataUri, entryOf, figure, type Html, joined, markup, named, type Shown } from "./text.ts";
+import type {
+  CurveGroup,
+  Report,
+  ReportCurve,
+  ReportMetrics,
+  ReportPicture,
+  ReportStage,
+  SourceFacts,
+} from "./model.ts";
+import { entryOf, figure, type Html, joined, markup, named, type Shown } from "./text.ts";
 
 export interface Section {
   readonly id: string;
@@ -106,10 +113,11 @@ export function pictures(all: readonly ReportPicture[]): Html[] {
     const first = frames.at(-1)!;
     // Drawings too, so that what one calls its parts cannot meet another's.
     const images = frames.map((picture) => {
-      const { caption, note, isDrawing } = picture;
+      const { caption, note, isDrawing, bytes } = picture;
+      const uri = `data:image/${isDrawing ? "svg+xml" : "png"};base64,${bytes.toBase64()}`;
       const alt = [caption, note].filter(Boolean).join(". ");
       const state = [isDrawing ? markup` class="drawing"` : "", picture === first ? "" : markup` hidden`];
-      return markup`<img src="${dataUri(picture)}" alt="${alt}" data-caption="${caption}"${state}>`;
+      return markup`<img src="${uri}" alt="${alt}" data-caption="${caption}"${state}>`;
     });
     const last = frames.length - 1;
     const range = markup`<input type="range" min="0" max="${last}" value="${last}">`;

@@ -1,5 +1,3 @@
-import type { ReportPicture } from "./model.ts";
-
 /** HTML that is shown as it is. */
 export class Html {
   constructor(readonly text: string) {}
@@ -37,10 +35,6 @@ export function joined(parts: readonly (string | number | undefined)[], separato
 /** `seed 7`; undefined where there is none. */
 export function named(name: string, value: string | number | undefined): string | undefined {
   return value === undefined ? undefined : `${name} ${value}`;
-}
-
-export function dataUri({ bytes, isDrawing }: Pick<ReportPicture, "bytes" | "isDrawing">): string {
-  return `data:image/${isDrawing ? "svg+xml" : "png"};base64,${bytes.toBase64()}`;
 }
 
 /** Four digits, as many as a reader compares. */

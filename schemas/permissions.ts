@@ -28,12 +28,11 @@ const packageSchema = z.string().max(214).regex(/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)
 
 /** What a custom stage's process may do beyond its inputs and outputs. */
 export const permissionsSchema = z.strictObject({
-  /** Hosts that it may connect to, each with or without a port. */
-  net: z.array(hostSchema).max(64).optional(),
-  /** Environment variables that it may read. */
-  env: z.array(variableSchema).max(64).optional(),
-  /** npm packages whose native library it may load. Native code is not contained. */
-  native: z.array(packageSchema).max(64).optional(),
+  net: z.array(hostSchema).max(64).optional().describe("Hosts that it may connect to, each with or without a port"),
+  env: z.array(variableSchema).max(64).optional().describe("Environment variables that it may read"),
+  native: z.array(packageSchema).max(64).optional().describe(
+    "npm packages whose native library it may load. Native code is not contained",
+  ),
 });
 
 const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string() };

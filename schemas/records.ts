@@ -91,11 +91,9 @@ export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifes
 export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
 
 /** One line of the list of results that were to be sent to a shared cache and may not have been. */
-export const unsentLineSchema = z.strictObject({
+export const unsentLineSchema = recipePointerSchema.extend({
   /** Where the cache is, however the user wrote it. */
   place: z.string(),
-  recipeKey: sha256Schema,
-  resolvedKey: sha256Schema,
 });
 
 export const progressManifestSchema = z.strictObject({

@@ -82,6 +82,16 @@ export type Condition = boolean | {
   all: Condition[];
 };
 
+/** What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default. */
+export type StagePermissions = {
+  /** Hosts that it may connect to, each with or without a port */
+  net?: string[] | undefined;
+  /** Environment variables that it may read */
+  env?: string[] | undefined;
+  /** npm packages whose native library it may load. Native code is not contained */
+  native?: string[] | undefined;
+};
+
 /** A stage as a pipeline file may say it. */
 export type StageFileInput = {
   /** A built-in kind, ./file.ts with a stage, or ./file.yaml with a pipeline */

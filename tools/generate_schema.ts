@@ -7,11 +7,13 @@
  *
  * @module
  */
-import { BUILTIN_KINDS, pipelineJsonSchema } from "noiseline/engine";
+import { BUILTIN_KINDS } from "noiseline/engine";
 import type { z } from "zod";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
+import { pipelineJsonSchema } from "../cli/commands/schema.ts";
 import { conditionSchema, pipelineFileSchema, resourcesSchema, stageSchema } from "../schemas/pipeline_file.ts";
+import { permissionsSchema } from "../schemas/permissions.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
 import { defOf } from "../schemas/zod_def.ts";
 
@@ -35,6 +37,11 @@ const NAMED: Readonly<Record<string, readonly [schema: z.ZodType, side: Side, do
   MetricsToWrite: [metricsSchema.omit({ format: true }), "input", "The record of an artifact of type `metrics`."],
   Resources: [resourcesSchema, "output", "Slots that a stage takes while it runs."],
   Condition: [conditionSchema, "input", "Whether a stage is there, as `when` says it."],
+  StagePermissions: [
+    permissionsSchema,
+    "output",
+    "What a stage's process may do beyond reading its inputs and writing its own folder. Nothing by default.",
+  ],
   StageFileInput: [stageSchema, "input", "A stage as a pipeline file may say it."],
   PipelineFileInput: [pipelineFileSchema, "input", "What a pipeline file may say."],
 };

@@ -20,14 +20,14 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const { eventFiles, figuresOf } = await import("../results/figures.ts");
       const { experiments, loaded } = await experimentsOfPipeline(settings, { file, ...options });
       const { pipeline: { name }, store } = loaded;
-      const { own, means, without } = await figuresOf(experiments);
+      const { own, means, contents, without } = await figuresOf(experiments);
       const rows = [...own.flat(), ...means];
       const folders: string[] = [];
       if (options.tensorboard !== undefined) {
         await Deno.mkdir(options.tensorboard, { recursive: true });
         const newest = store.runs.newestFirst().find((run) => run.pipeline === name);
         const wallTime = newest === undefined ? 0 : Date.parse(newest.startedAt) / 1000;
-        for (const [part, bytes] of Object.entries(await eventFiles(experiments, wallTime))) {
+        for (const [part, bytes] of Object.entries(eventFiles(experiments, contents, wallTime))) {
           const folder = join(options.tensorboard, part);
           await Deno.mkdir(folder, { recursive: true });
           // TensorBoard looks for the word in the middle; a fixed name is written over, not beside.

@@ -41,7 +41,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       // Where all is cached, looking through the records of runs would be most of the work.
       const live: Runs["stages"] = forecasts.size === 0 ? new Map() : findRuns(opened.store, pipeline.name).stages;
       const rights = describeRights([...stages.values()].filter(mayWork), pipeline);
-      const { notes, problems } = describeOutlook(outlook, pipeline);
+      const { notes, question } = describeOutlook(outlook, pipeline);
       return {
         data: {
           pipeline: pipeline.name,
@@ -60,7 +60,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           ...describeStages(stages, forecasts, live, options.all ?? stages.size <= 50),
           ...summarise(pipeline.name, stages, forecasts, formatTotal(total, capacity.jobs)),
           ...notes,
-          ...problems.map(({ message, fix }) => `run will ask: ${message}; ${fix}`),
+          ...question === undefined ? [] : [`run will ask: ${question.message}; ${question.fix}`],
           ...rights.lines,
         ],
       };

@@ -4,10 +4,11 @@ import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
 import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
-import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
+import { parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE, VERSION } from "../program.ts";
+import { JsonReporter, TextReporter } from "../reporters.ts";
 import { listenForStop } from "../signals.ts";
 
 const EXAMPLES = `
@@ -30,7 +31,11 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
     .option("-y, --yes", "do not ask before a run that would take more than a day")
-    .option(GRANT_OPTION, GRANT_HELP, collect)
+    .option(
+      "--grant <stage:rights>",
+      "grant a custom stage more rights: net=HOST, env=NAME, native, read=PATH; remembered; repeatable",
+      collect,
+    )
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
@@ -103,12 +108,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-async function openReporter(json: boolean) {
-  if (json) return new (await import("../reporters/json.ts")).JsonReporter();
-  const { TextReporter } = await import("../reporters/text.ts");
+async function openReporter(json: boolean): Promise<JsonReporter | TextReporter> {
   // Nothing can be redrawn on a screen that has no size, as some of CI have.
   const isScreen = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb";
-  if (!isScreen) return new TextReporter();
+  if (json || !isScreen) return json ? new JsonReporter() : new TextReporter();
   const { createLogUpdate } = await import("log-update");
   return new TextReporter(createLogUpdate(process.stderr, { showCursor: true }));
 }

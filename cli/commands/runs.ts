@@ -1,7 +1,7 @@
 import type { Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
-import { describeDifference } from "../format/difference.ts";
+import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
 import { formatTable } from "../io.ts";
 import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";

@@ -1,4 +1,5 @@
-import { pipelineJsonSchema } from "noiseline/engine";
+import { type BuiltinKind, type BuiltinKinds, pipelineFileSchema } from "noiseline/engine";
+import { z } from "zod";
 import { type AnyCommand, type CliSettings, plainCommand } from "../command.ts";
 import { printJson } from "../io.ts";
 
@@ -9,4 +10,89 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return plainCommand("schema", EXAMPLES)
     .action(async () => printJson(pipelineJsonSchema(await settings.loadKinds())));
+}
+
+type Schema = Record<string, unknown>;
+
+/** Any value may be written as an interpolation instead; its type is checked after it is resolved. */
+const INTERPOLATION: Schema = { type: "string", pattern: "\\$\\{[^}]*\\}" };
+
+/** Let every value of a schema, on every level, also be a `${…}` text. */
+function allowInterpolation(schema: Schema): Schema {
+  // The discriminator of a union must stay a constant, or no alternative could be told from another.
+  if (schema["const"] !== undefined) return schema;
+  const { description, default: fallback, anyOf, oneOf, ...rest } = schema;
+  const bare: Schema = { ...rest };
+  if (bare["properties"] !== undefined) {
+    const properties = Object.entries(bare["properties"] as Record<string, Schema>);
+    bare["properties"] = Object.fromEntries(properties.map(([name, one]) => [name, allowInterpolation(one)]));
+  }
+  if (bare["items"] !== undefined) bare["items"] = allowInterpolation(bare["items"] as Schema);
+  const choices = (anyOf ?? oneOf) as Schema[] | undefined;
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(fallback === undefined ? {} : { default: fallback }),
+    anyOf: [...choices?.map(allowInterpolation) ?? [bare], INTERPOLATION],
+  };
+}
+
+/** One alternative of `if uses is this kind, then with and inputs look so`. */
+function kindRule(name: string, kind: BuiltinKind): Schema {
+  const reference = { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] };
+  const inputs = Object.entries(kind.inputs).map(([port, { description }]) => [port, { description, ...reference }]);
+  const params = z.toJSONSchema(kind.params, { io: "input" }) as Schema;
+  const { $schema: _schema, ...bare } = params;
+  return {
+    // A stage without `uses`, in a file that extends another, is of no kind that an editor could know.
+    if: { required: ["uses"], properties: { uses: { const: name } } },
+    then: {
+      properties: {
+        with: allowInterpolation(bare),
+        inputs: { type: "object", properties: Object.fromEntries(inputs), additionalProperties: false },
+      },
+    },
+  };
+}
+
+/** The JSON Schema of pipeline files (draft 2020-12), for editors. Made from the Zod schemas, never by hand. */
+export function pipelineJsonSchema(kinds: BuiltinKinds): Schema {
+  const file = z.toJSONSchema(pipelineFileSchema, { io: "input" }) as Schema;
+  const properties = file["properties"] as Record<string, Schema>;
+  const stage = properties["stages"]!["additionalProperties"] as Schema;
+  const stageProperties = stage["properties"] as Record<string, Schema>;
+  for (const name of ["resources", "timeout", "retries", "seed", "when"]) {
+    stageProperties[name] = allowInterpolation(stageProperties[name]!);
+  }
+  properties["seed"] = allowInterpolation(properties["seed"]!);
+  const varsFile = { type: "string", description: "A file with a map" };
+  const { description, ...vars } = properties["vars"]!;
+  properties["vars"] = {
+    description,
+    anyOf: [vars, varsFile, { type: "array", items: { anyOf: [vars, varsFile] } }],
+  };
+  stageProperties["uses"] = {
+    description: stageProperties["uses"]!["description"],
+    anyOf: [
+      ...Object.entries(kinds).map(([name, { summary }]) => ({ const: name, description: summary })),
+      { type: "string", pattern: "\\.[mc]?[jt]s$", description: "A custom stage" },
+      { type: "string", pattern: "\\.ya?ml$", description: "A pipeline as a stage" },
+    ],
+  };
+  stage["allOf"] = Object.entries(kinds).map(([name, kind]) => kindRule(name, kind));
+  // What a file that extends another leaves out, that one says; null removes a stage of it.
+  const { required: _, ...loose } = file;
+  delete stage["required"];
+  stage["type"] = ["object", "null"];
+  return {
+    $schema: file["$schema"],
+    title: "noiseline pipeline",
+    ...loose,
+    anyOf: [
+      { required: ["extends", "name"] },
+      {
+        required: ["name", "stages"],
+        properties: { stages: { additionalProperties: { type: "object", required: ["uses"] } } },
+      },
+    ],
+  };
 }

@@ -1,4 +1,4 @@
-import { suggestName } from "noiseline/core";
+import { type Store, suggestName } from "noiseline/core";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { formatTable, problem, refuseWith } from "../io.ts";
@@ -19,8 +19,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("-l, --list", "list the tags")
     .option("-d, --delete <name>", "delete a tag; its results stay until `gc` removes them")
     .action(answering(async (name, what, options) => {
-      if (options.delete !== undefined) return forget(options.delete, options);
-      if (options.list || name === undefined) return list(options);
+      if (options.delete !== undefined) return forget(options.delete, openStoreFor(options));
+      if (options.list || name === undefined) return list(openStoreFor(options));
       const { TAG_NAME } = await import("noiseline/housekeeping");
       if (!TAG_NAME.test(name) || namesPipeline(name)) {
         const fix = "use up to 64 letters, digits, dots, dashes and underscores, and no ending of a pipeline file";
@@ -36,8 +36,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     }));
 }
 
-function forget(name: string, options: Parameters<typeof openStoreFor>[0]): Answer {
-  const store = openStoreFor(options);
+function forget(name: string, store: Store): Answer {
   const names = store.tags.names();
   if (!names.includes(name)) {
     refuseWith([problem(`there is no tag "${name}" in ${store.root}`, suggestName(name, names))]);
@@ -46,8 +45,7 @@ function forget(name: string, options: Parameters<typeof openStoreFor>[0]): Answ
   return { data: { deleted: name }, lines: [`deleted the tag ${name}`] };
 }
 
-function list(options: Parameters<typeof openStoreFor>[0]): Answer {
-  const store = openStoreFor(options);
+function list(store: Store): Answer {
   const tags = store.tags.names().map((name) => ({ name, record: store.tags.read(name) }));
   const rows = tags.flatMap(({ name, record }) => {
     if (record === undefined) return [];

@@ -1,6 +1,6 @@
 import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
-import { describeDifference } from "../format/difference.ts";
+import { describeDifference } from "../format/plan.ts";
 import { countOf, formatBytes, someOf } from "../format/units.ts";
 import { EXIT, failWith, printError, problem, refuseWith } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";

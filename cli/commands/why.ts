@@ -153,11 +153,9 @@ function upstreamLines(stages: readonly Upstream[], prefix: string, style: Style
     const said = note === undefined ? "" : `: ${note}`;
     return [`(${state})${said}`, ...causeLines(causes, style).map(indent)].join("\n");
   });
-  const blocks = [...groups].map(([text, members]) => {
-    const ids = someOf(members.map(({ stage }) => stage));
-    const [heading, ...below] = text.split("\n");
-    return [`${prefix}${style.bold(ids)} ${heading}`, ...below];
-  });
+  const blocks = [...groups].map(([text, members]) =>
+    `${prefix}${style.bold(someOf(members.map(({ stage }) => stage)))} ${text}`.split("\n")
+  );
   return cut(blocks);
 }
 

@@ -84,24 +84,20 @@ function rowsOf({ metrics }: Collection): Omit<MetricRow, "experiment">[] {
       count,
       timesteps: timesteps === undefined ? undefined : `${timesteps.from}-${timesteps.to - 1}`,
       label,
-      step: stepOf(record),
+      // A network's own step, or that of whoever drew the images.
+      step: (record.model ?? record.images["fake"]?.source.model)?.step,
     }))
   );
 }
 
-/** A network's own step, or that of whoever drew the images. */
-function stepOf({ model, images }: ReportMetrics["record"]): number | undefined {
-  return (model ?? images["fake"]?.source.model)?.step;
-}
-
 /** Event files by experiment: losses, gradient norms and learning rates by step, metrics at the step of their network. */
-export async function eventFiles(
+export function eventFiles(
   experiments: readonly Experiment[],
+  contents: readonly Collection[],
   wallTime: number,
-): Promise<Record<string, Uint8Array>> {
+): Record<string, Uint8Array> {
   const files: Record<string, Uint8Array> = {};
-  for (const experiment of experiments) {
-    const content = await collectArtifacts(experiment.artifacts);
+  for (const [i, content] of contents.entries()) {
     if (!isComparable(content)) continue;
     const events: ScalarEvent[] = content.curves.flatMap(({ title, rows }) =>
       rows.flatMap(({ step, loss, gradNorm, learningRate }) => [
@@ -114,7 +110,7 @@ export async function eventFiles(
       const part = [timesteps && `t ${timesteps}`, label !== undefined && `label ${label}`].filter(Boolean).join(" ");
       events.push({ step, tag: `${stage}/${metric}${part === "" ? "" : ` (${part})`}`, value });
     }
-    files[nameOf(experiment).replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
+    files[nameOf(experiments[i]!).replaceAll(" ", "/")] = encodeEvents(events, { wallTime });
   }
   return files;
 }

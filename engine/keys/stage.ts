@@ -1,7 +1,6 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { BuiltinKind, Probe } from "../../contract/stage.ts";
-
 import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 

@@ -1,12 +1,20 @@
 import { relative } from "node:path";
 import process from "node:process";
 import type { createLogUpdate } from "log-update";
-import { EARLIER_NOTE, type EngineEvent, etaOf, printable, type RunFinished, type StageFinished } from "noiseline/core";
-import { formatMetrics } from "../format/metrics.ts";
-import { formatDevice, formatProgress, formatReasons, formatState } from "../format/plan.ts";
-import { countOf, formatDuration, someOf } from "../format/units.ts";
-import { printError, printLine, shown, type Style, styleFor } from "../io.ts";
-import type { RunEnd } from "../results/page.ts";
+import {
+  diagnosticToJson,
+  EARLIER_NOTE,
+  type EngineEvent,
+  etaOf,
+  printable,
+  type RunFinished,
+  type StageFinished,
+} from "noiseline/core";
+import { formatMetrics } from "./format/metrics.ts";
+import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
+import { countOf, formatDuration, someOf } from "./format/units.ts";
+import { printError, printLine, shown, type Style, styleFor } from "./io.ts";
+import type { RunEnd } from "./results/page.ts";
 
 /** Long stages say where they are this often; a pipe or a log wants no more. */
 const PROGRESS_INTERVAL_MS = 15_000;
@@ -112,6 +120,29 @@ export class TextReporter {
     });
     this.#draw(shown(lines.join("\n"), style));
   }
+}
+
+/** Events as JSON lines, for programs. */
+export class JsonReporter {
+  emit(event: CliEvent): void {
+    switch (event.type) {
+      case "run-started": {
+        const { plan, ...rest } = event;
+        const stages = [...plan.stages].map(([id, planned]) => plannedToJson(id, planned));
+        return printLine(JSON.stringify({ ...rest, pipeline: plan.pipeline.name, stages }));
+      }
+      case "stage-started": {
+        const { planned, ...rest } = event;
+        return printLine(JSON.stringify({ ...rest, ...plannedToJson(event.id, planned) }));
+      }
+      case "warning":
+        return printLine(JSON.stringify({ type: "warning", ...diagnosticToJson(event.diagnostic) }));
+      default:
+        return printLine(JSON.stringify(event));
+    }
+  }
+
+  close(): void {}
 }
 
 /** A path as it is shortest to type from here. */
