@@ -8,7 +8,7 @@ export interface SourceDocument {
   /** Where the value at a path is written, or its key with `target: "key"`. Undefined for paths that are not in the file. */
   locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
   /** The place of a value with those of the values that it took the place of, for documents that are made of several. */
-  origin?(path: DocumentPath): string | undefined;
+  origin(path: DocumentPath): string | undefined;
   /** Where the file as a whole begins; undefined where it has no text to point at. */
   readonly whole: Span | undefined;
   /** Names of the profiles that the file has; undefined where it has none. */

@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import { cardsOf, predecessorsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import { cardsOf, predecessorsOf, shorterOf } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 

@@ -2,6 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf, type Stage } from "../keys/stage.ts";
+import { withPredecessors } from "../pipeline/compose/order.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
@@ -110,14 +111,8 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
 
 /** Stages that these wait for and that are not there yet, in dependency order. */
 export function findPending(plan: Plan, ids: Iterable<string>): string[] {
-  const wanted = new Set(ids);
-  const own = new Set(wanted);
-  const pending: string[] = [];
-  for (const planned of [...plan.stages.values()].reverse()) {
-    const { stage } = planned;
-    if (!wanted.has(stage.id)) continue;
-    for (const before of predecessorsOf(stage)) wanted.add(before);
-    if (!own.has(stage.id) && mayWork(planned)) pending.push(stage.id);
-  }
-  return pending.reverse();
+  const own = new Set(ids);
+  const edges = new Map([...plan.stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
+  const before = withPredecessors(edges, own).difference(own);
+  return [...plan.stages].filter(([id, planned]) => before.has(id) && mayWork(planned)).map(([id]) => id);
 }

@@ -18,9 +18,9 @@ import type { Store } from "../store/store.ts";
 import { hasPortsOf, readsLatest } from "./freshness.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
-import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
+import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
-import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
+import { diagnosticAt } from "../diagnostic/document.ts";
 import { tryDevice } from "../process/device_trial.ts";
 
 export interface PlanOptions {

@@ -16,7 +16,7 @@ import {
   sharedAxes,
   valueOf,
 } from "./axes.ts";
-import { fillMatrix, type Interpolation, matrixAxesIn, needsMatrix, withoutExtent } from "./interpolate.ts";
+import { fillMatrix, type Interpolation, matrixAxesIn, matrixPartsIn, withoutExtent } from "./interpolate.ts";
 import { findCycle, topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
@@ -55,7 +55,8 @@ function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
 
 export function usesMatrix(root: unknown): boolean {
   const stages = isRecord(root) && isRecord(root["stages"]) ? Object.values(root["stages"]) : [];
-  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) || needsMatrix(root);
+  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) ||
+    matrixPartsIn(root).length > 0;
 }
 
 /**
@@ -273,17 +274,15 @@ class Expander {
     for (const [axis, label] of Object.entries(select)) {
       if (!axes.has(axis)) {
         const fix = axes.size === 0 ? `write ${parseReference(text)!.stage}` : suggestName(axis, [...axes]);
-        this.problems.add(path, `"${text}": that stage has no axis "${axis}"`, fix);
-        return [];
+        return this.problems.add(path, `"${text}": that stage has no axis "${axis}"`, fix) ?? [];
       }
       const labels = [...new Set(source.map((one) => valueOf(one, axis)?.label).filter((one) => one !== undefined))];
       if (!labels.includes(label)) {
-        this.problems.add(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
-        return [];
+        const message = `"${text}": axis "${axis}" has no value ${label}`;
+        return this.problems.add(path, message, suggestName(label, labels)) ?? [];
       }
     }
-    this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has");
-    return [];
+    return this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has") ?? [];
   }
 
   #child(id: string, child: string, entry: unknown, combination: Combination): unknown {

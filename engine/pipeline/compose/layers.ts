@@ -1,7 +1,6 @@
 import { relative, resolve } from "node:path";
 import { isRecord, mapLeaves } from "../source/tree.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
-import { formatSpan } from "../../diagnostic/format.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 
 /**
@@ -88,8 +87,7 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
     const found = around(path).flatMap((layer) => {
       const { document, label } = layer;
       const inner = pathWithin(layer, path);
-      const span = inner && document.locate(inner);
-      const place = span === undefined ? inner && document.origin?.(inner) : formatSpan(span);
+      const place = inner && document.origin(inner);
       return place === undefined ? [] : [`${place}${label === undefined ? "" : ` (${label})`}`];
     });
     return found.length === 0 ? undefined : found.join(", overriding ");
