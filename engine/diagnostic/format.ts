@@ -96,11 +96,8 @@ export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = P
 
 /** A diagnostic as plain data for `--json`. */
 export function diagnosticToJson(diagnostic: Diagnostic): Record<string, unknown> {
-  const { severity, code, message, path, got, wanted, fix, origin } = diagnostic;
-  const at = diagnostic.span === undefined ? {} : {
-    file: diagnostic.span.source.name,
-    ...positionOf(diagnostic.span.source, diagnostic.span.start),
-  };
+  const { severity, code, message, path, got, wanted, fix, origin, span } = diagnostic;
+  const at = span && { file: span.source.name, ...positionOf(span.source, span.start) };
   const related = diagnostic.related?.map(({ message, span }) => ({ message, at: formatSpan(span) }));
   return { severity, code, message, ...at, path, got, wanted, fix, origin, related };
 }

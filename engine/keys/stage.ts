@@ -1,6 +1,6 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, Probe } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult } from "../../contract/stage.ts";
 import type { ParamDescription } from "../../schemas/describe_params.ts";
 import type { ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
@@ -65,7 +65,7 @@ export interface Binding {
 }
 
 /** A stage whose kind, params and inputs have been checked. */
-export interface Stage {
+export interface Stage extends Pick<CheckResult, "workShape" | "probe"> {
   /** `train`, or `train@2000` for the same stage at another extent. */
   readonly id: string;
   /** The entry of the file that it comes from: `train` for both. */
@@ -83,9 +83,6 @@ export interface Stage {
   readonly retries: number;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
-  /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
-  readonly workShape?: readonly number[] | undefined;
-  readonly probe?: Probe | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
 }

@@ -16,7 +16,7 @@ export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | 
 
 /** Why a stage is not simply cached. Values are old -> new where both are known. */
 export type Reason =
-  | { readonly code: "new" }
+  | { readonly code: "new" | "shared" | "forced" }
   | {
     readonly code: "param";
     readonly name: string;
@@ -44,10 +44,7 @@ export type Reason =
   }
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
-  | { readonly code: "output-missing"; readonly files: readonly string[] }
-  | { readonly code: "output-modified"; readonly files: readonly string[] }
-  | { readonly code: "shared" }
-  | { readonly code: "forced" };
+  | { readonly code: "output-missing" | "output-modified"; readonly files: readonly string[] };
 
 export interface PlannedStage {
   readonly stage: Stage;

@@ -17,7 +17,7 @@ import {
   valueOf,
 } from "./axes.ts";
 import { fillMatrix, type Interpolation, matrixAxesIn, matrixPartsIn, withoutExtent } from "./interpolate.ts";
-import { findCycle, topologicalOrder } from "./order.ts";
+import { topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
 /** What expanding needs to know of a kind. */
@@ -99,21 +99,18 @@ class Expander {
     this.#checkPlaces();
     const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
     const { order, rest } = topologicalOrder(edges);
-    // A cycle is reported where stages are bound; until then its stages stay as they are written.
-    const broken = new Set(rest.length === 0 ? [] : findCycle(edges, rest));
-    for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
-    for (const id of [...rest, ...broken]) {
+    const leaveAsWritten = (id: string) => {
       this.#combinations.set(id, [{}]);
       this.#skipped.add(id);
-    }
+    };
+    for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
+    // A cycle is reported where stages are bound.
+    for (const id of rest) leaveAsWritten(id);
     const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
     if (total > MAX_STAGES) {
       const details = { got: `${total}`, wanted: `at most ${MAX_STAGES}` };
       this.problems.add(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", details);
-      for (const id of this.#combinations.keys()) {
-        this.#combinations.set(id, [{}]);
-        this.#skipped.add(id);
-      }
+      for (const id of this.#combinations.keys()) leaveAsWritten(id);
     }
 
     const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
@@ -126,8 +123,7 @@ class Expander {
 
     const children: { readonly id: string; readonly child: string; readonly made: unknown }[] = [];
     for (const [id, entry] of Object.entries(this.stages)) {
-      const combinations = this.#combinations.get(id)!;
-      for (const combination of combinations) {
+      for (const combination of this.#combinations.get(id)!) {
         const child = `${id}${childSuffix(combination)}`;
         if (child !== id && Object.hasOwn(this.stages, child)) {
           const message = `"${child}" is the id of a child of the matrix of "${id}"`;

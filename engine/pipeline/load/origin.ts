@@ -36,8 +36,8 @@ export function makeOrigins(
     return document.whole;
   };
 
-  const byPath = new Map<string, Interpolation>();
-  for (const one of interpolations) if (!byPath.has(one.path.join("\0"))) byPath.set(one.path.join("\0"), one);
+  // The first of a path counts.
+  const byPath = new Map(interpolations.toReversed().map((one) => [one.path.join("\0"), one]));
   const findAbove = (path: DocumentPath): Interpolation | undefined => {
     for (let length = path.length; length > 0; length--) {
       const found = byPath.get(path.slice(0, length).join("\0"));

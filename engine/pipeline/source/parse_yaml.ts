@@ -180,11 +180,7 @@ function readNodes(source: SourceText, contents: unknown) {
   const readAlias = (node: Alias, depth: number): unknown => {
     const anchored = anchors.get(node.source);
     if (anchored === undefined) {
-      return report(
-        node,
-        `nothing before it is called &${node.source}`,
-        "repeat the value, or put the anchor first",
-      );
+      return report(node, `nothing before it is called &${node.source}`, "repeat the value, or put the anchor first");
     }
     if (!anchored.whole) return report(node, "an alias stands inside what it repeats", "write the value out");
     targets.set(node, anchored.node);
