@@ -2,7 +2,7 @@ import { Command, CommanderError } from "@commander-js/extra-typings";
 import { explainTrouble, importLate, suggestName } from "noiseline/core";
 import { type AnyCommand, type CliSettings, COMMANDS } from "./command.ts";
 import { EXIT, Exit, printError, printLine } from "./io.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "./program.ts";
 
 const EXAMPLES = `
 Examples:

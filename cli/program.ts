@@ -8,6 +8,8 @@ import manifest from "../deno.json" with { type: "json" };
 /** The folder of the toolkit, whose pipelines serve as templates too. */
 export const TOOLKIT: string = fileURLToPath(new URL("../", import.meta.url));
 
+export const VERSION: string = manifest.version;
+
 /** The package that this is a copy of, as `cli/package.ts` makes them; undefined in a clone. */
 export const PACKAGE: string | undefined = dirname(TOOLKIT) === userFolder("packages") ? manifest.name : undefined;
 

@@ -41,6 +41,8 @@ const PADDING = 0.04;
 /** Greys of text, axis and grid; the text has a contrast of 12:1 on white. */
 const [TEXT, AXIS, GRID] = ["#333333", "#767676", "#e3e3e3"];
 
+const THICK = { "stroke-width": 2, "stroke-linejoin": "round" };
+
 /**
  * Charts side by side as one SVG. Equal charts give equal bytes: there are no dates and no generated ids in it, and
  * coordinates are rounded to 1/100 pixel.
@@ -51,10 +53,10 @@ export function lineChartsSvg(charts: readonly LineChart[], { title, description
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${CHART.height}" viewBox="0 0 ${width} ` +
     `${CHART.height}" role="img" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="11" ` +
     `fill="${TEXT}">`,
-    `<title>${escape(title)}</title>`,
-    `<desc>${escape(description)}</desc>`,
-    `<rect width="${width}" height="${CHART.height}" fill="#ffffff"/>`,
-    text({ x: CHART.left, y: 26, size: 15, weight: 600 }, title),
+    element("title", {}, title),
+    element("desc", {}, description),
+    element("rect", { width, height: CHART.height, fill: "#ffffff" }),
+    element("text", { x: CHART.left, y: 26, "font-size": 15, "font-weight": 600 }, title),
     ...charts.flatMap((chart, i) => [`<g transform="translate(${i * CHART.width},0)">`, ...drawChart(chart), "</g>"]),
     "</svg>",
     "",
@@ -74,30 +76,28 @@ function drawChart(chart: LineChart): string[] {
   const ticks = y.ticks(TICKS[chart.scale]).filter((value) => shown(value) !== "");
   const curve = line().x(([t]) => round(x(t))).y(([, value]) => round(y(value)));
   return [
-    text({ x: x0, y: 56, size: 12, weight: 600 }, chart.title),
-    text({ x: x0, y: 72 }, chart.note),
+    element("text", { x: x0, y: 56, "font-size": 12, "font-weight": 600 }, chart.title),
+    element("text", { x: x0, y: 72 }, chart.note),
     ...ticks.flatMap((value) => [
-      stroke({ x1: x0, y1: round(y(value)), x2: x1, y2: round(y(value)) }, GRID),
-      text({ x: x0 - 7, y: round(y(value) + 4), anchor: "end" }, formatNumber(value)),
+      element("line", { x1: x0, y1: round(y(value)), x2: x1, y2: round(y(value)), stroke: GRID }),
+      element("text", { x: x0 - 7, y: round(y(value) + 4), "text-anchor": "end" }, formatNumber(value)),
     ]),
     ...x.ticks(4).filter((t) => Number.isInteger(t) && t <= last).flatMap((t) => [
-      stroke({ x1: round(x(t)), y1: y0, x2: round(x(t)), y2: y0 + 5 }, AXIS),
-      text({ x: round(x(t)), y: y0 + 18, anchor: "middle" }, `${t}`),
+      element("line", { x1: round(x(t)), y1: y0, x2: round(x(t)), y2: y0 + 5, stroke: AXIS }),
+      element("text", { x: round(x(t)), y: y0 + 18, "text-anchor": "middle" }, `${t}`),
     ]),
-    stroke({ x1: x0, y1: y0, x2: x1, y2: y0 }, AXIS),
-    text({ x: (x0 + x1) / 2, y: y0 + 36, anchor: "middle" }, chart.xLabel),
+    element("line", { x1: x0, y1: y0, x2: x1, y2: y0, stroke: AXIS }),
+    element("text", { x: (x0 + x1) / 2, y: y0 + 36, "text-anchor": "middle" }, chart.xLabel),
     ...(mark === undefined ? [] : [
       `<g stroke-dasharray="4 3">`,
-      stroke({ x1: x0, y1: round(y(mark.y)), x2: x1, y2: round(y(mark.y)) }, AXIS),
+      element("line", { x1: x0, y1: round(y(mark.y)), x2: x1, y2: round(y(mark.y)), stroke: AXIS }),
       "</g>",
-      text({ x: x1, y: round(y(mark.y) - 5), anchor: "end" }, mark.label),
+      element("text", { x: x1, y: round(y(mark.y) - 5), "text-anchor": "end" }, mark.label),
     ]),
     // One value is a point, which a line does not show.
     points.length === 1
-      ? `<circle cx="${round(x(points[0]![0]))}" cy="${round(y(points[0]![1]))}" r="3" fill="${chart.color}"/>`
-      : `<path d="${
-        curve(points) ?? ""
-      }" fill="none" stroke="${chart.color}" stroke-width="2" stroke-linejoin="round"/>`,
+      ? element("circle", { cx: round(x(points[0]![0])), cy: round(y(points[0]![1])), r: 3, fill: chart.color })
+      : element("path", { d: curve(points) ?? "", fill: "none", stroke: chart.color, ...THICK }),
   ];
 }
 
@@ -131,24 +131,9 @@ function formatNumber(value: number): string {
   return small ? short.toExponential() : `${short}`;
 }
 
-function text(
-  { x, y, anchor, size, weight }: {
-    readonly x: number;
-    readonly y: number;
-    readonly anchor?: "middle" | "end";
-    readonly size?: number;
-    readonly weight?: number;
-  },
-  content: string,
-): string {
-  const attributes = Object.entries({ "text-anchor": anchor, "font-size": size, "font-weight": weight })
-    .filter(([, value]) => value !== undefined).map(([name, value]) => ` ${name}="${value}"`).join("");
-  return `<text x="${x}" y="${y}"${attributes}>${escape(content)}</text>`;
-}
-
-function stroke(ends: Readonly<Record<"x1" | "y1" | "x2" | "y2", number>>, color: string): string {
-  const { x1, y1, x2, y2 } = ends;
-  return `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${color}"/>`;
+function element(name: string, attributes: Readonly<Record<string, string | number>>, content?: string): string {
+  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${value}"`).join("");
+  return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${escape(content)}</${name}>`;
 }
 
 function round(coordinate: number): number {

@@ -1,7 +1,6 @@
-import { decode, encode } from "fast-png";
+import { convertIndexedToRgb, decode, encode } from "fast-png";
 import type { ByteImage } from "./byte_image.ts";
 import { FormatError } from "./format_error.ts";
-import { toBytes } from "./png_samples.ts";
 
 /** Larger images are refused before memory is taken for them: a few bytes of header can declare 2^62 pixels. */
 export const MAX_PNG_PIXELS = 2 ** 28;
@@ -56,4 +55,57 @@ function checkSize(bytes: Uint8Array): void {
   if (width === 0 || height === 0 || width * height > MAX_PNG_PIXELS) {
     throw new FormatError("PNG size", { got: `${width} x ${height}`, wanted: `1 to ${MAX_PNG_PIXELS} pixels` });
   }
+}
+
+type DecodedPng = ReturnType<typeof decode>;
+
+/** A decoded PNG of any depth as bytes; lengths are not checked. */
+function toBytes(decoded: DecodedPng): ByteImage {
+  const { width, height, channels, palette, transparency } = decoded;
+  // RGB images may carry a palette too, as a hint for old displays.
+  if (palette !== undefined && channels === 1) {
+    return { width, height, channels: palette[0]!.length, data: convertIndexedToRgb(decoded) };
+  }
+  const samples = decoded.depth < 8 ? unpack(decoded) : decoded.data;
+  const image = { width, height, channels, data: stretch(samples, decoded.depth) };
+  return transparency === undefined || transparency.length !== channels
+    ? image
+    : withAlpha(image, samples, transparency);
+}
+
+/** Grey samples of 1, 2 or 4 bits, the first in the highest bits; each row starts at a byte. */
+function unpack({ width, height, depth, data }: DecodedPng): Uint8Array {
+  const rowBytes = Math.ceil(width * depth / 8);
+  const samples = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth;
+      const byte = data[y * rowBytes + (bit >> 3)]!;
+      samples[y * width + x] = (byte >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
+    }
+  }
+  return samples;
+}
+
+/** The nearest byte: 65,535 and every other largest sample become 255. */
+function stretch(samples: ArrayLike<number>, depth: number): Uint8Array {
+  if (depth === 8) return Uint8Array.from(samples);
+  const most = 2 ** depth - 1;
+  return Uint8Array.from(samples, (sample) => Math.round(sample * 255 / most));
+}
+
+/** The one colour that a PNG declares transparent is compared at the file's own depth. */
+function withAlpha(image: ByteImage, samples: ArrayLike<number>, clear: ArrayLike<number>): ByteImage {
+  const { channels, data } = image;
+  const pixels = data.length / channels;
+  const out = new Uint8Array(pixels * (channels + 1));
+  for (let at = 0; at < pixels; at++) {
+    let same = true;
+    for (let channel = 0; channel < channels; channel++) {
+      out[at * (channels + 1) + channel] = data[at * channels + channel]!;
+      same &&= samples[at * channels + channel] === clear[channel];
+    }
+    out[at * (channels + 1) + channels] = same ? 0 : 255;
+  }
+  return { ...image, channels: channels + 1, data: out };
 }

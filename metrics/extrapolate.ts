@@ -18,17 +18,16 @@ export function fitLine(points: readonly { readonly x: number; readonly y: numbe
   return { intercept, slope, interceptError: Math.sqrt(residual * (1 / count + meanX! ** 2 / spread)) };
 }
 
+const POINTS = 10;
+
 /**
  * Numbers of images at which a distance is taken to be extrapolated to infinitely many: equal steps of 1/N, from a tenth
  * of what there is (Chong & Forsyth 2020, arXiv 1911.07023: the bias of a Frechet distance is linear in 1/N).
  *
  * @param least no fewer than this, so that covariances have their rank
  */
-export function extrapolationCounts(
-  count: number,
-  { points = 10, least = 2 }: { readonly points?: number; readonly least?: number } = {},
-): number[] {
+export function extrapolationCounts(count: number, least: number): number[] {
   const from = Math.max(least, Math.ceil(count / 10));
-  const inverse = (i: number) => 1 / from + (1 / count - 1 / from) * i / (points - 1);
-  return [...new Set(Array.from({ length: points }, (_, i) => Math.round(1 / inverse(i))))];
+  const inverse = (i: number) => 1 / from + (1 / count - 1 / from) * i / (POINTS - 1);
+  return [...new Set(Array.from({ length: POINTS }, (_, i) => Math.round(1 / inverse(i))))];
 }

@@ -1,13 +1,6 @@
 import { z } from "zod";
-import { type ParamRole, rolesOf } from "./roles.ts";
-
-export interface ParamDescription {
-  readonly name: string;
-  readonly type: string;
-  readonly fallback?: unknown;
-  readonly role: ParamRole;
-  readonly description: string;
-}
+import type { ParamDescription, ParamRole } from "./param_issue.ts";
+import { rolesOf } from "./roles.ts";
 
 interface JsonSchema {
   readonly type?: string | readonly string[];

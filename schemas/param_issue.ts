@@ -23,3 +23,36 @@ export const paramsOutcomeSchema = z.union([
 ]);
 
 export type ParamsOutcome = z.output<typeof paramsOutcomeSchema>;
+
+/**
+ * What a stage param means to the cache.
+ * - `identity`: part of every key. The default.
+ * - `extent`: how far to go (`train.steps`, `sample.count`). In the keys of the result, not in the key of its progress,
+ *   so that a longer run continues a shorter one.
+ * - `execution`: how to compute (device, threads). In no key: it must not change what the result means.
+ * - `external`: the path of a file. Its content is in the key, the path is not.
+ */
+const roleSchema = z.enum(["identity", "extent", "execution", "external"]);
+
+export type ParamRole = z.output<typeof roleSchema>;
+
+/** Role and legacy value of a top-level param. */
+export const paramMetaSchema = z.strictObject({
+  role: roleSchema.exactOptional(),
+  legacy: z.unknown().exactOptional(),
+  /** Of role `external`: where the paths stand in the param, where it is not a path itself. */
+  files: z.array(z.array(z.string().nullable()).readonly()).readonly().exactOptional(),
+});
+
+export type ParamMeta = z.output<typeof paramMetaSchema>;
+
+/** A param as a person or a program reads it. */
+export const paramDescriptionSchema = z.strictObject({
+  name: z.string(),
+  type: z.string(),
+  fallback: z.unknown().optional(),
+  role: roleSchema,
+  description: z.string(),
+});
+
+export type ParamDescription = z.output<typeof paramDescriptionSchema>;

@@ -36,19 +36,12 @@ export const permissionsSchema = z.strictObject({
   native: z.array(packageSchema).max(64).optional(),
 });
 
+const RIGHTS = { net: hostSchema, env: variableSchema, native: z.undefined(), read: z.string() };
+
 /** One right of a stage as `--grant` writes it: `net=HOST`, `env=NAME`, `native` or `read=PATH`. */
 export const rightSchema = z.string().max(4200).refine((text) => {
   const [, name, value] = /^(net|env|native|read)(?:=(.+))?$/s.exec(text) ?? [];
-  switch (name) {
-    case "net":
-      return hostSchema.safeParse(value).success;
-    case "env":
-      return variableSchema.safeParse(value).success;
-    case "native":
-      return value === undefined;
-    default:
-      return name === "read" && value !== undefined;
-  }
+  return name !== undefined && RIGHTS[name as keyof typeof RIGHTS].safeParse(value).success;
 }, { error: "net=HOST, env=NAME, native or read=PATH" });
 
 /** What users have granted to custom stages, kept in their configuration folder. */

@@ -1,27 +1,11 @@
 import { z } from "zod";
+import type { ParamMeta, ParamRole } from "./param_issue.ts";
 import { type Def, defOf } from "./zod_def.ts";
 
 /** A Zod schema, as far as types go. */
 export interface Schema<Value = unknown> {
   /** Where Zod keeps the types of what it takes and of what comes out of it. */
   readonly _zod: { readonly input: Value; readonly output: Value };
-}
-
-/**
- * What a stage param means to the cache.
- * - `identity`: part of every key. The default.
- * - `extent`: how far to go (`train.steps`, `sample.count`). In the keys of the result, not in the key of its progress,
- *   so that a longer run continues a shorter one.
- * - `execution`: how to compute (device, threads). In no key: it must not change what the result means.
- * - `external`: the path of a file. Its content is in the key, the path is not.
- */
-export type ParamRole = "identity" | "extent" | "execution" | "external";
-
-interface ParamMeta {
-  readonly role?: ParamRole;
-  readonly legacy?: unknown;
-  /** Of role `external`: where the paths stand in the param, where it is not a path itself. */
-  readonly files?: readonly Place[];
 }
 
 /** A place within a param: keys and positions, and null for each item of a list or map. */

@@ -1,22 +1,16 @@
 import type { z } from "zod";
 
+/** Where Zod keeps a schema that is within another. */
+type Inner = "innerType" | "in" | "out" | "left" | "right" | "element" | "valueType" | "keyType" | "catchall";
+
 /** What Zod says of a schema that holds others; which of these it has depends on its type. */
-export interface Def {
+export interface Def extends Readonly<Partial<Record<Inner, z.ZodType>>> {
   readonly type: string;
-  readonly innerType?: z.ZodType;
   readonly getter?: () => z.ZodType;
-  readonly in?: z.ZodType;
-  readonly out?: z.ZodType;
-  readonly left?: z.ZodType;
-  readonly right?: z.ZodType;
   readonly options?: readonly z.ZodType[];
-  readonly element?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly keyType?: z.ZodType;
-  readonly items?: readonly z.ZodType[];
   readonly rest?: z.ZodType | null;
+  readonly items?: readonly z.ZodType[];
   readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly catchall?: z.ZodType;
   readonly values?: readonly unknown[];
 }
 

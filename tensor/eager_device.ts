@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice, type EngineBinding, type EngineFunction, type SharedEngine } from "./compiling_device.ts";
 import type { Device, DType, HostArray, HostTensors, NamedTensors, PureFunction, Signature } from "./device.ts";
 import { elementCount, type HeldInterface, type Interface } from "./feeds.ts";
-import { registerHostKeepMask } from "./random/kernels/host.ts";
+import { registerHostKeepMask } from "./random/keep_mask.ts";
 import { signatureOf, trace } from "./trace/trace.ts";
 import { withBackend } from "./with_backend.ts";
 

@@ -15,18 +15,14 @@ export interface NvidiaCard {
   readonly driver: string | undefined;
 }
 
-/** Whether a card with a driver is visible to this process, in a container and in Windows' subsystem for Linux too. */
-export function hasNvidiaGpu(root = "/"): boolean {
-  return findNvidiaCard(root)?.driver !== undefined;
-}
-
 /**
  * Whether a GPU may be here. On Linux its driver puts a node under `/dev`: DRM render nodes, NVIDIA's own,
  * or that of Windows' subsystem for Linux. Elsewhere nothing so cheap tells, so the answer is yes.
  */
 export function mayHaveGpu(): boolean {
   if (process.platform !== "linux") return true;
-  return existsSync("/dev/dxg") || list("/dev/dri").some((name) => /^renderD\d+$/.test(name)) || hasNvidiaGpu();
+  return existsSync("/dev/dxg") || list("/dev/dri").some((name) => /^renderD\d+$/.test(name)) ||
+    findNvidiaCard()?.driver !== undefined;
 }
 
 /** The NVIDIA cards that are visible to this process, as one. */
@@ -67,11 +63,6 @@ function modelNames(root: string): string[] {
     /^Model:\s*(.+)$/m.exec(readText(join(folder, card, "information")) ?? "")?.[1]?.trim() ?? "nvidia"
   );
   return [...new Set(names)].sort();
-}
-
-/** How NVIDIA's libraries multiply float32 matrices: by default they may round their entries to TensorFloat-32. */
-export function nvidiaPrecision(): "float32" | "tf32" {
-  return process.env["NVIDIA_TF32_OVERRIDE"] === "0" ? "float32" : "tf32";
 }
 
 function list(folder: string): string[] {

@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
+/** @throws RangeError for a number of threads that a device cannot have */
+export function checkThreads(device: string, threads: number): void {
+  if (Number.isInteger(threads) && threads >= 1) return;
+  throw new RangeError(`Cannot open device "${device}": threads must be a positive integer: got ${threads}`);
+}
+
 /** As the last part of a device's numerics. */
 export function threadCount(threads: number): string {
   return threads === 1 ? "1-thread" : `${threads}-threads`;

@@ -1,14 +1,9 @@
 /** An engine of which a process has one: started for the first device that wants it, closed by the last to let go. */
 export class ProcessEngine<T> {
-  readonly #start: () => Promise<T>;
-  readonly #close: (engine: T) => void;
   #started: Promise<T> | undefined;
   #users = 0;
 
-  constructor(start: () => Promise<T>, close: (engine: T) => void) {
-    this.#start = start;
-    this.#close = close;
-  }
+  constructor(private readonly start: () => Promise<T>, private readonly close: (engine: T) => void) {}
 
   get isOpen(): boolean {
     return this.#started !== undefined;
@@ -16,7 +11,7 @@ export class ProcessEngine<T> {
 
   /** Whoever gets it must let go of it once. */
   async acquire(): Promise<T> {
-    this.#started ??= this.#start();
+    this.#started ??= this.start();
     this.#users++;
     try {
       return await this.#started;
@@ -31,6 +26,6 @@ export class ProcessEngine<T> {
     const started = this.#started;
     this.#started = undefined;
     const engine = await started?.catch(() => undefined);
-    if (engine !== undefined) this.#close(engine);
+    if (engine !== undefined) this.close(engine);
   }
 }

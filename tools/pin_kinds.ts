@@ -31,7 +31,7 @@ export async function readKindFacts(): Promise<KindFacts> {
   }));
   const all = [...kinds, { name: STAGE_API, version: API_VERSION, path: "mod.ts" }];
   const entries = all.map(async ({ name, version, path }) =>
-    [name, { version, code: (await digestModules(ROOT, path, manifest.imports)).digest }] as const
+    [name, { version, code: await digestModules(ROOT, path, manifest.imports) }] as const
   );
   return Object.fromEntries(await Promise.all(entries));
 }

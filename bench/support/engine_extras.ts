@@ -1,9 +1,11 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { join } from "node:path";
-import { openStore } from "../../engine/store/store.ts";
+import { artifactDigest } from "../../engine/keys/keys.ts";
+import { openStore, type Store } from "../../engine/store/store.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
 import { measure, median } from "./measure.ts";
 import { pipelineOf, SHAPES } from "./shapes.ts";
-import { fillStore } from "./fill_store.ts";
 
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -79,4 +81,34 @@ async function writeFiles(folder: string, count: number): Promise<void> {
     Deno.writeTextFileSync(join(folder, String(Math.floor(i / 1_000)), `${i}.png`), String(i));
   }
   await new Promise((resolve) => setTimeout(resolve, 2_500));
+}
+
+const key = (text: string) => createHash("sha256").update(text).digest("hex");
+
+/**
+ * Give a store the results of many other stages: manifests and index lines as the store writes them, without the flushes
+ * that would make this take an hour.
+ */
+function fillStore(store: Store, count: number): void {
+  const lines: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const files = [{ path: "value.txt", size: 5, sha256: key(`object ${i}`) }];
+    const manifest: ResultManifest = {
+      format: 1,
+      resolvedKey: key(`resolved ${i}`),
+      recipeKey: key(`recipe ${i}`),
+      identityKey: key(`identity ${i}`),
+      localKey: key(`local ${i}`),
+      extent: null,
+      ingredients: { kind: "other", version: "other/1", seed: null, params: { value: i }, externals: {}, inputs: {} },
+      outputs: { out: { type: "files", digest: artifactDigest("files", files), files } },
+      numerics: null,
+      runId: "bench",
+    };
+    const path = store.results.manifestPath(manifest.resolvedKey);
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.writeTextFileSync(path, `${JSON.stringify(manifest)}\n`);
+    lines.push(`${JSON.stringify({ recipeKey: manifest.recipeKey, manifest })}\n`);
+  }
+  Deno.writeTextFileSync(join(store.root, "index.jsonl"), lines.join(""), { append: true });
 }

@@ -4,7 +4,7 @@ import { chooseDevice, examineDevices, parentDeathGuard, trialOf, tryDevice } fr
 import { answering, type AnyCommand, plainCommand } from "../command.ts";
 import { formatBytes } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../program.ts";
 
 const EXAMPLES = `
   deno task doctor
@@ -36,22 +36,20 @@ export function makeCommand(): AnyCommand {
   }));
 }
 
-function examine(): { readonly name: string; readonly ok: boolean; readonly value: string }[] {
+function examine() {
   const guarded = parentDeathGuard().length > 0;
   const disk = statfsSync(".");
   const free = Number(disk.bavail) * Number(disk.bsize);
-  return [
-    { name: "noiseline", ok: true, value: VERSION },
-    { name: "deno", ok: true, value: `${Deno.version.deno} on ${Deno.build.target}` },
-    { name: "processor", ok: true, value: `${cpus()[0]?.model ?? "unknown"}, ${navigator.hardwareConcurrency} cores` },
-    { name: "memory", ok: totalmem() > 2 ** 31, value: formatBytes(totalmem()) },
-    { name: "free disk", ok: free > 2 ** 30, value: formatBytes(free) },
-    {
-      name: "orphan guard",
-      ok: guarded,
-      value: guarded
-        ? "workers die with their parent (kernel signal)"
-        : "workers notice only later that their parent died; install setpriv (util-linux)",
-    },
+  const found: [name: string, ok: boolean, value: string][] = [
+    ["noiseline", true, VERSION],
+    ["deno", true, `${Deno.version.deno} on ${Deno.build.target}`],
+    ["processor", true, `${cpus()[0]?.model ?? "unknown"}, ${navigator.hardwareConcurrency} cores`],
+    ["memory", totalmem() > 2 ** 31, formatBytes(totalmem())],
+    ["free disk", free > 2 ** 30, formatBytes(free)],
+    ["orphan guard", guarded, guarded ? GUARDED : UNGUARDED],
   ];
+  return found.map(([name, ok, value]) => ({ name, ok, value }));
 }
+
+const GUARDED = "workers die with their parent (kernel signal)";
+const UNGUARDED = "workers notice only later that their parent died; install setpriv (util-linux)";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { delay } from "@std/async";
 import { type RunRecord, runState, type Store } from "noiseline/engine";
 import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
@@ -31,7 +32,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const run = options.run === undefined
         ? findRun(store, pipeline.name, id, options.follow === true)
         : runFor(store, options.run);
-      if (run === undefined || (!options.follow && !isFile(store.runs.logPath(run.runId, id)))) {
+      if (run === undefined || (!options.follow && !existsSync(store.runs.logPath(run.runId, id)))) {
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
@@ -46,21 +47,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
 /** The newest run with a log of the stage; to follow it, rather one that is on and may come to it. */
 function findRun(store: Store, pipeline: string, id: string, follow: boolean): RunRecord | undefined {
   let newest: RunRecord | undefined;
   for (const run of store.runs.newestFirst()) {
     if (run.pipeline !== pipeline) continue;
     if (follow && runState(run) === "running" && !hasEnded(store, run, id)) return run;
-    if (isFile(store.runs.logPath(run.runId, id))) newest ??= run;
+    if (existsSync(store.runs.logPath(run.runId, id))) newest ??= run;
     if (!follow && newest !== undefined) break;
   }
   return newest;
@@ -78,7 +71,7 @@ const POLL_MS = 200;
 /** Print what is there and what comes, to the end of the stage. Reads only what is new. */
 async function follow(store: Store, run: RunRecord, id: string): Promise<void> {
   const path = store.runs.logPath(run.runId, id);
-  if (!isFile(path) && !hasEnded(store, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
+  if (!existsSync(path) && !hasEnded(store, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
@@ -92,7 +85,7 @@ async function follow(store: Store, run: RunRecord, id: string): Promise<void> {
 
 /** @returns how many bytes there were to print */
 function printFrom(path: string, at: number, decoder: TextDecoder): number {
-  if (!isFile(path)) return 0;
+  if (!existsSync(path)) return 0;
   using file = Deno.openSync(path);
   file.seekSync(at, Deno.SeekMode.Start);
   const buffer = new Uint8Array(1 << 16);

@@ -7,9 +7,8 @@ import { parseCount } from "../format/units.ts";
 import { GRANT_HELP, GRANT_OPTION, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
 import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
-import { PAGE } from "../program.ts";
+import { PAGE, VERSION } from "../program.ts";
 import { listenForStop } from "../signals.ts";
-import { VERSIONS } from "../version.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -43,7 +42,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         : await findNothing(opened.loader, opened.store, targets);
       const known = nothing && opened.store.viewsOf(nothing.pipeline).upToDate(PAGE);
       if (nothing !== undefined && known !== undefined) {
-        const reporter = await openReporter(json, nothing.stages);
+        const reporter = await openReporter(json);
         const outputs = join(opened.store.paths.outputs, nothing.pipeline);
         reporter.emit({ ...finishNothing(nothing, performance.now() - started), file, outputs, page: known });
         return;
@@ -62,7 +61,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const force = new Set(options.forceAll ? pipeline.stages.keys() : loaded.force);
       if (!json) printDiagnostics(warnings);
 
-      const reporter = await openReporter(json, pipeline.stages.size);
+      const reporter = await openReporter(json);
       // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
@@ -84,7 +83,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         emit,
         stop: signals.stop,
         kill: signals.kill,
-        versions: VERSIONS,
+        versions: { noiseline: VERSION, deno: Deno.version.deno },
         ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
         ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
@@ -104,11 +103,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     });
 }
 
-async function openReporter(json: boolean, stages: number) {
+async function openReporter(json: boolean) {
   if (json) return new (await import("../reporters/json.ts")).JsonReporter();
-  // A list of thousands cannot be redrawn on a screen, nor any list on one that has no size, as some of CI have.
-  const live = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb" &&
-    stages <= 200;
-  if (live) return new (await import("../reporters/live.ts")).LiveReporter();
-  return new (await import("../reporters/plain.ts")).PlainReporter();
+  const { TextReporter } = await import("../reporters/text.ts");
+  // Nothing can be redrawn on a screen that has no size, as some of CI have.
+  const isScreen = process.stderr.isTTY === true && process.stderr.columns > 0 && Deno.env.get("TERM") !== "dumb";
+  if (!isScreen) return new TextReporter();
+  const { createLogUpdate } = await import("log-update");
+  return new TextReporter(createLogUpdate(process.stderr, { showCursor: true }));
 }

@@ -5,7 +5,7 @@ import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, openForCommand, planNothingFor } from "../open.ts";
-import { phraseEarlier } from "../reporters/phrases.ts";
+import { phraseEarlier } from "../reporters/text.ts";
 
 const EXAMPLES = `
   deno task status pipelines/digits.yaml

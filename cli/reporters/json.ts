@@ -1,7 +1,7 @@
 import { diagnosticToJson } from "noiseline/core";
 import { plannedToJson } from "../format/plan.ts";
 import { printLine } from "../io.ts";
-import type { CliEvent } from "./phrases.ts";
+import type { CliEvent } from "./text.ts";
 
 /** Events as JSON lines, for programs. */
 export class JsonReporter {

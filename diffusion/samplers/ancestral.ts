@@ -24,6 +24,11 @@ export interface AncestralOptions {
  */
 export function ancestralSteps(tables: DiffusionTables, options: AncestralOptions): ReverseStep[] {
   const { variance, steps = tables.timesteps } = options;
+  if (variance !== "fixedsmall" && variance !== "fixedlarge" && variance !== "learned") {
+    throw new RangeError(
+      `Reverse variance: got ${JSON.stringify(variance)}, wanted "fixedsmall", "fixedlarge" or "learned"`,
+    );
+  }
   // A single step would be at t = 0, where the network takes noise for an image.
   if (steps === 1 && tables.timesteps > 1) throw new RangeError("Ancestral steps: got 1, wanted at least 2");
   const kept = spaceTimesteps(tables.timesteps, steps);

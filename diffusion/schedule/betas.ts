@@ -1,4 +1,4 @@
-import { endsOf, type ScheduleName } from "./names.ts";
+import { endsOf, SCHEDULE_NAMES, type ScheduleName } from "./names.ts";
 import { rescaleZeroTerminalSnr } from "./zero_terminal_snr.ts";
 
 export interface ScheduleShape {
@@ -21,7 +21,7 @@ export interface ScheduleSpec extends ScheduleShape {
 /**
  * The betas of a schedule: float64 [T], each in (0, 1); the last is 1 under `ho/jsd` and with `zeroTerminalSnr`.
  *
- * @throws RangeError for a T that is not an integer >= 1, or ends outside (0, 1).
+ * @throws RangeError for an unknown name, a T that is not an integer >= 1, or ends outside (0, 1).
  */
 export function makeBetas(spec: ScheduleSpec): Float64Array {
   const { name, timesteps, linearStart = 1e-4, linearEnd = 2e-2, cosineS = 8e-3, zeroTerminalSnr = false } = spec;
@@ -69,6 +69,11 @@ function warmupBetas(
 }
 
 function checkSpec({ name, timesteps, cosineS, ...ends }: FullSpec): void {
+  if (!SCHEDULE_NAMES.includes(name)) {
+    throw new RangeError(
+      `Unknown beta schedule: got ${JSON.stringify(name)}, wanted one of ${SCHEDULE_NAMES.join(", ")}`,
+    );
+  }
   if (!Number.isInteger(timesteps) || timesteps < 1) {
     throw new RangeError(`Timesteps of a beta schedule: got ${timesteps}, wanted an integer >= 1`);
   }

@@ -25,12 +25,7 @@ export interface Origins {
 
 /** `stages.train.with.multipliers[1]` */
 export function formatPath(path: DocumentPath): string {
-  let text = "";
-  for (const part of path) {
-    if (typeof part === "number") text += `[${part}]`;
-    else text += text === "" ? part : `.${part}`;
-  }
-  return text;
+  return path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("").replace(/^\./, "");
 }
 
 /** What is wrong with what is at a path of a document; an error where it does not say. */

@@ -24,12 +24,7 @@ export function printable(text: string, newline = "\n"): string {
 }
 
 /** How to set off parts of a message; the plain style leaves them as they are. */
-export interface MessageStyle {
-  readonly error: (text: string) => string;
-  readonly warning: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly bold: (text: string) => string;
-}
+export type MessageStyle = Readonly<Record<"error" | "warning" | "dim" | "bold", (text: string) => string>>;
 
 const same = (text: string) => text;
 export const PLAIN_STYLE: MessageStyle = { error: same, warning: same, dim: same, bold: same };

@@ -1,18 +1,13 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import type { BuiltinKind, CheckResult } from "../../contract/stage.ts";
-import type { ParamDescription } from "../../schemas/describe_params.ts";
-import type { ParamsOutcome } from "../../schemas/param_issue.ts";
+import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
-/** Lists what it builds on by name, and by version where the lock has several. */
-interface LockedPackage {
-  readonly dependencies?: readonly string[];
-  readonly optionalDependencies?: readonly string[];
-  readonly optionalPeers?: readonly string[];
-  /** Of packages with native code: what it is built for. */
-  readonly os?: readonly string[];
-}
+/** What it builds on by name, and by version where the lock has several; of native code the systems that it is for. */
+type LockedPackage = Partial<
+  Readonly<Record<"dependencies" | "optionalDependencies" | "optionalPeers" | "os", readonly string[]>>
+>;
 
 /** Deno's lock file, as far as it is about npm packages. */
 export interface Lock {

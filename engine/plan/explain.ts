@@ -112,7 +112,6 @@ class Explainer {
       case "external":
         return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
       case "version":
-        return { reason, origin: explain("uses") };
       case "code":
         return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
       case "input": {
@@ -224,7 +223,6 @@ function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
 /** The ids of runs begin with the time of their start. */
 function startOf(runId: string): string | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
-  if (parts === null) return undefined;
-  const [, year, month, day, hour, minute, second, ms] = parts;
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
+  const [, year, month, day, hour, minute, second, ms] = parts ?? [];
+  return year && `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
 }

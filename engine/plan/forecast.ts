@@ -142,11 +142,7 @@ function medianOf(times: readonly { readonly durationMs: number }[]): number {
 }
 
 /** What a machine can do at the same time. */
-export interface Capacity {
-  readonly jobs: number;
-  readonly cpus: number;
-  readonly gpus: number;
-}
+export type Capacity = Readonly<Record<"jobs" | "cpus" | "gpus", number>>;
 
 /** How long stages take together. */
 export interface Total {

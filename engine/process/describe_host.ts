@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { StageDefinition } from "../../contract/stage.ts";
-import { describeParams, type ParamDescription } from "../../schemas/describe_params.ts";
-import type { ParamsOutcome } from "../../schemas/param_issue.ts";
+import { describeParams } from "../../schemas/describe_params.ts";
+import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import { readRoles } from "../../schemas/roles.ts";
 import { encode } from "../keys/encode.ts";
 import { validateParams } from "./schema_issues.ts";

@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
-import { paramsOutcomeSchema } from "../../schemas/param_issue.ts";
+import { paramDescriptionSchema, paramMetaSchema, paramsOutcomeSchema } from "../../schemas/param_issue.ts";
 import { permissionsSchema } from "../../schemas/permissions.ts";
 import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
 const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
 const artifactType = z.enum(ARTIFACT_TYPES);
 const description = z.string().default("");
-const role = z.enum(["identity", "extent", "execution", "external"]);
 
 /**
  * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
@@ -29,22 +28,9 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
-  roles: z.record(
-    z.string(),
-    z.strictObject({
-      role: role.optional(),
-      legacy: z.unknown().optional(),
-      files: z.array(z.array(z.string().nullable())).optional(),
-    }),
-  ),
+  roles: z.record(z.string(), paramMetaSchema),
   /** For people who ask what a stage takes; empty where params were given. */
-  params: z.array(z.strictObject({
-    name: z.string(),
-    type: z.string(),
-    fallback: z.unknown().optional(),
-    role,
-    description: z.string(),
-  })).default([]),
+  params: z.array(paramDescriptionSchema).default([]),
 });
 
 export type StageDescription = z.output<typeof stageDescriptionSchema>;

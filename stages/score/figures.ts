@@ -94,7 +94,7 @@ async function extrapolatedFigure(
 ): Promise<Metric> {
   const reference = await real.statistics(products);
   const order = randomStream({ seed, stream: "score/extrapolate" });
-  const counts = extrapolationCounts(fake.count, { least: Math.min(fake.count, real.extractor.dimension + 1) });
+  const counts = extrapolationCounts(fake.count, Math.min(fake.count, real.extractor.dimension + 1));
   const points: { x: number; y: number }[] = [];
   for (const [i, count] of counts.entries()) {
     const chosen = order.permutation(i, fake.count).slice(0, count).sort();

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { compilingDevice, type EngineBinding, type EngineFunction } from "../compiling_device.ts";
 import type { Device, DeviceOptions, HostTensors } from "../device.ts";
 import { checkDistinct, type HeldInterface } from "../feeds.ts";
+import { checkThreads } from "../numerics.ts";
 import { signatureOf, trace, type TracedFunction } from "../trace/trace.ts";
 import { onnxNumerics } from "./describe.ts";
 import { openProgram, type Program } from "./program.ts";
@@ -11,9 +12,7 @@ import type { SessionOptions } from "./session.ts";
 export async function openOnnxDevice(options: DeviceOptions = {}): Promise<Device> {
   const { threads = navigator.hardwareConcurrency } = options;
   const name = "onnx";
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new RangeError(`Cannot open device "${name}": threads must be a positive integer: got ${threads}`);
-  }
+  checkThreads(name, threads);
   // Tracing goes back to the backend that was selected before, so there has to be one.
   await tf.ready();
   return compilingDevice(

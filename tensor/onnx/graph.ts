@@ -1,23 +1,12 @@
 import * as ort from "onnxruntime-node";
 import { createSession } from "./session.ts";
 
-/** A graph of somebody else's, such as a feature extractor. */
-export interface OnnxGraph {
-  readonly outputs: readonly string[];
-  /** Run it on one float32 input. @returns the outputs that are named, with their shapes */
-  run(
-    data: Float32Array,
-    shape: readonly number[],
-    outputs: readonly string[],
-  ): Promise<Readonly<Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>>>;
-  release(): Promise<void>;
-}
-
-/** @throws Error when ONNX Runtime cannot load the model, or it has another number of inputs than one */
-export async function openOnnxGraph(
-  model: Uint8Array,
-  { threads }: { readonly threads: number },
-): Promise<OnnxGraph> {
+/**
+ * A graph of somebody else's, such as a feature extractor, to run on one float32 input.
+ *
+ * @throws Error when ONNX Runtime cannot load the model, or it has another number of inputs than one
+ */
+export async function openOnnxGraph(model: Uint8Array, { threads }: { readonly threads: number }) {
   const session = await createSession(model, threads);
   const [input, ...more] = session.inputNames;
   if (input === undefined || more.length > 0) {
@@ -25,7 +14,8 @@ export async function openOnnxGraph(
   }
   return {
     outputs: session.outputNames,
-    async run(data, shape, outputs) {
+    /** @returns the outputs that are named, with their shapes */
+    async run(data: Float32Array, shape: readonly number[], outputs: readonly string[]) {
       const results = await session.run({ [input]: new ort.Tensor("float32", data, shape) }, outputs);
       return Object.fromEntries(outputs.map((name) => {
         const { data, dims } = results[name]!;

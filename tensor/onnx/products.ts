@@ -9,11 +9,6 @@ const { onnx } = onnxProto;
 const DOUBLE = onnx.TensorProto.DataType.DOUBLE;
 const INT = onnx.AttributeProto.AttributeType.INT;
 
-/** Products that hold on to an engine. */
-export interface Float64Products extends MatrixProducts {
-  release(): Promise<void>;
-}
-
 /** One Gemm for matrices of any size. */
 function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
   const info = (name: string, dims: readonly string[]) => ({
@@ -33,7 +28,7 @@ function gemmModel(transposeA: boolean, transposeB: boolean): Uint8Array {
 /** Products of ONNX Runtime on the CPU. @param options.threads default: all cores */
 export function openFloat64Products(
   { threads = navigator.hardwareConcurrency }: { readonly threads?: number | undefined } = {},
-): Float64Products {
+): MatrixProducts & { release(): Promise<void> } {
   const sessions = new Map<string, Promise<ort.InferenceSession>>();
   const sessionFor = (transposeA: boolean, transposeB: boolean) => {
     const key = `${transposeA} ${transposeB}`;

@@ -21,13 +21,6 @@ export interface Program {
 
 type InputArrays = ReadonlyMap<InputValue, HostArray>;
 
-/** A graph whose fixed inputs need not be given any more. */
-interface Prepared {
-  readonly outputs: ReadonlyMap<string, Value>;
-  /** What it takes besides the inputs that are free, the same at every run. */
-  readonly held: InputArrays;
-}
-
 /** @param fixed values of inputs that never change: what follows from them alone is computed once */
 export async function openProgram(
   { graph, inputs, outputs }: TracedFunction,
@@ -69,7 +62,7 @@ async function computeOnce(
   outputs: ReadonlyMap<string, Value>,
   known: InputArrays,
   options: SessionOptions,
-): Promise<Prepared> {
+) {
   const split = splitFixed(graph, inputs, outputs, new Set(known.keys()));
   const results = new Map([...split.prepared.keys()].map((input) => [input, allocate(specOf(input))]));
   if (results.size > 0) {

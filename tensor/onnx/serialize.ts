@@ -56,7 +56,8 @@ export function serializeModel(inputs: readonly InputValue[], outputs: ReadonlyM
     }
     // One element in a large shape: spread when the session is made, so that the file stays small.
     const [element, shape] = [`${nameOf(constant)}:element`, `${nameOf(constant)}:shape`];
-    initializers.push(initializer(element, constant, []), shapeInitializer(shape, constant.shape));
+    const lengths = { type: "int64", data: BigInt64Array.from(constant.shape, BigInt) } as const;
+    initializers.push(initializer(element, constant, []), initializer(shape, lengths, [constant.shape.length]));
     nodes.unshift({ opType: "Expand", input: [element, shape], output: [nameOf(constant)] });
   }
   for (const [value, output] of copies) nodes.push({ opType: "Identity", input: [nameOf(value)], output: [output] });
@@ -104,15 +105,10 @@ function attributeProto(name: string, attribute: Attribute): object {
   return "float" in attribute ? { name, type: FLOAT, f: attribute.float } : { name, type: INTS, ints: attribute };
 }
 
-function initializer(name: string, { type, data }: ConstantValue, dims: Shape): object {
+function initializer(name: string, { type, data }: Pick<ConstantValue, "type" | "data">, dims: Shape): object {
   // ONNX raw data is little-endian, as typed arrays are on every platform of ONNX Runtime.
   const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { name, dims, dataType: ONNX_TYPE[type], rawData };
-}
-
-function shapeInitializer(name: string, shape: Shape): object {
-  const rawData = new Uint8Array(BigInt64Array.from(shape, BigInt).buffer);
-  return { name, dims: [shape.length], dataType: ONNX_TYPE.int64, rawData };
 }
 
 function valueInfo(name: string, { type, shape }: { type: ElementType; shape: Shape }): object {

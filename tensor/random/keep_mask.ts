@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { CounterGrid } from "./counter_words.ts";
+import { type CounterGrid, counterWords } from "./counter_words.ts";
 
 /** Name of the TF.js kernel; `kernels/` here and `tensor/trace/kernels/random.ts` implement it for each backend. */
 export const KEEP_MASK = "NoiselineKeepMask";
@@ -70,4 +70,18 @@ export function keepRule(rate: number): { readonly threshold: number; readonly s
 /** The mask as words: images of the first axis, positions of the others. */
 export function gridOf(shape: readonly number[]): CounterGrid {
   return { images: shape[0]!, size: shape.slice(1).reduce((product, dimension) => product * dimension, 1) };
+}
+
+/**
+ * Register the mask for a backend that can read tensors at once and takes host arrays, as `cpu`, `wasm` and
+ * `tensorflow` do: a loop on the host, 5 ns an element.
+ */
+export function registerHostKeepMask(backendName: string): void {
+  registerKeepMask<tf.KernelBackend>(backendName, ({ key, shape, site, rate, backend }) => {
+    const { threshold, scale } = keepRule(rate);
+    const words = counterWords(gridOf(shape), backend.readSync(key.dataId) as Int32Array, site);
+    const mask = new Float32Array(words.length);
+    for (let i = 0; i < mask.length; i++) mask[i] = words[i]! < threshold ? 0 : scale;
+    return { dataId: backend.write(mask, [...shape], "float32"), shape: [...shape], dtype: "float32" };
+  });
 }

@@ -2,7 +2,7 @@ import process from "node:process";
 import type { DeviceDescription, DeviceTrouble, Grants } from "../devices.ts";
 import { cpuFlags, instructionClass, threadCount } from "../numerics.ts";
 import { tensorflowVariables } from "./environment.ts";
-import { findNvidiaCard, type NvidiaCard, nvidiaModels, nvidiaPrecision, OLDEST_DRIVER } from "../gpus.ts";
+import { findNvidiaCard, type NvidiaCard, nvidiaModels, OLDEST_DRIVER } from "../gpus.ts";
 import { findInstallation, type Installation, setupCommand, tensorflowCache } from "./installation.ts";
 import { FOLDER_VARIABLES } from "../../std/user_folder.ts";
 
@@ -92,5 +92,7 @@ export function tensorflowNumerics(
     const kernels = instructionClass(process.arch, cpuFlags());
     return `tensorflow-cpu/${tensorflow}/${kernels}/${threadCount(threads)}`;
   }
-  return `tensorflow-gpu/${tensorflow}/${nvidiaModels()}/${nvidiaPrecision()}`;
+  // NVIDIA's libraries may round the entries of float32 matrices to TensorFloat-32 where they are not told otherwise.
+  const precision = process.env["NVIDIA_TF32_OVERRIDE"] === "0" ? "float32" : "tf32";
+  return `tensorflow-gpu/${tensorflow}/${nvidiaModels()}/${precision}`;
 }

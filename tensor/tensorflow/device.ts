@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager_device.ts";
+import { checkThreads } from "../numerics.ts";
 import { registerTensorflowKeepMask } from "../random/kernels/tensorflow.ts";
 import { tensorflowNumerics } from "./describe.ts";
 import { findInstallation, type Installation, setupCommand } from "./installation.ts";
@@ -20,9 +21,7 @@ export interface TensorflowOptions extends DeviceOptions {
 export async function openTensorflowDevice(options: TensorflowOptions): Promise<Device> {
   const { gpu, threads } = options;
   const name = gpu ? "tensorflow-gpu" : "tensorflow";
-  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
-    throw new RangeError(`Cannot open device "${name}": threads must be a positive integer: got ${threads}`);
-  }
+  if (threads !== undefined) checkThreads(name, threads);
   const installation = options.installation ?? findInstallation(gpu);
   if (installation === undefined) {
     throw new Error(`Cannot open device "${name}": TensorFlow is not set up. Fix: ${setupCommand(gpu)}`);

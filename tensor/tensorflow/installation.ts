@@ -10,11 +10,14 @@ export const TFJS_NODE_VERSION = "4.22.0";
 /** TensorFlow against which the addon is built, from its Python wheel. */
 const TENSORFLOW_VERSION = "2.21.0";
 
+/** Key, for `Symbol.for`, of the project's TF.js on `globalThis`; see `setup/tfjs_node_package.ts`. */
+export const TFJS_HANDOVER = "noiseline.tfjs";
+
 /**
  * One TensorFlow with its addon. `folder` holds
  *
  * - `package/`: tfjs-node as it is published, with `lib/napi-v8/tfjs_binding.node` added;
- * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see `stand_in.ts`);
+ * - `package/node_modules/`: `google-protobuf`, and packages that stand for the project's TF.js (see `setup/tfjs_node_package.ts`);
  * - `site/`: the libraries of TensorFlow and CUDA as pip lays them out, since they find each other so;
  * - `setup.json`: what was set up; for people.
  */

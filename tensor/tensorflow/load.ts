@@ -3,8 +3,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import util from "node:util";
 import { setTensorflowEnvironment } from "./environment.ts";
-import { addonFile, type Installation, packageFolderOf, preloadFile, setupCommand } from "./installation.ts";
-import { TFJS_HANDOVER } from "./stand_in.ts";
+import {
+  addonFile,
+  type Installation,
+  packageFolderOf,
+  preloadFile,
+  setupCommand,
+  TFJS_HANDOVER,
+} from "./installation.ts";
 
 /**
  * tfjs-node, loaded into the TF.js that the project uses (see `stand_in.ts`). Nothing of it is loaded, or even fetched,

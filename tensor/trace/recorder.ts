@@ -118,10 +118,6 @@ class RecordingBackend extends tf.KernelBackend {
     return 1;
   }
 
-  override incRef(): void {
-    throw new Error("Cannot happen: each recorded tensor has data of its own.");
-  }
-
   override numDataIds(): number {
     return active?.liveTensors ?? 0;
   }

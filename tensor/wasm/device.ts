@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BackendWasm, getThreadsCount, setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import type { Device, DeviceOptions } from "../device.ts";
 import { openEagerDevice } from "../eager_device.ts";
+import { checkThreads } from "../numerics.ts";
 import { ProcessEngine } from "../process_engine.ts";
 import { MAX_THREADS, wasmNumerics } from "./describe.ts";
 import { registerKernels } from "./kernels/register.ts";
@@ -30,9 +31,7 @@ export interface WasmDevice extends Device {
  */
 export async function openWasmDevice(options: DeviceOptions = {}): Promise<WasmDevice> {
   const wanted = options.threads ?? Math.min(navigator.hardwareConcurrency, MAX_THREADS);
-  if (!Number.isInteger(wanted) || wanted < 1) {
-    throw new RangeError(`Cannot open device "wasm": threads must be a positive integer: got ${wanted}`);
-  }
+  checkThreads("wasm", wanted);
   const numerics = options.numerics ?? wasmNumerics();
   const { threads, check } = await acquireBackend(wanted);
   const shared = { check, release: () => engine.release() };

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { binariesFolder } from "./describe.ts";
-import { type WorkerPool, workerPool } from "./worker.ts";
+import { workerPool } from "./worker.ts";
 
 /** A function of the engine. Arrays are copied to its stack for the time of the call. */
 export type NativeFunction = (...values: readonly (number | boolean | Uint8Array)[]) => number;
@@ -17,12 +17,8 @@ export interface WasmModule {
   tfjs: Record<string, NativeFunction>;
 }
 
-interface Build {
-  /** Name of the script, and of the function in it. */
-  readonly script: string;
-  readonly factory: string;
-  readonly binary: string;
-}
+/** Name of the script, of the function in it, and of what it runs. */
+type Build = Readonly<Record<"script" | "factory" | "binary", string>>;
 
 /** Both with SIMD; TF.js, too, starts the build without threads by the script of the one without SIMD. */
 const ONE_THREAD: Build = {
@@ -64,7 +60,7 @@ export async function startModule(threads: number): Promise<RunningEngine> {
     if (complaints.length > 0) fail(complaints.join(" "));
   };
   try {
-    const starting = evaluate(threads, { Worker: pool.Worker, printErr, onFailure: failed.reject });
+    const starting = evaluate(threads, pool.Worker, printErr, failed.reject);
     return { module: connect(await Promise.race([starting, failed.promise])), check };
   } catch (error) {
     // Workers that did start would keep the process alive.
@@ -75,13 +71,12 @@ export async function startModule(threads: number): Promise<RunningEngine> {
   }
 }
 
-interface Surroundings {
-  readonly Worker: WorkerPool["Worker"];
-  readonly printErr: (line: string) => void;
-  readonly onFailure: (error: Error) => void;
-}
-
-async function evaluate(threads: number, { Worker, printErr, onFailure }: Surroundings): Promise<WasmModule> {
+async function evaluate(
+  threads: number,
+  Worker: new () => globalThis.Worker,
+  printErr: (line: string) => void,
+  onFailure: (error: Error) => void,
+): Promise<WasmModule> {
   const build = threads > 1 ? MANY_THREADS : ONE_THREAD;
   const binary = readFileSync(join(binariesFolder(), build.binary));
   const script = sizePool(readFileSync(join(binariesFolder(), build.script), "utf8"), threads);

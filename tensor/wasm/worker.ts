@@ -1,14 +1,5 @@
 import { threadMain } from "./thread.ts";
 
-export interface WorkerPool {
-  /** To give to Emscripten in place of `Worker`. */
-  readonly Worker: new () => Worker;
-  /** End every worker that was made. */
-  terminate(): void;
-  /** Let go of what new workers would be made from. */
-  close(): void;
-}
-
 /**
  * Workers for Emscripten. They are module workers, the only ones that Deno has, and come from a blob: for a file Deno
  * would ask for permission to read it.
@@ -16,7 +7,7 @@ export interface WorkerPool {
  * @param onFailure called when a worker fails before it is ready. Emscripten would throw the error from an event handler,
  *     where nobody can catch it.
  */
-export function workerPool(onFailure: (error: Error) => void): WorkerPool {
+export function workerPool(onFailure: (error: Error) => void) {
   const url = URL.createObjectURL(new Blob([`(${threadMain})();`], { type: "text/javascript" }));
   const made: Worker[] = [];
 
@@ -37,12 +28,11 @@ export function workerPool(onFailure: (error: Error) => void): WorkerPool {
   }
 
   return {
+    /** To give to Emscripten in place of `Worker`. */
     Worker: PoolWorker,
-    terminate() {
-      for (const worker of made) worker.terminate();
-    },
-    close() {
-      URL.revokeObjectURL(url);
-    },
+    /** End every worker that was made. */
+    terminate: () => made.forEach((worker) => worker.terminate()),
+    /** Let go of what new workers would be made from. */
+    close: () => URL.revokeObjectURL(url),
   };
 }

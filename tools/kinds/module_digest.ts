@@ -4,13 +4,6 @@ import { findImports } from "../layers/imports.ts";
 import { type ImportMap, resolveImport } from "../layers/module_graph.ts";
 import { blankSource } from "../layers/source_text.ts";
 
-/** What a kind executes. */
-export interface ModuleDigest {
-  readonly digest: string;
-  /** Its local modules, relative to the root. */
-  readonly files: readonly string[];
-}
-
 /** Comments, blank lines and spaces at line ends cannot change what runs. */
 function withoutComments(path: string, text: string): string {
   if (!/\.[mc]?[jt]s$/.test(path)) return text;
@@ -22,7 +15,7 @@ function withoutComments(path: string, text: string): string {
  * Digest of all code that a module executes: its local modules, found through imports that are not for types alone, and
  * the packages that they name, with the versions that `deno.json` pins.
  */
-export async function digestModules(root: string, entry: string, map: ImportMap): Promise<ModuleDigest> {
+export async function digestModules(root: string, entry: string, map: ImportMap): Promise<string> {
   const lines = new Set<string>();
   const seen = new Set<string>();
   const queue = [entry];
@@ -40,8 +33,7 @@ export async function digestModules(root: string, entry: string, map: ImportMap)
       else lines.add(`package ${specifier} ${pinned(specifier, map)}`);
     }
   }
-  const digest = createHash("sha256").update([...lines].sort().join("\n")).digest("hex");
-  return { digest, files: [...seen].sort() };
+  return createHash("sha256").update([...lines].sort().join("\n")).digest("hex");
 }
 
 function pinned(specifier: string, map: ImportMap): string {

@@ -20,14 +20,8 @@ export function fuseBias(graph: Graph, outputs: ReadonlyMap<string, Value>): Map
   });
 }
 
-interface BiasedProducer {
-  readonly producer: OperationValue;
-  /** What moves the result of the producer to where the bias is added, last step first. */
-  readonly chain: readonly OperationValue[];
-  readonly bias: Value;
-}
-
-function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean): BiasedProducer | undefined {
+/** A producer with the bias that is added, and the chain that moves its result there, last step first. */
+function matchBias(sum: OperationValue, usedOnce: (value: Value) => boolean) {
   const channels = sum.shape.at(-1);
   for (const [whole, bias] of [[sum.inputs[0]!, sum.inputs[1]!], [sum.inputs[1]!, sum.inputs[0]!]] as const) {
     const perChannel = bias.shape.at(-1) === channels && sizeOf(bias.shape) === channels;

@@ -2,23 +2,18 @@ import { isOperation } from "../../trace/emit/shape.ts";
 import { type Graph, type InputValue, liveValues, type Value } from "../../trace/graph.ts";
 import { rewriteEach } from "./rewrite.ts";
 
-export interface SplitGraph {
-  /** What follows from the fixed inputs alone, by the inputs that bring it to `outputs`. */
-  readonly prepared: ReadonlyMap<InputValue, Value>;
-  /** The graph's outputs, from its inputs and from what was prepared. */
-  readonly outputs: ReadonlyMap<string, Value>;
-}
-
 /**
  * Cut a graph where what depends on some inputs alone, those that never change, meets the rest.
  * @param inputs all inputs; no new one has the name of one of them
+ * @returns `prepared`, what follows from the fixed inputs alone, by the inputs that bring it to `outputs`, the graph's
+ *     outputs from its inputs and from what was prepared
  */
 export function splitFixed(
   graph: Graph,
   inputs: readonly InputValue[],
   outputs: ReadonlyMap<string, Value>,
   fixedInputs: ReadonlySet<InputValue>,
-): SplitGraph {
+) {
   const fixed = new Set<Value>(fixedInputs);
   const live = liveValues(outputs.values());
   const met = new Set<Value>(outputs.values());

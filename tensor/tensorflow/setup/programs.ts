@@ -4,11 +4,9 @@ import { delimiter, isAbsolute, join } from "node:path";
 /** A setup that cannot go on: what is wrong, and what to do. */
 export class SetupFailure extends Error {
   override name = "SetupFailure";
-  readonly fix: string;
 
-  constructor(message: string, fix: string) {
+  constructor(message: string, readonly fix: string) {
     super(message);
-    this.fix = fix;
   }
 }
 

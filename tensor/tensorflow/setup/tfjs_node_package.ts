@@ -1,8 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { installFiles } from "noiseline/engine";
-import { packageFolderOf, TFJS_NODE_VERSION } from "../installation.ts";
-import { standInFiles } from "../stand_in.ts";
+import { packageFolderOf, TFJS_HANDOVER, TFJS_NODE_VERSION } from "../installation.ts";
 import { SetupFailure } from "./programs.ts";
 
 /**
@@ -53,4 +52,25 @@ export async function layOutTfjsNode(folder: string): Promise<string> {
     writeFileSync(join(target, path), text);
   }
   return join(await fetched("headers"), "include");
+}
+
+/**
+ * Packages that stand for the project's TF.js beside tfjs-node.
+ *
+ * Two copies of TF.js in one process do not know each other's tensors, backends and gradients, and tfjs-node requires
+ * `@tensorflow/tfjs` and `@tensorflow/tfjs-core` from where it lies. So the setup writes packages of these names there,
+ * which export whatever lies under {@linkcode TFJS_HANDOVER} when they are first required; `load.ts` puts the project's
+ * instance there. That needs no hook into Deno's module loader and no second TF.js on disk.
+ */
+const STOOD_FOR = ["@tensorflow/tfjs", "@tensorflow/tfjs-core"];
+
+/** Files to write, by their paths in tfjs-node's folder. */
+export function standInFiles(version: string): Record<string, string> {
+  const files: Record<string, string> = {};
+  for (const name of STOOD_FOR) {
+    const folder = `node_modules/${name}`;
+    files[`${folder}/package.json`] = `${JSON.stringify({ name, version, main: "index.js" }, null, 2)}\n`;
+    files[`${folder}/index.js`] = `module.exports = globalThis[Symbol.for(${JSON.stringify(TFJS_HANDOVER)})];\n`;
+  }
+  return files;
 }

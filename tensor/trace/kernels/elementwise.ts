@@ -12,19 +12,9 @@ function sameType(op: string): Translation {
   return (call) => unary(call.graph, op, arithmetic(call.graph, call.input("x")));
 }
 
-function arithmeticOf(op: string): Translation {
-  return (call) => {
-    const [a, b] = operands(call);
-    return binary(call.graph, op, a, b);
-  };
-}
-
-function comparison(op: string, negate = false): Translation {
-  return (call) => {
-    const [a, b] = operands(call);
-    const result = binary(call.graph, op, a, b, "bool");
-    return negate ? unary(call.graph, "Not", result) : result;
-  };
+/** @param type of the result, where it is not that of the operands */
+function ofTwo(op: string, type?: ElementType): Translation {
+  return (call) => binary(call.graph, op, ...operands(call), type);
 }
 
 function logical(op: string): Translation {
@@ -52,28 +42,31 @@ function filled(call: KernelCall, type: ElementType, value: number): Value {
   return splat(call.graph, type, call.input("x").shape, value);
 }
 
+/** Functions whose name is the same on both sides, of float32 elements and of elements of any type. */
+const FLOAT_FUNCTIONS = [
+  "Exp",
+  "Log",
+  "Sin",
+  "Cos",
+  "Tanh",
+  "Sigmoid",
+  "Sqrt",
+  "Erf",
+  "Softplus",
+  "Reciprocal",
+  "Floor",
+  "Ceil",
+  "Round",
+];
+const SAME_TYPE_FUNCTIONS = ["Neg", "Abs", "Sign", "Relu"];
+
 export const ELEMENTWISE: TranslationTable = {
-  Exp: floatFunction("Exp"),
-  Log: floatFunction("Log"),
-  Sin: floatFunction("Sin"),
-  Cos: floatFunction("Cos"),
-  Tanh: floatFunction("Tanh"),
-  Sigmoid: floatFunction("Sigmoid"),
-  Sqrt: floatFunction("Sqrt"),
-  Erf: floatFunction("Erf"),
-  Softplus: floatFunction("Softplus"),
-  Reciprocal: floatFunction("Reciprocal"),
-  Floor: floatFunction("Floor"),
-  Ceil: floatFunction("Ceil"),
-  Round: floatFunction("Round"),
+  ...Object.fromEntries(FLOAT_FUNCTIONS.map((op) => [op, floatFunction(op)])),
+  ...Object.fromEntries(SAME_TYPE_FUNCTIONS.map((op) => [op, sameType(op)])),
   Rsqrt: (call) => {
     const root = unary(call.graph, "Sqrt", cast(call.graph, call.input("x"), "float32"));
     return unary(call.graph, "Reciprocal", root);
   },
-  Neg: sameType("Neg"),
-  Abs: sameType("Abs"),
-  Sign: sameType("Sign"),
-  Relu: sameType("Relu"),
   Square: ({ graph, input }) => binary(graph, "Mul", input("x"), input("x")),
   Step: ({ graph, input, attribute }) => {
     const x = input("x");
@@ -89,13 +82,13 @@ export const ELEMENTWISE: TranslationTable = {
     return binary(graph, "Min", binary(graph, "Max", x, low), high);
   },
 
-  Add: arithmeticOf("Add"),
-  Sub: arithmeticOf("Sub"),
-  Multiply: arithmeticOf("Mul"),
-  RealDiv: arithmeticOf("Div"),
-  Maximum: arithmeticOf("Max"),
-  Minimum: arithmeticOf("Min"),
-  Pow: arithmeticOf("Pow"),
+  Add: ofTwo("Add"),
+  Sub: ofTwo("Sub"),
+  Multiply: ofTwo("Mul"),
+  RealDiv: ofTwo("Div"),
+  Maximum: ofTwo("Max"),
+  Minimum: ofTwo("Min"),
+  Pow: ofTwo("Pow"),
   // int32 also for floats: the type that TF.js's kernels return.
   FloorDiv: (call) => cast(call.graph, floorDivide(call.graph, ...operands(call)), "int32"),
   Mod: (call) => {
@@ -108,12 +101,12 @@ export const ELEMENTWISE: TranslationTable = {
   },
   AddN: ({ graph, inputs }) => inputs().reduce((sum, term) => binary(graph, "Add", sum, term)),
 
-  Equal: comparison("Equal"),
-  NotEqual: comparison("Equal", true),
-  Greater: comparison("Greater"),
-  GreaterEqual: comparison("GreaterOrEqual"),
-  Less: comparison("Less"),
-  LessEqual: comparison("LessOrEqual"),
+  Equal: ofTwo("Equal", "bool"),
+  NotEqual: (call) => unary(call.graph, "Not", binary(call.graph, "Equal", ...operands(call), "bool")),
+  Greater: ofTwo("Greater", "bool"),
+  GreaterEqual: ofTwo("GreaterOrEqual", "bool"),
+  Less: ofTwo("Less", "bool"),
+  LessEqual: ofTwo("LessOrEqual", "bool"),
   LogicalAnd: logical("And"),
   LogicalOr: logical("Or"),
   LogicalXor: logical("Xor"),

@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend, KernelCall } from "./memory.ts";
-import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion } from "./memory.ts";
-import { multiply } from "./product.ts";
-import { multiplyColumns } from "./product_of_columns.ts";
+import { addressOf, BYTES_PER_ELEMENT, floatsOf, withRegion, withScratch } from "./memory.ts";
+import { multiply, rowsPerPart, sumParts } from "./product.ts";
 import { transpose } from "./transpose.ts";
 
 const size = tf.util.sizeFromShape;
@@ -30,6 +29,49 @@ export function matMul({ inputs, attrs, backend }: KernelCall): tf.TensorInfo {
   if (left !== a) backend.disposeData(left.dataId);
   if (right !== b) backend.disposeData(right.dataId);
   return out;
+}
+
+/**
+ * a^T b for a [..., rows, A] and b [..., rows, B] of one matrix each: the gradient of a dense layer's kernel, a sum over
+ * many rows with a small result.
+ */
+function multiplyColumns(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo): tf.TensorInfo {
+  const [aColumns, bColumns] = [a.shape.at(-1)!, b.shape.at(-1)!];
+  const outer = a.shape.length > b.shape.length ? outerOf(a) : outerOf(b);
+  const out = backend.makeOutput([...outer, aColumns, bColumns], "float32");
+  // The engine first rearranges the right matrix, at the cost of multiplying it by some 60 columns: it gets the smaller.
+  if (bColumns <= aColumns) {
+    sumRows(backend, a, b, out);
+  } else {
+    withScratch(backend, aColumns * bColumns, (turned) => {
+      sumRows(backend, b, a, turned);
+      transpose(floatsOf(backend, turned), floatsOf(backend, out), bColumns, aColumns);
+    });
+  }
+  return out;
+}
+
+function sumRows(backend: Backend, left: tf.TensorInfo, right: tf.TensorInfo, out: tf.TensorInfo): void {
+  const [rows, leftColumns] = left.shape.slice(-2) as [number, number];
+  const rightColumns = right.shape.at(-1)!;
+  if (rows === 0) {
+    floatsOf(backend, out).fill(0);
+    return;
+  }
+  const perPart = Math.min(rows, rowsPerPart(leftColumns + rightColumns));
+  sumParts(backend, out, Math.ceil(rows / perPart), (part, address) => {
+    const first = part * perPart;
+    const inner = Math.min(perPart, rows - first);
+    withScratch(backend, inner * leftColumns, (turned) => {
+      const source = floatsOf(backend, left).subarray(first * leftColumns, (first + inner) * leftColumns);
+      transpose(source, floatsOf(backend, turned), inner, leftColumns);
+      const from = addressOf(backend, right) + BYTES_PER_ELEMENT * first * rightColumns;
+      withRegion(backend, from, inner * rightColumns, (id) => {
+        const shape = { rows: leftColumns, inner, columns: rightColumns };
+        multiply(backend, addressOf(backend, turned), id, address, shape);
+      });
+    });
+  });
 }
 
 function multiplyAll(backend: Backend, a: tf.TensorInfo, b: tf.TensorInfo, out: tf.TensorInfo): void {

@@ -4,7 +4,7 @@ import { formatDuration, parseCount } from "../../../cli/format/units.ts";
 import { describeParams } from "../../../schemas/describe_params.ts";
 import { formatForecast, formatReason, formatState } from "../../../cli/format/plan.ts";
 import { formatTable, styleFor } from "../../../cli/io.ts";
-import { detailsOfFinished, linesOfRunFinished, phraseFinished } from "../../../cli/reporters/phrases.ts";
+import { detailsOfFinished, linesOfRunFinished, phraseFinished } from "../../../cli/reporters/text.ts";
 import { execution, extent, type PlannedStage } from "noiseline/engine";
 
 const [S, M, H, D] = [1e3, 60e3, 3600e3, 86400e3];

@@ -9,8 +9,12 @@ import { countParameters, unetParameterSpecs } from "../../../diffusion/unet/par
 import { planUnet } from "../../../diffusion/unet/plan.ts";
 import { unet } from "../../../diffusion/unet/unet.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
-import { KEEP_MASK, keepMask, type KeepMaskAttributes } from "../../../tensor/random/keep_mask.ts";
-import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
+import {
+  KEEP_MASK,
+  keepMask,
+  type KeepMaskAttributes,
+  registerHostKeepMask,
+} from "../../../tensor/random/keep_mask.ts";
 import { liveValues } from "../../../tensor/trace/graph.ts";
 import { trace } from "../../../tensor/trace/trace.ts";
 import { float32, int32 } from "../../support/tensors.ts";

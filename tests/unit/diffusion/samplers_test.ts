@@ -112,6 +112,8 @@ Deno.test("ddimSteps() and ancestralSteps() throw when an option is out of range
   for (const wrong of [{ steps: 0 }, { steps: 1001 }, { steps: 1.5 }, { eta: -0.1 }, { eta: 1.1 }, { eta: NaN }]) {
     assertThrows(() => ddimSteps(tables, { ...good, ...wrong }), RangeError, "wanted");
   }
+  assertThrows(() => ddimSteps(tables, { ...good, spacing: "linspace" as "leading" }), RangeError, '"trailing"');
+  assertThrows(() => ancestralSteps(tables, { variance: "large" as "fixedlarge" }), RangeError, '"fixedlarge"');
   for (const steps of [1, 1001]) {
     assertThrows(() => ancestralSteps(tables, { variance: "fixedsmall", steps }), RangeError, `got ${steps}`);
   }

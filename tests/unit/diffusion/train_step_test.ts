@@ -11,6 +11,7 @@ import {
   reverseStepSignature,
 } from "../../../diffusion/samplers/make_reverse_step.ts";
 import { makeTrainStep, trainStepSignature } from "../../../diffusion/train_step.ts";
+import { updateState } from "../../../diffusion/update_step.ts";
 import type { UnetConfig } from "../../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../../diffusion/unet/pack.ts";
 import { countParameters } from "../../../diffusion/unet/parameters.ts";
@@ -135,7 +136,9 @@ Deno.test("makeTrainStep() leaves no tensors behind when run in a tidy", () => {
 });
 
 Deno.test("makeTrainStep() names the inputs that are missing", () => {
-  assertThrows(() => makeTrainStep(CONFIG)({ params: tf.zeros([1]) }), RangeError, "m, v, ema");
+  const params = tf.zeros([1]);
+  assertThrows(() => makeTrainStep(CONFIG)({ params }), RangeError, "x0, t, noise");
+  assertThrows(() => updateState({ params }, [], CONFIG), RangeError, "m, v, ema");
   assertThrows(() => makeModelOutput(CONFIG)({}), RangeError, "params, x and t");
   assertThrows(() => makeReverseStep(CONFIG)({}), RangeError, "coefX0");
 });

@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { KEEP_MASK, keepMask, type KeepMaskOptions } from "../../../tensor/random/keep_mask.ts";
-import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
+import { KEEP_MASK, keepMask, type KeepMaskOptions, registerHostKeepMask } from "../../../tensor/random/keep_mask.ts";
 import { registerTensorflowKeepMask } from "../../../tensor/random/kernels/tensorflow.ts";
 import { openTensorflowDevice } from "../../../tensor/tensorflow/device.ts";
 import { findInstallation } from "../../../tensor/tensorflow/installation.ts";

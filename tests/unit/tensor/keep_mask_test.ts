@@ -3,8 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openEagerDevice } from "../../../tensor/eager_device.ts";
 import { openOnnxDevice } from "../../../tensor/onnx/device.ts";
 import { counterWords } from "../../../tensor/random/counter_words.ts";
-import { keepMask, type KeepMaskOptions, keepRule } from "../../../tensor/random/keep_mask.ts";
-import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
+import { keepMask, type KeepMaskOptions, keepRule, registerHostKeepMask } from "../../../tensor/random/keep_mask.ts";
 import { assertParity, int32, withGradients } from "../../support/tensors.ts";
 
 registerHostKeepMask("cpu");

@@ -1,7 +1,6 @@
 import { assert } from "@std/assert";
 import * as tf from "@tensorflow/tfjs-core";
-import { keepMask } from "../../../tensor/random/keep_mask.ts";
-import { registerHostKeepMask } from "../../../tensor/random/kernels/host.ts";
+import { keepMask, registerHostKeepMask } from "../../../tensor/random/keep_mask.ts";
 import { requestAdapter } from "../../../tensor/webgpu/describe.ts";
 import { openWebgpuDevice } from "../../../tensor/webgpu/device.ts";
 import { skipTestsUnless } from "../../support/proc.ts";

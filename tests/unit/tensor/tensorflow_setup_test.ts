@@ -4,7 +4,7 @@ import { runProgram, SetupFailure } from "../../../tensor/tensorflow/setup/progr
 import { layOutTfjsNode } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { wheelSet } from "../../../tensor/tensorflow/setup/wheels.ts";
 import { TFJS_NODE_VERSION } from "../../../tensor/tensorflow/installation.ts";
-import { standInFiles } from "../../../tensor/tensorflow/stand_in.ts";
+import { standInFiles } from "../../../tensor/tensorflow/setup/tfjs_node_package.ts";
 import { hasProgram, skipUnless } from "../../support/proc.ts";
 import { pretendSetUp, runCli, runModule } from "./tensorflow_child.ts";
 

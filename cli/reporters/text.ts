@@ -1,0 +1,196 @@
+import { relative } from "node:path";
+import process from "node:process";
+import type { createLogUpdate } from "log-update";
+import { EARLIER_NOTE, type EngineEvent, etaOf, printable, type RunFinished, type StageFinished } from "noiseline/core";
+import { formatMetrics } from "../format/metrics.ts";
+import { formatDevice, formatProgress, formatReasons, formatState } from "../format/plan.ts";
+import { countOf, formatDuration, someOf } from "../format/units.ts";
+import { printError, printLine, shown, type Style, styleFor } from "../io.ts";
+import type { RunEnd } from "../results/page.ts";
+
+/** Long stages say where they are this often; a pipe or a log wants no more. */
+const PROGRESS_INTERVAL_MS = 15_000;
+
+const FRAME_MS = 100;
+const BAR_WIDTH = 24;
+const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/** What a stage that runs has said last. */
+interface Row {
+  readonly startedAt: number;
+  toldAt: number;
+  text: string;
+  share: number;
+}
+
+/** A line for each thing that happened and, on a terminal, a bar below for each stage that runs, redrawn in place. */
+export class TextReporter {
+  readonly #style = styleFor(process.stdout);
+  readonly #rows = new Map<string, Row>();
+  readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #frame = 0;
+
+  /** @param draw where bars can be redrawn */
+  constructor(draw?: ReturnType<typeof createLogUpdate>) {
+    this.#draw = draw;
+  }
+
+  emit(event: CliEvent): void {
+    if (event.type === "stage-progress") return this.#progress(event);
+    this.#draw?.clear();
+    this.#print(event);
+    this.#render();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#draw?.clear();
+  }
+
+  #print(event: Exclude<CliEvent, { type: "stage-progress" }>): void {
+    switch (event.type) {
+      case "run-started":
+        if (this.#draw !== undefined) this.#timer = setInterval(() => this.#render(), FRAME_MS);
+        return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
+      case "warning": {
+        const { message, fix } = event.diagnostic;
+        return printError(oneLine(`warning: ${message}${fix === undefined ? "" : `; ${fix}`}`));
+      }
+      case "note":
+        return printError(event.message);
+      case "device":
+        return printLine(`device ${formatDevice(event)}`);
+      case "stage-started": {
+        const now = performance.now();
+        this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
+        const why = formatReasons(event.planned.reasons);
+        const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
+        return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
+      }
+      case "stage-note": {
+        const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
+        return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
+      }
+      case "stage-waiting":
+        return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
+      case "stage-finished":
+        this.#rows.delete(event.id);
+        if (event.state === "cached") return;
+        printLine(`${event.id}: ${phraseFinished(event, this.#style)}`);
+        for (const line of detailsOfFinished(event)) printError(`  ${line}`);
+        return;
+      case "stopping":
+        return printError(event.reason);
+      case "run-finished":
+        return printLine(linesOfRunFinished(event).join("\n"));
+    }
+  }
+
+  #progress({ id, update, perSecond }: Extract<EngineEvent, { type: "stage-progress" }>): void {
+    const row = this.#rows.get(id);
+    if (row === undefined) return;
+    const figures = Object.entries(update.figures ?? {}).map(([name, value]) => `, ${name} ${value}`).join("");
+    const progress = { ...update, perSecond };
+    row.text = oneLine(`${formatProgress(progress, etaOf(progress))}${figures}`);
+    row.share = Math.min(1, update.done / Math.max(1, update.total));
+    const now = performance.now();
+    if (this.#draw !== undefined || now - row.toldAt < PROGRESS_INTERVAL_MS) return;
+    row.toldAt = now;
+    printLine(`${id}: ${row.text}`);
+  }
+
+  #render(): void {
+    if (this.#draw === undefined || this.#rows.size === 0) return;
+    const style = styleFor(process.stderr);
+    const spin = style.accent(SPINNER[this.#frame++ % SPINNER.length]!);
+    const lines = [...this.#rows].map(([id, { startedAt, text, share }]) => {
+      const filled = Math.round(share * BAR_WIDTH);
+      const bar = `${style.accent("━".repeat(filled))}${style.dim("━".repeat(BAR_WIDTH - filled))}`;
+      const time = formatDuration(performance.now() - startedAt);
+      return `${spin} ${style.bold(id)} ${bar} ${text} ${style.dim(time)}`;
+    });
+    this.#draw(shown(lines.join("\n"), style));
+  }
+}
+
+/** A path as it is shortest to type from here. */
+function shortPath(path: string): string {
+  const short = relative(Deno.cwd(), path);
+  return short === "" ? "." : short.startsWith("..") ? path : short;
+}
+
+/** A text of a stage where there is room for one line. */
+function oneLine(text: string): string {
+  return printable(text, " ");
+}
+
+/** How a stage ended, in one line without its name. */
+export function phraseFinished(event: StageFinished, style: Style): string {
+  const time = formatDuration(event.durationMs);
+  const view = event.view === undefined ? "" : ` -> ${shortPath(event.view)}`;
+  switch (event.state) {
+    case "cached":
+      return style.dim("cached");
+    case "restored":
+      return `${style.accent("restored")}${event.message === undefined ? "" : ` ${oneLine(event.message)}`}${view}`;
+    case "ran":
+      return `${style.good("done")} in ${time}${view}`;
+    case "failed":
+      return `${style.error("failed")} after ${time}`;
+    case "interrupted":
+      return `${style.warning("interrupted")}; ${oneLine(event.message ?? "run again to continue")}`;
+    case "blocked":
+      return style.dim("blocked");
+  }
+}
+
+/** What else is to be said about a stage that ended. */
+export function detailsOfFinished(event: StageFinished): string[] {
+  const lines: string[] = [];
+  if (event.mine !== undefined) lines.push(`your changes to its outputs are now in ${shortPath(event.mine)}`);
+  if (event.state !== "failed") return lines;
+  lines.push(...printable(event.message ?? "no reason was given").split("\n"));
+  if (event.fix !== undefined) lines.push(`fix: ${oneLine(event.fix)}`);
+  if (event.log !== undefined) lines.push(`log: ${shortPath(event.log)}`);
+  return lines;
+}
+
+/** How a run ended, and its results. */
+interface RunToldOf extends RunFinished, RunEnd {
+  readonly file: string;
+  /** The folder of the stages' folders. */
+  readonly outputs: string;
+}
+
+/** What reporters turn into text. */
+export type CliEvent = Exclude<EngineEvent, { type: "run-finished" }> | RunToldOf;
+
+/** Scores beyond these are left to `metrics`. */
+const MOST_SCORES = 20;
+
+/** The last lines of a run. */
+export function linesOfRunFinished(event: RunToldOf): string[] {
+  const { scores = [], page, earlier, outputs } = event;
+  const lines = [phraseRunFinished(event)];
+  if (earlier.length > 0) lines.push(`${phraseEarlier(earlier, outputs)} (${EARLIER_NOTE})`);
+  lines.push(...formatMetrics(scores.slice(0, MOST_SCORES)).map((line) => `  ${line}`));
+  if (scores.length > MOST_SCORES) lines.push(`  … and ${scores.length - MOST_SCORES} more, which \`metrics\` shows`);
+  if (page !== undefined) lines.push(`page: ${shortPath(page)}`);
+  return lines;
+}
+
+function phraseRunFinished(event: RunFinished): string {
+  const { counts, status, pipeline: name } = event;
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (event.runId === undefined && status === "interrupted") return `${name}: interrupted before anything ran`;
+  if (event.runId === undefined) return `${name}: nothing to do (${countOf(total, "stage")} cached)`;
+  const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
+  const after = status === "interrupted" ? "; the same command continues" : "";
+  return `${name}: ${status} in ${formatDuration(event.durationMs)} (${parts.join(", ")})${after}`;
+}
+
+/** @param folder that holds the folders of the stages */
+export function phraseEarlier(earlier: readonly string[], folder: string): string {
+  return `${shortPath(folder)} has folders from another configuration: ${someOf(earlier, 6)}`;
+}
