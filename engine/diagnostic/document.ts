@@ -8,7 +8,7 @@ export interface SourceDocument {
   /** Where the value at a path is written, or its key with `target: "key"`. Undefined for paths that are not in the file. */
   locate(path: DocumentPath, target?: "key" | "value"): Span | undefined;
   /** The place of a value with those of the values that it took the place of, for documents that are made of several. */
-  origin?(path: DocumentPath): string | undefined;
+  origin(path: DocumentPath): string | undefined;
   /** Where the file as a whole begins; undefined where it has no text to point at. */
   readonly whole: Span | undefined;
   /** Names of the profiles that the file has; undefined where it has none. */
@@ -25,12 +25,7 @@ export interface Origins {
 
 /** `stages.train.with.multipliers[1]` */
 export function formatPath(path: DocumentPath): string {
-  let text = "";
-  for (const part of path) {
-    if (typeof part === "number") text += `[${part}]`;
-    else text += text === "" ? part : `.${part}`;
-  }
-  return text;
+  return path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("").replace(/^\./, "");
 }
 
 /** What is wrong with what is at a path of a document; an error where it does not say. */

@@ -24,12 +24,7 @@ export function printable(text: string, newline = "\n"): string {
 }
 
 /** How to set off parts of a message; the plain style leaves them as they are. */
-export interface MessageStyle {
-  readonly error: (text: string) => string;
-  readonly warning: (text: string) => string;
-  readonly dim: (text: string) => string;
-  readonly bold: (text: string) => string;
-}
+export type MessageStyle = Readonly<Record<"error" | "warning" | "dim" | "bold", (text: string) => string>>;
 
 const same = (text: string) => text;
 export const PLAIN_STYLE: MessageStyle = { error: same, warning: same, dim: same, bold: same };
@@ -96,11 +91,8 @@ export function formatDiagnostic(diagnostic: Diagnostic, style: MessageStyle = P
 
 /** A diagnostic as plain data for `--json`. */
 export function diagnosticToJson(diagnostic: Diagnostic): Record<string, unknown> {
-  const { severity, code, message, path, got, wanted, fix, origin } = diagnostic;
-  const at = diagnostic.span === undefined ? {} : {
-    file: diagnostic.span.source.name,
-    ...positionOf(diagnostic.span.source, diagnostic.span.start),
-  };
+  const { severity, code, message, path, got, wanted, fix, origin, span } = diagnostic;
+  const at = span && { file: span.source.name, ...positionOf(span.source, span.start) };
   const related = diagnostic.related?.map(({ message, span }) => ({ message, at: formatSpan(span) }));
   return { severity, code, message, ...at, path, got, wanted, fix, origin, related };
 }

@@ -1,17 +1,13 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, Probe } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult } from "../../contract/stage.ts";
 import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
-/** Lists what it builds on by name, and by version where the lock has several. */
-interface LockedPackage {
-  readonly dependencies?: readonly string[];
-  readonly optionalDependencies?: readonly string[];
-  readonly optionalPeers?: readonly string[];
-  /** Of packages with native code: what it is built for. */
-  readonly os?: readonly string[];
-}
+/** What it builds on by name, and by version where the lock has several; of native code the systems that it is for. */
+type LockedPackage = Partial<
+  Readonly<Record<"dependencies" | "optionalDependencies" | "optionalPeers" | "os", readonly string[]>>
+>;
 
 /** Deno's lock file, as far as it is about npm packages. */
 export interface Lock {
@@ -64,7 +60,7 @@ export interface Binding {
 }
 
 /** A stage whose kind, params and inputs have been checked. */
-export interface Stage {
+export interface Stage extends Pick<CheckResult, "workShape" | "probe"> {
   /** `train`, or `train@2000` for the same stage at another extent. */
   readonly id: string;
   /** The entry of the file that it comes from: `train` for both. */
@@ -82,9 +78,6 @@ export interface Stage {
   readonly retries: number;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
-  /** Work of another stage that has the same, or numbers near to these, goes at the same pace. */
-  readonly workShape?: readonly number[] | undefined;
-  readonly probe?: Probe | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
 }

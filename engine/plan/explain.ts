@@ -112,7 +112,6 @@ class Explainer {
       case "external":
         return { reason, origin: explain("with", reason.name), ...this.#externalFacts(planned, reason, last) };
       case "version":
-        return { reason, origin: explain("uses") };
       case "code":
         return definedOnly({ reason, origin: explain("uses"), modules: this.#moduleChanges(planned, last) });
       case "input": {
@@ -133,18 +132,16 @@ class Explainer {
   ): Pick<Cause, "before" | "after"> {
     const path = externalPaths(stage, this.plan.pipeline.folder)[name];
     const sizeBytes = path === undefined ? undefined : sizeOf(path);
-    const old = last === undefined ? undefined : sourcesOf(this.store, last)?.externals[name];
+    const old = last && findInRun(this.store, last)?.stage.sources?.externals[name];
     const known = old?.digest === from ? old : undefined;
     return definedOnly({
-      before: from === undefined
-        ? undefined
-        : definedOnly({ digest: from, path: known?.path, sizeBytes: known?.sizeBytes }),
+      before: from === undefined ? undefined : { digest: from, ...known },
       after: to === undefined ? undefined : definedOnly({ digest: to, path, sizeBytes }),
     });
   }
 
   #moduleChanges({ stage }: PlannedStage, last: ResultManifest | undefined): ModuleChanges | undefined {
-    const before = last === undefined ? undefined : sourcesOf(this.store, last)?.modules;
+    const before = last && findInRun(this.store, last)?.stage.sources?.modules;
     const now = stage.kind.modules;
     if (before === undefined || now === undefined || Object.keys(before).length === 0) return undefined;
     const both = Object.keys(now).filter((place) => Object.hasOwn(before, place));
@@ -195,14 +192,13 @@ class Explainer {
 }
 
 /** A result with what the record of its run says; the record may be gone, or another machine's. */
-export interface ResultFacts extends Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId"> {
+export interface ResultFacts
+  extends
+    Pick<ResultManifest, "resolvedKey" | "numerics" | "extent" | "runId">,
+    Readonly<Partial<Record<"host" | "device" | "pipeline" | "stage", string>>> {
   /** When it was finished, or where only the id of its run is left, when that run began. */
   readonly madeAt: string | undefined;
   readonly durationMs?: number;
-  readonly host?: string;
-  readonly device?: string;
-  readonly pipeline?: string;
-  readonly stage?: string;
 }
 
 function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
@@ -210,17 +206,9 @@ function describeResult(store: Store, manifest: ResultManifest): ResultFacts {
   const base = { resolvedKey, numerics, extent, runId };
   const found = findInRun(store, manifest);
   if (found === undefined) return { ...base, madeAt: startOf(runId) };
-  const { run: { startedAt, host, pipeline }, id, stage } = found;
-  const { durationMs, device } = stage;
-  const madeAt = stage.startedAt === null
-    ? startedAt
-    : new Date(Date.parse(stage.startedAt) + durationMs).toISOString();
+  const { run: { startedAt, host, pipeline }, id, stage: { startedAt: began, durationMs, device } } = found;
+  const madeAt = began === null ? startedAt : new Date(Date.parse(began) + durationMs).toISOString();
   return definedOnly({ ...base, madeAt, durationMs, host, pipeline, stage: id, device: device?.name });
-}
-
-/** What a result was made of besides its ingredients, if its run is on record. */
-function sourcesOf(store: Store, manifest: ResultManifest): Sources | undefined {
-  return findInRun(store, manifest)?.stage.sources;
 }
 
 /** The run that made a result, with the stage that it is of. */
@@ -235,7 +223,6 @@ function findInRun(store: Store, { runId, resolvedKey }: ResultManifest) {
 /** The ids of runs begin with the time of their start. */
 function startOf(runId: string): string | undefined {
   const parts = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})-/.exec(runId);
-  if (parts === null) return undefined;
-  const [, year, month, day, hour, minute, second, ms] = parts;
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
+  const [, year, month, day, hour, minute, second, ms] = parts ?? [];
+  return year && `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`;
 }

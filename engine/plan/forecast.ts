@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import { cardsOf, predecessorsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import { cardsOf, predecessorsOf, shorterOf } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
@@ -142,11 +142,7 @@ function medianOf(times: readonly { readonly durationMs: number }[]): number {
 }
 
 /** What a machine can do at the same time. */
-export interface Capacity {
-  readonly jobs: number;
-  readonly cpus: number;
-  readonly gpus: number;
-}
+export type Capacity = Readonly<Record<"jobs" | "cpus" | "gpus", number>>;
 
 /** How long stages take together. */
 export interface Total {

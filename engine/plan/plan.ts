@@ -2,6 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { predecessorsOf, type Stage } from "../keys/stage.ts";
+import { withPredecessors } from "../pipeline/compose/order.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
 /**
@@ -15,7 +16,7 @@ export type PlannedState = "cached" | "restore" | "run" | "extend" | "resume" | 
 
 /** Why a stage is not simply cached. Values are old -> new where both are known. */
 export type Reason =
-  | { readonly code: "new" }
+  | { readonly code: "new" | "shared" | "forced" }
   | {
     readonly code: "param";
     readonly name: string;
@@ -43,10 +44,7 @@ export type Reason =
   }
   | { readonly code: "code" | "version"; readonly from: string; readonly to: string }
   | { readonly code: "upstream"; readonly stage: string }
-  | { readonly code: "output-missing"; readonly files: readonly string[] }
-  | { readonly code: "output-modified"; readonly files: readonly string[] }
-  | { readonly code: "shared" }
-  | { readonly code: "forced" };
+  | { readonly code: "output-missing" | "output-modified"; readonly files: readonly string[] };
 
 export interface PlannedStage {
   readonly stage: Stage;
@@ -110,14 +108,8 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
 
 /** Stages that these wait for and that are not there yet, in dependency order. */
 export function findPending(plan: Plan, ids: Iterable<string>): string[] {
-  const wanted = new Set(ids);
-  const own = new Set(wanted);
-  const pending: string[] = [];
-  for (const planned of [...plan.stages.values()].reverse()) {
-    const { stage } = planned;
-    if (!wanted.has(stage.id)) continue;
-    for (const before of predecessorsOf(stage)) wanted.add(before);
-    if (!own.has(stage.id) && mayWork(planned)) pending.push(stage.id);
-  }
-  return pending.reverse();
+  const own = new Set(ids);
+  const edges = new Map([...plan.stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
+  const before = withPredecessors(edges, own).difference(own);
+  return [...plan.stages].filter(([id, planned]) => before.has(id) && mayWork(planned)).map(([id]) => id);
 }

@@ -2,14 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
-import {
-  fitsItsKey,
-  identityKeyOf,
-  keysOfStages,
-  type LocalIngredients,
-  resolvedKeyOf,
-  type StageKeys,
-} from "../keys/keys.ts";
+import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { predecessorsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -18,9 +11,9 @@ import type { Store } from "../store/store.ts";
 import { hasPortsOf, readsLatest } from "./freshness.ts";
 import { isForced, type Plan, type PlannedStage, type Reason, WORKING_STATES } from "./plan.ts";
 import { explainChange } from "./reasons.ts";
-import type { DeviceFinding, StageDevice } from "../../contract/stage.ts";
+import type { DeviceFinding } from "../../contract/stage.ts";
 import { placeProblem } from "../pipeline/load/check_facts.ts";
-import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
+import { diagnosticAt } from "../diagnostic/document.ts";
 import { tryDevice } from "../process/device_trial.ts";
 
 export interface PlanOptions {
@@ -164,8 +157,9 @@ export class Planner {
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
   planStage(id: string, force: boolean = this.options.force?.has(id) ?? false): PlannedStage {
     const stage = this.pipeline.stages.get(id)!;
-    const { local, localKey, recipeKey } = this.#keys.get(id)!;
-    const keys = this.#resolve(stage, local, localKey);
+    const known = this.#keys.get(id)!;
+    const { local, localKey, recipeKey } = known;
+    const keys = this.#resolve(stage, known);
     const base = { stage, recipeKey, localKey, ...this.#deviceOf(stage), ...keys && { keys } };
     const now = keys?.ingredients ?? local;
     // Where what this stage reads was left out, its recipe already led to a result.
@@ -178,7 +172,7 @@ export class Planner {
       const reasons: Reason[] = [...this.#changes(stage, now), { code: "shared" }];
       return { ...base, state: "restore", reasons, manifest: shared, shared: true };
     }
-    if (keys === undefined) return { ...base, ...this.#pending(stage, local, localKey, force) };
+    if (keys === undefined) return { ...base, ...this.#pending(stage, known, force) };
     const reasons: Reason[] = force ? [{ code: "forced" }] : this.#changes(stage, keys.ingredients);
     if (reasons.length === 0) {
       reasons.push(found === undefined ? { code: "new" } : { code: "output-missing", files: ["in the store"] });
@@ -227,7 +221,7 @@ export class Planner {
     return known;
   }
 
-  #resolve(stage: Stage, local: LocalIngredients, localKey: string): PlannedStage["keys"] {
+  #resolve(stage: Stage, { local, localKey }: StageKeys): PlannedStage["keys"] {
     const inputs = this.#inputsOf(stage);
     if (Object.keys(inputs).length < Object.keys(stage.inputs).length) return undefined;
     // A run looks at a stage several times, and hashing its inputs is most of a look.
@@ -284,12 +278,7 @@ export class Planner {
     };
   }
 
-  #pending(
-    stage: Stage,
-    local: LocalIngredients,
-    localKey: string,
-    force: boolean,
-  ): Pick<PlannedStage, "state" | "reasons"> {
+  #pending(stage: Stage, { local, localKey }: StageKeys, force: boolean): Pick<PlannedStage, "state" | "reasons"> {
     const waiting = new Set(Object.values(stage.inputs).flat().map((one) => one.stage));
     const reasons: Reason[] = force
       ? [{ code: "forced" }]

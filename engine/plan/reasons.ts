@@ -2,6 +2,7 @@ import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import { encode } from "../keys/encode.ts";
 import type { Stage } from "../keys/stage.ts";
 import type { DocumentPath, Origins } from "../diagnostic/document.ts";
+import { isRecord } from "../pipeline/source/tree.ts";
 import type { Reason } from "./plan.ts";
 
 /** Undefined is a value here too: what is not there. */
@@ -10,18 +11,10 @@ function differs(a: unknown, b: unknown): boolean {
 }
 
 /** Changed leaves of two params trees, by dotted name. Lists count as one value: items have no stable names. */
-function diffParams(from: unknown, to: unknown, name: string, found: { name: string; from: unknown; to: unknown }[]) {
-  if (!differs(from, to)) return;
-  const maps = [from, to].every((value) => typeof value === "object" && value !== null && !Array.isArray(value));
-  if (!maps) {
-    found.push({ name, from, to });
-    return;
-  }
-  const a = from as Record<string, unknown>;
-  const b = to as Record<string, unknown>;
-  for (const key of Object.keys({ ...a, ...b })) {
-    diffParams(a[key], b[key], name === "" ? key : `${name}.${key}`, found);
-  }
+function diffParams(from: unknown, to: unknown, path: string[] = []): { name: string; from: unknown; to: unknown }[] {
+  if (!differs(from, to)) return [];
+  if (!isRecord(from) || !isRecord(to)) return [{ name: path.join("."), from, to }];
+  return Object.keys({ ...from, ...to }).flatMap((key) => diffParams(from[key], to[key], [...path, key]));
 }
 
 /** Value by value, what changed since a result, by default the one that the stage showed last. */
@@ -47,9 +40,7 @@ export function explainChange(
     const own = ["stages", stage.entry, "seed"];
     addParam("seed", before.seed, now.seed, origins.explain(own)[0] === "default" ? ["seed"] : own);
   }
-  const params: { name: string; from: unknown; to: unknown }[] = [];
-  diffParams(before.params, now.params, "", params);
-  for (const { name, from, to } of params) {
+  for (const { name, from, to } of diffParams(before.params, now.params)) {
     addParam(name, from, to, ["stages", stage.entry, "with", ...name.split(".")]);
   }
   for (const name of Object.keys({ ...before.externals, ...now.externals })) {

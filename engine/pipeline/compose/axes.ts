@@ -68,13 +68,11 @@ function parseAxis(name: string, values: unknown, at: DocumentPath, report: Repo
   const named = isRecord(values);
   if (!new RegExp(`^${AXIS_NAME}$`).test(name)) {
     const details = { got: name, wanted: AXIS_NAME };
-    report(at, "is not the name of an axis", "rename it; names stand in ids and ${matrix.…}", details);
-    return [];
+    return report(at, "is not the name of an axis", "rename it; names stand in ids and ${matrix.…}", details) ?? [];
   }
   if (!named && !Array.isArray(values)) {
     const details = { got: showValue(values), wanted: "a list of values, or a map of names to values" };
-    report(at, "is not valid", "write its values as a list", details);
-    return [];
+    return report(at, "is not valid", "write its values as a list", details) ?? [];
   }
   const entries: AxisValue[] = named
     ? Object.entries(values).map(([label, value]) => ({ label, value, path: [...at, label] }))
@@ -118,8 +116,7 @@ function parseSelections(
   if (written === undefined) return [];
   if (!Array.isArray(written) || !written.every(isRecord)) {
     const details = { got: showValue(written), wanted: "a list of maps" };
-    report(at, "is not valid", "write a list of maps such as { seed: 1 }", details);
-    return [];
+    return report(at, "is not valid", "write a list of maps such as { seed: 1 }", details) ?? [];
   }
   return written.map((entry: Record<string, unknown>, index) => {
     const selection: Record<string, AxisValue> = {};

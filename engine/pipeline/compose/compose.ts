@@ -100,11 +100,7 @@ function applyProfiles({ value, layers }: Stack, wanted: readonly string[], file
       continue;
     }
     result = mergeValues(result, profile);
-    above.push(...layers.map(({ document }) => ({
-      document,
-      prefix: ["profiles", name],
-      label: `profile ${name}`,
-    })));
+    above.push(...layers.map(({ document }) => ({ document, prefix: ["profiles", name], label: `profile ${name}` })));
   }
   if (problems.count > 0) return refuse(problems.diagnostics(files));
   const document = layeredDocument(result, [...layers, ...above]);
@@ -136,11 +132,11 @@ function basesOf(document: SourceDocument): Result<{ written: string; at: Docume
   const { value } = document;
   const written = isRecord(value) ? value["extends"] : undefined;
   if (written === undefined) return succeed([]);
-  const list = Array.isArray(written) ? written : [written];
+  const list: unknown[] = [written].flat();
   const wrong = list.find((each) => typeof each !== "string" || each === "");
   if (list.length > 0 && wrong === undefined) {
     const place = (index: number) => Array.isArray(written) ? ["extends", index] : ["extends"];
-    return succeed(list.map((each: string, index) => ({ written: each, at: place(index) })));
+    return succeed(list.map((each, index) => ({ written: each as string, at: place(index) })));
   }
   const details = { got: showValue(wrong ?? written), wanted: "a path of a pipeline file, or a list of them" };
   return refuseAt(document, ["extends"], "extends is not valid", "write extends: ./base.yaml", details);

@@ -1,8 +1,6 @@
 import { isRecord } from "../source/tree.ts";
 import { inputsOf, mapReferences, parseReference, stageIdOf } from "./reference.ts";
 
-type Entries = Readonly<Record<string, unknown>>;
-
 /**
  * Take out the stages whose `when` is false, and those that read them. A port that takes a list reads what is left; only
  * when nothing is left does its stage go too. `needs` passes no data, so what is left out is not waited for.
@@ -15,7 +13,10 @@ export function leaveOut(root: unknown) {
     if (isRecord(entry) && isFalse(entry["when"])) leftOut.set(id, {});
   }
   if (leftOut.size === 0) return { value: root, leftOut };
-  const readers = readersOf(stages);
+  const references = Object.entries(stages).flatMap(([id, entry]) =>
+    Object.values(inputsOf(entry)).flat().map((text) => ({ id, source: stageIn(text) }))
+  );
+  const readers = Map.groupBy(references, ({ source }) => source);
   // A map gives what is added while it is walked through.
   for (const gone of leftOut.keys()) {
     for (const { id } of readers.get(gone) ?? []) {
@@ -27,7 +28,7 @@ export function leaveOut(root: unknown) {
     id,
     isRecord(entry) ? mapReferences(entry, ({ text }) => reads(text, leftOut) === undefined ? [text] : []) : entry,
   ]);
-  return { value: { ...root as Entries, stages: Object.fromEntries(kept) }, leftOut };
+  return { value: { ...root as object, stages: Object.fromEntries(kept) }, leftOut };
 }
 
 /** What is no condition is not false: the schema says so. */
@@ -48,14 +49,6 @@ function stageIn(text: unknown): string | undefined {
 function reads(text: unknown, gone: ReadonlyMap<string, unknown>): string | undefined {
   const id = stageIn(text);
   return id !== undefined && gone.has(id) ? id : undefined;
-}
-
-/** The stages that read each stage. */
-function readersOf(stages: Entries) {
-  const references = Object.entries(stages).flatMap(([id, entry]) =>
-    Object.values(inputsOf(entry)).flat().map((text) => ({ id, source: stageIn(text) }))
-  );
-  return Map.groupBy(references, ({ source }) => source);
 }
 
 /** A stage without which a port has nothing to read. */

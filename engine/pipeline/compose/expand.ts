@@ -16,8 +16,8 @@ import {
   sharedAxes,
   valueOf,
 } from "./axes.ts";
-import { fillMatrix, type Interpolation, matrixAxesIn, needsMatrix, withoutExtent } from "./interpolate.ts";
-import { findCycle, topologicalOrder } from "./order.ts";
+import { fillMatrix, type Interpolation, matrixAxesIn, matrixPartsIn, withoutExtent } from "./interpolate.ts";
+import { topologicalOrder } from "./order.ts";
 import { inputsOf, mapReferences, parseReference, type ReferenceText, textsAt } from "./reference.ts";
 
 /** What expanding needs to know of a kind. */
@@ -55,7 +55,8 @@ function spreadSeed(root: Entries, kindsOf: KindsOf): Entries {
 
 export function usesMatrix(root: unknown): boolean {
   const stages = isRecord(root) && isRecord(root["stages"]) ? Object.values(root["stages"]) : [];
-  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) || needsMatrix(root);
+  return [root, ...stages].some((one) => isRecord(one) && one["matrix"] !== undefined) ||
+    matrixPartsIn(root).length > 0;
 }
 
 /**
@@ -98,21 +99,18 @@ class Expander {
     this.#checkPlaces();
     const edges = new Map(Object.keys(this.stages).map((id) => [id, this.#sourcesOf(id)]));
     const { order, rest } = topologicalOrder(edges);
-    // A cycle is reported where stages are bound; until then its stages stay as they are written.
-    const broken = new Set(rest.length === 0 ? [] : findCycle(edges, rest));
-    for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
-    for (const id of [...rest, ...broken]) {
+    const leaveAsWritten = (id: string) => {
       this.#combinations.set(id, [{}]);
       this.#skipped.add(id);
-    }
+    };
+    for (const id of order) this.#combinations.set(id, this.#combine(id, shared));
+    // A cycle is reported where stages are bound.
+    for (const id of rest) leaveAsWritten(id);
     const total = [...this.#combinations.values()].reduce((sum, { length }) => sum + length, 0);
     if (total > MAX_STAGES) {
       const details = { got: `${total}`, wanted: `at most ${MAX_STAGES}` };
       this.problems.add(["stages"], "the matrices of the pipeline make too many stages", "name fewer values", details);
-      for (const id of this.#combinations.keys()) {
-        this.#combinations.set(id, [{}]);
-        this.#skipped.add(id);
-      }
+      for (const id of this.#combinations.keys()) leaveAsWritten(id);
     }
 
     const used = new Set([...this.#combinations.values()].flatMap((all) => Object.keys(all[0]!)));
@@ -125,8 +123,7 @@ class Expander {
 
     const children: { readonly id: string; readonly child: string; readonly made: unknown }[] = [];
     for (const [id, entry] of Object.entries(this.stages)) {
-      const combinations = this.#combinations.get(id)!;
-      for (const combination of combinations) {
+      for (const combination of this.#combinations.get(id)!) {
         const child = `${id}${childSuffix(combination)}`;
         if (child !== id && Object.hasOwn(this.stages, child)) {
           const message = `"${child}" is the id of a child of the matrix of "${id}"`;
@@ -273,17 +270,15 @@ class Expander {
     for (const [axis, label] of Object.entries(select)) {
       if (!axes.has(axis)) {
         const fix = axes.size === 0 ? `write ${parseReference(text)!.stage}` : suggestName(axis, [...axes]);
-        this.problems.add(path, `"${text}": that stage has no axis "${axis}"`, fix);
-        return [];
+        return this.problems.add(path, `"${text}": that stage has no axis "${axis}"`, fix) ?? [];
       }
       const labels = [...new Set(source.map((one) => valueOf(one, axis)?.label).filter((one) => one !== undefined))];
       if (!labels.includes(label)) {
-        this.problems.add(path, `"${text}": axis "${axis}" has no value ${label}`, suggestName(label, labels));
-        return [];
+        const message = `"${text}": axis "${axis}" has no value ${label}`;
+        return this.problems.add(path, message, suggestName(label, labels)) ?? [];
       }
     }
-    this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has");
-    return [];
+    return this.problems.add(path, `"${text}": no such combination`, "name one that the matrix has") ?? [];
   }
 
   #child(id: string, child: string, entry: unknown, combination: Combination): unknown {

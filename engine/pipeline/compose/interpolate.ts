@@ -105,11 +105,11 @@ export function interpolate(root: unknown, problems: Problems, budget: Budget = 
 /** What `interpolate` leaves to this: escapes of matrix expressions, and the expressions. */
 const MATRIX_EXPRESSION = /\$\$\{(?=\s*matrix\.)|\$\{\s*matrix\.([^}]*?)\s*\}/g;
 
-/** Whether something in a value is left to `fillMatrix`. */
-export function needsMatrix(value: unknown): boolean {
-  let found = false;
+/** What in a value is left to `fillMatrix`. */
+export function matrixPartsIn(value: unknown): RegExpExecArray[] {
+  const found: RegExpExecArray[] = [];
   mapLeaves(value, (leaf) => {
-    found ||= typeof leaf === "string" && leaf.search(MATRIX_EXPRESSION) >= 0;
+    if (typeof leaf === "string") found.push(...leaf.matchAll(MATRIX_EXPRESSION));
     return leaf;
   });
   return found;
@@ -150,15 +150,8 @@ export function fillMatrix(root: unknown, combination: Combination, at: Document
 
 /** The axes that a value names in `${matrix.…}`. */
 export function matrixAxesIn(value: unknown): Set<string> {
-  const axes = new Set<string>();
-  mapLeaves(value, (leaf) => {
-    if (typeof leaf !== "string") return leaf;
-    for (const [, expression] of leaf.matchAll(MATRIX_EXPRESSION)) {
-      if (expression !== undefined) axes.add(expression.split(".")[0]!);
-    }
-    return leaf;
-  });
-  return axes;
+  const expressions = matrixPartsIn(value).map(([, expression]) => expression).filter((one) => one !== undefined);
+  return new Set(expressions.map((one) => one.split(".")[0]!));
 }
 
 /** `train@${matrix.at}` as `train`: which stage it is does not depend on the axis. */

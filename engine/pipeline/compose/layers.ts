@@ -1,7 +1,6 @@
 import { relative, resolve } from "node:path";
 import { isRecord, mapLeaves } from "../source/tree.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
-import { formatSpan } from "../../diagnostic/format.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
 
 /**
@@ -10,17 +9,13 @@ import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts"
  * `name` is another thing, such as another sampler, and keeps nothing of the one below. What profiles remove they remove
  * when they are laid over the files: until then their nulls stay.
  */
-export function mergeValues(base: unknown, over: unknown): unknown {
-  return merge(base, over, []);
-}
-
-function merge(base: unknown, over: unknown, path: readonly string[]): unknown {
+export function mergeValues(base: unknown, over: unknown, path: readonly string[] = []): unknown {
   if (!isRecord(base) || !isRecord(over) || isAnotherThing(base, over, path)) return cleaned(over, path);
   const merged = new Map(Object.entries(base));
   for (const [key, value] of Object.entries(over)) {
     const inner = [...path, key];
     if (value === null && !keepsNulls(path)) merged.delete(key);
-    else merged.set(key, merged.has(key) ? merge(merged.get(key), value, inner) : cleaned(value, inner));
+    else merged.set(key, merged.has(key) ? mergeValues(merged.get(key), value, inner) : cleaned(value, inner));
   }
   return Object.fromEntries(merged);
 }
@@ -88,8 +83,7 @@ export function layeredDocument(value: unknown, layers: readonly Layer[]): Sourc
     const found = around(path).flatMap((layer) => {
       const { document, label } = layer;
       const inner = pathWithin(layer, path);
-      const span = inner && document.locate(inner);
-      const place = span === undefined ? inner && document.origin?.(inner) : formatSpan(span);
+      const place = inner && document.origin(inner);
       return place === undefined ? [] : [`${place}${label === undefined ? "" : ` (${label})`}`];
     });
     return found.length === 0 ? undefined : found.join(", overriding ");

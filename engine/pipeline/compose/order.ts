@@ -39,13 +39,9 @@ export function findCycle(predecessors: Predecessors, rest: readonly string[]): 
 
 /** The given nodes and everything that they need, directly or not. */
 export function withPredecessors(predecessors: Predecessors, wanted: Iterable<string>): Set<string> {
-  const found = new Set<string>();
-  const queue = [...wanted];
-  while (queue.length > 0) {
-    const node = queue.pop()!;
-    if (found.has(node)) continue;
-    found.add(node);
-    for (const one of predecessors.get(node) ?? []) if (predecessors.has(one)) queue.push(one);
+  const found = new Set(wanted);
+  for (const node of found) {
+    for (const one of predecessors.get(node) ?? []) if (predecessors.has(one)) found.add(one);
   }
   return found;
 }

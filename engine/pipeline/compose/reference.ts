@@ -21,18 +21,16 @@ export function parseReference(text: string): Reference | undefined {
   if (match === null) return undefined;
   const [, stage, selections, extent, port] = match;
   if (!STAGE_ID_PATTERN.test(stage!)) return undefined;
-  const reference: { -readonly [K in keyof Reference]: Reference[K] } = { stage: stage! };
-  if (selections !== "") {
-    const pairs = selections!.slice(1).split("~").map((pair) => pair.split("=") as [string, string]);
-    reference.select = Object.fromEntries(pairs);
-    if (Object.keys(reference.select).length < pairs.length) return undefined;
-  }
-  if (extent !== undefined) {
-    reference.extent = Number(extent);
-    if (!Number.isSafeInteger(reference.extent) || reference.extent < 1) return undefined;
-  }
-  if (port !== undefined) reference.port = port;
-  return reference;
+  const pairs = selections!.split("~").slice(1).map((pair) => pair.split("=") as [string, string]);
+  const select: Record<string, string> = Object.fromEntries(pairs);
+  const steps = extent === undefined ? 1 : Number(extent);
+  if (Object.keys(select).length < pairs.length || !Number.isSafeInteger(steps) || steps < 1) return undefined;
+  return {
+    stage: stage!,
+    ...pairs.length > 0 && { select },
+    ...extent !== undefined && { extent: steps },
+    ...port !== undefined && { port },
+  };
 }
 
 /** A stage's id taken apart: the stage of the file, and the values of a matrix that made this child of it. */

@@ -206,8 +206,8 @@ class Scope {
       if (name === undefined) return [text];
       if (Object.hasOwn(given, name)) return [given[name]].flat();
       const message = `"${text}": the pipeline is not given an input "${name}"`;
-      this.options.problems.add(["stages", child, "inputs", port!], message, suggestName(name, Object.keys(given)));
-      return [];
+      const fix = suggestName(name, Object.keys(given));
+      return this.options.problems.add(["stages", child, "inputs", port!], message, fix) ?? [];
     });
     const axes = matrixAxesIn(one);
     const matrices = [inner.matrix, outer["matrix"]].filter((matrix): matrix is Entries =>
@@ -230,11 +230,10 @@ class Scope {
   /** References of this file, to ids of the whole and to what stands behind the outputs of inner pipelines. */
   #rewire(id: string, entry: unknown): unknown {
     if (!isRecord(entry)) return entry;
-    return mapReferences(
-      entry,
-      ({ text, port }) =>
-        port === undefined ? this.#rewireNeed(text) : this.#rewireText(text, ["stages", id, "inputs", port]),
-    );
+    return mapReferences(entry, ({ text, port }) => {
+      if (port !== undefined) return this.#rewireText(text, ["stages", id, "inputs", port]);
+      return typeof text === "string" ? this.found.groups.get(this.prefix + text) ?? [this.prefix + text] : [text];
+    });
   }
 
   #rewireText(text: unknown, at: DocumentPath): unknown[] {
@@ -252,18 +251,12 @@ class Scope {
         : name === undefined
         ? [`"${text}" could mean several outputs`, `write ${names.map((one) => `${text}.${one}`).join(" or ")}`]
         : [`"${text}": the pipeline has no output "${name}"`, suggestName(name, names)];
-      this.options.problems.add(at, message, fix);
-      return [];
+      return this.options.problems.add(at, message, fix) ?? [];
     }
     // What the reader says of values and extents is said of the stage that stands behind the output.
     const said = full.slice(reference.stage.length).replace(PORT, "");
     const behind = outputs[name]!;
     return [behind.replace(PORT, "") + said + (PORT.exec(behind)?.[0] ?? "")];
-  }
-
-  #rewireNeed(text: unknown): readonly unknown[] {
-    if (typeof text !== "string") return [text];
-    return this.found.groups.get(this.prefix + text) ?? [this.prefix + text];
   }
 }
 

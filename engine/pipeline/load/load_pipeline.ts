@@ -59,7 +59,7 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
 
   const folder = dirname(resolve(file));
   const entries = new Map(Object.entries(parsed.stages));
-  const kinds = await resolveKinds(entries, options.kinds, fileIn(file), problems);
+  const kinds = await resolveKinds(entries, options.kinds, (written) => resolve(folder, written), problems);
   for (const [id, parts] of broken) if (parts.has("uses")) kinds.set(id, undefined);
 
   // Params that have been reported once are not reported again as values of the wrong type.
@@ -81,11 +81,6 @@ export async function loadPipeline(file: string, options: LoadOptions): Promise<
   const together = new Map([...families, ...groups]);
   const given = { file, folder, profiles, knownProfiles, overrides };
   return succeed({ name, seed, ...given, stages, families: together, leftOut, origins }, found);
-}
-
-/** Paths in a pipeline file start in its folder. */
-function fileIn(file: string): (written: string) => string {
-  return (written) => resolve(dirname(resolve(file)), written);
 }
 
 /** A pipeline file after everything that texts can say was applied; only the schemas' defaults are missing. */
@@ -125,7 +120,8 @@ async function resolveDocument(
     problems,
   });
   const expands = !budget.spent && usesMatrix(included.value);
-  const kindsOf = expands ? await findKinds(included.value, kinds, fileIn(file)) : undefined;
+  const fileOf = (written: string) => resolve(dirname(file), written);
+  const kindsOf = expands ? await findKinds(included.value, kinds, fileOf) : undefined;
   const expanded = expandMatrices(included.value, kindsOf, { problems, budget });
   const pruned = leaveOut(expanded.value);
 

@@ -1,6 +1,6 @@
-import { cutText, formatSpan } from "../../diagnostic/format.ts";
+import { cutText } from "../../diagnostic/format.ts";
 import type { Span } from "../../diagnostic/diagnostic.ts";
-import { type DocumentPath, formatPath, type Origins, type SourceDocument } from "../../diagnostic/document.ts";
+import type { DocumentPath, Origins, SourceDocument } from "../../diagnostic/document.ts";
 import type { Interpolation } from "../compose/interpolate.ts";
 import type { Override } from "./overrides.ts";
 
@@ -36,8 +36,8 @@ export function makeOrigins(
     return document.whole;
   };
 
-  const byPath = new Map<string, Interpolation>();
-  for (const one of interpolations) if (!byPath.has(one.path.join("\0"))) byPath.set(one.path.join("\0"), one);
+  // The first of a path counts.
+  const byPath = new Map(interpolations.toReversed().map((one) => [one.path.join("\0"), one]));
   const findAbove = (path: DocumentPath): Interpolation | undefined => {
     for (let length = path.length; length > 0; length--) {
       const found = byPath.get(path.slice(0, length).join("\0"));
@@ -46,19 +46,13 @@ export function makeOrigins(
     return undefined;
   };
 
-  const placeOf = (path: DocumentPath): string | undefined => {
-    if (document.origin !== undefined) return document.origin(path);
-    const span = document.locate(path);
-    return span === undefined ? undefined : formatSpan(span);
-  };
-
   const explain = (resolved: DocumentPath, depth = 0): string[] => {
     if (depth > 20) return [];
     const path = written(resolved);
     const chain: string[] = [];
     const override = overrides.findLast((one) => startsWith(path, one.path));
     const interpolation = findAbove(resolved) ?? findAbove(path);
-    const place = placeOf(path) ?? (interpolation && placeOf(written(interpolation.path)));
+    const place = document.origin(path) ?? (interpolation && document.origin(written(interpolation.path)));
     if (override !== undefined) {
       const over = place === undefined ? "" : `, overriding ${place}`;
       chain.push(`--set ${cutText(override.text)}${over}`);
@@ -70,11 +64,7 @@ export function makeOrigins(
       const inner = explain([...interpolation.from, ...rest], depth + 1);
       chain.push(`\${${interpolation.expression}}${inner.length > 0 ? ` = ${inner.join(", ")}` : ""}`);
     }
-    if (chain.length === 0) {
-      const silent = document.whole === undefined && document.origin === undefined;
-      chain.push(silent ? `${formatPath(path)} in the pipeline` : "default");
-    }
-    return chain;
+    return chain.length === 0 ? ["default"] : chain;
   };
 
   return { locate, explain };

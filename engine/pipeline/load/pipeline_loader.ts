@@ -91,8 +91,7 @@ export class PipelineLoader {
     );
     const { overrides = [], profiles = [], loadKinds } = this.options;
     const kinds = await loadKinds();
-    const load = () => loadPipeline(this.file, { kinds, overrides, profiles });
-    const { value: loaded, log } = await watchReads(load);
+    const { value: loaded, log } = await watchReads(() => loadPipeline(this.file, { kinds, overrides, profiles }));
     if (!loaded.ok) return refuse(loaded.diagnostics);
     // Warnings point into the file and are said each time, so the file is read each time.
     if (loaded.warnings.length === 0) this.#loaded = { pipeline: loaded.value, log, since };

@@ -21,6 +21,7 @@ import {
   succeed,
 } from "../../diagnostic/diagnostic.ts";
 import type { DocumentPath, SourceDocument } from "../../diagnostic/document.ts";
+import { formatSpan } from "../../diagnostic/format.ts";
 import { FORBIDDEN_KEYS, MAX_DEPTH, MAX_VALUES, measure, TOO_DEEP, TOO_LARGE } from "./budget.ts";
 
 function findConflictMarkers(source: SourceText): Diagnostic[] {
@@ -143,7 +144,11 @@ export function parseYaml(source: SourceText): Result<SourceDocument> {
     return node === undefined ? undefined : spanOf(source, node as Node);
   };
   const end = source.text.indexOf("\n");
-  return succeed({ value, locate, whole: { source, start: 0, end: end < 0 ? source.text.length : end } });
+  const origin = (path: DocumentPath) => {
+    const span = locate(path);
+    return span && formatSpan(span);
+  };
+  return succeed({ value, locate, origin, whole: { source, start: 0, end: end < 0 ? source.text.length : end } });
 }
 
 function spanOf(source: SourceText, node: { range?: [number, number, number] | null | undefined } | null): Span {
@@ -175,11 +180,7 @@ function readNodes(source: SourceText, contents: unknown) {
   const readAlias = (node: Alias, depth: number): unknown => {
     const anchored = anchors.get(node.source);
     if (anchored === undefined) {
-      return report(
-        node,
-        `nothing before it is called &${node.source}`,
-        "repeat the value, or put the anchor first",
-      );
+      return report(node, `nothing before it is called &${node.source}`, "repeat the value, or put the anchor first");
     }
     if (!anchored.whole) return report(node, "an alias stands inside what it repeats", "write the value out");
     targets.set(node, anchored.node);
