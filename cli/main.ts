@@ -64,7 +64,12 @@ export async function main(args: readonly string[], settings: CliSettings = SETT
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.invalid;
     const end = error instanceof Exit ? error : endOfTrouble(error);
     if (end === undefined) printError(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-    end?.tell(json);
+    try {
+      end?.tell(json);
+    } catch (untold) {
+      // Where output cannot be written, its trouble is told beside it.
+      endOfTrouble(untold)?.tell(false);
+    }
     return end?.code ?? EXIT.failed;
   }
 }

@@ -57,7 +57,9 @@ function asImported(path: string): string {
 function stageFiles(name: string, folder: string): NewFiles {
   const files = ["new_stage.ts", "new_stage_test.ts", "new_stage.yaml"].map((file) => {
     const text = read("cli/templates/stage", file).replaceAll("new_stage", name)
-      .replaceAll(/(?<=from ")[^"]+/g, asImported);
+      .replaceAll(/(?<=from ")[^"]+/g, asImported)
+      // A package names versions in the code: settings of others have no names for its packages.
+      .replaceAll(/^import .* from "npm:.*/gm, "// deno-lint-ignore no-import-prefix\n$&");
     return [file.replace("new_stage", name), file.endsWith(".yaml") ? withSchema(text, folder) : text];
   });
   return Object.fromEntries(files);

@@ -52,7 +52,12 @@ export function openOutput(folder: string): OutputArtifact {
   return {
     folder,
     write: (name, content) => {
-      const target = join(folder, relativePathSchema.parse(name));
+      if (!relativePathSchema.safeParse(name).success) {
+        throw new RangeError(
+          `Output file ${JSON.stringify(name)}: wanted a relative path without . or .. or odd characters`,
+        );
+      }
+      const target = join(folder, name);
       if (name.includes("/")) makeFolder(dirname(target));
       // The engine flushes what it takes into the store; flushing here too would only cost time.
       writeUnflushed(target, content);

@@ -100,6 +100,7 @@ export async function serveStage(load: LoadModule): Promise<void> {
   const { question: start, more, send } = openChannel<StartMessage>();
   const exit = Deno.exit.bind(Deno);
   const read = Deno.stdin.read.bind(Deno.stdin);
+  const later = setTimeout;
 
   const stop = new AbortController();
   if (more) stop.abort();
@@ -116,6 +117,8 @@ export async function serveStage(load: LoadModule): Promise<void> {
   const stage = (await load()).default as StageRun | StageDefinition;
   const run = typeof stage === "function" ? stage : stage.run;
   const outcome = await runStage(run, context, folders);
+  // What the stage left to fail, such as a promise that it forgot to await, ends the process before it is called done.
+  await new Promise((resolve) => later(resolve));
   send({ type: "end", end: outcome });
   exit(0);
 }

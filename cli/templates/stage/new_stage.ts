@@ -1,7 +1,15 @@
-import { defineStage, describeImageSet, randomStream, readImages, writeMetrics } from "noiseline";
+import {
+  defineStage,
+  describeImageSet,
+  randomStream,
+  readImages,
+  writeMetrics,
+} from "noiseline";
 import { z } from "zod";
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
 
 export default defineStage({
   summary: "Mean brightness of a set of images, and its standard error",
