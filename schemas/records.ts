@@ -91,9 +91,11 @@ export const indexLineSchema = z.strictObject({ recipeKey: sha256Schema, manifes
 export const recipePointerSchema = z.strictObject({ recipeKey: sha256Schema, resolvedKey: sha256Schema });
 
 /** One line of the list of results that were to be sent to a shared cache and may not have been. */
-export const unsentLineSchema = recipePointerSchema.extend({
+export const unsentLineSchema = z.strictObject({
   /** Where the cache is, however the user wrote it. */
   place: z.string(),
+  recipeKey: sha256Schema,
+  resolvedKey: sha256Schema,
 });
 
 export const progressManifestSchema = z.strictObject({
@@ -106,8 +108,14 @@ export const progressManifestSchema = z.strictObject({
 export const viewRecordSchema = z.strictObject({
   stage: z.string(),
   resolvedKey: sha256Schema,
-  /** Unlike the time of the content, that of the change cannot be set back. */
-  files: z.array(fileEntrySchema.extend({ mtimeMs: z.number(), ctimeMs: z.number().optional() })),
+  files: z.array(z.strictObject({
+    path: relativePathSchema,
+    size: z.int(),
+    mtimeMs: z.number(),
+    /** Unlike the other time it cannot be set back. */
+    ctimeMs: z.number().optional(),
+    sha256: sha256Schema,
+  })),
 });
 
 /** Up to a century: what is beyond is no time that anything took, and sums of it would not be finite. */
