@@ -1,15 +1,26 @@
+import { z } from "zod";
 import { type ImageFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
+import { execution } from "../../schemas/roles.ts";
 import { checkBatchSize, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { longRunningParams, positiveInt } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
-import { classifierParams } from "./params.ts";
 
 export const classifierKind = defineKind({
   kind: "classifier",
   version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Train a small classifier on labelled images, as an extractor of features",
-  params: classifierParams,
+  params: z.strictObject({
+    base: positiveInt(512).default(32).describe("Channels of the first layer; features have four times as many"),
+    steps: positiveInt(10_000_000).default(600).describe("Training steps"),
+    batchSize: positiveInt(65_536).default(64).describe("Images per step"),
+    learningRate: z.number().positive().max(1).default(1e-3).describe("Of Adam"),
+    checkpointEvery: execution(
+      positiveInt(10_000_000).optional().describe("Also save for resuming every so many steps; default: by time only"),
+    ),
+    ...longRunningParams(),
+  }),
   inputs: {
     images: { type: "images", description: "Labelled images to train on" },
     test: { type: "images", description: "Held-out images with labels, for its accuracy", optional: true },

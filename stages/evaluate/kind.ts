@@ -1,10 +1,35 @@
+import { z } from "zod";
 import { type CheckpointFacts, readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { type CheckProblem, defineKind } from "../../contract/stage.ts";
 import { checkMost, checkSameSize, problemsOf } from "../shared/checks.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkVariance } from "../shared/draw/check.ts";
 import { unetWork } from "../train/work.ts";
-import { type BoundParams, evaluateParams } from "./params.ts";
+
+const evaluateParams = z.strictObject({
+  weights: weightsParam(),
+  buckets: positiveInt(1_000).default(10).describe("Report the loss for each of this many equal ranges of t"),
+  batchSize: positiveInt(65_536).default(100).describe("Images per evaluation of the network"),
+  limit: positiveInt(100_000_000).optional().describe("Use only this many images, from the first on"),
+  // Without a default: older results have no bound, and keep their keys.
+  bound: z.strictObject({
+    timesteps: positiveInt(1_000_000).describe(
+      "Evaluations of the network per image: t = 0, and one t from each of timesteps - 1 equal ranges. T takes every " +
+        "term; fewer cost less and have the same mean",
+    ),
+    variance: z.enum(["fixedlarge", "fixedsmall", "learned"]).optional().describe(
+      "Variance of the reverse step; default: learned by networks that learned it, else fixedlarge",
+    ),
+    logVarianceClip: z.enum(["second", "floor"]).optional().describe(
+      "The posterior variance is 0 at t = 0. second (default): take that of t = 1, as Ho et al. for CIFAR-10; floor: take " +
+        "1e-20, as their LSUN code and latent diffusion. Changes L_0 with fixedsmall or learned variances",
+    ),
+  }).optional().describe("Also the variational bound in bits per dimension, by its terms; see docs/objectives.md"),
+  ...longRunningParams(),
+});
+
+type BoundParams = NonNullable<z.output<typeof evaluateParams>["bound"]>;
 
 export const evaluateKind = defineKind({
   kind: "evaluate",

@@ -19,8 +19,7 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { explainMemory } from "../shared/out_of_memory.ts";
 import { runOf } from "../shared/run_of.ts";
-import { extractorDownloads, featuresKind, MAX_FILE_BYTES } from "./kind.ts";
-import type { FeaturesParams, Preprocessing } from "./params.ts";
+import { extractorDownloads, featuresKind, type FeaturesParams, MAX_FILE_BYTES, type Preprocessing } from "./kind.ts";
 
 type Context = ContextOf<typeof featuresKind>;
 

@@ -1,16 +1,30 @@
+import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
-import { inpaintParams } from "./params.ts";
+import { samplerParams } from "../shared/draw/params.ts";
 
 export const inpaintKind = defineKind({
   kind: "inpaint",
   version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Inpaint a region of images",
-  params: inpaintParams,
+  params: z.strictObject({
+    count: positiveInt(100_000).default(16).describe("Number of images, from the first on"),
+    region: z.enum(["center", "left", "right", "top", "bottom"]).default("center").describe(
+      "The half to fill in, or the middle quarter",
+    ),
+    repeats: positiveInt(100).default(1).describe(
+      "Times to take each reverse step, so that the parts fit (Lugmayr et al. 2022)",
+    ),
+    sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
+    weights: weightsParam(),
+    batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
+    ...longRunningParams(),
+  }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
     images: { type: "images", description: "Images to inpaint" },

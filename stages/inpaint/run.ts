@@ -9,8 +9,6 @@ import { makeReverseWalker } from "../shared/draw/walker.ts";
 import { bytesToUnit, tellLabels } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { inpaintKind } from "./kind.ts";
-import type { InpaintParams } from "./params.ts";
-
 type Context = ContextOf<typeof inpaintKind>;
 
 const PICTURED = 24;
@@ -96,9 +94,9 @@ async function makeDrawer(
 }
 
 /** For each number of an image whether it is kept, [H, W, C] row-major: 1, or 0 where it is painted anew. */
-export function keptPixels(region: InpaintParams["region"], { height, width, channels }: ImageSize): Uint8Array {
+export function keptPixels(region: Context["params"]["region"], { height, width, channels }: ImageSize): Uint8Array {
   const [middleY, middleX] = [height / 2, width / 2];
-  const painted: Record<InpaintParams["region"], (y: number, x: number) => boolean> = {
+  const painted: Record<Context["params"]["region"], (y: number, x: number) => boolean> = {
     center: (y, x) => Math.abs(y - middleY) < height / 4 && Math.abs(x - middleX) < width / 4,
     left: (_, x) => x < middleX,
     right: (_, x) => x > middleX,

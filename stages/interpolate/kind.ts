@@ -1,18 +1,27 @@
+import { z } from "zod";
 import { readCheckpointFacts, readImageFacts } from "../../artifacts/facts.ts";
 import { defineKind } from "../../contract/stage.ts";
 import { spacedTimesteps } from "../../diffusion/samplers/timestep_spacing.ts";
 import { checkMost, problemsOf } from "../shared/checks.ts";
+import { longRunningParams, positiveInt, weightsParam } from "../shared/common_params.ts";
 import { findStageDevice } from "../shared/device.ts";
 import { checkWalk, drawingFacts } from "../shared/draw/check.ts";
-import type { SamplerParams } from "../shared/draw/params.ts";
-import { interpolateParams } from "./params.ts";
+import { type SamplerParams, samplerParams } from "../shared/draw/params.ts";
 
 export const interpolateKind = defineKind({
   kind: "interpolate",
   version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Interpolate between pairs of images: noise them, mix them, denoise them (Ho et al. 2020, section 4.4)",
-  params: interpolateParams,
+  params: z.strictObject({
+    pairs: positiveInt(1_000).default(8).describe("Images 0 and 1 are the first pair, 2 and 3 the second"),
+    points: z.int().min(2).max(64).default(9).describe("Images from one end to the other, both ends included"),
+    timestep: z.int().min(0).max(1_000_000).describe("Where the noised images are mixed. Ho et al.: 500 of 1000"),
+    sampler: samplerParams.default({ name: "ancestral", variance: "fixedlarge" }).describe("How to sample"),
+    weights: weightsParam(),
+    batchSize: positiveInt(65_536).default(64).describe("Images drawn at a time"),
+    ...longRunningParams(),
+  }),
   inputs: {
     checkpoint: { type: "checkpoint", description: "The network to sample from" },
     images: { type: "images", description: "The ends of the pairs" },

@@ -2,7 +2,7 @@ import type { ImageSize } from "../../artifacts/facts.ts";
 import { imageAt, writePicture } from "../../artifacts/images.ts";
 import type { OutputArtifact } from "../../contract/stage.ts";
 import { unitToBytes } from "../shared/feeds.ts";
-import type { SampleParams } from "./params.ts";
+import type { SampleParams } from "./kind.ts";
 
 /** Pictures of how the first images came about, one row each: what they were after some steps, and what they would be. */
 interface Film {

@@ -6,8 +6,7 @@ import { makeReverseWalker } from "../shared/draw/walker.ts";
 import { tellLabels } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { startFilm, writeFilm } from "./film.ts";
-import { sampleKind } from "./kind.ts";
-import type { SampleParams } from "./params.ts";
+import { sampleKind, type SampleParams } from "./kind.ts";
 
 export default runOf(sampleKind, async (context) => {
   const { params, seed, inputs, outputs } = context;

@@ -1,13 +1,16 @@
+import { z } from "zod";
 import { defineKind } from "../../contract/stage.ts";
 import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
-import { selectParams } from "./params.ts";
 
 export const selectKind = defineKind({
   kind: "select",
   version: 2,
   entry: import.meta.resolve("./run.ts"),
   summary: "Rank candidates, such as the checkpoints of a sweep, by a metric",
-  params: selectParams,
+  params: z.strictObject({
+    metric: z.string().min(1).describe("Name of the metric to rank by, such as FD-classifier"),
+    goal: z.enum(["lowest", "highest"]).default("lowest").describe("Which value is the best"),
+  }),
   inputs: {
     candidates: {
       type: ARTIFACT_TYPES,

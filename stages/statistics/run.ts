@@ -6,8 +6,7 @@ import { range } from "../../metrics/vectors.ts";
 import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { withProducts } from "../shared/products.ts";
-import type { statisticsKind } from "./kind.ts";
-import { MAX_STATISTICS_BYTES } from "./params.ts";
+import { MAX_STATISTICS_BYTES, type statisticsKind } from "./kind.ts";
 
 type Run = RunOf<typeof statisticsKind>;
 type Context = Parameters<Run>[0];
