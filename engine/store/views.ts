@@ -199,7 +199,7 @@ export class ViewStore {
         copyFile(this.sources.objects.pathOf(file.sha256), target);
         setMode(target, 0o444);
         const { size, mtimeMs, ctimeMs } = factsOf(Deno.lstatSync(target));
-        files.push({ path, size, sha256: file.sha256, mtimeMs, ctimeMs });
+        files.push({ path, size, mtimeMs, ctimeMs, sha256: file.sha256 });
       }
     }
     return files;
