@@ -147,7 +147,7 @@ export type KindTable = {
     url?: string | undefined;
     /** Further addresses of the same files, tried in order */
     mirrors?: string[] | undefined;
-    /** SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); default: that of the published files. Part of the key */
+    /** SHA-256 of the archive (cifar10), or of each file by name (mnist, fashion-mnist); default: that of the published files. The digests of the files that are read are in the key */
     sha256?: string | Record<string, string> | undefined;
     /** Side in pixels; default: as the source has it. Grey sources are area-averaged to smaller sizes and padded to larger ones, up to 64; emoji are 16, 20, 32 (the default) or 64; a folder's images are resized and cropped, and need it */
     size?: number | undefined;
