@@ -435,3 +435,15 @@ Deno.test("run refuses a pipeline in TypeScript that reads, and writes nothing",
   assertStringIncludes(stderr, "may not read the variable HOME");
   assertEquals(project.list("."), ["deno.json", "p.ts"]);
 });
+
+Deno.test("where the output cannot be written, the error says so beside it, as JSON or as text", async () => {
+  await using project = new Project({ files: { "demo.yaml": GOOD } });
+  for (const json of [["--json"], []]) {
+    const command = [Deno.execPath(), "run", "-A", `${CLONE}cli/main.ts`, "validate", "demo.yaml", ...json];
+    const args = ["-c", '"$@" > /dev/full', "sh", ...command];
+    const { code, stderr } = await new Deno.Command("sh", { args, cwd: project.path("."), stdout: "null" }).output();
+    const said = new TextDecoder().decode(stderr);
+    assertEquals(code, 1, said);
+    assertMatch(said, /^error: No space left on device.*\n {2}fix: {4}free some space/m);
+  }
+});

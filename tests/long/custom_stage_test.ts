@@ -279,3 +279,42 @@ export default defineStage({
   assertEquals(Deno.readTextFileSync(ends["silent"].log), "failed: no mood\n");
   assertEquals(Deno.readTextFileSync(ends["loud"].log), "hello\nfailed: no mood\n");
 });
+
+Deno.test("what a stage leaves to fail at its end fails it, and names of files that lead out are refused by name", async () => {
+  const stage = (body: string) =>
+    `import { defineStage } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Ends badly",
+  params: z.strictObject({}),
+  inputs: {},
+  outputs: { out: { type: "files", description: "A text" } },
+  async run({ outputs }) {
+    await outputs.out.write("text.txt", "done");
+    ${body}
+  },
+});
+`;
+  const cases: Record<string, readonly [body: string, message: RegExp]> = {
+    rejected: ['Promise.reject(new Error("left over"));', /left over/],
+    timer: ['setTimeout(() => { throw new Error("left over"); }, 0);', /left over/],
+    forgotten: [
+      '(async () => { await outputs.out.write("b.txt", "b"); throw new Error("left over"); })();',
+      /left over/,
+    ],
+    outside: ['await outputs.out.write("../b.txt", "b");', /Output file "\.\.\/b\.txt": wanted a relative path/],
+  };
+  await using project = new Project({
+    files: Object.fromEntries(Object.entries(cases).map(([name, [body]]) => [`${name}.ts`, stage(body)])),
+  });
+  const stages = Object.keys(cases).map((name) => `  ${name}: { uses: ./${name}.ts }\n`).join("");
+  project.write("p.yaml", `name: demo\nstages:\n${stages}`);
+  const { code, events } = await project.cli(["run", "p.yaml", "--keep-going", "--json"]);
+  assertEquals(code, 1);
+  for (const [name, [, message]] of Object.entries(cases)) {
+    const end = events.find(({ type, id }) => type === "stage-finished" && id === name);
+    assertEquals(end?.state, "failed", name);
+    assertMatch(end.message, message, name);
+  }
+});
