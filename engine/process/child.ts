@@ -4,8 +4,8 @@ import type { DeviceGrants } from "../../contract/stage.ts";
 import type { Kind } from "../keys/stage.ts";
 import { writeNew } from "../store/files.ts";
 import { StageLog, streamLines } from "./lines.ts";
-import { moduleFlags } from "./module_lock.ts";
-import { formatMemory } from "./memory.ts";
+import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
+import { DenoChild, formatMemory, ownCacheFolder, packageFolder } from "./runtime.ts";
 import {
   messagePrefix,
   type StageEvent,
@@ -14,8 +14,6 @@ import {
   workerMessageSchema,
 } from "./protocol.ts";
 import { explainRefusal } from "./refusal.ts";
-import { WORKER_MODULE } from "./own_files.ts";
-import { DenoChild, ownCacheFolder, packageFolder } from "./runtime.ts";
 import { parseJson } from "../store/records.ts";
 
 export interface ChildOptions {

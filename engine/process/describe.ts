@@ -1,5 +1,5 @@
 import { pathToFileURL } from "node:url";
-import type { z } from "zod";
+import { z } from "zod";
 import type { DeviceFinding, TryDevice } from "../../contract/stage.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { cutText } from "../diagnostic/format.ts";
@@ -10,17 +10,23 @@ import { formatPath } from "../diagnostic/document.ts";
 import { noteModule } from "./read_log.ts";
 import { CLOSED, type WorkerTask, writeEntry } from "./child.ts";
 import { type CodeDigest, digestCode } from "./code_digest.ts";
-import { describeAnswerSchema, type StageDescription, stageDescriptionSchema } from "./description.ts";
 import { MAX_ANSWER, StageLog, streamLines } from "./lines.ts";
 import { installPackages } from "./install.ts";
-import { moduleFlags, nativePackages } from "./module_lock.ts";
-import { formatMemory } from "./memory.ts";
+import { DEVICE_MODULE, moduleFlags, nativePackages } from "./module_lock.ts";
+import { DenoChild, formatMemory, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { messagePrefix } from "./protocol.ts";
 import { explainRefusal, isUncached } from "./refusal.ts";
-import { DEVICE_MODULE } from "./own_files.ts";
-import { DenoChild, LOADING_MEMORY, LOADING_TIMEOUT_MS, ownCacheFolder } from "./runtime.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
-import type { ParamIssue, ParamsOutcome } from "../../schemas/param_issue.ts";
+import {
+  paramDescriptionSchema,
+  type ParamIssue,
+  paramMetaSchema,
+  type ParamsOutcome,
+  paramsOutcomeSchema,
+} from "../../schemas/param_issue.ts";
+import { ARTIFACT_TYPES } from "../../schemas/artifacts.ts";
+import { permissionsSchema } from "../../schemas/permissions.ts";
+import { PORT_PATTERN, resourcesSchema } from "../../schemas/pipeline_file.ts";
 
 /** A custom stage file together with the params that the pipeline gives to it. */
 export interface CustomRequest {
@@ -190,3 +196,45 @@ export async function describeCustomStages(
   const outcomes = await Promise.all(requests.map(async (one) => [one.file, await describeOne(one)] as const));
   return new Map(outcomes);
 }
+
+const portName = z.string().regex(PORT_PATTERN, { error: "a letter, then up to 63 letters, digits or _" });
+const artifactType = z.enum(ARTIFACT_TYPES);
+const description = z.string().default("");
+
+/**
+ * What a custom stage says of itself, as data. The engine's own process holds it to this: what the stage's process has
+ * found good, the stage's code may have changed on the way.
+ */
+export const stageDescriptionSchema = z.object({
+  summary: z.string(),
+  inputs: z.record(
+    portName,
+    z.strictObject({
+      type: z.union([artifactType, z.array(artifactType).min(1)]),
+      description,
+      optional: z.boolean().optional(),
+      list: z.boolean().optional(),
+    }),
+  ),
+  outputs: z.record(portName, z.strictObject({ type: artifactType, description })),
+  seeded: z.boolean().default(false),
+  device: z.boolean().default(false),
+  permissions: permissionsSchema.default({}),
+  resources: resourcesSchema.default({}),
+  roles: z.record(z.string(), paramMetaSchema),
+  /** For people who ask what a stage takes; empty where params were given. */
+  params: z.array(paramDescriptionSchema).default([]),
+});
+
+export type StageDescription = z.output<typeof stageDescriptionSchema>;
+
+/** What the process that loads a custom stage answers. */
+export const describeAnswerSchema = z.union([
+  z.strictObject({ error: z.string(), fix: z.string() }),
+  z.strictObject({
+    /** Still to be checked against {@linkcode stageDescriptionSchema}. */
+    definition: z.record(z.string(), z.unknown()),
+    /** Of each of the params that it was asked about. */
+    outcomes: z.array(paramsOutcomeSchema),
+  }),
+]);

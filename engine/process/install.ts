@@ -3,9 +3,8 @@ import { fileURLToPath } from "node:url";
 import type { NpmExternal } from "../../contract/stage.ts";
 import { makeTemporaryFolder } from "../store/folders.ts";
 import { writeNew } from "../store/files.ts";
-import { moduleFlags } from "./module_lock.ts";
+import { moduleFlags, WORKER_MODULE } from "./module_lock.ts";
 import type { ModuleMap } from "../keys/stage.ts";
-import { WORKER_MODULE } from "./own_files.ts";
 import { LOADING_TIMEOUT_MS, loadModules } from "./runtime.ts";
 
 /** The tensor engine is a download of about 100 MB. */

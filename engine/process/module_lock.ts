@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { writeNew } from "../store/files.ts";
 import type { Lock, ModuleMap } from "../keys/stage.ts";
-import { TOOLKIT_CONFIG, TOOLKIT_LOCK } from "./own_files.ts";
+import { fileURLToPath } from "node:url";
 
 /** The name of `name@version`, which may begin with a scope. */
 export function packageName(id: string): string {
@@ -73,3 +73,15 @@ export function nativePackages(): string[] {
   const named = Object.entries(specifiers).map(([text, version]) => [packageName(text.replace(/^npm:/, "")), version]);
   return [...new Set(named.filter((id) => npm[id.join("@")]?.os !== undefined).map(([name]) => name!))];
 }
+
+/** Folder of the toolkit itself, which runs from files (see `cli/package.ts`). */
+export const TOOLKIT_ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
+
+export const TOOLKIT_CONFIG: string = join(TOOLKIT_ROOT, "deno.json");
+export const TOOLKIT_LOCK: string = join(TOOLKIT_ROOT, "deno.lock");
+
+/** The module through which a worker comes back into the engine. */
+export const WORKER_MODULE: string = new URL("../../stages/worker.ts", import.meta.url).href;
+
+/** The module that finds what a stage computes on. */
+export const DEVICE_MODULE: string = new URL("../../stages/shared/device.ts", import.meta.url).href;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
 import { statIfThere } from "../store/reading.ts";
-import { TOOLKIT_ROOT } from "./own_files.ts";
+import { TOOLKIT_ROOT } from "./module_lock.ts";
 
 /** Where the code lies that decides what a pipeline file means. */
 const PARTS = [

@@ -10,7 +10,7 @@ import {
 import { artifactDigest } from "../keys/keys.ts";
 import { Limit } from "../store/limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
-import { formatMemory } from "../process/memory.ts";
+import { formatMemory } from "../process/runtime.ts";
 import { statIfThere } from "../store/reading.ts";
 import { listFiles } from "../store/folders.ts";
 import type { Store } from "../store/store.ts";

@@ -9,7 +9,7 @@ import type { Planner } from "../plan/planner.ts";
 import { runInChild } from "../process/child.ts";
 import { makeContext, runStage } from "../process/context.ts";
 import { installPackages } from "../process/install.ts";
-import { defaultMemoryLimit, parseMemory } from "../process/memory.ts";
+import { defaultMemoryLimit, parseMemory } from "../process/runtime.ts";
 import { type Grants, notGranted, requestsOf } from "../process/rights.ts";
 import type { InputMessage, StageEvent, StageOutcome, StartMessage } from "../process/protocol.ts";
 import { makeDurableFolder } from "../store/folders.ts";

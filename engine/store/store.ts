@@ -1,8 +1,15 @@
 import { statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type Difference, differenceSchema, type Timing, timingSchema } from "../../schemas/records.ts";
+import {
+  type Difference,
+  differenceSchema,
+  type TagRecord,
+  tagRecordSchema,
+  type Timing,
+  timingSchema,
+} from "../../schemas/records.ts";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { removeQuietly } from "./files.ts";
+import { makeFolder, removeQuietly, removeTree, writeAtomically } from "./files.ts";
 import { entriesOf, statIfThere } from "./reading.ts";
 import { ignoreTrouble, isMachineTrouble } from "./trouble.ts";
 import { makeDurableFolder } from "./folders.ts";
@@ -11,11 +18,10 @@ import { ObjectStore } from "./objects.ts";
 import { ResultStore } from "./results.ts";
 import { assertInside, openRoot } from "./roots.ts";
 import { RunStore } from "./runs.ts";
-import { TagStore } from "./tags.ts";
 import { ViewStore } from "./views.ts";
 import { isAbandoned } from "./processes.ts";
 import { StoreGuards } from "./locks.ts";
-import { RecordLog } from "./records.ts";
+import { readRecord, RecordLog, recordText } from "./records.ts";
 import { Digests } from "./digests.ts";
 
 /** Folders that a run needs. */
@@ -153,5 +159,37 @@ function prepare(root: string, paths: StorePaths, typeOf: (path: string) => numb
         ? errorOf("machine", message, "free some space or repair the disk, then run again")
         : errorOf("file-unreadable", message, "make it writable or give --store"),
     ]);
+  }
+}
+
+/** What may name a tag: it becomes a file name and must not look like a path. */
+export const TAG_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Names that users give to sets of results. What is named is kept. */
+export class TagStore {
+  constructor(private readonly root: string) {}
+
+  read(name: string): TagRecord | undefined {
+    return TAG_NAME.test(name) ? readRecord(this.#pathOf(name), tagRecordSchema) : undefined;
+  }
+
+  write(name: string, record: TagRecord): void {
+    makeFolder(this.root);
+    const path = this.#pathOf(name);
+    writeAtomically(path, recordText(path, tagRecordSchema, record));
+  }
+
+  remove(name: string): void {
+    removeTree(this.#pathOf(name));
+  }
+
+  /** Names in code-unit order, also of tags that cannot be read. */
+  names(): string[] {
+    const names = entriesOf(this.root).flatMap(({ name }) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+    return names.filter((name) => TAG_NAME.test(name)).sort();
+  }
+
+  #pathOf(name: string): string {
+    return join(this.root, `${name}.json`);
   }
 }

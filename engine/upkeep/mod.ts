@@ -5,4 +5,4 @@ export { describeRun, endsOf, type PastRun, pastRuns } from "./history.ts";
 export { exportResults, importResults } from "./move_results.ts";
 export { type Replay, replayStage } from "./replay.ts";
 export { type Fault, type VerifyReport, verifyStore } from "./verify.ts";
-export { TAG_NAME } from "../store/tags.ts";
+export { TAG_NAME } from "../store/store.ts";

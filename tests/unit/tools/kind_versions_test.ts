@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { API_VERSION } from "../../../engine/process/code_digest.ts";
-import { toolkitNames } from "../../../engine/process/module_map.ts";
+import { API_VERSION, toolkitNames } from "../../../engine/process/code_digest.ts";
 import { comparePins, STAGE_API } from "../../../tools/kinds/pins.ts";
 import { readKindFacts, readPins } from "../../../tools/pin_kinds.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { StageLog, streamLines } from "../../../../engine/process/lines.ts";
-import { formatMemory, parseMemory } from "../../../../engine/process/memory.ts";
+import { formatMemory, parseMemory } from "../../../../engine/process/runtime.ts";
 
 async function linesOf(chunks: readonly Uint8Array[]): Promise<string[]> {
   return await Array.fromAsync(streamLines(ReadableStream.from(chunks)));

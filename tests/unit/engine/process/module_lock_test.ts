@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { addToLock, allBelow } from "../../../../engine/process/module_lock.ts";
-import { resolveName } from "../../../../engine/process/module_map.ts";
+import { resolveName } from "../../../../engine/process/code_digest.ts";
 
 Deno.test("a lock that is added to the toolkit's keeps which version each package builds on", () => {
   // The toolkit's lock has string-width 4.2.3 and 8.x beside it, so its entries say which; a lock of few packages does not.

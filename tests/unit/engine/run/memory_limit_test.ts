@@ -3,7 +3,7 @@ import { totalmem } from "node:os";
 import { join } from "node:path";
 import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { memoryLimitOf } from "../../../../engine/run/stage_execution.ts";
-import { defaultMemoryLimit } from "../../../../engine/process/memory.ts";
+import { defaultMemoryLimit } from "../../../../engine/process/runtime.ts";
 import { statIfThere } from "../../../../engine/store/reading.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { CLONE } from "../../../support/cli_process.ts";
