@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type BuiltinKind, defineKind, externalFile } from "noiseline/engine";
+import { type BuiltinKind, defineKind, externalFile, type RunOf } from "noiseline/engine";
 
 /**
  * Writes a few bytes below what it reads, as small as a stage can be: what remains is the engine's own time. What it does
@@ -10,7 +10,7 @@ export const stageKind = defineKind({
   summary: "Write a number",
   version: 1,
   runs: "inline",
-  entry: import.meta.resolve("./stage_run.ts"),
+  entry: import.meta.url,
   params: z.strictObject({
     value: z.number(),
     other: z.number().default(0),
@@ -21,3 +21,10 @@ export const stageKind = defineKind({
 });
 
 export const BENCH_KINDS = { "bench-stage": stageKind as unknown as BuiltinKind };
+
+const run: RunOf<typeof stageKind> = async ({ params, inputs, outputs }) => {
+  const before = await inputs.from?.readText("value.txt") ?? "";
+  await outputs.out.write("value.txt", `${before}${params.value}\n`);
+};
+
+export default run;

@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { dirname, resolve } from "node:path";
 import type { GcReport } from "noiseline/housekeeping";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type Answer, answering, type AnyCommand, storeCommand } from "../command.ts";
 import { countOf, formatBytes, parseAge, parseBytes, parseWhole } from "../format/units.ts";
 import { EXIT, failWith, formatTable, printError, problem, refuseWith, styleFor } from "../io.ts";
@@ -46,9 +47,7 @@ export function makeCommand(): AnyCommand {
       const result = await collectGarbage(store, {
         dryRun: options.yes !== true,
         onWait: () => printError("waiting for a run to publish a result"),
-        ...(options.olderThan === undefined ? {} : { olderThanMs: options.olderThan }),
-        ...(options.maxSize === undefined ? {} : { maxBytes: options.maxSize }),
-        ...(options.keepRuns === undefined ? {} : { keepRuns: options.keepRuns }),
+        ...definedOnly({ olderThanMs: options.olderThan, maxBytes: options.maxSize, keepRuns: options.keepRuns }),
       });
       if (!result.ok) return failWith(result.diagnostics);
       return { data: { store: store.root, ...result.value }, ...describe(result.value) };

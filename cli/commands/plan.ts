@@ -3,10 +3,9 @@ import type { PlannedStage, Runs } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
-import { describeRights } from "../grants.ts";
+import { describeOutlook, describeRights } from "../grants.ts";
 import { formatTable, printDiagnostics, refuseWith, styleFor } from "../io.ts";
 import { loadForCommand, makePlanner, namesCache, openCacheFor, openForCommand, planNothingFor } from "../open.ts";
-import { describeOutlook } from "../outlook.ts";
 
 const EXAMPLES = `
   deno task plan pipelines/digits.yaml

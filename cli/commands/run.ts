@@ -2,14 +2,14 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Diagnostic, Emit, RunFinished } from "noiseline/core";
 import { findNothing, finishNothing, Grants, importLate, keepDone } from "noiseline/core";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
 import { parseCount } from "../format/units.ts";
-import { parseGrants, questionFor } from "../grants.ts";
-import { EXIT, Exit, printDiagnostics, refuseWith } from "../io.ts";
+import { agreeTo, parseGrants, questionFor } from "../grants.ts";
+import { EXIT, Exit, listenForStop, printDiagnostics, refuseWith } from "../io.ts";
 import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE, VERSION } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
-import { listenForStop } from "../signals.ts";
 
 const EXAMPLES = `
   deno task run pipelines/digits.yaml                         # all stages
@@ -56,7 +56,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const loaded = await loadForCommand(settings, given, opened);
       // Here alone, since it brings all of the engine along.
       const { runPipeline } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-      const { agreeTo } = await import("../outlook.ts");
       const { pipeline, store } = loaded;
       const { granted, problems } = await parseGrants(options.grant ?? [], pipeline);
       if (problems.length > 0) refuseWith(problems);
@@ -78,7 +77,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const say = (message: string) => emit({ type: "note", message });
       const result = await runPipeline(pipeline, store, {
         grants,
-        ...(askForGrants === undefined ? {} : { askForGrants }),
+        ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
         ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         cache,
         targets: loaded.targets,
@@ -89,8 +88,6 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         stop: signals.stop,
         kill: signals.kill,
         versions: { noiseline: VERSION, deno: Deno.version.deno },
-        ...(options.jobs === undefined ? {} : { jobs: options.jobs }),
-        ...(options.gpus === undefined ? {} : { gpus: options.gpus }),
       });
       if (result.ok) {
         const { runEnd } = await import("../results/page.ts");

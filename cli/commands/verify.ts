@@ -2,9 +2,8 @@ import type { Fault, Replay } from "noiseline/housekeeping";
 import { type Answer, answering, type AnyCommand, type CliSettings, resultsCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { countOf, formatBytes, someOf } from "../format/units.ts";
-import { EXIT, failWith, printError, problem, refuseWith } from "../io.ts";
+import { EXIT, failWith, listenForStop, printError, problem, refuseWith } from "../io.ts";
 import { type LoadArguments, loadForCommand, makePlanner, openStoreFor } from "../open.ts";
-import { listenForStop } from "../signals.ts";
 
 const EXAMPLES = `
   deno task verify                                        # every object of the store of this folder

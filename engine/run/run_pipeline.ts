@@ -1,6 +1,6 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import type { Emit, RunFinished, RunStatus, StageEndState } from "./events.ts";
+import type { Emit, RunFinished, RunOptions, RunStatus, StageEndState } from "./events.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -11,7 +11,6 @@ import { ignoreTrouble, isEnvironmental, isMachineTrouble } from "../store/troub
 import type { Store } from "../store/store.ts";
 import { EarlierNote, survey } from "./earlier.ts";
 import { foresee } from "./probe.ts";
-import type { RunOptions } from "./run_options.ts";
 import { block, Scheduler } from "./scheduler.ts";
 import { capacityOf } from "./slots.ts";
 import { type StageResult, waitingForStore } from "./stage_runner.ts";

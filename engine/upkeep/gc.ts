@@ -1,18 +1,30 @@
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { indexLineSchema, type Timing, timingSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { removeTree } from "../store/files.ts";
+import { removeTree, writeAtomically } from "../store/files.ts";
 import { entriesOf, statIfThere } from "../store/reading.ts";
 import { isEnvironmental } from "../store/trouble.ts";
-import { tryAlone } from "../store/locks.ts";
+import { lockNow, tryAlone } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
-import { compactFiles, sweepLocks } from "./compact.ts";
-import { findLeftovers, type Leftover, type StoreInventory, takeInventory, takeNames } from "./inventory.ts";
+import { readRecords } from "../store/records.ts";
+import {
+  findLeftovers,
+  lastOf,
+  type Leftover,
+  shownNow,
+  type StoreInventory,
+  takeInventory,
+  takeNames,
+} from "./inventory.ts";
 import { chooseGarbage, type Garbage, type GcPolicy, type Inventory, type Keeper, type Removal } from "./policy.ts";
 
 const DAY_MS = 86_400_000;
 
 /** What `gc` does without options: generous, since what it removes costs hours to make again. */
 const GC_DEFAULTS = { olderThanMs: 30 * DAY_MS, maxBytes: 100e9, keepRuns: 5, graceMs: 3_600_000 } as const;
+
+/** Forecasts look at the last time of a stage and the largest of a kind; a few more tell how much they vary. */
+const TIMINGS_KEPT = 20;
 
 export interface GcOptions extends Partial<GcPolicy> {
   /** Say what would go, and touch nothing. */
@@ -33,19 +45,17 @@ export interface RemovedPart {
   readonly bytes: number;
 }
 
-export interface GcReport {
+/**
+ * Of the parts, files are downloads; leftovers are temporary files of killed processes, what was set aside, and manifests
+ * that cannot be read.
+ */
+export interface GcReport
+  extends Readonly<Record<"objects" | "progress" | "runs" | "files" | "leftovers", RemovedPart>> {
   readonly dryRun: boolean;
   /** Oldest use first. */
   readonly results: readonly RemovedResult[];
-  readonly objects: RemovedPart;
   /** How many of the objects belonged to no result before. */
   readonly looseObjects: number;
-  readonly progress: RemovedPart;
-  readonly runs: RemovedPart;
-  /** Downloads. */
-  readonly files: RemovedPart;
-  /** Temporary files of killed processes, what was set aside, manifests that cannot be read. */
-  readonly leftovers: RemovedPart;
   readonly locks: number;
   /** Lines of append-only files that said nothing any more; undefined while a run is on, which keeps them open. */
   readonly compactedBytes: number | undefined;
@@ -73,7 +83,7 @@ export async function collectGarbage(store: Store, options: GcOptions): Promise<
     if (inventory.brokenTags.length > 0) return refuse(inventory.brokenTags.map(tagProblem));
     const garbage = chooseGarbage(inventory, policy);
     const leftovers = findLeftovers(store, inventory.broken, policy);
-    const report = describe(store, { inventory, garbage, leftovers });
+    const report = describe(store, inventory, garbage, leftovers);
     const untouched = { dryRun: !touches, failed: [], busy: [], locks: 0, compactedBytes: undefined };
     if (!touches) return succeed({ ...report, ...untouched });
     const removed = { ...report, ...untouched, ...removeAll(store, garbage, leftovers) };
@@ -144,13 +154,7 @@ function sum(parts: Iterable<{ readonly bytes: number }>): RemovedPart {
   return { count: all.length, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
 }
 
-interface Found {
-  readonly inventory: StoreInventory;
-  readonly garbage: Garbage;
-  readonly leftovers: readonly Leftover[];
-}
-
-function describe(store: Store, { inventory, garbage, leftovers: found }: Found) {
+function describe(store: Store, inventory: StoreInventory, garbage: Garbage, found: readonly Leftover[]) {
   const { results, objects, progress, runs, files, bytesBefore, bytesAfter } = garbage;
   const kept: Partial<Record<Keeper, number>> = {};
   for (const { key } of inventory.results) {
@@ -173,4 +177,72 @@ function describe(store: Store, { inventory, garbage, leftovers: found }: Found)
     bytesBefore: bytesBefore + leftovers.bytes,
     bytesAfter,
   };
+}
+
+/**
+ * Write files anew that runs only append to, without the lines that say nothing any more. Runs keep these files open, so
+ * the caller must have made sure that no run is on.
+ *
+ * @returns bytes that were saved
+ */
+function compactFiles(store: Store): number {
+  let saved = compactIndex(store);
+  for (const pipeline of store.shownPipelines()) saved += compactViews(store, pipeline);
+  saved += rewrite(store.paths.timings, keepNewest(readRecords(store.paths.timings, timingSchema)));
+  const known = new Set(store.results.keys());
+  saved += rewrite(
+    store.paths.differences,
+    store.differences.all().filter(({ resolvedKey }) => known.has(resolvedKey)),
+  );
+  return saved + rewrite(store.paths.digests, store.digests.current);
+}
+
+function rewrite(path: string, lines: readonly unknown[]): number {
+  const before = statIfThere(path)?.size;
+  if (before === undefined) return 0;
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+  const after = new TextEncoder().encode(text).length;
+  if (after >= before) return 0;
+  writeAtomically(path, text);
+  return before - after;
+}
+
+/** One line for each recipe whose result is there. Later lines win where two speak of one result, so order is kept. */
+function compactIndex(store: Store): number {
+  const known = new Set(store.results.keys());
+  const lines = readRecords(store.paths.index, indexLineSchema).filter(({ manifest }) =>
+    known.has(manifest.resolvedKey)
+  );
+  const saved = rewrite(store.paths.index, lastOf(lines, ({ recipeKey }) => recipeKey));
+  store.results.forget();
+  return saved;
+}
+
+function compactViews(store: Store, pipeline: string): number {
+  const path = store.viewsPath(pipeline);
+  using _lock = lockNow(`${path}.lock`);
+  const saved = rewrite(path, shownNow(store, pipeline));
+  store.viewsOf(pipeline).refresh();
+  return saved;
+}
+
+function keepNewest(timings: readonly Timing[]): Timing[] {
+  const byStage = Map.groupBy(
+    timings,
+    ({ pipeline, stage, kind, numerics }) => JSON.stringify([pipeline, stage, kind, numerics]),
+  );
+  const kept = new Set([...byStage.values()].flatMap((own) => own.slice(-TIMINGS_KEPT)));
+  return timings.filter((timing) => kept.has(timing));
+}
+
+/** Remove lock files of stages that have neither results nor progress. Safe only while no run can wait for them. */
+function sweepLocks(store: Store, identities: ReadonlySet<string>): number {
+  let removed = 0;
+  for (const { name } of entriesOf(store.paths.locks)) {
+    const identity = /^([0-9a-f]{64})\.lock$/.exec(name)?.[1];
+    if (identity === undefined || identities.has(identity)) continue;
+    removeTree(join(store.paths.locks, name));
+    removed++;
+  }
+  return removed;
 }

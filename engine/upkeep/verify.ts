@@ -49,7 +49,7 @@ async function setAside(store: Store, faults: readonly Fault[]): Promise<void> {
       if (problem === "unreadable manifest") store.results.mend(resolvedKey!, fitsItsKey);
     }
     for (const sha256 of new Set(faults.flatMap((one) => one.problem === "damaged" ? one.sha256! : []))) {
-      if (hasOtherBytes(store, sha256)) store.objects.quarantine(sha256);
+      if (lookAt(store, { sha256 }) === "damaged") store.objects.quarantine(sha256);
     }
   } catch (error) {
     if (!isEnvironmental(error)) throw error;
@@ -95,15 +95,10 @@ async function lookThrough(store: Store, only: ReadonlySet<string> | undefined):
   return { results: manifests.length, objects: seen.size, bytes, faults };
 }
 
-function lookAt(store: Store, { sha256, size }: Pick<FileEntry, "size" | "sha256">): Fault["problem"] | undefined {
-  const path = store.objects.pathOf(sha256);
+/** @param entry of an object; its size where something has it on record */
+function lookAt(store: Store, entry: Pick<FileEntry, "sha256"> & Partial<FileEntry>): Fault["problem"] | undefined {
+  const path = store.objects.pathOf(entry.sha256);
   const info = statIfThere(path);
   if (info === undefined) return "missing";
-  return info.isFile && info.size === size && holds(path, sha256) ? undefined : "damaged";
-}
-
-function hasOtherBytes(store: Store, sha256: string): boolean {
-  const path = store.objects.pathOf(sha256);
-  const info = statIfThere(path);
-  return info !== undefined && !(info.isFile && holds(path, sha256));
+  return info.isFile && info.size === (entry.size ?? info.size) && holds(path, entry.sha256) ? undefined : "damaged";
 }
