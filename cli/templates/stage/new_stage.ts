@@ -1,10 +1,5 @@
-import {
-  defineStage,
-  describeImageSet,
-  randomStream,
-  readImages,
-  writeMetrics,
-} from "noiseline";
+import { defineStage, randomStream } from "noiseline";
+import { describeImageSet, readImages, writeMetrics } from "noiseline/data";
 import { z } from "zod";
 
 function mean(values: readonly number[]): number {
