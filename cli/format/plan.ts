@@ -116,6 +116,7 @@ export function plannedToJson(
   { forecast, live }: { readonly forecast?: Forecast | undefined; readonly live?: LiveStage | undefined } = {},
 ): Record<string, unknown> {
   const { state, fromStep, reasons, recipeKey, keys, manifest, stage, device, problem } = planned;
+  const { run, since, progress, etaMs } = live ?? {};
   return {
     id,
     kind: stage.kind.name,
@@ -128,12 +129,8 @@ export function plannedToJson(
     resolvedKey: keys?.resolvedKey ?? manifest?.resolvedKey,
     outputs: manifest && Object.fromEntries(Object.entries(manifest.outputs).map(([port, one]) => [port, one.digest])),
     forecast,
-    running: live && runningToJson(live),
+    running: run && { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs },
   };
-}
-
-function runningToJson({ run, since, progress, etaMs }: LiveStage) {
-  return { runId: run.runId, pid: run.pid, host: run.host, since, progress, etaMs };
 }
 
 /** One key, two results, in words. */

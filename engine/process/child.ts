@@ -95,11 +95,6 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
  */
 export const CLOSED: readonly string[] = ["--cached-only", "--deny-import", "--allow-env=NODE_ENV"];
 
-/** V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it. */
-function heapFlags(limit: number | undefined): string[] {
-  return limit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(limit / (1 << 20))}`];
-}
-
 /** Run a stage in a process of its own, with only the permissions that its kind declares and its device needs. */
 export async function runInChild(kind: Kind, start: StartMessage, options: ChildOptions): Promise<StageOutcome> {
   const entry = kind.entry.startsWith("file:") ? kind.entry : pathToFileURL(kind.entry).href;
@@ -112,12 +107,14 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
       fix: "rename the folder or file",
     };
   }
+  const { memoryLimit } = options;
   const flags = [
     ...permissions,
     ...CLOSED,
     ...moduleFlags(options.folder, kind.map?.()),
     ...(kind.custom ? ["--no-code-cache"] : []),
-    ...heapFlags(options.memoryLimit),
+    // V8 gives up at some 4 GB whatever the machine has, so a limit that was set is passed to it.
+    ...memoryLimit === undefined ? [] : [`--v8-flags=--max-old-space-size=${Math.ceil(memoryLimit / (1 << 20))}`],
     "--no-check",
     "--quiet",
   ];
@@ -128,7 +125,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     cwd: options.folder,
     env,
     timeoutMs: options.timeoutMs,
-    memory: options.memoryLimit,
+    memory: memoryLimit,
     kill: options.kill,
   });
   let outcome: StageOutcome | undefined;
@@ -169,7 +166,7 @@ export async function runInChild(kind: Kind, start: StartMessage, options: Child
     if (child.timedOut) {
       return { status: "timeout", message: `it ran longer than its timeout of ${options.timeoutMs! / 1000} s` };
     }
-    if (child.held !== undefined) return overLimit(child.held, options.memoryLimit!);
+    if (child.held !== undefined) return overLimit(child.held, memoryLimit!);
     if (outcome !== undefined) return outcome;
     if (options.kill.aborted || options.stop.aborted) return { status: "interrupted", step: 0 };
     return describeLoss(status, log.tail());

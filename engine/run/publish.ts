@@ -1,3 +1,4 @@
+import { cutText } from "../diagnostic/format.ts";
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -38,15 +39,6 @@ function lookThrough(folder: string): ReturnType<typeof listFiles> | undefined {
   }
 }
 
-/** Whether a file can be kept under its name. One that is not UTF-8 comes with other letters, under which there is none. */
-function isKeepable(path: string, name: string): boolean {
-  return relativePathSchema.safeParse(name).success && statIfThere(path) !== undefined;
-}
-
-function shorten(name: string): string {
-  return name.length > 80 ? `${name.slice(0, 80)}…` : name;
-}
-
 /** Look at what a stage wrote, by itself and not by what the stage says. */
 export function listOutputs(
   folders: Readonly<Record<string, string>>,
@@ -67,10 +59,13 @@ export function listOutputs(
         fix: "write plain files; links may lead out of the artifact",
       };
     }
-    const badName = files.find((name) => !isKeepable(join(folder, name), name));
+    // A name that is not UTF-8 comes with other letters, under which there is no file.
+    const badName = files.find((name) =>
+      !relativePathSchema.safeParse(name).success || statIfThere(join(folder, name)) === undefined
+    );
     if (badName !== undefined) {
       return {
-        message: `output "${port}" has a file name that cannot be kept: ${JSON.stringify(shorten(badName))}`,
+        message: `output "${port}" has a file name that cannot be kept: ${cutText(JSON.stringify(badName))}`,
         fix: "use UTF-8 names without \\ and control characters, of at most 1024 characters with their folders",
       };
     }

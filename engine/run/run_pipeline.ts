@@ -36,7 +36,9 @@ export async function runPipeline(
   still.use(locked.value);
   // What this process knows of the store may be older than the last `gc`.
   store.results.forget();
-  bringBackKept(store);
+  const { root, paths: { kept } } = store;
+  // The folder of what only saves time comes back with the next run, also with one that has nothing to do.
+  if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
   const made = Planner.make(pipeline, store, options);
   if (!made.ok) return made;
   const planner = made.value;
@@ -112,11 +114,6 @@ function findClosedStore({ stages }: Plan, { root }: Store): Diagnostic | undefi
   const message = `Cannot keep the store at ${root}: Deno gives the processes of stages no access there`;
   const fix = "give a folder elsewhere with --store; a tmpfs may be mounted anywhere";
   return errorOf("file-unreadable", message, fix);
-}
-
-/** The folder of what only saves time comes back with the next run, also with one that has nothing to do. */
-function bringBackKept({ root, paths: { kept } }: Store): void {
-  if (isThere(root) && !isThere(kept)) ignoreTrouble(() => makeFolder(kept));
 }
 
 /** Take a lock of the whole store, or say why that cannot be. */

@@ -28,7 +28,7 @@ export async function acquireLock(
   const file = held.use(openLockFile(path));
   let told = false;
   for (let waitMs = 5; !tryLock(file, path, !shared); waitMs = Math.min(waitMs * 2, 250)) {
-    if (!told) onWait?.(readHolder(path));
+    if (!told) onWait?.(readTextIfThere(path)?.trim().slice(0, 100) || "another process");
     told = true;
     try {
       await delay(waitMs, definedOnly({ signal }));
@@ -52,10 +52,6 @@ export function lockNow(path: string): Disposable {
   const file = held.use(openLockFile(path));
   if (!tryLock(file, path)) file.lockSync(true);
   return held.move();
-}
-
-function readHolder(path: string): string {
-  return readTextIfThere(path)?.trim().slice(0, 100) || "another process";
 }
 
 /**

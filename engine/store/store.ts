@@ -69,7 +69,7 @@ export function findStoreRoot(pipelineFolder: string): string {
 }
 
 /** @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it */
-export function openStore(root: string, typeOf: (path: string) => number = fileSystemType): Store {
+export function openStore(root: string, typeOf = (path: string): number => Number(statfsSync(path).type)): Store {
   const at = (...names: string[]) => join(root, ...names);
   const paths: StorePaths = {
     ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as Record<typeof FOLDERS[number], string>,
@@ -128,10 +128,6 @@ const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x6969: "NFS",
   0x0BD00BD0: "Lustre",
 };
-
-function fileSystemType(path: string): number {
-  return Number(statfsSync(path).type);
-}
 
 /** The store's folder, or the one in which it would be made. */
 function nearestThere(path: string): string {

@@ -10,10 +10,6 @@ const TOKENS = {
   regex: /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y,
 };
 
-function blank(text: string): string {
-  return text.replaceAll(/[^\n]/g, " ");
-}
-
 /**
  * TypeScript source with comments blanked out, and with the texts in it blanked out too unless they are kept. Offsets and
  * lines stay what they were. A scanner of a page is enough to find imports and names; it is not a parser.
@@ -29,7 +25,7 @@ export function blankSource(source: string, options: { readonly keepTexts: boole
     return pattern.exec(source)?.[0];
   };
   const keep = (text: string, hidden: boolean) => {
-    out += hidden ? blank(text) : text;
+    out += hidden ? text.replaceAll(/[^\n]/g, " ") : text;
     at += text.length;
   };
   /** The rest of a template up to its end or its next `${`. */
