@@ -72,7 +72,7 @@ function weightsFor(
   const scale = from / to;
   const stretch = antialias ? Math.max(1, scale) : 1;
   const reach = stretch * (kernel === "bilinear" ? 1 : 2);
-  const shape = kernel === "bilinear" ? triangle : cubic(antialias ? -0.5 : -0.75);
+  const shape = kernel === "bilinear" ? (x: number) => Math.max(0, 1 - Math.abs(x)) : cubic(antialias ? -0.5 : -0.75);
   return Array.from({ length: to }, (_, i) => {
     const middle = centres === "corner" ? 0 : 0.5;
     const centre = (i + middle) * scale - middle;
@@ -86,10 +86,6 @@ function weightsFor(
     const total = [...shares.values()].reduce((sum, weight) => sum + weight, 0);
     return [...shares].map(([source, weight]) => [source, weight / total]);
   });
-}
-
-function triangle(x: number): number {
-  return Math.max(0, 1 - Math.abs(x));
 }
 
 /** Keys' cubic convolution. */

@@ -97,9 +97,9 @@ async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<B
       if (batches.size === wanted.size) break;
     }
   } catch (cause) {
-    const got = cause instanceof FormatError ? undefined : damageOf(cause);
-    if (got === undefined) throw cause;
-    throw new FormatError(path, { got, wanted: "a whole .tar.gz archive", cause });
+    // A broken archive makes the unpackers throw errors without a code, which those of the system have.
+    if (cause instanceof FormatError || !(cause instanceof Error) || "code" in cause) throw cause;
+    throw new FormatError(path, { got: cause.message, wanted: "a whole .tar.gz archive", cause });
   }
   const missing = [...wanted].filter((name) => !batches.has(name));
   if (missing.length > 0) throw new FormatError(path, { got: "only some batches", wanted: missing.join(", ") });
@@ -114,9 +114,4 @@ async function readWhole(body: ReadableStream<Uint8Array>, size: number): Promis
     at += part.length;
   }
   return whole;
-}
-
-/** What a broken archive throws: an error of the unpackers, not one of the system, which has a code. */
-function damageOf(error: unknown): string | undefined {
-  return error instanceof Error && !("code" in error) ? error.message : undefined;
 }

@@ -176,12 +176,11 @@ export function downloadsOf(params: DatasetParams): DownloadExternal[] {
   });
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
 /** The folder of an installed package, where the params leave it open where the data comes from. */
-export function locateDataset(params: DatasetParams, exists = isFolder): { path?: string } {
+export function locateDataset(
+  params: DatasetParams,
+  exists = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+): { path?: string } {
   const { path, url, mirrors, sha256 } = params;
   const installed = sourceOf(params).published?.installed;
   const isOpen = [path, url, mirrors, sha256].every((param) => param === undefined);
