@@ -92,7 +92,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** The rooms of the engine. Each may import those before it. */
-export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "upkeep"];
+export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "cluster", "upkeep"];
 
 /** Single imports that a layer's rule would forbid. */
 export const EXCEPTIONS: readonly {

@@ -1,0 +1,126 @@
+/**
+ * What the engine asks of a cluster's queue. Whoever has another cluster than Slurm writes a class with these methods.
+ * Nothing here throws for what a cluster may do: each call is bounded in time and ends with a value.
+ */
+
+/** What a job needs. */
+export interface JobNeeds {
+  readonly cpus: number;
+  readonly gpus: number;
+  readonly memoryMiB?: number;
+  /** Time limit of one attempt. */
+  readonly minutes?: number;
+  readonly partition?: string;
+  readonly account?: string;
+  readonly qos?: string;
+  /** Further options of the queue's own, as the user wrote them. */
+  readonly options: readonly string[];
+}
+
+/** Jobs that must have ended before a job starts, by id; `8_3` is one child of an array. */
+export interface JobOrder {
+  /** All of them well. Where one fails, the job is cancelled. */
+  readonly afterOk: readonly string[];
+  /** Arrays: child i of this one waits for child i of those alone. */
+  readonly afterChild: readonly string[];
+  /** However they end. */
+  readonly afterAny: readonly string[];
+  /** As soon as one of them has failed. Where all end well, the job is cancelled. */
+  readonly afterFailureOfAny: readonly string[];
+  /** Until no job of this user with its name is left before it. */
+  readonly singleton: boolean;
+}
+
+export interface JobRequest {
+  /** What `singleton` goes by. */
+  readonly name: string;
+  /** Unique to this request: how a job is found again whose submission got no answer. */
+  readonly comment: string;
+  readonly script: string;
+  readonly needs: JobNeeds;
+  readonly order: JobOrder;
+  /** For an array: its children's numbers, and how many may run at a time. */
+  readonly array?: { readonly children: readonly number[]; readonly atOnce?: number };
+  /** Where the script's output goes; `%j`-like patterns are the queue's own business, so one path per job. */
+  readonly log: string;
+  readonly folder: string;
+  /** How long before the time limit the script is told of it (SIGUSR2). */
+  readonly warnSeconds?: number;
+  /** Start no sooner than in so many seconds. */
+  readonly delaySeconds?: number;
+}
+
+export type Submitted =
+  | { readonly id: string }
+  | {
+    /**
+     * - `full`: the queue takes no more jobs, of this user or at all, for now;
+     * - `refused`: it will never take this one: wrong partition, account, more than any node has;
+     * - `order`: a job to wait for is no longer known to the queue;
+     * - `silent`: no answer. The job may be queued all the same: look for its comment before trying again.
+     */
+    readonly trouble: "full" | "refused" | "order" | "silent";
+    readonly message: string;
+  };
+
+/** `ended` jobs are listed for a while only. */
+export type JobState = "waiting" | "running" | "ending" | "done" | "failed" | "cancelled" | "preempted" | "timeout";
+
+/** A job of this user, or one child of an array. */
+export interface QueuedJob {
+  /** `8`, or `8_3` for a child. */
+  readonly id: string;
+  readonly name: string;
+  readonly comment: string;
+  readonly state: JobState;
+  /** The queue's own word for it, and in plain words why a waiting job waits; empty where there is nothing to say. */
+  readonly word: string;
+  readonly reason: string;
+  /** Where it runs. */
+  readonly node: string;
+}
+
+/** Undefined jobs: the queue did not answer, so what was known before still counts. */
+export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly silent: string };
+
+/** Figures of the cluster that decide how a graph is submitted. */
+export interface QueueFacts {
+  readonly version: string;
+  /** The largest number of a child, plus one. */
+  readonly maxArray: number;
+  /** Jobs that may still be queued, all limits considered. */
+  readonly room: number;
+  /** Partitions whose preempted jobs are cancelled and not queued again. */
+  readonly cancelsPreempted: ReadonlySet<string>;
+  readonly defaultPartition: string | undefined;
+  /** Lines for people: partitions with their nodes, processors, GPUs, memory and time limits. */
+  readonly partitions: readonly string[];
+}
+
+/** The job that this process is. */
+export interface OwnJob {
+  readonly id: string;
+  /** Its number in the array. */
+  readonly child: number | undefined;
+  /** 0 for the first start; counts requeues. */
+  readonly attempt: number;
+}
+
+export interface Queue {
+  /** Whether the queue would ever take such a job; what it says otherwise. Queues nothing. */
+  test(request: JobRequest): Promise<string | undefined>;
+  submit(request: JobRequest): Promise<Submitted>;
+  /** All jobs of this user whose names begin with noiseline's prefix, in one question. */
+  poll(): Promise<QueueView>;
+  /** Whether a job of whatever name is still in the queue, waiting or running; undefined where nobody answers. */
+  isQueued(id: string): Promise<boolean | undefined>;
+  cancel(ids: readonly string[]): Promise<string | undefined>;
+  describe(): Promise<QueueFacts | { readonly silent: string }>;
+  /** Undefined outside of a job. */
+  own(): OwnJob | undefined;
+  /** Queue this job again from within, as the last thing that it does. */
+  requeueOwn(): Promise<string | undefined>;
+}
+
+/** Names of all jobs begin with it. */
+export const JOB_PREFIX = "noiseline-";

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { durationSchema, resourcesSchema } from "./pipeline_file.ts";
+
+/** What goes into options of `sbatch` must not look like another option or end a line. */
+const word = z.string().min(1).max(256).regex(/^[A-Za-z0-9][\w.,:@/+=-]*$/, {
+  error: () => "a name of letters, digits and _ . , : @ / + = -",
+});
+const absolute = z.string().max(1024).regex(/^\/[^\p{C}]*$/u, { error: () => "an absolute path" });
+const line = z.string().min(1).max(4096).regex(/^\P{C}*$/u, { error: () => "one line of shell" });
+
+/** What may be said for all stages, and for those of one kind. */
+const jobSchema = {
+  partition: word.optional().describe("Partition to queue in (default: the cluster's)"),
+  account: word.optional().describe("Account to charge"),
+  qos: word.optional().describe("Quality of service"),
+  time: durationSchema.optional().describe("Time limit of a job whose stage has no timeout (default: the partition's)"),
+  resources: resourcesSchema.optional().describe("What a stage takes that does not say; cpu also sets its threads"),
+  sbatch: z.array(line.startsWith("--")).max(32).optional().describe(
+    "Further options for sbatch, such as --constraint=a100",
+  ),
+};
+
+export const clusterFileSchema = z.strictObject({
+  engine: z.literal("slurm").describe("The kind of cluster"),
+  cache: absolute.describe("Shared cache: a folder that this machine and all nodes see at this path"),
+  ...jobSchema,
+  kinds: z.record(z.string(), z.strictObject(jobSchema)).default({}).describe(
+    "The same for the stages of one kind, by its name",
+  ),
+  setup: z.array(line).max(64).default([]).describe(
+    "Lines of shell before each job: modules, proxies. Slurm keeps them: source a file for what is secret",
+  ),
+  deno: absolute.optional().describe("Deno on the nodes (default: the one that runs this)"),
+  packages: absolute.optional().describe("Deno's cache on the nodes, DENO_DIR (default: that of this machine)"),
+  scratch: absolute.optional().describe("Local disk of the nodes (default: $TMPDIR there, else /tmp)"),
+  arrayLimit: z.int().min(1).max(100_000).optional().describe("Children of one sweep that run at a time"),
+  logs: absolute.optional().describe("Folder for the output of jobs, seen by all nodes (default: in the cache)"),
+  restarts: z.int().min(1).max(1_000).default(5).describe(
+    "Give a stage up that was started so often without getting further",
+  ),
+});
+
+/** `clusters/NAME.yaml`. */
+export type ClusterFile = z.output<typeof clusterFileSchema>;
