@@ -135,8 +135,6 @@ arrayLimit: 0
       'there is no kind "trian" |  | did you mean "train"? | 9:3',
       'kinds.train.resources.gpu is not valid | "many" | write a number, or "required" | 10:30',
       'kinds.train.sbatch[0] is not valid | "-p gpu" | write one option in full, such as --constraint=a100, and none that noiseline sets itself | 10:47',
-      "--…",
-      'Invalid string: must start with "--"',
       'setup[0] is not valid | "echo a\\necho b" | write one line of shell | 11:9',
       "arrayLimit is not valid | 0 | use a value at least 1 | 12:13",
     ],
