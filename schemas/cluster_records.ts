@@ -60,6 +60,19 @@ export const partSchema = z.strictObject({
   jobs: z.array(z.string()),
 });
 
+/** What of the cluster's file jobs go by, and those that submit others. */
+const settingsSchema = z.strictObject({
+  setup: z.array(z.string()),
+  deno: z.string(),
+  packages: z.string(),
+  scratch: z.string().optional(),
+  arrayLimit: z.int().min(1).optional(),
+  logs: z.string().optional(),
+  restarts: z.int().min(1),
+  /** Of the small jobs that submit others. */
+  helper: jobNeedsSchema,
+});
+
 /** `submission.json`: what was submitted, written once, before any job. */
 export const submissionSchema = z.strictObject({
   format: z.literal(1),
@@ -90,7 +103,7 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
-  /** Of the cluster file: what jobs go by. */
+  settings: settingsSchema,
   scratch: z.string().nullable(),
   restarts: z.int().min(1),
   /** Rights of custom stages that the submitter granted, by absolute path of the stage's file as it was. */

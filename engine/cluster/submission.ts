@@ -47,7 +47,7 @@ export interface PartRequest extends Omit<Part, "lines"> {
 }
 
 export interface SubmissionRequest
-  extends Pick<Submission, "cluster" | "scratch" | "restarts" | "grants" | "versions"> {
+  extends Pick<Submission, "cluster" | "settings" | "scratch" | "restarts" | "grants" | "versions"> {
   readonly pipeline: Pipeline;
   readonly parts: readonly PartRequest[];
   /** The shared folder. */
@@ -67,7 +67,7 @@ export interface Written {
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
-  const { pipeline, parts, cache, digests, cluster, scratch, restarts, grants, versions } = request;
+  const { pipeline, parts, cache, digests, cluster, settings, scratch, restarts, grants, versions } = request;
   const all = [...pipeline.stages.values()];
   const edges = new Map(all.map(({ id, inputs }) => [id, Object.values(inputs).flat().map(({ stage }) => stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
@@ -130,6 +130,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     kinds,
     stages: heads,
     parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
+    settings,
     scratch,
     restarts,
     grants,
@@ -283,6 +284,6 @@ function isSound({ stages, parts }: Submission): boolean {
     parts.every((part, index) =>
       part.lines.every((line) => line < stages.length) &&
       (part.children ?? [0]).length === part.lines.length &&
-      [...part.after, ...part.afterChild].every((one) => one < index)
+      [...part.after.flat(), ...part.afterChild].every((one) => one < index)
     );
 }
