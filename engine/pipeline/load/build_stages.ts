@@ -2,7 +2,16 @@ import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import { type Binding, extentParam, inShards, type Kind, predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
+import {
+  type Binding,
+  extentParam,
+  inShards,
+  type Kind,
+  predecessorsOf,
+  shorterOf,
+  type Stage,
+  withThreads,
+} from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
@@ -204,16 +213,19 @@ export function buildStages(
     edges.set(id, predecessorsOf(bound));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
+    const { resources: declared = {} } = entry;
+    const resources = { ...kind.resources, ...declared };
     stages.set(id, {
       id,
       entry: id,
       kind,
-      params: outcome.params,
+      params: withThreads({ kind, params: outcome.params }, resources.cpu),
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,
       seed: entry.seed ?? seed,
-      resources: { ...kind.resources, ...entry.resources },
+      resources,
+      declared,
       timeoutMs: entry.timeout,
       retries: entry.retries,
       workGflop: undefined,
