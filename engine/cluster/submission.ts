@@ -21,6 +21,7 @@ import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { findSettings } from "../process/code_digest.ts";
+import { realPath, type RightsRequest } from "../process/rights.ts";
 import type { Content } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { objectName, sha256Of } from "../store/cache/layout.ts";
@@ -46,9 +47,10 @@ export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
-export interface SubmissionRequest
-  extends Pick<Submission, "cluster" | "scratch" | "restarts" | "grants" | "versions"> {
+export interface SubmissionRequest extends Pick<Submission, "cluster" | "scratch" | "restarts" | "versions"> {
   readonly pipeline: Pipeline;
+  /** Custom stages with what the user has granted to them: all that they ask for. */
+  readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
   /** The shared folder. */
   readonly cache: string;
@@ -85,7 +87,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   for (const { kind } of stages) if (!numbers.has(kind)) numbers.set(kind, numbers.size);
   const kinds = [...numbers.keys()].map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(kind) : null,
+    code: kind.custom ? shipment.addCode(kind, grants) : null,
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
   const heads: Submission["stages"] = [];
@@ -132,7 +134,6 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
     scratch,
     restarts,
-    grants,
     versions,
   };
   const path = join(folder, "submission.json");
@@ -184,7 +185,7 @@ class Shipment {
   }
 
   /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */
-  addCode({ entry, modules = {} }: Kind): z.output<typeof shippedCodeSchema> {
+  addCode({ entry, modules = {} }: Kind, grants: readonly RightsRequest[]): z.output<typeof shippedCodeSchema> {
     const file = fileURLToPath(entry);
     const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
     const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
@@ -192,7 +193,9 @@ class Shipment {
     let root = dirname(file);
     while ([...places.keys()].some((place) => relative(root, place).startsWith(".."))) root = dirname(root);
     const pathOf = (place: string) => relative(root, place).replaceAll("\\", "/");
-    return { entry: pathOf(file), files: Array.from(places, ([place, sha]) => this.#add(pathOf(place), place, sha)) };
+    const files = Array.from(places, ([place, sha256]) => this.#add(pathOf(place), place, sha256));
+    const rights = grants.find((one) => one.file === realPath(file))?.rights ?? [];
+    return { entry: pathOf(file), files, rights: [...rights] };
   }
 
   async send(): Promise<Diagnostic | undefined> {

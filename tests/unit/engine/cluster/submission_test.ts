@@ -65,7 +65,7 @@ class World implements AsyncDisposable {
         cluster: "lab",
         scratch: null,
         restarts: 5,
-        grants: {},
+        grants: [],
         versions: {},
       }),
     );
