@@ -141,9 +141,7 @@ export async function submitPipeline(
     digests: store.digests,
     cluster: name,
     settings: { ...definedOnly({ scratch, arrayLimit, logs }), ...paths, setup, restarts, helper: helperOf(cluster) },
-    scratch: scratch ?? null,
-    restarts,
-    grants: Object.fromEntries(requests.map(({ file, rights }) => [file, [...rights]])),
+    grants: requests,
     versions: { ...versions },
   });
   if (!written.ok) return written;

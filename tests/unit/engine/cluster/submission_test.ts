@@ -65,9 +65,7 @@ class World implements AsyncDisposable {
         digests: this.digests,
         cluster: "lab",
         settings: { setup: [], deno: "/deno", packages: "/packages", restarts: 5, helper: needs },
-        scratch: null,
-        restarts: 5,
-        grants: {},
+        grants: [],
         versions: {},
       }),
     );
