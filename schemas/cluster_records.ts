@@ -1,27 +1,36 @@
 import { z } from "zod";
-import { fileEntrySchema, sha256Schema } from "./records.ts";
+import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
+import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
-/** Files that a job lays out before its stage runs; their content lies in the cache as objects. */
-const shippedSchema = z.strictObject({
-  /** Path below the folder in which they are laid out; `""` where it is one file. */
-  files: z.array(fileEntrySchema),
-  /** Whether it is a folder; a single file has one entry. */
-  folder: z.boolean(),
-});
+/** What a job lays out before its stage runs: a file, or a folder whose list of files is an object of its own. */
+const shippedSchema = fileEntrySchema.extend({ folder: z.boolean() });
+
+/** That list. */
+export const shippedListSchema = z.array(fileEntrySchema);
 
 /** Code of a custom stage: its modules and the settings above them, where they lay to each other. */
 export const shippedCodeSchema = z.strictObject({ entry: z.string(), files: z.array(fileEntrySchema) });
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
-  /** The `Stage`, with the number of its kind in the head for its kind. */
-  stage: z.record(z.string(), z.unknown()),
+  /** The `Stage`, whatever fields it has, with the number of its kind in the head for its kind. */
+  stage: z.looseObject({
+    id: z.string(),
+    entry: z.string(),
+    kind: z.int().min(0),
+    params: z.record(z.string(), z.unknown()),
+    extent: z.int().optional(),
+    inputs: z.record(z.string(), z.array(z.strictObject({ stage: z.string(), port: z.string(), type: z.string() }))),
+    seed: z.int(),
+    resources: resourcesSchema,
+    retries: z.int().min(0),
+  }),
   /** Lines of the stages that it reads. */
   reads: z.array(z.int().min(0)),
-  /** What it reads from outside, by name of the external. */
-  externals: z.record(z.string(), shippedSchema),
-  /** What its kind says of packages and downloads, see `packPipeline`. */
-  outside: z.tuple([z.unknown(), z.unknown()]).nullable(),
+  /** Digests of all that it reads from outside, by name: what the keys have. */
+  externals: z.record(z.string(), z.string()),
+  /** The files and folders among them. */
+  files: z.record(z.string(), shippedSchema),
 });
 
 /** One job, or one array of jobs. */
@@ -46,11 +55,21 @@ export const submissionSchema = z.strictObject({
   user: z.string(),
   host: z.string(),
   at: z.string(),
-  pipeline: z.record(z.string(), z.unknown()),
-  /** Kinds without their functions, see `packPipeline`; custom ones with their code. */
-  kinds: z.array(z.strictObject({ kind: z.record(z.string(), z.unknown()), code: shippedCodeSchema.nullable() })),
+  pipeline: z.strictObject({
+    name: z.string().regex(ID_PATTERN),
+    seed: z.int(),
+    file: z.string(),
+    overrides: z.array(z.string()),
+    profiles: z.array(z.string()),
+  }),
+  /** Kinds without their functions; custom ones with their code. */
+  kinds: z.array(z.strictObject({
+    kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
+    code: shippedCodeSchema.nullable(),
+  })),
   stages: z.array(z.strictObject({
-    id: z.string(),
+    /** It names a folder, see `fileNameOf`. */
+    id: z.string().refine((id) => relativePathSchema.safeParse(id).success),
     recipeKey: sha256Schema,
     /** Where its line is in `stages.jsonl`, in bytes, and what it holds. */
     at: z.int().min(0),
@@ -58,6 +77,9 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
+  /** Of the cluster file: what jobs go by. */
+  scratch: z.string().nullable(),
+  restarts: z.int().min(1),
   /** Rights of custom stages that the submitter granted, by absolute path of the stage's file as it was. */
   grants: z.record(z.string(), z.array(z.string())),
   versions: z.record(z.string(), z.string()),
@@ -81,6 +103,12 @@ export const jobEndSchema = z.strictObject({
   node: z.string(),
   startedAt: z.string(),
   endedAt: z.string(),
+});
+
+/** An attempt that began: `ends/<line>.<job>.<attempt>.start`. One that is killed at once leaves this alone. */
+export const jobStartSchema = z.strictObject({
+  /** Where its stage goes on from; null until that is known. */
+  fromStep: z.int().min(0).nullable(),
 });
 
 /** Who computes a key now. */
