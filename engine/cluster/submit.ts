@@ -130,7 +130,7 @@ export async function submitPipeline(
       lines.has(one) ? [] : earlier.live.get(keys.get(one)!.recipeKey)!.job
     );
     const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
-    return { line, entry, recipeKey, needs: needs.get(id)!, before: own, jobs };
+    return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
   });
   const parts = divide(tasks, facts.value.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
