@@ -284,9 +284,7 @@ async function sendInputs(
   store: Store,
   cache: SharedCache,
 ): Promise<Diagnostic | undefined> {
-  const read = new Set(
-    stages.flatMap(({ stage: { inputs } }) => Object.values(inputs).flat().map(({ stage }) => stage)),
-  );
+  const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
   for (const id of read) {
     const { manifest, shared, recipeKey } = plan.stages.get(id)!;
     if (manifest !== undefined && shared !== true) cache.offer(manifest, recipeKey, store);

@@ -195,5 +195,8 @@ Deno.test("what a partition has cancelled is queued again with what waited for i
   };
   lab.queue.set("8", "done");
   assertEquals(await again("6", "7"), { state: "queued", job: "9_1" });
-  assertEquals(await again("9", "10"), { state: "failed", message: "its job was lost 3 times" });
+  assertEquals(await again("9", "10"), {
+    state: "failed",
+    message: "its job was lost or preempted 3 times, the last without progress",
+  });
 });
