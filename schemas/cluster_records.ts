@@ -83,8 +83,7 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
-  /** Of the cluster file: what jobs go by. */
-  scratch: z.string().nullable(),
+  /** Of the cluster file: when a stage is given up. */
   restarts: z.int().min(1),
   versions: z.record(z.string(), z.string()),
 });

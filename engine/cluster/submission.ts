@@ -47,7 +47,7 @@ export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
-export interface SubmissionRequest extends Pick<Submission, "cluster" | "scratch" | "restarts" | "versions"> {
+export interface SubmissionRequest extends Pick<Submission, "cluster" | "restarts" | "versions"> {
   readonly pipeline: Pipeline;
   /** Custom stages with what the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
@@ -69,7 +69,7 @@ export interface Written {
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
-  const { pipeline, parts, cache, digests, cluster, scratch, restarts, grants, versions } = request;
+  const { pipeline, parts, cache, digests, cluster, restarts, grants, versions } = request;
   const all = [...pipeline.stages.values()];
   const edges = new Map(all.map(({ id, inputs }) => [id, Object.values(inputs).flat().map(({ stage }) => stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
@@ -132,7 +132,6 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     kinds,
     stages: heads,
     parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
-    scratch,
     restarts,
     versions,
   };

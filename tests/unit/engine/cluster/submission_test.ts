@@ -63,7 +63,6 @@ class World implements AsyncDisposable {
         cache: this.path("shared"),
         digests: this.digests,
         cluster: "lab",
-        scratch: null,
         restarts: 5,
         grants: [],
         versions: {},
