@@ -19,6 +19,7 @@
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
+export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
 export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
 export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./contract/stage.ts";

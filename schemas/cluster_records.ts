@@ -39,17 +39,30 @@ export const stageLineSchema = z.strictObject({
   files: z.record(z.string(), shippedSchema),
 });
 
+/** `JobNeeds` of a queue. */
+const jobNeedsSchema = z.strictObject({
+  cpus: z.int().min(0),
+  gpus: z.int().min(0),
+  memoryMiB: z.int().min(0).exactOptional(),
+  minutes: z.int().min(1).exactOptional(),
+  partition: z.string().exactOptional(),
+  account: z.string().exactOptional(),
+  qos: z.string().exactOptional(),
+  options: z.array(z.string()),
+});
+
 /** One job, or one array of jobs. */
 export const partSchema = z.strictObject({
   /** Lines of its stages; of one that is no array there is one. */
   lines: z.array(z.int().min(0)).min(1),
   /** Numbers of the children, in the order of `lines`; null where it is a single job. */
   children: z.array(z.int().min(0)).nullable(),
-  /** Parts that must have ended well, as a whole. */
-  after: z.array(z.int().min(0)),
+  needs: jobNeedsSchema,
+  /** Parts that must have ended well: as a whole, or one child of an array. */
+  after: z.array(z.union([z.int().min(0), z.tuple([z.int().min(0), z.int().min(0)])])),
   /** Parts of which child i must have ended well for child i of this one. */
   afterChild: z.array(z.int().min(0)),
-  /** Jobs of earlier submissions that make what it reads, by id. */
+  /** Jobs of earlier submissions that make what it reads: `8`, child `8_3`, or for child i of this one its like: `8_*`. */
   jobs: z.array(z.string()),
 });
 

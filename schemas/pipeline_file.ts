@@ -27,7 +27,9 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
   }).refine((ms) => ms > 0 && ms <= MAX_DURATION_MS, { error: () => "a time above 0 and of at most 24d" });
 
 export const resourcesSchema = z.strictObject({
-  cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
+  cpu: z.int().min(0).max(1024).optional().describe(
+    "CPU slots that the stage takes while it runs, and the threads that it computes with",
+  ),
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
     error: () => "a number of GPUs from 0 to 64, or required",
   }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),
@@ -66,6 +68,9 @@ export const stageSchema = z.strictObject({
   with: z.record(z.string(), z.unknown()).default({}).describe("Params of the kind"),
   resources: resourcesSchema.optional(),
   timeout: durationSchema.optional().describe("Stop the stage after this time; the progress that it saved is kept"),
+  shards: z.int().min(1).max(1024).optional().describe(
+    "Compute in so many parts, each a process with these resources; the result is the same to the byte",
+  ),
   matrix: matrixSchema.optional(),
   seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
   needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(

@@ -66,7 +66,7 @@ export type MetricsToWrite = {
 
 /** Slots that a stage takes while it runs. */
 export type Resources = {
-  /** CPU slots that the stage takes while it runs */
+  /** CPU slots that the stage takes while it runs, and the threads that it computes with */
   cpu?: number | undefined;
   /** GPUs that the stage uses, if there are any; required: one, else an error */
   gpu?: number | "required" | undefined;
@@ -103,6 +103,8 @@ export type StageFileInput = {
   resources?: Resources | undefined;
   /** Stop the stage after this time; the progress that it saved is kept */
   timeout?: string | undefined;
+  /** Compute in so many parts, each a process with these resources; the result is the same to the byte */
+  shards?: number | undefined;
   matrix?: Record<string, unknown> | undefined;
   /** Root of the stage's randomness, in place of the pipeline's */
   seed?: number | undefined;

@@ -134,9 +134,12 @@ export class Scheduler {
   async #reach(id: string, runner: StageRunner): Promise<void> {
     const startedAt = new Date().toISOString();
     const started = performance.now();
-    const result = await runner.reach(id);
-    this.#conclude(id, result, { startedAt, started });
-    if (result.manifest !== undefined) {
+    const { shard } = this.plan.stages.get(id)!.stage;
+    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
+    if (isNeeded) this.#conclude(id, result, { startedAt, started });
+    else this.results.set(id, result);
+    if (result.manifest !== undefined || !isNeeded) {
       for (const next of this.#successors.get(id) ?? []) {
         const left = this.#missing.get(next)! - 1;
         this.#missing.set(next, left);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
@@ -62,7 +63,7 @@ export async function replayStage(
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
     const gpus = findGpus();
-    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(planned.stage.resources, stop);
+    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
     const grants = new Grants(pipeline.folder);
     const scratch = new ScratchFolders(store.paths.tmp, runId);
     const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);

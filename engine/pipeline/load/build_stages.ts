@@ -2,7 +2,16 @@ import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { DocumentPath, Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import { type Binding, extentParam, type Kind, predecessorsOf, shorterOf, type Stage } from "../../keys/stage.ts";
+import {
+  type Binding,
+  extentParam,
+  inShards,
+  type Kind,
+  predecessorsOf,
+  shorterOf,
+  type Stage,
+  withThreads,
+} from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";
@@ -196,19 +205,27 @@ export function buildStages(
       const message = `stage "${id}": ${kind.name} runs in the engine and takes milliseconds; it cannot have a timeout`;
       problems.add(["stages", id, "timeout"], message, "remove timeout", { target: "key" });
     }
+    if (entry.shards !== undefined && kind.shards !== true) {
+      const message = `stage "${id}": ${kind.name} cannot be computed in shards`;
+      const how = kind.custom ? "write shards: true in its definition and compute by inParts" : "remove shards";
+      problems.add(["stages", id, "shards"], message, how, { target: "key" });
+    }
     edges.set(id, predecessorsOf(bound));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
+    const { resources: declared = {} } = entry;
+    const resources = { ...kind.resources, ...declared };
     stages.set(id, {
       id,
       entry: id,
       kind,
-      params: outcome.params,
+      params: withThreads({ kind, params: outcome.params }, resources.cpu),
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,
       seed: entry.seed ?? seed,
-      resources: { ...kind.resources, ...entry.resources },
+      resources,
+      declared,
       timeoutMs: entry.timeout,
       retries: entry.retries,
       workGflop: undefined,
@@ -227,6 +244,13 @@ export function buildStages(
     }
     stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
+  }
+  for (const stage of [...stages.values()]) {
+    const { shards = 1 } = entries.get(stage.entry)!;
+    for (const one of shards === 1 ? [] : inShards(stage, shards)) {
+      stages.set(one.id, one);
+      edges.set(one.id, predecessorsOf(one));
+    }
   }
   // They share their progress, so the shorter goes first and the longer continues it.
   for (const [id, before] of shorterOf(stages.values())) edges.set(id, [...edges.get(id)!, before]);
