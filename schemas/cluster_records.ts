@@ -66,6 +66,19 @@ export const partSchema = z.strictObject({
   jobs: z.array(z.string()),
 });
 
+/** What of the cluster's file jobs go by, and those that submit others. */
+const settingsSchema = z.strictObject({
+  setup: z.array(z.string()),
+  deno: z.string(),
+  packages: z.string(),
+  scratch: z.string().optional(),
+  arrayLimit: z.int().min(1).optional(),
+  logs: z.string().optional(),
+  restarts: z.int().min(1),
+  /** Of the small jobs that submit others. */
+  helper: jobNeedsSchema,
+});
+
 /** `submission.json`: what was submitted, written once, before any job. */
 export const submissionSchema = z.strictObject({
   format: z.literal(1),
@@ -96,8 +109,7 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
-  /** Of the cluster file: when a stage is given up. */
-  restarts: z.int().min(1),
+  settings: settingsSchema,
   versions: z.record(z.string(), z.string()),
 });
 

@@ -281,7 +281,7 @@ class Task {
       if (began !== null && began !== fromStep) break;
       idle++;
     }
-    if (idle < submission.head.restarts) return undefined;
+    if (idle < submission.head.settings.restarts) return undefined;
     const message = `it was started ${idle + 1} times without getting further than step ${fromStep}`;
     return { message, fix: "see its log; raise time or memory, or let it save more often" };
   }

@@ -16,7 +16,7 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
+import { type Kind, readsOf, type Stage } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -47,7 +47,7 @@ export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
-export interface SubmissionRequest extends Pick<Submission, "cluster" | "restarts" | "versions"> {
+export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
   /** Custom stages with what the user has granted to them: all that they ask for. */
   readonly grants: readonly RightsRequest[];
@@ -69,9 +69,9 @@ export interface Written {
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
-  const { pipeline, parts, cache, digests, cluster, restarts, grants, versions } = request;
+  const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
-  const edges = new Map(all.map(({ id, inputs }) => [id, Object.values(inputs).flat().map(({ stage }) => stage)]));
+  const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
   const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
@@ -132,7 +132,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     kinds,
     stages: heads,
     parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
-    restarts,
+    settings,
     versions,
   };
   const path = join(folder, "submission.json");
@@ -285,6 +285,6 @@ function isSound({ stages, parts }: Submission): boolean {
     parts.every((part, index) =>
       part.lines.every((line) => line < stages.length) &&
       (part.children ?? [0]).length === part.lines.length &&
-      [...part.after, ...part.afterChild].every((one) => one < index)
+      [...part.after.flat(), ...part.afterChild].every((one) => one < index)
     );
 }

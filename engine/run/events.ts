@@ -47,7 +47,19 @@ export type EngineEvent =
   | { readonly type: "note"; readonly message: string }
   /** Said once for each device that a run computes on, before the first stage that does. */
   | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
-  | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }
+  | {
+    readonly type: "stage-started";
+    readonly id: string;
+    readonly planned: PlannedStage;
+    /** The job on a cluster. */
+    readonly where?: string;
+  }
+  /** Jobs on a cluster: how many run, and stages that wait by the reason for it. */
+  | {
+    readonly type: "queue-changed";
+    readonly running: number;
+    readonly waiting: Readonly<Record<string, readonly string[]>>;
+  }
   /** With its units each second; null where it has not reported twice. */
   | {
     readonly type: "stage-progress";

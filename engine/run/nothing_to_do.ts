@@ -69,16 +69,20 @@ export function keepDone(loader: PipelineLoader, store: Store, { status, plan, s
   const { pipeline } = plan;
   if (status !== "done" || loader.kept === undefined) return;
   const manifests = manifestsOf(stages);
-  if (manifests.size === pipeline.stages.keys().filter((id) => wholeOf(id) === undefined).toArray().length) new DoneRecord(store, pipeline, loader.kept).keep(manifests);
+  if (manifests.size === pipeline.stages.keys().filter((id) => wholeOf(id) === undefined).toArray().length) {
+    new DoneRecord(store, pipeline, loader.kept).keep(manifests);
+  }
 }
 
 function manifestsOf(
   stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
 ): ReadonlyMap<string, ResultManifest> {
   // Of shards nothing need be there.
-  return new Map([...stages].flatMap(([id, { manifest }]) =>
-    manifest === undefined || wholeOf(id) !== undefined ? [] : [[id, manifest]]
-  ));
+  return new Map(
+    [...stages].flatMap(([id, { manifest }]) =>
+      manifest === undefined || wholeOf(id) !== undefined ? [] : [[id, manifest]]
+    ),
+  );
 }
 
 function planIfCached(
