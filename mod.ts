@@ -35,6 +35,7 @@ export {
   type ParamsSchema,
   type ProgressUpdate,
   type SavedState,
+  type Shard,
   type StageContext,
   type StageDefinition,
   type StageEnd,
@@ -48,6 +49,7 @@ export { execution, extent, externalFile, legacy, type Schema } from "./schemas/
 export type * from "./schemas/types.ts";
 export { type ImagesToWrite, readImages, type StoredImages, writeImages } from "./artifacts/images.ts";
 export { describeImageSet, writeMetrics } from "./artifacts/metrics.ts";
+export { type Batch, type BatchWork, type ComputedBatch, inParts, type Rows } from "./stages/shared/parts.ts";
 export { withDevice } from "./stages/shared/device.ts";
 export type * from "./tensor/device.ts";
 export { DEVICE_NAMES, type DeviceName } from "./tensor/devices.ts";

@@ -122,6 +122,14 @@ export interface ParamsSchema extends Schema<object> {
   readonly shape: Readonly<Record<string, Schema>>;
 }
 
+/** Which part of a stage's work a process does: every `of`-th batch from the one numbered `index` on. */
+export interface Shard {
+  /** From 0. */
+  readonly index: number;
+  /** How many shards there are. */
+  readonly of: number;
+}
+
 /** All that a running stage may know. It gets no clock, no host facts and no randomness beyond its seed. */
 export interface StageContext<
   P extends ParamsSchema = ParamsSchema,
@@ -138,6 +146,10 @@ export interface StageContext<
   readonly outputs: { readonly [K in keyof O]: OutputArtifact };
   /** States that were saved earlier, and a way to save more. */
   readonly progress: StageProgress;
+  /** Set where only a part is to be computed, which goes to `part` and nothing to `outputs`; see `inParts`. */
+  readonly shard: Shard & { readonly part: OutputArtifact } | undefined;
+  /** What the shards of this stage have computed, in their order; none where it has none. */
+  readonly parts: readonly InputArtifact[];
   /** What to compute on, for kinds that compute with tensors. */
   readonly device: { readonly name: string; readonly numerics: string } | undefined;
   /** Folders of the npm packages among the kind's `externals` whose files it reads, by name. */
@@ -188,6 +200,8 @@ export interface StageInterface<
   readonly permissions?: StagePermissions;
   /** Slots that it takes; a pipeline may say otherwise. */
   readonly resources?: Resources;
+  /** Whether a pipeline may have it computed in shards: its code does so by `inParts`. */
+  readonly shards?: boolean;
 }
 
 /** A stage of the user's own, the default export of the file that `uses` names. */

@@ -68,6 +68,9 @@ export const stageSchema = z.strictObject({
   with: z.record(z.string(), z.unknown()).default({}).describe("Params of the kind"),
   resources: resourcesSchema.optional(),
   timeout: durationSchema.optional().describe("Stop the stage after this time; the progress that it saved is kept"),
+  shards: z.int().min(1).max(1024).optional().describe(
+    "Compute in so many parts, each a process with these resources; the result is the same to the byte",
+  ),
   matrix: matrixSchema.optional(),
   seed: seedSchema.optional().describe("Root of the stage's randomness, in place of the pipeline's"),
   needs: z.union([z.string().min(1), z.array(z.string().min(1))]).optional().describe(

@@ -103,6 +103,8 @@ export type StageFileInput = {
   resources?: Resources | undefined;
   /** Stop the stage after this time; the progress that it saved is kept */
   timeout?: string | undefined;
+  /** Compute in so many parts, each a process with these resources; the result is the same to the byte */
+  shards?: number | undefined;
   matrix?: Record<string, unknown> | undefined;
   /** Root of the stage's randomness, in place of the pipeline's */
   seed?: number | undefined;

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
@@ -12,7 +13,7 @@ import { readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { warnSecondsOf } from "./needs.ts";
 import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
-import { jobScript, type NodePaths, nodePaths } from "./script.ts";
+import { jobScript } from "./script.ts";
 import type { OpenSubmission } from "./submission.ts";
 
 /** How long a queue may be silent before whoever submits gives up. */
@@ -23,7 +24,6 @@ const LOOK_AGAIN_MS = 5_000;
 const TRIES = 4;
 /** After each, a job that was waited for had been forgotten. */
 const PASSES = 8;
-const HELPER_MINUTES = 15;
 
 export interface QueueContext {
   readonly queue: Queue;
@@ -65,7 +65,7 @@ export function lineOfJob({ lines, children }: Part, id: string): number | undef
 }
 
 /** The job of an array that a child belongs to. */
-function arrayOf(id: string): string {
+export function arrayOf(id: string): string {
   return id.split("_")[0]!;
 }
 
@@ -129,7 +129,6 @@ export async function queueParts(
   digest: string,
   context: QueueContext,
 ): Promise<Result<QueuedParts>> {
-  const paths = await nodePaths(submission.head.settings);
   openRoot(submission.folder);
   const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
   try {
@@ -140,8 +139,7 @@ export async function queueParts(
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
       const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
-      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, paths, record, room, cancels })
-        .run();
+      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, record, room, cancels }).run();
       if (made !== "again") return made;
       if (pass === PASSES) {
         return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
@@ -155,7 +153,6 @@ export async function queueParts(
 
 interface Found {
   readonly jobs: readonly QueuedJob[];
-  readonly paths: NodePaths;
   /** Where queued jobs are put on record. */
   readonly record: string;
   readonly room: number;
@@ -351,23 +348,13 @@ class Pass {
 
   /** Queue the small jobs that go on when nobody watches. */
   async #queueHelpers(): Promise<Result<QueuedParts>> {
-    const { head: { parts, settings: { partition, account, qos, sbatch = [] } } } = this.submission;
-    const needs: JobNeeds = {
-      cpus: 1,
-      gpus: 0,
-      memoryMiB: 1024,
-      minutes: HELPER_MINUTES,
-      ...partition === undefined ? {} : { partition },
-      ...account === undefined ? {} : { account },
-      ...qos === undefined ? {} : { qos },
-      options: sbatch,
-    };
+    const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
-      this.#submit(what, Date.now(), needs, {
-        name: `${what}-${this.submission.head.id}`,
+      this.#submit(what, Date.now(), helper, {
+        name: `${what}-${id}`,
         order: { ...NO_ORDER, ...order, singleton: true },
         task: ["--rest"],
-        ...delaySeconds === undefined ? {} : { delaySeconds },
+        ...definedOnly({ delaySeconds }),
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;
@@ -398,24 +385,29 @@ class Pass {
     },
   ) {
     const { head: { id, settings }, folder } = this.submission;
-    const { arrayLimit: atOnce } = settings;
     const request: JobRequest = {
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, this.found.paths, { folder, digest: this.digest, task }),
+      script: jobScript(settings, settings, { folder, digest: this.digest, task }),
       needs,
       order,
-      ...children === undefined ? {} : { array: { children, ...atOnce === undefined ? {} : { atOnce } } },
+      ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
       log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(needs),
-      ...delaySeconds === undefined ? {} : { delaySeconds },
+      ...definedOnly({ delaySeconds }),
     };
     return await submitOnce(request, this.context);
   }
 }
 
-const NO_ORDER: JobOrder = { afterOk: [], afterChild: [], afterAny: [], afterFailureOfAny: [], singleton: false };
+export const NO_ORDER: JobOrder = {
+  afterOk: [],
+  afterChild: [],
+  afterAny: [],
+  afterFailureOfAny: [],
+  singleton: false,
+};
 
 /** A queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {

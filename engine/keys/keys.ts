@@ -54,7 +54,7 @@ export function recipeKeyOf(
 }
 
 /** What enters the keys of a stage by itself; each ingredient with why. */
-function localIngredients({ kind, params, seed }: Stage, externals: Ingredients["externals"]): LocalIngredients {
+function localIngredients({ kind, params, seed, shard }: Stage, externals: Ingredients["externals"]): LocalIngredients {
   return {
     // Two kinds make different things of the same params. A custom stage's file may be renamed: its code says what it is.
     kind: kind.custom ? "custom" : kind.name,
@@ -63,7 +63,8 @@ function localIngredients({ kind, params, seed }: Stage, externals: Ingredients[
     // Only kinds that draw random numbers: another seed leaves the results of all others as they are.
     seed: kind.seeded ? seed : null,
     // What the user chose, without what only says where or how to compute.
-    params: keyParams(kind, params),
+    // Of a shard also which part, under a name that no param has.
+    params: { ...keyParams(kind, params), ...shard && { "~shard": [shard.index, shard.of] } },
     // What is read from outside, by content: the same path may hold other bytes tomorrow, and another path the same.
     externals,
   };

@@ -1,6 +1,6 @@
 import type { ArtifactType } from "../../schemas/artifacts.ts";
 import type { Resources } from "../../schemas/pipeline_file.ts";
-import type { BuiltinKind, CheckResult } from "../../contract/stage.ts";
+import type { BuiltinKind, CheckResult, OutputPorts, Shard } from "../../contract/stage.ts";
 import type { ParamDescription, ParamsOutcome } from "../../schemas/param_issue.ts";
 import type { ParamRoles } from "../../schemas/roles.ts";
 
@@ -71,6 +71,10 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe"> {
   readonly inputs: Readonly<Record<string, readonly Binding[]>>;
   /** Stages that must be done before it, though it reads nothing of them. In no key. */
   readonly needs: readonly string[];
+  /** Its shards, where it only joins what these have computed. In no key: the result is the same without. */
+  readonly parts?: readonly string[];
+  /** Of a shard: which part it computes of the stage `whole`, which needs it only while it has no result. */
+  readonly shard?: Shard & { readonly whole: string };
   /** Root of its randomness: its own, or the pipeline's. */
   readonly seed: number;
   readonly resources: Resources;
@@ -99,16 +103,56 @@ export function cardsOf({ gpu = 0 }: Resources): number {
   return gpu === "required" ? 1 : gpu;
 }
 
+/** The stages whose results a stage is given. */
+export function readsOf({ inputs, parts = [] }: Pick<Stage, "inputs" | "parts">): string[] {
+  return [...Object.values(inputs).flat().map(({ stage }) => stage), ...parts];
+}
+
 /** The stages that must be done before a stage can run. */
-export function predecessorsOf({ inputs, needs }: Pick<Stage, "inputs" | "needs">): string[] {
-  return [...Object.values(inputs).flat().map(({ stage }) => stage), ...needs];
+export function predecessorsOf(stage: Pick<Stage, "inputs" | "needs" | "parts">): string[] {
+  return [...readsOf(stage), ...stage.needs];
+}
+
+const PART: OutputPorts = { part: { type: "files", description: "What a shard has computed" } };
+
+/** What a stage writes: a shard its part alone. */
+export function outputsOf({ kind, shard }: Pick<Stage, "kind" | "shard">): OutputPorts {
+  return shard === undefined ? kind.outputs : PART;
+}
+
+const SHARD_ID = /^(.+)~\d+of\d+$/;
+
+/** The id of a shard. No reference means it, and no child of a matrix has it: an axis is followed by `=`. */
+function shardId(whole: string, { index, of }: Shard): string {
+  return `${whole}~${index + 1}of${of}`;
+}
+
+/** The stage that a shard is of, by their ids; undefined of other stages. */
+export function wholeOf(id: string): string | undefined {
+  return SHARD_ID.exec(id)?.[1];
+}
+
+/** A stage as shards and what joins them. */
+export function inShards(stage: Stage, of: number): readonly Stage[] {
+  const shards = Array.from({ length: of }, (_, index): Stage => {
+    const own = { index, of };
+    return { ...stage, id: shardId(stage.id, own), shard: { ...own, whole: stage.id } };
+  });
+  return [...shards, { ...stage, parts: shards.map(({ id }) => id) }];
+}
+
+/** What a stage takes while it runs. One that joins parts computes nothing, so it needs no card. */
+export function slotsOf({ resources, parts }: Pick<Stage, "resources" | "parts">): Resources {
+  return parts === undefined ? resources : { ...resources, gpu: 0 };
 }
 
 /** Of stages that differ in extent alone, the id of the next shorter one: it runs first, and the longer continues it. */
 export function shorterOf(stages: Iterable<Stage>): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const withExtent = [...stages].filter(({ extent }) => extent !== undefined);
-  for (const family of Map.groupBy(withExtent, ({ entry }) => entry).values()) {
+  // A shard continues the same part of a shorter stage.
+  const line = ({ entry, shard }: Stage) => `${entry} ${shard?.index}`;
+  for (const family of Map.groupBy(withExtent, line).values()) {
     family.sort((a, b) => a.extent! - b.extent!);
     for (let i = 1; i < family.length; i++) found.set(family[i]!.id, family[i - 1]!.id);
   }

@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import { cardsOf, predecessorsOf, shorterOf } from "../keys/stage.ts";
+import { cardsOf, predecessorsOf, shorterOf, slotsOf, wholeOf } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
@@ -22,6 +22,8 @@ const FACTOR = 2;
 const MEMORY = 100;
 /** What a stage within the engine is for; it has no process to start. */
 const INLINE_MS = 5;
+/** Starting a process, and reading and writing what fits into memory. */
+const JOIN_MS = 2_000;
 
 /**
  * Estimate how long each stage of a plan that is not there will take, from past runs on machines of this class and on
@@ -87,6 +89,9 @@ function forecastStage(
     return { known: true, durationMs, basis: "in the engine, usually milliseconds" };
   }
   const same = estimatesOf(history.alike.get(`${likeness} ${numerics}`)?.slice(-MEMORY) ?? [], amount);
+  if (stage.parts !== undefined && same.length === 0) {
+    return { known: true, durationMs: JOIN_MS, basis: "joining shards usually takes seconds" };
+  }
   if (same.length > 0) {
     if (same[0]!.probe) return { known: true, durationMs: medianOf(same), basis: "a few steps of its network" };
     const runs = same.length === 1 ? "the last run like it" : `the median of the last ${same.length} runs like it`;
@@ -169,7 +174,7 @@ export function totalOf(
   return {
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
     ifAllMs: lowerBound(plan, forecasts, capacity, new Set(chosen)),
-    unknown: chosen.filter((id) => !forecasts.get(id)!.known),
+    unknown: [...new Set(chosen.filter((id) => !forecasts.get(id)!.known).map((id) => wholeOf(id) ?? id))],
   };
 }
 
@@ -193,8 +198,9 @@ function lowerBound(
     longest = Math.max(longest, end);
     sums.jobs += durationMs;
     // As slots are taken: a stage that asks for more than there is gets what there is.
-    sums.cpus += durationMs * Math.min(stage.resources.cpu ?? 1, cpus);
-    sums.gpus += durationMs * Math.min(cardsOf(stage.resources), gpus);
+    const { cpu = 1, ...rest } = slotsOf(stage);
+    sums.cpus += durationMs * Math.min(cpu, cpus);
+    sums.gpus += durationMs * Math.min(cardsOf(rest), gpus);
   }
   return Math.max(longest, sums.jobs / jobs, sums.cpus / cpus, gpus === 0 ? 0 : sums.gpus / gpus);
 }

@@ -1,5 +1,5 @@
 import type { ResultManifest } from "../../schemas/records.ts";
-import type { Stage } from "../keys/stage.ts";
+import { outputsOf, type Stage } from "../keys/stage.ts";
 
 /** Whether a result was made from what the stages before it would give now, as far as that is known. */
 export function readsLatest(
@@ -16,7 +16,9 @@ export function readsLatest(
 }
 
 /** Whether a record has the outputs of a stage. One that has others was not made by it, whatever its key says. */
-export function hasPortsOf({ kind }: Stage, { outputs }: ResultManifest): boolean {
-  const ports = Object.keys({ ...kind.outputs, ...outputs });
-  return ports.every((port) => kind.outputs[port] !== undefined && kind.outputs[port].type === outputs[port]?.type);
+export function hasPortsOf(stage: Stage, { outputs }: ResultManifest): boolean {
+  const own = outputsOf(stage);
+  return Object.keys({ ...own, ...outputs }).every((port) =>
+    own[port] !== undefined && own[port].type === outputs[port]?.type
+  );
 }

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -123,9 +123,15 @@ export class Planner {
   survey(goesOn: (planned: PlannedStage) => boolean = () => true): ReadonlyMap<string, PlannedStage> {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
-    for (const id of this.pipeline.stages.keys()) {
-      if (!this.#needed.has(id)) continue;
-      const planned = this.planStage(id);
+    for (const [id, { shard }] of this.pipeline.stages) {
+      if (!this.#needed.has(shard?.whole ?? id)) continue;
+      const found = this.planStage(id);
+      // What a shard is of reads the same, so it is known by now whether it has a result.
+      const whole = shard && this.planStage(shard.whole);
+      if (whole?.manifest !== undefined) continue;
+      const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
+        ? { ...found, state: whole.state, reasons: whole.reasons }
+        : found;
       if (!goesOn(planned)) break;
       if (planned.manifest !== undefined) this.settle(id, planned.manifest);
       stages.set(id, this.#afterTwin(planned, working));
@@ -157,7 +163,7 @@ export class Planner {
   }
 
   /** Decide about one stage from what is settled so far. Pass `force: false` to look past a force that was served. */
-  planStage(id: string, force: boolean = this.options.force?.has(id) ?? false): PlannedStage {
+  planStage(id: string, force: boolean = this.#isToBeForced(id)): PlannedStage {
     const stage = this.pipeline.stages.get(id)!;
     const known = this.#keys.get(id)!;
     const { local, localKey, recipeKey } = known;
@@ -182,15 +188,28 @@ export class Planner {
     return { ...base, reasons, ...this.#start(stage, keys.identityKey, force) };
   }
 
-  /** What the targets need: nothing before a stage whose recipe already led to a good result. */
+  /** Who wants the bytes of a stage anew wants those of its shards. */
+  #isToBeForced(id: string): boolean {
+    const { force = new Set() } = this.options;
+    return force.has(id) || force.has(wholeOf(id) ?? id);
+  }
+
+  /** Whether a stage has a result, here or in the shared cache, so that its shards need not run. */
+  async isServed(id: string): Promise<boolean> {
+    await this.askCache([this.planStage(id)]);
+    return this.planStage(id).manifest !== undefined;
+  }
+
+  /** What the targets need, without shards: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    if (targets.length === 0) return new Set(this.pipeline.stages.keys());
+    const all = [...this.pipeline.stages].filter(([, { shard }]) => shard === undefined);
+    if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
     // Stages whose own result may not be what they would come to now; no result that was made of theirs is a shortcut.
     const stale = new Set<string>();
-    for (const stage of this.pipeline.stages.values()) {
+    for (const [, stage] of all) {
       const { recipeKey, localKey } = this.#keys.get(stage.id)!;
       const byRecipe = this.store.results.byRecipe(recipeKey);
       // No record of another stage is served, whatever recipe it says that it has.
@@ -199,14 +218,14 @@ export class Planner {
         this.#sharedResult(stage, this.options.cache?.knownByRecipe(recipeKey), localKey) ??
         local;
       if (found !== undefined) latest.set(stage.id, found);
-      const reads = Object.values(stage.inputs).flat().map((binding) => binding.stage);
-      const moved = this.options.force?.has(stage.id) === true || reads.some((id) => stale.has(id)) ||
+      const moved = this.options.force?.has(stage.id) === true || readsOf(stage).some((id) => stale.has(id)) ||
         (found !== undefined && !readsLatest(stage, found, latest));
       if (moved) stale.add(stage.id);
       const manifest = found !== undefined && !moved
         ? this.#goodResult(stage, found) ?? this.#sharedResult(stage, found, localKey)
         : undefined;
-      const before = predecessorsOf(stage);
+      const { inputs, needs } = stage;
+      const before = predecessorsOf({ inputs, needs });
       if (manifest !== undefined) this.#shortcuts.set(stage.id, manifest);
       edges.set(stage.id, manifest === undefined ? before : []);
     }
@@ -270,6 +289,8 @@ export class Planner {
   }
 
   #served(stage: Stage, now: Known, manifest: ResultManifest): Pick<PlannedStage, "state" | "reasons"> {
+    // Nobody looks at a part.
+    if (stage.shard !== undefined) return { state: "cached", reasons: [] };
     const view = this.store.viewsOf(this.pipeline.name).check(stage.id, manifest.resolvedKey);
     if (view.state === "good") return { state: "cached", reasons: [] };
     if (view.state === "other") return { state: "restore", reasons: this.#changes(stage, now) };
@@ -309,7 +330,10 @@ export class Planner {
    */
   async findDevices(stages: Iterable<Stage>): Promise<boolean> {
     if (this.options.elsewhere === true) return false;
-    const unknown = [...stages].filter((stage) => stage.kind.device !== undefined && !this.#devices.has(stage));
+    // What only joins parts computes nothing.
+    const unknown = [...stages].filter((stage) =>
+      stage.kind.device !== undefined && stage.parts === undefined && !this.#devices.has(stage)
+    );
     await Promise.all(unknown.map(async (stage) => {
       this.#devices.set(stage, await stage.kind.device!(stage.params, tryDevice));
     }));

@@ -96,6 +96,8 @@ export function makeContext(
     inputs: inputs as StageContext["inputs"],
     outputs,
     progress,
+    shard: start.shard && { ...start.shard, part: outputs["part"]! },
+    parts: (start.parts ?? []).map((one) => openInput(one, locate)),
     device: start.device ?? undefined,
     packages: start.packages,
     externals: start.externals,
@@ -109,7 +111,7 @@ export function makeContext(
 
 /** Where the stage's own files lie. */
 export function ownFolders(start: StartMessage): OwnFolders {
-  const inputs = Object.values(start.inputs).flat().flatMap((one) => one?.folder ?? []);
+  const inputs = [Object.values(start.inputs), start.parts ?? []].flat(2).flatMap((one) => one?.folder ?? []);
   return { inputs, outputs: Object.values(start.outputs) };
 }
 

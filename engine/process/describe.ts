@@ -221,6 +221,7 @@ export const stageDescriptionSchema = z.object({
   device: z.boolean().default(false),
   permissions: permissionsSchema.default({}),
   resources: resourcesSchema.default({}),
+  shards: z.boolean().default(false),
   roles: z.record(z.string(), paramMetaSchema),
   /** For people who ask what a stage takes; empty where params were given. */
   params: z.array(paramDescriptionSchema).default([]),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { printable } from "../diagnostic/format.ts";
-import type { InputArtifact, ProgressUpdate, StageDevice } from "../../contract/stage.ts";
+import type { InputArtifact, ProgressUpdate, Shard, StageDevice } from "../../contract/stage.ts";
 
 /** An input as it is handed to a worker: where its files lie, and what they are. */
 export interface InputMessage extends Pick<InputArtifact, "type" | "digest" | "files"> {
@@ -17,6 +17,9 @@ export interface StartMessage {
   readonly seed: number;
   readonly inputs: Readonly<Record<string, InputMessage | readonly InputMessage[] | null>>;
   readonly outputs: Readonly<Record<string, string>>;
+  /** Of a shard, whose one output is `part`. */
+  readonly shard?: Shard;
+  readonly parts?: readonly InputMessage[];
   readonly progressFolder: string;
   /** States beyond this step are not used. */
   readonly progressLimit: number;

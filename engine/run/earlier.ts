@@ -24,6 +24,7 @@ export function findEarlier({ pipeline, stages }: Pick<Plan, "pipeline" | "stage
   const views = store.viewsOf(pipeline.name);
   const other = new Set<string>();
   for (const [id, { stage, keys, manifest, reasons }] of stages) {
+    if (stage.shard !== undefined) continue;
     const key = keys?.resolvedKey ?? manifest?.resolvedKey;
     // Where the key is not known yet, what it waits for decides, unless something of its own has changed.
     const isOther = key === undefined

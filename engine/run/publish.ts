@@ -9,6 +9,7 @@ import {
   type ResultManifest,
 } from "../../schemas/records.ts";
 import { artifactDigest } from "../keys/keys.ts";
+import { outputsOf } from "../keys/stage.ts";
 import { Limit } from "../store/limit.ts";
 import type { PlannedStage } from "../plan/plan.ts";
 import { formatMemory } from "../process/runtime.ts";
@@ -108,7 +109,7 @@ export async function collectOutputs(
   const limit = new Limit(MAX_AT_ONCE);
   let emptied = true;
   for (const [port, names] of Object.entries(listed)) {
-    const type = planned.stage.kind.outputs[port]!.type;
+    const type = outputsOf(planned.stage)[port]!.type;
     const takeOne = async (name: string): Promise<FileEntry> => {
       const path = join(folders[port]!, name);
       const { moved, ...taken } = await store.objects.take(path, statIfThere(path)!.size);
@@ -125,6 +126,7 @@ export async function collectOutputs(
 export function makeManifest(
   planned: PlannedStage,
   outputs: Record<string, ArtifactRecord>,
+  numerics: string | null,
   runId: string,
 ): ResultManifest {
   const { resolvedKey, identityKey, ingredients } = planned.keys!;
@@ -137,7 +139,7 @@ export function makeManifest(
     extent: planned.stage.extent ?? null,
     ingredients,
     outputs,
-    numerics: planned.device?.numerics ?? null,
+    numerics,
     runId,
   };
 }

@@ -1,6 +1,7 @@
 import type { SharedCache } from "../store/cache/shared_cache.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import type { Emit, RunFinished, RunOptions, RunStatus, StageEndState } from "./events.ts";
+import { wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
@@ -141,6 +142,9 @@ async function finishSending(cache: SharedCache, emit: Emit): Promise<void> {
 
 function count(results: ReadonlyMap<string, StageResult>): Record<StageEndState, number> {
   const counts = { cached: 0, restored: 0, ran: 0, failed: 0, interrupted: 0, blocked: 0 };
-  for (const { state } of results.values()) counts[state]++;
+  // Shards are told of only where they are the trouble.
+  for (const [id, { state }] of results) {
+    if (wholeOf(id) === undefined || state === "failed" || state === "interrupted") counts[state]++;
+  }
   return counts;
 }

@@ -74,7 +74,7 @@ export class Scheduler {
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus });
+    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus, lockFolder: this.options.lockFolder });
     const runner = new StageRunner({
       pipeline: this.pipeline,
       planner: this.planner,
@@ -89,6 +89,7 @@ export class Scheduler {
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
       replace: this.options.replace ?? false,
       cache: this.options.cache,
+      beforeStage: this.options.beforeStage,
       grants: this.options.grants,
     });
     this.#countMissing();
@@ -133,9 +134,12 @@ export class Scheduler {
   async #reach(id: string, runner: StageRunner): Promise<void> {
     const startedAt = new Date().toISOString();
     const started = performance.now();
-    const result = await runner.reach(id);
-    this.#conclude(id, result, { startedAt, started });
-    if (result.manifest !== undefined) {
+    const { shard } = this.plan.stages.get(id)!.stage;
+    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
+    if (isNeeded) this.#conclude(id, result, { startedAt, started });
+    else this.results.set(id, result);
+    if (result.manifest !== undefined || !isNeeded) {
       for (const next of this.#successors.get(id) ?? []) {
         const left = this.#missing.get(next)! - 1;
         this.#missing.set(next, left);

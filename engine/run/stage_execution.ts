@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { StageRun } from "../../contract/stage.ts";
 import type { Emit } from "./events.ts";
 import { externalPaths, withPaths } from "../keys/externals.ts";
-import type { Stage } from "../keys/stage.ts";
+import { type Binding, outputsOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { isForced, type PlannedStage } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -79,32 +79,41 @@ export interface ExecutionOptions {
 export class StageExecution {
   constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
 
+  /** Where the states lie that a stage goes on from. */
+  progressOf({ keys, device }: PlannedStage): string {
+    return progressFolder(this.options.store.paths.progress, keys!.identityKey, device?.numerics);
+  }
+
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { stage, keys, device } = planned;
+    const progress = this.progressOf(planned);
+    const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
+      const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
+      // A stage in this process reads the objects where they are; a contained one may see nothing else.
+      const place = stage.kind.runs === "inline" ? null : inside(folder, "in", name, String(index));
+      if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
+      return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
+    };
     const inputs: Record<string, InputMessage | InputMessage[] | null> = {};
     for (const port of Object.keys(stage.kind.inputs)) {
-      const messages = (stage.inputs[port] ?? []).map((binding, index): InputMessage => {
-        const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
-        // A stage in this process reads the objects where they are; a contained one may see nothing else.
-        const place = stage.kind.runs === "inline" ? null : inside(folder, "in", port, String(index));
-        if (place !== null) store.objects.layOut(artifact.files, place, !stage.kind.custom);
-        return { type: artifact.type, digest: artifact.digest, files: artifact.files, folder: place };
-      });
+      const messages = (stage.inputs[port] ?? []).map(layOut(port));
       inputs[port] = stage.kind.inputs[port]!.list === true ? messages : messages[0] ?? null;
     }
     const outputs: Record<string, string> = {};
-    for (const port of Object.keys(stage.kind.outputs)) {
+    for (const port of Object.keys(outputsOf(stage))) {
       outputs[port] = inside(folder, "out", port);
       this.scratch.ensure(outputs[port]);
     }
-    const progress = progressFolder(store.paths.progress, keys!.identityKey, device?.numerics);
     return {
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,
       inputs,
       outputs,
+      ...stage.shard && { shard: { index: stage.shard.index, of: stage.shard.of } },
+      // No port has a name with a -.
+      parts: (stage.parts ?? []).map((one) => ({ stage: one, port: "part" })).map(layOut("-parts")),
       // A forced stage starts at 0 and leaves the progress that is there as it is.
       progressFolder: isForced(planned) ? join(folder, "progress") : progress,
       progressLimit: stage.extent ?? Number.MAX_SAFE_INTEGER,
@@ -188,8 +197,8 @@ export class StageExecution {
 const CHANGED_WHAT_IT_READS = "it changed the mode, owner or times of files it may only read; they have been restored";
 
 /** Folders of inputs that a stage's process shares with the store. */
-function linkedInputs({ inputs }: StartMessage): string[] {
-  const messages = Object.values(inputs).flat().filter((one) => one !== null);
+function linkedInputs({ inputs, parts = [] }: StartMessage): string[] {
+  const messages = [...Object.values(inputs).flat(), ...parts].filter((one) => one !== null);
   return messages.filter(({ files }) => isLentWhole(files)).map(({ folder }) => folder!);
 }
 

@@ -13,8 +13,8 @@ import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_e
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 import { findMovedGround } from "./outside.ts";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import type { StageFinished } from "./events.ts";
+import { readsOf, slotsOf, type Stage } from "../keys/stage.ts";
+import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
 /** How one stage came out. */
@@ -36,7 +36,7 @@ export function waitingForStore(holder: string): string {
 
 const INTERRUPTED: StageResult = { state: "interrupted" };
 
-function failedBy({ message, fix }: Pick<Diagnostic, "message" | "fix">): StageResult {
+function failedBy({ message, fix }: StageProblem): StageResult {
   return definedOnly({ state: "failed" as const, message, fix });
 }
 
@@ -75,6 +75,7 @@ export interface RunnerOptions extends ExecutionOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
+  readonly beforeStage: RunOptions["beforeStage"];
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
@@ -159,10 +160,16 @@ export class StageRunner {
       await planner.findDevices([planned.stage]);
       const { problem } = planned.stage.kind.device === undefined ? planned : planner.planStage(id, forced);
       if (problem !== undefined) return failedBy(problem);
-      using held = await this.options.slots.take(planned.stage.resources, stop);
+      using held = await this.options.slots.take(slotsOf(planned.stage), stop);
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.options.mayStart()) return { state: "blocked" };
+      const ready = planner.planStage(id, forced);
+      const refused = await this.options.beforeStage?.(ready, this.#execution.progressOf(ready));
+      if (refused !== undefined) {
+        this.options.onFailure();
+        return failedBy(refused);
+      }
       const began = performance.now();
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {
@@ -191,7 +198,7 @@ export class StageRunner {
   #serve(planned: PlannedStage): StageResult | undefined {
     const { manifest, stage } = planned;
     if (manifest === undefined) return undefined;
-    const { planner, store, pipeline } = this.options;
+    const { planner } = this.options;
     if (planned.state === "cached") {
       this.#settle(planned, manifest);
       return { state: "cached", manifest };
@@ -200,9 +207,21 @@ export class StageRunner {
       planner.distrust(manifest);
       return undefined;
     }
-    const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+    const mine = this.#show(stage, manifest);
     this.#settle(planned, manifest);
     return definedOnly({ state: "restored" as const, manifest, mine });
+  }
+
+  /** Show a result to the user, who has no use for parts of one. */
+  #show(stage: Stage, manifest: ResultManifest): string | undefined {
+    const { store, pipeline } = this.options;
+    return stage.shard === undefined ? store.viewsOf(pipeline.name).install(stage.id, manifest) : undefined;
+  }
+
+  /** What a stage was computed on; of one that joined parts, what these were. */
+  #numericsOf({ stage: { parts = [] }, device }: PlannedStage): string | null {
+    const found = parts.map((id) => this.options.planner.settled(id)!.numerics).filter((one) => one !== null);
+    return device?.numerics ?? ([...new Set(found)].sort().join(" and ") || null);
   }
 
   /** Bring a result in from the shared cache and show it. What cannot be brought whole counts as absent. */
@@ -248,7 +267,7 @@ export class StageRunner {
    */
   async #reachInputs({ stage }: PlannedStage): Promise<StageResult | undefined> {
     const { planner, cache } = this.options;
-    for (const { stage: id } of Object.values(stage.inputs).flat()) {
+    for (const id of readsOf(stage)) {
       const settled = planner.settled(id) !== undefined;
       if (settled && (cache === undefined || planner.planStage(id, false).shared !== true)) continue;
       const ended = await this.#reachOnly(id);
@@ -268,7 +287,7 @@ export class StageRunner {
   /** Make sure that inputs hold what they should, running the stages again whose results do not. */
   async #healInputs(planned: PlannedStage): Promise<StageResult | undefined> {
     const { planner } = this.options;
-    for (const { stage: id } of Object.values(planned.stage.inputs).flat()) {
+    for (const id of readsOf(planned.stage)) {
       const manifest = planner.settled(id);
       if (manifest === undefined || this.#verify(id, manifest)) continue;
       planner.distrust(manifest);
@@ -322,11 +341,14 @@ export class StageRunner {
       using _still = await this.#holdStill(stage.id, kill);
       const collected = await collectOutputs(planned, start.outputs, listed.names, store);
       clean = collected.emptied;
-      const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, runId));
+      const numerics = this.#numericsOf(planned);
+      const manifest = await this.#publish(planned, makeManifest(planned, collected.outputs, numerics, runId));
       this.options.cache?.offer(manifest, planned.recipeKey, store);
-      const mine = store.viewsOf(pipeline.name).install(stage.id, manifest);
+      const mine = this.#show(stage, manifest);
       const durationMs = performance.now() - started;
-      const overheadMs = rate.overheadMs(durationMs, planned.fromStep ?? 0) ?? null;
+      // Steps are of the whole, reports of the shard.
+      const from = (planned.fromStep ?? 0) / (stage.shard?.of ?? 1);
+      const overheadMs = rate.overheadMs(durationMs, from) ?? null;
       recordTiming(store, pipeline, planned, { durationMs, overheadMs });
       const perSecond = rate.perSecond();
       return definedOnly({ state: "ran" as const, manifest, perSecond, fromStep: planned.fromStep, device, mine });

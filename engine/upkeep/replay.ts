@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ResultManifest } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { slotsOf } from "../keys/stage.ts";
 import type { RunOptions } from "../run/events.ts";
 import { capacityOf, findGpus, Slots } from "../run/slots.ts";
 import { ScratchFolders, StageExecution } from "../run/stage_execution.ts";
@@ -9,10 +10,9 @@ import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
-import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
-import { listFiles } from "../store/folders.ts";
+import { removeQuietly } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
-import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
+import { copyState, progressFolder, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { newRunId } from "../store/processes.ts";
 import { RateMeter } from "../run/pace.ts";
@@ -63,7 +63,7 @@ export async function replayStage(
     if (typeof fromStep !== "number") return refuse([fromStep]);
     onStart?.(fromStep);
     const gpus = findGpus();
-    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(planned.stage.resources, stop);
+    using held = await new Slots({ ...capacityOf({ jobs: 1, gpus }), gpus }).take(slotsOf(planned.stage), stop);
     const grants = new Grants(pipeline.folder);
     const scratch = new ScratchFolders(store.paths.tmp, runId);
     const execution = new StageExecution({ pipeline, planner, store, runId, emit, stop, kill, grants }, scratch);
@@ -127,15 +127,8 @@ async function copyEarlierState(
   using lock = tryAlone(store.lockPath(manifest.identityKey));
   if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
-    const state = join(from, `step-${step}`);
-    const copy = join(to, `step-${step}`);
-    for (const path of listFiles(state).files) {
-      makeFolder(join(copy, path, ".."));
-      copyFile(join(state, path), join(copy, path));
-    }
-    // Reading it checks its bytes; of a damaged one the stage would start at 0, which proves something else.
-    if ((await new ProgressStore(to, step).latest())?.step === step) return step;
-    removeQuietly(copy);
+    // A damaged one would start the stage at 0, which proves something else.
+    if (await copyState(from, to, step)) return step;
   }
   return problem(
     `"${planned.stage.id}" has no saved state from before its end${manifest.extent === null ? "" : ` at ${end}`}`,

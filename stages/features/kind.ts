@@ -64,6 +64,7 @@ export const featuresKind = defineKind({
   kind: "features",
   version: 3,
   entry: import.meta.resolve("./run.ts"),
+  shards: true,
   summary: "Extract a feature vector from each image, for FID and other scores",
   params: featuresParams,
   inputs: {

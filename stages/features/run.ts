@@ -11,13 +11,14 @@ import { type ClassifierConfig, classifierDimension } from "../../metrics/featur
 import { openInception } from "../../metrics/features/inception_network.ts";
 import { PIXEL_FEATURES, pixelFeatureDimension, pixelFeatures } from "../../metrics/features/pixels.ts";
 import { resizeImages } from "../../metrics/features/resize.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { Device } from "../../tensor/mod.ts";
 import { batchFeatures, openClassifier } from "../shared/batch_features.ts";
 import { withDevice } from "../shared/device.ts";
 import { INCEPTION, inceptionName } from "../shared/inception.ts";
-import { yieldToMessages } from "../shared/macrotask.ts";
 import { readNamedFile } from "../shared/named_file.ts";
 import { explainMemory } from "../shared/out_of_memory.ts";
+import { inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { extractorDownloads, featuresKind, type FeaturesParams, MAX_FILE_BYTES, type Preprocessing } from "./kind.ts";
 
@@ -31,7 +32,7 @@ export default runOf(featuresKind, async (context) => {
   const { params, inputs } = context;
   const images = await readImages(inputs.images);
   // No more at once than there are.
-  const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device!.name);
+  const mayBeLarge = params.extractor !== INCEPTION || CARDS.includes(context.device?.name ?? "");
   const batchSize = Math.min(params.batchSize, images.info.count, mayBeLarge ? Infinity : PROCESSOR_BATCH);
   const extract = explainMemory((used: Context) => extractWith(used, images));
   return await extract({ ...context, params: { ...params, batchSize } });
@@ -40,11 +41,9 @@ export default runOf(featuresKind, async (context) => {
 /** @param context with the size of batches that is used */
 async function extractWith(context: Context, images: StoredImages): Promise<StageEnd | undefined> {
   const { onDevice, open } = EXTRACTORS[context.params.extractor];
-  const extract = async (device?: Device) => {
-    const opened = await open(context, images.info, device);
-    return "status" in opened ? opened : await extractAll(context, images, opened);
-  };
-  return onDevice ? await withDevice(context, extract) : await extract();
+  const extract = (device?: Device) => extractAll(context, images, () => open(context, images.info, device));
+  // What only joins parts computes nothing.
+  return onDevice && context.parts.length === 0 ? await withDevice(context, extract) : await extract();
 }
 
 /** The bytes of the graph or the weights, and their hash. */
@@ -58,33 +57,39 @@ function refused(what: string, error: unknown, fix: string): StageEnd {
   return { status: "failed", message: `cannot use the ${what}: ${said}`, fix };
 }
 
+/** What decides the form of the features. */
+type About = Pick<Extractor, "info" | "logits">;
+
 /** Features of all images, batch by batch, to the output's files. */
-async function extractAll(context: Context, images: StoredImages, extractor: Extractor): Promise<StageEnd | undefined> {
-  const { params: { limit, batchSize }, inputs, outputs, stop, report } = context;
+async function extractAll(
+  context: Context,
+  images: StoredImages,
+  open: () => Promise<Extractor | StageEnd>,
+): Promise<StageEnd | undefined> {
+  const { params: { limit, batchSize }, inputs, outputs, report } = context;
   const count = Math.min(images.info.count, limit ?? images.info.count);
   const { height, width, channels, classes } = images.info;
   const size = height * width * channels;
-  using writer = await openFeaturesWriter(outputs.features, {
-    extractor: extractor.info,
-    count,
-    logits: extractor.logits,
-    classes,
-    images: describeImageSet(inputs.images, images, count),
-  });
-  try {
-    for (let first = 0; first < count; first += batchSize) {
-      if (stop.aborted) return { status: "interrupted", step: 0 };
-      const last = Math.min(first + batchSize, count);
-      const { features, logits } = await extractor.extract(images.pixels.subarray(first * size, last * size));
-      await writer.add(features, logits);
-      report({ done: last, total: count, unit: "image" });
-      await yieldToMessages();
-    }
+  return await inParts(context, { count, batchSize }, async () => {
+    const extractor = await open();
+    if ("status" in extractor) return extractor;
+    const { info, logits, extract, release } = extractor;
+    return {
+      about: { info, logits } satisfies About,
+      async compute({ first, count, done, total }) {
+        const found = await extract(images.pixels.subarray(first * size, (first + count) * size));
+        report({ done: done + count, total, unit: "image" });
+        return definedOnly(found);
+      },
+      close: async () => await release?.(),
+    };
+  }, async (batches, about) => {
+    const { info: extractor, logits } = about as About;
+    const described = describeImageSet(inputs.images, images, count);
+    using writer = await openFeaturesWriter(outputs.features, { extractor, count, logits, classes, images: described });
+    for await (const { rows } of batches) await writer.add(rows["features"]!, rows["logits"]);
     await writer.finish(images.labels?.slice(0, count));
-  } finally {
-    await extractor.release?.();
-  }
-  return undefined;
+  });
 }
 
 interface Extractor {

@@ -8,6 +8,7 @@ export const neighboursKind = defineKind({
   kind: "neighbours",
   version: 2,
   entry: import.meta.resolve("./run.ts"),
+  shards: true,
   summary: "Find the training images nearest to samples, to see whether the network memorised them",
   params: z.strictObject({
     count: positiveInt(100_000).default(256).describe("Number of samples, and of held-out images, from the first on"),

@@ -55,6 +55,7 @@ export const sampleKind = defineKind({
   kind: "sample",
   version: 3,
   entry: import.meta.resolve("./run.ts"),
+  shards: true,
   summary: "Sample images from a trained network",
   params: sampleParams,
   inputs: {

@@ -1,40 +1,55 @@
 import { readCheckpoint, type StoredCheckpoint, toldLabels } from "../../artifacts/checkpoint.ts";
 import { labelNumber, type Labels } from "../../artifacts/labels.ts";
 import { type Device, randomStream } from "../../tensor/mod.ts";
-import { type BatchDrawer, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
+import { type BatchDrawer, type Drawn, drawOnDevice, writeDrawn } from "../shared/draw/draw_images.ts";
 import { makeReverseWalker } from "../shared/draw/walker.ts";
 import { tellLabels } from "../shared/feeds.ts";
+import { type Batch, inParts } from "../shared/parts.ts";
 import { runOf } from "../shared/run_of.ts";
 import { startFilm, writeFilm } from "./film.ts";
 import { sampleKind, type SampleParams } from "./kind.ts";
 
+/** In the part of the first shard. */
+const FILM_FILE = "film.bin";
+
 export default runOf(sampleKind, async (context) => {
-  const { params, seed, inputs, outputs } = context;
+  const { params, seed, inputs, outputs, shard, parts } = context;
   const { count, clip, clipQuantile, guidance, trajectory, files = [] } = params;
   const checkpoint = await readCheckpoint(inputs.checkpoint, params.weights);
   const { images } = checkpoint.config;
-  const plan = { ...params, pixels: images.height * images.width * images.channels };
-  const drawn = await drawOnDevice(context, plan, (device) => makeBatchDrawer(checkpoint, { ...params, device, seed }));
-  if ("status" in drawn) return drawn;
-  const told = toldLabels(checkpoint.config);
-  const labelOf = labelsOf(params, told);
-  const shown = told.classes !== undefined && params.labels !== "none";
-  await writeDrawn(context, checkpoint, {
-    name: "sample",
-    // Absent is what older samples were: they must not change by a byte.
-    how: {
-      ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
-      ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
-      ...(guidance === 1 ? {} : { guidance }),
-    },
-    pixels: drawn.pixels,
-    ...(shown ? { classes: told.classes!, labels: Uint8Array.from({ length: count }, (_, i) => labelOf(i)!) } : {}),
-    files,
+  const size = images.height * images.width * images.channels;
+  let drawn: Drawn | undefined;
+  const open = async () => {
+    const plan = { ...params, pixels: size };
+    const ended = await drawOnDevice(context, plan, (on) => makeBatchDrawer(checkpoint, { ...params, device: on, seed }));
+    if ("status" in ended) return ended;
+    drawn = ended;
+    if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
+    const rowsOf = ({ done, count }: Batch) => ({ pixels: ended.pixels.subarray(done * size, (done + count) * size) });
+    return { compute: rowsOf };
+  };
+  return await inParts(context, params, open, async (batches) => {
+    const pixels = drawn?.pixels ?? new Uint8Array(count * size);
+    if (drawn === undefined) for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size);
+    const told = toldLabels(checkpoint.config);
+    const labelOf = labelsOf(params, told);
+    const shown = told.classes !== undefined && params.labels !== "none";
+    await writeDrawn(context, checkpoint, {
+      name: "sample",
+      // Absent is what older samples were: they must not change by a byte.
+      how: {
+        ...(clip === "unit" ? {} : { clip, ...(clip === "dynamic" ? { clipQuantile } : {}) }),
+        ...(told.classes === undefined ? {} : { labels: params.labels ?? "cycle" }),
+        ...(guidance === 1 ? {} : { guidance }),
+      },
+      pixels,
+      ...(shown ? { classes: told.classes!, labels: Uint8Array.from({ length: count }, (_, i) => labelOf(i)!) } : {}),
+      files,
+    });
+    if (trajectory === undefined) return;
+    const film = drawn === undefined ? await parts[0]!.read(FILM_FILE) : drawn.film;
+    if (film !== undefined) await writeFilm(outputs.samples, film, { ...trajectory, ...images });
   });
-  if (trajectory !== undefined && drawn.film !== undefined) {
-    await writeFilm(outputs.samples, drawn.film, { ...trajectory, ...images });
-  }
-  return undefined;
 });
 
 export interface DrawOptions

@@ -5,6 +5,7 @@ import type { ParamIssue } from "../../../schemas/param_issue.ts";
 import {
   type Binding,
   extentParam,
+  inShards,
   type Kind,
   predecessorsOf,
   shorterOf,
@@ -204,6 +205,11 @@ export function buildStages(
       const message = `stage "${id}": ${kind.name} runs in the engine and takes milliseconds; it cannot have a timeout`;
       problems.add(["stages", id, "timeout"], message, "remove timeout", { target: "key" });
     }
+    if (entry.shards !== undefined && kind.shards !== true) {
+      const message = `stage "${id}": ${kind.name} cannot be computed in shards`;
+      const how = kind.custom ? "write shards: true in its definition and compute by inParts" : "remove shards";
+      problems.add(["stages", id, "shards"], message, how, { target: "key" });
+    }
     edges.set(id, predecessorsOf(bound));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
@@ -238,6 +244,13 @@ export function buildStages(
     }
     stages.set(variantId, { ...base, id: variantId, params: { ...base.params, [name]: extent }, extent });
     edges.set(variantId, edges.get(id)!);
+  }
+  for (const stage of [...stages.values()]) {
+    const { shards = 1 } = entries.get(stage.entry)!;
+    for (const one of shards === 1 ? [] : inShards(stage, shards)) {
+      stages.set(one.id, one);
+      edges.set(one.id, predecessorsOf(one));
+    }
   }
   // They share their progress, so the shorter goes first and the longer continues it.
   for (const [id, before] of shorterOf(stages.values())) edges.set(id, [...edges.get(id)!, before]);

@@ -37,7 +37,7 @@ export function checkFacts(
   const facts = new Map<string, Readonly<Record<string, Facts>>>();
   const work = new Map<string, Work>();
   // A digest of what decides how long a stage takes, beside its extent and the machine.
-  const likenessOf = ({ kind, params, inputs }: Stage): string => {
+  const likenessOf = ({ kind, params, inputs, shard, parts }: Stage): string => {
     const own = Object.entries(params).filter(([name, value]) => name !== extentParam(kind) && value !== undefined);
     const read = Object.entries(inputs).map(([port, bindings]) => [
       port,
@@ -47,7 +47,8 @@ export function checkFacts(
         return JSON.stringify(known?.["count"] === undefined ? [known, output, work.get(stage)?.likeness] : known);
       }),
     ]);
-    const text = encode([kind.version, Object.fromEntries(own), read]);
+    const part = shard === undefined ? parts === undefined ? [] : ["joins"] : [shard.of];
+    const text = encode([kind.version, Object.fromEntries(own), read, ...part]);
     return createHash("sha256").update(text).digest("hex").slice(0, 16);
   };
   for (const stage of stages) {
@@ -60,7 +61,10 @@ export function checkFacts(
     }
     const { facts: stated, problems: found, ...known } = stage.kind.check(stage.params, inputs);
     if (stated !== undefined) facts.set(stage.id, stated);
-    work.set(stage.id, { likeness, ...known });
+    const { workGflop, ...shape } = known;
+    const share = workGflop === undefined ? {} : { workGflop: workGflop / (stage.shard?.of ?? 1) };
+    // Joining is not the work of its kind.
+    if (stage.parts === undefined) work.set(stage.id, { likeness, ...shape, ...share });
     // A stage at another extent repeats what its entry already said.
     if (stage.id === stage.entry) problems.addAll(found.map((problem) => placeProblem(stage, problem, origins)));
   }

@@ -6,6 +6,7 @@ import type { Device } from "../../../tensor/mod.ts";
 import { withDevice } from "../device.ts";
 import { unitToBytes } from "../feeds.ts";
 import { yieldToMessages } from "../macrotask.ts";
+import { dealOut } from "../parts.ts";
 import { readVectors, vectorFiles, vectorOf } from "../saved_vectors.ts";
 import type { SamplerParams } from "./params.ts";
 
@@ -26,8 +27,8 @@ export interface BatchDrawer {
   draw(first: number, onStep: (done: number) => Promise<boolean>): Promise<DrawnBatch | undefined>;
 }
 
-interface Drawn {
-  /** Bytes, [N, H, W, C] row-major. */
+export interface Drawn {
+  /** Bytes, [N, H, W, C] row-major; of a shard its own images. */
   readonly pixels: Uint8Array<ArrayBuffer>;
   readonly film: Uint8Array<ArrayBuffer> | undefined;
 }
@@ -44,7 +45,7 @@ interface DrawPlan {
  * it is stopped.
  */
 export function drawOnDevice(
-  context: Pick<StageContext, "progress" | "stop" | "report" | "device"> & {
+  context: Pick<StageContext, "progress" | "stop" | "report" | "device" | "shard"> & {
     readonly params: { readonly saveEverySeconds: number };
   },
   { count, batchSize, pixels }: DrawPlan,
@@ -52,46 +53,55 @@ export function drawOnDevice(
 ): Promise<Drawn | StageEnd> {
   return withDevice(context, async (device) => {
     const { progress, stop } = context;
+    const batches = dealOut({ count, batchSize }, context.shard);
+    const total = batches[0]?.total ?? 0;
     const saved = await progress.latest();
     // The last batch is whole like the others, and what is beyond `count` is dropped: padding of another kind could
     // change how the engine rounds.
-    const bytes = new Uint8Array((count + batchSize) * pixels);
-    const before = saved === undefined ? undefined : await readSaved(saved, pixels);
+    const bytes = new Uint8Array((total + batchSize) * pixels);
+    // Steps are places among all images, so that a state beyond the extent is known as one in a shard too.
+    let step = saved?.step ?? 0;
+    const left = batches.filter(({ first }) => first >= step);
+    // Own images in whole batches.
+    let whole = left[0]?.done ?? total;
+    const before = saved && await readSaved(saved, whole * pixels);
     let film = before?.film;
     if (before !== undefined) bytes.set(before.pixels);
-    let done = saved?.step ?? 0;
-    let lastSaved = done;
+    let lastSaved = step;
     const save = async () => {
-      if (done === lastSaved) return;
-      await progress.save(done, vectorFiles(FILE, { pixels: bytes.slice(0, done * pixels), film }));
-      lastSaved = done;
+      if (step === lastSaved) return;
+      await progress.save(step, vectorFiles(FILE, { pixels: bytes.slice(0, whole * pixels), film }));
+      lastSaved = step;
     };
-    const drawn = () => ({ pixels: bytes.slice(0, count * pixels), film });
+    const drawn = () => ({ pixels: bytes.slice(0, total * pixels), film });
 
-    if (done === count) return drawn();
+    if (left.length === 0) return drawn();
     const drawer = await makeDrawer(device);
-    while (done < count) {
-      const batch = await drawer.draw(done, async (step) => {
-        const fraction = step / drawer.steps * Math.min(batchSize, count - done);
-        context.report({ done: Math.floor(done + fraction), total: count, unit: "image" });
+    for (const { first, done, ...own } of left) {
+      const batch = await drawer.draw(first, async (steps) => {
+        const fraction = steps / drawer.steps * own.count;
+        context.report({ done: Math.floor(done + fraction), total, unit: "image" });
         await yieldToMessages();
         return !stop.aborted;
       });
       if (batch === undefined) {
         await save();
-        return { status: "interrupted", step: done };
+        return { status: "interrupted", step };
       }
       const bad = firstNotFinite(batch.images);
       if (bad >= 0) {
-        const image = done + Math.floor(bad / pixels);
+        const image = first + Math.floor(bad / pixels);
         const message = `image ${image} has a pixel that is ${batch.images[bad]}: the weights are broken`;
         return { status: "failed", message };
       }
       film ??= batch.film;
       unitToBytes(batch.images, bytes.subarray(done * pixels, (done + batchSize) * pixels));
       // A saved state holds whole batches, so that a longer run draws the same batches as one that never stopped.
-      if (done + batchSize > count) break;
-      done += batchSize;
+      if (own.count === batchSize) {
+        const next = left.find((one) => one.first > first);
+        step = Math.min(next?.first ?? Infinity, Math.floor(count / batchSize) * batchSize);
+        whole = done + batchSize;
+      }
       if (progress.isDue(context.params.saveEverySeconds)) await save();
     }
     await save();
@@ -102,10 +112,10 @@ export function drawOnDevice(
 /** Images that are done, as the progress of a stage that draws. */
 const FILE = "images.safetensors";
 
-/** @throws FormatError or Error when the file does not hold `saved.step` images */
-async function readSaved(saved: SavedState, pixelsPerImage: number) {
+/** @throws FormatError or Error when the file does not hold as many bytes */
+async function readSaved(saved: SavedState, length: number) {
   const { vectors } = await readVectors(saved, FILE);
-  const pixels = vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length: saved.step * pixelsPerImage });
+  const pixels = vectorOf(vectors, "pixels", { file: FILE, type: Uint8Array, length });
   return { pixels, film: vectors["film"] as Uint8Array<ArrayBuffer> | undefined };
 }
 
