@@ -1,69 +1,18 @@
 import { delay } from "@std/async";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClusterFile } from "../../schemas/cluster_file.ts";
-import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
-import { diagnosticAt, type Origins } from "../diagnostic/document.ts";
+import type { Diagnostic } from "../diagnostic/diagnostic.ts";
+import { diagnosticAt } from "../diagnostic/document.ts";
 import type { Stage } from "../keys/stage.ts";
 import { TOOLKIT_ROOT } from "../process/module_lock.ts";
-import { loadModules } from "../process/runtime.ts";
 import { makeFolder, removeQuietly, writeNew } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { openRoot } from "../store/roots.ts";
 import { reasonOf } from "../store/trouble.ts";
 import type { Cluster } from "./cluster_file.ts";
-import { needsOf } from "./needs.ts";
-import { JOB_PREFIX, type JobNeeds, type JobRequest, type Queue } from "./queue.ts";
-import { isLive } from "./queue_parts.ts";
+import { JOB_PREFIX, type JobNeeds, type Queue } from "./queue.ts";
+import { isLive, NO_ORDER } from "./queue_parts.ts";
 import { DENO_FLAGS, type NodePaths, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
-
-/** A download of about 100 MB. */
-const FETCHING_MS = 60 * 60_000;
-
-/** What of the stages needs like jobs. */
-export interface NeedsGroup {
-  readonly needs: JobNeeds;
-  readonly stages: readonly Stage[];
-}
-
-export function groupByNeeds(stages: Iterable<Stage>, settings: ClusterFile): NeedsGroup[] {
-  const groups = Map.groupBy(stages, (stage) => JSON.stringify(needsOf(stage, settings)));
-  return Array.from(groups, ([needs, stages]) => ({ needs: JSON.parse(needs) as JobNeeds, stages }));
-}
-
-/** `cpus 2, gpus 1, memoryMiB 8704, minutes 60, partition gpu` */
-export function describeNeeds({ options, ...needs }: JobNeeds): string {
-  return [...Object.entries(needs).map((one) => one.join(" ")), ...options].join(", ");
-}
-
-function requestOf(needs: JobNeeds, folder: string, script: string): JobRequest {
-  const order = { afterOk: [], afterChild: [], afterAny: [], afterFailureOfAny: [], singleton: false };
-  const comment = `trial:${crypto.randomUUID()}`;
-  return { name: `${JOB_PREFIX}trial`, comment, script, needs, order, log: join(folder, "log"), folder };
-}
-
-/**
- * Ask the queue about the jobs that stages need, without queueing any.
- * @param partitions what there is, in lines for people
- * @returns the refusals, each at the place of a stage
- */
-export async function findMisfits(
-  groups: readonly NeedsGroup[],
-  queue: Queue,
-  { origins, partitions }: { readonly origins: Origins; readonly partitions: readonly string[] },
-): Promise<Diagnostic[]> {
-  const found: Diagnostic[] = [];
-  for (const { needs, stages: [first, ...more] } of groups) {
-    const refusal = await queue.test(requestOf(needs, "/", "#!/bin/bash\nexit 0\n"));
-    if (refusal === undefined) continue;
-    const which = more.length === 0 ? `stage "${first!.id}"` : `stage "${first!.id}" and ${more.length} more`;
-    const fix = "ask for less in its resources or timeout, or name another partition in the cluster's file";
-    const details = { code: "check", got: describeNeeds(needs), wanted: partitions.join("\n"), target: "key" } as const;
-    const path = ["stages", first!.entry, "resources"];
-    found.push(diagnosticAt(origins, path, `the cluster cannot run ${which}: ${refusal}`, fix, details));
-  }
-  return found;
-}
 
 /** What Deno is told to bring packages into its cache folder. Code of custom stages travels with the submission. */
 function cacheArguments(stages: Iterable<Stage>): string[] {
@@ -78,22 +27,6 @@ function cacheArguments(stages: Iterable<Stage>): string[] {
     join(TOOLKIT_ROOT, "engine.ts"),
     ...new Set(entries),
   ];
-}
-
-/** Fetch the packages of the built-in kinds of stages for the nodes, which often have no network. @returns what went wrong */
-export async function fetchPackages(
-  stages: Iterable<Stage>,
-  { packages }: NodePaths,
-  stop: AbortSignal,
-): Promise<Diagnostic | undefined> {
-  const args = cacheArguments(stages).filter((one) => one !== "--cached-only");
-  const { success, said } = await loadModules(args, {
-    env: { DENO_DIR: packages },
-    timeoutMs: FETCHING_MS,
-    kill: stop,
-  });
-  const fix = "see that the network is there and that this folder can be written";
-  return success ? undefined : errorOf("check", `Cannot fetch packages into ${packages}: ${said}`, fix);
 }
 
 /** What is asked on a node by a command, whose first line should be `ok`, and what it means where it is not. */
@@ -149,7 +82,15 @@ export async function tryNode(
       ...questions.map(([what, command]) => `echo "noiseline ${what}: $({ ${command} && echo ok; } 2>&1 | head -n 1)"`),
       "",
     ].join("\n");
-    const made = await queue.submit({ ...requestOf({ ...needs, minutes: 1 }, folder, script), log });
+    const made = await queue.submit({
+      name: `${JOB_PREFIX}trial`,
+      comment: folder,
+      script,
+      needs: { ...needs, minutes: 1 },
+      order: NO_ORDER,
+      log,
+      folder,
+    });
     if (!("id" in made)) {
       return { problems: [wrong("partition", `no job can be queued: ${made.message}`, "mend that")] };
     }

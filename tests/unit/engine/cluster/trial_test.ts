@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import type { Cluster } from "../../../../engine/cluster/cluster_file.ts";
-import { describeNeeds, fetchPackages, findMisfits, groupByNeeds, tryNode } from "../../../../engine/cluster/trial.ts";
-import { formatDiagnostic } from "../../../../engine/diagnostic/format.ts";
+import { tryNode } from "../../../../engine/cluster/trial.ts";
 import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
 import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
 import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
@@ -12,7 +11,7 @@ import { FakeQueue } from "./fake_queue.ts";
 const SMOKE = new URL("../../../../pipelines/smoke.yaml", import.meta.url).pathname;
 const loaded = await loadPipeline(SMOKE, { kinds: BUILTIN_KINDS });
 assert(loaded.ok);
-const { stages, origins } = loaded.value;
+const { stages } = loaded.value;
 /** Of which the packages are small. */
 const schedule = [stages.get("schedule")!];
 const NEEDS = { cpus: 1, gpus: 0, options: [] };
@@ -40,23 +39,17 @@ async function tryOn(queue: FakeQueue, settings: object = {}, patience = { settl
     { name },
   ) => [...Deno.readDirSync(join(temp.path, name, "trials"))]);
   assertEquals(left, [], "a trial leaves nothing behind");
-  return { ...trial, heard, wrong: Object.fromEntries(trial.problems.map((one) => [one.path, one])) };
+  return { ...trial, heard, wrong: Object.fromEntries(trial.problems.map((one) => [one.path!, one] as const)) };
 }
 
 Deno.test("tryNode() finds nothing wrong where the node is this machine", async () => {
   const queue = new FakeQueue();
-  assertEquals(await fetchPackages(schedule, { deno: "", packages: await denoDir() }, never), undefined);
   const { node, problems } = await tryOn(queue);
   // The queue's own commands need not be there.
   assertEquals(problems.filter(({ path }) => path !== "setup"), []);
   assertEquals(node, "n1");
   assertEquals(queue.submitted[0]!.needs.minutes, 1);
 });
-
-async function denoDir(): Promise<string> {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
-  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
-}
 
 Deno.test("tryNode() says at once all that a node lacks, each at its key of the file", async () => {
   const queue = new FakeQueue();
@@ -120,38 +113,4 @@ Deno.test("tryNode() says what the queue says that takes no job, and what this m
   const { problems } = await tryNode(cluster, queue, NEEDS, { stages: [], say: () => {}, stop: never });
   assertEquals(problems[0]!.path, "cache");
   assertEquals(queue.submitted.length, 1);
-});
-
-Deno.test("fetchPackages() fills a folder for the nodes, or says why not", async () => {
-  const problem = await fetchPackages(schedule, { deno: "", packages: "/proc/nothing" }, never);
-  assertStringIncludes(problem!.message, "Cannot fetch packages into /proc/nothing");
-});
-
-Deno.test("findMisfits() asks once for like needs, and places each refusal at a stage of the file", async () => {
-  const queue = new FakeQueue();
-  const asked: number[] = [];
-  queue.refusal = ({ needs }) => {
-    asked.push(needs.cpus);
-    return needs.cpus > 4 ? "no node has 64 processors" : undefined;
-  };
-  const settings = clusterFileSchema.parse({
-    engine: "slurm",
-    cache: "/c",
-    kinds: { train: { resources: { cpu: 64 } }, sample: { resources: { cpu: 64 } } },
-  });
-  const groups = groupByNeeds(stages.values(), settings);
-  const { partitions } = await queue.describe();
-  const problems = await findMisfits(groups, queue, { origins, partitions });
-  assertEquals(asked, [1, 64]);
-  const text = formatDiagnostic(problems[0]!);
-  assertEquals(problems.length, 1);
-  assertStringIncludes(text, "smoke.yaml:15:3");
-  assertStringIncludes(text, 'cannot run stage "train" and 1 more: no node has 64 processors');
-  assertStringIncludes(text, "got:    cpus 64, gpus 0");
-  assertStringIncludes(text, partitions[0]!);
-});
-
-Deno.test("describeNeeds() names what is asked for", () => {
-  const needs = { cpus: 2, gpus: 1, memoryMiB: 512, partition: "gpu", options: ["--nice"] };
-  assertEquals(describeNeeds(needs), "cpus 2, gpus 1, memoryMiB 512, partition gpu, --nice");
 });
