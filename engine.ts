@@ -43,6 +43,10 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
+export { loadCluster } from "./engine/cluster/cluster_file.ts";
+export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
+export { watchJobs } from "./engine/cluster/watch.ts";
+export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";
 export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";

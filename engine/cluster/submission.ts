@@ -16,7 +16,7 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
+import { type Kind, readsOf, type Stage } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -71,7 +71,7 @@ export interface Written {
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
   const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
-  const edges = new Map(all.map(({ id, inputs }) => [id, Object.values(inputs).flat().map(({ stage }) => stage)]));
+  const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
   const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;

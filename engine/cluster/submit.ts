@@ -3,7 +3,7 @@ import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagn
 import { diagnosticAt } from "../diagnostic/document.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { predecessorsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, shorterOf, type Stage } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
