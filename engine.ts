@@ -19,6 +19,12 @@
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
+export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
+export * from "./engine/cluster/look.ts";
+export { needsOf, onCluster } from "./engine/cluster/needs.ts";
+export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
+export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
+export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
 export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
