@@ -23,7 +23,6 @@ export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf, onCluster } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
-export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
@@ -43,7 +42,6 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
-export { loadCluster } from "./engine/cluster/cluster_file.ts";
 export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
 export { watchJobs } from "./engine/cluster/watch.ts";
 export type { StageEndState } from "./engine/run/events.ts";
