@@ -107,7 +107,9 @@ export async function untilAnswered<T extends object>(
     if (!("silent" in answer)) return succeed(answer);
     const fix = "the same command goes on when it answers again; what is queued is not queued twice";
     const { silent } = answer as { silent: string };
-    if (waited > PATIENCE_MS || stop?.aborted) return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+    if (waited > PATIENCE_MS || stop?.aborted) {
+      return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+    }
     if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
     await pause(ms).catch(() => {});
   }
@@ -138,9 +140,12 @@ export async function queueParts(
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
       const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
-      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, paths, record, room, cancels }).run();
+      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, paths, record, room, cancels })
+        .run();
       if (made !== "again") return made;
-      if (pass === PASSES) return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
+      if (pass === PASSES) {
+        return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
+      }
     }
   } finally {
     // On a network file system others see the lines when the file is closed.
@@ -199,7 +204,9 @@ class Pass {
     if (this.#jobs.size === 0) return;
     for (const { line, job, attempt } of listEnds(submission)) {
       const live = this.#byLine.get(line);
-      const end = live && isLive(live) || line >= head.stages.length ? undefined : submission.readEnd(line, job, attempt);
+      const end = live && isLive(live) || line >= head.stages.length
+        ? undefined
+        : submission.readEnd(line, job, attempt);
       if (end !== undefined && (this.#ends.get(line)?.endedAt ?? "") < end.endedAt) this.#ends.set(line, end);
     }
   }
@@ -265,7 +272,8 @@ class Pass {
       const jobs = this.#jobsOf(typeof one === "number" ? parts[one]!.lines : [this.#lineOf(one)]);
       const on = typeof one === "number" ? one : undefined;
       // Children that were queued again have failed before, and so has their array.
-      const whole = on !== undefined && jobs.length > 0 && parts[on]!.children !== null && this.#jobs.get(on)!.size === 1;
+      const whole = on !== undefined && jobs.length > 0 && parts[on]!.children !== null &&
+        this.#jobs.get(on)!.size === 1;
       afterOk.push(...whole ? this.#jobs.get(on)! : jobs);
     }
     for (const on of part.afterChild) {
@@ -289,7 +297,9 @@ class Pass {
 
   /** Jobs of earlier submissions, unless they have ended well or so long ago that nobody knows. */
   #earlierOf({ jobs }: Part): { afterOk: string[]; afterChild: string[] } {
-    const open = new Set(this.found.jobs.filter(({ state }) => state !== "done").flatMap(({ id }) => [id, arrayOf(id)]));
+    const open = new Set(
+      this.found.jobs.filter(({ state }) => state !== "done").flatMap(({ id }) => [id, arrayOf(id)]),
+    );
     const [alike, others] = [jobs.filter((job) => job.endsWith("_*")), jobs.filter((job) => !job.endsWith("_*"))];
     return {
       afterOk: others.filter((job) => open.has(job)),
@@ -322,7 +332,10 @@ class Pass {
       appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
       this.#room -= now.length;
       for (const i of now) {
-        this.#standings.set(lines[i]!, { state: "queued", job: children === null ? made.id : `${made.id}_${children[i]}` });
+        this.#standings.set(lines[i]!, {
+          state: "queued",
+          job: children === null ? made.id : `${made.id}_${children[i]}`,
+        });
       }
       return undefined;
     }
@@ -361,12 +374,12 @@ class Pass {
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
       const middle = live[live.length >> 1];
       // With nothing of ours in the queue, room is made by others, whenever that is.
-      const made = middle === undefined
-        ? await submit("rest", {}, 60)
-        : await submit("rest", { afterAny: [middle] });
+      const made = middle === undefined ? await submit("rest", {}, 60) : await submit("rest", { afterAny: [middle] });
       stuck = !("id" in made);
     }
-    const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) => this.#jobsOf(lines));
+    const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>
+      this.#jobsOf(lines)
+    );
     if (guarded.length > 0 && !this.#helpers.has("guard")) {
       const made = await submit("guard", { afterFailureOfAny: [...new Set(guarded.map(arrayOf))] });
       if (!("id" in made)) this.context.say(`nothing will submit again what is preempted: ${made.message}`);
