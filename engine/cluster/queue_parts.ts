@@ -96,7 +96,7 @@ export async function queueParts(
     for (let pass = 1;; pass++) {
       const view = await untilAnswered(() => context.queue.poll(), context);
       if (!view.ok) return view;
-      const facts = await untilAnswered(() => context.queue.describe(), context);
+      const facts = await untilAnswered(() => context.queue.describe(submission.head.settings.helper), context);
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
       const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
@@ -312,7 +312,7 @@ class Pass {
     const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
-        order: { ...NO_ORDER, ...order, singleton: true },
+        order: { ...NO_ORDER, ...order },
         task: ["--rest"],
         ...definedOnly({ delaySeconds }),
       });
@@ -321,7 +321,9 @@ class Pass {
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
       const middle = live[live.length >> 1];
       // With nothing of ours in the queue, room is made by others, whenever that is.
-      const made = middle === undefined ? await submit("rest", {}, 60) : await submit("rest", { afterAny: [middle] });
+      const made = middle === undefined
+        ? await submit("rest", { singleton: true }, 60)
+        : await submit("rest", { afterAny: [middle], singleton: true });
       stuck = !("id" in made);
     }
     const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>
