@@ -23,7 +23,6 @@ export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf, onCluster } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
-export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
@@ -32,6 +31,10 @@ export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./co
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
+export { executeTask, LIMIT_NEAR, TASK_EXIT } from "./engine/cluster/exec.ts";
+export { queueParts } from "./engine/cluster/queue_parts.ts";
+export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
+export { openSubmission } from "./engine/cluster/submission.ts";
 export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
