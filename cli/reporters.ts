@@ -77,9 +77,9 @@ export class TextReporter {
         this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
         this.#animate();
         const why = formatReasons(event.planned.reasons);
-        const place = event.where ?? event.planned.device?.name;
-        const on = place === undefined ? "" : ` on ${place}`;
-        return printLine(`${event.id}: ${formatState(event.planned)}${on}${why === "" ? "" : ` (${why})`}`);
+        const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
+        const what = event.where ?? `${formatState(event.planned)}${device}`;
+        return printLine(`${event.id}: ${what}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
