@@ -30,7 +30,8 @@ const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ"
 /** What is said on standard error, without the commands' names and what all say. */
 export function complaintOf(stderr: string): string {
   const lines = printable(stderr).split("\n").map((line) =>
-    line.replace(/^(\w+: )?(\w+ )?((error|fatal): )?((Batch job submission failed|allocation failure): )?/, "").trim()
+    line.replace(/^(\w+: )?(error: |fatal: |\w+ error: )?(Batch job submission failed: |allocation failure: )?/, "")
+      .trim()
   );
   return cutText(lines.filter((line) => line !== "").join("; "));
 }
