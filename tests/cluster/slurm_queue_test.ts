@@ -186,9 +186,9 @@ queueTest("what can never run is refused, with what there is, without queueing a
     queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } })).then((said) => said?.split("\n"));
   assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), undefined);
   const there = [
-    "  gpu (default): 2 nodes, each 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
-    "  cpu: 1 nodes, each 4 processors, 16000 MiB; time limit 1:00:00",
-    "  scavenge: 2 nodes, each 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+    "  gpu (default): nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+    "  cpu: nodes: 1, each with 4 processors, 16000 MiB; time limit 1:00:00",
+    "  scavenge: nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
   ];
   const unavailable = "Requested node configuration is not available; there is";
   assertEquals(await test({ gpus: 3 }), [unavailable, ...there]);

@@ -65,27 +65,28 @@ export async function ask(program: string, args: readonly string[], options: Ask
       // It has just ended.
     }
   };
-  const timer = setTimeout(() => giveUp(`no answer within ${LIMIT_MS / 1000} s`), LIMIT_MS);
-  const texts = { stdout: "", stderr: "" };
-  const collect = async (name: "stdout" | "stderr", most: number, look: () => void) => {
+  const timer = setTimeout(giveUp, LIMIT_MS, `no answer within ${LIMIT_MS / 1000} s`);
+  const read = async (stream: ReadableStream<Uint8Array>, most: number, look = (_text: string) => {}) => {
     const decoder = new TextDecoder();
-    for await (const chunk of child[name]) {
-      if (texts[name].length > most) giveUp(`it says more than ${most >> 10} KiB`);
-      else texts[name] += decoder.decode(chunk, { stream: true });
-      look();
+    let text = "";
+    for await (const chunk of stream) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > most) giveUp("its answer has no end");
+      look(text);
     }
+    return text;
   };
   // A command that ends early leaves its input unread.
   const write = stdin === undefined ? undefined : new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
-  await Promise.all([
+  const [stdout, stderr] = await Promise.all([
+    read(child.stdout, MAX_STDOUT),
+    read(child.stderr, MAX_STDERR, (text) => hopeless?.test(text) && giveUp(complaintOf(text))),
     write,
-    collect("stdout", MAX_STDOUT, () => {}),
-    collect("stderr", MAX_STDERR, () => hopeless?.test(texts.stderr) && giveUp(complaintOf(texts.stderr))),
   ]);
   const { success, code } = await child.status;
   clearTimeout(timer);
-  const said = given || complaintOf(texts.stderr) || (success ? "" : `${program} ended with code ${code}`);
-  return { ok: success && given === "", stdout: texts.stdout, said };
+  const said = given || complaintOf(stderr) || (success ? "" : `${program} ended with code ${code}`);
+  return { ok: success && given === "", stdout, said };
 }
 
 /** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */

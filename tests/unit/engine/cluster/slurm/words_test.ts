@@ -104,7 +104,7 @@ Deno.test("lines of an answer have all their fields, without what acts on a term
 });
 
 Deno.test("time limits as Slurm writes them", () => {
-  assertEquals(["01:00:00", "2-12:30:30", "UNLIMITED"].map(minutesOf), [60, 3630.5, undefined]);
+  assertEquals(["1:00:00", "30:00", "2-12:30:30", "infinite"].map(minutesOf), [60, 30, 3630.5, undefined]);
 });
 
 const NEEDS = { cpus: 2, gpus: 0, options: [] };
