@@ -21,8 +21,9 @@ export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
 export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
-export { needsOf, onCluster } from "./engine/cluster/needs.ts";
+export { needsOf } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
+export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
@@ -43,7 +44,6 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
-export { loadCluster } from "./engine/cluster/cluster_file.ts";
 export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
 export { watchJobs } from "./engine/cluster/watch.ts";
 export type { StageEndState } from "./engine/run/events.ts";
