@@ -129,7 +129,7 @@ class Task {
     this.#mark(null);
     let outcome: Outcome;
     try {
-      using scratch = new Scratch(this.submission.head.settings.scratch);
+      using scratch = new Scratch();
       outcome = await this.#work(scratch.path);
     } catch (error) {
       const trouble = explainTrouble(error);
@@ -333,8 +333,8 @@ class Task {
 class Scratch implements Disposable {
   readonly path: string;
 
-  constructor(scratch: string | undefined) {
-    const root = scratch ?? Deno.env.get("TMPDIR") ?? "/tmp";
+  constructor() {
+    const root = Deno.env.get("TMPDIR") ?? "/tmp";
     const prefix = `noiseline-${hostname()}-`;
     for (const { name } of entriesOf(root)) {
       // Of this user's processes on this host alone, whatever others call their folders.
