@@ -9,6 +9,7 @@ import {
   printable,
   type RunFinished,
   type StageFinished,
+  withoutShards,
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
@@ -128,7 +129,7 @@ export class JsonReporter {
     switch (event.type) {
       case "run-started": {
         const { plan, ...rest } = event;
-        const stages = [...plan.stages].map(([id, planned]) => plannedToJson(id, planned));
+        const stages = withoutShards(plan.stages).map(([id, planned]) => plannedToJson(id, planned));
         return printLine(JSON.stringify({ ...rest, pipeline: plan.pipeline.name, stages }));
       }
       case "stage-started": {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline/engine";
+import { type RunRecord, runState, type Store, wholeOf } from "noiseline/engine";
 import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
 import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";
@@ -24,11 +24,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.json && options.follow) {
         refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
       }
-      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [stage] });
+      const whole = wholeOf(stage) ?? stage;
+      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [whole] });
       if (targets.length > 1) {
         refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
       }
-      const id = targets[0]!;
+      const id = `${targets[0]!}${stage.slice(whole.length)}`;
       const run = options.run === undefined
         ? findRun(store, pipeline.name, id, options.follow === true)
         : runFor(store, options.run);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { findEarlier, findRuns, type Runs } from "noiseline/core";
+import { findEarlier, findRuns, type Runs, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
@@ -21,13 +21,13 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       await makePlanner(await loadForCommand(settings, given, opened)).plan();
     const runs = findRuns(store, pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
-    const rows = [...stages].map(([id, planned]) => {
+    const rows = withoutShards(stages).flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
-      const now = runs.stages.get(id);
-      if (now !== undefined) return [id, "running", formatLive(now)];
+      const now = [id, ...planned.stage.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
+      if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
       // Bringing back what is there takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
-      return [id, formatState(planned), isTold ? formatDuration(ran.durationMs) : ""];
+      return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
     });
     const running = runs.running.map((run) => {
       const now = stagesOf(runs, run.runId).join(", ");
@@ -38,7 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       data: {
         pipeline: pipeline.name,
         store: store.root,
-        stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, { live: runs.stages.get(id) })),
+        stages: withoutShards(stages).map(([id, planned]) => plannedToJson(id, planned, { live: runs.stages.get(id) })),
         running: runs.running.map((run) => ({ ...run, now: stagesOf(runs, run.runId) })),
         last: runs.last,
         earlier,

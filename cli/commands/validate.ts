@@ -1,4 +1,4 @@
-import { diagnosticToJson } from "noiseline/core";
+import { diagnosticToJson, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights } from "../grants.ts";
@@ -14,7 +14,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
-    const stages = [...pipeline.stages.values()];
+    const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {

@@ -1,5 +1,5 @@
 import type { Timing } from "../../schemas/records.ts";
-import { cardsOf, predecessorsOf, shorterOf, slotsOf, wholeOf } from "../keys/stage.ts";
+import { cardsOf, predecessorsOf, shorterOf, slotsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import { machineClass } from "../store/machine.ts";
 import { isForced, mayWork, type Plan, type PlannedStage, WORKING_STATES } from "./plan.ts";
 
@@ -62,6 +62,17 @@ export function forecastPlan(
     forecasts.set(id, forecast);
   }
   return forecasts;
+}
+
+/** The same for a stage with its shards, one after another. */
+export function forecastWhole(
+  forecasts: ReadonlyMap<string, Forecast>,
+  { id, parts = [] }: Pick<Stage, "id" | "parts">,
+): Forecast | undefined {
+  const all = [...parts, id].map((one) => forecasts.get(one)).filter((one) => one !== undefined);
+  const durationMs = all.reduce((sum, one) => sum + (one.known ? one.durationMs : 0), 0);
+  const [first] = all;
+  return all.find(({ known }) => !known) ?? (first?.known === true ? { ...first, durationMs } : undefined);
 }
 
 /** The work of a past run, or of a stage that is to run. */
