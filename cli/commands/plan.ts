@@ -3,7 +3,6 @@ import {
   findRuns,
   type Forecast,
   forecastPlan,
-  forecastWhole,
   lookAhead,
   mayWork,
   type PlannedStage,
@@ -57,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
           pipeline: pipeline.name,
           file,
           stages: withoutShards(stages).map(([id, planned]) =>
-            plannedToJson(id, planned, { forecast: forecastWhole(forecasts, planned.stage), live: live.get(id) })
+            plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) })
           ),
           leftOut: Object.fromEntries(pipeline.leftOut),
           total: { ...total, ...capacity },
@@ -87,7 +86,7 @@ function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages
     const now = live.get(id);
     const running = now === undefined ? "" : `running in pid ${now.run.pid}: ${formatLive(now)}`;
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
-    return [id, formatState(planned, stages), formatForecast(forecastWhole(forecasts, planned.stage)), why];
+    return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
   });
   const hidden = whole.length - shown.length;
   return [...formatTable(rows), ...hidden > 0 ? [styleFor().dim(`… and ${hidden} cached stages`)] : []];

@@ -10,7 +10,6 @@ import {
   type Followers,
   type Forecast,
   forecastPlan,
-  forecastWhole,
   type LiveStage,
   type ResultFacts,
   type SavedProgress,
@@ -45,13 +44,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const before = findPending(plan, targets);
       const followers = findFollowers(plan, targets);
       const involved = [...before, ...targets, ...followers.certain, ...followers.mayRun];
-      const parts = (one: string) => plan.stages.get(one)!.stage.parts ?? [];
-      const costs = involved.flatMap((one) => {
-        const cost = forecastWhole(forecasts, { id: one, parts: parts(one) });
-        return cost === undefined ? [] : [[one, cost] as const];
-      });
+      const costs = involved.flatMap((one) => forecasts.has(one) ? [[one, forecasts.get(one)!] as const] : []);
       const capacity = capacityOf(options);
-      const total = totalOf(plan, forecasts, capacity, involved.flatMap((one) => [...parts(one), one]));
+      const total = totalOf(plan, forecasts, capacity, involved);
       const style = styleFor();
       return {
         data: {

@@ -68,11 +68,12 @@ function showVersion(version: string): string {
 
 /** A planned state with where it continues, or in how many shards it runs. @param all the plan, to tell how many are done */
 export function formatState(
-  { state, fromStep, stage: { parts = [] } }: PlannedStage,
+  { state, fromStep, manifest, stage: { parts } }: PlannedStage,
   all?: ReadonlyMap<string, PlannedStage>,
 ): string {
-  if (fromStep !== undefined) return `${state} from ${fromStep}`;
-  if (parts.length === 0 || state === "cached" || state === "restore") return state;
+  if (parts === undefined || manifest !== undefined) {
+    return fromStep === undefined ? state : `${state} from ${fromStep}`;
+  }
   const done = parts.filter((id) => all?.get(id)?.manifest !== undefined).length;
   return `${state} in ${parts.length} shards${done === 0 ? "" : ` (${done} done)`}`;
 }
