@@ -75,7 +75,9 @@ export class TextReporter {
         this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
-        return printLine(`${event.id}: ${formatState(event.planned)}${device}${why === "" ? "" : ` (${why})`}`);
+        const { parts } = event.planned.stage;
+        const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
+        return printLine(`${event.id}: ${state}${device}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;

@@ -157,7 +157,10 @@ export class Scheduler {
   ): void {
     this.results.set(id, result);
     const { state, manifest, device } = result;
-    const durationMs = result.workMs ?? performance.now() - started;
+    // Its shards' work is its own.
+    const shards = (this.pipeline.stages.get(id)!.parts ?? []).map((one) => this.#record.stages[one]);
+    const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
+    const durationMs = partsMs + (result.workMs ?? performance.now() - started);
     this.#record.stages[id] = {
       state,
       resolvedKey: manifest?.resolvedKey ?? null,
