@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
+import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
 /** What a job lays out before its stage runs: a file, or a folder whose list of files is an object of its own. */
@@ -9,7 +10,12 @@ const shippedSchema = fileEntrySchema.extend({ folder: z.boolean() });
 export const shippedListSchema = z.array(fileEntrySchema);
 
 /** Code of a custom stage: its modules and the settings above them, where they lay to each other. */
-export const shippedCodeSchema = z.strictObject({ entry: z.string(), files: z.array(fileEntrySchema) });
+export const shippedCodeSchema = z.strictObject({
+  entry: relativePathSchema,
+  files: z.array(fileEntrySchema),
+  /** What the submitter granted to it, see `rightsOf`. */
+  rights: z.array(rightSchema),
+});
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
@@ -60,6 +66,19 @@ export const partSchema = z.strictObject({
   jobs: z.array(z.string()),
 });
 
+/** What of the cluster's file jobs go by, and those that submit others. */
+const settingsSchema = z.strictObject({
+  setup: z.array(z.string()),
+  deno: z.string(),
+  packages: z.string(),
+  scratch: z.string().optional(),
+  arrayLimit: z.int().min(1).optional(),
+  logs: z.string().optional(),
+  restarts: z.int().min(1),
+  /** Of the small jobs that submit others. */
+  helper: jobNeedsSchema,
+});
+
 /** `submission.json`: what was submitted, written once, before any job. */
 export const submissionSchema = z.strictObject({
   format: z.literal(1),
@@ -90,11 +109,7 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
-  /** Of the cluster file: what jobs go by. */
-  scratch: z.string().nullable(),
-  restarts: z.int().min(1),
-  /** Rights of custom stages that the submitter granted, by absolute path of the stage's file as it was. */
-  grants: z.record(z.string(), z.array(z.string())),
+  settings: settingsSchema,
   versions: z.record(z.string(), z.string()),
 });
 

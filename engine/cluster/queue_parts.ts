@@ -1,18 +1,27 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
 import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
-import { readRecords } from "../store/records.ts";
+import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { warnSecondsOf } from "./needs.ts";
-import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
-import { jobScript, type NodePaths, nodePaths } from "./script.ts";
+import {
+  isLive,
+  JOB_PREFIX,
+  type JobNeeds,
+  type JobOrder,
+  type JobRequest,
+  type Queue,
+  type QueuedJob,
+} from "./queue.ts";
+import { jobScript } from "./script.ts";
 import type { OpenSubmission } from "./submission.ts";
 
 /** How long a queue may be silent before whoever submits gives up. */
@@ -23,7 +32,6 @@ const LOOK_AGAIN_MS = 5_000;
 const TRIES = 4;
 /** After each, a job that was waited for had been forgotten. */
 const PASSES = 8;
-const HELPER_MINUTES = 15;
 
 export interface QueueContext {
   readonly queue: Queue;
@@ -46,11 +54,7 @@ export interface QueuedParts {
   readonly stuck: boolean;
 }
 
-const LIVE: ReadonlySet<QueuedJob["state"]> = new Set(["waiting", "running", "ending"]);
-
-export function isLive({ state }: QueuedJob): boolean {
-  return LIVE.has(state);
-}
+export { isLive };
 
 /** What a job's comment says: its submission, and the part or the helper that it is. */
 export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {
@@ -65,7 +69,7 @@ export function lineOfJob({ lines, children }: Part, id: string): number | undef
 }
 
 /** The job of an array that a child belongs to. */
-function arrayOf(id: string): string {
+export function arrayOf(id: string): string {
   return id.split("_")[0]!;
 }
 
@@ -89,11 +93,11 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
   return isThere(join(cache, resultName(resolvedKey)));
 }
 
-/** Attempts of a submission that have ended: the names of their records. */
-export function listEnds({ folder }: OpenSubmission): { line: number; job: string; attempt: number }[] {
+/** Attempts of a submission that have ended, or begun: the names of their records. */
+export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
   return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
-    const match = /^(\d{1,9})\.(\d+(?:_\d+)?)\.(\d{1,9})\.json$/.exec(name);
-    return match === null ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
+    const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
+    return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
   });
 }
 
@@ -129,7 +133,6 @@ export async function queueParts(
   digest: string,
   context: QueueContext,
 ): Promise<Result<QueuedParts>> {
-  const paths = await nodePaths(submission.head.settings);
   openRoot(submission.folder);
   const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
   try {
@@ -140,8 +143,7 @@ export async function queueParts(
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
       const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
-      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, paths, record, room, cancels })
-        .run();
+      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, record, room, cancels }).run();
       if (made !== "again") return made;
       if (pass === PASSES) {
         return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
@@ -155,7 +157,6 @@ export async function queueParts(
 
 interface Found {
   readonly jobs: readonly QueuedJob[];
-  readonly paths: NodePaths;
   /** Where queued jobs are put on record. */
   readonly record: string;
   readonly room: number;
@@ -202,7 +203,7 @@ class Pass {
       if (line !== undefined && (other === undefined || !isLive(other))) this.#byLine.set(line, job);
     }
     if (this.#jobs.size === 0) return;
-    for (const { line, job, attempt } of listEnds(submission)) {
+    for (const { line, job, attempt } of listAttempts(submission)) {
       const live = this.#byLine.get(line);
       const end = live && isLive(live) || line >= head.stages.length
         ? undefined
@@ -249,15 +250,28 @@ class Pass {
     const done = end !== undefined && end.resolvedKey !== null && hasResult(cache, end.resolvedKey);
     if (done || job?.state === "done" || isInCache(cache, stages[line]!.recipeKey)) return { state: "done" };
     if (end?.state === "failed") return { state: "failed", message: end.message ?? "no reason was given" };
-    const word = job?.word ?? "";
+    if (job?.state === "failed" || job?.state === "timeout") {
+      return { state: "failed", message: `its job ${job.id} ended as ${job.word}` };
+    }
     // What waited for a job that is queued again was cancelled with it.
     const follows = linesBefore(parts, part, i).some((one) => this.#renewed.has(one));
-    if (job?.state === "failed" || job?.state === "timeout" || (job?.state === "cancelled" && !follows)) {
-      return { state: "failed", message: `its job ${job.id} ended as ${word}` };
+    if (job?.state === "cancelled" && !follows) return { state: "blocked" };
+    if (jobs.size > restarts * this.#stepsOf(line)) {
+      return {
+        state: "failed",
+        message: `its job was lost or preempted ${jobs.size} times, the last without progress`,
+      };
     }
-    if (jobs.size > restarts) return { state: "failed", message: `its job was lost ${jobs.size} times` };
     this.#renewed.add(line);
     return undefined;
+  }
+
+  /** From how many steps the stage of a line has gone on: each is some progress. */
+  #stepsOf(line: number): number {
+    const begun = listAttempts(this.submission, "start").filter((one) => one.line === line).map(({ job, attempt }) =>
+      readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
+    );
+    return new Set([0, ...begun]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */
@@ -351,23 +365,13 @@ class Pass {
 
   /** Queue the small jobs that go on when nobody watches. */
   async #queueHelpers(): Promise<Result<QueuedParts>> {
-    const { head: { parts, settings: { partition, account, qos, sbatch = [] } } } = this.submission;
-    const needs: JobNeeds = {
-      cpus: 1,
-      gpus: 0,
-      memoryMiB: 1024,
-      minutes: HELPER_MINUTES,
-      ...partition === undefined ? {} : { partition },
-      ...account === undefined ? {} : { account },
-      ...qos === undefined ? {} : { qos },
-      options: sbatch,
-    };
+    const { head: { id, parts, settings: { helper } } } = this.submission;
     const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
-      this.#submit(what, Date.now(), needs, {
-        name: `${what}-${this.submission.head.id}`,
+      this.#submit(what, Date.now(), helper, {
+        name: `${what}-${id}`,
         order: { ...NO_ORDER, ...order, singleton: true },
         task: ["--rest"],
-        ...delaySeconds === undefined ? {} : { delaySeconds },
+        ...definedOnly({ delaySeconds }),
       });
     const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
     let stuck = false;
@@ -398,24 +402,29 @@ class Pass {
     },
   ) {
     const { head: { id, settings }, folder } = this.submission;
-    const { arrayLimit: atOnce } = settings;
     const request: JobRequest = {
       name: `${JOB_PREFIX}${name}`,
       comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
-      script: jobScript(settings, this.found.paths, { folder, digest: this.digest, task }),
+      script: jobScript(settings, settings, { folder, digest: this.digest, task }),
       needs,
       order,
-      ...children === undefined ? {} : { array: { children, ...atOnce === undefined ? {} : { atOnce } } },
+      ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
       log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
       folder,
       warnSeconds: warnSecondsOf(needs),
-      ...delaySeconds === undefined ? {} : { delaySeconds },
+      ...definedOnly({ delaySeconds }),
     };
     return await submitOnce(request, this.context);
   }
 }
 
-const NO_ORDER: JobOrder = { afterOk: [], afterChild: [], afterAny: [], afterFailureOfAny: [], singleton: false };
+export const NO_ORDER: JobOrder = {
+  afterOk: [],
+  afterChild: [],
+  afterAny: [],
+  afterFailureOfAny: [],
+  singleton: false,
+};
 
 /** A queue that does not answer may have taken the job all the same. */
 async function submitOnce(request: JobRequest, context: QueueContext) {

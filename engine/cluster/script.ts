@@ -29,7 +29,10 @@ export function quote(word: string): string {
 }
 
 /** How each script begins: with what the user wants set up, and the folders of the node. */
-export function scriptHead({ setup, scratch }: ClusterFile, { packages }: NodePaths): string[] {
+export function scriptHead(
+  { setup, scratch }: Pick<ClusterFile, "setup" | "scratch">,
+  { packages }: NodePaths,
+): string[] {
   // Clusters define `module` for login shells; what those do to the path must not hide the commands of the queue.
   const profile = "path=$PATH; . /etc/profile >/dev/null 2>&1; PATH=$PATH:$path";
   return [
@@ -45,7 +48,7 @@ export function scriptHead({ setup, scratch }: ClusterFile, { packages }: NodePa
  * @param task which part of the submission it executes, or whatever else `exec` may be asked for
  */
 export function jobScript(
-  settings: ClusterFile,
+  settings: Pick<ClusterFile, "setup" | "scratch">,
   paths: NodePaths,
   { folder, digest, task }: { readonly folder: string; readonly digest: string; readonly task: readonly string[] },
 ): string {

@@ -16,11 +16,12 @@ import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals, externalPaths, filesBelow } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import type { Kind, Stage } from "../keys/stage.ts";
+import { type Kind, readsOf, type Stage } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { findSettings } from "../process/code_digest.ts";
+import { realPath, type RightsRequest } from "../process/rights.ts";
 import type { Content } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
 import { objectName, sha256Of } from "../store/cache/layout.ts";
@@ -46,9 +47,10 @@ export interface PartRequest extends Omit<Part, "lines"> {
   readonly stages: readonly string[];
 }
 
-export interface SubmissionRequest
-  extends Pick<Submission, "cluster" | "scratch" | "restarts" | "grants" | "versions"> {
+export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
   readonly pipeline: Pipeline;
+  /** Custom stages with what the user has granted to them: all that they ask for. */
+  readonly grants: readonly RightsRequest[];
   readonly parts: readonly PartRequest[];
   /** The shared folder. */
   readonly cache: string;
@@ -67,9 +69,9 @@ export interface Written {
  * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
  */
 export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
-  const { pipeline, parts, cache, digests, cluster, scratch, restarts, grants, versions } = request;
+  const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
   const all = [...pipeline.stages.values()];
-  const edges = new Map(all.map(({ id, inputs }) => [id, Object.values(inputs).flat().map(({ stage }) => stage)]));
+  const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
   const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
@@ -85,7 +87,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   for (const { kind } of stages) if (!numbers.has(kind)) numbers.set(kind, numbers.size);
   const kinds = [...numbers.keys()].map((kind) => ({
     kind: packKind(kind),
-    code: kind.custom ? shipment.addCode(kind) : null,
+    code: kind.custom ? shipment.addCode(kind, grants) : null,
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
   const heads: Submission["stages"] = [];
@@ -130,9 +132,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
     kinds,
     stages: heads,
     parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
-    scratch,
-    restarts,
-    grants,
+    settings,
     versions,
   };
   const path = join(folder, "submission.json");
@@ -184,7 +184,7 @@ class Shipment {
   }
 
   /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */
-  addCode({ entry, modules = {} }: Kind): z.output<typeof shippedCodeSchema> {
+  addCode({ entry, modules = {} }: Kind, grants: readonly RightsRequest[]): z.output<typeof shippedCodeSchema> {
     const file = fileURLToPath(entry);
     const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
     const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
@@ -192,7 +192,9 @@ class Shipment {
     let root = dirname(file);
     while ([...places.keys()].some((place) => relative(root, place).startsWith(".."))) root = dirname(root);
     const pathOf = (place: string) => relative(root, place).replaceAll("\\", "/");
-    return { entry: pathOf(file), files: Array.from(places, ([place, sha]) => this.#add(pathOf(place), place, sha)) };
+    const files = Array.from(places, ([place, sha256]) => this.#add(pathOf(place), place, sha256));
+    const rights = grants.find((one) => one.file === realPath(file))?.rights ?? [];
+    return { entry: pathOf(file), files, rights: [...rights] };
   }
 
   async send(): Promise<Diagnostic | undefined> {
@@ -283,6 +285,6 @@ function isSound({ stages, parts }: Submission): boolean {
     parts.every((part, index) =>
       part.lines.every((line) => line < stages.length) &&
       (part.children ?? [0]).length === part.lines.length &&
-      [...part.after, ...part.afterChild].every((one) => one < index)
+      [...part.after.flat(), ...part.afterChild].every((one) => one < index)
     );
 }

@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { shippedListSchema, type StageLine } from "../../schemas/cluster_records.ts";
 import type { FileEntry } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
@@ -9,6 +8,7 @@ import type { Kind, Stage } from "../keys/stage.ts";
 import { type BuiltinKinds, describeAll, fromBuiltin } from "../pipeline/load/kinds.ts";
 import { NEVER_VALID } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
+import { realPath } from "../process/rights.ts";
 import { objectName, sha256Of } from "../store/cache/layout.ts";
 import type { Digests } from "../store/digests.ts";
 import { copyFile, makeFolder, writeUnflushed } from "../store/files.ts";
@@ -21,8 +21,8 @@ import type { OpenSubmission } from "./submission.ts";
 export interface Thawed {
   readonly pipeline: Pipeline;
   readonly id: string;
-  /** Path of its own code, where the submitter's was; none of a built-in kind. */
-  readonly code: { readonly was: string; readonly file: string } | undefined;
+  /** What the submitter granted to its code; none of a built-in kind. */
+  readonly granted: { readonly file: string; readonly rights: readonly string[] } | undefined;
   /** Of all its stages. What others than the stage itself read is not here. */
   readonly externals: DigestedExternals;
 }
@@ -60,7 +60,7 @@ export async function thaw(
   const own = lines.get(line)!;
   const made = await makeKind(submission, own.stage.kind, folder, builtins);
   if (!made.ok) return made;
-  const { kind, code } = made.value;
+  const { kind, granted } = made.value;
   const laid = layOutExternals(own, folder, cache);
   if (!laid.ok) return laid;
 
@@ -88,7 +88,7 @@ export async function thaw(
     leftOut: new Map(),
     origins: { locate: () => undefined, explain: () => [""] },
   };
-  return succeed({ pipeline, id, code, externals: { externals, problems: [] } });
+  return succeed({ pipeline, id, granted, externals: { externals, problems: [] } });
 }
 
 function otherVersion({ head }: OpenSubmission): [string, string] {
@@ -121,11 +121,11 @@ async function makeKind(
   number: number,
   folder: string,
   builtins: BuiltinKinds,
-): Promise<Result<Pick<Thawed, "code"> & { readonly kind: Kind }>> {
+): Promise<Result<Pick<Thawed, "granted"> & { readonly kind: Kind }>> {
   const { kind: { name, version, ...was }, code } = submission.head.kinds[number]!;
   if (code === null) {
     const kind = Object.hasOwn(builtins, name) ? fromBuiltin(builtins[name]!) : undefined;
-    return kind?.version === version ? succeed({ kind, code: undefined }) : refused(...otherVersion(submission));
+    return kind?.version === version ? succeed({ kind, granted: undefined }) : refused(...otherVersion(submission));
   }
   const missing = layOut(code.files, join(folder, "code"), submission.cache);
   if (missing !== undefined) return notThere(missing);
@@ -136,7 +136,7 @@ async function makeKind(
     const parts = differences((was["modules"] ?? {}) as Externals, outcome.kind.modules ?? {}).join(", ");
     return refused(`the code of ${name} comes out otherwise on this node: ${parts}`, otherVersion(submission)[1]);
   }
-  return succeed({ kind: outcome.kind, code: { was: fileURLToPath(String(was["entry"])), file } });
+  return succeed({ kind: outcome.kind, granted: { file: realPath(file), rights: code.rights } });
 }
 
 /** @returns paths by name, as {@linkcode withPaths} takes them */

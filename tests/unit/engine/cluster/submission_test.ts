@@ -56,16 +56,16 @@ class World implements AsyncDisposable {
   }
 
   async write(pipeline: Pipeline, stages: readonly string[]) {
+    const needs = { cpus: 1, gpus: 0, options: [] };
     return good(
       await writeSubmission({
         pipeline,
-        parts: stages.map((id) => ({ stages: [id], children: null, after: [], afterChild: [], jobs: [] })),
+        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [], afterChild: [], jobs: [] })),
         cache: this.path("shared"),
         digests: this.digests,
         cluster: "lab",
-        scratch: null,
-        restarts: 5,
-        grants: {},
+        settings: { setup: [], deno: "/deno", packages: "/packages", restarts: 5, helper: needs },
+        grants: [],
         versions: {},
       }),
     );
