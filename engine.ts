@@ -25,6 +25,7 @@ export { needsOf } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
 export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
+export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";

@@ -39,7 +39,7 @@ export function complaintOf(stderr: string): string {
 /** Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell. */
 export async function ask(program: string, args: readonly string[], options: AskOptions = {}): Promise<Answer> {
   const { stdin, hopeless } = options;
-  const kept = KEPT.map((name) => [name, Deno.env.get(name)]).filter(([, value]) => value !== undefined);
+  const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(program, {
@@ -47,7 +47,7 @@ export async function ask(program: string, args: readonly string[], options: Ask
       // The folder of this process may be gone.
       cwd: "/",
       clearEnv: true,
-      env: Object.fromEntries(kept),
+      env,
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",

@@ -9,7 +9,7 @@ import {
   type QueueView,
   type Submitted,
 } from "../queue.ts";
-import { submitArguments, testArguments } from "./arguments.ts";
+import { submitArguments } from "./arguments.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
 import { askPartitions, describeCluster, type PartitionNodes } from "./facts.ts";
 import { reasonOf, stateOf, troubleOf } from "./words.ts";
@@ -17,16 +17,14 @@ import { reasonOf, stateOf, troubleOf } from "./words.ts";
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
 
-/** Ids in one call of `scancel`, far below what a command line may hold. */
-const AT_ONCE = 1_000;
-
 /** Children of arrays by the array's id: the last child has that as an id of its own too. */
 const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${child}` : job;
 
 /** Slurm by its commands alone; written for 22.05 and later. Works without accounting. */
 export class SlurmQueue implements Queue {
   async test(request: JobRequest): Promise<string | undefined> {
-    const { ok, said } = await ask("sbatch", testArguments(request), { stdin: request.script });
+    const args = ["--test-only", ...submitArguments(request)];
+    const { ok, said } = await ask("sbatch", args, { stdin: request.script });
     const partitions = await askPartitions();
     if (typeof partitions === "string") return ok ? partitions : said;
     const refused = ok ? overTime(request.needs, partitions) : said;
@@ -64,12 +62,10 @@ export class SlurmQueue implements Queue {
 
   async cancel(ids: readonly string[]): Promise<string | undefined> {
     const valid = ids.filter((id) => ID.test(id));
-    for (let at = 0; at < valid.length; at += AT_ONCE) {
-      const { ok, said } = await ask("scancel", valid.slice(at, at + AT_ONCE));
-      // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
-      if (!ok && !/invalid job id/i.test(said)) return said;
-    }
-    return undefined;
+    if (valid.length === 0) return undefined;
+    const { ok, said } = await ask("scancel", valid);
+    // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
+    return ok || /invalid job id/i.test(said) ? undefined : said;
   }
 
   describe(as: Pick<JobNeeds, "account" | "qos"> = {}): Promise<QueueFacts | { readonly silent: string }> {

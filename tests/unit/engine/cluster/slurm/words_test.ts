@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { JobOrder } from "../../../../../engine/cluster/queue.ts";
 import { complaintOf, fieldsOf } from "../../../../../engine/cluster/slurm/ask.ts";
-import { rangesOf, submitArguments, testArguments } from "../../../../../engine/cluster/slurm/arguments.ts";
+import { rangesOf, submitArguments } from "../../../../../engine/cluster/slurm/arguments.ts";
 import { minutesOf } from "../../../../../engine/cluster/slurm/facts.ts";
 import { reasonOf, stateOf, troubleOf } from "../../../../../engine/cluster/slurm/words.ts";
 
@@ -145,13 +145,6 @@ Deno.test("the options of sbatch: the user's first, numbers in ranges, no patter
     "--array=0-1,5%2",
     "--signal=B:USR2@120",
     "--begin=now+60",
-  ]);
-  assertEquals(testArguments(REQUEST), [
-    "--test-only",
-    "--nodes=1",
-    "--ntasks=1",
-    "--cpus-per-task=2",
-    "--chdir=/cache",
   ]);
 });
 
