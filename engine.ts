@@ -24,7 +24,7 @@ export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
-export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
+export { arrayOf, isLive, listAttempts } from "./engine/cluster/queue_parts.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
@@ -44,7 +44,7 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
-export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
+export { fetchPackages, type SubmitOptions, submitPipeline, testNeeds } from "./engine/cluster/submit.ts";
 export { watchJobs } from "./engine/cluster/watch.ts";
 export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";

@@ -4,7 +4,7 @@ import { findRuns, type LiveStage } from "../store/live_runs.ts";
 import { entriesOf } from "../store/reading.ts";
 import { RunStore } from "../store/runs.ts";
 import type { QueuedJob } from "./queue.ts";
-import { isLive, lineOfJob, listEnds, parseComment } from "./queue_parts.ts";
+import { isLive, lineOfJob, listAttempts, parseComment } from "./queue_parts.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
 
 /** What is known of a stage that was submitted to be computed. */
@@ -60,7 +60,7 @@ export function lookAt(submission: OpenSubmission, jobs: readonly QueuedJob[]): 
   }
   // Jobs and attempts are counted up.
   const order = ({ job, attempt }: { readonly job: string; readonly attempt: number }) => parseInt(job) * 1e6 + attempt;
-  const ends = new Map(listEnds(submission).sort((a, b) => order(a) - order(b)).map((end) => [end.line, end]));
+  const ends = new Map(listAttempts(submission).sort((a, b) => order(a) - order(b)).map((end) => [end.line, end]));
   return parts.flatMap(({ lines }) => lines).map((line) => {
     const { id, recipeKey } = stages[line]!;
     const [job, last] = [byLine.get(line), ends.get(line)];

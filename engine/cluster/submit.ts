@@ -247,12 +247,12 @@ function findMissing(
 }
 
 /** Ask the queue about each distinct job before any is queued. */
-async function testNeeds(
+export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
   { partitions }: QueueFacts,
-  { queue, cluster }: SubmitOptions,
+  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
@@ -299,10 +299,10 @@ async function sendInputs(
 }
 
 /** Nodes often have no network. */
-async function fetchPackages(
+export async function fetchPackages(
   stages: readonly PlannedStage[],
   withProgram: boolean,
-  { say, stop }: SubmitOptions,
+  { say, stop }: Pick<SubmitOptions, "say" | "stop">,
 ): Promise<Diagnostic | undefined> {
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
