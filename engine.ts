@@ -24,7 +24,7 @@ export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
 export type { OpenSubmission } from "./engine/cluster/submission.ts";
-export { arrayOf, isLive, listAttempts } from "./engine/cluster/queue_parts.ts";
+export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
