@@ -85,7 +85,7 @@ export async function submitPipeline(
   if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
 
   const view = await untilAnswered(() => queue.poll(), options);
-  const facts = view.ok ? await untilAnswered(() => queue.describe(settings), options) : view;
+  const facts = view.ok ? await untilAnswered(() => queue.describe(helperOf(cluster)), options) : view;
   if (!view.ok || !facts.ok) return refuse([...view.ok ? [] : view.diagnostics, ...facts.ok ? [] : facts.diagnostics]);
   const keys = keysOfStages(pipeline.stages.values(), externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
