@@ -130,8 +130,8 @@ class Task {
     // On record before the queue ends this process.
     let end = this.#record(outcome);
     if (outcome.state === "again") {
-      if (this.options.stop.reason !== LIMIT_NEAR) await delay(END_MS * this.#pace);
-      const refused = await this.options.queue.requeueOwn();
+      const ends = this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded();
+      const refused = ends ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
       outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = this.#record(outcome);
@@ -176,6 +176,16 @@ class Task {
       waited += pause;
       pause *= 2;
     }
+  }
+
+  /** Whether the queue ends this job, as it said that it may: not at once where others are preferred to it. */
+  async #isEnded(): Promise<boolean> {
+    for (let waited = 0; waited < END_MS; waited += LOOK_MS) {
+      const view = await this.options.queue.poll();
+      if ("jobs" in view && view.jobs.some(({ id, state }) => id === this.own.id && state !== "running")) return true;
+      await delay(LOOK_MS * this.#pace);
+    }
+    return false;
   }
 
   /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
