@@ -1,11 +1,21 @@
-import { capacityOf, findRuns, type Forecast, forecastPlan, lookAhead, mayWork, totalOf } from "noiseline/core";
-import type { PlannedStage, Runs } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import {
+  capacityOf,
+  findRuns,
+  type Forecast,
+  forecastPlan,
+  lookAhead,
+  mayWork,
+  type PlannedStage,
+  type Runs,
+  totalOf,
+  withoutShards,
+} from "noiseline/core";
+import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
-import { formatTable, printDiagnostics, refuseWith, styleFor } from "../io.ts";
-import { loadForCommand, makePlanner, namesCache, openCacheFor, openForCommand, planNothingFor } from "../open.ts";
+import { formatTable, refuseWith, styleFor } from "../io.ts";
+import { loadForCommand, makePlanner, namesCache, openForCommand, planNothingFor, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `
   deno task plan pipelines/digits.yaml
@@ -17,6 +27,7 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return planCommand("plan", EXAMPLES, " Nothing is run or written.")
     .argument("[stages...]", "plan only these stages and those they depend on")
+    .addOption(ON)
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
@@ -25,9 +36,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const opened = openForCommand(settings, given);
       const planInFull = async () => {
         const loaded = await loadForCommand(settings, given, opened);
-        const cache = await openCacheFor(given, (diagnostic) => printDiagnostics([diagnostic]));
+        const shared = await sharedOptions(settings, given, loaded.pipeline);
         const force = new Set(loaded.force);
-        const plan = await makePlanner(loaded, { targets: loaded.targets, force, cache }).plan();
+        const plan = await makePlanner(loaded, { targets: loaded.targets, force, ...shared }).plan();
         return plan.problems.length > 0 ? refuseWith(plan.problems) : { ...plan, warnings: loaded.warnings };
       };
       const nothing = namesCache(options) ? undefined : await planNothingFor(opened, given);
@@ -45,7 +56,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         data: {
           pipeline: pipeline.name,
           file,
-          stages: [...stages].map(([id, planned]) =>
+          stages: withoutShards(stages).map(([id, planned]) =>
             plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) })
           ),
           leftOut: Object.fromEntries(pipeline.leftOut),
@@ -70,19 +81,20 @@ type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 
 function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): string[] {
-  const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
+  const whole = withoutShards(stages);
+  const shown = whole.filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => {
     const now = live.get(id);
     const running = now === undefined ? "" : `running in pid ${now.run.pid}: ${formatLive(now)}`;
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
-    return [id, formatState(planned), formatForecast(forecasts.get(id)), why];
+    return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
   });
-  const hidden = stages.size - shown.length;
+  const hidden = whole.length - shown.length;
   return [...formatTable(rows), ...hidden > 0 ? [styleFor().dim(`… and ${hidden} cached stages`)] : []];
 }
 
 function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
-  const states = Map.groupBy(stages.values(), ({ state }) => state);
+  const states = Map.groupBy(withoutShards(stages).map(([, planned]) => planned), ({ state }) => state);
   if (states.size === 1 && states.has("cached")) return [`${name}: nothing to do (${stages.size} cached)`];
   const parts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
   const bases = [...new Set([...forecasts.values()].map(({ basis }) => basis))];

@@ -5,7 +5,7 @@ import type { JobNeeds } from "./queue.ts";
 export interface Task {
   /** Its line in the submission. */
   readonly line: number;
-  /** Stages of one entry may become an array. */
+  /** Stages of one entry of the file, such as the children of a matrix, may become an array. */
   readonly entry: string;
   readonly recipeKey: string;
   readonly needs: JobNeeds;

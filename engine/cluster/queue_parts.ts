@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type JobEnd, jobLineSchema, type Part } from "../../schemas/cluster_records.ts";
+import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
 import { recipePointerSchema } from "../../schemas/records.ts";
 import { definedOnly } from "../../std/defined_only.ts";
 import { delay } from "@std/async";
@@ -9,7 +9,7 @@ import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.
 import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
 import { appendLine, closeAppended } from "../store/files.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
-import { readRecords } from "../store/records.ts";
+import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { warnSecondsOf } from "./needs.ts";
 import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
@@ -89,11 +89,11 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
   return isThere(join(cache, resultName(resolvedKey)));
 }
 
-/** Attempts of a submission that have ended: the names of their records. */
-export function listEnds({ folder }: OpenSubmission): { line: number; job: string; attempt: number }[] {
+/** Attempts of a submission that have ended, or begun: the names of their records. */
+export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
   return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
-    const match = /^(\d{1,9})\.(\d+(?:_\d+)?)\.(\d{1,9})\.json$/.exec(name);
-    return match === null ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
+    const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
+    return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
   });
 }
 
@@ -199,7 +199,7 @@ class Pass {
       if (line !== undefined && (other === undefined || !isLive(other))) this.#byLine.set(line, job);
     }
     if (this.#jobs.size === 0) return;
-    for (const { line, job, attempt } of listEnds(submission)) {
+    for (const { line, job, attempt } of listAttempts(submission)) {
       const live = this.#byLine.get(line);
       const end = live && isLive(live) || line >= head.stages.length
         ? undefined
@@ -246,15 +246,28 @@ class Pass {
     const done = end !== undefined && end.resolvedKey !== null && hasResult(cache, end.resolvedKey);
     if (done || job?.state === "done" || isInCache(cache, stages[line]!.recipeKey)) return { state: "done" };
     if (end?.state === "failed") return { state: "failed", message: end.message ?? "no reason was given" };
-    const word = job?.word ?? "";
+    if (job?.state === "failed" || job?.state === "timeout") {
+      return { state: "failed", message: `its job ${job.id} ended as ${job.word}` };
+    }
     // What waited for a job that is queued again was cancelled with it.
     const follows = linesBefore(parts, part, i).some((one) => this.#renewed.has(one));
-    if (job?.state === "failed" || job?.state === "timeout" || (job?.state === "cancelled" && !follows)) {
-      return { state: "failed", message: `its job ${job.id} ended as ${word}` };
+    if (job?.state === "cancelled" && !follows) return { state: "blocked" };
+    if (jobs.size > restarts * this.#stepsOf(line)) {
+      return {
+        state: "failed",
+        message: `its job was lost or preempted ${jobs.size} times, the last without progress`,
+      };
     }
-    if (jobs.size > restarts) return { state: "failed", message: `its job was lost ${jobs.size} times` };
     this.#renewed.add(line);
     return undefined;
+  }
+
+  /** From how many steps the stage of a line has gone on: each is some progress. */
+  #stepsOf(line: number): number {
+    const begun = listAttempts(this.submission, "start").filter((one) => one.line === line).map(({ job, attempt }) =>
+      readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
+    );
+    return new Set([0, ...begun]).size;
   }
 
   /** What a line waits for, or how it stands if that cannot be. */

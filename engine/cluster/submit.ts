@@ -130,7 +130,7 @@ export async function submitPipeline(
       lines.has(one) ? [] : earlier.live.get(keys.get(one)!.recipeKey)!.job
     );
     const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
-    return { line, entry, recipeKey, needs: needs.get(id)!, before: own, jobs };
+    return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
   });
   const parts = divide(tasks, facts.value.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
@@ -284,9 +284,7 @@ async function sendInputs(
   store: Store,
   cache: SharedCache,
 ): Promise<Diagnostic | undefined> {
-  const read = new Set(
-    stages.flatMap(({ stage: { inputs } }) => Object.values(inputs).flat().map(({ stage }) => stage)),
-  );
+  const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
   for (const id of read) {
     const { manifest, shared, recipeKey } = plan.stages.get(id)!;
     if (manifest !== undefined && shared !== true) cache.offer(manifest, recipeKey, store);

@@ -9,11 +9,12 @@ import {
   isLive,
   lineOfJob,
   linesBefore,
-  listEnds,
+  listAttempts,
   parseComment,
   type QueueContext,
   queueParts,
 } from "./queue_parts.ts";
+import type { OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
 
 const FIRST_PAUSE_MS = 2_000;
@@ -37,6 +38,8 @@ export interface WatchEnd {
 }
 
 interface Row extends Tracked {
+  /** Lines of its submission that it waits for. */
+  readonly before: readonly number[];
   job?: QueuedJob;
   end?: JobEnd;
   /** The attempt that was said to run. */
@@ -71,6 +74,7 @@ export async function watchJobs(submitted: Submitted, options: WatchOptions): Pr
 class Watch {
   readonly #rows: readonly Row[];
   readonly #byKey: ReadonlyMap<string, Row[]>;
+  readonly #submissions: ReadonlyMap<string, OpenSubmission>;
   readonly #seen = new Set<string>();
   /** Submissions of which a small job will submit more. */
   #helped = new Set<string>();
@@ -83,7 +87,14 @@ class Watch {
 
   constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
     const { tracked, own } = submitted;
-    this.#rows = tracked.map((one) => ({ ...one }));
+    this.#submissions = new Map(tracked.map(({ submission }) => [submission.head.id, submission]));
+    const before = new Map(
+      this.#submissions.values().map(({ head: { parts } }) => [
+        parts,
+        new Map(parts.flatMap((part) => part.lines.map((line, i) => [line, linesBefore(parts, part, i)]))),
+      ]),
+    );
+    this.#rows = tracked.map((one) => ({ ...one, before: before.get(one.submission.head.parts)!.get(one.line) ?? [] }));
     this.#byKey = Map.groupBy(this.#rows, ({ submission, line }) => keyOf(submission.head.id, line));
     this.#stuck = own?.queued.stuck ?? false;
     this.#now = options.now ?? (() => performance.now());
@@ -123,9 +134,7 @@ class Watch {
     for (const job of view.jobs) {
       const comment = parseComment(job.comment);
       if (comment === undefined) continue;
-      const of = this.#rows.length === 0 ? undefined : comment.submission;
-      const submission = this.#rows.find(({ submission }) => submission.head.id === of)?.submission;
-      const part = submission?.head.parts[Number(comment.what)];
+      const part = this.#submissions.get(comment.submission)?.head.parts[Number(comment.what)];
       const line = part && lineOfJob(part, job.id);
       if (line === undefined && isLive(job)) this.#helped.add(comment.submission);
       if (line === undefined) continue;
@@ -145,9 +154,8 @@ class Watch {
 
   /** Read what jobs have left in the submissions. */
   look(): void {
-    const submissions = new Map(this.#rows.map(({ submission }) => [submission.head.id, submission]));
-    for (const [id, submission] of submissions) {
-      for (const { line, job, attempt } of listEnds(submission)) {
+    for (const [id, submission] of this.#submissions) {
+      for (const { line, job, attempt } of listAttempts(submission)) {
         const rows = this.#rowsOf(id, line);
         const name = `${id}:${line}.${job}.${attempt}`;
         if (rows.length === 0 || this.#seen.has(name)) continue;
@@ -174,8 +182,7 @@ class Watch {
 
   /** @returns why it waits, empty for one that runs; undefined for one that has ended */
   #settle(row: Row): string | undefined {
-    const { job, end, submission, line } = row;
-    const { cache, head: { parts, id } } = submission;
+    const { job, end, submission: { cache, head: { id } } } = row;
     const isDone = end?.state === "ran" || end?.state === "hit";
     if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
       return this.#finish(row, end.state === "hit" ? "cached" : "ran");
@@ -187,10 +194,11 @@ class Watch {
       this.#tell(row, job);
       return "";
     }
-    const part = parts.find(({ lines }) => lines.includes(line))!;
-    const before = linesBefore(parts, part, part.lines.indexOf(line)).flatMap((one) => this.#rowsOf(id, one));
-    if (before.some(({ state }) => state === "failed" || state === "blocked")) return this.#finish(row, "blocked");
-    if (this.#helped.has(id) || this.#stuck) return "no room in the queue yet";
+    if (
+      row.before.flatMap((one) => this.#rowsOf(id, one)).some(({ state }) => state === "failed" || state === "blocked")
+    ) return this.#finish(row, "blocked");
+    const ownFault = job?.state === "failed" || job?.state === "timeout";
+    if ((this.#helped.has(id) && !ownFault && !isDone) || this.#stuck) return "a small job submits it when it can";
     row.unseenSince ??= this.#now();
     // What the queue does not say now, nor said since, it may have forgotten or not.
     if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {

@@ -132,6 +132,11 @@ export function wholeOf(id: string): string | undefined {
   return SHARD_ID.exec(id)?.[1];
 }
 
+/** Entries by the ids of stages without those of shards, which are for people a part of what they are of. */
+export function withoutShards<T>(entries: Iterable<readonly [string, T]>): [string, T][] {
+  return Array.from(entries, ([id, value]): [string, T] => [id, value]).filter(([id]) => wholeOf(id) === undefined);
+}
+
 /** A stage as shards and what joins them. */
 export function inShards(stage: Stage, of: number): readonly Stage[] {
   const shards = Array.from({ length: of }, (_, index): Stage => {

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, type Stage, wholeOf, withoutShards } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -203,7 +203,7 @@ export class Planner {
   /** What the targets need, without shards: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = [...this.pipeline.stages].filter(([, { shard }]) => shard === undefined);
+    const all = withoutShards(this.pipeline.stages);
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();

@@ -188,7 +188,7 @@ export const LOADING_MEMORY = 2 ** 31;
 /** The graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
-export interface LoadOptions extends Pick<DenoOptions, "cwd" | "kill"> {
+export interface LoadOptions extends Pick<DenoOptions, "cwd" | "env" | "kill"> {
   readonly timeoutMs: number;
   readonly memory?: number;
   /** Called with each line of what it says. */

@@ -21,7 +21,11 @@ export default runOf(sampleKind, async (context) => {
   let drawn: Drawn | undefined;
   const open = async () => {
     const plan = { ...params, pixels: size };
-    const ended = await drawOnDevice(context, plan, (on) => makeBatchDrawer(checkpoint, { ...params, device: on, seed }));
+    const ended = await drawOnDevice(
+      context,
+      plan,
+      (on) => makeBatchDrawer(checkpoint, { ...params, device: on, seed }),
+    );
     if ("status" in ended) return ended;
     drawn = ended;
     if (ended.film !== undefined) await shard?.part.write(FILM_FILE, ended.film);
@@ -30,7 +34,7 @@ export default runOf(sampleKind, async (context) => {
   };
   return await inParts(context, params, open, async (batches) => {
     const pixels = drawn?.pixels ?? new Uint8Array(count * size);
-    if (drawn === undefined) for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size);
+    if (drawn === undefined) { for await (const { first, rows } of batches) pixels.set(rows.pixels, first * size); }
     const told = toldLabels(checkpoint.config);
     const labelOf = labelsOf(params, told);
     const shown = told.classes !== undefined && params.labels !== "none";
