@@ -1,5 +1,5 @@
 import { suggestName } from "noiseline/core";
-import { listEnds, lookAt, type OpenSubmission, type QueuedJob, type Store } from "noiseline/engine";
+import { listAttempts, lookAt, type OpenSubmission, type QueuedJob, type Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
 import { describeSilence, describeSubmitted, lookOn } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
@@ -97,9 +97,8 @@ function describeSubmission(
   jobs: readonly QueuedJob[],
   silent: string | undefined,
 ): Answer {
-  const { stages: _stages, kinds: _kinds, parts: _parts, grants: _grants, settings: _settings, ...head } =
-    submission.head;
-  const ended = Map.groupBy(listEnds(submission), ({ line }) => line);
+  const { stages: _stages, kinds: _kinds, parts: _parts, settings: _settings, ...head } = submission.head;
+  const ended = Map.groupBy(listAttempts(submission), ({ line }) => line);
   const stages = lookAt(submission, jobs).map((stage) => {
     const [state, note] = describeSubmitted(stage, silent);
     const attempts = (ended.get(stage.line) ?? []).flatMap(({ line, job, attempt }) =>

@@ -11,7 +11,8 @@ import { openRoot } from "../store/roots.ts";
 import { reasonOf } from "../store/trouble.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { JOB_PREFIX, type JobNeeds, type Queue } from "./queue.ts";
-import { isLive, NO_ORDER } from "./queue_parts.ts";
+import { isLive } from "./look.ts";
+import { NO_ORDER } from "./queue_parts.ts";
 import { DENO_FLAGS, type NodePaths, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
 
 /** What Deno is told to bring packages into its cache folder. Code of custom stages travels with the submission. */
