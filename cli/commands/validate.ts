@@ -64,7 +64,7 @@ async function tryOn(
   const problems = await testNeeds(planned, needs, pipeline, facts, { queue, cluster });
   using signals = listenForStop(() => {});
   const say = (line: string) => quiet || printError(line);
-  const unfetched = await fetchPackages(planned, true, { say, stop: signals.stop, queue });
+  const unfetched = await fetchPackages(planned, true, { say, stop: signals.stop });
   // One for each partition: their nodes may differ. The smallest of its stages waits the least.
   const size = ({ gpus, cpus, memoryMiB = 0 }: JobNeeds) => gpus * 1e12 + cpus * 1e8 + memoryMiB;
   const smallest = new Map([...needs.values()].sort((a, b) => size(b) - size(a)).map((one) => [one.partition, one]));

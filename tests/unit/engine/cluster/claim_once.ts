@@ -11,7 +11,6 @@ const claim = await claimKey(key, {
   stop: stop.signal,
   onWait: () => stop.abort(),
   lookMs: 1,
-  askMs: 1,
 });
 // deno-lint-ignore no-console
 console.log(typeof claim === "string" ? claim : "claimed");

@@ -15,7 +15,6 @@ function claim(cache: string, job: string, more: Partial<ClaimOptions> = {}) {
     stop: new AbortController().signal,
     onWait: () => {},
     lookMs: 1,
-    askMs: 5,
     ...more,
   });
 }
