@@ -19,6 +19,14 @@
 export * from "./core.ts";
 export * from "./mod.ts";
 export { describeParams } from "./schemas/describe_params.ts";
+export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
+export * from "./engine/cluster/look.ts";
+export { needsOf } from "./engine/cluster/needs.ts";
+export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
+export type { OpenSubmission } from "./engine/cluster/submission.ts";
+export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
+export { tryNode } from "./engine/cluster/trial.ts";
+export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
 export type { Difference, Ingredients, LiveProgress, ResultManifest, RunRecord, TagRecord } from "./schemas/records.ts";
 export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./contract/stage.ts";
@@ -36,6 +44,9 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
+export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
+export { watchJobs } from "./engine/cluster/watch.ts";
+export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";
 export { runTrial } from "./engine/process/device_trial.ts";
 export { examineDevices, trialOf } from "./stages/shared/device_trial.ts";

@@ -27,6 +27,7 @@ export const COMMANDS: Readonly<Record<string, string>> = {
   schema: "Print the JSON Schema of pipeline files, for editors",
   runs: "List past runs and how they ended, or show the stages of one",
   logs: "Print the log of a stage, also while it runs",
+  cancel: "Cancel the jobs of a pipeline on a cluster",
   verify: "Check results by hashing, or by running a stage again",
   tag: "Name results, so that they are kept",
   export: "Write the results of a pipeline, a tag or a run to a folder",
@@ -84,6 +85,9 @@ const CACHE_MODE = new Option(
   "--cache-mode <mode>",
   "read-write, read or off (default: NOISELINE_CACHE_MODE, else read-write)",
 );
+
+/** Of commands that look at what a cluster does. */
+export const ON = new Option("--on <cluster>", "on a cluster, by the name of its file: clusters/NAME.yaml");
 
 const AS_JSON = new Option("--json", "print as JSON");
 

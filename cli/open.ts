@@ -1,10 +1,11 @@
 import { dirname, resolve } from "node:path";
-import type { RunRecord, SharedCache, TagRecord } from "noiseline/engine";
+import type { Cluster, RunRecord, SharedCache, TagRecord } from "noiseline/engine";
 import {
   type Diagnostic,
   findStoreRoot,
   importLate,
   openStore,
+  type Pipeline,
   PipelineLoader,
   type Plan,
   Planner,
@@ -15,7 +16,7 @@ import {
   suggestName,
 } from "noiseline/core";
 import type { CliSettings } from "./command.ts";
-import { failWith, problem, refuseWith } from "./io.ts";
+import { failWith, printDiagnostics, problem, refuseWith } from "./io.ts";
 
 export interface LoadArguments {
   readonly file: string;
@@ -134,13 +135,15 @@ export async function contentsFor(
 interface CacheArguments {
   readonly cache?: string | undefined;
   readonly cacheMode?: string | undefined;
+  /** A cluster, whose cache is meant. */
+  readonly on?: string | undefined;
 }
 
 const CACHE_MODES = ["read-write", "read", "off"] as const;
 
 /** Whether there is anything to say or to ask of a shared cache: then a plan that knows of none is not enough. */
-export function namesCache({ cache, cacheMode }: CacheArguments): boolean {
-  const names = [cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
+export function namesCache({ cache, cacheMode, on }: CacheArguments): boolean {
+  const names = [on, cache, cacheMode, Deno.env.get("NOISELINE_CACHE"), Deno.env.get("NOISELINE_CACHE_MODE")];
   return names.some((name) => name !== undefined && name !== "");
 }
 
@@ -168,4 +171,27 @@ export async function openCacheFor(
   const { openSharedCache } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
   const opened = await openSharedCache(place, { mode, workingFolder: Deno.cwd(), warn, stop });
   return opened.ok ? opened.value : refuseWith(opened.diagnostics);
+}
+
+/** The cluster of that name, or the end of the command with all that is wrong with its file. @param folder of the project */
+export async function clusterFor(settings: CliSettings, name: string, folder: string): Promise<Cluster> {
+  const { loadCluster } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const found = loadCluster(name, { folder }, Object.keys(await settings.loadKinds()));
+  return found.ok ? found.value : refuseWith(found.diagnostics);
+}
+
+/** How a command plans that only looks: with the shared cache or the cluster that its options name. */
+export async function sharedOptions(
+  settings: CliSettings,
+  given: CacheArguments,
+  { folder }: Pick<Pipeline, "folder">,
+): Promise<Pick<PlanOptions, "cache" | "elsewhere">> {
+  const warn = (diagnostic: Diagnostic) => printDiagnostics([diagnostic]);
+  if (given.on === undefined) return { cache: await openCacheFor(given, warn) };
+  const others = ["cache", "cacheMode"] as const;
+  if (others.some((one) => given[one] !== undefined)) {
+    refuseWith([problem("--on names a cache, and so do --cache and --cache-mode", "leave one out")]);
+  }
+  const { settings: { cache } } = await clusterFor(settings, given.on, folder);
+  return { cache: await openCacheFor({ cache, cacheMode: "read" }, warn), elsewhere: true };
 }

@@ -39,6 +39,8 @@ export class TextReporter {
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
+  /** Jobs that wait, and why. */
+  #queue = "";
 
   /** @param draw where bars can be redrawn */
   constructor(draw?: ReturnType<typeof createLogUpdate>) {
@@ -60,7 +62,8 @@ export class TextReporter {
   #print(event: Exclude<CliEvent, { type: "stage-progress" }>): void {
     switch (event.type) {
       case "run-started":
-        if (this.#draw !== undefined) this.#timer = setInterval(() => this.#render(), FRAME_MS);
+        this.#queue = "";
+        this.#animate();
         return printLine(`${event.plan.pipeline.name}: run ${event.runId}`);
       case "warning": {
         const { message, fix } = event.diagnostic;
@@ -73,16 +76,21 @@ export class TextReporter {
       case "stage-started": {
         const now = performance.now();
         this.#rows.set(event.id, { startedAt: now, toldAt: now, text: "", share: 0 });
+        this.#animate();
         const why = formatReasons(event.planned.reasons);
-        const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
+        const place = event.where ?? event.planned.device?.name;
+        const on = place === undefined ? "" : ` on ${place}`;
         const { parts } = event.planned.stage;
         const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
-        return printLine(`${event.id}: ${state}${device}${why === "" ? "" : ` (${why})`}`);
+        return printLine(`${event.id}: ${state}${on}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
         return printError(`${event.id}: ${printable(message, `\n${event.id}: `)}`);
       }
+      case "queue-changed":
+        this.#queue = phraseQueue(event);
+        return this.#draw === undefined ? printLine(this.#queue) : undefined;
       case "stage-waiting":
         return printError(`${event.id}: waiting for ${event.holder}, which is running the same stage`);
       case "stage-finished":
@@ -111,8 +119,12 @@ export class TextReporter {
     printLine(`${id}: ${row.text}`);
   }
 
+  #animate(): void {
+    if (this.#draw !== undefined) this.#timer ??= setInterval(() => this.#render(), FRAME_MS);
+  }
+
   #render(): void {
-    if (this.#draw === undefined || this.#rows.size === 0) return;
+    if (this.#draw === undefined || (this.#rows.size === 0 && this.#queue === "")) return;
     const style = styleFor(process.stderr);
     const spin = style.accent(SPINNER[this.#frame++ % SPINNER.length]!);
     const lines = [...this.#rows].map(([id, { startedAt, text, share }]) => {
@@ -121,8 +133,13 @@ export class TextReporter {
       const time = formatDuration(performance.now() - startedAt);
       return `${spin} ${style.bold(id)} ${bar} ${text} ${style.dim(time)}`;
     });
-    this.#draw(shown(lines.join("\n"), style));
+    this.#draw(shown([...lines, style.dim(this.#queue)].filter(Boolean).join("\n"), style));
   }
+}
+
+function phraseQueue({ running, waiting }: Extract<EngineEvent, { type: "queue-changed" }>): string {
+  const parts = Object.entries(waiting).map(([reason, ids]) => `${someOf(ids, 4)} (${oneLine(reason)})`);
+  return `jobs: ${running} running${parts.length === 0 ? "" : `; waiting: ${parts.join(", ")}`}`;
 }
 
 /** Events as JSON lines, for programs. */

@@ -8,6 +8,13 @@ const word = z.string().min(1).max(256).regex(/^[A-Za-z0-9][\w.,:@/+=-]*$/, {
 const absolute = z.string().max(1024).regex(/^\/[^\p{C}]*$/u, { error: () => "an absolute path" });
 const line = z.string().min(1).max(4096).regex(/^\P{C}*$/u, { error: () => "one line of shell" });
 
+/** Those that each job is submitted with stand in no file. */
+const OWN_OPTIONS = "array|chdir|comment|dependency|error|job-name|kill-on-invalid-dep|no-requeue|open-mode|output|" +
+  "parsable|requeue|signal|test-only|wait|wrap";
+const option = line.regex(new RegExp(`^--(?!(?:${OWN_OPTIONS})(?:[=\\s]|$))[a-z]`), {
+  error: () => "one option in full, such as --constraint=a100, and none that noiseline sets itself",
+});
+
 /** What may be said for all stages, and for those of one kind. */
 const jobSchema = {
   partition: word.optional().describe("Partition to queue in (default: the cluster's)"),
@@ -15,7 +22,7 @@ const jobSchema = {
   qos: word.optional().describe("Quality of service"),
   time: durationSchema.optional().describe("Time limit of a job whose stage has no timeout (default: the partition's)"),
   resources: resourcesSchema.optional().describe("What a stage takes that does not say; cpu also sets its threads"),
-  sbatch: z.array(line.startsWith("--")).max(32).optional().describe(
+  sbatch: z.array(option).max(32).optional().describe(
     "Further options for sbatch, such as --constraint=a100",
   ),
 };

@@ -1,27 +1,54 @@
 import { z } from "zod";
-import { fileEntrySchema, sha256Schema } from "./records.ts";
+import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
+import { rightSchema } from "./permissions.ts";
+import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
-/** Files that a job lays out before its stage runs; their content lies in the cache as objects. */
-const shippedSchema = z.strictObject({
-  /** Path below the folder in which they are laid out; `""` where it is one file. */
-  files: z.array(fileEntrySchema),
-  /** Whether it is a folder; a single file has one entry. */
-  folder: z.boolean(),
-});
+/** What a job lays out before its stage runs: a file, or a folder whose list of files is an object of its own. */
+const shippedSchema = fileEntrySchema.extend({ folder: z.boolean() });
+
+/** That list. */
+export const shippedListSchema = z.array(fileEntrySchema);
 
 /** Code of a custom stage: its modules and the settings above them, where they lay to each other. */
-export const shippedCodeSchema = z.strictObject({ entry: z.string(), files: z.array(fileEntrySchema) });
+export const shippedCodeSchema = z.strictObject({
+  entry: relativePathSchema,
+  files: z.array(fileEntrySchema),
+  /** What the submitter granted to it, see `rightsOf`. */
+  rights: z.array(rightSchema),
+});
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
-  /** The `Stage`, with the number of its kind in the head for its kind. */
-  stage: z.record(z.string(), z.unknown()),
+  /** The `Stage`, whatever fields it has, with the number of its kind in the head for its kind. */
+  stage: z.looseObject({
+    id: z.string(),
+    entry: z.string(),
+    kind: z.int().min(0),
+    params: z.record(z.string(), z.unknown()),
+    extent: z.int().optional(),
+    inputs: z.record(z.string(), z.array(z.strictObject({ stage: z.string(), port: z.string(), type: z.string() }))),
+    seed: z.int(),
+    resources: resourcesSchema,
+    retries: z.int().min(0),
+  }),
   /** Lines of the stages that it reads. */
   reads: z.array(z.int().min(0)),
-  /** What it reads from outside, by name of the external. */
-  externals: z.record(z.string(), shippedSchema),
-  /** What its kind says of packages and downloads, see `packPipeline`. */
-  outside: z.tuple([z.unknown(), z.unknown()]).nullable(),
+  /** Digests of all that it reads from outside, by name: what the keys have. */
+  externals: z.record(z.string(), z.string()),
+  /** The files and folders among them. */
+  files: z.record(z.string(), shippedSchema),
+});
+
+/** `JobNeeds` of a queue. */
+const jobNeedsSchema = z.strictObject({
+  cpus: z.int().min(0),
+  gpus: z.int().min(0),
+  memoryMiB: z.int().min(0).exactOptional(),
+  minutes: z.int().min(1).exactOptional(),
+  partition: z.string().exactOptional(),
+  account: z.string().exactOptional(),
+  qos: z.string().exactOptional(),
+  options: z.array(z.string()),
 });
 
 /** One job, or one array of jobs. */
@@ -30,12 +57,26 @@ export const partSchema = z.strictObject({
   lines: z.array(z.int().min(0)).min(1),
   /** Numbers of the children, in the order of `lines`; null where it is a single job. */
   children: z.array(z.int().min(0)).nullable(),
-  /** Parts that must have ended well, as a whole. */
-  after: z.array(z.int().min(0)),
+  needs: jobNeedsSchema,
+  /** Parts that must have ended well: as a whole, or one child of an array. */
+  after: z.array(z.union([z.int().min(0), z.tuple([z.int().min(0), z.int().min(0)])])),
   /** Parts of which child i must have ended well for child i of this one. */
   afterChild: z.array(z.int().min(0)),
-  /** Jobs of earlier submissions that make what it reads, by id. */
+  /** Jobs of earlier submissions that make what it reads: `8`, child `8_3`, or for child i of this one its like: `8_*`. */
   jobs: z.array(z.string()),
+});
+
+/** What of the cluster's file jobs go by, and those that submit others. */
+const settingsSchema = z.strictObject({
+  setup: z.array(z.string()),
+  deno: z.string(),
+  packages: z.string(),
+  scratch: z.string().optional(),
+  arrayLimit: z.int().min(1).optional(),
+  logs: z.string().optional(),
+  restarts: z.int().min(1),
+  /** Of the small jobs that submit others. */
+  helper: jobNeedsSchema,
 });
 
 /** `submission.json`: what was submitted, written once, before any job. */
@@ -46,11 +87,21 @@ export const submissionSchema = z.strictObject({
   user: z.string(),
   host: z.string(),
   at: z.string(),
-  pipeline: z.record(z.string(), z.unknown()),
-  /** Kinds without their functions, see `packPipeline`; custom ones with their code. */
-  kinds: z.array(z.strictObject({ kind: z.record(z.string(), z.unknown()), code: shippedCodeSchema.nullable() })),
+  pipeline: z.strictObject({
+    name: z.string().regex(ID_PATTERN),
+    seed: z.int(),
+    file: z.string(),
+    overrides: z.array(z.string()),
+    profiles: z.array(z.string()),
+  }),
+  /** Kinds without their functions; custom ones with their code. */
+  kinds: z.array(z.strictObject({
+    kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
+    code: shippedCodeSchema.nullable(),
+  })),
   stages: z.array(z.strictObject({
-    id: z.string(),
+    /** It names a folder, see `fileNameOf`. */
+    id: z.string().refine((id) => relativePathSchema.safeParse(id).success),
     recipeKey: sha256Schema,
     /** Where its line is in `stages.jsonl`, in bytes, and what it holds. */
     at: z.int().min(0),
@@ -58,8 +109,7 @@ export const submissionSchema = z.strictObject({
     sha256: sha256Schema,
   })),
   parts: z.array(partSchema),
-  /** Rights of custom stages that the submitter granted, by absolute path of the stage's file as it was. */
-  grants: z.record(z.string(), z.array(z.string())),
+  settings: settingsSchema,
   versions: z.record(z.string(), z.string()),
 });
 
@@ -81,6 +131,12 @@ export const jobEndSchema = z.strictObject({
   node: z.string(),
   startedAt: z.string(),
   endedAt: z.string(),
+});
+
+/** An attempt that began: `ends/<line>.<job>.<attempt>.start`. One that is killed at once leaves this alone. */
+export const jobStartSchema = z.strictObject({
+  /** Where its stage goes on from; null until that is known. */
+  fromStep: z.int().min(0).nullable(),
 });
 
 /** Who computes a key now. */

@@ -27,7 +27,9 @@ export const durationSchema = z.string().regex(DURATION, { error: () => "a time 
   }).refine((ms) => ms > 0 && ms <= MAX_DURATION_MS, { error: () => "a time above 0 and of at most 24d" });
 
 export const resourcesSchema = z.strictObject({
-  cpu: z.int().min(0).max(1024).optional().describe("CPU slots that the stage takes while it runs"),
+  cpu: z.int().min(0).max(1024).optional().describe(
+    "CPU slots that the stage takes while it runs, and the threads that it computes with",
+  ),
   gpu: z.union([z.int().min(0).max(64), z.literal("required")], {
     error: () => "a number of GPUs from 0 to 64, or required",
   }).optional().describe("GPUs that the stage uses, if there are any; required: one, else an error"),

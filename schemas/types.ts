@@ -66,7 +66,7 @@ export type MetricsToWrite = {
 
 /** Slots that a stage takes while it runs. */
 export type Resources = {
-  /** CPU slots that the stage takes while it runs */
+  /** CPU slots that the stage takes while it runs, and the threads that it computes with */
   cpu?: number | undefined;
   /** GPUs that the stage uses, if there are any; required: one, else an error */
   gpu?: number | "required" | undefined;

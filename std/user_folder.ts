@@ -5,6 +5,12 @@ import process from "node:process";
 /** Variables that say where the user's cache is. */
 export const FOLDER_VARIABLES = ["XDG_CACHE_HOME", "HOME"] as const;
 
+/** Where this user's settings lie: no project, cache or stage can write there. */
+export function configFolder(): string {
+  const set = process.env["XDG_CONFIG_HOME"] ?? "";
+  return join(isAbsolute(set) ? set : join(homedir(), ".config"), "noiseline");
+}
+
 /**
  * A folder of this user's cache, outside of any project so that all share it. A variable that is no absolute path counts
  * as not set, as the XDG Base Directory Specification says.

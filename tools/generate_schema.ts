@@ -1,6 +1,6 @@
 /**
- * Write what follows from the Zod schemas: schemas/pipeline.schema.json, which editors use to complete and check pipeline
- * files, and schemas/types.ts, the types of the public API. Inferred types would be slow to check for whoever uses the
+ * Write what follows from the Zod schemas: schemas/pipeline.schema.json and schemas/cluster.schema.json, which editors use
+ * to complete and check pipeline files and cluster files, and schemas/types.ts, the types of the public API. Inferred types would be slow to check for whoever uses the
  * package, and no documentation could be made of them.
  *
  *     deno run -A tools/generate_schema.ts
@@ -11,18 +11,23 @@ import { BUILTIN_KINDS } from "noiseline/engine";
 import type { z } from "zod";
 import { imagesInfoSchema } from "../artifacts/images.ts";
 import { imageSetSchema, metricSchema, metricsSchema } from "../artifacts/metrics.ts";
-import { pipelineJsonSchema } from "../cli/commands/schema.ts";
+import { clusterJsonSchema, pipelineJsonSchema } from "../cli/commands/schema.ts";
 import { conditionSchema, pipelineFileSchema, resourcesSchema, stageSchema } from "../schemas/pipeline_file.ts";
 import { permissionsSchema } from "../schemas/permissions.ts";
 import { fileEntrySchema } from "../schemas/records.ts";
 import { defOf } from "../schemas/zod_def.ts";
 
 export const SCHEMA_FILE: URL = new URL("../schemas/pipeline.schema.json", import.meta.url);
+export const CLUSTER_SCHEMA_FILE: URL = new URL("../schemas/cluster.schema.json", import.meta.url);
 export const TYPES_FILE: URL = new URL("../schemas/types.ts", import.meta.url);
 
 /** The file's text. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
 export function schemaText(): string {
   return `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
+}
+
+export function clusterSchemaText(): string {
+  return `${JSON.stringify(clusterJsonSchema(), null, 2)}\n`;
 }
 
 /** What is given to a schema, or what comes out of it. */
@@ -109,5 +114,6 @@ export type KindTable = {\n${kinds.join("").replaceAll(/^(?=.)/gm, "  ")}};\n`;
 
 if (import.meta.main) {
   await Deno.writeTextFile(SCHEMA_FILE, schemaText());
+  await Deno.writeTextFile(CLUSTER_SCHEMA_FILE, clusterSchemaText());
   await Deno.writeTextFile(TYPES_FILE, typesText());
 }

@@ -10,12 +10,12 @@ import {
   totalOf,
   withoutShards,
 } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, collect, planCommand } from "../command.ts";
+import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
 import { describeOutlook, describeRights } from "../grants.ts";
-import { formatTable, printDiagnostics, refuseWith, styleFor } from "../io.ts";
-import { loadForCommand, makePlanner, namesCache, openCacheFor, openForCommand, planNothingFor } from "../open.ts";
+import { formatTable, refuseWith, styleFor } from "../io.ts";
+import { loadForCommand, makePlanner, namesCache, openForCommand, planNothingFor, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `
   deno task plan pipelines/digits.yaml
@@ -27,6 +27,7 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return planCommand("plan", EXAMPLES, " Nothing is run or written.")
     .argument("[stages...]", "plan only these stages and those they depend on")
+    .addOption(ON)
     .option("-f, --force <stage>", "plan as if this stage were forced; repeatable", collect)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .option("-a, --all", "list cached stages too, when there are many")
@@ -35,9 +36,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const opened = openForCommand(settings, given);
       const planInFull = async () => {
         const loaded = await loadForCommand(settings, given, opened);
-        const cache = await openCacheFor(given, (diagnostic) => printDiagnostics([diagnostic]));
+        const shared = await sharedOptions(settings, given, loaded.pipeline);
         const force = new Set(loaded.force);
-        const plan = await makePlanner(loaded, { targets: loaded.targets, force, cache }).plan();
+        const plan = await makePlanner(loaded, { targets: loaded.targets, force, ...shared }).plan();
         return plan.problems.length > 0 ? refuseWith(plan.problems) : { ...plan, warnings: loaded.warnings };
       };
       const nothing = namesCache(options) ? undefined : await planNothingFor(opened, given);

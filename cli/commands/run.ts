@@ -18,6 +18,7 @@ const EXAMPLES = `
   deno task run pipelines/digits.yaml --force evaluate        # run it again, compare the bytes
   deno task run pipelines/digits.yaml --cache /mnt/team/noiseline                  # share results in a folder
   deno task run pipelines/digits.yaml --cache s3://team/noiseline --cache-mode read # read only
+  deno task run pipelines/digits.yaml --on lab                # on a cluster, see docs/cluster.md
   deno task run pipelines/digits.yaml --json                  # one event a line`;
 
 /** `run FILE [STAGE…]` */
@@ -30,6 +31,9 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .option("--force-all", "run all stages again")
     .option("--replace", "when a forced stage gives other bytes, keep the new ones")
     .option("--gpus <ids>", "GPUs to use, such as 0,1 (default: all)", (text) => text.split(",").filter(Boolean))
+    .option("--on <cluster>", "run on a cluster: clusters/NAME.yaml says how")
+    .option("--detach", "with --on: submit, and do not wait")
+    .option("--replace-queued", "with --on: cancel waiting jobs of an earlier form of the pipeline")
     .option("-y, --yes", "do not ask before a run that would take more than a day")
     .option(
       "--grant <stage:rights>",
@@ -39,6 +43,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     .action(async (file, targets, options) => {
       const json = options.json ?? false;
       const started = performance.now();
+      const on = options.on === undefined
+        ? undefined
+        : await importLate<typeof import("../on.ts")>(import.meta.resolve("../on.ts"));
+      on?.refuseLocalOptions(options);
       const given = { file, ...options, targets };
       const opened = openForCommand(settings, given);
       const quick = !options.forceAll && !namesCache(options);
@@ -66,42 +74,53 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (!json) printDiagnostics(warnings);
 
       const reporter = await openReporter(json);
+      using ending = new DisposableStack();
+      ending.defer(() => reporter.close());
       // What comes last is shown with the results of the run.
       const finished: RunFinished[] = [];
       const emit: Emit = (event) => event.type === "run-finished" ? void finished.push(event) : reporter.emit(event);
       for (const diagnostic of warnings) if (json) emit({ type: "warning", diagnostic });
-      using signals = listenForStop((reason) => emit({ type: "stopping", reason }));
+      using signals = listenForStop((reason) =>
+        emit({ type: "stopping", reason: on === undefined ? reason : "leaving" })
+      );
       const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
-      const cache = await openCacheFor(options, warn, signals.stop);
       const askForGrants = questionFor(json, signals.stop);
       const say = (message: string) => emit({ type: "note", message });
+      const versions = { noiseline: VERSION, deno: Deno.version.deno };
+      const reached = await on?.reachOn(pipeline, store, options, {
+        ...definedOnly({ askForGrants }),
+        ...{ file, on: options.on!, targets: loaded.targets, grants, versions, emit, stop: signals.stop },
+        kinds: Object.keys(await settings.loadKinds()),
+      });
+      const cache = reached?.cache ?? await openCacheFor(options, warn, signals.stop);
       const result = await runPipeline(pipeline, store, {
         grants,
         ...definedOnly({ askForGrants, jobs: options.jobs, gpus: options.gpus }),
         ...(options.yes ? {} : { agree: (outlook) => agreeTo(outlook, pipeline, { json, say, stop: signals.stop }) }),
         cache,
-        targets: loaded.targets,
+        targets: reached?.done ?? loaded.targets,
         force,
         replace: options.replace ?? false,
         keepGoing: options.keepGoing ?? false,
         emit,
         stop: signals.stop,
         kill: signals.kill,
-        versions: { noiseline: VERSION, deno: Deno.version.deno },
+        versions,
       });
       if (result.ok) {
         const { runEnd } = await import("../results/page.ts");
         const end = signals.kill.aborted ? {} : await runEnd(pipeline, result.value, store, warn);
         const outputs = join(store.paths.outputs, pipeline.name);
-        for (const event of finished) reporter.emit({ ...event, file, outputs, ...end });
+        for (const event of finished) reporter.emit({ ...event, ...reached?.amend(event), file, outputs, ...end });
       }
-      reporter.close();
+      ending.dispose();
       // Before the first run there was no store to keep anything in.
       await opened.loader.keep();
       if (!result.ok) refuseWith(result.diagnostics);
       keepDone(opened.loader, store, result.value);
       const codes = { done: EXIT.done, failed: EXIT.failed, interrupted: EXIT.interrupted };
-      if (result.value.status !== "done") throw new Exit(codes[result.value.status]);
+      const { status } = { ...result.value, ...reached?.amend(result.value) };
+      if (status !== "done") throw new Exit(codes[status]);
     });
 }
 

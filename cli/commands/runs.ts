@@ -1,10 +1,12 @@
-import type { Store } from "noiseline/engine";
+import { suggestName } from "noiseline/core";
+import { listEnds, lookAt, type OpenSubmission, type QueuedJob, type Store } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
-import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
+import { describeSilence, describeSubmitted, lookOn } from "../clusters.ts";
+import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
-import { formatTable } from "../io.ts";
-import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
+import { formatTable, problem, refuseWith } from "../io.ts";
+import { clusterFor, loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
 
 const MORE = `
 
@@ -14,14 +16,17 @@ A run with nothing to do leaves no record.`;
 const EXAMPLES = `
   deno task runs                           # of all pipelines of the store of this folder
   deno task runs pipelines/digits.yaml
-  deno task runs 20261125T101502000-1a2b   # the stages of one run`;
+  deno task runs 20261125T101502000-1a2b   # the stages of one run
+  deno task runs --on lab                  # what was submitted to a cluster, whoever did`;
 
 /** `runs [FILE | ID]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return storeCommand("runs", EXAMPLES, MORE)
     .argument("[what]", "pipeline file, or id of a run")
     .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
+    .addOption(ON)
     .action(answering(async (what, options) => {
+      if (options.on !== undefined) return await answerOn(settings, options.on, what, options);
       if (what !== undefined && !namesPipeline(what)) return await describe(openStoreFor(options), what);
       const { pastRuns } = await import("noiseline/housekeeping");
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
@@ -35,6 +40,95 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
       };
     }));
+}
+
+/** What was submitted to a cluster: all, of one pipeline, or the stages of one submission. */
+async function answerOn(
+  settings: CliSettings,
+  on: string,
+  what: string | undefined,
+  options: { readonly store?: string; readonly limit?: number },
+): Promise<Answer> {
+  const loaded = what !== undefined && namesPipeline(what)
+    ? await loadForCommand(settings, { file: what, ...options })
+    : undefined;
+  const cluster = await clusterFor(settings, on, loaded?.pipeline.folder ?? Deno.cwd());
+  const named = loaded === undefined ? what : undefined;
+  const { jobs, silent, submissions } = await lookOn(
+    cluster,
+    loaded?.pipeline.name,
+    named === undefined ? options.limit ?? 20 : Infinity,
+  );
+  const asides = describeSilence(silent);
+  if (named !== undefined) {
+    const found = submissions.find(({ head }) => head.id === named);
+    if (found === undefined) {
+      refuseWith([
+        problem(
+          `there is no submission "${named}" in ${cluster.settings.cache}`,
+          suggestName(
+            named,
+            submissions.map(({ head }) => head.id),
+          ),
+        ),
+      ]);
+    }
+    return { ...describeSubmission(found, jobs, silent), asides };
+  }
+  const shown = submissions.map((one) => {
+    const { id, pipeline, user, cluster, host, at } = one.head;
+    const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, silent)[0]);
+    const counts = Object.fromEntries(Array.from(states, ([state, stages]) => [state, stages.length]));
+    return { id, pipeline: pipeline.name, user, cluster, host, at, counts };
+  });
+  const rows = shown.map(({ id, pipeline, user, cluster, at, counts }) => {
+    const states = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(", ");
+    return [id, pipeline, cluster, at.slice(0, 19).replace("T", " "), states, user];
+  });
+  return {
+    data: { silent, submissions: shown },
+    lines: rows.length === 0 ? [`nothing was submitted to ${on}`] : formatTable(rows),
+    asides,
+  };
+}
+
+function describeSubmission(
+  submission: OpenSubmission,
+  jobs: readonly QueuedJob[],
+  silent: string | undefined,
+): Answer {
+  const { stages: _stages, kinds: _kinds, parts: _parts, grants: _grants, settings: _settings, ...head } =
+    submission.head;
+  const ended = Map.groupBy(listEnds(submission), ({ line }) => line);
+  const stages = lookAt(submission, jobs).map((stage) => {
+    const [state, note] = describeSubmitted(stage, silent);
+    const attempts = (ended.get(stage.line) ?? []).flatMap(({ line, job, attempt }) =>
+      submission.readEnd(line, job, attempt) ?? []
+    );
+    return { id: stage.id, state, note, job: stage.job, attempts };
+  });
+  const rows = stages.flatMap(({ id, state, note, attempts }) => [
+    [`  ${id}`, state, note],
+    ...attempts.map(({ job, attempt, state, fromStep, toStep, node, startedAt, endedAt }) => {
+      const steps = toStep === null ? "" : `step ${fromStep ?? 0} to ${toStep}`;
+      return [
+        `    attempt ${attempt}`,
+        state,
+        `job ${job} on ${node}, ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`,
+        steps,
+      ];
+    }),
+  ]);
+  const { id, pipeline: { name, file, overrides }, at, user, host } = head;
+  return {
+    data: { ...head, silent, stages },
+    lines: [
+      `${id} ${name}`,
+      `  ${[file, ...overrides].join(" ")}`,
+      `  submitted ${at} by ${user} on ${host}`,
+      ...formatTable(rows),
+    ],
+  };
 }
 
 function rowOf({ record, state, durationMs, counts }: PastRun): string[] {

@@ -16,11 +16,11 @@ import {
   totalOf,
   type Upstream,
 } from "noiseline/engine";
-import { answering, type AnyCommand, type CliSettings, planCommand } from "../command.ts";
+import { answering, type AnyCommand, type CliSettings, ON, planCommand } from "../command.ts";
 import { formatDevice, formatLive, formatReason, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { formatBytes, formatDuration, parseCount, short, someOf } from "../format/units.ts";
-import { formatTable, printDiagnostics, type Style, styleFor } from "../io.ts";
-import { loadForCommand, makePlanner, openCacheFor } from "../open.ts";
+import { formatTable, type Style, styleFor } from "../io.ts";
+import { loadForCommand, makePlanner, sharedOptions } from "../open.ts";
 
 const EXAMPLES = `
   deno task why pipelines/digits.yaml train
@@ -32,12 +32,12 @@ const EXAMPLES = `
 export function makeCommand(settings: CliSettings): AnyCommand {
   return planCommand("why", EXAMPLES)
     .argument("<stage>", "stage id")
+    .addOption(ON)
     .option("-j, --jobs <n>", "forecast for this many stages at a time (default: one per core)", parseCount)
     .action(answering(async (file, id, options) => {
       const loaded = await loadForCommand(settings, { file, ...options, targets: [id] });
       const { store, targets, pipeline } = loaded;
-      const cache = await openCacheFor(options, (diagnostic) => printDiagnostics([diagnostic]));
-      const plan = await makePlanner(loaded, { cache }).plan();
+      const plan = await makePlanner(loaded, await sharedOptions(settings, options, pipeline)).plan();
       const forecasts = forecastPlan(plan, store);
       const explanations = explainStages(plan, store, targets);
       const { stages: live } = findRuns(store, pipeline.name);

@@ -78,12 +78,24 @@ export interface Stage extends Pick<CheckResult, "workShape" | "probe"> {
   /** Root of its randomness: its own, or the pipeline's. */
   readonly seed: number;
   readonly resources: Resources;
+  /** What the file says of resources, without what its kind does. */
+  readonly declared: Resources;
   readonly timeoutMs: number | undefined;
   readonly retries: number;
   /** Arithmetic that the whole stage does, where its kind can tell. */
   readonly workGflop: number | undefined;
   /** The same for stages that differ in their extent alone, and read as much: they take the same time for each unit. */
   readonly likeness?: string | undefined;
+}
+
+/** Params of a stage that has so many processors: it computes with as many threads, where the file does not say how many. */
+export function withThreads(
+  { kind, params }: Pick<Stage, "kind" | "params">,
+  cpus: number | undefined,
+): Stage["params"] {
+  const open = kind.roles["threads"]?.role === "execution" && params["threads"] === undefined;
+  // No slot is what a stage takes that hardly computes.
+  return cpus === undefined || !open ? params : { ...params, threads: Math.max(1, cpus) };
 }
 
 /** How many graphics cards a stage wants. */

@@ -25,6 +25,8 @@ export interface PlanOptions {
   readonly externals?: DigestedExternals;
   /** A second store that machines share: asked for what the local one has not, and given what a run makes. */
   readonly cache?: SharedCache | undefined;
+  /** Whether the stages run on other machines, so that the devices of this one mean nothing. */
+  readonly elsewhere?: boolean;
 }
 
 /** What is known now of what a stage's result is made of. */
@@ -327,6 +329,7 @@ export class Planner {
    * @returns whether something was learnt: false where all was known or no stage has a device
    */
   async findDevices(stages: Iterable<Stage>): Promise<boolean> {
+    if (this.options.elsewhere === true) return false;
     // What only joins parts computes nothing.
     const unknown = [...stages].filter((stage) =>
       stage.kind.device !== undefined && stage.parts === undefined && !this.#devices.has(stage)

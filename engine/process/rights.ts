@@ -1,6 +1,5 @@
-import { dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { homedir } from "node:os";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { shellWord } from "../diagnostic/format.ts";
 import { externalPaths } from "../keys/externals.ts";
@@ -14,6 +13,7 @@ import { type GrantsFile, grantsFileSchema } from "../../schemas/permissions.ts"
 import { makeFolder, writeAtomically } from "../store/files.ts";
 import { ignoreTrouble, unlessReadable } from "../store/trouble.ts";
 import { parseJson } from "../store/records.ts";
+import { configFolder } from "../../std/user_folder.ts";
 
 /** What one file of custom stages asks for beyond its inputs and outputs. */
 export interface RightsRequest {
@@ -141,12 +141,6 @@ export function notGranted(request: RightsRequest, origins: Origins): Diagnostic
   return diagnosticAt(origins, ["stages", stage.entry, "uses"], message, fix, details);
 }
 
-/** Where what users grant is kept: no project, cache or stage can write there. */
-function grantsPath(): string {
-  const folder = Deno.env.get("XDG_CONFIG_HOME") ?? "";
-  return join(isAbsolute(folder) ? folder : join(homedir(), ".config"), "noiseline", "grants.json");
-}
-
 /**
  * What the user has granted to the stages of one project: (project, stage file, rights). Editing a stage asks for
  * nothing anew, since whoever edits the code runs it; more rights do.
@@ -158,7 +152,7 @@ export class Grants {
   readonly problems: readonly Diagnostic[];
 
   /** @param folder of the pipeline, wherever its store is */
-  constructor(folder: string, private readonly path: string = grantsPath()) {
+  constructor(folder: string, private readonly path: string = join(configFolder(), "grants.json")) {
     this.#project = projectOf(folder);
     const read = this.#read();
     const message = `${path} is not a valid list of grants: it grants nothing, and new grants are not saved`;

@@ -188,7 +188,7 @@ export const LOADING_MEMORY = 2 ** 31;
 /** The graph of the largest program is some megabytes. */
 const MAX_OUTPUT = 256 << 20;
 
-export interface LoadOptions extends Pick<DenoOptions, "cwd" | "kill"> {
+export interface LoadOptions extends Pick<DenoOptions, "cwd" | "env" | "kill"> {
   readonly timeoutMs: number;
   readonly memory?: number;
   /** Called with each line of what it says. */
@@ -219,6 +219,12 @@ export async function loadModules(
 
 let sharedFolder: Promise<string> | undefined;
 
+/** Deno's own cache folder on this machine. */
+export function denoFolder(): Promise<string> {
+  return sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })
+    .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
+}
+
 /**
  * A cache folder of Deno's for one run of foreign code, with the modules of the real one in it. Deno keeps data bases of
  * its cache folder open, and code that may do nothing still writes to any open file by its number
@@ -226,9 +232,7 @@ let sharedFolder: Promise<string> | undefined;
  * an untracked input, lies there too.
  */
 export async function ownCacheFolder(folder: string): Promise<string> {
-  const asked = sharedFolder ??= loadModules(["info", "--json"], { timeoutMs: LOADING_TIMEOUT_MS })
-    .then(({ stdout }) => (JSON.parse(stdout) as { denoDir: string }).denoDir);
-  const [shared, own] = [await asked, join(folder, "deno")];
+  const [shared, own] = [await denoFolder(), join(folder, "deno")];
   makeFolder(own);
   for (const name of ["npm", "gen"]) {
     const modules = join(shared, name);

@@ -10,6 +10,9 @@ export type StageEndState = "cached" | "restored" | "ran" | "failed" | "interrup
 
 export type RunStatus = "done" | "failed" | "interrupted";
 
+/** Why a stage failed, and what to do. */
+export type StageProblem = Pick<Diagnostic, "message" | "fix">;
+
 export interface StageFinished {
   readonly type: "stage-finished";
   readonly id: string;
@@ -44,7 +47,19 @@ export type EngineEvent =
   | { readonly type: "note"; readonly message: string }
   /** Said once for each device that a run computes on, before the first stage that does. */
   | { readonly type: "device"; readonly name: string; readonly numerics: string; readonly reason: string }
-  | { readonly type: "stage-started"; readonly id: string; readonly planned: PlannedStage }
+  | {
+    readonly type: "stage-started";
+    readonly id: string;
+    readonly planned: PlannedStage;
+    /** The job on a cluster. */
+    readonly where?: string;
+  }
+  /** Jobs on a cluster: how many run, and stages that wait by the reason for it. */
+  | {
+    readonly type: "queue-changed";
+    readonly running: number;
+    readonly waiting: Readonly<Record<string, readonly string[]>>;
+  }
   /** With its units each second; null where it has not reported twice. */
   | {
     readonly type: "stage-progress";
@@ -61,16 +76,23 @@ export type EngineEvent =
 
 export type Emit = (event: EngineEvent) => void;
 
-export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache"> {
+export interface RunOptions extends Pick<PlanOptions, "targets" | "force" | "cache" | "externals"> {
   readonly replace?: boolean;
   readonly jobs?: number;
   readonly keepGoing?: boolean;
   readonly gpus?: readonly string[];
+  /** Where GPUs are locked; by default for all runs of this user on this host. */
+  readonly lockFolder?: string | undefined;
   readonly emit?: Emit;
   /** First request to stop: stages save and end. */
   readonly stop?: AbortSignal;
   /** Second request: processes are killed. */
   readonly kill?: AbortSignal;
+  /**
+   * Called when a stage is about to run and its keys and device are known, with the folder of its saved states: what is
+   * put there it goes on from. With a problem for an answer it fails.
+   */
+  readonly beforeStage?: (planned: PlannedStage, progress: string) => Promise<StageProblem | undefined>;
   /** Versions to record. */
   readonly versions?: Readonly<Record<string, string>>;
   /** Shuffles the order among stages that could start; the result must not depend on it. */

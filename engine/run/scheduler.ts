@@ -74,7 +74,7 @@ export class Scheduler {
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
     const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus });
+    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus, lockFolder: this.options.lockFolder });
     const runner = new StageRunner({
       pipeline: this.pipeline,
       planner: this.planner,
@@ -89,6 +89,7 @@ export class Scheduler {
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
       replace: this.options.replace ?? false,
       cache: this.options.cache,
+      beforeStage: this.options.beforeStage,
       grants: this.options.grants,
     });
     this.#countMissing();

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Resources } from "../../schemas/pipeline_file.ts";
 import { cardsOf } from "../keys/stage.ts";
@@ -21,7 +22,7 @@ export interface SlotOptions {
   /** Ids of the GPUs of this machine. */
   readonly gpus: readonly string[];
   /** Where GPU locks lie; shared by all runs of this user on this host. */
-  readonly lockFolder?: string;
+  readonly lockFolder?: string | undefined;
 }
 
 const GPU_POLL_MS = 500;
@@ -122,7 +123,7 @@ export class Slots {
   #lockGpus(count: number): { readonly ids: readonly string[]; readonly locks: Disposable } | undefined {
     using locks = new DisposableStack();
     const ids: string[] = [];
-    const folder = this.options.lockFolder ?? userFolder("slots");
+    const folder = this.options.lockFolder ?? join(userFolder("slots"), hostname());
     if (count > 0) {
       openRoot(folder);
       makeFolder(folder);

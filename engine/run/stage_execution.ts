@@ -79,10 +79,16 @@ export interface ExecutionOptions {
 export class StageExecution {
   constructor(private readonly options: ExecutionOptions, private readonly scratch: ScratchFolders) {}
 
+  /** Where the states lie that a stage goes on from. */
+  progressOf({ keys, device }: PlannedStage): string {
+    return progressFolder(this.options.store.paths.progress, keys!.identityKey, device?.numerics);
+  }
+
   /** Lay out what the stage may see, and say it in one message. */
   prepare(planned: PlannedStage, folder: string): StartMessage {
     const { store, planner, pipeline } = this.options;
     const { stage, keys, device } = planned;
+    const progress = this.progressOf(planned);
     const layOut = (name: string) => (binding: Pick<Binding, "stage" | "port">, index: number): InputMessage => {
       const artifact = planner.settled(binding.stage)!.outputs[binding.port]!;
       // A stage in this process reads the objects where they are; a contained one may see nothing else.
@@ -100,7 +106,6 @@ export class StageExecution {
       outputs[port] = inside(folder, "out", port);
       this.scratch.ensure(outputs[port]);
     }
-    const progress = progressFolder(store.paths.progress, keys!.identityKey, device?.numerics);
     return {
       params: withPaths(stage, externalPaths(stage, pipeline.folder)),
       seed: stage.kind.seeded ? stage.seed : 0,

@@ -13,9 +13,8 @@ import { type ExecutionOptions, ScratchFolders, StageExecution } from "./stage_e
 import { fileNameOf } from "../store/folders.ts";
 import { RateMeter, recordTiming } from "./pace.ts";
 import { findMovedGround } from "./outside.ts";
-import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { readsOf, slotsOf, type Stage } from "../keys/stage.ts";
-import type { StageFinished } from "./events.ts";
+import type { RunOptions, StageFinished, StageProblem } from "./events.ts";
 import type { StageOutcome } from "../process/protocol.ts";
 
 /** How one stage came out. */
@@ -37,7 +36,7 @@ export function waitingForStore(holder: string): string {
 
 const INTERRUPTED: StageResult = { state: "interrupted" };
 
-function failedBy({ message, fix }: Pick<Diagnostic, "message" | "fix">): StageResult {
+function failedBy({ message, fix }: StageProblem): StageResult {
   return definedOnly({ state: "failed" as const, message, fix });
 }
 
@@ -76,6 +75,7 @@ export interface RunnerOptions extends ExecutionOptions {
   /** When a forced stage gives other bytes than before: take the new ones. */
   readonly replace: boolean;
   readonly cache: SharedCache | undefined;
+  readonly beforeStage: RunOptions["beforeStage"];
 }
 
 /** What a stage reads is made again as often as it turns out damaged; with a disk that damages it each time, not for ever. */
@@ -164,6 +164,12 @@ export class StageRunner {
       if (held === undefined) return INTERRUPTED;
       // Another stage may have failed while this one waited for its slot.
       if (!this.options.mayStart()) return { state: "blocked" };
+      const ready = planner.planStage(id, forced);
+      const refused = await this.options.beforeStage?.(ready, this.#execution.progressOf(ready));
+      if (refused !== undefined) {
+        this.options.onFailure();
+        return failedBy(refused);
+      }
       const began = performance.now();
       const result = await this.#run(planner.planStage(id, forced), held);
       if ("lost" in result && tries < planned.stage.retries) {

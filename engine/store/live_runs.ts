@@ -30,7 +30,7 @@ export interface Runs {
  * A long run may have begun before the last that ended, so it is looked for among all. Of another host's run nothing can
  * be known: it counts as on until a later one has ended, or one that was killed would be on for ever.
  */
-export function findRuns(store: Store, pipeline: string, nowMs: number = Date.now()): Runs {
+export function findRuns(store: Pick<Store, "runs">, pipeline: string, nowMs: number = Date.now()): Runs {
   const running: RunRecord[] = [];
   let last: RunRecord | undefined;
   for (const id of store.runs.ids()) {
@@ -51,7 +51,7 @@ export function findRuns(store: Store, pipeline: string, nowMs: number = Date.no
   return { running, stages, last };
 }
 
-function atWork(store: Store, runId: string): Map<string, string> {
+function atWork(store: Pick<Store, "runs">, runId: string): Map<string, string> {
   const open = new Map<string, string>();
   for (const { event, stage, at } of store.runs.notes(runId)) {
     if (event === "started") open.set(stage, at);

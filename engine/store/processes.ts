@@ -1,5 +1,5 @@
 /** Whose something is: processes are named in the ids of runs and in the names of all that is temporary. */
-import { hostname } from "node:os";
+import { hostname, userInfo } from "node:os";
 import process from "node:process";
 import type { RunRecord } from "../../schemas/records.ts";
 
@@ -48,4 +48,13 @@ export function makerOf(what: keyof typeof NAMES, name: string): number | undefi
 export function isAbandoned(what: keyof typeof NAMES, name: string): boolean {
   const pid = makerOf(what, name);
   return pid !== undefined && !isRunning(pid);
+}
+
+/** Who this is. In containers a user may have no name. */
+export function currentUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${Deno.uid()}`;
+  }
 }

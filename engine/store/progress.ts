@@ -2,7 +2,16 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { type ProgressManifest, progressManifestSchema, relativePathSchema } from "../../schemas/records.ts";
 import type { SavedState, StageProgress } from "../../contract/stage.ts";
-import { makeFolder, moveInto, removeQuietly, removeTree, syncFolder, writeNew } from "./files.ts";
+import {
+  copyFile,
+  flushAndHash,
+  makeFolder,
+  moveInto,
+  removeQuietly,
+  removeTree,
+  syncFolder,
+  writeNew,
+} from "./files.ts";
 import { entriesOf, holds, isThere, statIfThere } from "./reading.ts";
 import { inside, openRoot } from "./roots.ts";
 import { readRecord, recordText } from "./records.ts";
@@ -49,6 +58,37 @@ function* wholeStates(folder: string, limit: number): Generator<ProgressManifest
   for (const step of savedSteps(folder).filter((one) => one <= limit).slice(0, LOOKED_AT)) {
     const manifest = readManifest(folder, step);
     if (manifest !== undefined && isWhole(folder, manifest)) yield manifest;
+  }
+}
+
+/**
+ * Copy the state of a step to another folder of states, where it appears when it is whole and on disk.
+ * @returns false where it does not hold what was saved, or is gone
+ */
+export async function copyState(from: string, to: string, step: number): Promise<boolean> {
+  const manifest = readManifest(from, step);
+  if (manifest === undefined || !isWhole(from, manifest)) return false;
+  const [home, target] = [from, to].map((folder) => join(folder, `step-${step}`));
+  const temporary = join(to, `tmp-${step}-${Deno.pid}`);
+  removeTree(temporary);
+  try {
+    makeFolder(temporary);
+    for (const { path, sha256 } of manifest.files) {
+      const copy = inside(temporary, path);
+      makeFolder(dirname(copy));
+      copyFile(inside(home!, path), copy);
+      // Who saves may have removed it meanwhile for a newer one.
+      if (await flushAndHash(copy) !== sha256) return false;
+    }
+    writeNew(join(temporary, MANIFEST), recordText(join(temporary, MANIFEST), progressManifestSchema, manifest));
+    removeTree(target!);
+    moveInto(temporary, target!);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  } finally {
+    removeQuietly(temporary);
   }
 }
 

@@ -68,11 +68,19 @@ export function findStoreRoot(pipelineFolder: string): string {
   }
 }
 
-/** @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it */
-export function openStore(root: string, typeOf = (path: string): number => Number(statfsSync(path).type)): Store {
+/**
+ * @param typeOf the magic number of the file system that a path lies on, as statfs(2) tells it
+ * @param runs where runs are recorded, if elsewhere
+ */
+export function openStore(
+  root: string,
+  typeOf = (path: string): number => Number(statfsSync(path).type),
+  runs: string = join(root, "runs"),
+): Store {
   const at = (...names: string[]) => join(root, ...names);
   const paths: StorePaths = {
     ...Object.fromEntries(FOLDERS.map((name) => [name, at(name)])) as Record<typeof FOLDERS[number], string>,
+    runs,
     tags: at("tags"),
     index: at("index.jsonl"),
     timings: at("timings.jsonl"),
@@ -85,7 +93,7 @@ export function openStore(root: string, typeOf = (path: string): number => Numbe
     // What users look at: the folder that holds one folder for each pipeline.
     outputs: join(dirname(root), "outputs"),
   };
-  for (const folder of [root, paths.outputs]) openRoot(folder);
+  for (const folder of [root, paths.outputs, runs]) openRoot(folder);
   ignoreTrouble(() => abandoned(paths.tmp).forEach(takeBack));
   const digests = new Digests(paths.digests);
   const objects = new ObjectStore(paths.objects, digests);

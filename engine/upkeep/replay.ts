@@ -10,10 +10,9 @@ import type { PlannedStage } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { folderArtifact } from "../process/context.ts";
 import type { StageOutcome } from "../process/protocol.ts";
-import { copyFile, makeFolder, removeQuietly } from "../store/files.ts";
-import { listFiles } from "../store/folders.ts";
+import { removeQuietly } from "../store/files.ts";
 import { tryAlone } from "../store/locks.ts";
-import { progressFolder, ProgressStore, savedSteps } from "../store/progress.ts";
+import { copyState, progressFolder, savedSteps } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
 import { newRunId } from "../store/processes.ts";
 import { RateMeter } from "../run/pace.ts";
@@ -128,15 +127,8 @@ async function copyEarlierState(
   using lock = tryAlone(store.lockPath(manifest.identityKey));
   if (lock === undefined) return problem(`a run is working on "${planned.stage.id}"`, "wait until it ends");
   for (const step of savedSteps(from).filter((step) => step > 0 && step < end).reverse()) {
-    const state = join(from, `step-${step}`);
-    const copy = join(to, `step-${step}`);
-    for (const path of listFiles(state).files) {
-      makeFolder(join(copy, path, ".."));
-      copyFile(join(state, path), join(copy, path));
-    }
-    // Reading it checks its bytes; of a damaged one the stage would start at 0, which proves something else.
-    if ((await new ProgressStore(to, step).latest())?.step === step) return step;
-    removeQuietly(copy);
+    // A damaged one would start the stage at 0, which proves something else.
+    if (await copyState(from, to, step)) return step;
   }
   return problem(
     `"${planned.stage.id}" has no saved state from before its end${manifest.extent === null ? "" : ` at ${end}`}`,

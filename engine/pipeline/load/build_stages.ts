@@ -10,6 +10,7 @@ import {
   predecessorsOf,
   shorterOf,
   type Stage,
+  withThreads,
 } from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
@@ -212,16 +213,19 @@ export function buildStages(
     edges.set(id, predecessorsOf(bound));
     if (!outcome.ok) continue;
     const extentName = extentParam(kind);
+    const { resources: declared = {} } = entry;
+    const resources = { ...kind.resources, ...declared };
     stages.set(id, {
       id,
       entry: id,
       kind,
-      params: outcome.params,
+      params: withThreads({ kind, params: outcome.params }, resources.cpu),
       extent: extentName === undefined ? undefined : outcome.params[extentName] as number,
       inputs: bound.inputs,
       needs: bound.needs,
       seed: entry.seed ?? seed,
-      resources: { ...kind.resources, ...entry.resources },
+      resources,
+      declared,
       timeoutMs: entry.timeout,
       retries: entry.retries,
       workGflop: undefined,

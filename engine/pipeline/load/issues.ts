@@ -19,7 +19,12 @@ function fixFor({ code, input, message, values }: ParamIssue): string {
 export function addIssues(
   issues: readonly ParamIssue[],
   base: DocumentPath,
-  { origins, problems }: { readonly origins: Origins; readonly problems: Problems },
+  { origins, problems, file = "the pipeline file" }: {
+    readonly origins: Origins;
+    readonly problems: Problems;
+    /** What the document is, in messages. */
+    readonly file?: string;
+  },
 ): void {
   for (const issue of issues) {
     const path = [...base, ...issue.path];
@@ -27,7 +32,7 @@ export function addIssues(
       const origin = origins.explain([...path, key]);
       // Another alternative may know it, such as another sampler; naming it again would help nobody.
       const fix = suggestName(key, (issue.known ?? []).filter((known) => known !== key));
-      problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || "the pipeline file"}`, fix, {
+      problems.add([...path, key], `unknown key "${key}" in ${formatPath(path) || file}`, fix, {
         code: "unknown-key",
         target: "key",
         origin: origin[0]?.startsWith("--set") ? origin : undefined,

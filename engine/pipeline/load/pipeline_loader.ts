@@ -165,10 +165,18 @@ async function moduleFiles({ modules }: ReadLog, since: number): Promise<[string
 
 type KindData = Omit<Kind, "validate" | "check" | "externals" | "downloads" | "device" | "map">;
 
+/** Of kinds that only what was validated is asked about. */
+export const NEVER_VALID: Kind["validate"] = () => ({ ok: false, issues: [] });
+
+/** A kind without its functions. */
+export function packKind(kind: Kind): KindData {
+  return Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData;
+}
+
 type KeptPipeline = NonNullable<ReturnType<typeof packPipeline>>;
 
 /** The text of a value for keys; undefined of one that has none, which JSON would not give back either. */
-function textOf(value: unknown): string | undefined {
+export function textOf(value: unknown): string | undefined {
   try {
     return encode(value);
   } catch {
@@ -186,9 +194,7 @@ export function packPipeline(pipeline: Pipeline) {
   const kinds = [...new Set(all.map(({ kind }) => kind))];
   const kept = {
     pipeline: rest,
-    kinds: kinds.map((kind) =>
-      Object.fromEntries(Object.entries(kind).filter(([, value]) => typeof value !== "function")) as KindData
-    ),
+    kinds: kinds.map(packKind),
     stages: all.map((stage) => ({ ...stage, kind: kinds.indexOf(stage.kind) })),
     families: [...families],
     leftOut: [...leftOut],
@@ -210,7 +216,7 @@ function unpackPipeline(kept: KeptPipeline): Pipeline {
   for (const [index, ...answers] of kept.outside) outside.set(kept.stages[index]!.params, answers);
   const kinds = kept.kinds.map((data): Kind => ({
     ...data,
-    validate: () => ({ ok: false, issues: [] }),
+    validate: NEVER_VALID,
     externals: (params) => outside.get(params)?.[0] ?? [],
     downloads: (params) => outside.get(params)?.[1] ?? [],
   }));

@@ -11,22 +11,25 @@ import { noteText } from "../../process/read_log.ts";
 /** Larger files are refused: a pipeline of 10,000 stages needs about 2 MB. */
 export const MAX_SOURCE_BYTES = 5_000_000;
 
-/** Read a file as text, refusing what cannot be a pipeline: folders, huge files, bytes that are not UTF-8 text. */
-export function readSource(path: string, name: string = path): Result<SourceText> {
+/**
+ * Read a file as text, refusing what cannot be a pipeline: folders, huge files, bytes that are not UTF-8 text.
+ * @param what the file is, in messages
+ */
+export function readSource(path: string, name: string = path, what: string = "pipeline file"): Result<SourceText> {
   const refused = (why: string, fix: string, code: DiagnosticCode = "file-unreadable", more = {}): Result<SourceText> =>
     refuse([errorOf(code, `Cannot read ${name}: ${why}`, fix, more)]);
   const tooLarge = (size: number) => {
     const details = { got: `${size} bytes`, wanted: `at most ${MAX_SOURCE_BYTES} bytes` };
-    const why = "it is too large for a pipeline file";
+    const why = `it is too large for a ${what}`;
     return refused(why, "split the experiment into several pipelines", "file-too-large", details);
   };
   const notText = (got: string) =>
-    refused("it is not a text file", "name a pipeline file in YAML", "file-not-text", { got, wanted: "UTF-8 text" });
+    refused("it is not a text file", `name a ${what} in YAML`, "file-not-text", { got, wanted: "UTF-8 text" });
   let bytes: Uint8Array;
   try {
     const info = Deno.statSync(path);
     if (info.isDirectory) return refused("it is a folder", "name a file in it");
-    if (!info.isFile) return refused("it is not a regular file", "name a pipeline file");
+    if (!info.isFile) return refused("it is not a regular file", `name a ${what}`);
     if (info.size > MAX_SOURCE_BYTES) return tooLarge(info.size);
     bytes = Deno.readFileSync(path);
   } catch (error) {

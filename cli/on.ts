@@ -1,0 +1,123 @@
+import type { SharedCache, StageEndState, SubmitOptions } from "noiseline/engine";
+import type { Diagnostic, Emit, Plan, RunFinished } from "noiseline/core";
+import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
+import { EXIT, Exit, problem, refuseWith } from "./io.ts";
+
+type Engine = typeof import("noiseline/engine");
+
+/** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
+const LOCAL_ONLY = {
+  jobs: "the cluster's file has arrayLimit",
+  gpus: "a stage says how many with resources.gpu",
+  force: "run it locally, or change its seed",
+  forceAll: "run it locally, or change its seed",
+  replace: "run it locally",
+  cache: "the cluster's file names the cache",
+  cacheMode: "jobs need the cache to read and to write",
+} as const;
+
+interface OnOptions extends Readonly<Partial<Record<keyof typeof LOCAL_ONLY, unknown>>> {
+  readonly detach?: true | undefined;
+  readonly replaceQueued?: true | undefined;
+}
+
+interface OnArguments extends Pick<SubmitOptions, "grants" | "versions" | "targets" | "askForGrants"> {
+  readonly file: string;
+  readonly on: string;
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+  readonly kinds: readonly string[];
+}
+
+type End = Pick<RunFinished, "status" | "counts">;
+
+/** What came of the jobs. */
+interface Reached {
+  /** Stages that have results in the cache, which is to be looked at anew. */
+  readonly done: readonly string[];
+  readonly cache: SharedCache;
+  /** How the whole ended, by how the rest of it did here. */
+  readonly amend: (end: End) => End;
+}
+
+export function refuseLocalOptions(options: OnOptions): void {
+  const given = Object.entries(LOCAL_ONLY).filter(([name]) => options[name as keyof OnOptions] !== undefined);
+  const flag = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (given.length > 0) refuseWith(given.map(([name, fix]) => problem(`${flag(name)} does not go with --on`, fix)));
+}
+
+/** Have the stages of a pipeline computed by a cluster, and look on. Ends the command where somebody leaves. */
+export async function reachOn(
+  pipeline: Pipeline,
+  store: Store,
+  options: OnOptions,
+  asked: OnArguments,
+): Promise<Reached> {
+  const { emit, stop, file, kinds, on } = asked;
+  const { loadCluster, SlurmQueue, openSharedCache, submitPipeline, watchJobs, Planner, mayWork } = await importLate<
+    Engine
+  >(
+    "noiseline/engine",
+  );
+  const found = loadCluster(on, { folder: pipeline.folder }, kinds);
+  if (!found.ok) refuseWith(found.diagnostics);
+  const cluster = found.value;
+  // What the cache has not is believed for a while, so each look at it is a new one.
+  const openCache = async () => {
+    const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
+    const opened = await openSharedCache(cluster.settings.cache, {
+      mode: "read-write",
+      workingFolder: "/",
+      warn,
+      stop,
+    });
+    return opened.ok ? opened.value : refuseWith(opened.diagnostics);
+  };
+  const say = (message: string) => emit({ type: "note", message });
+  const queue = new SlurmQueue();
+  const ended = new Map<string, StageEndState>();
+  const back = `${shellWord(file)} --on ${on}`;
+  const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;
+  let plan: Plan | undefined;
+  for (let tries = 1;; tries++) {
+    const given = new Set(ended.keys().map((id) => plan!.stages.get(id)!.recipeKey));
+    const submitted = await submitPipeline(pipeline, store, {
+      ...asked,
+      ...{ cluster, queue, say, stop, given },
+      cache: await openCache(),
+      replaceQueued: options.replaceQueued ?? false,
+    });
+    if (!submitted.ok) {
+      if (stop.aborted) throw new Exit(EXIT.interrupted);
+      refuseWith(submitted.diagnostics);
+    }
+    plan ??= submitted.value.plan;
+    if (options.detach && submitted.value.tracked.length > 0) {
+      say(leave);
+      throw new Exit(EXIT.done);
+    }
+    const watched = await watchJobs(submitted.value, { queue, say, stop, emit });
+    for (const [id, state] of watched.ended) if (state === "failed" || state === "blocked") ended.set(id, state);
+    if (stop.aborted) {
+      say(leave);
+      throw new Exit(EXIT.interrupted);
+    }
+    if (!watched.lost) break;
+    if (tries > cluster.settings.restarts) {
+      refuseWith([problem("jobs are lost again and again", "ask those who run the cluster, then run again")]);
+    }
+  }
+  const cache = await openCache();
+  const wanted = [...plan.stages.values()].filter(({ stage: { id, shard } }) => shard === undefined && !ended.has(id));
+  const now = Planner.make(pipeline, store, { targets: wanted.map(({ stage: { id } }) => id), cache, elsewhere: true });
+  if (!now.ok) refuseWith(now.diagnostics);
+  for (const { stage: { id } } of (await now.value.plan()).stages.values().filter(mayWork)) ended.set(id, "blocked");
+  const done = wanted.map(({ stage: { id } }) => id).filter((id) => !ended.has(id));
+  if (done.length === 0) throw new Exit(EXIT.failed);
+  const amend = ({ status, counts }: End): End => {
+    const own = { ...counts };
+    for (const state of ended.values()) own[state]++;
+    return { status: ended.size > 0 && status === "done" ? "failed" : status, counts: own };
+  };
+  return { done, cache, amend };
+}

@@ -1,0 +1,78 @@
+import { dirname, join, relative } from "node:path";
+import { type ClusterFile, clusterFileSchema } from "../../schemas/cluster_file.ts";
+import { suggestName } from "../../std/did_you_mean.ts";
+import { configFolder } from "../../std/user_folder.ts";
+import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import type { Origins } from "../diagnostic/document.ts";
+import { Problems } from "../diagnostic/problems.ts";
+import { addIssues } from "../pipeline/load/issues.ts";
+import { isCustom } from "../pipeline/load/kinds.ts";
+import { makeOrigins } from "../pipeline/load/origin.ts";
+import { parseYaml } from "../pipeline/source/parse_yaml.ts";
+import { readSource } from "../pipeline/source/read_source.ts";
+import { getPath } from "../pipeline/source/tree.ts";
+import { validate } from "../process/schema_issues.ts";
+import { entriesOf } from "../store/reading.ts";
+import { findStoreRoot } from "../store/store.ts";
+
+/** A cluster as its file describes it. */
+export interface Cluster {
+  readonly name: string;
+  /** Where its file lies, as messages name it. */
+  readonly file: string;
+  readonly settings: ClusterFile;
+  readonly origins: Origins;
+}
+
+export interface ClusterPlaces {
+  /** Folder of the pipeline file, or any other in the project. */
+  readonly folder: string;
+  /** The user's settings; for tests. */
+  readonly configFolder?: string;
+}
+
+/** Files of clusters by name: those of the project hide those of the user. */
+function findClusters({ folder, configFolder: config = configFolder() }: ClusterPlaces): ReadonlyMap<string, string> {
+  const folders = [config, dirname(findStoreRoot(folder))].map((one) => join(one, "clusters"));
+  return new Map(folders.flatMap((one) =>
+    entriesOf(one).flatMap(({ name }): [string, string][] => {
+      const cluster = /^([A-Za-z0-9][\w.-]*)\.yaml$/.exec(name)?.[1];
+      return cluster === undefined ? [] : [[cluster, join(one, name)]];
+    })
+  ));
+}
+
+/**
+ * Read the file of a cluster, `clusters/NAME.yaml` beside the nearest deno.json or in the user's settings, and check it:
+ * either it may be used, or every problem comes at once.
+ * @param kinds names of the built-in kinds
+ */
+export function loadCluster(name: string, places: ClusterPlaces, kinds: readonly string[]): Result<Cluster> {
+  const known = findClusters(places);
+  const path = known.get(name);
+  if (path === undefined) {
+    const home = join(dirname(findStoreRoot(places.folder)), "clusters");
+    const fix = known.size === 0 ? `write ${join(home, "NAME.yaml")}` : suggestName(name, [...known.keys()].sort());
+    const wanted = `a file in ${home} or ${join(places.configFolder ?? configFolder(), "clusters")}, without .yaml`;
+    return refuse([errorOf("file-unreadable", `There is no cluster "${name}"`, fix, { wanted })]);
+  }
+  const near = relative(Deno.cwd(), path);
+  const file = near.startsWith("..") ? path : near;
+  const source = readSource(path, file, "cluster file");
+  if (!source.ok) return source;
+  const document = parseYaml(source.value);
+  if (!document.ok) return document;
+  const origins = makeOrigins(document.value, { overrides: [], interpolations: [] });
+  const checked = validate(clusterFileSchema, document.value.value ?? {});
+  const problems = new Problems();
+  if (!checked.ok) addIssues(checked.issues, [], { origins, problems, file: "the cluster file" });
+  const named = Object.keys(getPath(document.value.value, ["kinds"]).value ?? {});
+  problems.addUnknown(["kinds"], named.filter((kind) => !isCustom(kind)), {
+    known: kinds,
+    say: (kind) => `there is no kind "${kind}"`,
+    code: "unknown-kind",
+    target: "key",
+  });
+  const found = problems.diagnostics(origins);
+  return checked.ok && found.length === 0 ? succeed({ name, file, settings: checked.data, origins }) : refuse(found);
+}

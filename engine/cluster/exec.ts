@@ -1,0 +1,355 @@
+import { delay } from "@std/async";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster_records.ts";
+import type { ResultManifest } from "../../schemas/records.ts";
+import { type Diagnostic, errorOf, type Result } from "../diagnostic/diagnostic.ts";
+import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
+import { mayWork, type Plan } from "../plan/plan.ts";
+import { Planner } from "../plan/planner.ts";
+import { Grants } from "../process/rights.ts";
+import type { Emit, StageProblem } from "../run/events.ts";
+import { runPipeline } from "../run/run_pipeline.ts";
+import type { Trouble } from "../store/cache/backend.ts";
+import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { resultName } from "../store/cache/layout.ts";
+import { SharedCache } from "../store/cache/shared_cache.ts";
+import { removeQuietly, writeAtomically } from "../store/files.ts";
+import { isAbandoned, newRunId } from "../store/processes.ts";
+import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
+import { readRecord, recordText } from "../store/records.ts";
+import { openRoot } from "../store/roots.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
+import { claimKey } from "./claims.ts";
+import type { OwnJob, Queue } from "./queue.ts";
+import { SharedStates } from "./states.ts";
+import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
+import { thaw, type Thawed } from "./thaw.ts";
+
+/**
+ * What a job's exit code means: it is done, also where the result was there; its stage failed; this node or the submission
+ * cannot be used; it was saved and queued again.
+ */
+export const TASK_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const;
+
+/** Why a job is asked to stop: its time limit is near. Anything else means that the queue ends it. */
+export const LIMIT_NEAR = "limit";
+
+/** How long a job waits, in milliseconds. */
+export interface TaskPatience {
+  /** For what it reads: file servers show new files late. */
+  readonly inputsMs: number;
+  /** For a cache that takes no results, with growing pauses. */
+  readonly sendMs: number;
+  readonly pauseMs: number;
+  /** To be ended by the queue, which has said that it will. */
+  readonly endMs: number;
+}
+
+const PATIENCE: TaskPatience = { inputsMs: 60_000, sendMs: 300_000, pauseMs: 2_000, endMs: 90_000 };
+
+export interface TaskOptions {
+  /** The submission's folder, SHA-256 of its head, and the number of the part. */
+  readonly folder: string;
+  readonly digest: string;
+  readonly part: number;
+  readonly queue: Queue;
+  readonly kinds: BuiltinKinds;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly emit: Emit;
+  /** Stops the stage, which saves; see {@linkcode LIMIT_NEAR}. */
+  readonly stop: AbortSignal;
+  readonly patience?: Partial<TaskPatience>;
+}
+
+export interface TaskEnd {
+  readonly code: typeof TASK_EXIT[keyof typeof TASK_EXIT];
+  readonly problems: readonly Diagnostic[];
+  /** As it is on record; absent where it is not known what was to be done. */
+  readonly end?: JobEnd;
+}
+
+type Outcome =
+  & Pick<JobEnd, "state">
+  & Partial<Pick<JobEnd, "resolvedKey" | "fromStep" | "toStep">>
+  & { readonly problems?: readonly Diagnostic[]; readonly unusable?: true };
+
+function problem(message: string, fix: string): Diagnostic {
+  return errorOf("check", message, fix);
+}
+
+function failed(message: string, fix: string, more: Partial<Outcome> = {}): Outcome {
+  return { state: "failed", problems: [problem(message, fix)], ...more };
+}
+
+/** Execute the stage of a submission that is this job's, in scratch of this node, and publish its result. */
+export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
+  const unusable = (problems: readonly Diagnostic[]): TaskEnd => ({ code: TASK_EXIT.unusable, problems });
+  const { queue, folder, digest, part: number } = options;
+  const own = queue.own();
+  if (own === undefined || !/^\w{1,64}$/.test(own.id)) {
+    return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
+  }
+  const cache = resolve(folder, "../../..");
+  if (statIfThere(cache)?.isDirectory !== true) {
+    const message = `this node does not see the shared cache ${cache}`;
+    return unusable([
+      problem(message, "mount it here as on the submitting machine, or leave the node out with --exclude"),
+    ]);
+  }
+  const opened = openSubmission(folder, digest);
+  if (!opened.ok) return unusable(opened.diagnostics);
+  const part = opened.value.head.parts[number];
+  const line = part?.lines[part.children?.indexOf(own.child ?? -1) ?? 0];
+  if (line === undefined) {
+    return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
+  }
+  return await new Task(opened.value, line, own, options).run();
+}
+
+/** One attempt at one stage. */
+class Task {
+  readonly #startedAt = new Date().toISOString();
+  readonly #patience: TaskPatience;
+  /** Of a result that turned out to be none to serve, nothing is expected any more. */
+  #distrusted: string | undefined;
+
+  constructor(
+    private readonly submission: OpenSubmission,
+    private readonly line: number,
+    private readonly own: OwnJob,
+    private readonly options: TaskOptions,
+  ) {
+    this.#patience = { ...PATIENCE, ...options.patience };
+  }
+
+  async run(): Promise<TaskEnd> {
+    openRoot(this.submission.folder);
+    this.#mark(null);
+    let outcome: Outcome;
+    try {
+      using scratch = new Scratch();
+      outcome = await this.#work(scratch.path);
+    } catch (error) {
+      const trouble = explainTrouble(error);
+      if (trouble === undefined) throw error;
+      outcome = { state: "failed", problems: [trouble] };
+    }
+    // On record before the queue ends this process.
+    let end = this.#record(outcome);
+    if (outcome.state === "again") {
+      if (this.options.stop.reason !== LIMIT_NEAR) await delay(this.#patience.endMs);
+      const refused = await this.options.queue.requeueOwn();
+      if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
+      outcome = failed(
+        `its state is saved, but it cannot be queued again: ${refused}`,
+        "run again: it goes on from there",
+      );
+      end = this.#record(outcome);
+    }
+    const code = outcome.unusable ? TASK_EXIT.unusable : outcome.state === "failed" ? TASK_EXIT.failed : TASK_EXIT.done;
+    return { code, problems: outcome.problems ?? [], end };
+  }
+
+  async #work(scratch: string): Promise<Outcome> {
+    const { submission, line, options } = this;
+    const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
+    const thawed = await thaw(submission, line, join(scratch, "pipeline"), {
+      kinds: options.kinds,
+      digests: store.digests,
+    });
+    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
+    for (let pause = this.#patience.pauseMs, waited = 0;;) {
+      const plan = await this.#plan(thawed.value, store);
+      if (!plan.ok) return { state: "failed", problems: plan.diagnostics };
+      const { problems, stages } = plan.value;
+      const { manifest, keys } = stages.get(thawed.value.id)!;
+      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
+      if (problems.length > 0) return { state: "failed", problems };
+      const missing = [...stages.values()].filter((one) => one.stage.id !== thawed.value.id && mayWork(one));
+      if (missing.length === 0) {
+        const claim = await this.#claim(keys!.resolvedKey);
+        if (claim === "stopped") return { state: "again" };
+        if (claim === "published") {
+          this.#distrusted = keys!.resolvedKey;
+          continue;
+        }
+        using _claim = claim;
+        return await this.#compute(thawed.value, store, keys!.resolvedKey, scratch);
+      }
+      if (waited >= this.#patience.inputsMs || options.stop.aborted) {
+        const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
+        return failed(
+          `what it reads is not in the shared cache: ${names}`,
+          "run again: run --on computes what is missing",
+        );
+      }
+      await delay(pause);
+      waited += pause;
+      pause *= 2;
+    }
+  }
+
+  #plan({ pipeline, id, externals }: Thawed, store: Store): Promise<Result<Plan>> | Result<Plan> {
+    const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
+    return made.ok ? made.value.plan().then((value) => ({ ok: true, value, warnings: [] })) : made;
+  }
+
+  /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
+  #openCache(): SharedCache {
+    const { cache } = this.submission;
+    const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
+    return new SharedCache(new FolderBackend(cache), "read-write", {
+      name: cache,
+      warn,
+      stop: new AbortController().signal,
+    });
+  }
+
+  #claim(key: string) {
+    const { own, submission: { cache }, options: { queue, stop, emit } } = this;
+    return claimKey(key, {
+      ...{ cache, own, queue, stop },
+      isPublished: () => this.#distrusted !== key && isThere(join(cache, resultName(key))),
+      onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
+    });
+  }
+
+  async #compute({ pipeline, id, externals, granted }: Thawed, store: Store, resolvedKey: string, scratch: string) {
+    const { submission: { cache: folder }, own, options } = this;
+    const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
+    if (granted !== undefined) grants.add(granted);
+    const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
+    let states: SharedStates | undefined;
+    let fromStep = 0;
+    const cache = this.#openCache();
+    const ran = await runPipeline(pipeline, store, {
+      targets: [id],
+      ...{ cache, externals, grants, versions: options.versions, stop: options.stop },
+      gpus: cards.split(",").filter((card) => /^[\w-]+$/.test(card) && card !== "NoDevFiles"),
+      // The queue gives GPUs out, and each job may count its own from 0.
+      lockFolder: join(scratch, "slots"),
+      emit: (event) => {
+        if (event.type === "stage-saved") states?.send(event.step);
+        options.emit(event);
+      },
+      beforeStage: async ({ stage, keys, device }, progress) => {
+        if (stage.id !== id) return { message: `${stage.id}, which it reads, did not come whole`, fix: "run again" };
+        const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
+        const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
+        states = new SharedStates(clusterFolder(folder, "states"), `${own.id}.${own.attempt}`, place);
+        fromStep = await states.bring();
+        this.#mark(fromStep);
+        return this.#giveUp(fromStep);
+      },
+    });
+    const toStep = await states?.settle() ?? 0;
+    if (!ran.ok) return { state: "failed", problems: ran.diagnostics } as const;
+    const { stages } = ran.value;
+    const { manifest, state } = stages.get(id)!;
+    const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
+    if (manifest !== undefined) {
+      const unsent = state === "ran" ? await this.#send(cache, manifest, store) : undefined;
+      if (unsent === undefined) return { state: state === "ran" ? "ran" : "hit", ...steps } as const;
+      return failed(
+        `its result cannot be sent to the shared cache: ${unsent.message}`,
+        unsent.fix ?? "run again",
+        steps,
+      );
+    }
+    const ended = [...stages.values()].find((one) => one.state === "failed");
+    const { stop } = options;
+    // What the queue ends may die of it in any way. It saved what it could, and goes on from there.
+    if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
+      return { state: "again", ...steps } as const;
+    }
+    if (ended !== undefined) return failed(ended.message ?? "it failed", ended.fix ?? "see its log", steps);
+    const why = states?.problem === undefined ? "" : ` (${states.problem})`;
+    const message = `its time limit is too short to get from step ${fromStep} to the next saved state${why}`;
+    return failed(message, `raise timeout of ${id}, or time of the cluster file`, steps);
+  }
+
+  /** Why it is not tried once more: attempts before this one began at the same step. */
+  #giveUp(fromStep: number): StageProblem | undefined {
+    const { submission, line, own: { id, attempt } } = this;
+    let idle = 0;
+    for (let one = attempt - 1; one >= 0; one--) {
+      const began = readRecord(submission.attemptPath(line, id, one, "start"), jobStartSchema)?.fromStep ?? null;
+      // It waited for another job all the time.
+      if (began === null && submission.readEnd(line, id, one)?.state === "again") continue;
+      if (began !== null && began !== fromStep) break;
+      idle++;
+    }
+    if (idle < submission.head.settings.restarts) return undefined;
+    const message = `it was started ${idle + 1} times without getting further than step ${fromStep}`;
+    return { message, fix: "see its log; raise time or memory, or let it save more often" };
+  }
+
+  /** Send what the run could not. The cache may be full for a while, or away. */
+  async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
+    const { head } = this.submission;
+    let { problem: trouble } = await first.finish();
+    for (let pause = this.#patience.pauseMs, waited = 0; trouble !== undefined && trouble.kind !== "unfit";) {
+      if (waited >= this.#patience.sendMs || this.options.stop.aborted) break;
+      this.options.emit({ type: "note", message: `its result was not sent, trying again: ${trouble.message}` });
+      await delay(pause);
+      waited += pause;
+      pause = Math.min(2 * pause, 60_000);
+      const cache = this.#openCache();
+      cache.offer(manifest, head.stages[this.line]!.recipeKey, store);
+      trouble = (await cache.finish()).problem;
+    }
+    return trouble;
+  }
+
+  #mark(fromStep: number | null): void {
+    this.#write("start", (path) => recordText(path, jobStartSchema, { fromStep }));
+  }
+
+  #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome): JobEnd {
+    const [first] = problems;
+    const { line, own: { id: job, attempt } } = this;
+    const end: JobEnd = {
+      ...{ line, job, attempt, state, resolvedKey, fromStep, toStep },
+      message: first?.message ?? null,
+      fix: first?.fix ?? null,
+      node: Deno.env.get("SLURMD_NODENAME") ?? hostname(),
+      startedAt: this.#startedAt,
+      endedAt: new Date().toISOString(),
+    };
+    this.#write("json", (path) => recordText(path, jobEndSchema, end));
+    return end;
+  }
+
+  /** A cache that is full costs the record, not the stage. */
+  #write(what: "start" | "json", text: (path: string) => string): void {
+    const path = this.submission.attemptPath(this.line, this.own.id, this.own.attempt, what);
+    ignoreTrouble(() => writeAtomically(path, text(path)));
+  }
+}
+
+/** A folder of this process alone on the node's own disk. */
+class Scratch implements Disposable {
+  readonly path: string;
+
+  constructor() {
+    const root = Deno.env.get("TMPDIR") ?? "/tmp";
+    const prefix = `noiseline-${hostname()}-`;
+    for (const { name } of entriesOf(root)) {
+      // Of this user's processes on this host alone, whatever others call their folders.
+      if (!name.startsWith(prefix) || !isAbandoned("run", name.slice(prefix.length))) continue;
+      const path = join(root, name);
+      const info = statIfThere(path);
+      if (info?.isDirectory !== true || info.uid !== Deno.uid()) continue;
+      openRoot(path);
+      removeQuietly(path);
+    }
+    this.path = Deno.makeTempDirSync({ dir: root, prefix: `${prefix}${newRunId(new Date(), Deno.pid)}-` });
+    openRoot(this.path);
+  }
+
+  [Symbol.dispose](): void {
+    removeQuietly(this.path);
+  }
+}

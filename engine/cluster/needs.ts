@@ -1,0 +1,53 @@
+import type { ClusterFile } from "../../schemas/cluster_file.ts";
+import type { Resources } from "../../schemas/pipeline_file.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { cardsOf, type Stage, withThreads } from "../keys/stage.ts";
+import { parseMemory } from "../process/runtime.ts";
+import type { JobNeeds } from "./queue.ts";
+
+/** For the process that watches the stage's own: the `memory` of a stage limits that one alone. */
+const WATCHER_MIB = 512;
+
+/** So long before its time limit a job is told of it, to save. Slurm is late by up to a minute. */
+const WARN_SECONDS = 120;
+
+/** What a stage takes: as it says itself, else as the cluster's file does for its kind or for all, else as its kind does. */
+function resourcesOn({ kind, declared }: Stage, { resources, kinds }: ClusterFile): Resources {
+  return { ...kind.resources, ...resources, ...kinds[kind.name]?.resources, ...declared };
+}
+
+/** What the job of a stage needs. */
+export function needsOf(stage: Stage, settings: ClusterFile): JobNeeds {
+  const { cpu = 1, memory, ...resources } = resourcesOn(stage, settings);
+  const own = settings.kinds[stage.kind.name];
+  const { time, partition, account, qos } = { ...settings, ...own };
+  const limitMs = stage.timeoutMs ?? time;
+  return {
+    cpus: Math.max(1, cpu),
+    gpus: cardsOf(resources),
+    ...definedOnly({
+      memoryMiB: memory === undefined ? undefined : Math.ceil(parseMemory(memory) / (1 << 20)) + WATCHER_MIB,
+      minutes: limitMs === undefined ? undefined : Math.ceil(limitMs / 60_000),
+      partition,
+      account,
+      qos,
+    }),
+    // Of an option that is given twice, the last counts.
+    options: [...settings.sbatch ?? [], ...own?.sbatch ?? []],
+  };
+}
+
+/**
+ * The stage as its job runs it: with the resources that the job has, and so many threads as it has processors. Its
+ * timeout is the time limit of the job, after which it goes on in the next.
+ */
+export function onCluster(stage: Stage, settings: ClusterFile): Stage {
+  const resources = resourcesOn(stage, settings);
+  const { cpus } = needsOf(stage, settings);
+  return { ...stage, resources: { ...resources, cpu: cpus }, params: withThreads(stage, cpus), timeoutMs: undefined };
+}
+
+/** How many seconds before its end a job is told: less where the whole of it is short. */
+export function warnSecondsOf({ minutes }: JobNeeds): number {
+  return minutes === undefined ? WARN_SECONDS : Math.min(WARN_SECONDS, Math.floor(minutes * 60 / 5));
+}

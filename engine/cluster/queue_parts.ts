@@ -1,0 +1,440 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type JobEnd, jobLineSchema, jobStartSchema, type Part } from "../../schemas/cluster_records.ts";
+import { recipePointerSchema } from "../../schemas/records.ts";
+import { definedOnly } from "../../std/defined_only.ts";
+import { delay } from "@std/async";
+import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { recipeName, resultName, unseal } from "../store/cache/layout.ts";
+import { appendLine, closeAppended } from "../store/files.ts";
+import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
+import { readRecord, readRecords } from "../store/records.ts";
+import { openRoot } from "../store/roots.ts";
+import { warnSecondsOf } from "./needs.ts";
+import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
+import { jobScript } from "./script.ts";
+import type { OpenSubmission } from "./submission.ts";
+
+/** How long a queue may be silent before whoever submits gives up. */
+const PATIENCE_MS = 10 * 60_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** A controller that was stopped may answer a question before it takes the job that it was given earlier. */
+const LOOK_AGAIN_MS = 5_000;
+const TRIES = 4;
+/** After each, a job that was waited for had been forgotten. */
+const PASSES = 8;
+
+export interface QueueContext {
+  readonly queue: Queue;
+  readonly say: (message: string) => void;
+  readonly stop?: AbortSignal;
+  /** For tests. */
+  readonly pause?: (ms: number) => Promise<void>;
+}
+
+/** How a stage of a submission stands: `left` is what the queue has no room for yet. */
+export type Standing =
+  | { readonly state: "done" | "blocked" | "left" }
+  | { readonly state: "queued"; readonly job: string }
+  | { readonly state: "failed"; readonly message: string };
+
+export interface QueuedParts {
+  /** By line. */
+  readonly standings: ReadonlyMap<number, Standing>;
+  /** Whether something is left that no job will submit: the queue has no room for that one either. */
+  readonly stuck: boolean;
+}
+
+const LIVE: ReadonlySet<QueuedJob["state"]> = new Set(["waiting", "running", "ending"]);
+
+export function isLive({ state }: QueuedJob): boolean {
+  return LIVE.has(state);
+}
+
+/** What a job's comment says: its submission, and the part or the helper that it is. */
+export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {
+  const match = /^([0-9A-Za-z-]{1,100}):(\d{1,7}|rest|guard)(?::|$)/.exec(comment);
+  return match === null ? undefined : { submission: match[1]!, what: match[2]! };
+}
+
+/** The line that a job of a part computes. */
+export function lineOfJob({ lines, children }: Part, id: string): number | undefined {
+  const child = id.split("_")[1];
+  return lines[children === null || child === undefined ? 0 : children.indexOf(Number(child))];
+}
+
+/** The job of an array that a child belongs to. */
+export function arrayOf(id: string): string {
+  return id.split("_")[0]!;
+}
+
+/** Lines of the same submission that the i-th of a part waits for. */
+export function linesBefore(parts: readonly Part[], { children, after, afterChild }: Part, i: number): number[] {
+  const childOf = (on: number, child: number) => parts[on]!.lines[parts[on]!.children?.indexOf(child) ?? 0]!;
+  return [
+    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : [childOf(one[0], one[1])]),
+    ...afterChild.map((on) => childOf(on, children![i]!)),
+  ];
+}
+
+/** Whether a recipe has led to a result in the shared cache. */
+export function isInCache(cache: string, recipeKey: string): boolean {
+  const content = readIfThere(join(cache, recipeName(recipeKey)));
+  const pointer = content && unseal(content, recipePointerSchema);
+  return pointer !== undefined && "record" in pointer && hasResult(cache, pointer.record.resolvedKey);
+}
+
+export function hasResult(cache: string, resolvedKey: string): boolean {
+  return isThere(join(cache, resultName(resolvedKey)));
+}
+
+/** Attempts of a submission that have ended, or begun: the names of their records. */
+export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
+  return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
+    const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
+    return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
+  });
+}
+
+/** Ask until there is an answer, for a while. */
+export async function untilAnswered<T extends object>(
+  ask: () => Promise<T | { readonly silent: string }>,
+  { say, stop, pause = (ms) => delay(ms, definedSignal(stop)) }: QueueContext,
+): Promise<Result<T>> {
+  for (let waited = 0, ms = 2_000;; waited += ms, ms = Math.min(LONGEST_PAUSE_MS, 2 * ms)) {
+    const answer = await ask();
+    if (!("silent" in answer)) return succeed(answer);
+    const fix = "the same command goes on when it answers again; what is queued is not queued twice";
+    const { silent } = answer as { silent: string };
+    if (waited > PATIENCE_MS || stop?.aborted) {
+      return refuse([errorOf("machine", `The queue is silent: ${silent}`, fix)]);
+    }
+    if (waited === 0) say(`the queue does not answer (${silent}); waiting for it`);
+    await pause(ms).catch(() => {});
+  }
+}
+
+function definedSignal(signal: AbortSignal | undefined) {
+  return signal === undefined ? {} : { signal };
+}
+
+/**
+ * Queue what of a submission is neither done nor queued, in order. Whoever calls it and however often, nothing is queued
+ * twice: `run --on`, small jobs that submit what the queue had no room for, and those that submit again what a partition
+ * has cancelled.
+ */
+export async function queueParts(
+  submission: OpenSubmission,
+  digest: string,
+  context: QueueContext,
+): Promise<Result<QueuedParts>> {
+  openRoot(submission.folder);
+  const record = join(submission.folder, `jobs-${hostname()}-${Deno.pid}.jsonl`);
+  try {
+    for (let pass = 1;; pass++) {
+      const view = await untilAnswered(() => context.queue.poll(), context);
+      if (!view.ok) return view;
+      const facts = await untilAnswered(() => context.queue.describe(), context);
+      if (!facts.ok) return facts;
+      const { room, cancelsPreempted, defaultPartition } = facts.value;
+      const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
+      const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, record, room, cancels }).run();
+      if (made !== "again") return made;
+      if (pass === PASSES) {
+        return refuse([errorOf("machine", "Jobs end faster than others can be queued after them", "run again")]);
+      }
+    }
+  } finally {
+    // On a network file system others see the lines when the file is closed.
+    closeAppended(record);
+  }
+}
+
+interface Found {
+  readonly jobs: readonly QueuedJob[];
+  /** Where queued jobs are put on record. */
+  readonly record: string;
+  readonly room: number;
+  readonly cancels: (partition: string | undefined) => boolean;
+}
+
+/** One walk over all parts. */
+class Pass {
+  readonly #standings = new Map<number, Standing>();
+  /** Arrays and single jobs that were ever queued for a part. */
+  readonly #jobs = new Map<number, Set<string>>();
+  readonly #byLine = new Map<number, QueuedJob>();
+  readonly #helpers = new Set<string>();
+  /** Lines that were queued before and are again. */
+  readonly #renewed = new Set<number>();
+  readonly #ends = new Map<number, JobEnd>();
+  #room: number;
+  #full = false;
+
+  constructor(
+    private readonly submission: OpenSubmission,
+    private readonly digest: string,
+    private readonly context: QueueContext,
+    private readonly found: Found,
+  ) {
+    const { head, folder } = submission;
+    // One for the job that submits the rest, one for the guard.
+    this.#room = found.room - 2;
+    const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
+    const noted = files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
+    for (const { part, job } of noted) this.#note(part, arrayOf(job));
+    const own = context.queue.own()?.id;
+    for (const job of found.jobs) {
+      const comment = parseComment(job.comment);
+      if (comment?.submission !== head.id) continue;
+      const part = head.parts[Number(comment.what)];
+      if (part === undefined) {
+        if (isLive(job) && job.id !== own) this.#helpers.add(comment.what);
+        continue;
+      }
+      this.#note(Number(comment.what), arrayOf(job.id));
+      const line = lineOfJob(part, job.id);
+      const other = line === undefined ? undefined : this.#byLine.get(line);
+      if (line !== undefined && (other === undefined || !isLive(other))) this.#byLine.set(line, job);
+    }
+    if (this.#jobs.size === 0) return;
+    for (const { line, job, attempt } of listAttempts(submission)) {
+      const live = this.#byLine.get(line);
+      const end = live && isLive(live) || line >= head.stages.length
+        ? undefined
+        : submission.readEnd(line, job, attempt);
+      if (end !== undefined && (this.#ends.get(line)?.endedAt ?? "") < end.endedAt) this.#ends.set(line, end);
+    }
+  }
+
+  #note(part: number, job: string): void {
+    const jobs = this.#jobs.get(part) ?? new Set();
+    this.#jobs.set(part, jobs.add(job));
+  }
+
+  async run(): Promise<Result<QueuedParts> | "again"> {
+    const { parts } = this.submission.head;
+    for (const [index, part] of parts.entries()) {
+      const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
+      for (const [i, line] of part.lines.entries()) {
+        const standing = this.#look(index, i) ?? this.#orderOf(part, i);
+        if ("state" in standing) this.#standings.set(line, standing);
+        else {
+          const key = JSON.stringify(standing);
+          open.getOrInsert(key, { order: standing, at: [] }).at.push(i);
+        }
+      }
+      for (const { order, at } of open.values()) {
+        const trouble = await this.#queue(index, order, at);
+        if (trouble !== undefined) return trouble;
+      }
+    }
+    return await this.#queueHelpers();
+  }
+
+  /** How a line stands that need not be queued now; undefined for one that has to be. */
+  #look(index: number, i: number): Standing | undefined {
+    const { head: { parts, stages, settings: { restarts } }, cache } = this.submission;
+    const part = parts[index]!;
+    const line = part.lines[i]!;
+    const job = this.#byLine.get(line);
+    if (job !== undefined && isLive(job)) return { state: "queued", job: job.id };
+    const jobs = this.#jobs.get(index);
+    if (jobs === undefined) return undefined;
+    const end = this.#ends.get(line);
+    const done = end !== undefined && end.resolvedKey !== null && hasResult(cache, end.resolvedKey);
+    if (done || job?.state === "done" || isInCache(cache, stages[line]!.recipeKey)) return { state: "done" };
+    if (end?.state === "failed") return { state: "failed", message: end.message ?? "no reason was given" };
+    if (job?.state === "failed" || job?.state === "timeout") {
+      return { state: "failed", message: `its job ${job.id} ended as ${job.word}` };
+    }
+    // What waited for a job that is queued again was cancelled with it.
+    const follows = linesBefore(parts, part, i).some((one) => this.#renewed.has(one));
+    if (job?.state === "cancelled" && !follows) return { state: "blocked" };
+    if (jobs.size > restarts * this.#stepsOf(line)) {
+      return {
+        state: "failed",
+        message: `its job was lost or preempted ${jobs.size} times, the last without progress`,
+      };
+    }
+    this.#renewed.add(line);
+    return undefined;
+  }
+
+  /** From how many steps the stage of a line has gone on: each is some progress. */
+  #stepsOf(line: number): number {
+    const begun = listAttempts(this.submission, "start").filter((one) => one.line === line).map(({ job, attempt }) =>
+      readRecord(this.submission.attemptPath(line, job, attempt, "start"), jobStartSchema)?.fromStep ?? 0
+    );
+    return new Set([0, ...begun]).size;
+  }
+
+  /** What a line waits for, or how it stands if that cannot be. */
+  #orderOf(part: Part, i: number): Standing | Pick<JobOrder, "afterOk" | "afterChild"> {
+    const { parts } = this.submission.head;
+    const before = linesBefore(parts, part, i).map((line) => this.#standings.get(line)!);
+    const bad = before.find(({ state }) => state === "failed" || state === "blocked");
+    if (bad !== undefined) return { state: "blocked" };
+    if (before.some(({ state }) => state === "left")) return { state: "left" };
+    const { afterOk, afterChild } = this.#earlierOf(part);
+    for (const one of part.after) {
+      const jobs = this.#jobsOf(typeof one === "number" ? parts[one]!.lines : [this.#lineOf(one)]);
+      const on = typeof one === "number" ? one : undefined;
+      // Children that were queued again have failed before, and so has their array.
+      const whole = on !== undefined && jobs.length > 0 && parts[on]!.children !== null &&
+        this.#jobs.get(on)!.size === 1;
+      afterOk.push(...whole ? this.#jobs.get(on)! : jobs);
+    }
+    for (const on of part.afterChild) {
+      afterChild.push(...this.#jobsOf([this.#lineOf([on, part.children![i]!])]).map(arrayOf));
+    }
+    return { afterOk: [...new Set(afterOk)], afterChild };
+  }
+
+  #lineOf([on, child]: readonly [number, number]): number {
+    const { lines, children } = this.submission.head.parts[on]!;
+    return lines[children?.indexOf(child) ?? 0]!;
+  }
+
+  /** Jobs that compute lines now; none for what is done. */
+  #jobsOf(lines: readonly number[]): string[] {
+    return lines.flatMap((line) => {
+      const standing = this.#standings.get(line)!;
+      return standing.state === "queued" ? [standing.job] : [];
+    });
+  }
+
+  /** Jobs of earlier submissions, unless they have ended well or so long ago that nobody knows. */
+  #earlierOf({ jobs }: Part): { afterOk: string[]; afterChild: string[] } {
+    const open = new Set(
+      this.found.jobs.filter(({ state }) => state !== "done").flatMap(({ id }) => [id, arrayOf(id)]),
+    );
+    const [alike, others] = [jobs.filter((job) => job.endsWith("_*")), jobs.filter((job) => !job.endsWith("_*"))];
+    return {
+      afterOk: others.filter((job) => open.has(job)),
+      afterChild: alike.map(arrayOf).filter((job) => open.has(job)),
+    };
+  }
+
+  /** Queue some of a part, as many as there is room for. @returns why to stop */
+  async #queue(
+    index: number,
+    order: Pick<JobOrder, "afterOk" | "afterChild">,
+    at: readonly number[],
+  ): Promise<Result<QueuedParts> | "again" | undefined> {
+    const { head } = this.submission;
+    const { lines, children, needs } = head.parts[index]!;
+    const now = this.#full ? [] : at.slice(0, Math.max(0, this.#room));
+    for (const i of at.slice(now.length)) this.#standings.set(lines[i]!, { state: "left" });
+    if (now.length === 0) return undefined;
+    const keys = lines.map((line) => head.stages[line]!.recipeKey);
+    const hash = children === null ? keys[0]! : createHash("sha256").update(keys.join()).digest("hex");
+    const count = this.#jobs.get(index)?.size ?? 0;
+    const made = await this.#submit(index.toString(), count, needs, {
+      name: hash.slice(0, 16),
+      order: { ...NO_ORDER, ...order, singleton: children === null },
+      task: ["--part", String(index)],
+      ...children === null ? {} : { children: now.map((i) => children[i]!) },
+    });
+    if ("id" in made) {
+      this.#note(index, made.id);
+      appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
+      this.#room -= now.length;
+      for (const i of now) {
+        this.#standings.set(lines[i]!, {
+          state: "queued",
+          job: children === null ? made.id : `${made.id}_${children[i]}`,
+        });
+      }
+      return undefined;
+    }
+    if (made.trouble === "order") return "again";
+    if (made.trouble === "silent") {
+      return refuse([errorOf("machine", `The queue is silent: ${made.message}`, "run again: what is queued is found")]);
+    }
+    this.#full ||= made.trouble === "full";
+    const standing: Standing = this.#full ? { state: "left" } : { state: "failed", message: made.message };
+    for (const i of now) this.#standings.set(lines[i]!, standing);
+    return undefined;
+  }
+
+  /** Queue the small jobs that go on when nobody watches. */
+  async #queueHelpers(): Promise<Result<QueuedParts>> {
+    const { head: { id, parts, settings: { helper } } } = this.submission;
+    const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
+      this.#submit(what, Date.now(), helper, {
+        name: `${what}-${id}`,
+        order: { ...NO_ORDER, ...order, singleton: true },
+        task: ["--rest"],
+        ...definedOnly({ delaySeconds }),
+      });
+    const live = [...this.#standings.values()].flatMap((one) => one.state === "queued" ? [one.job] : []);
+    let stuck = false;
+    if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
+      const middle = live[live.length >> 1];
+      // With nothing of ours in the queue, room is made by others, whenever that is.
+      const made = middle === undefined ? await submit("rest", {}, 60) : await submit("rest", { afterAny: [middle] });
+      stuck = !("id" in made);
+    }
+    const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>
+      this.#jobsOf(lines)
+    );
+    if (guarded.length > 0 && !this.#helpers.has("guard")) {
+      const made = await submit("guard", { afterFailureOfAny: [...new Set(guarded.map(arrayOf))] });
+      if (!("id" in made)) this.context.say(`nothing will submit again what is preempted: ${made.message}`);
+    }
+    return succeed({ standings: this.#standings, stuck });
+  }
+
+  /** Submit a job of which the comment tells whether it is there already. */
+  async #submit(
+    what: string,
+    count: number,
+    needs: JobNeeds,
+    { name, task, order, children, delaySeconds }: Pick<JobRequest, "name" | "order" | "delaySeconds"> & {
+      readonly task: readonly string[];
+      readonly children?: readonly number[];
+    },
+  ) {
+    const { head: { id, settings }, folder } = this.submission;
+    const request: JobRequest = {
+      name: `${JOB_PREFIX}${name}`,
+      comment: `${id}:${what}${count === 0 ? "" : `:${count}`}`,
+      script: jobScript(settings, settings, { folder, digest: this.digest, task }),
+      needs,
+      order,
+      ...children === undefined ? {} : { array: { children, ...definedOnly({ atOnce: settings.arrayLimit }) } },
+      log: join(settings.logs ?? join(folder, "logs"), `${what}.log`),
+      folder,
+      warnSeconds: warnSecondsOf(needs),
+      ...definedOnly({ delaySeconds }),
+    };
+    return await submitOnce(request, this.context);
+  }
+}
+
+export const NO_ORDER: JobOrder = {
+  afterOk: [],
+  afterChild: [],
+  afterAny: [],
+  afterFailureOfAny: [],
+  singleton: false,
+};
+
+/** A queue that does not answer may have taken the job all the same. */
+async function submitOnce(request: JobRequest, context: QueueContext) {
+  const { queue, say, stop, pause = (ms: number) => delay(ms, definedSignal(stop)) } = context;
+  for (let tries = 1;; tries++) {
+    const answer = await queue.submit(request);
+    if ("id" in answer || answer.trouble !== "silent" || tries === TRIES || stop?.aborted) return answer;
+    say(`the queue does not say whether it took a job (${answer.message}); looking for it`);
+    for (let look = 0; look < 2; look++) {
+      await pause(LOOK_AGAIN_MS).catch(() => {});
+      const view = await untilAnswered(() => queue.poll(), context);
+      if (!view.ok) return answer;
+      const found = view.value.jobs.find(({ comment }) => comment === request.comment);
+      if (found !== undefined) return { id: arrayOf(found.id) };
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { makeDurableFolder } from "../store/folders.ts";
+import { removeQuietly } from "../store/files.ts";
+import { copyState, newestSavedStep, progressFolder, savedSteps } from "../store/progress.ts";
+import { entriesOf } from "../store/reading.ts";
+import { openRoot } from "../store/roots.ts";
+import { explainTrouble } from "../store/trouble.ts";
+
+const KEPT = 2;
+/** Whoever writes to the cache must not keep a job busy with states that are none. */
+const TRIED = 16;
+
+interface Place {
+  readonly identityKey: string;
+  readonly numerics: string | undefined;
+  /** The wanted extent: states beyond it belong to longer runs. */
+  readonly limit: number;
+  /** Where the stage saves and reads its states on this node. */
+  readonly progress: string;
+}
+
+/**
+ * The states of one stage in the shared cache, over all attempts at it. Each attempt writes to a folder of its own, so
+ * that one that lives on beside the next harms nobody; what any of them has saved, the next goes on from.
+ */
+export class SharedStates {
+  readonly #root: string;
+  readonly #own: string;
+  #wanted: number | undefined;
+  #sending: Promise<void> | undefined;
+  #sent = 0;
+  /** Why the last state could not be sent. */
+  problem: string | undefined;
+
+  /** @param states root of all states in the cache @param attempt name of this attempt, like no other's */
+  constructor(states: string, attempt: string, private readonly place: Place) {
+    this.#root = progressFolder(states, place.identityKey, place.numerics);
+    this.#own = join(this.#root, attempt);
+    openRoot(states);
+    openRoot(place.progress);
+  }
+
+  /** Bring the newest state that is whole to this node. @returns the step that the stage goes on from */
+  async bring(): Promise<number> {
+    const { progress, limit } = this.place;
+    const here = newestSavedStep(progress, limit) ?? 0;
+    for (const { folder, step } of this.#all().slice(0, TRIED)) {
+      if (step <= here) break;
+      if (await copyState(folder, progress, step)) return step;
+    }
+    return here;
+  }
+
+  /** Copy a state that was just saved, while the stage goes on. Of several that come meanwhile the last is copied. */
+  send(step: number): void {
+    this.#wanted = step;
+    this.#sending ??= this.#send().finally(() => this.#sending = undefined);
+  }
+
+  /** Wait until all is sent. @returns the newest step of this attempt that is in the cache, or 0 */
+  async settle(): Promise<number> {
+    await this.#sending;
+    return this.#sent;
+  }
+
+  async #send(): Promise<void> {
+    for (let step = this.#wanted; step !== undefined; step = this.#wanted) {
+      this.#wanted = undefined;
+      try {
+        makeDurableFolder(this.#own);
+        if (!await copyState(this.place.progress, this.#own, step)) continue;
+        this.#sent = step;
+        this.problem = undefined;
+        for (const old of this.#all().slice(KEPT)) removeQuietly(join(old.folder, `step-${old.step}`));
+      } catch (error) {
+        // A full cache costs the state, not the stage.
+        this.problem = explainTrouble(error)?.message;
+        if (this.problem === undefined) throw error;
+      }
+    }
+  }
+
+  /** States of all attempts, newest first. One that is still being written has no name yet. */
+  #all(): { readonly folder: string; readonly step: number }[] {
+    const found = entriesOf(this.#root).filter(({ isDirectory }) => isDirectory).flatMap(({ name }) => {
+      const folder = join(this.#root, name);
+      return savedSteps(folder).filter((step) => step > 0 && step <= this.place.limit).map((step) => ({
+        folder,
+        step,
+      }));
+    });
+    return found.sort((a, b) => b.step - a.step);
+  }
+}

@@ -1,0 +1,290 @@
+import { hostname } from "node:os";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  type JobEnd,
+  jobEndSchema,
+  type Part,
+  type shippedCodeSchema,
+  type StageLine,
+  stageLineSchema,
+  type Submission,
+  submissionSchema,
+} from "../../schemas/cluster_records.ts";
+import type { z } from "zod";
+import { type FileEntry, relativePathSchema } from "../../schemas/records.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { digestExternals, externalPaths, filesBelow } from "../keys/externals.ts";
+import { keysOfStages } from "../keys/keys.ts";
+import { type Kind, readsOf, type Stage } from "../keys/stage.ts";
+import { withPredecessors } from "../pipeline/compose/order.ts";
+import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { findSettings } from "../process/code_digest.ts";
+import { realPath, type RightsRequest } from "../process/rights.ts";
+import type { Content } from "../store/cache/backend.ts";
+import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { objectName, sha256Of } from "../store/cache/layout.ts";
+import type { Digests } from "../store/digests.ts";
+import { makeFolder, writeAtomically, writeNew } from "../store/files.ts";
+import { fileNameOf, makeDurableFolder } from "../store/folders.ts";
+import { Limit } from "../store/limit.ts";
+import { currentUser, newRunId } from "../store/processes.ts";
+import { fill, hashFile, MAX_RECORD_BYTES, openPlain, readIfThere, statIfThere } from "../store/reading.ts";
+import { parseJson, readRecord, recordText } from "../store/records.ts";
+import { inside, openRoot } from "../store/roots.ts";
+import { unlessReadable } from "../store/trouble.ts";
+
+const AT_ONCE = 8;
+
+/** Where things lie in the shared cache of a cluster. */
+export function clusterFolder(cache: string, ...names: readonly string[]): string {
+  return join(cache, "cluster", ...names);
+}
+
+/** A part as whoever submits knows it: by ids of stages. */
+export interface PartRequest extends Omit<Part, "lines"> {
+  readonly stages: readonly string[];
+}
+
+export interface SubmissionRequest extends Pick<Submission, "cluster" | "settings" | "versions"> {
+  readonly pipeline: Pipeline;
+  /** Custom stages with what the user has granted to them: all that they ask for. */
+  readonly grants: readonly RightsRequest[];
+  readonly parts: readonly PartRequest[];
+  /** The shared folder. */
+  readonly cache: string;
+  readonly digests: Digests;
+}
+
+export interface Written {
+  readonly submission: Submission;
+  readonly folder: string;
+  /** SHA-256 of the head, for those who are to believe it. */
+  readonly digest: string;
+}
+
+/**
+ * Put all that jobs need into the shared cache: the stages of the parts and those that they read, with their keys; code
+ * of custom stages and files from outside as objects. The head is written last, so a submission that was cut off is none.
+ */
+export async function writeSubmission(request: SubmissionRequest): Promise<Result<Written>> {
+  const { pipeline, parts, cache, digests, cluster, settings, grants, versions } = request;
+  const all = [...pipeline.stages.values()];
+  const edges = new Map(all.map((stage) => [stage.id, readsOf(stage)]));
+  const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
+  const stages = all.filter(({ id }) => wanted.has(id));
+  const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
+  const outside = digestExternals(
+    { stages: new Map(stages.map((one) => [one.id, one])), folder: home, origins },
+    digests,
+  );
+  if (outside.problems.length > 0) return refuse(outside.problems);
+  const keys = keysOfStages(stages, outside.externals);
+
+  const shipment = new Shipment(cache, digests);
+  const numbers = new Map<Kind, number>();
+  for (const { kind } of stages) if (!numbers.has(kind)) numbers.set(kind, numbers.size);
+  const kinds = [...numbers.keys()].map((kind) => ({
+    kind: packKind(kind),
+    code: kind.custom ? shipment.addCode(kind, grants) : null,
+  }));
+  const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
+  const heads: Submission["stages"] = [];
+  const texts: Uint8Array[] = [];
+  let at = 0;
+  for (const stage of stages) {
+    const { kind, needs: _needs, timeoutMs: _timeoutMs, probe: _probe, ...rest } = stage;
+    const line: Omit<StageLine, "stage"> & { stage: unknown } = {
+      stage: { ...rest, kind: numbers.get(kind)! },
+      reads: [...new Set(edges.get(stage.id))].map((id) => lineOf.get(id)!),
+      externals: outside.externals.get(stage.id)!,
+      files: shipment.addFiles(stage, home),
+    };
+    if (textOf(line) === undefined) return refuse([unsendable(stage)]);
+    const text = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+    if (text.length > MAX_RECORD_BYTES) return refuse([unsendable(stage)]);
+    const { recipeKey } = keys.get(stage.id)!;
+    heads.push({ id: stage.id, recipeKey, at, length: text.length, sha256: sha256Of(text) });
+    texts.push(text);
+    at += text.length;
+  }
+  const trouble = await shipment.send();
+  if (trouble !== undefined) return refuse([trouble]);
+
+  const id = `${newRunId(new Date(), Deno.pid)}-${crypto.randomUUID().slice(0, 8)}`;
+  const folder = clusterFolder(cache, "submissions", id);
+  openRoot(cache);
+  makeDurableFolder(folder);
+  for (const own of ["ends", "stages", "logs"]) makeFolder(join(folder, own));
+  writeNew(
+    join(folder, "stages.jsonl"),
+    new Uint8Array(await new Blob(texts as Uint8Array<ArrayBuffer>[]).arrayBuffer()),
+  );
+  const submission: Submission = {
+    format: 1,
+    id,
+    cluster,
+    user: currentUser(),
+    host: hostname(),
+    at: new Date().toISOString(),
+    pipeline: { name, seed, file, overrides: [...overrides], profiles: [...profiles] },
+    kinds,
+    stages: heads,
+    parts: parts.map(({ stages, ...part }) => ({ ...part, lines: stages.map((one) => lineOf.get(one)!) })),
+    settings,
+    versions,
+  };
+  const path = join(folder, "submission.json");
+  const text = recordText(path, submissionSchema, submission);
+  writeAtomically(path, text);
+  return succeed({ submission, folder, digest: sha256Of(text) });
+}
+
+function unsendable({ id }: Stage): Diagnostic {
+  const fix = "give it params of plain texts, numbers, lists and maps, and fewer of them";
+  return errorOf("check", `stage "${id}" cannot be sent to a cluster: its params have no text, or one too large`, fix);
+}
+
+/** What goes into the cache as objects, each once however many stages read it. */
+class Shipment {
+  readonly #contents = new Map<string, Content>();
+  readonly #shipped = new Map<string, StageLine["files"][string]>();
+  /** A file with a name that cannot be sent. */
+  #odd: string | undefined;
+
+  constructor(private readonly cache: string, private readonly digests: Digests) {}
+
+  #add(path: string, place: string, sha256: string = this.digests.digest(place)): FileEntry {
+    const { size } = Deno.statSync(place);
+    if (!relativePathSchema.safeParse(path).success) this.#odd ??= place;
+    this.#contents.set(sha256, { sha256, size, from: { file: place } });
+    return { path, size, sha256 };
+  }
+
+  addFiles(stage: Stage, home: string): StageLine["files"] {
+    const files = Object.entries(externalPaths(stage, home)).map(([name, place]) => {
+      const known = this.#shipped.get(place) ?? this.#pack(place);
+      this.#shipped.set(place, known);
+      return [name, known] as const;
+    });
+    return Object.fromEntries(files);
+  }
+
+  #pack(place: string): StageLine["files"][string] {
+    const path = basename(resolve(place)) || "root";
+    if (!Deno.statSync(place).isDirectory) return { ...this.#add(path, place), folder: false };
+    const below = [...filesBelow(place)].map((one) => {
+      return this.#add(one.path, join(place, one.path), this.digests.digest(join(place, one.path), one.facts));
+    });
+    const bytes = new TextEncoder().encode(JSON.stringify(below));
+    const list = { size: bytes.length, sha256: sha256Of(bytes) };
+    this.#contents.set(list.sha256, { ...list, from: { bytes } });
+    return { path, ...list, folder: true };
+  }
+
+  /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */
+  addCode({ entry, modules = {} }: Kind, grants: readonly RightsRequest[]): z.output<typeof shippedCodeSchema> {
+    const file = fileURLToPath(entry);
+    const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
+    const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
+    for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
+    let root = dirname(file);
+    while ([...places.keys()].some((place) => relative(root, place).startsWith(".."))) root = dirname(root);
+    const pathOf = (place: string) => relative(root, place).replaceAll("\\", "/");
+    const files = Array.from(places, ([place, sha256]) => this.#add(pathOf(place), place, sha256));
+    const rights = grants.find((one) => one.file === realPath(file))?.rights ?? [];
+    return { entry: pathOf(file), files, rights: [...rights] };
+  }
+
+  async send(): Promise<Diagnostic | undefined> {
+    if (this.#odd !== undefined) {
+      const fix = "rename it: UTF-8 without \\ and control characters, of at most 255 bytes";
+      return errorOf("external", `${JSON.stringify(this.#odd)} cannot be sent to a cluster by its name`, fix);
+    }
+    const backend = new FolderBackend(this.cache);
+    const signal = new AbortController().signal;
+    const prepared = await backend.prepare();
+    const troubles = "trouble" in prepared ? [prepared] : await new Limit(AT_ONCE).map(
+      this.#contents.values(),
+      async (content) => {
+        const name = objectName(content.sha256);
+        const there = await backend.size(name);
+        if ("value" in there && there.value === content.size) return there;
+        return await backend.create(name, content, { signal, replace: "value" in there && there.value !== undefined });
+      },
+    );
+    const found = troubles.find((one) => "trouble" in one);
+    if (found === undefined || !("trouble" in found)) return undefined;
+    const { kind, message, fix = "run again" } = found.trouble;
+    const what = kind === "unfit" ? "a file that a stage reads, or its code, changed meanwhile" : message;
+    return errorOf("cache", `Cannot write to the shared cache ${this.cache}: ${what}`, fix);
+  }
+}
+
+/** A submission that was read. Of its stages each is read when it is wanted. */
+export class OpenSubmission {
+  /** @param trusted whether the head is the one that whoever asks was told of, by digest */
+  constructor(readonly folder: string, readonly head: Submission, readonly trusted: boolean) {}
+
+  /** The shared cache that it lies in. */
+  get cache(): string {
+    return resolve(this.folder, "../../..");
+  }
+
+  /** Root of the records of a stage's runs. */
+  runsOf(line: number): string {
+    return inside(this.folder, "stages", fileNameOf(this.head.stages[line]!.id));
+  }
+
+  /** Where it is recorded how an attempt began (`start`) and ended (`json`). */
+  attemptPath(line: number, job: string, attempt: number, what: "start" | "json"): string {
+    return inside(this.folder, "ends", `${line}.${job}.${attempt}.${what}`);
+  }
+
+  readEnd(line: number, job: string, attempt: number): JobEnd | undefined {
+    return readRecord(this.attemptPath(line, job, attempt, "json"), jobEndSchema);
+  }
+
+  /** Undefined where it is not what the head says. */
+  readStage(line: number): StageLine | undefined {
+    const { id, at, length, sha256 } = this.head.stages[line]!;
+    const bytes = unlessReadable(() => {
+      using file = openPlain(join(this.folder, "stages.jsonl"));
+      file.seekSync(at, Deno.SeekMode.Start);
+      return fill(new Uint8Array(length), file);
+    }, undefined);
+    if (bytes === undefined || sha256Of(bytes) !== sha256) return undefined;
+    const found = parseJson(new TextDecoder().decode(bytes), stageLineSchema);
+    const fits = found?.stage.id === id && found.stage.kind < this.head.kinds.length &&
+      found.reads.every((one) => one < line);
+    return fits ? found : undefined;
+  }
+}
+
+/** Read the head of a submission. @param digest of the head that is meant; without it nothing in it may be executed */
+export function openSubmission(folder: string, digest?: string): Result<OpenSubmission> {
+  const at = resolve(folder);
+  const bytes = readIfThere(join(at, "submission.json"));
+  const refused = (what: string) => {
+    const fix = "see that this machine sees the shared cache as others do, then submit again: run with --on";
+    return refuse<OpenSubmission>([errorOf("cache", `Cannot use the submission ${at}: ${what}`, fix)]);
+  };
+  if (bytes === undefined) return refused("it is not there, or cannot be read");
+  if (digest !== undefined && sha256Of(bytes) !== digest) return refused("it is not the one that was submitted");
+  const head = parseJson(new TextDecoder().decode(bytes), submissionSchema);
+  if (head === undefined || head.id !== basename(at) || !isSound(head)) {
+    return refused("it is damaged, or of another version of noiseline");
+  }
+  return succeed(new OpenSubmission(at, head, digest !== undefined));
+}
+
+/** Whether numbers in it are of what is there. */
+function isSound({ stages, parts }: Submission): boolean {
+  return stages.every(({ length }) => length <= MAX_RECORD_BYTES) &&
+    parts.every((part, index) =>
+      part.lines.every((line) => line < stages.length) &&
+      (part.children ?? [0]).length === part.lines.length &&
+      [...part.after.flat(), ...part.afterChild].every((one) => one < index)
+    );
+}

@@ -1,0 +1,324 @@
+import { definedOnly } from "../../std/defined_only.ts";
+import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { diagnosticAt } from "../diagnostic/document.ts";
+import { digestExternals } from "../keys/externals.ts";
+import { keysOfStages } from "../keys/keys.ts";
+import { predecessorsOf, readsOf, shorterOf, type Stage } from "../keys/stage.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { mayWork, type Plan, type PlannedStage } from "../plan/plan.ts";
+import { Planner } from "../plan/planner.ts";
+import { installFiles, installPackages } from "../process/install.ts";
+import { notGranted, requestsOf } from "../process/rights.ts";
+import type { RunOptions } from "../run/events.ts";
+import type { SharedCache } from "../store/cache/shared_cache.ts";
+import type { Store } from "../store/store.ts";
+import type { Cluster } from "./cluster_file.ts";
+import { needsOf, onCluster } from "./needs.ts";
+import { divide, type Task } from "./parts.ts";
+import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
+import {
+  arrayOf,
+  isLive,
+  lineOfJob,
+  NO_ORDER,
+  parseComment,
+  type QueueContext,
+  type QueuedParts,
+  queueParts,
+  untilAnswered,
+} from "./queue_parts.ts";
+import { nodePaths, PROGRAM } from "./script.ts";
+import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
+
+export interface SubmitOptions
+  extends
+    QueueContext,
+    Required<Pick<RunOptions, "grants" | "versions" | "targets">>,
+    Pick<RunOptions, "askForGrants"> {
+  readonly cluster: Cluster;
+  readonly cache: SharedCache;
+  /** Recipes that were given up; what follows them is not submitted either. */
+  readonly given: ReadonlySet<string>;
+  /** Cancel waiting jobs of this pipeline that nothing in it asks for any more. */
+  readonly replaceQueued: boolean;
+}
+
+/** A stage that a job computes, or will. */
+export interface Tracked {
+  readonly id: string;
+  readonly recipeKey: string;
+  readonly submission: OpenSubmission;
+  readonly line: number;
+}
+
+export interface Submitted {
+  readonly plan: Plan;
+  readonly tracked: readonly Tracked[];
+  /** What was written now, if anything was left to submit. */
+  readonly own:
+    | { readonly submission: OpenSubmission; readonly digest: string; readonly queued: QueuedParts }
+    | undefined;
+}
+
+/** What is queued already, by recipe. */
+interface Earlier {
+  readonly live: Map<string, Omit<Tracked, "id"> & { readonly job: string }>;
+  /** What a small job of an earlier submission will submit. */
+  readonly promised: Map<string, Omit<Tracked, "id">>;
+  /** Children of arrays. */
+  readonly sizes: Map<string, number>;
+  /** Of this pipeline and waiting, for nothing that it still has; with the small jobs that would submit them again. */
+  readonly unwanted: string[];
+}
+
+/**
+ * Submit what of a pipeline is neither in the shared cache nor queued already. Doing it again submits only what is not
+ * there by then.
+ */
+export async function submitPipeline(
+  pipeline: Pipeline,
+  store: Store,
+  options: SubmitOptions,
+): Promise<Result<Submitted>> {
+  const { cluster, cache, queue, targets, grants, versions, say, given } = options;
+  const { settings, name } = cluster;
+  const externals = digestExternals(pipeline, store.digests);
+  const placed = {
+    ...pipeline,
+    stages: new Map(pipeline.stages.entries().map(([id, one]) => [id, onCluster(one, settings)])),
+  };
+  const planner = Planner.make(placed, store, { targets, cache, externals, elsewhere: true });
+  if (!planner.ok) return planner;
+  const plan = await planner.value.plan();
+  const open = [...plan.stages.values()].filter(mayWork);
+  if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
+
+  const view = await untilAnswered(() => queue.poll(), options);
+  const facts = view.ok ? await untilAnswered(() => queue.describe(), options) : view;
+  if (!view.ok || !facts.ok) return refuse([...view.ok ? [] : view.diagnostics, ...facts.ok ? [] : facts.diagnostics]);
+  const keys = keysOfStages(pipeline.stages.values(), externals.externals);
+  const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
+  const earlier = findEarlier(view.value.jobs, settings.cache, pipeline.name, wanted);
+  if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
+
+  const { missing, before } = findMissing(open, pipeline, earlier, given);
+  const tracked = open.flatMap(({ stage: { id }, recipeKey }) => {
+    const known = earlier.live.get(recipeKey) ?? earlier.promised.get(recipeKey);
+    return known === undefined || missing.has(id) ? [] : [{ ...known, id }];
+  });
+  if (missing.size === 0) return succeed({ plan, tracked, own: undefined });
+
+  const stages = [...missing.values()];
+  const requests = requestsOf(stages, pipeline.folder);
+  const refused = grants.open(requests);
+  if (refused.length > 0 && await options.askForGrants?.(refused) !== true) {
+    return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
+  }
+  const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
+  const problems = await testNeeds(stages, needs, pipeline, facts.value, options);
+  if (problems.length > 0) return refuse(problems);
+  const unsent = await sendInputs(stages, plan, store, cache);
+  if (unsent !== undefined) return refuse([unsent]);
+  const paths = await nodePaths(settings);
+  Deno.env.set("DENO_DIR", paths.packages);
+  const unfetched = await fetchPackages(stages, settings.packages !== undefined, options);
+  if (unfetched !== undefined) return refuse([unfetched]);
+
+  const lines = new Map(stages.map(({ stage: { id } }, line) => [id, line]));
+  const tasks = stages.map(({ stage: { id, entry }, recipeKey }, line): Task => {
+    const jobs = before.get(id)!.flatMap((one) =>
+      lines.has(one) ? [] : earlier.live.get(keys.get(one)!.recipeKey)!.job
+    );
+    const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
+    return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
+  });
+  const parts = divide(tasks, facts.value.maxArray, earlier.sizes);
+  const { setup, scratch, arrayLimit, restarts, logs } = settings;
+  const written = await writeSubmission({
+    pipeline: placed,
+    parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
+    cache: settings.cache,
+    digests: store.digests,
+    cluster: name,
+    settings: { ...definedOnly({ scratch, arrayLimit, logs }), ...paths, setup, restarts, helper: helperOf(cluster) },
+    grants: requests,
+    versions: { ...versions },
+  });
+  if (!written.ok) return written;
+  const { submission: head, folder, digest } = written.value;
+  const submission = openSubmission(folder, digest);
+  if (!submission.ok) return submission;
+  const computed = new Map(
+    head.parts.flatMap(({ lines }) => lines).map((line) => [head.stages[line]!.recipeKey, line]),
+  );
+  for (const { stage: { id }, recipeKey } of stages) {
+    tracked.push({ id, recipeKey, submission: submission.value, line: computed.get(recipeKey)! });
+  }
+  say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
+  const queued = await queueParts(submission.value, digest, options);
+  return queued.ok
+    ? succeed({ plan, tracked, own: { submission: submission.value, digest, queued: queued.value } })
+    : queued;
+}
+
+/** What the small jobs need that submit others. */
+function helperOf({ settings: { partition, account, qos, sbatch = [] } }: Cluster): JobNeeds & { options: string[] } {
+  const needs = { cpus: 1, gpus: 0, memoryMiB: 1024, minutes: 15, options: sbatch };
+  return { ...needs, ...definedOnly({ partition, account, qos }) };
+}
+
+function findEarlier(
+  jobs: readonly QueuedJob[],
+  cache: string,
+  pipeline: string,
+  wanted: ReadonlySet<string>,
+): Earlier {
+  const found: Earlier = { live: new Map(), promised: new Map(), sizes: new Map(), unwanted: [] };
+  const opened = new Map<string, OpenSubmission | undefined>();
+  const helpers: { readonly id: string; readonly submission: OpenSubmission; readonly what: string }[] = [];
+  const stale = new Set<OpenSubmission>();
+  for (const job of jobs.filter(isLive)) {
+    const comment = parseComment(job.comment);
+    if (comment === undefined) continue;
+    const folder = clusterFolder(cache, "submissions", comment.submission);
+    const submission = opened.getOrInsertComputed(comment.submission, () => {
+      const found = openSubmission(folder);
+      return found.ok ? found.value : undefined;
+    });
+    if (submission === undefined) continue;
+    const { parts, stages } = submission.head;
+    const part = parts[Number(comment.what)];
+    const line = part && lineOfJob(part, job.id);
+    if (part === undefined || line === undefined) helpers.push({ id: job.id, submission, what: comment.what });
+    else {
+      const { recipeKey } = stages[line]!;
+      found.live.set(recipeKey, { recipeKey, submission, line, job: job.id });
+      if (part.children !== null) found.sizes.set(arrayOf(job.id), part.lines.length);
+      if (wanted.has(recipeKey) || submission.head.pipeline.name !== pipeline) continue;
+      stale.add(submission);
+      if (job.state === "waiting") found.unwanted.push(job.id);
+    }
+  }
+  for (const { id, submission, what } of helpers) {
+    if (stale.has(submission)) found.unwanted.push(id);
+    if (what !== "rest") continue;
+    for (const line of submission.head.parts.flatMap(({ lines }) => lines)) {
+      const { recipeKey } = submission.head.stages[line]!;
+      found.promised.set(recipeKey, { recipeKey, submission, line });
+    }
+  }
+  return found;
+}
+
+async function replaceQueued({ unwanted, promised }: Earlier, options: SubmitOptions): Promise<void> {
+  const jobs = `${unwanted.length} waiting ${
+    unwanted.length === 1 ? "job is" : "jobs are"
+  } of an earlier form of this pipeline`;
+  if (!options.replaceQueued) return options.say(`${jobs}; --replace-queued cancels them`);
+  promised.clear();
+  const problem = await options.queue.cancel(unwanted);
+  options.say(problem === undefined ? `${jobs}, and cancelled` : `${jobs}, and cannot be cancelled: ${problem}`);
+}
+
+/** Stages that nobody computes yet, in order, and what each waits for of all that is not done. */
+function findMissing(
+  open: readonly PlannedStage[],
+  { stages }: Pipeline,
+  { live, promised }: Earlier,
+  given: ReadonlySet<string>,
+): { missing: ReadonlyMap<string, PlannedStage>; before: ReadonlyMap<string, readonly string[]> } {
+  const shorter = shorterOf(stages.values());
+  const left = new Map(open.map((planned) => [planned.stage.id, planned]));
+  const before = new Map<string, string[]>();
+  const dropped = new Set<string>();
+  for (const { stage, recipeKey } of open) {
+    const own = [...new Set([...predecessorsOf(stage), shorter.get(stage.id) ?? ""])].filter((one) => left.has(one));
+    before.set(stage.id, own);
+    if (given.has(recipeKey) || own.some((one) => dropped.has(one))) dropped.add(stage.id);
+  }
+  // Nothing can be queued after a job that is only promised, so what is read of that is submitted too.
+  const read = new Set<string>();
+  const missing = open.toReversed().filter(({ stage: { id }, recipeKey }) => {
+    if (dropped.has(id) || live.has(recipeKey) || (promised.has(recipeKey) && !read.has(id))) return false;
+    before.get(id)!.forEach((one) => read.add(one));
+    return true;
+  });
+  return { missing: new Map(missing.reverse().map((one) => [one.stage.id, one])), before };
+}
+
+/** Ask the queue about each distinct job before any is queued. */
+async function testNeeds(
+  stages: readonly PlannedStage[],
+  needs: ReadonlyMap<string, JobNeeds>,
+  { origins }: Pipeline,
+  { partitions }: QueueFacts,
+  { queue, cluster }: SubmitOptions,
+): Promise<Diagnostic[]> {
+  const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
+  const problems = await Promise.all(
+    distinct.values().map(async ([first]) => {
+      const { id, entry } = first!.stage;
+      const answer = await queue.test({
+        name: "noiseline-test",
+        comment: "",
+        script: "#!/bin/sh\n",
+        needs: needs.get(id)!,
+        order: NO_ORDER,
+        log: "/dev/null",
+        folder: "/",
+      });
+      if (answer === undefined) return undefined;
+      const fix = `change what it asks for, or ${cluster.file}; there are ${partitions.join("; ")}`;
+      return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
+        got: answer,
+      });
+    }),
+  );
+  return problems.filter((one) => one !== undefined);
+}
+
+/** Send local results that jobs read. */
+async function sendInputs(
+  stages: readonly PlannedStage[],
+  plan: Plan,
+  store: Store,
+  cache: SharedCache,
+): Promise<Diagnostic | undefined> {
+  const read = new Set(stages.flatMap(({ stage }) => readsOf(stage)));
+  for (const id of read) {
+    const { manifest, shared, recipeKey } = plan.stages.get(id)!;
+    if (manifest !== undefined && shared !== true) cache.offer(manifest, recipeKey, store);
+  }
+  const { failed, problem } = await cache.finish();
+  if (failed === 0) return undefined;
+  return errorOf(
+    "machine",
+    `Cannot send ${failed} results that jobs read: ${problem?.message}`,
+    problem?.fix ?? "run again",
+  );
+}
+
+/** Nodes often have no network. */
+async function fetchPackages(
+  stages: readonly PlannedStage[],
+  withProgram: boolean,
+  { say, stop }: SubmitOptions,
+): Promise<Diagnostic | undefined> {
+  const failed = (problem: string) =>
+    errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");
+  const kinds = new Map(stages.map(({ stage: { kind } }) => [kind.entry, kind]));
+  const entries: [string, Stage["kind"] | undefined][] = [...kinds].filter(([, { runs }]) => runs !== "inline");
+  if (withProgram) entries.push([PROGRAM, undefined]);
+  for (const [entry, kind] of entries) {
+    const problem = await installPackages(entry, kind?.map?.(), say, stop);
+    if (problem !== undefined) return failed(problem);
+  }
+  const files = stages.flatMap(({ stage: { kind, params } }) => kind.externals?.(params) ?? []).filter(({ files }) =>
+    files === true
+  );
+  for (const one of new Map(files.map((one) => [`${one.name}@${one.version}`, one])).values()) {
+    const installed = await installFiles(one, say);
+    if ("problem" in installed) return failed(installed.problem);
+  }
+  return undefined;
+}

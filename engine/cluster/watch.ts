@@ -1,0 +1,261 @@
+import type { JobEnd } from "../../schemas/cluster_records.ts";
+import { delay } from "@std/async";
+import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
+import { RunStore } from "../store/runs.ts";
+import type { QueuedJob } from "./queue.ts";
+import {
+  hasResult,
+  isInCache,
+  isLive,
+  lineOfJob,
+  linesBefore,
+  listAttempts,
+  parseComment,
+  type QueueContext,
+  queueParts,
+} from "./queue_parts.ts";
+import type { OpenSubmission } from "./submission.ts";
+import type { Submitted, Tracked } from "./submit.ts";
+
+const FIRST_PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** So long a file that another host wrote may stay unseen on a network file system. */
+const UNSEEN_MS = 60_000;
+/** One listing of a folder takes about so long for each entry that looking more often would be felt. */
+const LOOK_MS_EACH = 4;
+
+export interface WatchOptions extends QueueContext {
+  readonly emit: Emit;
+  readonly stop: AbortSignal;
+  readonly now?: () => number;
+}
+
+export interface WatchEnd {
+  /** How stages ended, by id. */
+  readonly ended: ReadonlyMap<string, StageEndState>;
+  /** Whether jobs are gone without a trace, so that they should be submitted again. */
+  readonly lost: boolean;
+}
+
+interface Row extends Tracked {
+  /** Lines of its submission that it waits for. */
+  readonly before: readonly number[];
+  job?: QueuedJob;
+  end?: JobEnd;
+  /** The attempt that was said to run. */
+  told?: string;
+  /** Since when nothing is known of it. */
+  unseenSince?: number;
+  state?: StageEndState;
+}
+
+const keyOf = (submission: string, line: number) => `${submission}:${line}`;
+
+/** Look on until all stages have ended, or somebody asks to stop; the jobs need none of it. */
+export async function watchJobs(submitted: Submitted, options: WatchOptions): Promise<WatchEnd> {
+  const watch = new Watch(submitted, options);
+  const { pause = (ms: number) => delay(ms, { signal: options.stop }), stop } = options;
+  const look = Math.max(FIRST_PAUSE_MS, submitted.tracked.length * LOOK_MS_EACH);
+  for (let wait = FIRST_PAUSE_MS; !stop.aborted; wait = Math.min(LONGEST_PAUSE_MS, 2 * wait)) {
+    await watch.poll();
+    for (let left = wait;;) {
+      watch.look();
+      if (watch.isOver || stop.aborted) return watch.end;
+      if (left <= 0) break;
+      const ms = Math.min(look, left);
+      await pause(ms).catch(() => {});
+      left -= ms;
+    }
+    await watch.goOn();
+  }
+  return watch.end;
+}
+
+class Watch {
+  readonly #rows: readonly Row[];
+  readonly #byKey: ReadonlyMap<string, Row[]>;
+  readonly #submissions: ReadonlyMap<string, OpenSubmission>;
+  readonly #seen = new Set<string>();
+  /** Submissions of which a small job will submit more. */
+  #helped = new Set<string>();
+  #answered = false;
+  #silent = false;
+  #said = "";
+  #stuck: boolean;
+  #lost = false;
+  readonly #now: () => number;
+
+  constructor(private readonly submitted: Submitted, private readonly options: WatchOptions) {
+    const { tracked, own } = submitted;
+    this.#submissions = new Map(tracked.map(({ submission }) => [submission.head.id, submission]));
+    const before = new Map(
+      this.#submissions.values().map(({ head: { parts } }) => [
+        parts,
+        new Map(parts.flatMap((part) => part.lines.map((line, i) => [line, linesBefore(parts, part, i)]))),
+      ]),
+    );
+    this.#rows = tracked.map((one) => ({ ...one, before: before.get(one.submission.head.parts)!.get(one.line) ?? [] }));
+    this.#byKey = Map.groupBy(this.#rows, ({ submission, line }) => keyOf(submission.head.id, line));
+    this.#stuck = own?.queued.stuck ?? false;
+    this.#now = options.now ?? (() => performance.now());
+    for (const [line, standing] of own?.queued.standings ?? []) {
+      if (standing.state !== "failed") continue;
+      for (const row of this.#rowsOf(own!.submission.head.id, line)) this.#finish(row, "failed", standing);
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#lost || this.#rows.every(({ state }) => state !== undefined);
+  }
+
+  get end(): WatchEnd {
+    return {
+      ended: new Map(this.#rows.flatMap(({ id, state }) => state === undefined ? [] : [[id, state]])),
+      lost: this.#lost,
+    };
+  }
+
+  #rowsOf(submission: string, line: number): readonly Row[] {
+    return this.#byKey.get(keyOf(submission, line)) ?? [];
+  }
+
+  /** Ask the queue about all jobs. Where it is silent, what was known before still counts. */
+  async poll(): Promise<void> {
+    const view = await this.options.queue.poll();
+    this.#answered = !("silent" in view);
+    if ("silent" in view) {
+      if (!this.#silent) this.options.say(`the queue does not answer (${view.silent}); jobs go on without it`);
+      this.#silent = true;
+      return;
+    }
+    this.#silent = false;
+    for (const row of this.#rows) delete row.job;
+    this.#helped = new Set();
+    for (const job of view.jobs) {
+      const comment = parseComment(job.comment);
+      if (comment === undefined) continue;
+      const part = this.#submissions.get(comment.submission)?.head.parts[Number(comment.what)];
+      const line = part && lineOfJob(part, job.id);
+      if (line === undefined && isLive(job)) this.#helped.add(comment.submission);
+      if (line === undefined) continue;
+      for (const row of this.#rowsOf(comment.submission, line)) {
+        if (row.job === undefined || !isLive(row.job)) row.job = job;
+      }
+    }
+  }
+
+  /** Submit more where the queue had no room for a job that does. */
+  async goOn(): Promise<void> {
+    const { own } = this.submitted;
+    if (!this.#stuck || own === undefined) return;
+    const queued = await queueParts(own.submission, own.digest, this.options);
+    this.#stuck = !queued.ok || queued.value.stuck;
+  }
+
+  /** Read what jobs have left in the submissions. */
+  look(): void {
+    for (const [id, submission] of this.#submissions) {
+      for (const { line, job, attempt } of listAttempts(submission)) {
+        const rows = this.#rowsOf(id, line);
+        const name = `${id}:${line}.${job}.${attempt}`;
+        if (rows.length === 0 || this.#seen.has(name)) continue;
+        const end = submission.readEnd(line, job, attempt);
+        if (end === undefined) continue;
+        this.#seen.add(name);
+        for (const row of rows) if ((row.end?.endedAt ?? "") < end.endedAt) row.end = end;
+      }
+    }
+    const waiting = new Map<string, string[]>();
+    let running = 0;
+    for (const row of this.#rows) {
+      if (row.state !== undefined) continue;
+      const reason = this.#settle(row);
+      if (reason === undefined) continue;
+      if (reason === "") running++;
+      else waiting.getOrInsert(reason, []).push(row.id);
+    }
+    const event = { type: "queue-changed" as const, running, waiting: Object.fromEntries(waiting) };
+    const text = JSON.stringify(event);
+    if (text !== this.#said && !this.isOver) this.options.emit(event);
+    this.#said = text;
+  }
+
+  /** @returns why it waits, empty for one that runs; undefined for one that has ended */
+  #settle(row: Row): string | undefined {
+    const { job, end, submission: { cache, head: { id } } } = row;
+    const isDone = end?.state === "ran" || end?.state === "hit";
+    if (isDone && hasResult(cache, end.resolvedKey ?? "")) {
+      return this.#finish(row, end.state === "hit" ? "cached" : "ran");
+    }
+    if (end?.state === "failed") return this.#finish(row, "failed", end);
+    if (job !== undefined && isLive(job) && !isDone) {
+      delete row.unseenSince;
+      if (job.state === "waiting") return job.reason === "" ? job.word : job.reason;
+      this.#tell(row, job);
+      return "";
+    }
+    if (
+      row.before.flatMap((one) => this.#rowsOf(id, one)).some(({ state }) => state === "failed" || state === "blocked")
+    ) return this.#finish(row, "blocked");
+    const ownFault = job?.state === "failed" || job?.state === "timeout";
+    if ((this.#helped.has(id) && !ownFault && !isDone) || this.#stuck) return "a small job submits it when it can";
+    row.unseenSince ??= this.#now();
+    // What the queue does not say now, nor said since, it may have forgotten or not.
+    if (this.#now() - row.unseenSince < UNSEEN_MS || !this.#answered) {
+      return "its job has ended, its result is not seen yet";
+    }
+    if (isInCache(cache, row.recipeKey)) return this.#finish(row, "ran");
+    if (job === undefined && !isDone) {
+      this.options.say(`${row.id}: its job is gone without a trace; submitting it again`);
+      this.#lost = true;
+      return undefined;
+    }
+    if (job?.state === "cancelled") return this.#finish(row, "blocked", { message: `job ${job.id} was cancelled` });
+    const message = isDone
+      ? "its result cannot be seen in the shared cache"
+      : `its job ${job!.id} ended (${job!.word}) and left no word why`;
+    return this.#finish(row, "failed", { message, fix: "look into the output of the job" });
+  }
+
+  /** Say that a job runs, and how far it is. */
+  #tell(row: Row, { id, node }: QueuedJob): void {
+    const { emit } = this.options;
+    const runs = this.#runsOf(row);
+    const attempt = runs.ids()[0];
+    if (row.told === undefined) {
+      const planned = this.submitted.plan.stages.get(row.id)!;
+      emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
+    }
+    row.told = id;
+    const progress = attempt === undefined ? undefined : runs.told(attempt, row.id);
+    if (progress === undefined) return;
+    const { done, total, unit, perSecond } = progress;
+    emit({ type: "stage-progress", id: row.id, update: { done, total, unit }, perSecond });
+  }
+
+  #runsOf({ submission, line }: Row): RunStore {
+    return new RunStore(submission.runsOf(line));
+  }
+
+  #finish(
+    row: Row,
+    state: StageEndState,
+    { message, fix }: { readonly message?: string | null; readonly fix?: string | null } = {},
+  ): undefined {
+    row.state = state;
+    const { id, end } = row;
+    const durationMs = end === undefined ? 0 : Date.parse(end.endedAt) - Date.parse(end.startedAt);
+    const runs = this.#runsOf(row);
+    const attempt = state === "failed" ? runs.ids()[0] : undefined;
+    const event: StageFinished = {
+      type: "stage-finished",
+      id,
+      state,
+      durationMs,
+      ...message ? { message } : {},
+      ...fix ? { fix } : {},
+      ...attempt === undefined ? {} : { log: runs.logPath(attempt, id) },
+    };
+    this.options.emit(event);
+  }
+}

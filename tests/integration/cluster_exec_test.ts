@@ -1,0 +1,232 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { LIMIT_NEAR } from "../../engine/cluster/exec.ts";
+import { cachedDigests, execute, submit, ToldQueue } from "../support/cluster.ts";
+import { hasProgram, isRoot, skipUnless } from "../support/proc.ts";
+import { Project } from "../support/project.ts";
+
+const FILE = `name: demo
+seed: 3
+stages:
+  a: { uses: ./code/cook.ts, with: { text: hello, data: ./data.txt } }
+  b: { uses: ./code/cook.ts, inputs: { from: [a, names] }, with: { text: middle } }
+  names: { uses: ./code/names.ts, with: { folder: ./pictures } }
+  walk: { uses: ./code/walk.ts, with: { steps: 6 } }
+  noise: { uses: schedule, with: { betas: sigmoid, timesteps: 100 } }
+`;
+
+const NAMES = `import { defineStage, externalFile } from "noiseline";
+import { z } from "zod";
+
+export default defineStage({
+  summary: "Lists a folder",
+  params: z.strictObject({ folder: externalFile(z.string()) }),
+  inputs: {},
+  outputs: { out: { type: "files", description: "The names" } },
+  permissions: { env: ["PICTURES_OF"] },
+  async run({ params, outputs }) {
+    const names = [...Deno.readDirSync(params.folder)].map(({ name }) => name).sort();
+    await outputs.out.write("text.txt", names.join() + Deno.env.get("PICTURES_OF"));
+  },
+});
+`;
+
+const WALK = `name: demo
+stages:
+  walk: { uses: ./code/walk.ts, with: { steps: 6, holdAt: 3 } }
+`;
+
+/** Custom stages that lean on a module and on settings above them, on files and folders, and on a right. */
+function makeProject(file: string): Project {
+  const project = new Project({ files: { "p.yaml": file, "data.txt": "some data", "code/names.ts": NAMES } });
+  project.copy("tests/support/stages/walk.ts", "code/walk.ts");
+  const cook = Deno.readTextFileSync(new URL("../support/stages/cook.ts", import.meta.url));
+  project.write("code/cook.ts", `import { MORE } from "more";\n${cook.replace("join(", "concat(MORE).join(")}`);
+  project.write("lib/more.ts", 'export const MORE = ["more"];\n');
+  project.write("deno.json", JSON.stringify({ imports: { more: "./lib/more.ts" } }));
+  for (const name of ["b.png", "a.png", "deep/c.png"]) project.write(`pictures/${name}`, name);
+  return project;
+}
+
+const messagesOf = ({ problems }: Awaited<ReturnType<typeof execute>>) =>
+  problems.map(({ message, fix }) => `${message}; ${fix}`).join("\n");
+
+Deno.test("each stage as a job of its own gives the bytes of a local run, wherever its files were", async () => {
+  await using project = makeProject(FILE);
+  await using elsewhere = new Project({ bare: true });
+  Deno.env.set("PICTURES_OF", "us");
+  const submission = await submit(project);
+  const grants = ["--grant", "names:env=PICTURES_OF"];
+  const local = await project.cli(["run", "p.yaml", "--cache", elsewhere.path("shared"), ...grants]);
+  assertEquals(local.code, 0, local.stderr);
+  // Nodes see the cache alone.
+  for (const name of ["code", "lib", "pictures", "data.txt", "deno.json"]) project.remove(name);
+  for (const [part, id] of [...submission.pipeline.stages.keys()].entries()) {
+    const ended = await execute(submission, part);
+    assertEquals([ended.code, ended.end?.state], [0, "ran"], `${id}: ${messagesOf(ended)}`);
+  }
+  assertEquals(cachedDigests(project.path("shared")), cachedDigests(elsewhere.path("shared")));
+  const again = await execute(submission, submission.partOf("b"));
+  assertEquals([again.code, again.end?.state], [0, "hit"]);
+  // Logs are where everybody can read them, and nothing else is left.
+  assertMatch(project.files("shared/cluster").join("\n"), /submissions\/[^/]+\/stages\/a\/[^/]+\/logs\/a\.log/);
+  assertEquals(project.files("shared/cluster/claims"), []);
+});
+
+Deno.test("a node whose environment gives another key is told which variable it is", async () => {
+  await using project = makeProject(FILE);
+  Deno.env.set("PICTURES_OF", "us");
+  const submission = await submit(project);
+  Deno.env.set("PICTURES_OF", "them");
+  const ended = await execute(submission, submission.partOf("names"));
+  assertEquals([ended.code, ended.end?.state], [2, "failed"]);
+  assertStringIncludes(messagesOf(ended), "the environment variable PICTURES_OF is another here");
+});
+
+Deno.test("a job never computes what it reads", async () => {
+  await using project = makeProject(FILE);
+  const submission = await submit(project);
+  const ended = await execute(submission, submission.partOf("b"));
+  assertEquals(ended.code, 1);
+  assertStringIncludes(messagesOf(ended), "what it reads is not in the shared cache: a, names");
+  assertEquals(project.exists("shared/v1/results"), false);
+});
+
+/** Be one attempt of the walk until it holds at step 3, then do something. */
+async function hold(
+  submission: Awaited<ReturnType<typeof submit>>,
+  attempt: number,
+  then: (stop: AbortController) => unknown,
+) {
+  const stop = new AbortController();
+  const queue = new ToldQueue({ id: "7", child: undefined, attempt });
+  const ended = await execute(submission, 0, {
+    queue,
+    stop: stop.signal,
+    emit: (event) => event.type === "stage-saved" && event.step === 3 && then(stop),
+  });
+  return { ...ended, requeued: queue.requeued };
+}
+
+async function localWalk(project: Project): Promise<ReturnType<typeof cachedDigests>> {
+  await using elsewhere = new Project({ bare: true });
+  const args = ["run", "p.yaml", "--set", "walk.holdAt=0", "--cache", elsewhere.path("shared")];
+  const local = await project.cli(args);
+  assertEquals(local.code, 0, local.stderr);
+  return cachedDigests(elsewhere.path("shared"));
+}
+
+for (const reason of [LIMIT_NEAR, "ended"]) {
+  Deno.test(`a stage that is stopped (${reason}) is queued again, and goes on with the same bytes`, async () => {
+    await using project = makeProject(WALK);
+    const submission = await submit(project);
+    const first = await hold(submission, 0, (stop) => stop.abort(reason));
+    assertEquals([first.code, first.requeued], [75, ["7"]], messagesOf(first));
+    assertEquals([first.end?.state, first.end?.fromStep, first.end?.toStep], ["again", 0, 3]);
+    const second = await hold(submission, 1, () => {});
+    assertEquals([second.code, second.end?.state, second.end?.fromStep], [0, "ran", 3], messagesOf(second));
+    assertEquals(cachedDigests(project.path("shared")), await localWalk(project));
+    const states = project.files("shared/cluster/states").filter((path) => path.endsWith("manifest.json"));
+    assertEquals(states.map((path) => /7\.1\/step-\d$/.test(path.slice(0, -14))), [true, true]);
+  });
+}
+
+Deno.test("an attempt that lives on beside the next one loses nothing and serves no wrong byte", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  const next = Promise.withResolvers<Awaited<ReturnType<typeof hold>>>();
+  const old = await hold(submission, 0, async (stop) => {
+    // The first is cut off from the queue and not from the cache, and waits while the second works.
+    const second = await hold(submission, 1, () => {});
+    stop.abort("ended");
+    next.resolve(second);
+  });
+  const second = await next.promise;
+  assertEquals([second.code, second.end?.state], [0, "ran"], messagesOf(second));
+  assertEquals(old.end?.state, "again");
+  assertEquals(cachedDigests(project.path("shared")), await localWalk(project));
+  const third = await hold(submission, 2, () => {});
+  assertEquals(third.end?.state, "hit");
+});
+
+Deno.test("a stage that gets nowhere in its time, or again and again, is given up", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  const stopped = new AbortController();
+  stopped.abort(LIMIT_NEAR);
+  const ended = await execute(submission, 0, { stop: stopped.signal });
+  assertEquals(ended.code, 1);
+  assertStringIncludes(messagesOf(ended), "its time limit is too short to get from step 0 to the next saved state");
+  // Killed at once, they leave nothing but the mark of their start.
+  for (const attempt of [1, 2, 3]) {
+    Deno.writeTextFileSync(join(submission.folder, "ends", `0.7.${attempt}.start`), '{"fromStep":null}');
+  }
+  const fifth = await hold(submission, 4, () => {});
+  assertEquals(fifth.code, 1);
+  assertStringIncludes(messagesOf(fifth), "it was started 5 times without getting further than step 0");
+});
+
+Deno.test("of two jobs with one key the second waits and is served, and takes over from one that is gone", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  const queue = new ToldQueue({ id: "8", child: undefined, attempt: 0 });
+  queue.queued.set("7", true);
+  const said: string[] = [];
+  let other: Promise<Awaited<ReturnType<typeof execute>>> | undefined;
+  const first = await hold(submission, 0, (stop) => {
+    const emit = (event: { type: string; message?: string }) => {
+      if (event.type === "note") {
+        said.push(event.message!);
+        queue.queued.set("7", false);
+        stop.abort("ended");
+      }
+    };
+    other = execute(submission, 0, { queue, emit });
+  });
+  assertEquals(first.end?.state, "again");
+  const ended = await other!;
+  assertMatch(said.join(), /waiting for job 7, which computes the same result/);
+  // It goes on from where the other was.
+  assertEquals([ended.code, ended.end?.state, ended.end?.fromStep], [0, "ran", 3], messagesOf(ended));
+});
+
+Deno.test("a full cache fails the job with its reason, and one that gets room again does not", async () => {
+  if (skipUnless(isRoot() && hasProgram("mount"), "only root can mount a small disk")) return;
+  await using project = makeProject(FILE);
+  Deno.mkdirSync(project.path("shared"));
+  const call = (program: string, ...args: string[]) => new Deno.Command(program, { args }).output();
+  assert((await call("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", project.path("shared"))).success);
+  try {
+    const submission = await submit(project);
+    const filler = project.path("shared", "filler");
+    await call("dd", "if=/dev/zero", `of=${filler}`, "bs=4k");
+    const full = await execute(submission, submission.partOf("noise"));
+    assertEquals(full.code, 1);
+    assertStringIncludes(messagesOf(full), "its result cannot be sent to the shared cache");
+    assertEquals(project.files("shared/v1").filter((path) => /results|recipes|tmp/.test(path)), []);
+    let emptied = false;
+    const emit = (event: { type: string; message?: string }) => {
+      if (emptied || !event.message?.startsWith("its result was not sent")) return;
+      Deno.removeSync(filler);
+      emptied = true;
+    };
+    const good = await execute(submission, submission.partOf("noise"), { emit });
+    assertEquals([good.code, good.end?.state], [0, "ran"], messagesOf(good));
+  } finally {
+    await call("umount", project.path("shared"));
+  }
+});
+
+Deno.test("what is no job, no part or no cache is refused", async () => {
+  await using project = makeProject(WALK);
+  const submission = await submit(project);
+  const outside = new ToldQueue({ id: "7", child: undefined, attempt: 0 });
+  outside.own = () => undefined as never;
+  assertStringIncludes(messagesOf(await execute(submission, 0, { queue: outside })), "this is no job");
+  assertStringIncludes(messagesOf(await execute(submission, 1)), "has no part 1");
+  const digest = "0".repeat(64);
+  assertStringIncludes(messagesOf(await execute({ ...submission, digest }, 0)), "not the one that was submitted");
+  const gone = await execute({ ...submission, folder: "/nowhere/cluster/submissions/x" }, 0);
+  assertEquals(gone.code, 2);
+  assertStringIncludes(messagesOf(gone), "does not see the shared cache /nowhere");
+});

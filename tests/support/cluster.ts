@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { executeTask, type TaskEnd, type TaskOptions } from "../../engine/cluster/exec.ts";
+import type { OwnJob, Queue } from "../../engine/cluster/queue.ts";
+import { type PartRequest, writeSubmission, type Written } from "../../engine/cluster/submission.ts";
+import type { Result } from "../../engine/diagnostic/diagnostic.ts";
+import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
+import type { Pipeline } from "../../engine/pipeline/pipeline.ts";
+import { requestsOf } from "../../engine/process/rights.ts";
+import { Digests } from "../../engine/store/digests.ts";
+import { BUILTIN_KINDS } from "../../stages/mod.ts";
+import type { Project } from "./project.ts";
+
+/** The value of what must be good. */
+export function valueOf<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(result.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
+}
+
+/** A queue that knows what it is told. */
+export class ToldQueue implements Queue {
+  readonly queued = new Map<string, boolean | undefined>();
+  readonly requeued: string[] = [];
+
+  constructor(readonly job: OwnJob) {}
+
+  own = (): OwnJob => this.job;
+  isQueued = (id: string): Promise<boolean | undefined> => Promise.resolve(this.queued.get(id));
+  requeueOwn = (): Promise<undefined> => {
+    this.requeued.push(this.job.id);
+    return Promise.resolve(undefined);
+  };
+  test = this.#never;
+  submit = this.#never;
+  poll = this.#never;
+  cancel = this.#never;
+  describe = this.#never;
+
+  get #never(): () => never {
+    return () => {
+      throw new Error("a job does not ask for this");
+    };
+  }
+}
+
+export const single = (...stages: string[]): PartRequest => ({
+  stages,
+  children: stages.length === 1 ? null : stages.map((_, index) => index),
+  after: [],
+  afterChild: [],
+  jobs: [],
+});
+
+/** Load a pipeline of a project and submit each of its stages as a part of its own, in order. */
+export async function submit(project: Project, overrides: readonly string[] = [], parts?: PartRequest[]) {
+  const pipeline: Pipeline = valueOf(await loadPipeline(project.path("p.yaml"), { kinds: BUILTIN_KINDS, overrides }));
+  const stages = [...pipeline.stages.values()];
+  const written = valueOf(
+    await writeSubmission({
+      pipeline,
+      parts: parts ?? stages.map(({ id }) => single(id)),
+      cache: project.path("shared"),
+      digests: new Digests(project.path("digests")),
+      cluster: "lab",
+      settings: {
+        setup: [],
+        deno: "/deno",
+        packages: "/packages",
+        restarts: 3,
+        helper: { cpus: 1, gpus: 0, options: [] },
+      },
+      grants: requestsOf(stages.map((stage) => ({ stage })), pipeline.folder),
+      versions: {},
+    }),
+  );
+  return { ...written, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
+}
+
+const QUICK = { inputsMs: 0, sendMs: 100, pauseMs: 10, endMs: 0 };
+
+/** Be the job of a part. */
+export async function execute(
+  { folder, digest }: Pick<Written, "folder" | "digest">,
+  part: number,
+  options: Partial<TaskOptions> = {},
+): Promise<TaskEnd> {
+  return await executeTask({
+    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, patience: QUICK },
+    queue: new ToldQueue({ id: "7", child: undefined, attempt: 0 }),
+    stop: new AbortController().signal,
+    ...options,
+  });
+}
+
+/** Digests of the results in a shared cache, by resolved key. */
+export function cachedDigests(cache: string): Record<string, Record<string, string>> {
+  const found: Record<string, Record<string, string>> = {};
+  const root = join(cache, "v1/results");
+  for (const { name } of Deno.readDirSync(root)) {
+    for (const { name: key } of Deno.readDirSync(join(root, name))) {
+      const { outputs } = JSON.parse(Deno.readTextFileSync(join(root, name, key)).split("\n")[0]!);
+      found[key] = Object.fromEntries(
+        Object.entries(outputs as Record<string, { digest: string }>).map(([port, { digest }]) => [port, digest]),
+      );
+    }
+  }
+  return found;
+}

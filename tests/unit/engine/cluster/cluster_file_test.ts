@@ -1,0 +1,193 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadCluster } from "../../../../engine/cluster/cluster_file.ts";
+import { formatDiagnostic, formatSpan } from "../../../../engine/diagnostic/format.ts";
+import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
+import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const KINDS = Object.keys(BUILTIN_KINDS);
+
+/** A project with a pipeline folder below it and the user's settings beside it, and clusters in both. */
+async function place(project: Record<string, string>, user: Record<string, string> = {}) {
+  const temp = await makeTempFolder();
+  const path = (...names: string[]) => join(temp.path, ...names);
+  const write = (folder: string, files: Record<string, string>) => {
+    mkdirSync(path(folder, "clusters"), { recursive: true });
+    for (const [name, text] of Object.entries(files)) writeFileSync(path(folder, "clusters", name), text);
+  };
+  write("project", project);
+  write("user", user);
+  mkdirSync(path("project/pipelines"));
+  writeFileSync(path("project/deno.json"), "{}");
+  return {
+    path,
+    load: (name: string) => loadCluster(name, { folder: path("project/pipelines"), configFolder: path("user") }, KINDS),
+    [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose](),
+  };
+}
+
+async function problemsOf(text: string) {
+  await using at = await place({ "lab.yaml": text });
+  const loaded = at.load("lab");
+  return loaded.ok ? [] : loaded.diagnostics;
+}
+
+const said = async (text: string) =>
+  (await problemsOf(text)).map(({ message, got = "", fix = "", span }) =>
+    [message, got, fix, span === undefined ? "" : formatSpan(span).split("lab.yaml:")[1]].join(" | ")
+  );
+
+const GOOD = "engine: slurm\ncache: /shared/cache\n";
+
+Deno.test("loadCluster() reads what a file says, and fills in the rest", async () => {
+  await using at = await place({
+    "lab.yaml": `${GOOD}partition: gpu
+time: 90m
+resources: { cpu: 4, memory: 8GiB }
+kinds:
+  train: { resources: { gpu: 1 }, time: 1d, sbatch: ["--constraint=a100"] }
+  ./mine.ts: { partition: cpu }
+setup: [module load cuda]
+arrayLimit: 8
+`,
+  });
+  const loaded = at.load("lab");
+  assert(loaded.ok);
+  const { settings, name, file } = loaded.value;
+  assertEquals(name, "lab");
+  assertEquals(file, at.path("project/clusters/lab.yaml"));
+  assertEquals(settings, {
+    engine: "slurm",
+    cache: "/shared/cache",
+    partition: "gpu",
+    time: 90 * 60_000,
+    resources: { cpu: 4, memory: "8GiB" },
+    kinds: {
+      train: { resources: { gpu: 1 }, time: 86_400_000, sbatch: ["--constraint=a100"] },
+      "./mine.ts": { partition: "cpu" },
+    },
+    setup: ["module load cuda"],
+    arrayLimit: 8,
+    restarts: 5,
+  });
+});
+
+Deno.test("loadCluster() takes the project's file before the user's, and lists both where a name is in neither", async () => {
+  await using at = await place(
+    { "lab.yaml": GOOD, ".hidden.yaml": GOOD, "notes.txt": "" },
+    { "lab.yaml": "engine: slurm\ncache: /other\n", "home.yaml": GOOD },
+  );
+  const lab = at.load("lab");
+  assertEquals(lab.ok && lab.value.settings.cache, "/shared/cache");
+  assert(at.load("home").ok);
+  for (
+    const [name, fix] of [["lub", 'did you mean "lab"?'], ["../lab", "home, lab"], ["xyz123", "home, lab"]]
+  ) {
+    const none = at.load(name!);
+    assert(!none.ok);
+    const [problem] = none.diagnostics;
+    assertStringIncludes(problem!.message, `no cluster "${name}"`);
+    assertStringIncludes(problem!.fix!, fix!);
+    assertStringIncludes(problem!.wanted!, at.path("user/clusters"));
+  }
+});
+
+Deno.test("loadCluster() takes the example, which has everything that a file may say", () => {
+  const folder = new URL("../../../../pipelines", import.meta.url).pathname;
+  const loaded = loadCluster("example", { folder, configFolder: "/nowhere" }, KINDS);
+  assert(loaded.ok);
+  assertEquals(Object.keys(loaded.value.settings).sort(), Object.keys(clusterFileSchema.shape).sort());
+});
+
+Deno.test("loadCluster() says where to write the first file", async () => {
+  await using at = await place({});
+  const none = at.load("lab");
+  assert(!none.ok);
+  assertStringIncludes(none.diagnostics[0]!.fix!, join(at.path("project/clusters"), "NAME.yaml"));
+});
+
+Deno.test("loadCluster() says all that is wrong at once, each at its place", async () => {
+  assertEquals(
+    await said(`engine: slrum
+cache: shared/cache
+partitoin: gpu
+account: "--wrap=x"
+qos: "a b"
+time: 3 hours
+resources: { cpus: 4 }
+kinds:
+  trian: {}
+  train: { resources: { gpu: many }, sbatch: [-p gpu] }
+setup: ["echo a\\necho b"]
+arrayLimit: 0
+`),
+    [
+      'engine is not valid | "slrum" | did you mean "slurm"? | 1:9',
+      'cache is not valid | "shared/cache" | write an absolute path | 2:8',
+      'unknown key "partitoin" in the cluster file |  | did you mean "partition"? | 3:1',
+      'account is not valid | "--wrap=x" | write a name of letters, digits and _ . , : @ / + = - | 4:10',
+      'qos is not valid | "a b" | write a name of letters, digits and _ . , : @ / + = - | 5:6',
+      'time is not valid | "3 hours" | write a time such as 90s, 10m, 2h or 1d | 6:7',
+      'unknown key "cpus" in resources |  | did you mean "cpu"? | 7:14',
+      'there is no kind "trian" |  | did you mean "train"? | 9:3',
+      'kinds.train.resources.gpu is not valid | "many" | write a number, or "required" | 10:30',
+      'kinds.train.sbatch[0] is not valid | "-p gpu" | write one option in full, such as --constraint=a100, and none that noiseline sets itself | 10:47',
+      'setup[0] is not valid | "echo a\\necho b" | write one line of shell | 11:9',
+      "arrayLimit is not valid | 0 | use a value at least 1 | 12:13",
+    ],
+  );
+});
+
+Deno.test("loadCluster() says what is missing, of an empty file too", async () => {
+  for (const text of ["", "# nothing\n", "{}\n"]) {
+    assertEquals((await problemsOf(text)).map(({ message }) => message), ["engine is missing", "cache is missing"]);
+  }
+});
+
+Deno.test("loadCluster() refuses what is no map, no text, or no YAML", async () => {
+  for (const text of ["3\n", "[engine]\n", "kinds: [3]\n", "a: [\n", "a: \u0000\n", "engine: slurm\nengine: slurm\n"]) {
+    assert((await problemsOf(text)).length > 0, text);
+  }
+  assertStringIncludes((await problemsOf("a: \u0000\n"))[0]!.fix!, "a cluster file in YAML");
+});
+
+Deno.test("loadCluster() takes options of sbatch but for those that each job is submitted with", async () => {
+  const refused = ["--no-requeue", "--dependency=afterok:1", "--signal B:USR1", "-p", "--", "--Wrap=x", "--job-name"];
+  for (const one of refused) assertEquals((await problemsOf(`${GOOD}sbatch: ["${one}"]\n`)).length, 1, one);
+  for (const one of ["--reservation=a", "--exclusive", "--wait-all-nodes=1", "--signals=1"]) {
+    assertEquals(await problemsOf(`${GOOD}sbatch: ["${one}"]\n`), []);
+  }
+});
+
+Deno.test("an error of a cluster file has its line", async () => {
+  const text = formatDiagnostic((await problemsOf(`${GOOD}time: 0s\n`))[0]!);
+  assertStringIncludes(text, "lab.yaml:3:7");
+  assertStringIncludes(text, "3 | time: 0s");
+});
+
+Deno.test("loadCluster() never throws, whatever the file holds", async () => {
+  const key = fc.constantFrom("engine", "cache", "partition", "kinds", "resources", "setup", "time", "sbatch", "train");
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { maxDepth: 3 },
+      fc.string({ unit: "binary" }),
+      fc.constantFrom("slurm", "/cache", "1h"),
+      fc.integer(),
+      fc.constant(null),
+      fc.array(tie("any"), { maxLength: 3 }),
+      fc.dictionary(fc.oneof(key, fc.string()), tie("any"), { maxKeys: 4 }),
+    ),
+  })).any;
+  await using at = await place({});
+  const file = at.path("project/clusters/lab.yaml");
+  const check = (text: string) => {
+    writeFileSync(file, text);
+    const loaded = at.load("lab");
+    if (!loaded.ok) assert(loaded.diagnostics.length > 0 && loaded.diagnostics.every((one) => formatDiagnostic(one)));
+  };
+  fc.assert(fc.property(value, (one) => check(JSON.stringify(one))), { numRuns: 300 });
+  fc.assert(fc.property(fc.string({ unit: "binary" }), check), { numRuns: 300 });
+});

@@ -1,0 +1,115 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { join } from "node:path";
+import { jobScript, nodePaths, quote } from "../../../../engine/cluster/script.ts";
+import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
+import { makeTempFolder } from "../support/temp.ts";
+
+const settingsOf = (more: object = {}) => clusterFileSchema.parse({ engine: "slurm", cache: "/cache", ...more });
+const TASK = { digest: "0".repeat(64), task: ["--part", "7"] };
+
+async function bash(script: string, env: Record<string, string> = {}) {
+  const child = new Deno.Command("bash", { stdin: "piped", stdout: "piped", stderr: "piped", env }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(script));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+/** A program in the place of Deno that tells its arguments and the folders it was given, each at the end by a zero. */
+const TELLER = '#!/bin/bash\nprintf \'%s\\0\' "$$" "$DENO_DIR" "$TMPDIR" "$@"\n';
+
+/** What a script comes to in bash, with the process id of that bash. */
+async function execute(names: { base: string; folder: string; packages: string; scratch: string }) {
+  await using temp = await makeTempFolder();
+  const base = join(temp.path, names.base);
+  const [folder, packages] = [join(base, names.folder), `/${names.packages}`];
+  Deno.mkdirSync(folder, { recursive: true });
+  Deno.writeTextFileSync(join(base, "deno"), TELLER, { mode: 0o700 });
+  const settings = { ...settingsOf(), scratch: `/${names.scratch}`, setup: ["export FROM_SETUP=1", "echo $$"] };
+  const script = jobScript(settings, { deno: join(base, "deno"), packages }, { folder, ...TASK });
+  const { code, out, err } = await bash(script, { HOME: "/root" });
+  const end = out.indexOf("\n");
+  const told = out.slice(end + 1).split("\0");
+  return { code, err, pid: out.slice(0, end), told, folder, packages, scratch: settings.scratch };
+}
+
+const HOSTILE = [
+  "a b",
+  "it's",
+  '"',
+  "$HOME",
+  "`id`",
+  "$(id)",
+  "a:~",
+  "~",
+  "-n",
+  "*",
+  "a\\",
+  "a\nb",
+  "#SBATCH",
+  "é",
+  "a;b&c|d",
+];
+
+for (const name of HOSTILE) {
+  Deno.test(`the script of a job takes ${JSON.stringify(name)} in a path as it is`, async () => {
+    const ran = await execute({ base: name, folder: `${name}.folder`, packages: name, scratch: name });
+    assertEquals([ran.code, ran.err], [0, ""]);
+    const [pid, packages, scratch, ...args] = ran.told;
+    assertEquals([packages, scratch], [ran.packages, ran.scratch]);
+    assertEquals(args.slice(0, 2), ["run", "-A"]);
+    assertEquals(args.slice(-7, -1), ["exec", ran.folder, "--digest", TASK.digest, "--part", "7"]);
+    // Signals come to Deno itself.
+    assertEquals(pid, ran.pid);
+  });
+}
+
+Deno.test("quote() gives a shell the word itself", async () => {
+  const words = await fc.sample(
+    fc.string({ unit: "binary" }).filter((one) => !one.includes("\0") && one.isWellFormed()),
+    300,
+  );
+  const { out } = await bash(
+    `printf '%s\\0' ${words.map(quote).join(" ")}\nX=${quote("/a:~root")}\nprintf '%s\\0' "$X"`,
+  );
+  assertEquals(out.split("\0"), [...words, "/a:~root", ""]);
+});
+
+Deno.test("the script of a job ends with code 2 where the node does not see its folder", async () => {
+  const script = jobScript(settingsOf(), { deno: "/bin/false", packages: "/p" }, {
+    folder: "/no/such folder",
+    ...TASK,
+  });
+  const { code, err } = await bash(script);
+  assertEquals(code, 2);
+  assertStringIncludes(err, "noiseline: this node does not see /no/such folder");
+  assertEquals(err.trim().split("\n").length, 1);
+});
+
+Deno.test("the script of a job has setup lines after what login shells have, and nothing of the environment", async () => {
+  const secret = "s3cr3t-in-the-environment";
+  Deno.env.set("NOISELINE_TEST_SECRET", secret);
+  try {
+    const settings = settingsOf({ setup: ["module load cuda", "export https_proxy=http://proxy:3128"] });
+    const lines = jobScript(settings, await nodePaths(settings), { folder: "/f", ...TASK }).split("\n");
+    assertEquals(lines[0], "#!/bin/bash");
+    assertStringIncludes(lines[1]!, "/etc/profile");
+    assertEquals(lines.slice(2, 4), settings.setup);
+    assertEquals(lines.join("\n").includes(secret), false);
+    assertEquals(
+      jobScript(settingsOf(), await nodePaths(settings), { folder: "/f", ...TASK }).includes("profile"),
+      false,
+    );
+  } finally {
+    Deno.env.delete("NOISELINE_TEST_SECRET");
+  }
+});
+
+Deno.test("nodePaths() are those of this machine, where the file says no others", async () => {
+  const own = await nodePaths(settingsOf());
+  assertEquals(own.deno, Deno.execPath());
+  assertEquals(Deno.statSync(own.packages).isDirectory, true);
+  assertEquals(await nodePaths(settingsOf({ deno: "/d", packages: "/p" })), { deno: "/d", packages: "/p" });
+});

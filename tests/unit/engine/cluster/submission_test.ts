@@ -1,0 +1,188 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import fc from "fast-check";
+import { openSubmission, writeSubmission } from "../../../../engine/cluster/submission.ts";
+import { thaw } from "../../../../engine/cluster/thaw.ts";
+import type { Diagnostic, Result } from "../../../../engine/diagnostic/diagnostic.ts";
+import { keysOfStages } from "../../../../engine/keys/keys.ts";
+import { digestExternals } from "../../../../engine/keys/externals.ts";
+import type { Pipeline } from "../../../../engine/pipeline/pipeline.ts";
+import { Digests } from "../../../../engine/store/digests.ts";
+import { sha256Of } from "../../../../engine/store/cache/layout.ts";
+import { loadGood } from "../support/load.ts";
+import { makeTempFolder } from "../support/temp.ts";
+import { TINY_KINDS } from "../support/tiny_kinds.ts";
+
+const YAML = `name: demo
+stages:
+  one: { uses: source, with: { text: a, file: data } }
+  two: { uses: mix, inputs: { one: one }, with: { text: b } }
+  three: { uses: mix, inputs: { from: [one, two] }, needs: other, resources: { cpu: 2 }, seed: 7 }
+  other: { uses: source }
+`;
+
+function good<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join("\n"));
+  return result.value;
+}
+
+function problemOf(result: Result<unknown>): string {
+  return result.ok ? "none" : result.diagnostics.map(({ message }: Diagnostic) => message).join("\n");
+}
+
+function keysOf(pipeline: Pipeline, digests: Digests): Map<string, string> {
+  const keys = keysOfStages(pipeline.stages.values(), digestExternals(pipeline, digests).externals);
+  return new Map([...keys].map(([id, { recipeKey }]) => [id, recipeKey]));
+}
+
+class World implements AsyncDisposable {
+  readonly digests: Digests;
+  readonly kinds = TINY_KINDS;
+
+  private constructor(readonly folder: Awaited<ReturnType<typeof makeTempFolder>>) {
+    this.digests = new Digests(join(folder.path, "digests"));
+  }
+
+  static async make(): Promise<World> {
+    const world = new World(await makeTempFolder());
+    Deno.mkdirSync(world.path("data", "deep"), { recursive: true });
+    Deno.writeTextFileSync(world.path("data", "a.txt"), "a");
+    Deno.writeTextFileSync(world.path("data", "deep", "b.txt"), "b");
+    return world;
+  }
+
+  path(...names: string[]): string {
+    return join(this.folder.path, ...names);
+  }
+
+  async write(pipeline: Pipeline, stages: readonly string[]) {
+    const needs = { cpus: 1, gpus: 0, options: [] };
+    return good(
+      await writeSubmission({
+        pipeline,
+        parts: stages.map((id) => ({ stages: [id], children: null, needs, after: [], afterChild: [], jobs: [] })),
+        cache: this.path("shared"),
+        digests: this.digests,
+        cluster: "lab",
+        settings: { setup: [], deno: "/deno", packages: "/packages", restarts: 5, helper: needs },
+        grants: [],
+        versions: {},
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.folder[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("a submission holds the stages that run and those that they read, each whole and with its key", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  const { folder, digest } = await world.write(pipeline, ["three"]);
+  const opened = good(openSubmission(folder, digest));
+  assertEquals(opened.head.stages.map(({ id }) => id), ["one", "two", "three"]);
+  assertEquals(opened.head.parts[0]!.lines, [2]);
+  const keys = keysOf(pipeline, world.digests);
+  for (const { id, recipeKey } of opened.head.stages) assertEquals(recipeKey, keys.get(id));
+  // What was read is in the cache now.
+  Deno.removeSync(world.path("data"), { recursive: true });
+  for (const [line, id] of ["one", "two", "three"].entries()) {
+    const thawed = good(await thaw(opened, line, world.path(`node${line}`), world));
+    assertEquals([thawed.id, [...thawed.pipeline.stages.keys()].at(-1)], [id, id]);
+    const stage = thawed.pipeline.stages.get(id)!;
+    const { kind: _kind, ...was } = pipeline.stages.get(id)!;
+    const { kind: _kind2, ...is } = stage;
+    if (id === "one") assertEquals(Deno.readTextFileSync(join(stage.params["file"] as string, "deep", "b.txt")), "b");
+    const plain = (value: object) => JSON.parse(JSON.stringify({ ...value, params: {}, needs: [] }));
+    assertEquals(plain(is), plain(was));
+  }
+});
+
+Deno.test("stages with any params that a pipeline may have come back with their keys", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  let count = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.string({ unit: "grapheme" }), fc.jsonValue(), { maxKeys: 5 }), async (params) => {
+      const two = { ...pipeline.stages.get("two")!, params };
+      const changed = { ...pipeline, stages: new Map([...pipeline.stages, ["two", two]]) };
+      const { folder, digest } = await world.write(changed, ["two"]);
+      const thawed = good(await thaw(good(openSubmission(folder, digest)), 1, world.path(`node-${count++}`), world));
+      assertEquals(thawed.pipeline.stages.get("two")!.params, JSON.parse(JSON.stringify(params)));
+    }),
+    { numRuns: 40 },
+  );
+});
+
+Deno.test("params that JSON cannot carry are refused, and no head is written", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  // Of what is in no key nothing has asked for a text before.
+  const two = { ...pipeline.stages.get("two")!, params: { fail: NaN } };
+  const changed = { ...pipeline, stages: new Map([...pipeline.stages, ["two", two]]) };
+  const written = await world.write(changed, ["two"]).catch((error) => error.message);
+  assertStringIncludes(written, 'stage "two" cannot be sent to a cluster');
+});
+
+Deno.test("of a head that was changed nothing is believed", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  const { folder, digest, submission } = await world.write(pipeline, ["three"]);
+  const path = join(folder, "submission.json");
+  const write = (head: unknown) => Deno.writeTextFileSync(path, `${JSON.stringify(head)}\n`);
+  write({ ...submission, cluster: "other" });
+  assertStringIncludes(problemOf(openSubmission(folder, digest)), "not the one that was submitted");
+  // Whoever only looks on believes no digest, and still is led nowhere.
+  assertEquals(good(openSubmission(folder)).trusted, false);
+  const [first, ...rest] = submission.stages;
+  const hostile: Record<string, unknown> = {
+    "an id that leads out": { ...submission, stages: [{ ...first, id: "../../x" }, ...rest] },
+    "an id of dots": { ...submission, stages: [{ ...first, id: ".." }, ...rest] },
+    "a line that is not there": { ...submission, parts: [{ ...submission.parts[0], lines: [3] }] },
+    "children without lines": { ...submission, parts: [{ ...submission.parts[0], children: [0, 1] }] },
+    "a part after itself": { ...submission, parts: [{ ...submission.parts[0], after: [0] }] },
+    "a line of a gigabyte": { ...submission, stages: [{ ...first, length: 2 ** 30 }, ...rest] },
+    "another's name": { ...submission, id: "other" },
+    "another format": { ...submission, format: 2 },
+    "no head": null,
+  };
+  for (const [name, head] of Object.entries(hostile)) {
+    write(head);
+    assertStringIncludes(problemOf(openSubmission(folder)), "it is damaged", name);
+    assertEquals(openSubmission(folder, sha256Of(Deno.readFileSync(path))).ok, false, name);
+  }
+  Deno.removeSync(path);
+  assertStringIncludes(problemOf(openSubmission(folder, digest)), "it is not there");
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  assertStringIncludes(problemOf(openSubmission(folder, digest)), "cannot be read");
+});
+
+Deno.test("a stage or file that was changed in the cache is not executed", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  const { folder, digest } = await world.write(pipeline, ["three"]);
+  const opened = good(openSubmission(folder, digest));
+  const lines = join(folder, "stages.jsonl");
+  const text = Deno.readTextFileSync(lines);
+  Deno.writeTextFileSync(lines, text.replace('"text":"b"', '"text":"c"'));
+  assertStringIncludes(problemOf(await thaw(opened, 2, world.path("n1"), world)), "not what was submitted");
+  Deno.writeTextFileSync(lines, text);
+  good(await thaw(opened, 2, world.path("n2"), world));
+  const object = world.path("shared/v1/objects", sha256Of("b").slice(0, 2), sha256Of("b"));
+  Deno.writeTextFileSync(object, "c");
+  assertStringIncludes(problemOf(await thaw(opened, 0, world.path("n3"), world)), "not whole in the shared cache");
+  Deno.removeSync(object);
+  Deno.symlinkSync("/dev/zero", object);
+  assertStringIncludes(problemOf(await thaw(opened, 0, world.path("n4"), world)), "not whole in the shared cache");
+});
+
+Deno.test("another version of a kind is refused with its reason", async () => {
+  await using world = await World.make();
+  const pipeline = await loadGood(world.folder.path, YAML);
+  const { folder, digest } = await world.write(pipeline, ["other"]);
+  const opened = good(openSubmission(folder, digest));
+  const kinds = { ...TINY_KINDS, source: { ...TINY_KINDS["source"]!, version: 2 } };
+  const thawed = await thaw(opened, 0, world.path("n1"), { kinds, digests: world.digests });
+  assertStringIncludes(problemOf(thawed), "noiseline on this node is not the one that submitted");
+});

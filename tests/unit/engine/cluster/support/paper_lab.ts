@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { type ClusterFile, clusterFileSchema } from "../../../../../schemas/cluster_file.ts";
+import { type SubmitOptions, submitPipeline, type Submitted } from "../../../../../engine/cluster/submit.ts";
+import { type OpenSubmission, openSubmission } from "../../../../../engine/cluster/submission.ts";
+import { queueParts } from "../../../../../engine/cluster/queue_parts.ts";
+import { Grants } from "../../../../../engine/process/rights.ts";
+import { runPipeline } from "../../../../../engine/run/run_pipeline.ts";
+import { FolderBackend } from "../../../../../engine/store/cache/folder_backend.ts";
+import { SharedCache } from "../../../../../engine/store/cache/shared_cache.ts";
+import { openStore } from "../../../../../engine/store/store.ts";
+import type { JobEnd } from "../../../../../schemas/cluster_records.ts";
+import { loadGood } from "../../support/load.ts";
+import { makeTempFolder } from "../../support/temp.ts";
+import { QueueOnPaper } from "./queue_on_paper.ts";
+
+/** A project, a shared cache and a queue that runs nothing. */
+export class PaperLab implements AsyncDisposable {
+  readonly queue = new QueueOnPaper();
+  readonly said: string[] = [];
+  settings: Partial<ClusterFile> = {};
+
+  private constructor(private readonly folder: Awaited<ReturnType<typeof makeTempFolder>>) {}
+
+  static async open(): Promise<PaperLab> {
+    return new PaperLab(await makeTempFolder());
+  }
+
+  get cache(): string {
+    return join(this.folder.path, "shared");
+  }
+
+  get context() {
+    const say = (message: string) => void this.said.push(message);
+    return { queue: this.queue, say, pause: () => Promise.resolve() };
+  }
+
+  openCache(): SharedCache {
+    const stop = new AbortController().signal;
+    return new SharedCache(new FolderBackend(this.cache), "read-write", { name: "c", stop, warn: () => {} });
+  }
+
+  #options(options: Partial<SubmitOptions>): SubmitOptions {
+    const origins = { locate: () => undefined, explain: () => [""] };
+    const settings = { ...clusterFileSchema.parse({ engine: "slurm", cache: this.cache }), ...this.settings };
+    return {
+      ...this.context,
+      cluster: { name: "lab", file: "clusters/lab.yaml", settings, origins },
+      cache: this.openCache(),
+      grants: new Grants(this.folder.path, join(this.folder.path, "grants.json")),
+      versions: {},
+      targets: [],
+      given: new Set(),
+      replaceQueued: false,
+      ...options,
+    };
+  }
+
+  async submit(yaml: string, options: Partial<SubmitOptions> = {}) {
+    const pipeline = await loadGood(this.folder.path, yaml);
+    return await submitPipeline(pipeline, openStore(join(this.folder.path, ".noiseline")), this.#options(options));
+  }
+
+  async submitted(yaml: string, options: Partial<SubmitOptions> = {}): Promise<Submitted> {
+    const made = await this.submit(yaml, options);
+    if (!made.ok) throw new Error(made.diagnostics.map(({ message, got }) => `${message} ${got ?? ""}`).join("\n"));
+    return made.value;
+  }
+
+  /** Compute stages and what they read, in a store of their own or that of the project, into the cache or not. */
+  async compute(yaml: string, targets: string[], { store = crypto.randomUUID() as string, cached = true } = {}) {
+    const pipeline = await loadGood(this.folder.path, yaml);
+    const cache = cached ? { cache: this.openCache() } : {};
+    await runPipeline(pipeline, openStore(join(this.folder.path, store)), { targets, ...cache });
+  }
+
+  end(submission: OpenSubmission, line: number, job: string, more: Partial<JobEnd> = {}): void {
+    const now = new Date().toISOString();
+    const end: JobEnd = {
+      ...{ line, job, attempt: 0, state: "ran", resolvedKey: null, fromStep: null, toStep: null, message: null },
+      ...{ fix: null, node: "n1", startedAt: now, endedAt: now, ...more },
+    };
+    Deno.writeTextFileSync(submission.attemptPath(line, job, end.attempt, "json"), JSON.stringify(end));
+  }
+
+  /** What the small jobs do. */
+  async goOn({ own }: Submitted) {
+    const { submission: { folder }, digest } = own!;
+    const opened = openSubmission(folder, digest);
+    if (!opened.ok) throw new Error("it is gone");
+    const queued = await queueParts(opened.value, digest, this.context);
+    if (!queued.ok) throw new Error(queued.diagnostics.map(({ message }) => message).join("\n"));
+    return queued.value;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.folder[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import type { Cluster } from "../../../../engine/cluster/cluster_file.ts";
+import { tryNode } from "../../../../engine/cluster/trial.ts";
+import { loadPipeline } from "../../../../engine/pipeline/load/load_pipeline.ts";
+import { clusterFileSchema } from "../../../../schemas/cluster_file.ts";
+import { BUILTIN_KINDS } from "../../../../stages/mod.ts";
+import { makeTempFolder } from "../support/temp.ts";
+import { FakeQueue } from "./fake_queue.ts";
+
+const SMOKE = new URL("../../../../pipelines/smoke.yaml", import.meta.url).pathname;
+const loaded = await loadPipeline(SMOKE, { kinds: BUILTIN_KINDS });
+assert(loaded.ok);
+const { stages } = loaded.value;
+/** Of which the packages are small. */
+const schedule = [stages.get("schedule")!];
+const NEEDS = { cpus: 1, gpus: 0, options: [] };
+const never = new AbortController().signal;
+
+const clusterOf = (settings: object): Cluster => ({
+  name: "lab",
+  file: "clusters/lab.yaml",
+  settings: clusterFileSchema.parse({ engine: "slurm", ...settings }),
+  origins: { locate: () => undefined, explain: () => [] },
+});
+
+/** What a trial on a queue finds wrong, by the key of the cluster's file, with what else it comes to. */
+async function tryOn(queue: FakeQueue, settings: object = {}, patience = { settleMs: 1, waitingMs: 60_000 }) {
+  await using temp = await makeTempFolder();
+  const cluster = clusterOf({ cache: temp.path, ...settings });
+  const heard: string[] = [];
+  const trial = await tryNode(cluster, queue, NEEDS, {
+    stages: schedule,
+    say: (line) => heard.push(line),
+    stop: never,
+    ...patience,
+  });
+  const left = [...Deno.readDirSync(temp.path)].flatMap((
+    { name },
+  ) => [...Deno.readDirSync(join(temp.path, name, "trials"))]);
+  assertEquals(left, [], "a trial leaves nothing behind");
+  return { ...trial, heard, wrong: Object.fromEntries(trial.problems.map((one) => [one.path!, one] as const)) };
+}
+
+Deno.test("tryNode() finds nothing wrong where the node is this machine", async () => {
+  const queue = new FakeQueue();
+  const { node, problems } = await tryOn(queue);
+  // The queue's own commands need not be there.
+  assertEquals(problems.filter(({ path }) => path !== "setup"), []);
+  assertEquals(node, "n1");
+  assertEquals(queue.submitted[0]!.needs.minutes, 1);
+});
+
+Deno.test("tryNode() says at once all that a node lacks, each at its key of the file", async () => {
+  const queue = new FakeQueue();
+  // What the node has under the cache's path is another folder.
+  queue.change = (script) => script.replaceAll(/(cp ')(.*)(\/here' ')(.*)(\/there')/g, "$1/nowhere$3$4$5");
+  const { wrong } = await tryOn(queue, {
+    deno: "/no/deno",
+    scratch: "/no/scratch",
+    setup: ["type() { builtin type -t nothing; }"],
+  });
+  assertEquals(Object.keys(wrong), ["deno", "packages", "cache", "scratch", "setup"]);
+  for (const one of Object.values(wrong)) assertStringIncludes(one.message, "node n1");
+  assertStringIncludes(wrong["deno"]!.got!, "/no/deno");
+  assertStringIncludes(wrong["scratch"]!.got!, "/no/scratch");
+});
+
+Deno.test("tryNode() finds out that the node has another version of Deno, or no packages", async () => {
+  await using temp = await makeTempFolder();
+  const deno = join(temp.path, "deno");
+  Deno.writeTextFileSync(deno, "#!/bin/bash\necho 1.0.0; exit\n", { mode: 0o700 });
+  const older = await tryOn(new FakeQueue(), { deno });
+  assertEquals(older.wrong["deno"]!.got, "1.0.0");
+  const empty = await tryOn(new FakeQueue(), { packages: join(temp.path, "packages") });
+  assertEquals(empty.wrong["deno"], undefined);
+  assertStringIncludes(empty.wrong["packages"]!.got!, "error");
+});
+
+Deno.test("tryNode() finds out that the node wrote to a folder of its own", async () => {
+  const queue = new FakeQueue();
+  queue.change = (script) => script.replaceAll(/cp '.*?' '.*?'/g, "true");
+  assertEquals((await tryOn(queue)).wrong["cache"]?.got, "another");
+});
+
+Deno.test("tryNode() cancels a job that does not come to run, and tells its reason once", async () => {
+  const queue = new FakeQueue();
+  queue.state = "waiting";
+  queue.reason = "other jobs come first (Priority)";
+  const { heard, problems } = await tryOn(queue, {}, { settleMs: 1, waitingMs: 3_000 });
+  assertEquals(heard, ["job 1: other jobs come first (Priority)"]);
+  assertEquals(queue.cancelled, ["1"]);
+  assertStringIncludes(problems[0]!.message, "Priority");
+});
+
+Deno.test("tryNode() says so where a job ends and nothing of it is seen", async () => {
+  const queue = new FakeQueue();
+  queue.state = "failed";
+  const { problems, node } = await tryOn(queue, { logs: "/no/logs" });
+  assertEquals(node, undefined);
+  assertEquals(problems.map(({ path, message }) => [path, message]), [
+    ["logs", "job 1 ended (FAILED), and what it says is not seen here"],
+  ]);
+});
+
+Deno.test("tryNode() says what the queue says that takes no job, and what this machine cannot write", async () => {
+  const queue = new FakeQueue();
+  queue.answer = () => ({ trouble: "refused", message: "invalid account" });
+  assertStringIncludes((await tryOn(queue)).problems[0]!.message, "invalid account");
+  await using temp = await makeTempFolder();
+  Deno.writeTextFileSync(join(temp.path, "file"), "");
+  const cluster = clusterOf({ cache: join(temp.path, "file") });
+  const { problems } = await tryNode(cluster, queue, NEEDS, { stages: [], say: () => {}, stop: never });
+  assertEquals(problems[0]!.path, "cache");
+  assertEquals(queue.submitted.length, 1);
+});

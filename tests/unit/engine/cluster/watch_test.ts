@@ -1,0 +1,151 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { EngineEvent } from "../../../../engine/run/events.ts";
+import type { Submitted } from "../../../../engine/cluster/submit.ts";
+import { watchJobs } from "../../../../engine/cluster/watch.ts";
+import { RunStore } from "../../../../engine/store/runs.ts";
+import { PaperLab } from "./support/paper_lab.ts";
+
+const CHAIN = `name: demo
+stages:
+  a: { uses: source, with: { text: a } }
+  b: { uses: mix, inputs: { one: a } }
+  c: { uses: mix, inputs: { one: b }, with: { text: c } }
+`;
+
+/** Watch while a script of changes goes on, one before each pause; time passes as pauses say. */
+async function watch(lab: PaperLab, submitted: Submitted, changes: readonly (() => unknown)[] = []) {
+  const events: EngineEvent[] = [];
+  const stop = new AbortController();
+  const [left, pauses] = [[...changes], [] as number[]];
+  let now = 0;
+  const end = await watchJobs(submitted, {
+    ...lab.context,
+    emit: (event) => events.push(event),
+    stop: stop.signal,
+    now: () => now,
+    pause: async (ms) => {
+      pauses.push(ms);
+      now += ms;
+      await left.shift()?.();
+      if (pauses.length > 500) stop.abort();
+    },
+  });
+  const told = events.map((event) => {
+    switch (event.type) {
+      case "queue-changed":
+        return `${event.running} run; ${
+          Object.entries(event.waiting).map(([why, ids]) => `${ids.join()}: ${why}`).join("; ")
+        }`;
+      case "stage-started":
+        return `${event.id} on ${event.where}`;
+      case "stage-finished":
+        return [event.id, event.state, event.message ?? ""].join(" ").trim();
+      case "stage-progress":
+        return `${event.id} ${event.update.done}/${event.update.total} ${event.perSecond}`;
+      default:
+        return event.type;
+    }
+  });
+  return { ended: Object.fromEntries(end.ended), lost: end.lost, told, events, pauses };
+}
+
+Deno.test("waiting with its reason, running and how far, done: the queue is asked ever more seldom", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  const { submission } = submitted.own!;
+  const finish = async (id: string, line: number, job: string) => {
+    await lab.compute(CHAIN, [id]);
+    const cached = lab.openCache();
+    const { recipeKey } = submitted.tracked.find((one) => one.id === id)!;
+    await cached.find([{ stage: id, recipeKey, resolvedKey: undefined, judge: () => undefined }]);
+    lab.end(submission, line, job, { resolvedKey: cached.knownByRecipe(recipeKey)!.resolvedKey });
+    lab.queue.set(job, "done");
+  };
+  const runs = new RunStore(submission.runsOf(0));
+  lab.queue.polls = 0;
+  const { told, ended, pauses } = await watch(lab, submitted, [
+    () => {
+      lab.queue.set("1", "running");
+      Deno.mkdirSync(runs.folderOf("20260101T000000000-1"), { recursive: true });
+      runs.tell("20260101T000000000-1", "a", { at: "", done: 3, total: 4, unit: "step", perSecond: 2 });
+    },
+    () => finish("a", 0, "1"),
+    () => finish("b", 1, "2"),
+    () => finish("c", 2, "3"),
+  ]);
+  assertEquals(told, [
+    "0 run; a,b,c: others come first",
+    "a on job 1 on n1",
+    "a 3/4 2",
+    "1 run; b,c: others come first",
+    "a ran",
+    "0 run; b,c: others come first",
+    "b ran",
+    "0 run; c: others come first",
+    "c ran",
+  ]);
+  assertEquals(ended, { a: "ran", b: "ran", c: "ran" });
+  assertEquals([pauses, lab.queue.polls], [[2000, 2000, 2000, 2000], 3]);
+});
+
+Deno.test("a failed stage is told with its words and log, and what reads it is blocked", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  const { submission } = submitted.own!;
+  lab.end(submission, 0, "1", { state: "failed", message: "loss is NaN", fix: "lower learningRate" });
+  lab.queue.set("1", "failed");
+  for (const id of ["2", "3"]) lab.queue.set(id, "cancelled");
+  const runs = new RunStore(submission.runsOf(0));
+  Deno.mkdirSync(runs.folderOf("20260101T000000000-1"), { recursive: true });
+  const { told, events } = await watch(lab, submitted);
+  assertEquals(told, ["a failed loss is NaN", "b blocked", "c blocked"]);
+  const [first] = events as [EngineEvent & { type: "stage-finished" }];
+  assertEquals([first.fix, first.log], ["lower learningRate", runs.logPath("20260101T000000000-1", "a")]);
+});
+
+Deno.test("a silent queue changes nothing and is told once; a job that is cancelled is blocked after a while", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.said.length = 0;
+  const { told } = await watch(lab, submitted, [() => lab.queue.silent = 3, ...Array(40).fill(() => {}), () => {
+    for (const id of ["1", "2", "3"]) lab.queue.set(id, "cancelled");
+  }]);
+  assertEquals(lab.said, ["the queue does not answer (timed out); jobs go on without it"]);
+  assertEquals(told[0], "0 run; a,b,c: others come first");
+  assertEquals(told.slice(-3), ["a blocked job 1 was cancelled", "b blocked", "c blocked"]);
+});
+
+Deno.test("a job that is gone without a trace is lost, but not before what it left had time to be seen", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.queue.forget("1");
+  const { lost, told, pauses } = await watch(lab, submitted);
+  assertEquals([lost, told.some((line) => line.startsWith("a"))], [true, false]);
+  assertEquals(pauses.reduce((sum, ms) => sum + ms, 0) >= 60_000, true);
+  assertStringIncludes(lab.said.at(-1)!, "a: its job is gone without a trace");
+
+  // Its result came late.
+  const { ended } = await watch(lab, { ...submitted, tracked: submitted.tracked.slice(0, 1) }, [
+    ...Array(10).fill(() => {}),
+    () => lab.compute(CHAIN, ["a"]),
+  ]);
+  assertEquals(ended, { a: "ran" });
+});
+
+Deno.test("a job that ended badly without a word is a failure that says how it ended", async () => {
+  await using lab = await PaperLab.open();
+  const submitted = await lab.submitted(CHAIN);
+  lab.queue.set("1", "timeout");
+  const { told } = await watch(lab, submitted);
+  assertEquals(told.includes("a failed its job 1 ended (TIMEOUT) and left no word why"), true);
+});
+
+Deno.test("what the queue had no room for is submitted while somebody looks on, where no job will", async () => {
+  await using lab = await PaperLab.open();
+  lab.queue.trouble = () => ({ trouble: "full", message: "no more" });
+  const submitted = await lab.submitted(CHAIN);
+  assertEquals([submitted.own!.queued.stuck, lab.queue.requests.size], [true, 0]);
+  const { told } = await watch(lab, submitted, [() => {}, () => void (lab.queue.trouble = () => undefined)]);
+  assertEquals(lab.queue.told(), ["1 0", "2 1 after 1", "3 2 after 2"]);
+  assertEquals(told[1], "0 run; a,b,c: others come first");
+});
