@@ -4,6 +4,7 @@ import { forecastPlan, totalOf } from "../../../../engine/plan/forecast.ts";
 import { chooseGarbage } from "../../../../engine/upkeep/policy.ts";
 import { takeInventory } from "../../../../engine/upkeep/inventory.ts";
 import { contentsOfRun } from "../../../../engine/upkeep/contents.ts";
+import { runPipeline } from "../../../../engine/run/run_pipeline.ts";
 import { selectStages } from "../../../../engine/pipeline/pipeline.ts";
 import { openStore } from "../../../../engine/store/store.ts";
 import { cardsOf, shorterOf, slotsOf } from "../../../../engine/keys/stage.ts";
@@ -191,4 +192,29 @@ Deno.test("gc lets parts go that are joined, a run is what it made, and forecast
   assertEquals(unknown, []);
   const longest = Math.max(...times.slice(0, 3).map(msOf));
   assert(Math.abs(atLeastMs - (longest + msOf(times[3]!) - shards)) < 1e-6, `${atLeastMs}`);
+});
+
+Deno.test("a shard can be run by itself where somebody else joins, as a job of a cluster does", async () => {
+  await using lab = await Lab.open();
+  const cache = () => lab.cache();
+  await runIn(lab.machine("one"), WHOLE, { cache: cache(), targets: ["s"] });
+  // A job knows the shard and what it reads, and nothing of what it is a part of.
+  const alone = async (machine: string, id: string) => {
+    const folder = lab.machine(machine);
+    const { stages, ...rest } = await loadGood(folder, SHARDED);
+    const kept = new Map([...stages].filter(([one]) => one === "s" || one === id));
+    const store = openStore(join(folder, ".noiseline"));
+    const run = await runPipeline({ ...rest, stages: kept }, store, { cache: cache(), targets: [id] });
+    assert(run.ok && run.value.status === "done", id);
+    return run.value.stages;
+  };
+  for (const part of [1, 2, 3]) {
+    const ends = await alone(`node${part}`, `a~${part}of3`);
+    assertEquals([...ends].map(([id, { state }]) => `${id}: ${state}`), ["s: restored", `a~${part}of3: ran`]);
+  }
+  dealt.length = 0;
+  const joined = await runIn(lab.machine("last"), SHARDED, { cache: cache(), targets: ["a"] });
+  assertEquals(dealt, ["a: 3 parts"]);
+  await using folder = await makeTempFolder();
+  assertEquals(digestsOf(joined), digestsOf(await runIn(folder.path, WHOLE)));
 });
