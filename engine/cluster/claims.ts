@@ -24,8 +24,8 @@ export interface ClaimOptions {
   /** Told whom it waits for. */
   readonly onWait: (holder: Claim) => void;
   /** How often the cache is looked at, and the queue asked. */
-  readonly lookMs?: number;
-  readonly askMs?: number;
+  readonly lookMs: number;
+  readonly askMs: number;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface ClaimOptions {
  * @returns what gives the claim up again; `published` where the result came first, `stopped` where the wait was ended
  */
 export async function claimKey(key: string, options: ClaimOptions): Promise<Disposable | "published" | "stopped"> {
-  const { cache, own, queue, isPublished, stop, onWait, lookMs = 5_000, askMs = 30_000 } = options;
+  const { cache, own, queue, isPublished, stop, onWait, lookMs, askMs } = options;
   openRoot(cache);
   const user = currentUser();
   const backend = new FolderBackend(cache);

@@ -1,11 +1,11 @@
 import { delay } from "@std/async";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster_records.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, type Result } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
-import { mayWork, type Plan } from "../plan/plan.ts";
+import { mayWork } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
@@ -36,18 +36,17 @@ export const TASK_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const
 /** Why a job is asked to stop: its time limit is near. Anything else means that the queue ends it. */
 export const LIMIT_NEAR = "limit";
 
-/** How long a job waits, in milliseconds. */
-export interface TaskPatience {
-  /** For what it reads: file servers show new files late. */
-  readonly inputsMs: number;
-  /** For a cache that takes no results, with growing pauses. */
-  readonly sendMs: number;
-  readonly pauseMs: number;
-  /** To be ended by the queue, which has said that it will. */
-  readonly endMs: number;
-}
-
-const PATIENCE: TaskPatience = { inputsMs: 60_000, sendMs: 300_000, pauseMs: 2_000, endMs: 90_000 };
+/** File servers show new files late. */
+const INPUTS_MS = 60_000;
+/** A cache that is full may have room again. */
+const SEND_MS = 300_000;
+const PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** The queue ends a job some time after it has said so. */
+const END_MS = 90_000;
+/** Where another job computes the same: how often the cache is looked at, and the queue asked. */
+const LOOK_MS = 5_000;
+const ASK_MS = 30_000;
 
 export interface TaskOptions {
   /** The submission's folder, SHA-256 of its head, and the number of the part. */
@@ -60,7 +59,8 @@ export interface TaskOptions {
   readonly emit: Emit;
   /** Stops the stage, which saves; see {@linkcode LIMIT_NEAR}. */
   readonly stop: AbortSignal;
-  readonly patience?: Partial<TaskPatience>;
+  /** All waits are so many times as long: for tests. */
+  readonly pace?: number;
 }
 
 export interface TaskEnd {
@@ -88,16 +88,7 @@ export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
   const unusable = (problems: readonly Diagnostic[]): TaskEnd => ({ code: TASK_EXIT.unusable, problems });
   const { queue, folder, digest, part: number } = options;
   const own = queue.own();
-  if (own === undefined || !/^\w{1,64}$/.test(own.id)) {
-    return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
-  }
-  const cache = resolve(folder, "../../..");
-  if (statIfThere(cache)?.isDirectory !== true) {
-    const message = `this node does not see the shared cache ${cache}`;
-    return unusable([
-      problem(message, "mount it here as on the submitting machine, or leave the node out with --exclude"),
-    ]);
-  }
+  if (own === undefined) return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
   const opened = openSubmission(folder, digest);
   if (!opened.ok) return unusable(opened.diagnostics);
   const part = opened.value.head.parts[number];
@@ -111,7 +102,7 @@ export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
-  readonly #patience: TaskPatience;
+  readonly #pace: number;
   /** Of a result that turned out to be none to serve, nothing is expected any more. */
   #distrusted: string | undefined;
 
@@ -121,7 +112,7 @@ class Task {
     private readonly own: OwnJob,
     private readonly options: TaskOptions,
   ) {
-    this.#patience = { ...PATIENCE, ...options.patience };
+    this.#pace = options.pace ?? 1;
   }
 
   async run(): Promise<TaskEnd> {
@@ -139,13 +130,10 @@ class Task {
     // On record before the queue ends this process.
     let end = this.#record(outcome);
     if (outcome.state === "again") {
-      if (this.options.stop.reason !== LIMIT_NEAR) await delay(this.#patience.endMs);
+      if (this.options.stop.reason !== LIMIT_NEAR) await delay(END_MS * this.#pace);
       const refused = await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
-      outcome = failed(
-        `its state is saved, but it cannot be queued again: ${refused}`,
-        "run again: it goes on from there",
-      );
+      outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = this.#record(outcome);
     }
     const code = outcome.unusable ? TASK_EXIT.unusable : outcome.state === "failed" ? TASK_EXIT.failed : TASK_EXIT.done;
@@ -155,19 +143,21 @@ class Task {
   async #work(scratch: string): Promise<Outcome> {
     const { submission, line, options } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
-    const thawed = await thaw(submission, line, join(scratch, "pipeline"), {
-      kinds: options.kinds,
-      digests: store.digests,
-    });
+    const given = { kinds: options.kinds, digests: store.digests };
+    const thawed = await thaw(submission, line, join(scratch, "pipeline"), given);
     if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
-    for (let pause = this.#patience.pauseMs, waited = 0;;) {
-      const plan = await this.#plan(thawed.value, store);
-      if (!plan.ok) return { state: "failed", problems: plan.diagnostics };
-      const { problems, stages } = plan.value;
-      const { manifest, keys } = stages.get(thawed.value.id)!;
-      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
+    const { pipeline, id, externals } = thawed.value;
+    for (let pause = PAUSE_MS, waited = 0;;) {
+      const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
+      if (!made.ok) return { state: "failed", problems: made.diagnostics };
+      const { problems, stages } = await made.value.plan();
+      const { manifest, keys } = stages.get(id) ?? {};
+      // A shard that is there is not in the plan.
+      if (manifest !== undefined || !stages.has(id)) {
+        return { state: "hit", resolvedKey: manifest?.resolvedKey ?? null };
+      }
       if (problems.length > 0) return { state: "failed", problems };
-      const missing = [...stages.values()].filter((one) => one.stage.id !== thawed.value.id && mayWork(one));
+      const missing = [...stages.values()].filter((one) => one.stage.id !== id && mayWork(one));
       if (missing.length === 0) {
         const claim = await this.#claim(keys!.resolvedKey);
         if (claim === "stopped") return { state: "again" };
@@ -178,39 +168,30 @@ class Task {
         using _claim = claim;
         return await this.#compute(thawed.value, store, keys!.resolvedKey, scratch);
       }
-      if (waited >= this.#patience.inputsMs || options.stop.aborted) {
+      if (waited >= INPUTS_MS || options.stop.aborted) {
         const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
-        return failed(
-          `what it reads is not in the shared cache: ${names}`,
-          "run again: run --on computes what is missing",
-        );
+        return failed(`what it reads is not in the shared cache: ${names}`, "run again with --on, which computes it");
       }
-      await delay(pause);
+      await delay(pause * this.#pace);
       waited += pause;
       pause *= 2;
     }
-  }
-
-  #plan({ pipeline, id, externals }: Thawed, store: Store): Promise<Result<Plan>> | Result<Plan> {
-    const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
-    return made.ok ? made.value.plan().then((value) => ({ ok: true, value, warnings: [] })) : made;
   }
 
   /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
   #openCache(): SharedCache {
     const { cache } = this.submission;
     const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
-    return new SharedCache(new FolderBackend(cache), "read-write", {
-      name: cache,
-      warn,
-      stop: new AbortController().signal,
-    });
+    const { signal: stop } = new AbortController();
+    return new SharedCache(new FolderBackend(cache), "read-write", { name: cache, warn, stop });
   }
 
   #claim(key: string) {
     const { own, submission: { cache }, options: { queue, stop, emit } } = this;
     return claimKey(key, {
       ...{ cache, own, queue, stop },
+      lookMs: LOOK_MS * this.#pace,
+      askMs: ASK_MS * this.#pace,
       isPublished: () => this.#distrusted !== key && isThere(join(cache, resultName(key))),
       onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
     });
@@ -249,14 +230,12 @@ class Task {
     const { stages } = ran.value;
     const { manifest, state } = stages.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
+    if (state === "restored" || state === "cached") return { state: "hit", ...steps } as const;
     if (manifest !== undefined) {
-      const unsent = state === "ran" ? await this.#send(cache, manifest, store) : undefined;
-      if (unsent === undefined) return { state: state === "ran" ? "ran" : "hit", ...steps } as const;
-      return failed(
-        `its result cannot be sent to the shared cache: ${unsent.message}`,
-        unsent.fix ?? "run again",
-        steps,
-      );
+      const unsent = await this.#send(cache, manifest, store);
+      if (unsent === undefined) return { state: "ran", ...steps } as const;
+      const message = `its result cannot be sent to the shared cache: ${unsent.message}`;
+      return failed(message, unsent.fix ?? "run again", steps);
     }
     const ended = [...stages.values()].find((one) => one.state === "failed");
     const { stop } = options;
@@ -290,12 +269,12 @@ class Task {
   async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
     const { head } = this.submission;
     let { problem: trouble } = await first.finish();
-    for (let pause = this.#patience.pauseMs, waited = 0; trouble !== undefined && trouble.kind !== "unfit";) {
-      if (waited >= this.#patience.sendMs || this.options.stop.aborted) break;
+    for (let pause = PAUSE_MS, waited = 0; trouble !== undefined && trouble.kind !== "unfit";) {
+      if (waited >= SEND_MS || this.options.stop.aborted) break;
       this.options.emit({ type: "note", message: `its result was not sent, trying again: ${trouble.message}` });
-      await delay(pause);
+      await delay(pause * this.#pace);
       waited += pause;
-      pause = Math.min(2 * pause, 60_000);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
       const cache = this.#openCache();
       cache.offer(manifest, head.stages[this.line]!.recipeKey, store);
       trouble = (await cache.finish()).problem;

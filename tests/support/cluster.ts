@@ -42,12 +42,15 @@ export class ToldQueue implements Queue {
   }
 }
 
+const NEEDS = { cpus: 1, gpus: 0, options: [] };
+
 export const single = (...stages: string[]): PartRequest => ({
   stages,
   children: stages.length === 1 ? null : stages.map((_, index) => index),
   after: [],
   afterChild: [],
   jobs: [],
+  needs: NEEDS,
 });
 
 /** Load a pipeline of a project and submit each of its stages as a part of its own, in order. */
@@ -75,8 +78,6 @@ export async function submit(project: Project, overrides: readonly string[] = []
   return { ...written, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
 }
 
-const QUICK = { inputsMs: 0, sendMs: 100, pauseMs: 10, endMs: 0 };
-
 /** Be the job of a part. */
 export async function execute(
   { folder, digest }: Pick<Written, "folder" | "digest">,
@@ -84,7 +85,7 @@ export async function execute(
   options: Partial<TaskOptions> = {},
 ): Promise<TaskEnd> {
   return await executeTask({
-    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, patience: QUICK },
+    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, pace: 0.01 },
     queue: new ToldQueue({ id: "7", child: undefined, attempt: 0 }),
     stop: new AbortController().signal,
     ...options,
