@@ -13,14 +13,7 @@ import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { arrayOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore, listAttempts, parseComment } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
-import {
-  JOB_PREFIX,
-  type JobNeeds,
-  type JobOrder,
-  type JobRequest,
-  type Queue,
-  type QueuedJob,
-} from "./queue.ts";
+import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
 import { jobScript } from "./script.ts";
 import type { OpenSubmission } from "./submission.ts";
 
