@@ -9,6 +9,7 @@ import {
   printable,
   type RunFinished,
   type StageFinished,
+  withoutShards,
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
@@ -78,8 +79,9 @@ export class TextReporter {
         this.#animate();
         const why = formatReasons(event.planned.reasons);
         const device = event.planned.device === undefined ? "" : ` on ${event.planned.device.name}`;
-        const what = event.where ?? `${formatState(event.planned)}${device}`;
-        return printLine(`${event.id}: ${what}${why === "" ? "" : ` (${why})`}`);
+        const { parts } = event.planned.stage;
+        const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
+        return printLine(`${event.id}: ${event.where ?? `${state}${device}`}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
@@ -145,7 +147,7 @@ export class JsonReporter {
     switch (event.type) {
       case "run-started": {
         const { plan, ...rest } = event;
-        const stages = [...plan.stages].map(([id, planned]) => plannedToJson(id, planned));
+        const stages = withoutShards(plan.stages).map(([id, planned]) => plannedToJson(id, planned));
         return printLine(JSON.stringify({ ...rest, pipeline: plan.pipeline.name, stages }));
       }
       case "stage-started": {

@@ -1,15 +1,28 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { type RunRecord, runState, type Store } from "noiseline/engine";
-import { type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import {
+  attemptsOf,
+  type Cluster,
+  isLive,
+  jobsByLine,
+  type RunRecord,
+  runState,
+  type Store,
+  wholeOf,
+} from "noiseline/engine";
+import { lookOn } from "../clusters.ts";
+import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
 import { failWith, printError, printJson, printText, problem, refuseWith } from "../io.ts";
-import { loadForCommand, runFor } from "../open.ts";
+import { clusterFor, loadForCommand, runFor } from "../open.ts";
 
 const EXAMPLES = `
   deno task logs pipelines/digits.yaml train
   deno task logs pipelines/digits.yaml train --follow                       # until the stage ends
+  deno task logs pipelines/digits.yaml train --on lab                       # of the newest attempt on a cluster
   deno task logs pipelines/digits.yaml train --run 20261125T101502000-1a2b`;
+
+type RunStore = Store["runs"];
 
 /** `logs FILE STAGE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
@@ -19,65 +32,107 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       "-f, --follow",
       "keep printing until the stage ends; during a run, wait for the stage to start; not with --json",
     )
+    .addOption(ON)
     .option("--run <id>", "the log of this run (default: the newest that has one; see `runs`)")
     .action(async (file, stage, options) => {
       if (options.json && options.follow) {
         refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
       }
-      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [stage] });
+      const whole = wholeOf(stage) ?? stage;
+      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [whole] });
       if (targets.length > 1) {
         refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
       }
-      const id = targets[0]!;
-      const run = options.run === undefined
-        ? findRun(store, pipeline.name, id, options.follow === true)
-        : runFor(store, options.run);
-      if (run === undefined || (!options.follow && !existsSync(store.runs.logPath(run.runId, id)))) {
+      const id = `${targets[0]!}${stage.slice(whole.length)}`;
+      const away = options.on === undefined
+        ? undefined
+        : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);
+      const runs = away?.runs ?? store.runs;
+      const find = () => findRun(runs, pipeline.name, id, options.follow === true);
+      let run = options.run === undefined ? find() : runFor({ ...store, runs }, options.run);
+      if (run === undefined && options.follow && away !== undefined) printError(`waiting for the job of "${id}"`);
+      while (run === undefined && options.follow && await away?.isOn(false)) {
+        await delay(POLL_MS);
+        run = find();
+      }
+      if (run === undefined || (!options.follow && !existsSync(runs.logPath(run.runId, id)))) {
         const message = options.run === undefined
           ? `no run of ${pipeline.name} has a log of "${id}"`
           : `run ${options.run} has no log of "${id}"`;
         return failWith([problem(message, "it never ran, printed nothing, or its record was removed; see `runs`")]);
       }
-      const path = store.runs.logPath(run.runId, id);
+      const path = runs.logPath(run.runId, id);
       if (options.json) {
         const lines = Deno.readTextFileSync(path).replace(/\n$/, "").split("\n");
         printJson({ runId: run.runId, stage: id, path, lines });
-      } else if (options.follow) await follow(store, run, id);
+      } else if (options.follow) await follow(runs, run, id, away?.isOn);
       else printFrom(path, 0, new TextDecoder());
     });
 }
 
 /** The newest run with a log of the stage; to follow it, rather one that is on and may come to it. */
-function findRun(store: Store, pipeline: string, id: string, follow: boolean): RunRecord | undefined {
+function findRun(runs: RunStore, pipeline: string, id: string, follow: boolean): RunRecord | undefined {
   let newest: RunRecord | undefined;
-  for (const run of store.runs.newestFirst()) {
+  for (const run of runs.newestFirst()) {
     if (run.pipeline !== pipeline) continue;
-    if (follow && runState(run) === "running" && !hasEnded(store, run, id)) return run;
-    if (existsSync(store.runs.logPath(run.runId, id))) newest ??= run;
+    if (follow && runState(run) === "running" && !hasEnded(runs, run, id)) return run;
+    if (existsSync(runs.logPath(run.runId, id))) newest ??= run;
     if (!follow && newest !== undefined) break;
   }
   return newest;
 }
 
 /** Whether nothing more can come into the log. */
-function hasEnded(store: Store, run: RunRecord, id: string): boolean {
-  const ended = store.runs.notes(run.runId).some(({ stage, event }) => stage === id && event === "finished");
-  const now = store.runs.read(run.runId);
+function hasEnded(runs: RunStore, run: RunRecord, id: string): boolean {
+  const ended = runs.notes(run.runId).some(({ stage, event }) => stage === id && event === "finished");
+  const now = runs.read(run.runId);
   return ended || now === undefined || runState(now) !== "running";
+}
+
+/** What there is of the attempts of a stage on a cluster, and whether there may be more. */
+async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
+  const { queue, stages } = await lookOn(cluster, pipeline);
+  const found = stages().find((one) => one.id === id && (one.job !== undefined || attemptsOf(one).ids().length > 0));
+  if (found === undefined) {
+    return failWith([problem(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was")]);
+  }
+  let asked = -Infinity;
+  const isOn = async (ended: boolean) => {
+    // An attempt that has ended may be the last; whether one was killed on another host, the queue alone can tell.
+    if (performance.now() < asked + (ended ? 5_000 : 60_000)) return true;
+    asked = performance.now();
+    const view = await queue.poll();
+    const job = "jobs" in view ? jobsByLine(found.submission, view.jobs).get(found.line) : undefined;
+    return "silent" in view ? !ended : job !== undefined && isLive(job);
+  };
+  return { runs: attemptsOf(found), isOn };
 }
 
 const POLL_MS = 200;
 
-/** Print what is there and what comes, to the end of the stage. Reads only what is new. */
-async function follow(store: Store, run: RunRecord, id: string): Promise<void> {
-  const path = store.runs.logPath(run.runId, id);
-  if (!existsSync(path) && !hasEnded(store, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
+/** A run has one attempt. */
+const alone = (ended: boolean) => !ended;
+
+/**
+ * Print what is there and what comes, to the end of the stage. Reads only what is new.
+ * @param isOn on a cluster: whether the stage's job may go on, in a further attempt too
+ */
+async function follow(
+  runs: RunStore,
+  run: RunRecord,
+  id: string,
+  isOn: (ended: boolean) => boolean | Promise<boolean> = alone,
+): Promise<void> {
+  const path = runs.logPath(run.runId, id);
+  if (!existsSync(path) && !hasEnded(runs, run, id)) printError(`waiting for "${id}" in run ${run.runId}`);
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {
     // Looked at before reading, so that what was written last is still read.
-    const ended = hasEnded(store, run, id);
+    const ended = !await isOn(hasEnded(runs, run, id));
+    const next = isOn === alone ? undefined : runs.newestFirst().next().value;
     at += printFrom(path, at, decoder);
+    if (next !== undefined && next.runId > run.runId) return await follow(runs, next, id, isOn);
     if (ended) return;
     await delay(POLL_MS);
   }

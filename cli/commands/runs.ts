@@ -1,10 +1,11 @@
-import type { Store } from "noiseline/engine";
+import { listAttempts, lookAt, type OpenSubmission, type Store, type SubmittedStage } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
-import { type Answer, answering, type AnyCommand, type CliSettings, storeCommand } from "../command.ts";
+import { describeSubmitted, lookOn } from "../clusters.ts";
+import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
-import { formatTable } from "../io.ts";
-import { loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
+import { formatTable, problem, refuseWith } from "../io.ts";
+import { clusterFor, loadForCommand, namesPipeline, openStoreFor, runFor } from "../open.ts";
 
 const MORE = `
 
@@ -14,14 +15,17 @@ A run with nothing to do leaves no record.`;
 const EXAMPLES = `
   deno task runs                           # of all pipelines of the store of this folder
   deno task runs pipelines/digits.yaml
-  deno task runs 20261125T101502000-1a2b   # the stages of one run`;
+  deno task runs 20261125T101502000-1a2b   # the stages of one run
+  deno task runs --on lab                  # what was submitted to a cluster, whoever did`;
 
 /** `runs [FILE | ID]` */
 export function makeCommand(settings: CliSettings): AnyCommand {
   return storeCommand("runs", EXAMPLES, MORE)
     .argument("[what]", "pipeline file, or id of a run")
     .option("-n, --limit <n>", "show at most this many (default: 20)", parseCount)
+    .addOption(ON)
     .action(answering(async (what, options) => {
+      if (options.on !== undefined) return await answerOn(settings, options.on, what, options);
       if (what !== undefined && !namesPipeline(what)) return await describe(openStoreFor(options), what);
       const { pastRuns } = await import("noiseline/housekeeping");
       const loaded = what === undefined ? undefined : await loadForCommand(settings, { file: what, ...options });
@@ -35,6 +39,78 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         lines: shown.length === 0 ? [`no runs in ${store.root}`] : formatTable(shown.map(rowOf)),
       };
     }));
+}
+
+/** What was submitted to a cluster: all, of one pipeline, or the stages of one submission. */
+async function answerOn(
+  settings: CliSettings,
+  on: string,
+  what: string | undefined,
+  options: { readonly store?: string; readonly limit?: number },
+): Promise<Answer> {
+  const { pipeline } = what !== undefined && namesPipeline(what)
+    ? await loadForCommand(settings, { file: what, ...options })
+    : {};
+  const cluster = await clusterFor(settings, on, pipeline?.folder ?? Deno.cwd());
+  const { jobs, silent, asides, submissions } = await lookOn(cluster, pipeline?.name);
+  if (what !== undefined && pipeline === undefined) {
+    const found = submissions().find(({ head }) => head.id === what);
+    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), silent), asides };
+    refuseWith([problem(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``)]);
+  }
+  const shown = submissions().take(options.limit ?? 20).map((one) => {
+    const { id, pipeline, user, cluster, host, at } = one.head;
+    const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, silent)[0]);
+    return {
+      id,
+      pipeline: pipeline.name,
+      cluster,
+      at,
+      user,
+      host,
+      counts: Array.from(states, ([state, all]) => [all.length, state]),
+    };
+  }).toArray();
+  const rows = shown.map((
+    { counts, host: _host, ...one },
+  ) => [...Object.values(one), counts.map((count) => count.join(" ")).join(", ")]);
+  return {
+    data: { silent, submissions: shown },
+    lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),
+    asides,
+  };
+}
+
+/** The stages of a submission, each with the attempts that have ended. */
+function describeSubmission(
+  submission: OpenSubmission,
+  all: readonly SubmittedStage[],
+  silent: string | undefined,
+): Answer {
+  const { id, pipeline, at, user, host } = submission.head;
+  const ended = Map.groupBy(listAttempts(submission), ({ line }) => line);
+  const stages = all.map((stage) => {
+    const [state, note] = describeSubmitted(stage, silent);
+    const attempts = ended.get(stage.line)?.flatMap(({ line, job, attempt }) =>
+      submission.readEnd(line, job, attempt) ?? []
+    );
+    return { id: stage.id, state, note, job: stage.job, attempts: attempts ?? [] };
+  });
+  const rows = stages.flatMap(({ id, state, note, attempts }) => [
+    [`  ${id}`, state, note],
+    ...attempts.map(({ job, attempt, state, fromStep, toStep, node, startedAt, endedAt }) => [
+      `    job ${job}, attempt ${attempt}`,
+      state,
+      `on ${node}, ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`,
+      toStep === null ? "" : `step ${fromStep ?? 0} to ${toStep}`,
+    ]),
+  ]);
+  const lines = [
+    `${id} ${pipeline.name}`,
+    `  ${pipeline.file}, submitted ${at} by ${user} on ${host}`,
+    ...formatTable(rows),
+  ];
+  return { data: { id, pipeline, at, user, host, silent, stages }, lines };
 }
 
 function rowOf({ record, state, durationMs, counts }: PastRun): string[] {

@@ -1,33 +1,45 @@
 import { join } from "node:path";
-import { findEarlier, findRuns, type Runs } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import type { Cluster, SubmittedStage } from "noiseline/engine";
+import { findEarlier, findRuns, importLate, type Plan, type Runs, withoutShards } from "noiseline/core";
+import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
 import { formatTable, styleFor } from "../io.ts";
-import { loadForCommand, makePlanner, openForCommand, planNothingFor } from "../open.ts";
+import { clusterFor, loadForCommand, makePlanner, openForCommand, planNothingFor, sharedOptions } from "../open.ts";
 import { phraseEarlier } from "../reporters.ts";
 
 const EXAMPLES = `
   deno task status pipelines/digits.yaml
+  deno task status pipelines/digits.yaml --on lab   # with what the cluster's queue has
   deno task status pipelines/digits.yaml --json`;
 
 /** `status FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("status", EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("status", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
     const given = { file, ...options };
     const opened = openForCommand(settings, given);
     const { store } = opened;
-    const { pipeline, stages } = await planNothingFor(opened, given) ??
-      await makePlanner(await loadForCommand(settings, given, opened)).plan();
+    const { on } = options;
+    const planInFull = async () => {
+      const loaded = await loadForCommand(settings, given, opened);
+      const shared = on === undefined ? {} : await sharedOptions(settings, { on }, loaded.pipeline);
+      return await makePlanner(loaded, shared).plan();
+    };
+    const nothing = on === undefined ? await planNothingFor(opened, given) : undefined;
+    const plan = nothing ?? await planInFull();
+    const { pipeline, stages } = plan;
+    const away = on === undefined ? undefined : await findAway(await clusterFor(settings, on, pipeline.folder), plan);
     const runs = findRuns(store, pipeline.name);
     const earlier = findEarlier({ pipeline, stages }, store);
-    const rows = [...stages].map(([id, planned]) => {
+    const rows = withoutShards(stages).flatMap(([id, planned]) => {
       const ran = runs.last?.stages[id];
-      const now = runs.stages.get(id);
-      if (now !== undefined) return [id, "running", formatLive(now)];
+      const now = [id, ...planned.stage.parts ?? []].flatMap((one) => runs.stages.get(one) ?? []);
+      if (now.length > 0) return now.map((live) => [live.id, "running", formatLive(live)]);
+      const there = away?.stages.get(id);
+      if (there !== undefined) return [[id, there.state, there.note]];
       // Bringing back what is there takes no work; a time beside it would be read as a forecast.
       const isTold = ran?.state === "ran" && planned.state !== "restore";
-      return [id, formatState(planned), isTold ? formatDuration(ran.durationMs) : ""];
+      return [[id, formatState(planned, stages), isTold ? formatDuration(ran.durationMs) : ""]];
     });
     const running = runs.running.map((run) => {
       const now = stagesOf(runs, run.runId).join(", ");
@@ -38,14 +50,19 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       data: {
         pipeline: pipeline.name,
         store: store.root,
-        stages: [...stages].map(([id, planned]) => plannedToJson(id, planned, { live: runs.stages.get(id) })),
+        stages: withoutShards(stages).map(([id, planned]) => ({
+          ...plannedToJson(id, planned, { live: runs.stages.get(id) ?? away?.stages.get(id)?.live }),
+          ...away && { job: away.stages.get(id)?.data },
+        })),
         running: runs.running.map((run) => ({ ...run, now: stagesOf(runs, run.runId) })),
         last: runs.last,
         earlier,
+        ...away && { silent: away.silent },
       },
       lines: [
         ...formatTable(rows),
         ...running,
+        ...away?.asides ?? [],
         ...earlier.length > 0 ? [phraseEarlier(earlier, join(store.paths.outputs, pipeline.name))] : [],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
@@ -55,4 +72,33 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 
 function stagesOf({ stages }: Runs, runId: string): string[] {
   return [...stages.values()].filter(({ run }) => run.runId === runId).map(({ id }) => id);
+}
+
+/** How the stages that have no result yet stand on a cluster, by id. */
+async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
+  const [{ describeSubmitted, lookOn }, { liveOf }] = await Promise.all([
+    importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),
+    importLate<typeof import("noiseline/engine")>("noiseline/engine"),
+  ]);
+  const glance = await lookOn(cluster, pipeline.name);
+  const open = [...stages].filter(([, { state }]) => state !== "cached" && state !== "restore");
+  const wanted = new Set(open.map(([, { recipeKey }]) => recipeKey));
+  const found = new Map<string, SubmittedStage>();
+  for (const one of wanted.size === 0 ? [] : glance.stages()) {
+    if (wanted.has(one.recipeKey) && !found.has(one.recipeKey)) found.set(one.recipeKey, one);
+    if (found.size === wanted.size) break;
+  }
+  const described = open.filter(([, { recipeKey }]) => found.has(recipeKey)).map(([id, { recipeKey }]) => {
+    const one = found.get(recipeKey)!;
+    const live = liveOf(one);
+    const [state, said] = describeSubmitted(one, glance.silent);
+    const note = [said, live === undefined ? "" : formatLive(live)].filter(Boolean).join(": ");
+    return [id, {
+      state,
+      note,
+      live,
+      data: { ...one.job, state, end: one.end, submission: one.submission.head.id },
+    }] as const;
+  });
+  return { ...glance, stages: new Map(described) };
 }

@@ -1,21 +1,27 @@
-import { diagnosticToJson } from "noiseline/core";
-import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
+import { diagnosticToJson, importLate, withoutShards } from "noiseline/core";
+import type { JobNeeds } from "noiseline/engine";
+import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
 import { describeRights } from "../grants.ts";
-import { loadForCommand, makePlanner } from "../open.ts";
+import { EXIT, Exit, failWith, listenForStop, printError, problem, refuseWith } from "../io.ts";
+import { clusterFor, loadForCommand, makePlanner } from "../open.ts";
 
 const EXAMPLES = `
   deno task validate pipelines/digits.yaml
-  deno task validate pipelines/digits.yaml --set train.batchSize=0`;
+  deno task validate pipelines/digits.yaml --set train.batchSize=0
+  deno task validate pipelines/digits.yaml --on lab   # whether a cluster can run it, with a job of a minute`;
 
 /** `validate FILE` */
 export function makeCommand(settings: CliSettings): AnyCommand {
-  return pipelineCommand("validate", EXAMPLES).action(answering(async (file, options) => {
+  return pipelineCommand("validate", EXAMPLES).addOption(ON).action(answering(async (file, options) => {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
-    const stages = [...pipeline.stages.values()];
+    const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
+    const there = options.on === undefined
+      ? undefined
+      : await tryOn(settings, options.on, loaded, options.json === true);
     const said = warnings.length === 0 ? "" : `, ${countOf(warnings.length, "warning")}`;
     return {
       data: {
@@ -24,9 +30,57 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         stages: stages.length,
         diagnostics: warnings.map(diagnosticToJson),
         rights: rights.data,
+        ...there && { cluster: there.data },
       },
       diagnostics: warnings,
-      lines: [`${file}: valid (${countOf(stages.length, "stage")}${said})`, ...rights.lines],
+      lines: [`${file}: valid (${countOf(stages.length, "stage")}${said})`, ...rights.lines, ...there?.lines ?? []],
     };
   }));
+}
+
+/** Whether a cluster can run the stages: what its queue says of each kind of job, and what nodes say in short jobs. */
+async function tryOn(
+  settings: CliSettings,
+  on: string,
+  loaded: Awaited<ReturnType<typeof loadForCommand>>,
+  quiet: boolean,
+) {
+  const { fetchPackages, needsOf, SlurmQueue, testNeeds, tryNode } = await importLate<
+    typeof import("noiseline/engine")
+  >(
+    "noiseline/engine",
+  );
+  const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
+  const queue = new SlurmQueue();
+  const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
+  const stages = planned.map(({ stage }) => stage);
+  const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
+  const facts = await queue.describe(needs.values().next().value);
+  if ("silent" in facts) {
+    return failWith([
+      problem(`the queue of ${on} does not answer: ${facts.silent}`, "try where its commands are, or later"),
+    ]);
+  }
+  using signals = listenForStop(() => {});
+  const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
+  const problems = await testNeeds(planned, needs, loaded.pipeline, facts, context);
+  const { packages } = cluster.settings;
+  if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
+  const unfetched = await fetchPackages(planned, true, context);
+  if (unfetched !== undefined) problems.push(unfetched);
+  // One for each partition, whose nodes may differ: as the stage that takes the least.
+  const size = ({ gpus, cpus, memoryMiB = 0 }: JobNeeds) => gpus * 1e12 + cpus * 1e8 + memoryMiB;
+  const smallest = new Map([...needs.values()].sort((a, b) => size(b) - size(a)).map((one) => [one.partition, one]));
+  const nodes: string[] = [];
+  for (const one of smallest.values()) {
+    const trial = await tryNode(cluster, one, stages, context);
+    problems.push(...trial.problems);
+    nodes.push(trial.node ?? "no node");
+  }
+  if (signals.stop.aborted) throw new Exit(EXIT.interrupted);
+  if (problems.length > 0) refuseWith(problems);
+  return {
+    data: { name: on, file: cluster.file, nodes, partitions: facts.partitions, needs: Object.fromEntries(needs) },
+    lines: [`${cluster.file}: ${on} can run it (Slurm ${facts.version}, tried on ${nodes.join(", ")})`],
+  };
 }

@@ -1,0 +1,31 @@
+import { type Cluster, listSubmissions, lookAt, type Queue, SlurmQueue, type SubmittedStage } from "noiseline/engine";
+
+/** Older submissions say nothing of what is on now. */
+const MAX_SUBMISSIONS = 100;
+
+/**
+ * Look at a cluster, with one question to its queue. Submissions are read as they are asked for, newest first.
+ * @param pipeline whose submissions are meant; all where it is left out
+ */
+export async function lookOn({ settings }: Cluster, pipeline?: string) {
+  const queue: Queue = new SlurmQueue();
+  const view = await queue.poll();
+  const [jobs, silent] = "jobs" in view ? [view.jobs, undefined] : [[], view.silent];
+  const submissions = () =>
+    listSubmissions(settings.cache).filter(({ head }) => head.pipeline.name === (pipeline ?? head.pipeline.name));
+  const stages = () => submissions().take(MAX_SUBMISSIONS).flatMap((one) => lookAt(one, jobs));
+  const asides = silent === undefined ? [] : [`what waits or runs is unknown, as the queue does not answer: ${silent}`];
+  return { queue, jobs, silent, asides, submissions, stages };
+}
+
+/** How a stage that was submitted stands, in a word and with what else is to be said. */
+export function describeSubmitted(
+  { job, end }: SubmittedStage,
+  silent: string | undefined,
+): [state: string, note: string] {
+  if (job === undefined && end === undefined) return [silent === undefined ? "not queued" : "unknown", ""];
+  const { id, node } = end === undefined ? job! : { id: end.job, node: end.node };
+  const where = `job ${id}${node === "" ? "" : ` on ${node}`}`;
+  const why = end === undefined ? job!.reason : end.message?.split("\n")[0] ?? "";
+  return [(end ?? job!).state, why === "" ? where : `${where}: ${why}`];
+}

@@ -1,0 +1,56 @@
+import { arrayOf, helpersOf, isLive, type Pipeline, predecessorsOf } from "noiseline/engine";
+import { lookOn } from "../clusters.ts";
+import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
+import { countOf } from "../format/units.ts";
+import { failWith, formatTable, problem, refuseWith } from "../io.ts";
+import { clusterFor, loadForCommand } from "../open.ts";
+
+const EXAMPLES = `
+  deno task cancel pipelines/digits.yaml --on lab         # all jobs of the pipeline
+  deno task cancel pipelines/digits.yaml train --on lab   # those of "train" and of what waits for it`;
+
+const MORE = " Of your own jobs alone. What they have saved is kept: run the pipeline again to go on.";
+
+/** `cancel FILE [STAGE…] --on NAME` */
+export function makeCommand(settings: CliSettings): AnyCommand {
+  return pipelineCommand("cancel", EXAMPLES, MORE)
+    .argument("[stages...]", "cancel only these stages and those that wait for them")
+    .addOption(ON)
+    .action(answering(async (file, named, options) => {
+      if (options.on === undefined) refuseWith([problem("it is not said on which cluster", "name one with --on")]);
+      const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
+      const cluster = await clusterFor(settings, options.on, pipeline.folder);
+      const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
+      if (silent !== undefined) {
+        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, "try again later")]);
+      }
+      const wanted = withFollowers(pipeline, targets);
+      const live = stages().toArray().flatMap(({ id, job }) =>
+        job !== undefined && isLive(job) ? [{ id, job: job.id, state: job.state }] : []
+      );
+      const [found = [], kept = []] = [true, false].map((one) =>
+        live.filter(({ id }) => (named.length === 0 || wanted.has(id)) === one)
+      );
+      // Otherwise they would submit again what is cancelled; of a part of a pipeline they submit the rest.
+      const helpers = named.length > 0
+        ? []
+        : submissions().flatMap((one) => helpersOf(one, jobs)).map(({ id }) => id).toArray();
+      // An array of which all is cancelled goes by one id.
+      const shared = new Set(kept.map(({ job }) => arrayOf(job)));
+      const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
+      const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
+      if (trouble !== undefined) failWith([problem(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`")]);
+      const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);
+      return {
+        data: { cancelled: found, helpers },
+        lines: [`cancelled ${countOf(found.length, "job")}`, ...formatTable(rows)],
+      };
+    }));
+}
+
+/** Stages with all that read them or wait for them. */
+function withFollowers({ stages }: Pipeline, targets: readonly string[]): ReadonlySet<string> {
+  const found = new Set(targets);
+  for (const [id, stage] of stages) if (predecessorsOf(stage).some((one) => found.has(one))) found.add(id);
+  return found;
+}
