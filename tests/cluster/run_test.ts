@@ -132,7 +132,7 @@ clusterTest(
     cluster,
   ) => {
     const yaml = COOKS.replace("text: base", "text: base, data: data.txt") +
-      `  bad: { uses: ./misbehave.ts, with: { how: throw } }\n  after: { uses: ./cook.ts, inputs: { from: bad } }\n`;
+      `  bad: { uses: ./misbehave.ts, with: { mode: throw } }\n  after: { uses: ./cook.ts, inputs: { from: bad } }\n`;
     const project = cluster.project({ files: { "p.yaml": yaml, "data.txt": "data" }, stages: ["cook", "misbehave"] });
     const ran = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);
     assertEquals(ran.code, 1, ran.stdout + ran.stderr);
@@ -150,7 +150,7 @@ clusterTest("what no partition can hold is refused at its place, and nothing is 
   const project = cluster.project({ files: { "p.yaml": yaml }, stages: ["cook"] });
   const ran = await cluster.cli(project, ["run", "p.yaml", "--on", "lab"]);
   assertEquals([ran.code, await cluster.jobs()], [2, []]);
-  assertStringIncludes(ran.stderr, 'p.yaml:3:3: error: Cluster "lab" cannot take stage "base"');
+  assertStringIncludes(ran.stderr, 'p.yaml:3:9: error: Cluster "lab" cannot take stage "base"');
   const both = await cluster.cli(project, ["run", "p.yaml", "--on", "lab", "--gpus", "0", "--force-all"]);
   assertEquals(both.code, 2);
   assertStringIncludes(both.stderr, "--gpus does not go with --on");
@@ -158,7 +158,7 @@ clusterTest("what no partition can hold is refused at its place, and nothing is 
 });
 
 clusterTest("what a full queue does not take is submitted by a small job, with nobody looking on", {
-  maxJobCount: 4,
+  maxJobCount: 5,
   minJobAge: 2,
 }, async (cluster) => {
   const project = cluster.project({ files: { "p.yaml": COOKS }, stages: ["cook"] });
