@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "node:path";
 import type { JobNeeds, JobOrder, JobRequest, QueuedJob, Submitted } from "../../engine/cluster/queue.ts";
 import { SlurmQueue } from "../../engine/cluster/slurm/slurm_queue.ts";
+import { isRoot, skipUnless } from "../support/proc.ts";
 import { type ClusterOptions, clusterTest, type SlurmCluster, until } from "./support/slurm_cluster.ts";
 
 const NEEDS: JobNeeds = { cpus: 1, gpus: 0, options: [] };
@@ -23,7 +24,10 @@ function requestIn(cluster: SlurmCluster, lines: string, request: Partial<JobReq
   };
 }
 
-/** A test with a queue of the cluster's: its commands take what leads them there from the environment. */
+/**
+ * A test with a queue of the cluster's. Its commands take what leads them there from the environment, which this process
+ * has but one of: other files of tests, which run beside this one, start processes of their own.
+ */
 function queueTest(
   name: string,
   options: ClusterOptions,
@@ -151,6 +155,28 @@ queueTest("orders: after all, after any end, after the first failure, one of a n
   assertEquals(await queue.cancel([older, "--me", "999"]), undefined);
   await cluster.untilState(younger, "COMPLETED");
   assertEquals(await statesOf(queue, older, slow), "cancelled,running");
+});
+
+queueTest("a job is told before its time is over", {}, async (queue, cluster) => {
+  const request = requestIn(cluster, "trap 'echo told' USR2; while true; do sleep 0.2; done", {
+    needs: { ...NEEDS, minutes: 1 },
+    // Slurm looks every half minute or so; here and now matters only that it comes before the end.
+    warnSeconds: 55,
+  });
+  const id = idOf(await queue.submit(request));
+  await until("the signal", () => Deno.readTextFile(request.log).then((text) => text.includes("told"), () => false));
+  assertEquals(await statesOf(queue, id), "running");
+});
+
+queueTest("jobs of other users are seen where it is asked for them, and left alone", {}, async (queue, cluster) => {
+  if (skipUnless(isRoot(), "only root can be two users")) return;
+  const id = await cluster.sbatch(["--job-name=noiseline-theirs"], "sleep 60", { user: "games" });
+  await cluster.untilState(id, "RUNNING");
+  assertEquals(await jobsOf(queue), []);
+  assertEquals(await queue.isQueued(id), true);
+  const mine = requestIn(cluster, "true", { name: "noiseline-theirs", order: { ...ORDER, singleton: true } });
+  await cluster.untilState(idOf(await queue.submit(mine)), "COMPLETED");
+  assertEquals(await queue.isQueued(id), true);
 });
 
 queueTest("a child queues itself again and not its array", {}, async (queue, cluster) => {
