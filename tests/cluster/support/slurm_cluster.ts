@@ -426,7 +426,9 @@ export class SlurmCluster implements AsyncDisposable {
       const to = join(this.folder, name);
       if ((await Deno.stat(from)).isFile) await Deno.writeTextFile(to, "");
       else await Deno.mkdir(to);
-      await must("mount", ["--bind", from, to]);
+      // Read-only, so that whoever clears the temporary folder after a crash removes nothing of what is mounted here.
+      await must("mount", ["--bind", "--options=ro", from, to]);
+      if ((await command("touch", [to])).code === 0) throw new Error(`${to} can be written to`);
       return to;
     };
     const made = this.#mounts.get(name) ?? make();
