@@ -65,9 +65,7 @@ export async function thaw(
   }
   const kinds = head.kinds.map((one) => ({ ...one.kind, validate: NEVER_VALID }) as unknown as Kind);
   const stages = [...lines].sort(([a], [b]) => a - b).map(([one, { stage }]): Stage => {
-    // A shard is computed for itself: whoever submitted it has looked at the whole.
-    const shard = one === line && stage.shard && { shard: { ...stage.shard, whole: stage.id } };
-    const rest = { ...stage, ...shard, needs: [], timeoutMs: undefined } as unknown as Stage;
+    const rest = { ...stage, needs: [], timeoutMs: undefined } as unknown as Stage;
     if (one !== line) return { ...rest, kind: kinds[stage.kind]! };
     return { ...rest, kind, params: withPaths({ kind, params: stage.params }, paths) };
   });

@@ -4,7 +4,7 @@ import { type Diagnostic, refuse, type Result, succeed } from "../diagnostic/dia
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { fitsItsKey, identityKeyOf, keysOfStages, resolvedKeyOf, type StageKeys } from "../keys/keys.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
-import { predecessorsOf, readsOf, type Stage, wholeOf, withoutShards } from "../keys/stage.ts";
+import { predecessorsOf, readsOf, type Stage, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { newestSavedStep, progressFolder } from "../store/progress.ts";
 import type { Store } from "../store/store.ts";
@@ -124,10 +124,12 @@ export class Planner {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const [id, { shard }] of this.pipeline.stages) {
-      if (!this.#needed.has(shard?.whole ?? id)) continue;
+      // A job of a cluster has a shard without what it is of.
+      const of = shard && this.pipeline.stages.get(shard.whole)?.id;
+      if (!this.#needed.has(of ?? id)) continue;
       const found = this.planStage(id);
       // What a shard is of reads the same, so it is known by now whether it has a result.
-      const whole = shard && this.planStage(shard.whole);
+      const whole = of === undefined ? undefined : this.planStage(of);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
@@ -196,14 +198,16 @@ export class Planner {
 
   /** Whether a stage has a result, here or in the shared cache, so that its shards need not run. */
   async isServed(id: string): Promise<boolean> {
+    if (!this.pipeline.stages.has(id)) return false;
     await this.askCache([this.planStage(id)]);
     return this.planStage(id).manifest !== undefined;
   }
 
-  /** What the targets need, without shards: nothing before a stage whose recipe already led to a good result. */
+  /** What the targets need, without shards of stages that are there: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = withoutShards(this.pipeline.stages);
+    const { stages } = this.pipeline;
+    const all = [...stages].filter(([, { shard }]) => shard === undefined || !stages.has(shard.whole));
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
