@@ -9,6 +9,7 @@ import {
   printable,
   type RunFinished,
   type StageFinished,
+  withoutShards,
 } from "noiseline/core";
 import { formatMetrics } from "./format/metrics.ts";
 import { formatDevice, formatProgress, formatReasons, formatState, plannedToJson } from "./format/plan.ts";
@@ -79,7 +80,9 @@ export class TextReporter {
         const why = formatReasons(event.planned.reasons);
         const place = event.where ?? event.planned.device?.name;
         const on = place === undefined ? "" : ` on ${place}`;
-        return printLine(`${event.id}: ${formatState(event.planned)}${on}${why === "" ? "" : ` (${why})`}`);
+        const { parts } = event.planned.stage;
+        const state = parts === undefined ? formatState(event.planned) : `join ${parts.length} shards`;
+        return printLine(`${event.id}: ${state}${on}${why === "" ? "" : ` (${why})`}`);
       }
       case "stage-note": {
         const message = `${event.level === "warn" ? "warning: " : ""}${event.message}`;
@@ -145,7 +148,7 @@ export class JsonReporter {
     switch (event.type) {
       case "run-started": {
         const { plan, ...rest } = event;
-        const stages = [...plan.stages].map(([id, planned]) => plannedToJson(id, planned));
+        const stages = withoutShards(plan.stages).map(([id, planned]) => plannedToJson(id, planned));
         return printLine(JSON.stringify({ ...rest, pipeline: plan.pipeline.name, stages }));
       }
       case "stage-started": {

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import type { Pipeline } from "noiseline/engine";
+import { type Pipeline, withoutShards } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, pipelineCommand } from "../command.ts";
 import { loadForCommand } from "../open.ts";
 
@@ -25,10 +25,10 @@ export function makeCommand(settings: CliSettings): AnyCommand {
 type Graph = ReturnType<typeof graphOf>;
 
 function graphOf({ name, stages: all }: Pipeline) {
-  const stages = [...all.values()];
+  const stages = withoutShards(all).map(([, stage]) => stage);
   return {
     pipeline: name,
-    nodes: stages.map(({ id, kind }) => ({ id, kind: kind.name })),
+    nodes: stages.map(({ id, kind, parts }) => ({ id, kind: kind.name, shards: parts?.length })),
     edges: stages.flatMap(({ id: to, inputs }) =>
       Object.entries(inputs).flatMap(([input, bindings]) =>
         bindings.map(({ stage: from, port: output, type }) => ({ from, output, to, input, type }))
@@ -39,12 +39,16 @@ function graphOf({ name, stages: all }: Pipeline) {
   };
 }
 
+function labelOf({ kind, shards }: Graph["nodes"][number]): string {
+  return shards === undefined ? kind : `${kind} in ${shards} shards`;
+}
+
 /** Mermaid reserves some words and characters in node names, so nodes are numbered and carry their ids as labels. */
 function toMermaid({ nodes, edges, waits }: Graph): string[] {
   const names = new Map(nodes.map(({ id }, index) => [id, `s${index}`]));
   return [
     "flowchart TD",
-    ...nodes.map(({ id, kind }) => `  ${names.get(id)}["${id}<br/>${kind}"]`),
+    ...nodes.map((node) => `  ${names.get(node.id)}["${node.id}<br/>${labelOf(node)}"]`),
     ...edges.map(({ from, output, to }) => `  ${names.get(from)} -->|${output}| ${names.get(to)}`),
     ...waits.map(({ from, to, why }) => `  ${names.get(from)} -.->|${why}| ${names.get(to)}`),
   ];
@@ -63,8 +67,8 @@ function toDot({ pipeline, nodes, edges, waits }: Graph): string[] {
     `digraph ${quoteDot(pipeline)} {`,
     "  node [shape=box];",
     // A line break between two quoted texts is the escape \n, which quoting would take apart.
-    ...nodes.map(({ id, kind }) =>
-      `  ${quoteDot(id)} [label=${quoteDot(id).slice(0, -1)}\\n${quoteDot(kind).slice(1)}];`
+    ...nodes.map((node) =>
+      `  ${quoteDot(node.id)} [label=${quoteDot(node.id).slice(0, -1)}\\n${quoteDot(labelOf(node)).slice(1)}];`
     ),
     ...edges.map(({ from, output, to }) => arrow(from, to, output)),
     ...waits.map(({ from, to, why }) => arrow(from, to, why, ", style=dashed")),

@@ -1,6 +1,15 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { attemptsOf, type Cluster, isLive, jobsByLine, type RunRecord, runState, type Store } from "noiseline/engine";
+import {
+  attemptsOf,
+  type Cluster,
+  isLive,
+  jobsByLine,
+  type RunRecord,
+  runState,
+  type Store,
+  wholeOf,
+} from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
@@ -29,11 +38,12 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.json && options.follow) {
         refuseWith([problem("--json prints one document, and --follow has no end", "leave one out")]);
       }
-      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [stage] });
+      const whole = wholeOf(stage) ?? stage;
+      const { pipeline, store, targets } = await loadForCommand(settings, { file, ...options, targets: [whole] });
       if (targets.length > 1) {
         refuseWith([problem(`"${stage}" is several stages`, `name one of: ${someOf(targets)}`)]);
       }
-      const id = targets[0]!;
+      const id = `${targets[0]!}${stage.slice(whole.length)}`;
       const away = options.on === undefined
         ? undefined
         : await findAttempts(await clusterFor(settings, options.on, pipeline.folder), pipeline.name, id);

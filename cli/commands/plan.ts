@@ -1,5 +1,5 @@
-import { capacityOf, findRuns, type Forecast, forecastPlan, lookAhead, mayWork, totalOf } from "noiseline/core";
-import type { PlannedStage, Runs } from "noiseline/core";
+import type { Forecast, PlannedStage, Runs } from "noiseline/core";
+import { capacityOf, findRuns, forecastPlan, lookAhead, mayWork, totalOf, withoutShards } from "noiseline/core";
 import { answering, type AnyCommand, type CliSettings, collect, ON, planCommand } from "../command.ts";
 import { formatForecast, formatLive, formatReasons, formatState, formatTotal, plannedToJson } from "../format/plan.ts";
 import { parseCount } from "../format/units.ts";
@@ -46,7 +46,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
         data: {
           pipeline: pipeline.name,
           file,
-          stages: [...stages].map(([id, planned]) =>
+          stages: withoutShards(stages).map(([id, planned]) =>
             plannedToJson(id, planned, { forecast: forecasts.get(id), live: live.get(id) })
           ),
           leftOut: Object.fromEntries(pipeline.leftOut),
@@ -71,19 +71,20 @@ type Stages = ReadonlyMap<string, PlannedStage>;
 type Forecasts = ReadonlyMap<string, Forecast>;
 
 function describeStages(stages: Stages, forecasts: Forecasts, live: Runs["stages"], all: boolean): string[] {
-  const shown = [...stages].filter(([, { state }]) => all || state !== "cached");
+  const whole = withoutShards(stages);
+  const shown = whole.filter(([, { state }]) => all || state !== "cached");
   const rows = shown.map(([id, planned]) => {
     const now = live.get(id);
     const running = now === undefined ? "" : `running in pid ${now.run.pid}: ${formatLive(now)}`;
     const why = [running, formatReasons(planned.reasons)].filter(Boolean).join("; ");
-    return [id, formatState(planned), formatForecast(forecasts.get(id)), why];
+    return [id, formatState(planned, stages), formatForecast(forecasts.get(id)), why];
   });
-  const hidden = stages.size - shown.length;
+  const hidden = whole.length - shown.length;
   return [...formatTable(rows), ...hidden > 0 ? [styleFor().dim(`… and ${hidden} cached stages`)] : []];
 }
 
 function summarise(name: string, stages: Stages, forecasts: Forecasts, times: string): string[] {
-  const states = Map.groupBy(stages.values(), ({ state }) => state);
+  const states = Map.groupBy(withoutShards(stages).map(([, planned]) => planned), ({ state }) => state);
   if (states.size === 1 && states.has("cached")) return [`${name}: nothing to do (${stages.size} cached)`];
   const parts = [...states].map(([state, all]) => `${all.length} ${state}`).join(", ");
   const bases = [...new Set([...forecasts.values()].map(({ basis }) => basis))];

@@ -1,4 +1,4 @@
-import { diagnosticToJson, importLate } from "noiseline/core";
+import { diagnosticToJson, importLate, withoutShards } from "noiseline/core";
 import type { JobNeeds } from "noiseline/engine";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
@@ -17,7 +17,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
     const loaded = await loadForCommand(settings, { file, ...options });
     makePlanner(loaded);
     const { pipeline, warnings } = loaded;
-    const stages = [...pipeline.stages.values()];
+    const stages = withoutShards(pipeline.stages).map(([, stage]) => stage);
     const rights = describeRights(stages.map((stage) => ({ stage })), pipeline);
     const there = options.on === undefined
       ? undefined

@@ -33,6 +33,7 @@ export function listLeaves(pipeline: Pipeline): Leaf[] {
     }
     visit([...base, "with"], stage.params);
     visit([...base, "resources"], stage.resources);
+    if (stage.parts !== undefined) add([...base, "shards"], stage.parts.length);
   }
   return leaves;
 }

@@ -66,9 +66,16 @@ function showVersion(version: string): string {
   return version.startsWith("code:") ? "a custom stage" : version;
 }
 
-/** A planned state with where it continues. */
-export function formatState({ state, fromStep }: PlannedStage): string {
-  return fromStep === undefined ? state : `${state} from ${fromStep}`;
+/** A planned state with where it continues, or in how many shards it runs. @param all the plan, to tell how many are done */
+export function formatState(
+  { state, fromStep, manifest, stage: { parts } }: PlannedStage,
+  all?: ReadonlyMap<string, PlannedStage>,
+): string {
+  if (parts === undefined || manifest !== undefined) {
+    return fromStep === undefined ? state : `${state} from ${fromStep}`;
+  }
+  const done = parts.filter((id) => all?.get(id)?.manifest !== undefined).length;
+  return `${state} in ${parts.length} shards${done === 0 ? "" : ` (${done} done)`}`;
 }
 
 /** A device with why it is this one. */
@@ -120,6 +127,8 @@ export function plannedToJson(
   return {
     id,
     kind: stage.kind.name,
+    shards: stage.parts?.length,
+    shard: stage.shard,
     state,
     fromStep,
     device: device && { name: device.name, numerics: device.numerics, reason: device.reason },

@@ -7,6 +7,7 @@ import {
   SELECTION_FILE,
   selectionSchema,
   type Store,
+  withoutShards,
 } from "noiseline/engine";
 import type { Collected, Collection } from "noiseline/report";
 import type { CliSettings } from "../command.ts";
@@ -102,7 +103,7 @@ export function experimentsOf(
 export async function experimentsOfPipeline(settings: CliSettings, options: LoadArguments) {
   const loaded = await loadForCommand(settings, options);
   const { stages } = await makePlanner(loaded).plan();
-  const found = [...stages].map(([id, { manifest }]) => [id, manifest] as const);
+  const found = withoutShards(stages).map(([id, { manifest }]) => [id, manifest] as const);
   return { experiments: experimentsOf(loaded.pipeline.name, found, loaded.store), loaded };
 }
 

@@ -1,5 +1,5 @@
 import type { Diagnostic, Pipeline, Plan, ResultManifest, RunSummary, Store } from "noiseline/engine";
-import { explainTrouble, predecessorsOf } from "noiseline/engine";
+import { explainTrouble, predecessorsOf, withoutShards } from "noiseline/engine";
 import { collectArtifacts, type Collected, renderReport, type ReportStage } from "noiseline/report";
 import { listLeaves } from "../format/leaves.ts";
 import { isWhole } from "../format/metrics.ts";
@@ -94,7 +94,7 @@ export async function pipelinePage(pipeline: Pipeline, stages: Plan["stages"], s
   const notes: string[] = [];
   const leftOut: string[] = [];
   const described: ReportStage[] = [];
-  for (const [id, { stage, state, manifest, reasons }] of stages) {
+  for (const [id, { stage, state, manifest, reasons }] of withoutShards(stages)) {
     const ended = manifest === undefined && NO_RESULT.has(last?.stages[id]?.state) ? last?.stages[id] : undefined;
     const time = manifest && computed.get(manifest.resolvedKey)?.durationMs;
     if (manifest !== undefined) items.push(...artifactsOf(id, manifest, store));

@@ -1,5 +1,5 @@
 import type { Origins } from "../diagnostic/document.ts";
-import type { Stage } from "../keys/stage.ts";
+import { type Stage, wholeOf, withoutShards } from "../keys/stage.ts";
 import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import { suggestName } from "../../std/did_you_mean.ts";
 import { parseReference } from "./compose/reference.ts";
@@ -36,14 +36,15 @@ export function selectStages(
   const stages = new Set<string>();
   const problems: Diagnostic[] = [];
   for (const name of names) {
-    const found = pipeline.stages.has(name) ? [name] : childrenOf(pipeline, name);
+    const known = pipeline.stages.has(name) && wholeOf(name) === undefined;
+    const found = known ? [name] : childrenOf(pipeline, name);
     for (const id of found) stages.add(id);
     if (found.length > 0) continue;
     const reason = leftOutReason(pipeline, name);
     const [message, fix] = reason === undefined
       ? [
         `pipeline "${pipeline.name}" has no stage "${name}"`,
-        suggestName(name, [...pipeline.families.keys(), ...pipeline.stages.keys()]),
+        suggestName(name, [...pipeline.families.keys(), ...withoutShards(pipeline.stages).map(([id]) => id)]),
       ]
       : [`stage "${name}" is left out: ${reason}`, "change a value in its condition"];
     problems.push(errorOf("unknown-stage", message, fix));

@@ -28,7 +28,8 @@ const JOIN_MS = 2_000;
 /**
  * Estimate how long each stage of a plan that is not there will take, from past runs on machines of this class and on
  * the same numerics: the median of the last few that differ from it in their extent at most and read as much, else of
- * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded.
+ * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded. What joins shards
+ * takes as long as these one after another, and itself.
  */
 export function forecastPlan(
   plan: Plan,
@@ -59,9 +60,19 @@ export function forecastPlan(
     const forecast: Forecast = twin === undefined
       ? forecastStage(planned, amountOf({ ...planned.stage, fromStep: startOf(planned) }), history)
       : { known: true, durationMs: 0, basis: `the result of ${twin} serves` };
-    forecasts.set(id, forecast);
+    const all = [...forecastsOf(planned.stage.parts, forecasts), forecast];
+    const { basis } = all[0]!;
+    forecasts.set(id, all.find(({ known }) => !known) ?? { known: true, durationMs: timeOf(all), basis });
   }
   return forecasts;
+}
+
+function forecastsOf(ids: readonly string[] = [], forecasts: ReadonlyMap<string, Forecast>): Forecast[] {
+  return ids.flatMap((id) => forecasts.get(id) ?? []);
+}
+
+function timeOf(forecasts: readonly Forecast[]): number {
+  return forecasts.reduce((sum, one) => sum + (one.known ? one.durationMs : 0), 0);
 }
 
 /** The work of a past run, or of a stage that is to run. */
@@ -169,12 +180,13 @@ export function totalOf(
   capacity: Capacity,
   ids: Iterable<string> = forecasts.keys(),
 ): Total {
-  const chosen = [...ids].filter((id) => forecasts.has(id));
+  const chosen = [...new Set([...ids].flatMap((id) => [...plan.stages.get(id)?.stage.parts ?? [], id]))]
+    .filter((id) => forecasts.has(id));
   const certain = chosen.filter((id) => WORKING_STATES.has(plan.stages.get(id)!.state));
   return {
     atLeastMs: lowerBound(plan, forecasts, capacity, new Set(certain)),
     ifAllMs: lowerBound(plan, forecasts, capacity, new Set(chosen)),
-    unknown: [...new Set(chosen.filter((id) => !forecasts.get(id)!.known).map((id) => wholeOf(id) ?? id))],
+    unknown: chosen.filter((id) => wholeOf(id) === undefined && !forecasts.get(id)!.known),
   };
 }
 
@@ -191,7 +203,8 @@ function lowerBound(
   // In dependency order, so what a stage waits for has its end already.
   for (const [id, { stage }] of plan.stages) {
     const forecast = ids.has(id) ? forecasts.get(id) : undefined;
-    const durationMs = forecast?.known === true ? forecast.durationMs : 0;
+    const shards = forecast?.known === true ? forecastsOf(stage.parts, forecasts) : [];
+    const durationMs = forecast === undefined ? 0 : timeOf([forecast]) - timeOf(shards);
     const before = [...predecessorsOf(stage), shorter.get(id) ?? ""];
     const end = before.reduce((latest, one) => Math.max(latest, ends.get(one) ?? 0), 0) + durationMs;
     ends.set(id, end);
@@ -231,7 +244,8 @@ export function askedAbout(plan: Plan): PlannedStage[] {
   return [...plan.stages].flatMap(([id, planned]) => {
     // Whoever let a stage run until it saved has agreed to it and to what reads it.
     if (planned.state === "resume" || predecessorsOf(planned.stage).some((one) => agreed.has(one))) agreed.add(id);
-    return agreed.has(id) || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
+    const joins = planned.stage.parts !== undefined;
+    return agreed.has(id) || joins || !mayWork(planned) || planned.device?.card === true ? [] : [planned];
   });
 }
 
@@ -241,7 +255,7 @@ export function lookAhead(plan: Plan, forecasts: ReadonlyMap<string, Forecast>, 
     mayWork(planned) && planned.device?.card === false && cardsOf(planned.stage.resources) > 0
   );
   const longerThan = (limitMs: number, planned: readonly PlannedStage[]): LongWork | undefined => {
-    const ids = planned.map(({ stage }) => stage.id);
+    const ids = [...new Set(planned.map(({ stage }) => stage.shard?.whole ?? stage.id))];
     const totalMs = totalOf(plan, forecasts, capacity, ids).ifAllMs;
     const stages = ids.map((id) => ({ id, durationMs: 0, ...forecasts.get(id) }))
       .filter(({ durationMs }) => durationMs > totalMs / 100).map(({ id, durationMs }) => ({ id, durationMs }));

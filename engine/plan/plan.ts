@@ -1,7 +1,7 @@
 import type { Ingredients, ResultManifest } from "../../schemas/records.ts";
 import type { StageDevice } from "../../contract/stage.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
-import { predecessorsOf, type Stage } from "../keys/stage.ts";
+import { predecessorsOf, type Stage, withoutShards } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 
@@ -96,6 +96,7 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   const found = new Set(own);
   const followers = { certain: [] as string[], mayRun: [] as string[], unchanged: [] as string[] };
   for (const { stage, state } of plan.stages.values()) {
+    if (stage.shard !== undefined) continue;
     // Waiting alone changes nothing.
     if (!Object.values(stage.inputs).flat().some((binding) => found.has(binding.stage))) continue;
     found.add(stage.id);
@@ -106,10 +107,11 @@ export function findFollowers(plan: Plan, ids: Iterable<string>): Followers {
   return followers;
 }
 
-/** Stages that these wait for and that are not there yet, in dependency order. */
+/** Stages without shards that these wait for and that are not there yet, in dependency order. */
 export function findPending(plan: Plan, ids: Iterable<string>): string[] {
   const own = new Set(ids);
   const edges = new Map([...plan.stages].map(([id, { stage }]) => [id, predecessorsOf(stage)]));
   const before = withPredecessors(edges, own).difference(own);
-  return [...plan.stages].filter(([id, planned]) => before.has(id) && mayWork(planned)).map(([id]) => id);
+  const pending = [...plan.stages].filter(([id, planned]) => before.has(id) && mayWork(planned));
+  return withoutShards(pending).map(([id]) => id);
 }

@@ -124,10 +124,10 @@ export class Planner {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const [id, { shard }] of this.pipeline.stages) {
-      if (!this.#needed.has(shard?.whole ?? id)) continue;
+      if (!this.#needed.has(id) && !this.#needed.has(shard?.whole ?? id)) continue;
       const found = this.planStage(id);
       // What a shard is of reads the same, so it is known by now whether it has a result.
-      const whole = shard && this.planStage(shard.whole);
+      const whole = shard === undefined || this.#needed.has(id) ? undefined : this.planStage(shard.whole);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
@@ -200,10 +200,10 @@ export class Planner {
     return this.planStage(id).manifest !== undefined;
   }
 
-  /** What the targets need, without shards: nothing before a stage whose recipe already led to a good result. */
+  /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const all = [...this.pipeline.stages].filter(([, { shard }]) => shard === undefined);
+    const all = [...this.pipeline.stages].filter(([id, { shard }]) => shard === undefined || targets.includes(id));
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();

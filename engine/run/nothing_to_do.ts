@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
 import { compareCodeUnits, encode } from "../keys/encode.ts";
-import { wholeOf } from "../keys/stage.ts";
+import { withoutShards } from "../keys/stage.ts";
 import { type DigestedExternals, digestExternals, type Externals } from "../keys/externals.ts";
 import { type Pipeline, selectStages } from "../pipeline/pipeline.ts";
 import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
@@ -69,7 +69,7 @@ export function keepDone(loader: PipelineLoader, store: Store, { status, plan, s
   const { pipeline } = plan;
   if (status !== "done" || loader.kept === undefined) return;
   const manifests = manifestsOf(stages);
-  if (manifests.size === pipeline.stages.keys().filter((id) => wholeOf(id) === undefined).toArray().length) {
+  if (manifests.size === withoutShards(pipeline.stages).length) {
     new DoneRecord(store, pipeline, loader.kept).keep(manifests);
   }
 }
@@ -77,12 +77,7 @@ export function keepDone(loader: PipelineLoader, store: Store, { status, plan, s
 function manifestsOf(
   stages: ReadonlyMap<string, { readonly manifest?: ResultManifest }>,
 ): ReadonlyMap<string, ResultManifest> {
-  // Of shards nothing need be there.
-  return new Map(
-    [...stages].flatMap(([id, { manifest }]) =>
-      manifest === undefined || wholeOf(id) !== undefined ? [] : [[id, manifest]]
-    ),
-  );
+  return new Map(withoutShards(stages).flatMap(([id, { manifest }]) => manifest === undefined ? [] : [[id, manifest]]));
 }
 
 function planIfCached(
@@ -182,7 +177,7 @@ class DoneRecord {
   }
 
   #ground(externals: Iterable<readonly [string, Externals]>): Ground {
-    const read = [...externals].filter(([id, one]) => wholeOf(id) === undefined && Object.keys(one).length > 0);
+    const read = withoutShards(externals).filter(([, one]) => Object.keys(one).length > 0);
     read.sort(([a], [b]) => compareCodeUnits(a, b));
     return {
       format: FORMAT,

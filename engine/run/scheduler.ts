@@ -4,7 +4,7 @@ import { definedOnly } from "../../std/defined_only.ts";
 import type { ResultManifest, RunRecord, Sources } from "../../schemas/records.ts";
 import type { Emit, RunOptions, RunStatus, StageFinished } from "./events.ts";
 import { sourcesOf } from "../keys/externals.ts";
-import { predecessorsOf, shorterOf } from "../keys/stage.ts";
+import { predecessorsOf, shorterOf, wholeOf } from "../keys/stage.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Planner } from "../plan/planner.ts";
@@ -135,7 +135,8 @@ export class Scheduler {
     const startedAt = new Date().toISOString();
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
-    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
+    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);
@@ -158,7 +159,10 @@ export class Scheduler {
   ): void {
     this.results.set(id, result);
     const { state, manifest, device } = result;
-    const durationMs = result.workMs ?? performance.now() - started;
+    // Its shards' work is its own.
+    const shards = (this.pipeline.stages.get(id)!.parts ?? []).map((one) => this.#record.stages[one]);
+    const partsMs = shards.reduce((sum, one) => sum + (one?.state === "ran" ? one.durationMs : 0), 0);
+    const durationMs = partsMs + (result.workMs ?? performance.now() - started);
     this.#record.stages[id] = {
       state,
       resolvedKey: manifest?.resolvedKey ?? null,
@@ -183,7 +187,8 @@ export class Scheduler {
 
   #finished(id: string, result: StageResult, durationMs: number): StageFinished {
     const { state, message, fix, mine, manifest } = result;
-    const view = this.store.viewsOf(this.pipeline.name).folderOf(id);
+    const shown = manifest !== undefined && wholeOf(id) === undefined;
+    const view = shown ? this.store.viewsOf(this.pipeline.name).folderOf(id) : undefined;
     const log = this.store.runs.logPath(this.#runId, id);
     // The last line of its log says why it ended, also where the stage itself said nothing.
     if (state === "failed") this.store.runs.log(this.#runId, id, `failed: ${message ?? "no reason was given"}`);
@@ -192,7 +197,7 @@ export class Scheduler {
       id,
       state,
       durationMs,
-      ...definedOnly({ message, fix, mine, view: manifest && view }),
+      ...definedOnly({ message, fix, mine, view }),
       // On a full disk there may be none.
       ...(state === "failed" && statIfThere(log) !== undefined ? { log } : {}),
     };

@@ -1,6 +1,6 @@
 import type { RunRecord, TagRecord } from "../../schemas/records.ts";
 import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
-import { wholeOf } from "../keys/stage.ts";
+import { withoutShards } from "../keys/stage.ts";
 import type { Plan, PlannedStage } from "../plan/plan.ts";
 import { isThere } from "../store/reading.ts";
 import { type RunState, runState } from "../store/processes.ts";
@@ -32,7 +32,7 @@ function problemOf(what: string, ids: readonly string[], fix: string): Diagnosti
 
 /** Stages of a plan without a result to serve: those whose own is damaged, and those that have none. */
 function missingOfPlan({ stages }: Plan, store: Store): { damaged: string[]; absent: string[] } {
-  const missing = [...stages].filter(([, { manifest, stage }]) => manifest === undefined && stage.shard === undefined);
+  const missing = withoutShards(stages).filter(([, { manifest }]) => manifest === undefined);
   const recorded = missing.filter(([, planned]) => recordedKey(planned, store) !== undefined);
   // What only reads a damaged result is served again once that is there.
   const own = recorded.filter(([, { keys }]) => keys !== undefined);
@@ -65,7 +65,7 @@ function recordedKey({ manifest, keys, recipeKey }: PlannedStage, store: Store):
 
 /** The results that a run made or found, as far as they are still there. */
 export function contentsOfRun(run: RunRecord, store: Store): Result<TagRecord> {
-  const used = Object.entries(store.runs.used(run.runId).results).filter(([id]) => wholeOf(id) === undefined);
+  const used = withoutShards(Object.entries(store.runs.used(run.runId).results));
   const there = used.filter(([, key]) => store.results.byResolved(key) !== undefined);
   if (there.length === 0) {
     const message = `run ${run.runId} has no results in the store`;
@@ -101,7 +101,7 @@ export function describeRun(store: Store, record: RunRecord, nowMs: number = Dat
   const ended = record.endedAt === null ? undefined : Date.parse(record.endedAt);
   const durationMs = ended !== undefined ? ended - started : state === "running" ? nowMs - started : undefined;
   const counts: Record<string, number> = {};
-  for (const end of Object.values(endsOf(store, record))) counts[end] = (counts[end] ?? 0) + 1;
+  for (const [, end] of withoutShards(Object.entries(endsOf(store, record)))) counts[end] = (counts[end] ?? 0) + 1;
   return { record, state, durationMs, counts };
 }
 

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { type ResultManifest, type ViewRecord, viewRecordSchema } from "../../schemas/records.ts";
 import { entriesAt, entriesOf, isThere, statIfThere } from "../store/reading.ts";
+import { wholeOf } from "../keys/stage.ts";
 import { savedSteps } from "../store/progress.ts";
 import { filesOf } from "../store/results.ts";
 import type { Store } from "../store/store.ts";
@@ -117,13 +118,16 @@ function readRuns(store: Store, unused: boolean): StoredRun[] {
     const { bytes, changedMs } = measure(store.runs.folderOf(id));
     const used = store.runs.used(id);
     const ended = record?.endedAt ?? null;
+    const live = !unused && record !== undefined && runState(record) === "running";
+    // Once parts are joined, nobody will ask for them.
+    const isJoined = (id: string) => !live && used.results[wholeOf(id) ?? ""] !== undefined;
     return {
       id,
       pipeline: record?.pipeline,
-      live: !unused && record !== undefined && runState(record) === "running",
+      live,
       lastMs: ended === null ? changedMs : Date.parse(ended),
       bytes,
-      results: new Set(Object.values(used.results)),
+      results: new Set(Object.entries(used.results).flatMap(([id, key]) => isJoined(id) ? [] : [key])),
       identities: new Set(Object.values(used.progress)),
     };
   });

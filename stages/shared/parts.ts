@@ -1,10 +1,7 @@
-import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import { z } from "zod";
 import type { InputArtifact, Shard, StageContext, StageEnd } from "../../contract/stage.ts";
 import { FormatError } from "../../formats/format_error.ts";
-import { readAt } from "../../formats/read_at.ts";
 import { yieldToMessages } from "./macrotask.ts";
+import { readVectors, vectorFiles } from "./saved_vectors.ts";
 
 /** Items that are computed together. */
 export interface Batch {
@@ -52,6 +49,7 @@ export function dealOut(
 }
 
 class Stopped extends Error {}
+class Misfit extends FormatError {}
 
 /**
  * Compute `count` items in batches, as a stage with `shards: true` does: in a shard the batches of that shard, which
@@ -79,22 +77,26 @@ export async function inParts<R extends Rows>(
   finish: (batches: AsyncIterable<ComputedBatch<R>>, about: unknown) => Promise<StageEnd | void>,
 ): Promise<StageEnd | undefined> {
   const { shard, parts, stop } = context;
-  if (parts.length > 0) {
-    const opened = await openParts(parts, work.count);
-    if ("status" in opened) return opened;
-    return await finish(readParts<R>(parts, opened), opened.about) ?? undefined;
-  }
   const batches = dealOut(work, shard);
-  const opened = shard !== undefined && batches.length === 0 ? undefined : await open();
-  if (opened !== undefined && "status" in opened) return opened;
-  const computed = computeBatches(batches, opened, stop);
+  let opened: BatchWork<R> | undefined;
   try {
+    if (parts.length > 0) {
+      const { about, ...dealing } = await readHead(parts, work.count);
+      return await finish(readParts<R>(parts, dealing), about) ?? undefined;
+    }
+    // What a shard without batches would open is of no use.
+    const found = batches.length > 0 || shard === undefined ? await open() : undefined;
+    if (found !== undefined && "status" in found) return found;
+    opened = found;
+    const computed = computeBatches(batches, opened!, stop);
     if (shard === undefined) return await finish(computed, opened!.about) ?? undefined;
-    await writePart(shard, { ...work, about: opened?.about }, computed);
+    const { count, batchSize } = work;
+    await writePart(shard, JSON.stringify({ count, batchSize, of: shard.of, about: opened?.about }), computed);
     return undefined;
   } catch (error) {
     if (error instanceof Stopped) return { status: "interrupted", step: 0 };
-    throw error;
+    if (!(error instanceof Misfit)) throw error;
+    return { status: "failed", message: error.message, fix: "compute its shards again: run with --force STAGE" };
   } finally {
     await opened?.close?.();
   }
@@ -102,115 +104,96 @@ export async function inParts<R extends Rows>(
 
 async function* computeBatches<R extends Rows>(
   batches: readonly Batch[],
-  work: BatchWork<R> | undefined,
+  work: BatchWork<R>,
   stop: AbortSignal,
 ): AsyncGenerator<ComputedBatch<R>> {
   for (const batch of batches) {
     if (stop.aborted) throw new Stopped();
-    yield { ...batch, rows: await work!.compute(batch) };
+    yield { ...batch, rows: await work.compute(batch) };
     await yieldToMessages();
   }
 }
 
-const INFO_FILE = "part.json";
-/** What describes a part is small; whatever a cache hands out, no more is read. */
-const MAX_INFO_BYTES = 1 << 20;
+/** A part is read and written in files of about this size, so that memory does not grow with it. */
+const FILE_BYTES = 32 << 20;
 
-const TYPES = { u8: Uint8Array, i32: Int32Array, f32: Float32Array, f64: Float64Array };
-const typeNames = Object.keys(TYPES) as (keyof typeof TYPES)[];
-
-const infoSchema = z.strictObject({
-  index: z.int().min(0),
-  of: z.int().min(1),
-  count: z.int().min(1),
-  batchSize: z.int().min(1),
-  /** Type of the numbers and how many each item has, by name; none where the part has no items. */
-  columns: z.record(
-    z.string().regex(/^[A-Za-z]\w{0,63}$/),
-    z.strictObject({ type: z.enum(typeNames), width: z.int().min(0).max(2 ** 31) }),
-  ),
-  about: z.unknown(),
-});
-
-type PartInfo = z.output<typeof infoSchema>;
-
-/** Rows go to a file for each name as they come, so that memory does not grow with their number. */
+/** @param work what all parts of one work have in common */
 async function writePart(
-  { part, index, of }: NonNullable<StageContext["shard"]>,
-  { count, batchSize, about = null }: { readonly count: number; readonly batchSize: number; readonly about?: unknown },
+  { part, index }: NonNullable<StageContext["shard"]>,
+  work: string,
   batches: AsyncIterable<ComputedBatch<Rows>>,
 ): Promise<void> {
-  const columns: PartInfo["columns"] = {};
-  for await (const batch of batches) {
-    for (const [name, numbers] of Object.entries(batch.rows)) {
-      const { buffer, byteOffset, byteLength } = numbers;
-      const type = typeNames.find((one) => numbers instanceof TYPES[one])!;
-      columns[name] ??= { type, width: numbers.length / batch.count };
-      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-      await Deno.writeFile(join(part.folder, `${name}.bin`), bytes, { append: true });
+  let [files, bytes] = [0, 0];
+  let vectors: Record<string, Rows[string]> = {};
+  const flush = async () => {
+    const name = fileOf(files++);
+    await part.write(name, vectorFiles(name, vectors, { work, index: `${index}` })[name]!);
+    [vectors, bytes] = [{}, 0];
+  };
+  for await (const { first, rows } of batches) {
+    for (const [name, data] of Object.entries(rows)) {
+      vectors[`${first} ${name}`] = data.slice();
+      bytes += data.byteLength;
+    }
+    if (bytes >= FILE_BYTES) await flush();
+  }
+  if (bytes > 0 || files === 0) await flush();
+}
+
+function fileOf(number: number): string {
+  return `${number}.safetensors`;
+}
+
+/** One file of a part. @throws Misfit where there is none */
+async function readFile(parts: readonly InputArtifact[], index: number, number: number) {
+  try {
+    const { vectors, metadata: { work = "", index: own } } = await readVectors(parts[index]!, fileOf(number));
+    if (own !== `${index}`) throw misfit(index, `part ${own}`, `part ${index}`);
+    return { vectors, work, head: JSON.parse(work) };
+  } catch (error) {
+    throw error instanceof Misfit ? error : misfit(index, (error as Error).message, fileOf(number));
+  }
+}
+
+function misfit(index: number, got: string, wanted: string): Misfit {
+  return new Misfit(`part of shard ${index + 1}`, { got, wanted });
+}
+
+/** What the parts have in common, by the first of them, which is never without batches. */
+async function readHead(parts: readonly InputArtifact[], count: number) {
+  const { work, head: { batchSize, about, ...head } } = await readFile(parts, 0, 0);
+  if (head.count === count && head.of === parts.length && batchSize >= 1) return { work, count, batchSize, about };
+  throw misfit(0, `${head.count} items, 1 part of ${head.of}`, `${count} items, 1 part of ${parts.length}`);
+}
+
+/** The batches of one part in their order. */
+async function* readPart(parts: readonly InputArtifact[], index: number, work: string) {
+  for (let number = 0;; number++) {
+    const file = await readFile(parts, index, number);
+    if (file.work !== work) throw misfit(index, file.work, work);
+    const batches = Map.groupBy(Object.entries(file.vectors), ([name]) => parseInt(name));
+    for (const [first, own] of [...batches].sort(([a], [b]) => a - b)) {
+      yield { first, rows: Object.fromEntries(own.map(([name, data]) => [name.replace(/^\d+ /, ""), data])) };
     }
   }
-  const info = infoSchema.parse({ index, of, count, batchSize, columns, about });
-  await part.write(INFO_FILE, JSON.stringify(info));
-}
-
-/** What the parts have in common, or how the stage ends where they are not those of one work. */
-async function openParts(parts: readonly InputArtifact[], count: number): Promise<PartInfo | StageEnd> {
-  try {
-    let first: PartInfo | undefined;
-    for (const [index, part] of parts.entries()) {
-      const info = await readInfo(part, index);
-      const items = dealOut(info, { index, of: parts.length }).at(-1)?.total ?? 0;
-      first ??= info;
-      const { batchSize } = first;
-      // A part without items knows neither columns nor what they are about.
-      const { columns, about } = items === 0 ? { columns: {}, about: null } : first;
-      const wanted = { index, of: parts.length, count, batchSize, columns, about };
-      if (!isDeepStrictEqual(info, wanted)) throw misfit(index, JSON.stringify(info), JSON.stringify(wanted));
-      for (const [name, { type, width }] of Object.entries(columns)) {
-        const [got, bytes] = [sizeOf(part, `${name}.bin`), items * width * TYPES[type].BYTES_PER_ELEMENT];
-        if (got !== bytes) throw misfit(index, `${got ?? 0} bytes of ${name}`, `${bytes}`);
-      }
-    }
-    return first!;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    return { status: "failed", message: error.message, fix: "compute the shards again: run with --force STAGE" };
-  }
-}
-
-async function readInfo(part: InputArtifact, index: number): Promise<PartInfo> {
-  if ((sizeOf(part, INFO_FILE) ?? Infinity) > MAX_INFO_BYTES) throw misfit(index, `no ${INFO_FILE}`, "a small one");
-  try {
-    return infoSchema.parse(JSON.parse(await part.readText(INFO_FILE)));
-  } catch (error) {
-    throw misfit(index, `a broken ${INFO_FILE}: ${(error as Error).message}`, "what a shard writes");
-  }
-}
-
-function sizeOf({ files }: InputArtifact, name: string): number | undefined {
-  return files.find(({ path }) => path === name)?.size;
-}
-
-function misfit(index: number, got: string, wanted: string): FormatError {
-  const short = (text: string) => text.length > 300 ? `${text.slice(0, 300)}…` : text;
-  return new FormatError(`part of shard ${index + 1}`, { got: short(got), wanted: short(wanted) });
 }
 
 /** All batches in their order, each from the part that it is in. */
-async function* readParts<R extends Rows>(parts: readonly InputArtifact[], info: PartInfo) {
-  for (const [number, { first, count }] of dealOut(info).entries()) {
-    const part = parts[number % parts.length]!;
-    // Only the last of all batches may be smaller, so those before it in this part are whole.
-    const before = Math.floor(number / parts.length) * info.batchSize;
-    const rows: Record<string, Rows[string]> = {};
-    for (const [name, { type, width }] of Object.entries(info.columns)) {
-      const numbers = new TYPES[type](count * width);
-      using file = await Deno.open(part.path(`${name}.bin`));
-      await readAt(file, before * width * numbers.BYTES_PER_ELEMENT, new Uint8Array(numbers.buffer));
-      rows[name] = numbers;
-    }
+async function* readParts<R extends Rows>(
+  parts: readonly InputArtifact[],
+  dealing: { readonly work: string; readonly count: number; readonly batchSize: number },
+): AsyncGenerator<ComputedBatch<R>> {
+  const sources = parts.map((_, index) => readPart(parts, index, dealing.work));
+  let columns: string | undefined;
+  for (const [number, { first, count }] of dealOut(dealing).entries()) {
+    const index = number % parts.length;
+    const { first: found, rows } = (await sources[index]!.next()).value!;
+    const widths = Object.entries(rows).map(([name, data]) =>
+      `${name} ${data.length / count} ${data.constructor.name}`
+    );
+    const got = widths.sort().join();
+    columns ??= got;
+    if (found !== first || got !== columns) throw misfit(index, `${found}: ${got}`, `${first}: ${columns}`);
     yield { first, count, rows: rows as R };
-    await yieldToMessages();
   }
 }

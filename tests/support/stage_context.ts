@@ -7,8 +7,10 @@ import type {
   BuiltinKind,
   DownloadExternal,
   InputArtifact,
+  OutputPorts,
   ProgressUpdate,
   SavedState,
+  Shard,
   StageEnd,
   StageProgress,
   StageRun,
@@ -39,6 +41,10 @@ export interface StageOptions {
   /** Default: `onnx`. */
   readonly device?: { readonly name: string; readonly numerics: string };
   readonly onReport?: (update: ProgressUpdate) => void;
+  /** Compute one part; it becomes the output `part`. */
+  readonly shard?: Shard;
+  /** What shards have computed, to be joined. */
+  readonly parts?: readonly InputArtifact[];
 }
 
 export interface StageOutcome {
@@ -77,7 +83,9 @@ export class MemoryProgress implements StageProgress {
 export async function runStage(folder: string, kind: AnyKind, options: StageOptions): Promise<StageOutcome> {
   const { default: run } = await import(kind.entry) as { default: StageRun };
   const place = await Deno.makeTempDir({ dir: folder, prefix: `${kind.kind}-` });
-  const outputs = Object.fromEntries(Object.keys(kind.outputs).map((port) => [port, join(place, "out", port)]));
+  const { shard, parts = [] } = options;
+  const ports: OutputPorts = shard === undefined ? kind.outputs : { part: { type: "files", description: "" } };
+  const outputs = Object.fromEntries(Object.keys(ports).map((port) => [port, join(place, "out", port)]));
   const progressFolder = join(place, "progress");
   for (const each of [...Object.values(outputs), progressFolder]) Deno.mkdirSync(each, { recursive: true });
   const params = kind.params.parse(options.params);
@@ -86,9 +94,11 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     seed: kind.seeded === true ? options.seed ?? 0 : 0,
     inputs: {},
     outputs,
+    ...(shard === undefined ? {} : { shard }),
     progressFolder,
     progressLimit: Infinity,
-    device: options.device ?? { name: "onnx", numerics: onnxNumerics() },
+    // What joins parts computes nothing.
+    device: parts.length > 0 ? null : options.device ?? { name: "onnx", numerics: onnxNumerics() },
     packages: options.packages ?? {},
     externals: options.externals ?? externalsOf(kind, params),
     downloads: options.downloads ?? null,
@@ -97,8 +107,8 @@ export async function runStage(folder: string, kind: AnyKind, options: StageOpti
     if (event.type === "progress") options.onReport?.(event.update);
   });
   const { inputs = {}, progress = context.progress } = options;
-  const end = await holdToTypes(run)({ ...context, inputs, progress }) ?? undefined;
-  const finished = end === undefined ? Object.entries(kind.outputs) : [];
+  const end = await holdToTypes(run)({ ...context, inputs, progress, parts }) ?? undefined;
+  const finished = end === undefined ? Object.entries(ports) : [];
   const artifacts = finished.map(([port, { type }]) =>
     [port, openInput(folderArtifact(outputs[port]!, type))] as const
   );
