@@ -30,9 +30,7 @@ async function submitted(cluster: SlurmCluster): Promise<Project> {
 }
 
 const text = async (cluster: SlurmCluster, project: Project, ...args: string[]): Promise<string> => {
-  const t0 = performance.now();
   const { code, stdout, stderr } = await cluster.cli(project, args);
-  console.log(args.join(" "), performance.now() - t0);
   assertEquals(code, 0, stderr);
   return stdout;
 };
@@ -73,12 +71,12 @@ clusterTest(
     assertEquals(await look("logs", "p.yaml", "other", "--follow"), "walking\n");
 
     // Where there are no commands of the queue, the cache still tells what it has.
-    const away = await cluster.cli(project, ["status", "p.yaml", "--on", "lab"], { env: { SLURM_CONF: "/nowhere" } });
+    const away = await cluster.cli(project, ["status", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(away.code, 0);
     assertStringIncludes(away.stdout, "what waits or runs is unknown");
     assert(/^walk +unknown/m.test(away.stdout), away.stdout);
     assert(/^other +restore/m.test(away.stdout), away.stdout);
-    const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { SLURM_CONF: "/nowhere" } });
+    const mute = await cluster.cli(project, ["cancel", "p.yaml", "--on", "lab"], { env: { PATH: "/nowhere" } });
     assertEquals(mute.code, 1);
 
     // Of a name that others use too, only jobs of this pipeline are cancelled.
