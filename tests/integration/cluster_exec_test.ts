@@ -228,5 +228,5 @@ Deno.test("what is no job, no part or no cache is refused", async () => {
   assertStringIncludes(messagesOf(await execute({ ...submission, digest }, 0)), "not the one that was submitted");
   const gone = await execute({ ...submission, folder: "/nowhere/cluster/submissions/x" }, 0);
   assertEquals(gone.code, 2);
-  assertStringIncludes(messagesOf(gone), "does not see the shared cache /nowhere");
+  assertStringIncludes(messagesOf(gone), "Cannot use the submission /nowhere");
 });

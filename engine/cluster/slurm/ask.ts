@@ -1,0 +1,99 @@
+import { hostname } from "node:os";
+import { cutText, printable } from "../../diagnostic/format.ts";
+
+/** What a command of Slurm answered. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly stdout: string;
+  /** Where it is not ok: what it said, or why it said nothing. */
+  readonly said: string;
+}
+
+export interface AskOptions {
+  readonly stdin?: string;
+  /** What on standard error makes it pointless to wait any longer. */
+  readonly hopeless?: RegExp;
+}
+
+/** Slurm's own commands give up earlier, mostly after `MessageTimeout`. */
+const LIMIT_MS = 60_000;
+/** A queue of 100,000 jobs takes some 12 MiB. */
+const MAX_STDOUT = 64 << 20;
+const MAX_STDERR = 64 << 10;
+
+/**
+ * All that Slurm's commands have of this process's environment. `sbatch` hands its environment to the job and Slurm
+ * keeps it on disk, so no secret may be in it; and variables such as `SQUEUE_PARTITION` would change what is answered.
+ */
+const KEPT = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "SLURM_CONF"];
+
+/** What is said on standard error, without the commands' names and what all say. */
+export function complaintOf(stderr: string): string {
+  const lines = printable(stderr).split("\n").map((line) =>
+    line.replace(/^(\w+: )?(error: |fatal: |\w+ error: )?(Batch job submission failed: |allocation failure: )?/, "")
+      .trim()
+  );
+  return cutText(lines.filter((line) => line !== "").join("; "));
+}
+
+/** Run one of Slurm's commands: bounded in time and in what it may answer, and never through a shell. */
+export async function ask(program: string, args: readonly string[], options: AskOptions = {}): Promise<Answer> {
+  const { stdin, hopeless } = options;
+  const env = Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => KEPT.includes(name)));
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args: [...args],
+      // The folder of this process may be gone.
+      cwd: "/",
+      clearEnv: true,
+      env,
+      stdin: stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
+    return { ok: false, stdout: "", said: `there is no ${program} on the PATH of ${hostname()}` };
+  }
+  let given = "";
+  const giveUp = (why: string) => {
+    given ||= why;
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has just ended.
+    }
+  };
+  const timer = setTimeout(giveUp, LIMIT_MS, `no answer within ${LIMIT_MS / 1000} s`);
+  const read = async (stream: ReadableStream<Uint8Array>, most: number, look = (_text: string) => {}) => {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of stream) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > most) giveUp("its answer has no end");
+      look(text);
+    }
+    return text;
+  };
+  // A command that ends early leaves its input unread.
+  const write = stdin === undefined ? undefined : new Blob([stdin]).stream().pipeTo(child.stdin).catch(() => {});
+  const [stdout, stderr] = await Promise.all([
+    read(child.stdout, MAX_STDOUT),
+    read(child.stderr, MAX_STDERR, (text) => hopeless?.test(text) && giveUp(complaintOf(text))),
+    write,
+  ]);
+  const { success, code } = await child.status;
+  clearTimeout(timer);
+  const said = given || complaintOf(stderr) || (success ? "" : `${program} ended with code ${code}`);
+  return { ok: success && given === "", stdout, said };
+}
+
+/** Lines of an answer whose fields are set apart by {@linkcode BETWEEN}; those with another number are no lines of it. */
+export function fieldsOf(stdout: string, count: number): string[][] {
+  return stdout.split("\n").map((line) => line.split(BETWEEN).map((field) => printable(field.trim())))
+    .filter((fields) => fields.length === count);
+}
+
+/** Stands between fields: no name has it. */
+export const BETWEEN = "\u001f";
