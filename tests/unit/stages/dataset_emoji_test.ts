@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { installFiles } from "../../../engine/process/install.ts";
 import { EMOJI_CATEGORIES } from "../../../artifacts/labels.ts";
 import { SOURCES } from "../../../stages/dataset/sources.ts";
