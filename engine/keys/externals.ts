@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { isAbsolute, join, resolve } from "node:path";
 import type { Sources } from "../../schemas/records.ts";
 import { mapFiles } from "../../schemas/roles.ts";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt, type DocumentPath, type Origins } from "../diagnostic/document.ts";
 import type { Stage } from "./stage.ts";
-import { factsOf, statIfThere } from "../store/reading.ts";
+import { factsOf, sha256Of, statIfThere } from "../store/reading.ts";
 import { placeOf, reasonOf } from "../store/trouble.ts";
 import { artifactDigest } from "./keys.ts";
 import type { Digests, FolderFile } from "../store/digests.ts";
@@ -109,7 +108,7 @@ export function digestStageExternals(
   for (const name of stage.kind.permissions.env ?? []) {
     const value = Deno.env.get(name);
     // By digest, since variables may hold secrets and keys are kept in clear.
-    externals[`env:${name}`] = value === undefined ? "unset" : createHash("sha256").update(value).digest("hex");
+    externals[`env:${name}`] = value === undefined ? "unset" : sha256Of(value);
   }
   for (const one of externalsOf(stage, folder)) {
     try {

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ResultManifest, ViewRecord } from "../../schemas/records.ts";
 import type { RunFinished } from "./events.ts";
@@ -10,7 +9,7 @@ import type { PipelineLoader } from "../pipeline/load/pipeline_loader.ts";
 import { readsLatest } from "../plan/freshness.ts";
 import type { Plan } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
-import { type FileFacts, isThere } from "../store/reading.ts";
+import { type FileFacts, isThere, sha256Of } from "../store/reading.ts";
 import { readChecked, writeChecked } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import { ignoreTrouble } from "../store/trouble.ts";
@@ -182,7 +181,7 @@ class DoneRecord {
     return {
       format: FORMAT,
       kept: this.kept,
-      externals: createHash("sha256").update(encode(read)).digest("hex"),
+      externals: sha256Of(encode(read)),
       index: this.store.results.state,
       views: this.#views.state,
     };

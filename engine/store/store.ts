@@ -111,13 +111,9 @@ export function openStore(
     differences: new RecordLog(paths.differences, differenceSchema),
     guards: new StoreGuards(paths.locks),
     viewsOf: (pipeline) => {
-      let store = views.get(pipeline);
-      if (store === undefined) {
-        const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
-        store = new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
-        views.set(pipeline, store);
-      }
-      return store;
+      const places = { records: viewsPath(pipeline), table: join(paths.kept, `views-${pipeline}.table`) };
+      const make = () => new ViewStore(join(paths.outputs, pipeline), places, { objects, digests });
+      return views.getOrInsertComputed(pipeline, make);
     },
     shownPipelines: () => entriesOf(paths.views).flatMap(({ name }) => /^(.+)\.jsonl$/.exec(name)?.[1] ?? []),
     viewsPath,
