@@ -45,12 +45,11 @@ export function withPaths(
   { kind, params }: Pick<Stage, "kind" | "params">,
   paths: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(params).map(([param, value]) => {
-      const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
-      return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
-    }),
-  );
+  const changed = Object.entries(params).map(([param, value]) => {
+    const meta = Object.hasOwn(kind.roles, param) ? kind.roles[param]! : {};
+    return [param, mapFiles(value, meta, (path, at) => paths[nameOf(param, at)] ?? path)];
+  });
+  return Object.fromEntries(changed);
 }
 
 /** Files below a folder, through links, since a stage reads through them too. A link back up is not followed. */
@@ -77,11 +76,9 @@ export function contentDigest(path: string, digests: Digests): string {
   if (!info.isDirectory && !info.isFile) throw new Error("it is neither a regular file nor a folder");
   if (info.isFile) return digests.digest(path);
   const files = [...filesBelow(path)];
-  const entryOf = ({ path: name, facts }: FolderFile) => ({
-    path: name,
-    size: facts.size,
-    sha256: digests.digest(join(path, name), facts),
-  });
+  const entryOf = ({ path: name, facts }: FolderFile) => {
+    return { path: name, size: facts.size, sha256: digests.digest(join(path, name), facts) };
+  };
   return digests.folderDigest(path, files, () => artifactDigest("files", files.map(entryOf)));
 }
 

@@ -45,9 +45,8 @@ export function tryDevice(
 ): Promise<DeviceTrouble | undefined> {
   const of = [trial.of, Deno.version.deno, machineClass()].join(" ");
   const path = join(folder, `${sha256Of(of)}.json`);
-  let verdict = again ? undefined : tried.get(path);
-  if (verdict === undefined) tried.set(path, verdict = judge({ ...trial, of }, path, again));
-  return verdict;
+  if (again) tried.delete(path);
+  return tried.getOrInsertComputed(path, () => judge({ ...trial, of }, path, again));
 }
 
 async function judge(trial: DeviceTrial, path: string, again: boolean): Promise<DeviceTrouble | undefined> {
