@@ -204,33 +204,19 @@ if (own.attempt === 0 && own.child === 2) console.log(await queue.requeueOwn());
   assertEquals(linesOf(2), [{ id: `${id}_2`, child: 2, attempt: 0 }, { id: `${id}_2`, child: 2, attempt: 1 }]);
 });
 
-queueTest("what can never run is refused, with what there is, without queueing anything", {}, async (
+queueTest("what can never run is refused without queueing anything", {}, async (
   queue,
   cluster,
 ) => {
-  const test = (needs: Partial<JobNeeds>) =>
-    queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } })).then((said) => said?.split("\n"));
+  const test = (needs: Partial<JobNeeds>) => queue.test(requestIn(cluster, "true", { needs: { ...NEEDS, ...needs } }));
   assertEquals(await test({ gpus: 2, cpus: 4, minutes: 60 }), undefined);
-  const there = [
-    "  gpu (default): nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
-    "  cpu: nodes: 1, each with 4 processors, 16000 MiB; time limit 1:00:00",
-    "  scavenge: nodes: 2, each with 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
-  ];
-  const unavailable = "Requested node configuration is not available; there is";
-  assertEquals(await test({ gpus: 3 }), [unavailable, ...there]);
-  assertEquals(await test({ cpus: 5 }), [unavailable, ...there]);
-  assertEquals(await test({ memoryMiB: 17_000 }), [unavailable, ...there]);
-  assertEquals(await test({ gpus: 1, partition: "cpu" }), [unavailable, ...there]);
-  const partition = await test({ partition: "nowhere" });
-  assertMatch(partition![0]!, /invalid partition/i);
-  assertEquals(await test({ minutes: 61 }), [
-    "a time limit of 61 minutes is above the partition's; there is",
-    ...there,
-  ]);
-  assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), [
-    "a time limit of 61 minutes is above the partition's; there is",
-    ...there,
-  ]);
+  for (const needs of [{ gpus: 3 }, { cpus: 5 }, { memoryMiB: 17_000 }, { gpus: 1, partition: "cpu" }]) {
+    assertEquals(await test(needs), "Requested node configuration is not available");
+  }
+  assertMatch(await test({ partition: "nowhere" }) ?? "", /invalid partition/i);
+  const over = "a time limit of 61 minutes is above the partition's";
+  assertEquals(await test({ minutes: 61 }), over);
+  assertEquals(await test({ minutes: 61, partition: "cpu,scavenge" }), over);
   assertEquals(await jobsOf(queue), []);
   assertMatch(
     troubleOf(await queue.submit(requestIn(cluster, "true", { needs: { ...NEEDS, gpus: 3 } }))),
@@ -274,7 +260,11 @@ queueTest("a full queue says so at once; ended jobs fill it too until they are f
     return found;
   };
   const { partitions, ...rest } = await facts();
-  assertEquals(partitions.length, 3);
+  assertEquals(partitions, [
+    "gpu (default): 2 nodes of 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+    "cpu: 1 node of 4 processors, 16000 MiB; time limit 1:00:00",
+    "scavenge: 2 nodes of 4 processors, 16000 MiB, gpu:fake:2; time limit 1:00:00",
+  ]);
   assertEquals(rest, {
     version: rest.version,
     maxArray: 5,

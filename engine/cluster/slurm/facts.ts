@@ -27,8 +27,8 @@ export async function askPartitions(): Promise<PartitionNodes[] | string> {
   return fieldsOf(stdout, 8).map((fields) => {
     const [marked, whenPreempted, limit, open, nodes, cpus, memory, gpus] = fields as [string, string, ...string[]];
     const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
-    const each = `${cpus} processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}`;
-    const line = `${name}${isDefault ? " (default)" : ""}: nodes: ${nodes}, each with ${each}; time limit ${limit}` +
+    const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
+      `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
       (open === "up" ? "" : `; ${open}`);
     return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, line };
   });

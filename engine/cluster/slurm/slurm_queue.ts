@@ -25,16 +25,15 @@ export class SlurmQueue implements Queue {
   async test(request: JobRequest): Promise<string | undefined> {
     const { needs: { minutes = 0, partition, qos }, script } = request;
     const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
+    if (!ok) return said;
     const all = await askPartitions();
-    if (typeof all === "string") return ok ? all : said;
+    if (typeof all === "string") return all;
     const asked = all.filter((one) =>
       partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
     );
     // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
     const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
-    if (ok && !never) return undefined;
-    const refused = ok ? `a time limit of ${minutes} minutes is above the partition's` : said;
-    return [`${refused}; there is`, ...all.map(({ line }) => `  ${line}`)].join("\n");
+    return never ? `a time limit of ${minutes} minutes is above the partition's` : undefined;
   }
 
   async submit(request: JobRequest): Promise<Submitted> {
