@@ -63,7 +63,7 @@ async function tryOn(
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
-  const problems = await testNeeds(planned, needs, loaded.pipeline, facts, context);
+  const problems = await testNeeds(planned, needs, loaded.pipeline, context);
   const { packages } = cluster.settings;
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const unfetched = await fetchPackages(planned, true, context);
