@@ -29,12 +29,17 @@ export function arrayOf(id: string): string {
   return id.split("_")[0]!;
 }
 
+/** The line of a child of a part. */
+export function lineOfChild(parts: readonly Part[], on: number, child: number): number {
+  const { lines, children } = parts[on]!;
+  return lines[children?.indexOf(child) ?? 0]!;
+}
+
 /** Lines of the same submission that the i-th of a part waits for. */
 export function linesBefore(parts: readonly Part[], { children, after, afterChild }: Part, i: number): number[] {
-  const childOf = (on: number, child: number) => parts[on]!.lines[parts[on]!.children?.indexOf(child) ?? 0]!;
   return [
-    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : [childOf(one[0], one[1])]),
-    ...afterChild.map((on) => childOf(on, children![i]!)),
+    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : lineOfChild(parts, one[0], one[1])),
+    ...afterChild.map((on) => lineOfChild(parts, on, children![i]!)),
   ];
 }
 
