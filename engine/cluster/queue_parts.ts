@@ -17,8 +17,8 @@ import {
   helpersOf,
   isLive,
   jobsByLine,
-  lineOfChild,
   linesBefore,
+  linesOf,
   listAttempts,
   parseComment,
 } from "./look.ts";
@@ -147,6 +147,8 @@ class Pass {
   readonly #helpers: ReadonlySet<string>;
   /** Lines that were queued before and are again. */
   readonly #renewed = new Set<number>();
+  /** Jobs that did not end well, or not yet, and their arrays. */
+  readonly #open: ReadonlySet<string>;
   readonly #ends: ReadonlyMap<number, JobEnd>;
   #room: number;
   #full = false;
@@ -172,6 +174,8 @@ class Pass {
     for (const [index, { lines }] of head.parts.entries()) {
       for (const line of lines) if (jobs.has(line)) this.#note(index, arrayOf(jobs.get(line)!.id));
     }
+    const open = found.jobs.filter(({ state }) => state !== "done");
+    this.#open = new Set(open.flatMap(({ id }) => [id, arrayOf(id)]));
     const own = context.queue.own()?.id;
     const helpers = helpersOf(submission, found.jobs).filter(({ id }) => id !== own);
     this.#helpers = new Set(helpers.map(({ comment }) => parseComment(comment)!.what));
@@ -186,8 +190,7 @@ class Pass {
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
     for (let from = 0, to = 0; from < parts.length; from = to) {
-      const follows = ({ after, afterChild }: Part) =>
-        [...after, ...afterChild].some((one) => [one].flat()[0]! >= from);
+      const follows = ({ after }: Part) => after.some((one) => one.startsWith("p") && parseInt(one.slice(1)) >= from);
       do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
       const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
       const trouble = ends.find((one) => one !== undefined);
@@ -251,18 +254,20 @@ class Pass {
     const states = new Set(linesBefore(parts, part, i).map((line) => this.#standings.get(line)!.state));
     if (states.has("failed") || states.has("blocked")) return { state: "blocked" };
     if (states.has("left")) return { state: "left" };
-    const { afterOk, afterChild } = this.#earlierOf(part);
-    for (const one of part.after) {
-      const [on, child] = [one].flat() as [number, number?];
-      const jobs = this.#jobsOf(child === undefined ? parts[on]!.lines : [lineOfChild(parts, on, child)]);
+    const [afterOk, afterChild] = [new Set<string>(), new Set<string>()];
+    for (const entry of part.after) {
+      const [on, child] = entry.split("_") as [string, string?];
+      const own = this.#jobs.get(Number(on.slice(1)));
+      const lines = linesOf(parts, part, i, entry);
+      const isOwn = on.startsWith("p");
       // Children that were queued again have failed before, and so has their array.
-      const isWhole = child === undefined && jobs.length > 1 && this.#jobs.get(on)!.size === 1;
-      afterOk.push(...isWhole ? this.#jobs.get(on)! : jobs);
+      const isWhole = isOwn && child === undefined && lines.length > 1 && own!.size === 1;
+      // Of earlier submissions, those that ended well or so long ago that nobody knows are not waited for.
+      const jobs = isOwn ? this.#jobsOf(lines) : [child === "*" ? on : entry].filter((job) => this.#open.has(job));
+      if (child === "*") jobs.forEach((job) => afterChild.add(arrayOf(job)));
+      else for (const job of isWhole && jobs.length > 0 ? own! : jobs) afterOk.add(job);
     }
-    for (const on of part.afterChild) {
-      afterChild.push(...this.#jobsOf([lineOfChild(parts, on, part.children![i]!)]).map(arrayOf));
-    }
-    return { afterOk: [...new Set(afterOk)], afterChild };
+    return { afterOk: [...afterOk], afterChild: [...afterChild] };
   }
 
   /** Jobs that compute lines now; none for what is done. */
@@ -271,16 +276,6 @@ class Pass {
       const standing = this.#standings.get(line)!;
       return standing.state === "queued" ? [standing.job] : [];
     });
-  }
-
-  /** Jobs of earlier submissions, unless they have ended well or so long ago that nobody knows. */
-  #earlierOf({ jobs }: Part): { afterOk: string[]; afterChild: string[] } {
-    const left = this.found.jobs.filter(({ state }) => state !== "done");
-    const open = new Set(left.flatMap(({ id }) => [id, arrayOf(id)]));
-    return {
-      afterOk: jobs.filter((job) => open.has(job)),
-      afterChild: jobs.filter((job) => job.endsWith("_*")).map(arrayOf).filter((job) => open.has(job)),
-    };
   }
 
   /** Queue some of a part, as many as there is room for. @returns why to stop */
