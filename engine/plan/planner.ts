@@ -124,12 +124,10 @@ export class Planner {
     const stages = new Map<string, PlannedStage>();
     const working = new Map<string, string>();
     for (const [id, { shard }] of this.pipeline.stages) {
-      // A job of a cluster has a shard without what it is of.
-      const of = shard && this.pipeline.stages.get(shard.whole)?.id;
-      if (!this.#needed.has(of ?? id)) continue;
+      if (!this.#needed.has(id) && !this.#needed.has(shard?.whole ?? id)) continue;
       const found = this.planStage(id);
       // What a shard is of reads the same, so it is known by now whether it has a result.
-      const whole = of === undefined ? undefined : this.planStage(of);
+      const whole = shard === undefined || this.#needed.has(id) ? undefined : this.planStage(shard.whole);
       if (whole?.manifest !== undefined) continue;
       const planned = whole?.state === "may-run" && WORKING_STATES.has(found.state)
         ? { ...found, state: whole.state, reasons: whole.reasons }
@@ -198,16 +196,14 @@ export class Planner {
 
   /** Whether a stage has a result, here or in the shared cache, so that its shards need not run. */
   async isServed(id: string): Promise<boolean> {
-    if (!this.pipeline.stages.has(id)) return false;
     await this.askCache([this.planStage(id)]);
     return this.planStage(id).manifest !== undefined;
   }
 
-  /** What the targets need, without shards of stages that are there: nothing before a stage whose recipe already led to a good result. */
+  /** What the targets need, without shards that are none of them: nothing before a stage whose recipe already led to a good result. */
   #findNeeded(): ReadonlySet<string> {
     const { targets = [] } = this.options;
-    const { stages } = this.pipeline;
-    const all = [...stages].filter(([, { shard }]) => shard === undefined || !stages.has(shard.whole));
+    const all = [...this.pipeline.stages].filter(([id, { shard }]) => shard === undefined || targets.includes(id));
     if (targets.length === 0) return new Set(all.map(([id]) => id));
     const edges = new Map<string, string[]>();
     const latest = new Map<string, ResultManifest>();
