@@ -54,7 +54,7 @@ export class SharedStates {
   /** Copy a state that was just saved, while the stage goes on. Of several that come meanwhile the last is copied. */
   send(step: number): void {
     this.#wanted = step;
-    this.#sending ??= this.#send().finally(() => this.#sending = undefined);
+    this.#sending ??= this.#send();
   }
 
   /** Wait until all is sent. @returns the newest step of this attempt that is in the cache, or 0 */
@@ -78,6 +78,8 @@ export class SharedStates {
         if (this.problem === undefined) throw error;
       }
     }
+    // At once, not when whoever waits is told: a state that is saved between would wait for ever.
+    this.#sending = undefined;
   }
 
   /** States of all attempts, newest first. One that is still being written has no name yet. */
