@@ -62,14 +62,15 @@ async function tryOn(
   }
   using signals = listenForStop(() => {});
   const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
-  const problems = await testNeeds(planned, needs, loaded.pipeline, facts, context);
+  const problems = await testNeeds(planned, needs, loaded.pipeline, { ...context, ...facts });
   const { packages } = cluster.settings;
   if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
   const unfetched = await fetchPackages(planned, true, context);
   if (unfetched !== undefined) problems.push(unfetched);
   const nodes: string[] = [];
-  // One for each partition, whose nodes may differ.
-  for (const one of new Map(needs.values().map((one) => [one.partition, one])).values()) {
+  // One for each partition, whose nodes may differ, with the fewest GPUs that a stage takes there.
+  const byGpus = [...needs.values()].sort((a, b) => b.gpus - a.gpus);
+  for (const one of new Map(byGpus.map((one) => [one.partition, one])).values()) {
     const trial = await tryNode(cluster, one, stages, context);
     problems.push(...trial.problems);
     nodes.push(trial.node ?? "no node");
