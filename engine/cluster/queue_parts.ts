@@ -101,7 +101,9 @@ export async function queueParts(
       const facts = await untilAnswered(() => context.queue.describe(submission.head.settings.helper), context);
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
-      const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
+      const cancels = cancelsPreempted.size === 0
+        ? undefined
+        : (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
       const made = await new Pass(submission, digest, context, { jobs: view.value.jobs, record, room, cancels }).run();
       if (made !== "again") return made;
       if (pass === PASSES) {
@@ -119,7 +121,8 @@ interface Found {
   /** Where queued jobs are put on record. */
   readonly record: string;
   readonly room: number;
-  readonly cancels: (partition: string | undefined) => boolean;
+  /** Of partitions; absent where none cancels. */
+  readonly cancels: ((partition: string | undefined) => boolean) | undefined;
 }
 
 /** One walk over all parts. */
@@ -142,8 +145,8 @@ class Pass {
     private readonly found: Found,
   ) {
     const { head, folder } = submission;
-    // One for the job that submits the rest, one for the guard.
-    this.#room = found.room - 2;
+    // One for the job that submits the rest, and where jobs are cancelled, one for the guard.
+    this.#room = found.room - (found.cancels === undefined ? 1 : 2);
     const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
     const noted = files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
     for (const { part, job } of noted) this.#note(part, arrayOf(job));
@@ -335,7 +338,7 @@ class Pass {
         : await submit("rest", { afterAny: [middle], singleton: true });
       stuck = !("id" in made);
     }
-    const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>
+    const guarded = parts.filter(({ needs }) => this.found.cancels?.(needs.partition) === true).flatMap(({ lines }) =>
       this.#jobsOf(lines)
     );
     if (guarded.length > 0 && !this.#helpers.has("guard")) {

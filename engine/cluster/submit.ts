@@ -106,7 +106,7 @@ export async function submitPipeline(
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
-  const problems = await testNeeds(stages, needs, pipeline, facts.value, options);
+  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts.value });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
@@ -234,8 +234,7 @@ export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
-  { partitions }: QueueFacts,
-  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
+  { queue, cluster, partitions }: Pick<SubmitOptions, "queue" | "cluster"> & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
@@ -251,9 +250,10 @@ export async function testNeeds(
         folder: "/",
       });
       if (answer === undefined) return undefined;
-      const fix = `change what it asks for, or ${cluster.file}; there are ${partitions.join("; ")}`;
+      const fix = `change what it asks for, or ${cluster.file}`;
       return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
         got: answer,
+        wanted: partitions.join("\n"),
       });
     }),
   );

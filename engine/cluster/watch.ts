@@ -32,7 +32,7 @@ interface Row extends Tracked {
   readonly before: readonly number[];
   job?: QueuedJob;
   end?: JobEnd;
-  /** The attempt that was said to run. */
+  /** What was said of its progress; empty at first. */
   told?: string;
   /** Since when nothing is known of it. */
   unseenSince?: number;
@@ -203,9 +203,11 @@ class Watch {
       const planned = this.submitted.plan.stages.get(row.id)!;
       emit({ type: "stage-started", id: row.id, planned, where: node === "" ? `job ${id}` : `job ${id} on ${node}` });
     }
-    row.told = id;
     const progress = attempt === undefined ? undefined : runs.told(attempt, row.id);
-    if (progress === undefined) return;
+    const text = progress === undefined ? "" : JSON.stringify(progress);
+    const isNew = text !== row.told;
+    row.told = text;
+    if (progress === undefined || !isNew) return;
     const { done, total, unit, perSecond } = progress;
     emit({ type: "stage-progress", id: row.id, update: { done, total, unit }, perSecond });
   }
