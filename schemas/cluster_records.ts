@@ -24,7 +24,6 @@ export const stageLineSchema = z.strictObject({
     params: z.record(z.string(), z.unknown()),
     extent: z.int().optional(),
     inputs: z.record(z.string(), z.array(z.strictObject({ stage: z.string(), port: z.string(), type: z.string() }))),
-    shard: z.looseObject({ whole: z.string() }).optional(),
     seed: z.int(),
     resources: resourcesSchema,
     retries: z.int().min(0),

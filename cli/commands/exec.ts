@@ -48,7 +48,11 @@ export function makeCommand(): AnyCommand {
       const reporter = new TextReporter();
       const versions = { noiseline: VERSION, deno: Deno.version.deno };
       const given = { folder, digest, part, queue, kinds: BUILTIN_KINDS, versions, stop: stop.signal };
-      const emit: Emit = (event) => event.type === "run-finished" ? undefined : reporter.emit(event);
+      const emit: Emit = (event) => {
+        // What the job shows of a result goes with its scratch.
+        const { view: _view, ...shown } = { view: undefined, ...event };
+        if (shown.type !== "run-finished") reporter.emit(shown);
+      };
       const { code, end, problems } = await executeTask({ ...given, emit });
       if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${WORDS[end.state]}`);
       if (code !== TASK_EXIT.done) throw new Exit(code, problems);

@@ -80,6 +80,11 @@ export interface QueuedJob {
   readonly node: string;
 }
 
+/** Whether a job waits, runs, or has not quite ended. */
+export function isLive({ state }: Pick<QueuedJob, "state">): boolean {
+  return state === "waiting" || state === "running" || state === "ending";
+}
+
 /** Undefined jobs: the queue did not answer, so what was known before still counts. */
 export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly silent: string };
 

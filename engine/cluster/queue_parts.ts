@@ -23,6 +23,8 @@ const LONGEST_PAUSE_MS = 60_000;
 /** A controller that was stopped may answer a question before it takes the job that it was given earlier. */
 const LOOK_AGAIN_MS = 5_000;
 const TRIES = 4;
+/** Jobs that are given to the queue at a time. */
+const AT_ONCE = 4;
 /** After each, a job that was waited for had been forgotten. */
 const PASSES = 8;
 
@@ -162,22 +164,29 @@ class Pass {
 
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
-    for (const [index, part] of parts.entries()) {
-      const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
-      for (const [i, line] of part.lines.entries()) {
-        const standing = this.#look(index, i) ?? this.#orderOf(part, i);
-        if ("state" in standing) this.#standings.set(line, standing);
-        else {
-          const key = JSON.stringify(standing);
-          open.getOrInsert(key, { order: standing, at: [] }).at.push(i);
-        }
-      }
-      for (const { order, at } of open.values()) {
-        const trouble = await this.#queue(index, order, at);
-        if (trouble !== undefined) return trouble;
-      }
+    for (let from = 0, to = 0; from < parts.length; from = to) {
+      const follows = ({ after, afterChild }: Part) =>
+        [...after, ...afterChild].some((one) => [one].flat()[0]! >= from);
+      do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
+      const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
+      const trouble = ends.find((one) => one !== undefined);
+      if (trouble !== undefined) return trouble;
     }
     return await this.#queueHelpers();
+  }
+
+  async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
+    const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
+    for (const [i, line] of part.lines.entries()) {
+      const standing = this.#look(index, i) ?? this.#orderOf(part, i);
+      if ("state" in standing) this.#standings.set(line, standing);
+      else open.getOrInsert(JSON.stringify(standing), { order: standing, at: [] }).at.push(i);
+    }
+    for (const { order, at } of open.values()) {
+      const trouble = await this.#queue(index, order, at);
+      if (trouble !== undefined) return trouble;
+    }
+    return undefined;
   }
 
   /** How a line stands that need not be queued now; undefined for one that has to be. */
@@ -275,6 +284,7 @@ class Pass {
     const now = this.#full ? [] : at.slice(0, Math.max(0, this.#room));
     for (const i of at.slice(now.length)) this.#standings.set(lines[i]!, { state: "left" });
     if (now.length === 0) return undefined;
+    this.#room -= now.length;
     const keys = lines.map((line) => head.stages[line]!.recipeKey);
     const hash = children === null ? keys[0]! : createHash("sha256").update(keys.join()).digest("hex");
     const count = this.#jobs.get(index)?.size ?? 0;
@@ -287,7 +297,6 @@ class Pass {
     if ("id" in made) {
       this.#note(index, made.id);
       appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
-      this.#room -= now.length;
       for (const i of now) {
         this.#standings.set(lines[i]!, {
           state: "queued",

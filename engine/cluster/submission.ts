@@ -10,10 +10,10 @@ import {
   type Submission,
   submissionSchema,
 } from "../../schemas/cluster_records.ts";
-import { type Diagnostic, errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
+import { errorOf, refuse, type Result, succeed } from "../diagnostic/diagnostic.ts";
 import { digestExternals } from "../keys/externals.ts";
 import { keysOfStages } from "../keys/keys.ts";
-import { readsOf, type Stage } from "../keys/stage.ts";
+import { readsOf } from "../keys/stage.ts";
 import { withPredecessors } from "../pipeline/compose/order.ts";
 import { packKind, textOf } from "../pipeline/load/pipeline_loader.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -67,10 +67,8 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const wanted = withPredecessors(edges, parts.flatMap(({ stages }) => stages));
   const stages = all.filter(({ id }) => wanted.has(id));
   const { folder: home, origins, name, seed, file, overrides, profiles } = pipeline;
-  const outside = digestExternals(
-    { stages: new Map(stages.map((one) => [one.id, one])), folder: home, origins },
-    digests,
-  );
+  const own = new Map(stages.map((stage) => [stage.id, stage]));
+  const outside = digestExternals({ stages: own, folder: home, origins }, digests);
   if (outside.problems.length > 0) return refuse(outside.problems);
   const keys = keysOfStages(stages, outside.externals);
 
@@ -85,7 +83,7 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   }));
   const lineOf = new Map(stages.map(({ id }, index) => [id, index]));
   const heads: Submission["stages"] = [];
-  const texts: Uint8Array[] = [];
+  const texts: string[] = [];
   let at = 0;
   for (const stage of stages) {
     const { kind, needs: _needs, timeoutMs: _timeoutMs, probe: _probe, ...rest } = stage;
@@ -95,13 +93,15 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
       externals: outside.externals.get(stage.id)!,
       files: shipment.addExternals(stage, home),
     };
-    if (textOf(line) === undefined) return refuse([unsendable(stage)]);
-    const text = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
-    if (text.length > MAX_RECORD_BYTES) return refuse([unsendable(stage)]);
-    const { recipeKey } = keys.get(stage.id)!;
-    heads.push({ id: stage.id, recipeKey, at, length: text.length, sha256: sha256Of(text) });
+    if (textOf(line) === undefined) {
+      const message = `stage "${stage.id}" cannot be sent to a cluster: its params have no text`;
+      return refuse([errorOf("check", message, "give it params of plain texts, numbers, lists and maps")]);
+    }
+    const text = `${JSON.stringify(line)}\n`;
+    const { length } = new TextEncoder().encode(text);
+    heads.push({ id: stage.id, recipeKey: keys.get(stage.id)!.recipeKey, at, length, sha256: sha256Of(text) });
     texts.push(text);
-    at += text.length;
+    at += length;
   }
   const trouble = await shipment.send(cache);
   if (trouble !== undefined) return refuse([trouble]);
@@ -110,11 +110,8 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const folder = clusterFolder(cache, "submissions", id);
   openRoot(cache);
   makeDurableFolder(folder);
-  for (const own of ["ends", "stages", "logs"]) makeFolder(join(folder, own));
-  writeNew(
-    join(folder, "stages.jsonl"),
-    new Uint8Array(await new Blob(texts as Uint8Array<ArrayBuffer>[]).arrayBuffer()),
-  );
+  for (const name of ["ends", "stages", "logs"]) makeFolder(join(folder, name));
+  writeNew(join(folder, "stages.jsonl"), texts.join(""));
   const submission: Submission = {
     format: 1,
     id,
@@ -133,11 +130,6 @@ export async function writeSubmission(request: SubmissionRequest): Promise<Resul
   const text = recordText(path, submissionSchema, submission);
   writeAtomically(path, text);
   return succeed({ submission, folder, digest: sha256Of(text) });
-}
-
-function unsendable({ id }: Stage): Diagnostic {
-  const fix = "give it params of plain texts, numbers, lists and maps, and fewer of them";
-  return errorOf("check", `stage "${id}" cannot be sent to a cluster: its params have no text, or one too large`, fix);
 }
 
 /** A submission that was read. Of its stages each is read when it is wanted. */

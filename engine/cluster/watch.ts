@@ -167,7 +167,7 @@ class Watch {
     if (end?.state === "failed") return this.#finish(row, "failed", end);
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
-      if (job.state === "waiting") return job.reason === "" ? job.word : job.reason;
+      if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
       this.#tell(row, job);
       return "";
     }

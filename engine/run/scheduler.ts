@@ -123,9 +123,7 @@ export class Scheduler {
       const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
       this.#missing.set(id, open.length);
       for (const one of open) {
-        const after = this.#successors.get(one);
-        if (after === undefined) this.#successors.set(one, [id]);
-        else after.push(id);
+        this.#successors.getOrInsert(one, []).push(id);
       }
       if (open.length === 0) this.#ready.push(id);
     }

@@ -1,4 +1,4 @@
-import type { JobOrder, JobRequest } from "../queue.ts";
+import type { JobNeeds, JobOrder, JobRequest } from "../queue.ts";
 
 /** `0-3,7`: numbers in Slurm's form. */
 export function rangesOf(numbers: readonly number[]): string {
@@ -21,14 +21,8 @@ function dependencyOf({ afterOk, afterChild, afterAny, afterFailureOfAny, single
   return any.length > 1 ? any.join("?") : [...each, ...any].join(",");
 }
 
-/** A path in which Slurm replaces nothing. */
-const literal = (path: string) => path.replaceAll("%", "%%");
-
-/**
- * Options of `sbatch` for what a job needs. The user's own come first, as the last of its kind counts: they may add but
- * not take from what is relied on.
- */
-function needsArguments({ needs }: JobRequest): string[] {
+/** The user's own options come first, as the last of its kind counts: they may add but not take from what is relied on. */
+function needsArguments(needs: JobNeeds): string[] {
   const { cpus, gpus, memoryMiB, minutes, partition, account, qos, options } = needs;
   const given = { partition, account, qos, time: minutes, mem: memoryMiB === undefined ? undefined : `${memoryMiB}M` };
   const set = Object.entries(given).filter(([, value]) => value !== undefined);
@@ -42,16 +36,12 @@ function needsArguments({ needs }: JobRequest): string[] {
   ];
 }
 
-/** For the question whether a job would be taken. */
-export function testArguments(request: JobRequest): string[] {
-  return ["--test-only", ...needsArguments(request), `--chdir=${request.folder}`];
-}
-
+/** Options of `sbatch` for a job. */
 export function submitArguments(request: JobRequest): string[] {
   const { name, comment, order, array, log, folder, warnSeconds, delaySeconds } = request;
   const dependency = dependencyOf(order);
   return [
-    ...needsArguments(request),
+    ...needsArguments(request.needs),
     "--parsable",
     "--requeue",
     "--open-mode=append",
@@ -59,7 +49,8 @@ export function submitArguments(request: JobRequest): string[] {
     `--job-name=${name}`,
     `--comment=${comment}`,
     `--chdir=${folder}`,
-    `--output=${literal(log)}${array === undefined ? "" : ".%a"}`,
+    // Slurm replaces `%` and what follows.
+    `--output=${log.replaceAll("%", "%%")}${array === undefined ? "" : ".%a"}`,
     ...dependency === "" ? [] : [`--dependency=${dependency}`],
     ...array === undefined
       ? []

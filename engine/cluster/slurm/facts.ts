@@ -1,33 +1,37 @@
 import { userInfo } from "node:os";
-import type { JobNeeds, QueueFacts } from "../queue.ts";
+import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
 import { stateOf } from "./words.ts";
 
-/** A line of `Name=value` pairs. */
-function pairsOf(line: string): Record<string, string> {
-  return Object.fromEntries([...line.matchAll(/(\w+)=(\S*)/g)].map(([, name, value]) => [name, value]));
+/** A partition's nodes of one kind. */
+export interface PartitionNodes {
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly minutes: number;
+  readonly whenPreempted: string;
+  /** For people. */
+  readonly line: string;
 }
 
-/** The partitions, as `scontrol` tells; what it said instead where it does not. */
-export async function askPartitions(): Promise<Record<string, string>[] | string> {
-  const { ok, stdout, said } = await ask("scontrol", ["show", "partition", "--oneliner"]);
-  return ok ? stdout.split("\n").map(pairsOf).filter(({ PartitionName }) => PartitionName !== undefined) : said;
+/** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
+export function minutesOf(limit: string): number {
+  const parts = /^(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
+  return parts === undefined ? Infinity : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
 }
 
-/** Partitions for people: one line for each kind of node. */
-export async function describePartitions(): Promise<string[]> {
-  const format = ["%P", "%a", "%D", "%c", "%m", "%G", "%l"].join(BETWEEN);
-  const { stdout } = await ask("sinfo", ["--noheader", "--exact", `--format=${format}`]);
-  return fieldsOf(stdout, 7).map(([name, open, nodes, cpus, memory, gpus, limit]) =>
-    `${name!.replace(/\*$/, " (default)")}: ${nodes} nodes, each ${cpus} processors, ${memory} MiB` +
-    `${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}${open === "up" ? "" : `; ${open}`}`
-  );
-}
-
-/** `1-02:30:00` and such; undefined where there is no limit. */
-export function minutesOf(limit: string): number | undefined {
-  const parts = /^(?:(\d+)-)?(\d+):(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
-  return parts === undefined ? undefined : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
+/** The partitions; what was said instead where there is no answer. */
+export async function askPartitions(): Promise<PartitionNodes[] | string> {
+  const format = ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"].join(BETWEEN);
+  const { ok, stdout, said } = await ask("sinfo", ["--noheader", "--all", "--exact", `--format=${format}`]);
+  if (!ok) return said;
+  return fieldsOf(stdout, 8).map((fields) => {
+    const [marked, whenPreempted, limit, open, nodes, cpus, memory, gpus] = fields as [string, string, ...string[]];
+    const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
+    const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
+      `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
+      (open === "up" ? "" : `; ${open}`);
+    return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, line };
+  });
 }
 
 /** The smallest number of jobs that one user may have in the queue, by what accounting says; nothing it does not say. */
@@ -37,8 +41,7 @@ async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "ac
     const { stdout } = await ask("sacctmgr", ["--noheader", "--parsable2", "show", ...what, `format=${fields.join()}`]);
     return stdout.split("\n").map((line) => line.split("|")).filter(({ length }) => length === fields.length);
   };
-  const charged = account ?? (await show(["user", user], ["DefaultAccount", "User"]))[0]?.[0];
-  if (charged === undefined) return Infinity;
+  const charged = account ?? (await show(["user", user], ["DefaultAccount", "User"]))[0]?.[0] ?? "";
   const fields = ["User", "DefaultQOS", "QOS", "MaxSubmitJobs", "GrpSubmitJobs"];
   const rows = (await show(["assoc", `account=${charged}`, `cluster=${cluster}`], fields))
     .filter(([name]) => name === user || name === "");
@@ -51,7 +54,7 @@ async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "ac
 
 /** See `Queue.describe`. */
 export async function describeCluster(
-  as: Pick<JobNeeds, "account" | "qos">,
+  as: Pick<JobNeeds, "account" | "qos"> = {},
 ): Promise<QueueFacts | { readonly silent: string }> {
   const shown = await ask("scontrol", ["show", "config"]);
   if (!shown.ok) return { silent: shown.said };
@@ -60,31 +63,23 @@ export async function describeCluster(
   );
   const partitions = await askPartitions();
   if (typeof partitions === "string") return { silent: partitions };
-  const format = `%T${BETWEEN}%U`;
-  const queue = await ask("squeue", ["--noheader", "--array", "--states=all", `--format=${format}`]);
+  const queue = await ask("squeue", ["--noheader", "--array", "--states=all", `--format=%T${BETWEEN}%U`]);
   if (!queue.ok) return { silent: queue.said };
   // Ended jobs count for the controller as long as it remembers them, for accounting they do not.
   const all = fieldsOf(queue.stdout, 2);
-  const own =
-    all.filter(([word, uid]) => Number(uid) === Deno.uid() && ["waiting", "running", "ending"].includes(stateOf(word!)))
-      .length;
+  const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word!) })).length;
   const limited = /limits|safe/.test(config.AccountingStorageEnforce ?? "");
   const most = limited ? await submitLimit(config.ClusterName ?? "", as) : Infinity;
   // Partitions have a mode of their own only where they decide who gives way.
-  const { PreemptType, PreemptMode = "" } = config;
-  const modes: Record<string, (partition: string) => string> = {
-    "preempt/partition_prio": (own) => own,
-    "preempt/qos": () => PreemptMode,
-  };
-  const isCancelled = (partition: Record<string, string>) =>
-    modes[PreemptType ?? ""]?.(partition.PreemptMode ?? "").includes("CANCEL") === true;
-  const maxJobs = Number(config.MaxJobCount ?? 10_000);
+  const { PreemptType = "", PreemptMode = "", MaxJobCount, MaxArraySize, SLURM_VERSION = "" } = config;
+  const modeOf = (own: string) => PreemptType.endsWith("/partition_prio") ? own : PreemptMode;
+  const cancelling = partitions.filter((one) => modeOf(one.whenPreempted).includes("CANCEL"));
   return {
-    version: config.SLURM_VERSION ?? "",
-    maxArray: Number(config.MaxArraySize ?? 1),
-    room: Math.max(0, Math.min(maxJobs - 1 - all.length, most - own)),
-    cancelsPreempted: new Set(partitions.filter(isCancelled).map(({ PartitionName }) => PartitionName!)),
-    defaultPartition: partitions.find(({ Default }) => Default === "YES")?.PartitionName,
-    partitions: await describePartitions(),
+    version: SLURM_VERSION,
+    maxArray: Number(MaxArraySize ?? 1),
+    room: Math.max(0, Math.min(Number(MaxJobCount ?? 10_000) - 1 - all.length, most - own)),
+    cancelsPreempted: new Set(cancelling.map(({ name }) => name)),
+    defaultPartition: partitions.find(({ isDefault }) => isDefault)?.name,
+    partitions: partitions.map(({ line }) => line),
   };
 }

@@ -1,40 +1,44 @@
 import {
+  isLive,
   JOB_PREFIX,
-  type JobNeeds,
   type JobRequest,
   type OwnJob,
   type Queue,
-  type QueueFacts,
   type QueueView,
   type Submitted,
 } from "../queue.ts";
-import { submitArguments, testArguments } from "./arguments.ts";
+import { submitArguments } from "./arguments.ts";
 import { ask, BETWEEN, fieldsOf } from "./ask.ts";
-import { askPartitions, describeCluster, describePartitions, minutesOf } from "./facts.ts";
+import { askPartitions, describeCluster } from "./facts.ts";
 import { reasonOf, stateOf, troubleOf } from "./words.ts";
 
 /** `8`, or `8_3` for the child of an array. */
 const ID = /^\d{1,10}(_\d{1,10})?$/;
-
-/** Ids in one call of `scancel`, far below what a command line may hold. */
-const AT_ONCE = 1_000;
 
 /** Children of arrays by the array's id: the last child has that as an id of its own too. */
 const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${child}` : job;
 
 /** Slurm by its commands alone; written for 22.05 and later. Works without accounting. */
 export class SlurmQueue implements Queue {
+  readonly describe = describeCluster;
+
   async test(request: JobRequest): Promise<string | undefined> {
-    const { ok, said } = await ask("sbatch", testArguments(request), { stdin: request.script });
-    const refused = ok ? await overTime(request.needs) : said;
-    if (refused === undefined) return undefined;
-    const there = await describePartitions();
-    return there.length === 0 ? refused : `${refused}; there is\n${there.map((line) => `  ${line}`).join("\n")}`;
+    const { needs: { minutes = 0, partition, qos }, script } = request;
+    const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
+    if (!ok) return said;
+    const all = await askPartitions();
+    if (typeof all === "string") return all;
+    const asked = all.filter((one) =>
+      partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
+    );
+    // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
+    const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
+    return never ? `a time limit of ${minutes} minutes is above the partition's` : undefined;
   }
 
   async submit(request: JobRequest): Promise<Submitted> {
     // At its limit of jobs the controller says so, and sbatch would try again for two minutes.
-    const hopeless = /temporarily unable to accept job/;
+    const hopeless = /sleeping and retrying/;
     const { stdout, said } = await ask("sbatch", submitArguments(request), { stdin: request.script, hopeless });
     const id = /^(\d+)(?:;[^\n]*)?$/m.exec(stdout)?.[1];
     return id === undefined ? { trouble: troubleOf(said), message: said } : { id };
@@ -42,29 +46,15 @@ export class SlurmQueue implements Queue {
 
   async poll(): Promise<QueueView> {
     const format = ["%F", "%K", "%T", "%r", "%N", "%j", "%k"].join(BETWEEN);
-    const { ok, stdout, said } = await ask("squeue", [
-      "--noheader",
-      "--me",
-      "--array",
-      "--states=all",
-      `--format=${format}`,
-    ]);
+    const args = ["--noheader", "--me", "--array", "--states=all", `--format=${format}`];
+    const { ok, stdout, said } = await ask("squeue", args);
     if (!ok) return { silent: said };
-    const jobs = fieldsOf(stdout, 7).filter(([job, , , , , name]) => ID.test(job!) && name!.startsWith(JOB_PREFIX));
-    return {
-      jobs: jobs.map((fields) => {
-        const [job, child, word, reason, node, name, comment] = fields as [string, string, string, ...string[]];
-        return {
-          id: idOf(job, child),
-          name: name!,
-          comment: comment === "(null)" ? "" : comment!,
-          state: stateOf(word),
-          word,
-          reason: reasonOf(reason!),
-          node: node!,
-        };
-      }),
-    };
+    const jobs = fieldsOf(stdout, 7).map((fields) => {
+      const [job, child, word, reason, node, name, comment] = fields as [string, string, string, string, ...string[]];
+      const id = idOf(job, child);
+      return { id, name: name!, comment: comment!, state: stateOf(word), word, reason: reasonOf(reason), node: node! };
+    });
+    return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
   }
 
   async isQueued(id: string): Promise<boolean | undefined> {
@@ -72,34 +62,23 @@ export class SlurmQueue implements Queue {
     const args = ["--noheader", "--array", "--states=all", `--jobs=${id}`, "--format=%T"];
     const { ok, stdout, said } = await ask("squeue", args);
     if (!ok) return /invalid job id/i.test(said) ? false : undefined;
-    const states = stdout.split("\n").filter((word) => word !== "").map((word) => stateOf(word.trim()));
-    return states.some((state) => state === "waiting" || state === "running" || state === "ending");
+    return stdout.split("\n").some((word) => word !== "" && isLive({ state: stateOf(word.trim()) }));
   }
 
   async cancel(ids: readonly string[]): Promise<string | undefined> {
     const valid = ids.filter((id) => ID.test(id));
-    for (let at = 0; at < valid.length; at += AT_ONCE) {
-      const { ok, said } = await ask("scancel", valid.slice(at, at + AT_ONCE));
-      // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
-      if (!ok && !/invalid job id/i.test(said)) return said;
-    }
-    return undefined;
-  }
-
-  describe(as: Pick<JobNeeds, "account" | "qos"> = {}): Promise<QueueFacts | { readonly silent: string }> {
-    return describeCluster(as);
+    if (valid.length === 0) return undefined;
+    const { ok, said } = await ask("scancel", valid);
+    // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
+    return ok || /invalid job id/i.test(said) ? undefined : said;
   }
 
   own(): OwnJob | undefined {
     const numberOf = (name: string) => /^\d{1,10}$/.exec(Deno.env.get(`SLURM_${name}`) ?? "")?.[0];
     const [job, array, child] = [numberOf("JOB_ID"), numberOf("ARRAY_JOB_ID"), numberOf("ARRAY_TASK_ID")];
-    if (job === undefined) return undefined;
-    const isChild = array !== undefined && child !== undefined;
-    return {
-      id: isChild ? `${array}_${child}` : job,
-      child: isChild ? Number(child) : undefined,
-      attempt: Number(numberOf("RESTART_COUNT") ?? 0),
-    };
+    const attempt = Number(numberOf("RESTART_COUNT") ?? 0);
+    if (array !== undefined && child !== undefined) return { id: `${array}_${child}`, child: Number(child), attempt };
+    return job === undefined ? undefined : { id: job, child: undefined, attempt };
   }
 
   async requeueOwn(): Promise<string | undefined> {
@@ -108,18 +87,4 @@ export class SlurmQueue implements Queue {
     const { ok, said } = await ask("scontrol", ["requeue", own.id]);
     return ok ? undefined : said;
   }
-}
-
-/** Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it. */
-async function overTime({ minutes, partition, qos }: JobNeeds): Promise<string | undefined> {
-  if (minutes === undefined || qos !== undefined) return undefined;
-  const partitions = await askPartitions();
-  if (typeof partitions === "string") return partitions;
-  const asked = partitions.filter(({ PartitionName, Default }) =>
-    partition === undefined ? Default === "YES" : partition.split(",").includes(PartitionName!)
-  );
-  if (asked.length === 0 || asked.some(({ MaxTime = "" }) => minutes <= (minutesOf(MaxTime) ?? Infinity))) {
-    return undefined;
-  }
-  return `a time limit of ${minutes} minutes is above the partition's`;
 }

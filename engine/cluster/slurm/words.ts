@@ -1,28 +1,18 @@
 import type { JobState } from "../queue.ts";
 
-const STATES: Readonly<Record<string, JobState>> = {
-  CONFIGURING: "running",
-  RUNNING: "running",
-  SUSPENDED: "running",
-  STOPPED: "running",
-  SIGNALING: "running",
-  STAGE_OUT: "running",
-  COMPLETING: "ending",
-  COMPLETED: "done",
-  CANCELLED: "cancelled",
-  REVOKED: "cancelled",
-  PREEMPTED: "preempted",
-  TIMEOUT: "timeout",
-  DEADLINE: "timeout",
-  FAILED: "failed",
-  BOOT_FAIL: "failed",
-  NODE_FAIL: "failed",
-  OUT_OF_MEMORY: "failed",
-};
+const STATES: readonly (readonly [JobState, string])[] = [
+  ["running", "CONFIGURING RUNNING SUSPENDED STOPPED SIGNALING STAGE_OUT"],
+  ["ending", "COMPLETING"],
+  ["done", "COMPLETED"],
+  ["cancelled", "CANCELLED REVOKED"],
+  ["preempted", "PREEMPTED"],
+  ["timeout", "TIMEOUT DEADLINE"],
+  ["failed", "FAILED BOOT_FAIL NODE_FAIL OUT_OF_MEMORY"],
+];
 
 /** A state that is not known here is taken for one that may still end well, as all that are not in the list are. */
 export function stateOf(word: string): JobState {
-  return STATES[word] ?? "waiting";
+  return STATES.find(([, words]) => words.split(" ").includes(word))?.[0] ?? "waiting";
 }
 
 const REASONS: readonly (readonly [RegExp, string])[] = [
@@ -38,12 +28,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^Partition(Down|Inactive)$/, "the partition is closed"],
   [/^(Assoc|Association|MaxJobs|MaxSubmit)/, "a limit of the account is reached"],
   [/^QOS/, "a limit of the quality of service is reached"],
-  [/^Invalid(Account|QOS)$/, "its account or quality of service is not valid"],
   [/^JobHeldUser$/, "held by its user"],
   [/^JobHeldAdmin$/, "held by an administrator"],
   [/^JobHoldMaxRequeue$|held/i, "held, as it was started in vain too often"],
-  [/^Reservation/, "it waits for a reservation"],
-  [/^Licenses$/, "it waits for a licence"],
   [/^Cleaning$/, "its last attempt is not yet gone"],
   [/^JobLaunchFailure$/, "it could not be started: is its log folder seen by the node?"],
   [/^(None|InvalidReason|)$/, ""],
@@ -61,7 +48,7 @@ export function reasonOf(word: string): string {
  * stands before the message, which is the same for jobs that are too large.
  */
 export function troubleOf(said: string): "full" | "refused" | "order" | "silent" {
-  if (/(Max|Grp)Submit|temporarily un(able|available)/i.test(said)) return "full";
+  if (/(Max|Grp)Submit|temporarily un(able|available)|queue full/i.test(said)) return "full";
   if (/job dependency problem/i.test(said)) return "order";
   const silent =
     /no answer|timed out|unable to contact|connect(ion)? (failure|refused)|not connected|zero bytes|standby mode|receive failure|authentication|munge|unexpected message/i;
