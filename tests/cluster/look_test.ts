@@ -91,7 +91,7 @@ clusterTest(
       async () => (await cluster.jobs()).every(({ id, state }) => id === foreign || !/RUN|PEND|ING/.test(state)),
     );
     const after = await look("status", "p.yaml");
-  assert(/^walk +cancelled +job/m.test(after), after);
+    assert(/^walk +cancelled +job/m.test(after), after);
     assertStringIncludes(await look("cancel", "p.yaml"), "cancelled 0 jobs");
     assertEquals((await cluster.job(foreign))[0]!.state, "RUNNING");
   },
