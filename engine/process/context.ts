@@ -7,6 +7,7 @@ import { makeFolder, writeUnflushed } from "../store/files.ts";
 import { ProgressStore } from "../store/progress.ts";
 import { openRoot } from "../store/roots.ts";
 import {
+  failed,
   type InputMessage,
   stageEndSchema,
   type StageEvent,
@@ -126,12 +127,8 @@ export async function runStage(
     if (end === undefined) return { status: "complete" };
     const parsed = stageEndSchema.safeParse(end);
     if (parsed.success) return cutEnd(parsed.data);
-    const fix = 'return nothing, { status: "failed", message } or { status: "interrupted", step }';
-    return {
-      status: "failed",
-      message: `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`,
-      fix,
-    };
+    const message = `the stage returned something that is not a way to end: ${cutText(Deno.inspect(end))}`;
+    return failed(message, 'return nothing, { status: "failed", message } or { status: "interrupted", step }');
   } catch (error) {
     return outcomeOfThrow(error, folders);
   }

@@ -78,6 +78,11 @@ export type StageOutcome =
   | { readonly status: "lost"; readonly message: string }
   | { readonly status: "timeout"; readonly message: string };
 
+/** A stage that could not do its work, with what to do about it. */
+export function failed(message: string, fix: string): StageOutcome {
+  return { status: "failed", message, fix };
+}
+
 /** A record separator, which no text output begins with, and the nonce make a line a message. */
 export function messagePrefix(nonce: string): string {
   return `\u001e${nonce} `;

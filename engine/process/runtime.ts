@@ -52,17 +52,13 @@ export function packageFolder(name: string): string | undefined {
  * libraries of devices are set by. All else could be an untracked input, or reach a server: an `.npmrc` beside a
  * stage may send any variable that the child has to an address of its own.
  */
-const KEPT_VARIABLES = new RegExp(
-  `^(${
-    [
-      "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
-      "NPM_CONFIG_REGISTRY",
-      "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
-      "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
-    ].join("|")
-  })$`,
-  "i",
-);
+const KEPT_NAMES = [
+  "PATH|HOME|USER|LOGNAME|TMPDIR|TMP|TEMP|DENO_(DIR|CERT|TLS_CA_STORE|WEBGPU_BACKEND)|NODE_EXTRA_CA_CERTS",
+  "NPM_CONFIG_REGISTRY",
+  "USERPROFILE|LOCALAPPDATA|APPDATA|PROGRAMDATA|PROGRAMFILES.*|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT",
+  "(XDG|LD|DYLD|SSL_CERT|CUDA|CUDNN|NVIDIA|TF|XLA|OMP|MKL|KMP|VK|MESA|LIBGL)_.*|(HTTPS?|NO|ALL)_PROXY",
+];
+const KEPT_VARIABLES = new RegExp(`^(${KEPT_NAMES.join("|")})$`, "i");
 
 /** Where and in what language a machine stands would show in dates, numbers and the order of words. */
 const SAME_EVERYWHERE = { TZ: "UTC", LC_ALL: "C.UTF-8", LANG: "C.UTF-8" };

@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SETTLE_MS } from "../store/digests.ts";
-import { statIfThere } from "../store/reading.ts";
+import { sha256Of, statIfThere } from "../store/reading.ts";
 import { TOOLKIT_ROOT } from "./module_lock.ts";
 
 /** Where the code lies that decides what a pipeline file means. */
@@ -51,7 +50,6 @@ export function toolkitState(more: readonly string[] = [], root: string = TOOLKI
     facts.push([path, info?.dev, info?.ino, info?.size, ...times].join(" "));
   }
   // The order in which a folder lists its files is nobody's choice.
-  const text = [Deno.version.deno, ...facts.sort()].join("\n");
-  const digest = createHash("sha256").update(text).digest("hex");
+  const digest = sha256Of([Deno.version.deno, ...facts.sort()].join("\n"));
   return { digest, settled: newest + SETTLE_MS <= performance.timeOrigin };
 }

@@ -123,9 +123,7 @@ export class Scheduler {
       const open = [...before].filter((one) => one !== id && this.plan.stages.has(one) && !this.results.has(one));
       this.#missing.set(id, open.length);
       for (const one of open) {
-        const after = this.#successors.get(one);
-        if (after === undefined) this.#successors.set(one, [id]);
-        else after.push(id);
+        this.#successors.getOrInsert(one, []).push(id);
       }
       if (open.length === 0) this.#ready.push(id);
     }
@@ -135,7 +133,8 @@ export class Scheduler {
     const startedAt = new Date().toISOString();
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
-    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
+    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);

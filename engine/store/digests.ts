@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { appendLine } from "./files.ts";
-import { factsOf, type FileFacts, hashFile, isThere, readJsonLines, sameFacts } from "./reading.ts";
+import { factsOf, type FileFacts, hashFile, isThere, readJsonLines, sameFacts, sha256Of } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
 
 /** A remembered digest of a file, or of a folder with all that is in it. */
@@ -55,7 +54,7 @@ export class Digests {
       newest = Math.max(newest, mtimeMs, ctimeMs);
       return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${path.length}:${path}`;
     });
-    const state = lines.length === 1 ? lines[0]! : createHash("sha256").update(lines.join("\n")).digest("hex");
+    const state = lines.length === 1 ? lines[0]! : sha256Of(lines.join("\n"));
     const known = this.#load().get(folder);
     this.#writePending();
     if (known?.state === state) return known.sha256;

@@ -72,7 +72,7 @@ export class LineTable<T> {
   #table: Table | undefined;
   readonly #parsed = new Map<number, T>();
   /** Lines beyond the table, by kind of key and key. */
-  #recent: Map<string, T[]>[];
+  #recent: Map<string, T[]>[] = [];
   readonly #added: T[] = [];
   readonly #blocks = new Map<number, Uint8Array>();
 
@@ -83,7 +83,6 @@ export class LineTable<T> {
     private readonly keys: number,
     private readonly kind: LineKind<T>,
   ) {
-    this.#recent = this.#emptyRecent();
     this.#load(true);
   }
 
@@ -121,18 +120,12 @@ export class LineTable<T> {
 
   #enter(line: T): void {
     this.kind.keysOf(line).forEach((key, which) => {
-      const same = this.#recent[which]!.get(key);
-      if (same === undefined) this.#recent[which]!.set(key, [line]);
-      else same.push(line);
+      this.#recent[which]!.getOrInsert(key, []).push(line);
     });
   }
 
-  #emptyRecent(): Map<string, T[]>[] {
-    return Array.from({ length: this.keys }, () => new Map<string, T[]>());
-  }
-
   #load(useTable: boolean): void {
-    this.#recent = this.#emptyRecent();
+    this.#recent = Array.from({ length: this.keys }, () => new Map<string, T[]>());
     this.#parsed.clear();
     this.#blocks.clear();
     const info = statIfThere(this.path);
@@ -180,13 +173,8 @@ export class LineTable<T> {
 
   /** Lines are asked for in about the order in which they were written, a few places of the file at a time. */
   #block(number: number): Uint8Array {
-    let block = this.#blocks.get(number);
-    if (block === undefined) {
-      if (this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
-      block = readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES);
-      this.#blocks.set(number, block);
-    }
-    return block;
+    if (!this.#blocks.has(number) && this.#blocks.size >= MAX_BLOCKS) this.#blocks.clear();
+    return this.#blocks.getOrInsertComputed(number, () => readRange(this.path, number * BLOCK_BYTES, BLOCK_BYTES));
   }
 
   /** Parse what follows the table. A last line without its break may still be being written. */
@@ -269,9 +257,7 @@ function layOut(numbers: Float64Array): Table {
 
 /** Bytes of a file from an offset on; fewer than wanted, or none, where it ends before. */
 function readRange(path: string, offset: number, length: number): Uint8Array {
-  const file = unlessReadable(() => openPlain(path), undefined);
-  if (file === undefined) return new Uint8Array();
-  using open = file;
-  open.seekSync(offset, Deno.SeekMode.Start);
-  return fill(new Uint8Array(length), open);
+  using file = unlessReadable(() => openPlain(path), undefined);
+  file?.seekSync(offset, Deno.SeekMode.Start);
+  return file === undefined ? new Uint8Array() : fill(new Uint8Array(length), file);
 }

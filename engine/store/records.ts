@@ -1,9 +1,8 @@
 /** Records as files and as lines of files: how they are written, and what counts as read. */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { z } from "zod";
 import { appendLine, removeQuietly, writeAtomically } from "./files.ts";
-import { asRecord, entriesOf, readIfThere, readJsonLines, readTextIfThere, statIfThere } from "./reading.ts";
+import { asRecord, entriesOf, readIfThere, readJsonLines, readTextIfThere, sha256Of, statIfThere } from "./reading.ts";
 import { ignoreTrouble } from "./trouble.ts";
 
 /** The text of a record of one JSON file. @throws Misplaced for one that is too large to be read again */
@@ -63,14 +62,10 @@ export interface Checked {
   readonly checksum: string;
 }
 
-function sha256(text: string | Uint8Array): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 /** Write a value whose text begins with its own checksum, so that a torn or damaged file is a miss. */
 export function writeChecked(path: string, value: unknown): string {
   const json = JSON.stringify(value);
-  const checksum = sha256(json);
+  const checksum = sha256Of(json);
   writeAtomically(path, asRecord(`${checksum}\n${json}`, path));
   return checksum;
 }
@@ -82,7 +77,7 @@ export function readChecked(path: string): Checked | undefined {
   const cut = bytes.indexOf(10);
   const json = bytes.subarray(cut + 1);
   const checksum = new TextDecoder().decode(bytes.subarray(0, Math.max(cut, 0)));
-  if (cut !== 64 || sha256(json) !== checksum) return undefined;
+  if (cut !== 64 || sha256Of(json) !== checksum) return undefined;
   return { value: JSON.parse(new TextDecoder().decode(json)), checksum };
 }
 

@@ -46,10 +46,9 @@ export async function exportResults(store: Store, folder: string, contents: TagR
   const gone: Diagnostic[] = [];
   for (const [stage, key] of Object.entries(contents.results)) {
     const manifest = store.results.recall(key);
-    if (manifest !== undefined) manifests.set(key, { ...manifest, runId: ANY_RUN });
-    else {gone.push(
-        errorOf("check", `The result of "${stage}" is gone (${key.slice(0, 12)})`, "run the pipeline again"),
-      );}
+    const message = `The result of "${stage}" is gone (${key.slice(0, 12)})`;
+    if (manifest === undefined) gone.push(errorOf("check", message, "run the pipeline again"));
+    else manifests.set(key, { ...manifest, runId: ANY_RUN });
   }
   if (gone.length > 0) return refuse(gone);
 

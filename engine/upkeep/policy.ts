@@ -124,7 +124,8 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
     take("runs", run.id, { reason: "age", bytes: run.bytes, lastUsedMs: run.lastMs });
   }
 
-  const candidates: Candidate[] = [];
+  /** Things that may go, and when each was used last. */
+  const candidates: { id: string; lastUsedMs: number; remove: (reason: GarbageReason) => void }[] = [];
   const usedMs = new Map<string, number>();
   for (const run of runs) for (const key of run.results) usedMs.set(key, Math.max(usedMs.get(key) ?? 0, run.lastMs));
   for (const result of results) {
@@ -157,13 +158,6 @@ export function chooseGarbage(inventory: Inventory, policy: GcPolicy): Garbage {
     else break;
   }
   return { ...gone, kept, bytesBefore, bytesAfter };
-}
-
-/** A thing that may go, and when it was used last. */
-interface Candidate {
-  readonly lastUsedMs: number;
-  readonly id: string;
-  readonly remove: (reason: GarbageReason) => void;
 }
 
 /** How many results name each object. */

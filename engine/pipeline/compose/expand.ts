@@ -302,9 +302,7 @@ class Expander {
   #childrenFor(stage: string, source: readonly Combination[], wanted: Combination): readonly Combination[] {
     const axes = sharedAxes(source, [wanted]);
     const key = `${stage} ${axes.join(" ")}`;
-    const find = this.#finders.get(key) ?? indexBy(source, axes);
-    this.#finders.set(key, find);
-    return find(wanted);
+    return this.#finders.getOrInsertComputed(key, () => indexBy(source, axes))(wanted);
   }
 
   /** What a reference of a stage means in the child of this combination: all that it gathers, or the one that goes with it. */

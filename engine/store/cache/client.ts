@@ -47,21 +47,19 @@ export interface ClientOptions {
  * starts may be back when it ends.
  */
 export class CacheClient {
-  readonly name: string;
-  readonly stop: AbortSignal;
   readonly patience: Patience;
-  readonly #warn: ClientOptions["warn"];
   readonly #reading = new Limit(READS_AT_ONCE);
   readonly #large = new Limit(1);
   readonly #writing = new Limit(WRITES_AT_ONCE);
   #warned = false;
   #reads = true;
 
-  constructor(private readonly backend: CacheBackend, { name, warn, stop, patience }: ClientOptions) {
-    this.name = name;
-    this.stop = stop;
-    this.patience = { ...PATIENCE, ...patience };
-    this.#warn = warn;
+  constructor(private readonly backend: CacheBackend, private readonly options: ClientOptions) {
+    this.patience = { ...PATIENCE, ...options.patience };
+  }
+
+  get stop(): AbortSignal {
+    return this.options.stop;
   }
 
   /** Whether it is of any use to ask. */
@@ -77,7 +75,8 @@ export class CacheClient {
   warn(message: string, fix?: string): void {
     if (this.#warned || this.stop.aborted) return;
     this.#warned = true;
-    this.#warn({ severity: "warning", code: "cache", message: `The shared cache ${this.name}: ${message}`, fix });
+    const { name, warn } = this.options;
+    warn({ severity: "warning", code: "cache", message: `The shared cache ${name}: ${message}`, fix });
   }
 
   /** A whole record; undefined where there is none or nobody answers, nothing where it is too large for one. */
