@@ -129,7 +129,8 @@ async function open(
     }).catch((error) => Promise.reject(failureOf(error)));
     const { status } = response;
     if (status === 200 || (status === 416 && from > 0)) return response;
-    if (status === 206 && startOf(response) === from) return response;
+    const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
+    if (status === 206 && Number(start) === from) return response;
     await response.body?.cancel();
     const target = response.headers.get("location");
     if (status >= 300 && status < 400 && target !== null) {
@@ -142,11 +143,6 @@ async function open(
     throw new NetworkFailure(`HTTP ${status} ${response.statusText}`.trimEnd(), PASSING.includes(status));
   }
   throw new NetworkFailure(`more than ${MAX_REDIRECTS} redirects`, false);
-}
-
-function startOf(response: Response): number | undefined {
-  const start = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "")?.[1];
-  return start === undefined ? undefined : Number(start);
 }
 
 /** What comes; whoever wants no more of it ends the connection. */
