@@ -23,8 +23,6 @@ export { type Cluster, loadCluster } from "./engine/cluster/cluster_file.ts";
 export * from "./engine/cluster/look.ts";
 export { needsOf } from "./engine/cluster/needs.ts";
 export type { JobNeeds, Queue, QueuedJob } from "./engine/cluster/queue.ts";
-export type { OpenSubmission } from "./engine/cluster/submission.ts";
-export { arrayOf, isLive, listEnds } from "./engine/cluster/queue_parts.ts";
 export { tryNode } from "./engine/cluster/trial.ts";
 export { clusterFileSchema } from "./schemas/cluster_file.ts";
 export { pipelineFileSchema } from "./schemas/pipeline_file.ts";
@@ -33,6 +31,10 @@ export { type BuiltinKind, defineKind, type RunOf, type StageDevice } from "./co
 export { BUILTIN_KINDS } from "./stages/mod.ts";
 export { openSharedCache } from "./engine/store/cache/open_cache.ts";
 export type { SharedCache } from "./engine/store/cache/shared_cache.ts";
+export { executeTask, LIMIT_NEAR, TASK_EXIT } from "./engine/cluster/exec.ts";
+export { queueParts } from "./engine/cluster/queue_parts.ts";
+export { SlurmQueue } from "./engine/cluster/slurm/slurm_queue.ts";
+export { type OpenSubmission, openSubmission } from "./engine/cluster/submission.ts";
 export { runPipeline, type RunSummary } from "./engine/run/run_pipeline.ts";
 export { type Kind, predecessorsOf } from "./engine/keys/stage.ts";
 export { describeAll as describeCustomStages, isCustom } from "./engine/pipeline/load/kinds.ts";
@@ -44,7 +46,7 @@ export { findFollowers, findPending, type Followers } from "./engine/plan/plan.t
 export { installFiles } from "./engine/process/install.ts";
 export { parentDeathGuard } from "./engine/process/runtime.ts";
 export { runState } from "./engine/store/processes.ts";
-export { type SubmitOptions, submitPipeline } from "./engine/cluster/submit.ts";
+export { fetchPackages, type SubmitOptions, submitPipeline, testNeeds } from "./engine/cluster/submit.ts";
 export { watchJobs } from "./engine/cluster/watch.ts";
 export type { StageEndState } from "./engine/run/events.ts";
 export { openStoredArtifact } from "./engine/process/context.ts";

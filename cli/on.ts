@@ -3,8 +3,6 @@ import type { Diagnostic, Emit, Plan, RunFinished } from "noiseline/core";
 import { importLate, type Pipeline, shellWord, type Store } from "noiseline/core";
 import { EXIT, Exit, problem, refuseWith } from "./io.ts";
 
-type Engine = typeof import("noiseline/engine");
-
 /** Options of `run` that say what this machine does, and mean nothing where the jobs run. */
 const LOCAL_ONLY = {
   jobs: "the cluster's file has arrayLimit",
@@ -21,12 +19,10 @@ interface OnOptions extends Readonly<Partial<Record<keyof typeof LOCAL_ONLY, unk
   readonly replaceQueued?: true | undefined;
 }
 
-interface OnArguments extends Pick<SubmitOptions, "grants" | "versions" | "targets" | "askForGrants"> {
+interface OnArguments extends Pick<SubmitOptions, "cluster" | "grants" | "versions" | "targets" | "askForGrants"> {
   readonly file: string;
-  readonly on: string;
   readonly emit: Emit;
   readonly stop: AbortSignal;
-  readonly kinds: readonly string[];
 }
 
 type End = Pick<RunFinished, "status" | "counts">;
@@ -53,15 +49,9 @@ export async function reachOn(
   options: OnOptions,
   asked: OnArguments,
 ): Promise<Reached> {
-  const { emit, stop, file, kinds, on } = asked;
-  const { loadCluster, SlurmQueue, openSharedCache, submitPipeline, watchJobs, Planner, mayWork } = await importLate<
-    Engine
-  >(
-    "noiseline/engine",
-  );
-  const found = loadCluster(on, { folder: pipeline.folder }, kinds);
-  if (!found.ok) refuseWith(found.diagnostics);
-  const cluster = found.value;
+  const { emit, stop, file, cluster } = asked;
+  const engine = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
+  const { SlurmQueue, openSharedCache, submitPipeline, watchJobs, Planner, mayWork } = engine;
   // What the cache has not is believed for a while, so each look at it is a new one.
   const openCache = async () => {
     const warn = (diagnostic: Diagnostic) => emit({ type: "warning", diagnostic });
@@ -76,14 +66,14 @@ export async function reachOn(
   const say = (message: string) => emit({ type: "note", message });
   const queue = new SlurmQueue();
   const ended = new Map<string, StageEndState>();
-  const back = `${shellWord(file)} --on ${on}`;
+  const back = `${shellWord(file)} --on ${cluster.name}`;
   const leave = `the jobs go on; \`run ${back}\` comes back to them, \`cancel ${back}\` ends them`;
   let plan: Plan | undefined;
   for (let tries = 1;; tries++) {
     const given = new Set(ended.keys().map((id) => plan!.stages.get(id)!.recipeKey));
     const submitted = await submitPipeline(pipeline, store, {
       ...asked,
-      ...{ cluster, queue, say, stop, given },
+      ...{ queue, say, stop, given },
       cache: await openCache(),
       replaceQueued: options.replaceQueued ?? false,
     });

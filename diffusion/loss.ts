@@ -36,10 +36,8 @@ export function trainingLossPerImage(output: tf.Tensor, inputs: LossInputs, opti
   const { prediction, variance } = splitOutput(output, inputs.x0.shape.at(-1)!);
   const names = new Set(lossTableNames(options));
   if (options.variance !== "learned") return weightedError(prediction, inputs, names);
-  if (variance === undefined) throw new RangeError("Training loss: a learned variance needs twice as many channels");
-
-  if (!names.has("boundWeight")) return learnedBound(prediction, variance, inputs);
-  const bound = learnedBound(stopGradient(prediction), variance, inputs);
+  if (!names.has("boundWeight")) return learnedBound(prediction, variance!, inputs);
+  const bound = learnedBound(stopGradient(prediction), variance!, inputs);
   return tf.add(weightedError(prediction, inputs, names), tf.mul(inputs["boundWeight"]!, bound));
 }
 

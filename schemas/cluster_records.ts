@@ -3,19 +3,16 @@ import { ID_PATTERN, resourcesSchema } from "./pipeline_file.ts";
 import { rightSchema } from "./permissions.ts";
 import { fileEntrySchema, relativePathSchema, sha256Schema } from "./records.ts";
 
-/** What a job lays out before its stage runs: a file, or a folder whose list of files is an object of its own. */
-const shippedSchema = fileEntrySchema.extend({ folder: z.boolean() });
+/** Files that lie to each other as they did: code with its settings, or what a stage reads from outside. */
+export const bundleSchema = z.strictObject({
+  /** The file, or the folder, that is meant. */
+  entry: relativePathSchema,
+  /** Of the list of all files, which lies in the cache as an object like these. */
+  sha256: sha256Schema,
+});
 
 /** That list. */
-export const shippedListSchema = z.array(fileEntrySchema);
-
-/** Code of a custom stage: its modules and the settings above them, where they lay to each other. */
-export const shippedCodeSchema = z.strictObject({
-  entry: relativePathSchema,
-  files: z.array(fileEntrySchema),
-  /** What the submitter granted to it, see `rightsOf`. */
-  rights: z.array(rightSchema),
-});
+export const bundleListSchema = z.array(fileEntrySchema);
 
 /** One line of `stages.jsonl`: a resolved stage, for the job that computes it and for those that read it. */
 export const stageLineSchema = z.strictObject({
@@ -36,7 +33,7 @@ export const stageLineSchema = z.strictObject({
   /** Digests of all that it reads from outside, by name: what the keys have. */
   externals: z.record(z.string(), z.string()),
   /** The files and folders among them. */
-  files: z.record(z.string(), shippedSchema),
+  files: z.record(z.string(), bundleSchema),
 });
 
 /** `JobNeeds` of a queue. */
@@ -97,7 +94,9 @@ export const submissionSchema = z.strictObject({
   /** Kinds without their functions; custom ones with their code. */
   kinds: z.array(z.strictObject({
     kind: z.looseObject({ name: z.string(), version: z.string(), custom: z.boolean() }),
-    code: shippedCodeSchema.nullable(),
+    code: bundleSchema.nullable(),
+    /** What the submitter granted to its code, see `rightsOf`. */
+    rights: z.array(rightSchema),
   })),
   stages: z.array(z.strictObject({
     /** It names a folder, see `fileNameOf`. */
@@ -147,6 +146,7 @@ export const claimSchema = z.strictObject({
   at: z.string(),
 });
 
+export type Bundle = z.output<typeof bundleSchema>;
 export type Submission = z.output<typeof submissionSchema>;
 export type StageLine = z.output<typeof stageLineSchema>;
 export type Part = z.output<typeof partSchema>;

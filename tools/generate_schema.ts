@@ -21,14 +21,9 @@ export const SCHEMA_FILE: URL = new URL("../schemas/pipeline.schema.json", impor
 export const CLUSTER_SCHEMA_FILE: URL = new URL("../schemas/cluster.schema.json", import.meta.url);
 export const TYPES_FILE: URL = new URL("../schemas/types.ts", import.meta.url);
 
-/** The file's text. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
-export function schemaText(): string {
-  return `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
-}
-
-export function clusterSchemaText(): string {
-  return `${JSON.stringify(clusterJsonSchema(), null, 2)}\n`;
-}
+/** The texts of the two. Keys stand in the order of the Zod schemas, so that a change of one param is a change of a few lines. */
+export const schemaText = (): string => `${JSON.stringify(pipelineJsonSchema(BUILTIN_KINDS), null, 2)}\n`;
+export const clusterSchemaText = (): string => `${JSON.stringify(clusterJsonSchema(), null, 2)}\n`;
 
 /** What is given to a schema, or what comes out of it. */
 type Side = "input" | "output";

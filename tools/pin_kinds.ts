@@ -24,25 +24,16 @@ export const PINS_FILE: URL = new URL("../tests/golden/kind_versions.json", impo
 
 /** Version and code of every built-in kind, and of what a custom stage may use, as they are now. */
 export async function readKindFacts(): Promise<KindFacts> {
-  const kinds = Object.entries(BUILTIN_KINDS).map(([name, { version, entry }]) => ({
-    name,
-    version,
-    path: relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/"),
-  }));
-  const all = [...kinds, { name: STAGE_API, version: API_VERSION, path: "mod.ts" }];
-  const entries = all.map(async ({ name, version, path }) =>
-    [name, { version, code: await digestModules(ROOT, path, manifest.imports) }] as const
-  );
-  return Object.fromEntries(await Promise.all(entries));
+  const api = { version: API_VERSION, entry: new URL("../mod.ts", import.meta.url).href };
+  const all = Object.entries({ ...BUILTIN_KINDS, [STAGE_API]: api }).map(async ([name, { version, entry }]) => {
+    const path = relative(ROOT, fileURLToPath(entry)).replaceAll("\\", "/");
+    return [name, { version, code: await digestModules(ROOT, path, manifest.imports) }] as const;
+  });
+  return Object.fromEntries(await Promise.all(all));
 }
 
 export async function readPins(): Promise<KindPins> {
-  try {
-    return JSON.parse(await Deno.readTextFile(PINS_FILE)) as KindPins;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return {};
-    throw error;
-  }
+  return JSON.parse(await Deno.readTextFile(PINS_FILE)) as KindPins;
 }
 
 if (import.meta.main) {

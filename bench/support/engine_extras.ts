@@ -56,23 +56,19 @@ async function makeProject(folder: string, pipeline: string): Promise<string> {
 
 function matrixPipeline(size: number): string {
   const axis = (length: number) => `[${Array.from({ length }, (_, index) => index).join(", ")}]`;
-  return [
-    "name: matrix",
-    "stages:",
-    "  s:",
-    "    uses: bench-stage",
-    `    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }`,
-    "    with: { value: '${matrix.a}', other: '${matrix.b}' }",
-    "",
-  ].join("\n");
+  return `name: matrix
+stages:
+  s:
+    uses: bench-stage
+    matrix: { a: ${axis(100)}, b: ${axis(size / 100)} }
+    with: { value: '\${matrix.a}', other: '\${matrix.b}' }
+`;
 }
 
-const FOLDER_PIPELINE = [
-  "name: files",
-  "stages:",
-  "  data: { uses: bench-stage, with: { value: 1, folder: ./images } }",
-  "",
-].join("\n");
+const FOLDER_PIPELINE = `name: files
+stages:
+  data: { uses: bench-stage, with: { value: 1, folder: ./images } }
+`;
 
 /** Small files in folders of a thousand, old enough to be trusted by their facts. */
 async function writeFiles(folder: string, count: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { type Call, firstLine } from "./measure.ts";
-import { commandOf, pipelineOf, type Shape } from "./shapes.ts";
+import { type Call, firstLine, measure } from "./measure.ts";
+import { commandOf, pipelineOf, readBy, type Shape, textOf } from "./shapes.ts";
 import { userFolder } from "../../std/user_folder.ts";
 
 /** A tool that brings a graph of stages up to date. */
@@ -13,10 +13,12 @@ export interface Contender {
   readonly most: number;
   /** Takes minutes for a first run of more than a hundred stages, and so gets one. */
   readonly slow?: boolean;
-  /** Lay out a project; what this takes is not timed. */
-  readonly prepare: (folder: string, shape: Shape) => Promise<void>;
+  /** Its project by file; what laying it out takes is not timed. */
+  readonly files: (shape: Shape) => Readonly<Record<string, string>>;
+  /** What else a project needs once its files are there. */
+  readonly prepare?: (folder: string) => Promise<unknown>;
   /** Makes everything, and nothing where all is there. */
-  readonly run: (shape: Shape) => Call;
+  readonly run: Call;
   /** What stage `i` leaves. */
   readonly output: (shape: Shape, stage: number) => string;
 }
@@ -28,20 +30,21 @@ const DVC = join(PEERS, "dvc", "bin", "dvc");
 const DVC_ENV = { DVC_NO_ANALYTICS: "1" };
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
-const textOf = (_: Shape, stage: number) => join("out", `s${stage}.txt`);
 const stagesOf = ({ count }: Shape) => Array.from({ length: count }, (_, stage) => stage);
 
-async function writeProject(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await Deno.mkdir(join(folder, "out"));
-  for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(join(folder, name), text);
+/** Lay out the project of a tool in a folder. */
+export async function layOut({ files, prepare }: Contender, folder: string, shape: Shape): Promise<void> {
+  await Deno.mkdir(join(folder, "out"), { recursive: true });
+  for (const [name, text] of Object.entries(files(shape))) await Deno.writeTextFile(join(folder, name), text);
+  await prepare?.(folder);
 }
 
 export const OURS: Contender = {
   name: "noiseline",
   version: async () => (await firstLine(Deno.execPath(), ["run", "-A", CLI, "--version"]))!,
   most: 10_000,
-  prepare: (folder, shape) => writeProject(folder, { "deno.json": "{}", "pipeline.yaml": pipelineOf(shape) }),
-  run: () => ({ program: Deno.execPath(), args: ["run", "-A", CLI, "run", "pipeline.yaml"] }),
+  files: (shape) => ({ "deno.json": "{}", "pipeline.yaml": pipelineOf(shape) }),
+  run: { program: Deno.execPath(), args: ["run", "-A", CLI, "run", "pipeline.yaml"] },
   output: ({ name }, stage) => join("outputs", name, `s${stage}`, "value.txt"),
 };
 
@@ -49,34 +52,28 @@ const ninja: Contender = {
   name: "ninja",
   version: () => firstLine("ninja", ["--version"]),
   most: 10_000,
-  prepare: (folder, shape) => {
-    const builds = stagesOf(shape).map((stage) => {
-      const from = shape.before(stage);
-      return `build out/s${stage}.txt: stage${from === undefined ? "" : ` out/s${from}.txt`}\n` +
-        `  cmd = ${commandOf(shape, stage)}\n`;
-    });
-    return writeProject(folder, { "build.ninja": `rule stage\n  command = $cmd\n${builds.join("")}` });
+  files: (shape) => {
+    const builds = stagesOf(shape).map((stage) =>
+      `build ${textOf(stage)}: stage ${readBy(shape, stage)}\n  cmd = ${commandOf(shape, stage)}\n`
+    );
+    return { "build.ninja": `rule stage\n  command = $cmd\n${builds.join("")}` };
   },
-  run: () => ({ program: "ninja", args: ["--quiet"] }),
-  output: textOf,
+  run: { program: "ninja", args: ["--quiet"] },
+  output: (_, stage) => textOf(stage),
 };
 
-/** A project whose own file reads the stages, the command of each and the stage before it, from `stages.json`. */
-async function writeWithStages(folder: string, shape: Shape, file: string): Promise<void> {
-  const stages = stagesOf(shape).map((stage) => [commandOf(shape, stage), shape.before(stage) ?? null]);
-  await writeProject(folder, { "stages.json": JSON.stringify(stages) });
-  await Deno.copyFile(new URL(`../peers/${file}`, import.meta.url), join(folder, file));
-}
-
-/** A tool that reads `stages.json` by a file of its own. */
+/** A tool that reads the stages, the command of each and the stage before it, from `stages.json` by a file of its own. */
 function scripted(name: string, most: number, file: string, args: readonly string[]): Contender {
   return {
     name,
     version: () => firstLine(name, ["--version"]),
     most,
-    prepare: (folder, shape) => writeWithStages(folder, shape, file),
-    run: () => ({ program: name, args }),
-    output: textOf,
+    files: (shape) => ({
+      [file]: Deno.readTextFileSync(new URL(`../peers/${file}`, import.meta.url)),
+      "stages.json": JSON.stringify(stagesOf(shape).map((at) => [commandOf(shape, at), shape.before(at) ?? null])),
+    }),
+    run: { program: name, args },
+    output: (_, stage) => textOf(stage),
   };
 }
 
@@ -87,25 +84,20 @@ const wireit: Contender = {
   name: "wireit",
   version: () => firstLine("node", ["-p", `require(${JSON.stringify(join(WIREIT, "package.json"))}).version`]),
   most: 1_000,
-  prepare: async (folder, shape) => {
+  files: (shape) => {
     const names = stagesOf(shape).map((stage) => `s${stage}`);
     const scripts = Object.fromEntries(["all", ...names].map((name) => [name, "wireit"]));
     const stages = stagesOf(shape).map((stage) => {
-      const from = shape.before(stage);
-      const dependencies = from === undefined ? [] : [`s${from}`];
-      return [`s${stage}`, {
-        command: commandOf(shape, stage),
-        dependencies,
-        files: [],
-        output: [`out/s${stage}.txt`],
-      }];
+      const dependencies = [shape.before(stage) ?? []].flat().map((from) => `s${from}`);
+      const output = [textOf(stage)];
+      return [`s${stage}`, { command: commandOf(shape, stage), dependencies, files: [], output }];
     });
-    const config = { all: { dependencies: names }, ...Object.fromEntries(stages) };
-    await writeProject(folder, { "package.json": JSON.stringify({ name: "bench", scripts, wireit: config }) });
-    await Deno.symlink(join(PEERS, "wireit", "node_modules"), join(folder, "node_modules"));
+    const wireit = { all: { dependencies: names }, ...Object.fromEntries(stages) };
+    return { "package.json": JSON.stringify({ name: "bench", scripts, wireit }) };
   },
-  run: () => ({ program: "npm", args: ["run", "--silent", "all"] }),
-  output: textOf,
+  prepare: (folder) => Deno.symlink(join(PEERS, "wireit", "node_modules"), join(folder, "node_modules")),
+  run: { program: "npm", args: ["run", "--silent", "all"] },
+  output: (_, stage) => textOf(stage),
 };
 
 const dvc: Contender = {
@@ -113,25 +105,17 @@ const dvc: Contender = {
   slow: true,
   version: () => firstLine(DVC, ["--version"]),
   most: 1_000,
-  prepare: async (folder, shape) => {
-    const stages = Object.fromEntries(
-      stagesOf(shape).map((stage) => {
-        const from = shape.before(stage);
-        const deps = from === undefined ? {} : { deps: [`out/s${from}.txt`] };
-        return [`s${stage}`, { cmd: commandOf(shape, stage), ...deps, outs: [`out/s${stage}.txt`] }];
-      }),
-    );
+  files: (shape) => {
+    const stages = stagesOf(shape).map((stage) => {
+      const deps = [readBy(shape, stage)].filter(Boolean);
+      return [`s${stage}`, { cmd: commandOf(shape, stage), deps, outs: [textOf(stage)] }];
+    });
     // JSON is YAML.
-    await writeProject(folder, { "dvc.yaml": JSON.stringify({ stages }) });
-    const { success } = await new Deno.Command(DVC, {
-      args: ["init", "--no-scm", "--quiet"],
-      cwd: folder,
-      env: DVC_ENV,
-    }).output();
-    if (!success) throw new Error("dvc init failed");
+    return { "dvc.yaml": JSON.stringify({ stages: Object.fromEntries(stages) }) };
   },
-  run: () => ({ program: DVC, args: ["repro", "--quiet"], env: DVC_ENV }),
-  output: textOf,
+  prepare: (folder) => measure({ program: DVC, args: ["init", "--no-scm", "--quiet"], env: DVC_ENV }, folder),
+  run: { program: DVC, args: ["repro", "--quiet"], env: DVC_ENV },
+  output: (_, stage) => textOf(stage),
 };
 
 export const PEER_CONTENDERS: readonly Contender[] = [ninja, doit, snakemake, wireit, dvc];

@@ -1,19 +1,7 @@
 import { join } from "node:path";
-import type { Contender } from "./engine_peers.ts";
+import { type Contender, layOut } from "./engine_peers.ts";
 import { measure, type Measured, median } from "./measure.ts";
 import type { Shape } from "./shapes.ts";
-
-export interface Finished {
-  readonly first: number;
-  readonly noOp: number;
-  readonly peakMegabytes: number;
-  /** Medians of the ratios to the first contender, turn by turn. */
-  readonly firstRatio: number;
-  readonly noOpRatio: number;
-}
-
-/** What became of a contender: its figures, or why there are none. */
-export type Outcome = Finished | { readonly without: string };
 
 interface Runner {
   readonly contender: Contender;
@@ -21,44 +9,46 @@ interface Runner {
   readonly first: number[];
   readonly noOp: number[];
   peak: number;
-  without?: string;
+  without: string | undefined;
 }
 
 /**
  * Let contenders do the same graph one after the other in every turn, so that load on the machine falls on all
  * of them: first runs in fresh folders, then runs with nothing to do. Ratios are to the first contender. Folders are
  * removed at the end: a disk that discards what is removed is slow to flush for a while.
+ *
+ * @returns what became of each: its figures, or why there are none
  */
 export async function race(
   contenders: readonly Contender[],
   shape: Shape,
   tries: { readonly first: number; readonly noOp: number },
-): Promise<ReadonlyMap<string, Outcome>> {
+) {
   const root = await Deno.makeTempDir({ prefix: "noiseline-bench-" });
-  const runners = contenders.map((contender): Runner => ({ contender, folder: "", first: [], noOp: [], peak: 0 }));
+  const runners = contenders.map((contender): Runner => {
+    const without = shape.count > contender.most ? "not tried" : undefined;
+    return { contender, folder: "", first: [], noOp: [], peak: 0, without };
+  });
   const eachTurn = async (count: number, turn: (runner: Runner, index: number) => Promise<void>) => {
     for (let i = 0; i < count; i++) for (const one of runners) if (one.without === undefined) await turn(one, i);
   };
   try {
-    for (const runner of runners) {
-      if (shape.count > runner.contender.most) runner.without = "not tried";
-    }
     await eachTurn(tries.first, async (runner, index) => {
       const { contender } = runner;
       if (contender.slow === true && shape.count > 100 && index > 0) return;
       runner.folder = join(root, `${contender.name}-${index}`);
       await Deno.mkdir(runner.folder);
-      await contender.prepare(runner.folder, shape);
+      await layOut(contender, runner.folder, shape);
       await settleDisk();
-      note(runner, runner.first, await measure(contender.run(shape), runner.folder));
+      note(runner, runner.first, await measure(contender.run, runner.folder));
       if (runner.without === undefined) checkAll(runner, shape);
     });
     // What a tool learns from its own first run with nothing to do is part of how it is used.
-    await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run(shape), folder));
+    await eachTurn(1, async ({ contender, folder }) => void await measure(contender.run, folder));
     await eachTurn(tries.noOp, async (runner) => {
       const before = timeOfLast(runner, shape);
       await settleDisk();
-      const measured = await measure(runner.contender.run(shape), runner.folder);
+      const measured = await measure(runner.contender.run, runner.folder);
       note(runner, runner.noOp, measured);
       runner.peak = Math.max(runner.peak, measured?.peakMegabytes ?? 0);
       if (timeOfLast(runner, shape) !== before) throw new Error(`${runner.contender.name} had something to do`);
@@ -83,7 +73,7 @@ function note(runner: Runner, times: number[], measured: Measured | undefined): 
   else times.push(measured.seconds);
 }
 
-function conclude(runner: Runner, base: Runner): Outcome {
+function conclude(runner: Runner, base: Runner) {
   if (runner.without !== undefined) return { without: runner.without };
   const ratio = (own: readonly number[], other: readonly number[]) =>
     median(own.map((time, index) => time / other[index]!));
@@ -91,6 +81,7 @@ function conclude(runner: Runner, base: Runner): Outcome {
     first: median(runner.first),
     noOp: median(runner.noOp),
     peakMegabytes: runner.peak,
+    // Medians of the ratios to the first contender, turn by turn.
     firstRatio: ratio(runner.first, base.first),
     noOpRatio: ratio(runner.noOp, base.noOp),
   };

@@ -4,15 +4,16 @@ import type { StepRequest } from "./steps_protocol.ts";
 
 const WARM_UP_STEPS = 2;
 
-export interface MeasuredSteps {
-  readonly name: string;
-  /** Seconds of a step, turn by turn. */
-  readonly medians: number[];
+export type MeasuredSteps = Awaited<ReturnType<typeof raceSteps>>[number];
+
+/** One that takes part. */
+interface Runner {
+  readonly contender: Contender;
   /** Of each turn. */
   readonly steps: number;
+  /** Seconds of a step, turn by turn. */
+  readonly medians: number[];
   readonly firstSeconds: number | undefined;
-  /** Memory of its process. */
-  readonly peakMegabytes: number;
 }
 
 export interface RaceStepsOptions {
@@ -32,8 +33,8 @@ export async function raceSteps(
   request: Omit<StepRequest, "steps">,
   // Turns are long enough for a median, and short enough that load on the machine hits few of them.
   { rounds, maxSteps = 20, turnSeconds = 3, onSkip, onEnd }: RaceStepsOptions,
-): Promise<MeasuredSteps[]> {
-  const running: { contender: Contender; steps: number; medians: number[]; firstSeconds: number | undefined }[] = [];
+) {
+  const running: Runner[] = [];
   for (const command of commands) {
     let contender: Contender | undefined;
     try {

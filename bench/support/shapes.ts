@@ -25,9 +25,17 @@ export function pipelineOf({ name, count, before }: Shape): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** What a shell does for one stage, for tools whose stages are commands. */
-export function commandOf({ before }: Shape, stage: number): string {
+/** What a stage writes. */
+export const textOf = (stage: number): string => `out/s${stage}.txt`;
+
+/** The file that a stage reads; empty where it reads none. */
+export function readBy({ before }: Shape, stage: number): string {
   const from = before(stage);
-  const out = `out/s${stage}.txt`;
-  return from === undefined ? `echo ${stage} > ${out}` : `(cat out/s${from}.txt; echo ${stage}) > ${out}`;
+  return from === undefined ? "" : textOf(from);
+}
+
+/** What a shell does for one stage, for tools whose stages are commands. */
+export function commandOf(shape: Shape, stage: number): string {
+  const from = readBy(shape, stage);
+  return from === "" ? `echo ${stage} > ${textOf(stage)}` : `(cat ${from}; echo ${stage}) > ${textOf(stage)}`;
 }

@@ -7,6 +7,7 @@ import { makeModelOutput, modelOutputSignature } from "../../diffusion/model_out
 import { makeTrainStep, trainStepSignature } from "../../diffusion/train_step.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { streamLines } from "../../engine/process/lines.ts";
+import { scalarFeeds } from "../../stages/shared/feeds.ts";
 import { initialState, initialWeights } from "../../stages/train/training.ts";
 import { type DeviceName, type HostTensors, openDevice, randomStream } from "../../tensor/mod.ts";
 import type { StepAnswer, StepRequest } from "./steps_protocol.ts";
@@ -31,18 +32,13 @@ async function prepare({ model, batch, mode }: StepRequest): Promise<Step> {
   }
   const compiled = await device.compile(makeTrainStep(config), trainStepSignature(config, batch));
   const bound = await compiled.bind({ ...initialState(config, 0).vectors });
-  const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(1);
   const feeds = {
     ...images,
     x0: random.normal(1, pixels),
     noise: random.normal(2, pixels),
     sqrtAlphasCumprod: random.uniform(0, batch),
     sqrtOneMinusAlphasCumprod: random.uniform(1, batch),
-    learningRate: Float32Array.of(2e-4),
-    biasCorrection1: Float32Array.of(biasCorrection1),
-    biasCorrection2: Float32Array.of(biasCorrection2),
-    emaDecay: Float32Array.of(0.9999),
-    clipNorm: Float32Array.of(1),
+    ...scalarFeeds({ learningRate: 2e-4, ...adamBiasCorrections(1), emaDecay: 0.9999, clipNorm: 1 }),
   };
   const into: HostTensors = {};
   return async () => (await bound.run(feeds, into))["loss"]![0]!;

@@ -1,5 +1,4 @@
-import { type Pipeline } from "noiseline/core";
-import { arrayOf, helpersOf, isLive, lookAt, predecessorsOf } from "noiseline/engine";
+import { arrayOf, helpersOf, type Pipeline, predecessorsOf } from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { countOf } from "../format/units.ts";
@@ -21,34 +20,30 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       if (options.on === undefined) refuseWith([problem("it is not said on which cluster", "name one with --on")]);
       const { pipeline, targets } = await loadForCommand(settings, { file, ...options, targets: named });
       const cluster = await clusterFor(settings, options.on, pipeline.folder);
-      const { queue, jobs, silent, submissions } = await lookOn(cluster, pipeline.name);
+      const { queue, jobs, silent, submissions, stages } = await lookOn(cluster, pipeline.name);
       if (silent !== undefined) {
-        return failWith([
-          problem(
-            `the queue of ${cluster.name} does not answer: ${silent}`,
-            "try again later, or where its commands are",
-          ),
-        ]);
+        failWith([problem(`the queue of ${options.on} does not answer: ${silent}`, "try again later")]);
       }
       const wanted = withFollowers(pipeline, targets);
-      const live = submissions.flatMap((one) => lookAt(one, jobs))
-        .flatMap(({ id, job }) => job !== undefined && isLive(job) ? [{ id, job: job.id, state: job.state }] : []);
-      const found = live.filter(({ id }) => named.length === 0 || wanted.has(id));
+      const live = stages().toArray().flatMap(({ id, job }) =>
+        job?.state === "waiting" || job?.state === "running" ? [{ id, job: job.id, state: job.state }] : []
+      );
+      const [found = [], kept = []] = [true, false].map((one) =>
+        live.filter(({ id }) => (named.length === 0 || wanted.has(id)) === one)
+      );
       // Otherwise they would submit again what is cancelled; of a part of a pipeline they submit the rest.
-      const helpers = named.length > 0 ? [] : submissions.flatMap((one) => helpersOf(one, jobs)).map(({ id }) => id);
+      const helpers = named.length > 0
+        ? []
+        : submissions().flatMap((one) => helpersOf(one, jobs)).map(({ id }) => id).toArray();
       // An array of which all is cancelled goes by one id.
-      const kept = new Set(live.filter((one) => !found.includes(one)).map(({ job }) => arrayOf(job)));
-      const ids = new Set([...helpers, ...found.map(({ job }) => kept.has(arrayOf(job)) ? job : arrayOf(job))]);
+      const shared = new Set(kept.map(({ job }) => arrayOf(job)));
+      const ids = new Set([...helpers, ...found.map(({ job }) => shared.has(arrayOf(job)) ? job : arrayOf(job))]);
       const trouble = ids.size === 0 ? undefined : await queue.cancel([...ids]);
-      if (trouble !== undefined) {
-        return failWith([problem(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`")]);
-      }
+      if (trouble !== undefined) failWith([problem(`the jobs cannot be cancelled: ${trouble}`, "see `runs --on`")]);
+      const rows = found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state]);
       return {
         data: { cancelled: found, helpers },
-        lines: found.length === 0 ? ["nothing of it is queued or running"] : [
-          `cancelled ${countOf(found.length, "job")}`,
-          ...formatTable(found.map(({ id, job, state }) => [`  ${id}`, `job ${job}`, state])),
-        ],
+        lines: [`cancelled ${countOf(found.length, "job")}`, ...formatTable(rows)],
       };
     }));
 }

@@ -1,7 +1,15 @@
 import { existsSync } from "node:fs";
 import { delay } from "@std/async";
-import { attemptsOf, isLive, lookAt, type RunRecord, runState, type Store, wholeOf } from "noiseline/engine";
-import type { Cluster, OpenSubmission, QueuedJob } from "noiseline/engine";
+import {
+  attemptsOf,
+  type Cluster,
+  isLive,
+  jobsByLine,
+  type RunRecord,
+  runState,
+  type Store,
+  wholeOf,
+} from "noiseline/engine";
 import { lookOn } from "../clusters.ts";
 import { type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { someOf } from "../format/units.ts";
@@ -83,12 +91,8 @@ function hasEnded(runs: RunStore, run: RunRecord, id: string): boolean {
 
 /** What there is of the attempts of a stage on a cluster, and whether there may be more. */
 async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
-  const { jobs, queue, submissions } = await lookOn(cluster, pipeline);
-  const look = (submission: OpenSubmission, now: readonly QueuedJob[]) =>
-    lookAt(submission, now).find((stage) => stage.id === id);
-  const found = submissions.values().map((one) => look(one, jobs)).find((stage) =>
-    stage !== undefined && (stage.job !== undefined || attemptsOf(stage).ids().length > 0)
-  );
+  const { queue, stages } = await lookOn(cluster, pipeline);
+  const found = stages().find((one) => one.id === id && (one.job !== undefined || attemptsOf(one).ids().length > 0));
   if (found === undefined) {
     return failWith([problem(`"${id}" was not submitted to ${cluster.name}`, "see `runs --on` for what was")]);
   }
@@ -98,7 +102,7 @@ async function findAttempts(cluster: Cluster, pipeline: string, id: string) {
     if (performance.now() < asked + (ended ? 5_000 : 60_000)) return true;
     asked = performance.now();
     const view = await queue.poll();
-    const job = "jobs" in view ? look(found.submission, view.jobs)?.job : undefined;
+    const job = "jobs" in view ? jobsByLine(found.submission, view.jobs).get(found.line) : undefined;
     return "silent" in view ? !ended : job !== undefined && isLive(job);
   };
   return { runs: attemptsOf(found), isOn };

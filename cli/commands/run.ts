@@ -7,7 +7,7 @@ import { type AnyCommand, type CliSettings, collect, planCommand } from "../comm
 import { parseCount } from "../format/units.ts";
 import { agreeTo, parseGrants, questionFor } from "../grants.ts";
 import { EXIT, Exit, listenForStop, printDiagnostics, refuseWith } from "../io.ts";
-import { loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
+import { clusterFor, loadForCommand, namesCache, openCacheFor, openForCommand } from "../open.ts";
 import { PAGE, VERSION } from "../program.ts";
 import { JsonReporter, TextReporter } from "../reporters.ts";
 
@@ -89,8 +89,8 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       const versions = { noiseline: VERSION, deno: Deno.version.deno };
       const reached = await on?.reachOn(pipeline, store, options, {
         ...definedOnly({ askForGrants }),
-        ...{ file, on: options.on!, targets: loaded.targets, grants, versions, emit, stop: signals.stop },
-        kinds: Object.keys(await settings.loadKinds()),
+        cluster: await clusterFor(settings, options.on!, pipeline.folder),
+        ...{ file, targets: loaded.targets, grants, versions, emit, stop: signals.stop },
       });
       const cache = reached?.cache ?? await openCacheFor(options, warn, signals.stop);
       const result = await runPipeline(pipeline, store, {

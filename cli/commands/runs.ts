@@ -1,7 +1,6 @@
-import { suggestName } from "noiseline/core";
-import { listEnds, lookAt, type OpenSubmission, type QueuedJob, type Store } from "noiseline/engine";
+import { listAttempts, lookAt, type OpenSubmission, type Store, type SubmittedStage } from "noiseline/engine";
 import type { PastRun } from "noiseline/housekeeping";
-import { describeSilence, describeSubmitted, lookOn } from "../clusters.ts";
+import { describeSubmitted, lookOn } from "../clusters.ts";
 import { type Answer, answering, type AnyCommand, type CliSettings, ON, storeCommand } from "../command.ts";
 import { describeDifference } from "../format/plan.ts";
 import { formatDuration, parseCount } from "../format/units.ts";
@@ -49,86 +48,69 @@ async function answerOn(
   what: string | undefined,
   options: { readonly store?: string; readonly limit?: number },
 ): Promise<Answer> {
-  const loaded = what !== undefined && namesPipeline(what)
+  const { pipeline } = what !== undefined && namesPipeline(what)
     ? await loadForCommand(settings, { file: what, ...options })
-    : undefined;
-  const cluster = await clusterFor(settings, on, loaded?.pipeline.folder ?? Deno.cwd());
-  const named = loaded === undefined ? what : undefined;
-  const { jobs, silent, submissions } = await lookOn(
-    cluster,
-    loaded?.pipeline.name,
-    named === undefined ? options.limit ?? 20 : Infinity,
-  );
-  const asides = describeSilence(silent);
-  if (named !== undefined) {
-    const found = submissions.find(({ head }) => head.id === named);
-    if (found === undefined) {
-      refuseWith([
-        problem(
-          `there is no submission "${named}" in ${cluster.settings.cache}`,
-          suggestName(
-            named,
-            submissions.map(({ head }) => head.id),
-          ),
-        ),
-      ]);
-    }
-    return { ...describeSubmission(found, jobs, silent), asides };
+    : {};
+  const cluster = await clusterFor(settings, on, pipeline?.folder ?? Deno.cwd());
+  const { jobs, silent, asides, submissions } = await lookOn(cluster, pipeline?.name);
+  if (what !== undefined && pipeline === undefined) {
+    const found = submissions().find(({ head }) => head.id === what);
+    if (found !== undefined) return { ...describeSubmission(found, lookAt(found, jobs), silent), asides };
+    refuseWith([problem(`there is no submission "${what}" in ${cluster.settings.cache}`, `see \`runs --on ${on}\``)]);
   }
-  const shown = submissions.map((one) => {
+  const shown = submissions().take(options.limit ?? 20).map((one) => {
     const { id, pipeline, user, cluster, host, at } = one.head;
     const states = Map.groupBy(lookAt(one, jobs), (stage) => describeSubmitted(stage, silent)[0]);
-    const counts = Object.fromEntries(Array.from(states, ([state, stages]) => [state, stages.length]));
-    return { id, pipeline: pipeline.name, user, cluster, host, at, counts };
-  });
-  const rows = shown.map(({ id, pipeline, user, cluster, at, counts }) => {
-    const states = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(", ");
-    return [id, pipeline, cluster, at.slice(0, 19).replace("T", " "), states, user];
-  });
+    return {
+      id,
+      pipeline: pipeline.name,
+      cluster,
+      at,
+      user,
+      host,
+      counts: Array.from(states, ([state, all]) => [all.length, state]),
+    };
+  }).toArray();
+  const rows = shown.map((
+    { counts, host: _host, ...one },
+  ) => [...Object.values(one), counts.map((count) => count.join(" ")).join(", ")]);
   return {
     data: { silent, submissions: shown },
-    lines: rows.length === 0 ? [`nothing was submitted to ${on}`] : formatTable(rows),
+    lines: rows.length === 0 ? ["nothing was submitted"] : formatTable(rows),
     asides,
   };
 }
 
+/** The stages of a submission, each with the attempts that have ended. */
 function describeSubmission(
   submission: OpenSubmission,
-  jobs: readonly QueuedJob[],
+  all: readonly SubmittedStage[],
   silent: string | undefined,
 ): Answer {
-  const { stages: _stages, kinds: _kinds, parts: _parts, grants: _grants, settings: _settings, ...head } =
-    submission.head;
-  const ended = Map.groupBy(listEnds(submission), ({ line }) => line);
-  const stages = lookAt(submission, jobs).map((stage) => {
+  const { id, pipeline, at, user, host } = submission.head;
+  const ended = Map.groupBy(listAttempts(submission), ({ line }) => line);
+  const stages = all.map((stage) => {
     const [state, note] = describeSubmitted(stage, silent);
-    const attempts = (ended.get(stage.line) ?? []).flatMap(({ line, job, attempt }) =>
+    const attempts = ended.get(stage.line)?.flatMap(({ line, job, attempt }) =>
       submission.readEnd(line, job, attempt) ?? []
     );
-    return { id: stage.id, state, note, job: stage.job, attempts };
+    return { id: stage.id, state, note, job: stage.job, attempts: attempts ?? [] };
   });
   const rows = stages.flatMap(({ id, state, note, attempts }) => [
     [`  ${id}`, state, note],
-    ...attempts.map(({ job, attempt, state, fromStep, toStep, node, startedAt, endedAt }) => {
-      const steps = toStep === null ? "" : `step ${fromStep ?? 0} to ${toStep}`;
-      return [
-        `    attempt ${attempt}`,
-        state,
-        `job ${job} on ${node}, ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`,
-        steps,
-      ];
-    }),
+    ...attempts.map(({ job, attempt, state, fromStep, toStep, node, startedAt, endedAt }) => [
+      `    job ${job}, attempt ${attempt}`,
+      state,
+      `on ${node}, ${formatDuration(Date.parse(endedAt) - Date.parse(startedAt))}`,
+      toStep === null ? "" : `step ${fromStep ?? 0} to ${toStep}`,
+    ]),
   ]);
-  const { id, pipeline: { name, file, overrides }, at, user, host } = head;
-  return {
-    data: { ...head, silent, stages },
-    lines: [
-      `${id} ${name}`,
-      `  ${[file, ...overrides].join(" ")}`,
-      `  submitted ${at} by ${user} on ${host}`,
-      ...formatTable(rows),
-    ],
-  };
+  const lines = [
+    `${id} ${pipeline.name}`,
+    `  ${pipeline.file}, submitted ${at} by ${user} on ${host}`,
+    ...formatTable(rows),
+  ];
+  return { data: { id, pipeline, at, user, host, silent, stages }, lines };
 }
 
 function rowOf({ record, state, durationMs, counts }: PastRun): string[] {

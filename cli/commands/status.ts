@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Cluster, SubmittedStage } from "noiseline/engine";
 import { findEarlier, findRuns, importLate, type Plan, type Runs, withoutShards } from "noiseline/core";
-import { describeSilence, describeSubmitted, lookOn } from "../clusters.ts";
 import { answering, type AnyCommand, type CliSettings, ON, pipelineCommand } from "../command.ts";
 import { formatLive, formatState, plannedToJson } from "../format/plan.ts";
 import { formatDuration } from "../format/units.ts";
@@ -63,7 +62,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
       lines: [
         ...formatTable(rows),
         ...running,
-        ...describeSilence(away?.silent),
+        ...away?.asides ?? [],
         ...earlier.length > 0 ? [phraseEarlier(earlier, join(store.paths.outputs, pipeline.name))] : [],
         ...runs.last === undefined ? [] : [`last run: ${runs.last.runId} ${runs.last.status}`],
       ],
@@ -77,25 +76,29 @@ function stagesOf({ stages }: Runs, runId: string): string[] {
 
 /** How the stages that have no result yet stand on a cluster, by id. */
 async function findAway(cluster: Cluster, { pipeline, stages }: Plan) {
-  const { liveOf, lookAt } = await importLate<typeof import("noiseline/engine")>("noiseline/engine");
-  const { jobs, silent, submissions } = await lookOn(cluster, pipeline.name);
+  const [{ describeSubmitted, lookOn }, { liveOf }] = await Promise.all([
+    importLate<typeof import("../clusters.ts")>(import.meta.resolve("../clusters.ts")),
+    importLate<typeof import("noiseline/engine")>("noiseline/engine"),
+  ]);
+  const glance = await lookOn(cluster, pipeline.name);
   const open = [...stages].filter(([, { state }]) => state !== "cached" && state !== "restore");
   const wanted = new Set(open.map(([, { recipeKey }]) => recipeKey));
   const found = new Map<string, SubmittedStage>();
-  for (const submission of submissions) {
+  for (const one of wanted.size === 0 ? [] : glance.stages()) {
+    if (wanted.has(one.recipeKey) && !found.has(one.recipeKey)) found.set(one.recipeKey, one);
     if (found.size === wanted.size) break;
-    for (const one of lookAt(submission, jobs)) {
-      if (wanted.has(one.recipeKey) && !found.has(one.recipeKey)) found.set(one.recipeKey, one);
-    }
   }
-  const described = open.flatMap(([id, { recipeKey }]) => {
-    const one = found.get(recipeKey);
-    if (one === undefined) return [];
+  const described = open.filter(([, { recipeKey }]) => found.has(recipeKey)).map(([id, { recipeKey }]) => {
+    const one = found.get(recipeKey)!;
     const live = liveOf(one);
-    const [state, said] = describeSubmitted(one, silent);
-    const note = [said, live && formatLive(live)].filter(Boolean).join(": ");
-    const data = { state, ...one.job, end: one.end, submission: one.submission.head.id };
-    return [[id, { state, note, live, data }] as const];
+    const [state, said] = describeSubmitted(one, glance.silent);
+    const note = [said, live === undefined ? "" : formatLive(live)].filter(Boolean).join(": ");
+    return [id, {
+      state,
+      note,
+      live,
+      data: { ...one.job, state, end: one.end, submission: one.submission.head.id },
+    }] as const;
   });
-  return { silent, stages: new Map(described) };
+  return { ...glance, stages: new Map(described) };
 }

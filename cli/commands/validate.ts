@@ -38,7 +38,7 @@ export function makeCommand(settings: CliSettings): AnyCommand {
   }));
 }
 
-/** Whether a cluster can run the stages: what its queue says of each kind of job, and what a node says in a short job. */
+/** Whether a cluster can run the stages: what its queue says of each kind of job, and what nodes say in short jobs. */
 async function tryOn(
   settings: CliSettings,
   on: string,
@@ -52,34 +52,32 @@ async function tryOn(
   );
   const cluster = await clusterFor(settings, on, loaded.pipeline.folder);
   const queue = new SlurmQueue();
-  const facts = await queue.describe();
+  const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
+  const stages = planned.map(({ stage }) => stage);
+  const needs = new Map(stages.map((stage) => [stage.id, needsOf(stage, cluster.settings)]));
+  const facts = await queue.describe(needs.values().next().value);
   if ("silent" in facts) {
     return failWith([
       problem(`the queue of ${on} does not answer: ${facts.silent}`, "try where its commands are, or later"),
     ]);
   }
-  const { pipeline } = loaded;
-  const planned = [...makePlanner(loaded, { elsewhere: true }).survey().values()];
-  const needs = new Map(planned.map(({ stage }) => [stage.id, needsOf(stage, cluster.settings)]));
-  const problems = await testNeeds(planned, needs, pipeline, facts, { queue, cluster });
   using signals = listenForStop(() => {});
-  const say = (line: string) => quiet || printError(line);
-  const unfetched = await fetchPackages(planned, true, { say, stop: signals.stop, queue });
-  // One for each partition: their nodes may differ. The smallest of its stages waits the least.
+  const context = { queue, cluster, stop: signals.stop, say: (line: string) => quiet || printError(line) };
+  const problems = await testNeeds(planned, needs, loaded.pipeline, facts, context);
+  const { packages } = cluster.settings;
+  if (packages !== undefined) Deno.env.set("DENO_DIR", packages);
+  const unfetched = await fetchPackages(planned, true, context);
+  if (unfetched !== undefined) problems.push(unfetched);
+  // One for each partition, whose nodes may differ: as the stage that takes the least.
   const size = ({ gpus, cpus, memoryMiB = 0 }: JobNeeds) => gpus * 1e12 + cpus * 1e8 + memoryMiB;
   const smallest = new Map([...needs.values()].sort((a, b) => size(b) - size(a)).map((one) => [one.partition, one]));
   const nodes: string[] = [];
   for (const one of smallest.values()) {
-    const trial = await tryNode(cluster, queue, one, {
-      stages: planned.map(({ stage }) => stage),
-      say,
-      stop: signals.stop,
-    });
+    const trial = await tryNode(cluster, one, stages, context);
     problems.push(...trial.problems);
-    nodes.push(trial.node ?? "?");
+    nodes.push(trial.node ?? "no node");
   }
   if (signals.stop.aborted) throw new Exit(EXIT.interrupted);
-  if (unfetched !== undefined) problems.push(unfetched);
   if (problems.length > 0) refuseWith(problems);
   return {
     data: { name: on, file: cluster.file, nodes, partitions: facts.partitions, needs: Object.fromEntries(needs) },

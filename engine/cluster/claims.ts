@@ -10,6 +10,8 @@ import { readRecord } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import type { OwnJob, Queue } from "./queue.ts";
 
+/** So often the cache is looked at before the queue is asked again. */
+const LOOKS = 6;
 /** More of one key are no claims of jobs. */
 const MOST = 1_000;
 
@@ -23,9 +25,8 @@ export interface ClaimOptions {
   readonly stop: AbortSignal;
   /** Told whom it waits for. */
   readonly onWait: (holder: Claim) => void;
-  /** How often the cache is looked at, and the queue asked. */
-  readonly lookMs?: number;
-  readonly askMs?: number;
+  /** How often the cache is looked at. */
+  readonly lookMs: number;
 }
 
 /**
@@ -35,7 +36,7 @@ export interface ClaimOptions {
  * @returns what gives the claim up again; `published` where the result came first, `stopped` where the wait was ended
  */
 export async function claimKey(key: string, options: ClaimOptions): Promise<Disposable | "published" | "stopped"> {
-  const { cache, own, queue, isPublished, stop, onWait, lookMs = 5_000, askMs = 30_000 } = options;
+  const { cache, own, queue, isPublished, stop, onWait, lookMs } = options;
   openRoot(cache);
   const user = currentUser();
   const backend = new FolderBackend(cache);
@@ -70,7 +71,7 @@ export async function claimKey(key: string, options: ClaimOptions): Promise<Disp
     }
     if (!told) onWait(holder);
     told = true;
-    for (let waited = 0; waited < askMs && isThere(pathOf(number)); waited += lookMs) {
+    for (let looks = 0; looks < LOOKS && isThere(pathOf(number)); looks++) {
       await delay(lookMs, { signal: stop }).catch(() => {});
       if (stop.aborted) return "stopped";
       if (isPublished()) return "published";

@@ -1,31 +1,33 @@
 import { delay } from "@std/async";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import type { z } from "zod";
 import { type JobEnd, jobEndSchema, jobStartSchema } from "../../schemas/cluster_records.ts";
 import type { ResultManifest } from "../../schemas/records.ts";
-import { type Diagnostic, errorOf, type Result } from "../diagnostic/diagnostic.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
 import type { BuiltinKinds } from "../pipeline/load/kinds.ts";
-import { mayWork, type Plan } from "../plan/plan.ts";
+import { mayWork } from "../plan/plan.ts";
 import { Planner } from "../plan/planner.ts";
 import { Grants } from "../process/rights.ts";
 import type { Emit, StageProblem } from "../run/events.ts";
 import { runPipeline } from "../run/run_pipeline.ts";
 import type { Trouble } from "../store/cache/backend.ts";
 import { FolderBackend } from "../store/cache/folder_backend.ts";
-import { resultName } from "../store/cache/layout.ts";
 import { SharedCache } from "../store/cache/shared_cache.ts";
 import { removeQuietly, writeAtomically } from "../store/files.ts";
 import { isAbandoned, newRunId } from "../store/processes.ts";
-import { entriesOf, isThere, statIfThere } from "../store/reading.ts";
+import { entriesOf, statIfThere } from "../store/reading.ts";
 import { readRecord, recordText } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { explainTrouble, ignoreTrouble } from "../store/trouble.ts";
 import { claimKey } from "./claims.ts";
+import { lineOfJob } from "./look.ts";
 import type { OwnJob, Queue } from "./queue.ts";
+import { hasResult } from "./queue_parts.ts";
 import { SharedStates } from "./states.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
-import { thaw, type Thawed } from "./thaw.ts";
+import { recall, type Recalled, thaw } from "./thaw.ts";
 
 /**
  * What a job's exit code means: it is done, also where the result was there; its stage failed; this node or the submission
@@ -36,18 +38,14 @@ export const TASK_EXIT = { done: 0, failed: 1, unusable: 2, again: 75 } as const
 /** Why a job is asked to stop: its time limit is near. Anything else means that the queue ends it. */
 export const LIMIT_NEAR = "limit";
 
-/** How long a job waits, in milliseconds. */
-export interface TaskPatience {
-  /** For what it reads: file servers show new files late. */
-  readonly inputsMs: number;
-  /** For a cache that takes no results, with growing pauses. */
-  readonly sendMs: number;
-  readonly pauseMs: number;
-  /** To be ended by the queue, which has said that it will. */
-  readonly endMs: number;
-}
-
-const PATIENCE: TaskPatience = { inputsMs: 60_000, sendMs: 300_000, pauseMs: 2_000, endMs: 90_000 };
+/** With growing pauses: a minute, as file servers show new files late, and some, as a full cache may have room again. */
+const INPUT_TRIES = 6;
+const SEND_TRIES = 9;
+const PAUSE_MS = 2_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** The queue ends a job some time after it has said so. */
+const END_TRIES = 18;
+const LOOK_MS = 5_000;
 
 export interface TaskOptions {
   /** The submission's folder, SHA-256 of its head, and the number of the part. */
@@ -60,20 +58,21 @@ export interface TaskOptions {
   readonly emit: Emit;
   /** Stops the stage, which saves; see {@linkcode LIMIT_NEAR}. */
   readonly stop: AbortSignal;
-  readonly patience?: Partial<TaskPatience>;
+  /** All waits are so many times as long: for tests. */
+  readonly pace?: number;
 }
 
 export interface TaskEnd {
-  readonly code: typeof TASK_EXIT[keyof typeof TASK_EXIT];
+  readonly code: number;
   readonly problems: readonly Diagnostic[];
   /** As it is on record; absent where it is not known what was to be done. */
   readonly end?: JobEnd;
 }
 
-type Outcome =
-  & Pick<JobEnd, "state">
-  & Partial<Pick<JobEnd, "resolvedKey" | "fromStep" | "toStep">>
-  & { readonly problems?: readonly Diagnostic[]; readonly unusable?: true };
+interface Outcome extends Pick<JobEnd, "state">, Partial<Pick<JobEnd, "resolvedKey" | "fromStep" | "toStep">> {
+  readonly problems?: readonly Diagnostic[];
+  readonly unusable?: true;
+}
 
 function problem(message: string, fix: string): Diagnostic {
   return errorOf("check", message, fix);
@@ -88,20 +87,11 @@ export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
   const unusable = (problems: readonly Diagnostic[]): TaskEnd => ({ code: TASK_EXIT.unusable, problems });
   const { queue, folder, digest, part: number } = options;
   const own = queue.own();
-  if (own === undefined || !/^\w{1,64}$/.test(own.id)) {
-    return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
-  }
-  const cache = resolve(folder, "../../..");
-  if (statIfThere(cache)?.isDirectory !== true) {
-    const message = `this node does not see the shared cache ${cache}`;
-    return unusable([
-      problem(message, "mount it here as on the submitting machine, or leave the node out with --exclude"),
-    ]);
-  }
+  if (own === undefined) return unusable([problem("this is no job of a cluster's queue", "submit with run --on")]);
   const opened = openSubmission(folder, digest);
   if (!opened.ok) return unusable(opened.diagnostics);
   const part = opened.value.head.parts[number];
-  const line = part?.lines[part.children?.indexOf(own.child ?? -1) ?? 0];
+  const line = part && lineOfJob(part, own.id);
   if (line === undefined) {
     return unusable([problem(`the submission has no part ${number} for this job`, "submit again")]);
   }
@@ -111,7 +101,7 @@ export async function executeTask(options: TaskOptions): Promise<TaskEnd> {
 /** One attempt at one stage. */
 class Task {
   readonly #startedAt = new Date().toISOString();
-  readonly #patience: TaskPatience;
+  readonly #pace: number;
   /** Of a result that turned out to be none to serve, nothing is expected any more. */
   #distrusted: string | undefined;
 
@@ -121,12 +111,12 @@ class Task {
     private readonly own: OwnJob,
     private readonly options: TaskOptions,
   ) {
-    this.#patience = { ...PATIENCE, ...options.patience };
+    this.#pace = options.pace ?? 1;
   }
 
   async run(): Promise<TaskEnd> {
     openRoot(this.submission.folder);
-    this.#mark(null);
+    this.#write("start", jobStartSchema, { fromStep: null });
     let outcome: Outcome;
     try {
       using scratch = new Scratch();
@@ -139,13 +129,10 @@ class Task {
     // On record before the queue ends this process.
     let end = this.#record(outcome);
     if (outcome.state === "again") {
-      if (this.options.stop.reason !== LIMIT_NEAR) await delay(this.#patience.endMs);
-      const refused = await this.options.queue.requeueOwn();
+      const ends = this.options.stop.reason !== LIMIT_NEAR && await this.#isEnded();
+      const refused = ends ? undefined : await this.options.queue.requeueOwn();
       if (refused === undefined) return { code: TASK_EXIT.again, problems: [], end };
-      outcome = failed(
-        `its state is saved, but it cannot be queued again: ${refused}`,
-        "run again: it goes on from there",
-      );
+      outcome = failed(`it is saved, but cannot be queued again: ${refused}`, "run again: it goes on from there");
       end = this.#record(outcome);
     }
     const code = outcome.unusable ? TASK_EXIT.unusable : outcome.state === "failed" ? TASK_EXIT.failed : TASK_EXIT.done;
@@ -155,19 +142,19 @@ class Task {
   async #work(scratch: string): Promise<Outcome> {
     const { submission, line, options } = this;
     const store = openStore(join(scratch, "store"), undefined, submission.runsOf(line));
-    const thawed = await thaw(submission, line, join(scratch, "pipeline"), {
-      kinds: options.kinds,
-      digests: store.digests,
-    });
-    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
-    for (let pause = this.#patience.pauseMs, waited = 0;;) {
-      const plan = await this.#plan(thawed.value, store);
-      if (!plan.ok) return { state: "failed", problems: plan.diagnostics };
-      const { problems, stages } = plan.value;
-      const { manifest, keys } = stages.get(thawed.value.id)!;
-      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
-      if (problems.length > 0) return { state: "failed", problems };
-      const missing = [...stages.values()].filter((one) => one.stage.id !== thawed.value.id && mayWork(one));
+    const recalled = recall(submission, line);
+    if (!recalled.ok) return { state: "failed", unusable: true, problems: recalled.diagnostics };
+    const { pipeline, id, externals } = recalled.value;
+    for (let tries = 1;; tries++) {
+      const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
+      if (!made.ok) return { state: "failed", problems: made.diagnostics };
+      const { stages } = await made.value.plan();
+      const { manifest, keys } = stages.get(id) ?? {};
+      // A shard that is there is not in the plan.
+      if (manifest !== undefined || !stages.has(id)) {
+        return { state: "hit", resolvedKey: manifest?.resolvedKey ?? null };
+      }
+      const missing = [...stages.values()].filter((one) => one.stage.id !== id && mayWork(one));
       if (missing.length === 0) {
         const claim = await this.#claim(keys!.resolvedKey);
         if (claim === "stopped") return { state: "again" };
@@ -176,48 +163,55 @@ class Task {
           continue;
         }
         using _claim = claim;
-        return await this.#compute(thawed.value, store, keys!.resolvedKey, scratch);
+        return await this.#compute(recalled.value, store, keys!.resolvedKey, scratch);
       }
-      if (waited >= this.#patience.inputsMs || options.stop.aborted) {
+      if (tries === INPUT_TRIES || options.stop.aborted) {
         const names = missing.slice(0, 3).map(({ stage }) => stage.id).join(", ");
-        return failed(
-          `what it reads is not in the shared cache: ${names}`,
-          "run again: run --on computes what is missing",
-        );
+        return failed(`what it reads is not in the shared cache: ${names}`, "run again with --on, which computes it");
       }
-      await delay(pause);
-      waited += pause;
-      pause *= 2;
+      await this.#pause(tries);
     }
   }
 
-  #plan({ pipeline, id, externals }: Thawed, store: Store): Promise<Result<Plan>> | Result<Plan> {
-    const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
-    return made.ok ? made.value.plan().then((value) => ({ ok: true, value, warnings: [] })) : made;
+  async #pause(tries: number): Promise<void> {
+    await delay(Math.min(PAUSE_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS) * this.#pace);
+  }
+
+  /** Whether the queue ends this job, as it said that it may: not at once where others are preferred to it. */
+  async #isEnded(): Promise<boolean> {
+    for (let tries = 1; tries <= END_TRIES; tries++) {
+      const view = await this.options.queue.poll();
+      if ("jobs" in view && view.jobs.some(({ id, state }) => id === this.own.id && state !== "running")) return true;
+      await delay(LOOK_MS * this.#pace);
+    }
+    return false;
   }
 
   /** Each knows anew what is there. The end of a stage is no reason to send nothing, so stop does not reach it. */
   #openCache(): SharedCache {
     const { cache } = this.submission;
     const warn = (diagnostic: Diagnostic) => this.options.emit({ type: "warning", diagnostic });
-    return new SharedCache(new FolderBackend(cache), "read-write", {
-      name: cache,
-      warn,
-      stop: new AbortController().signal,
-    });
+    const { signal: stop } = new AbortController();
+    return new SharedCache(new FolderBackend(cache), "read-write", { name: cache, warn, stop });
   }
 
   #claim(key: string) {
     const { own, submission: { cache }, options: { queue, stop, emit } } = this;
     return claimKey(key, {
       ...{ cache, own, queue, stop },
-      isPublished: () => this.#distrusted !== key && isThere(join(cache, resultName(key))),
+      lookMs: LOOK_MS * this.#pace,
+      isPublished: () => this.#distrusted !== key && hasResult(cache, key),
       onWait: ({ job }) => emit({ type: "note", message: `waiting for job ${job}, which computes the same result` }),
     });
   }
 
-  async #compute({ pipeline, id, externals, granted }: Thawed, store: Store, resolvedKey: string, scratch: string) {
-    const { submission: { cache: folder }, own, options } = this;
+  async #compute(recalled: Recalled, store: Store, resolvedKey: string, scratch: string): Promise<Outcome> {
+    const { submission, own, options } = this;
+    const { id, externals } = recalled;
+    const given = { kinds: options.kinds, digests: store.digests };
+    const thawed = await thaw(submission, recalled, join(scratch, "pipeline"), given);
+    if (!thawed.ok) return { state: "failed", unusable: true, problems: thawed.diagnostics };
+    const { pipeline, granted } = thawed.value;
     const grants = new Grants(pipeline.folder, join(scratch, "grants.json"));
     if (granted !== undefined) grants.add(granted);
     const cards = Deno.env.get("CUDA_VISIBLE_DEVICES") ?? "";
@@ -238,31 +232,29 @@ class Task {
         if (stage.id !== id) return { message: `${stage.id}, which it reads, did not come whole`, fix: "run again" };
         const { extent: limit = Number.MAX_SAFE_INTEGER } = stage;
         const place = { identityKey: keys!.identityKey, numerics: device?.numerics, limit, progress };
-        states = new SharedStates(clusterFolder(folder, "states"), `${own.id}.${own.attempt}`, place);
+        states = new SharedStates(clusterFolder(submission.cache, "states"), `${own.id}.${own.attempt}`, place);
         fromStep = await states.bring();
-        this.#mark(fromStep);
+        this.#write("start", jobStartSchema, { fromStep });
         return this.#giveUp(fromStep);
       },
     });
     const toStep = await states?.settle() ?? 0;
-    if (!ran.ok) return { state: "failed", problems: ran.diagnostics } as const;
+    if (!ran.ok) return { state: "failed", problems: ran.diagnostics };
     const { stages } = ran.value;
     const { manifest, state } = stages.get(id)!;
     const steps = { resolvedKey, fromStep, toStep: toStep > 0 ? toStep : null };
+    if (state === "restored" || state === "cached") return { state: "hit", ...steps };
     if (manifest !== undefined) {
-      const unsent = state === "ran" ? await this.#send(cache, manifest, store) : undefined;
-      if (unsent === undefined) return { state: state === "ran" ? "ran" : "hit", ...steps } as const;
-      return failed(
-        `its result cannot be sent to the shared cache: ${unsent.message}`,
-        unsent.fix ?? "run again",
-        steps,
-      );
+      const unsent = await this.#send(cache, manifest, store);
+      if (unsent === undefined) return { state: "ran", ...steps };
+      const message = `its result cannot be sent to the shared cache: ${unsent.message}`;
+      return failed(message, unsent.fix ?? "run again", steps);
     }
     const ended = [...stages.values()].find((one) => one.state === "failed");
     const { stop } = options;
     // What the queue ends may die of it in any way. It saved what it could, and goes on from there.
     if (stop.aborted && (stop.reason !== LIMIT_NEAR || (ended === undefined && toStep > fromStep))) {
-      return { state: "again", ...steps } as const;
+      return { state: "again", ...steps };
     }
     if (ended !== undefined) return failed(ended.message ?? "it failed", ended.fix ?? "see its log", steps);
     const why = states?.problem === undefined ? "" : ` (${states.problem})`;
@@ -288,23 +280,15 @@ class Task {
 
   /** Send what the run could not. The cache may be full for a while, or away. */
   async #send(first: SharedCache, manifest: ResultManifest, store: Store): Promise<Trouble | undefined> {
-    const { head } = this.submission;
-    let { problem: trouble } = await first.finish();
-    for (let pause = this.#patience.pauseMs, waited = 0; trouble !== undefined && trouble.kind !== "unfit";) {
-      if (waited >= this.#patience.sendMs || this.options.stop.aborted) break;
-      this.options.emit({ type: "note", message: `its result was not sent, trying again: ${trouble.message}` });
-      await delay(pause);
-      waited += pause;
-      pause = Math.min(2 * pause, 60_000);
-      const cache = this.#openCache();
-      cache.offer(manifest, head.stages[this.line]!.recipeKey, store);
-      trouble = (await cache.finish()).problem;
+    const { submission: { head }, line, options: { stop, emit } } = this;
+    for (let cache = first, tries = 1;; tries++) {
+      const { problem } = await cache.finish();
+      if (problem === undefined || problem.kind === "unfit" || tries === SEND_TRIES || stop.aborted) return problem;
+      emit({ type: "note", message: `its result was not sent, trying again: ${problem.message}` });
+      await this.#pause(tries);
+      cache = this.#openCache();
+      cache.offer(manifest, head.stages[line]!.recipeKey, store);
     }
-    return trouble;
-  }
-
-  #mark(fromStep: number | null): void {
-    this.#write("start", (path) => recordText(path, jobStartSchema, { fromStep }));
   }
 
   #record({ state, problems = [], resolvedKey = null, fromStep = null, toStep = null }: Outcome): JobEnd {
@@ -318,14 +302,14 @@ class Task {
       startedAt: this.#startedAt,
       endedAt: new Date().toISOString(),
     };
-    this.#write("json", (path) => recordText(path, jobEndSchema, end));
+    this.#write("json", jobEndSchema, end);
     return end;
   }
 
   /** A cache that is full costs the record, not the stage. */
-  #write(what: "start" | "json", text: (path: string) => string): void {
+  #write<T extends z.ZodType>(what: "start" | "json", schema: T, record: z.input<T>): void {
     const path = this.submission.attemptPath(this.line, this.own.id, this.own.attempt, what);
-    ignoreTrouble(() => writeAtomically(path, text(path)));
+    ignoreTrouble(() => writeAtomically(path, recordText(path, schema, record)));
   }
 }
 
@@ -337,11 +321,10 @@ class Scratch implements Disposable {
     const root = Deno.env.get("TMPDIR") ?? "/tmp";
     const prefix = `noiseline-${hostname()}-`;
     for (const { name } of entriesOf(root)) {
-      // Of this user's processes on this host alone, whatever others call their folders.
-      if (!name.startsWith(prefix) || !isAbandoned("run", name.slice(prefix.length))) continue;
       const path = join(root, name);
-      const info = statIfThere(path);
-      if (info?.isDirectory !== true || info.uid !== Deno.uid()) continue;
+      const isDead = name.startsWith(prefix) && isAbandoned("run", name.slice(prefix.length));
+      // Others may call theirs so too.
+      if (!isDead || statIfThere(path)?.uid !== Deno.uid()) continue;
       openRoot(path);
       removeQuietly(path);
     }

@@ -1,11 +1,50 @@
 import { join } from "node:path";
-import type { JobEnd } from "../../schemas/cluster_records.ts";
+import type { JobEnd, Part } from "../../schemas/cluster_records.ts";
 import { findRuns, type LiveStage } from "../store/live_runs.ts";
 import { entriesOf } from "../store/reading.ts";
 import { RunStore } from "../store/runs.ts";
 import type { QueuedJob } from "./queue.ts";
-import { isLive, lineOfJob, listEnds, parseComment } from "./queue_parts.ts";
 import { clusterFolder, type OpenSubmission, openSubmission } from "./submission.ts";
+
+const LIVE: ReadonlySet<QueuedJob["state"]> = new Set(["waiting", "running", "ending"]);
+
+export function isLive({ state }: QueuedJob): boolean {
+  return LIVE.has(state);
+}
+
+/** What a job's comment says: its submission, and the part or the helper that it is. */
+export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {
+  const match = /^([0-9A-Za-z-]{1,100}):(\d{1,7}|rest|guard)(?::|$)/.exec(comment);
+  return match === null ? undefined : { submission: match[1]!, what: match[2]! };
+}
+
+/** The line that a job of a part computes. */
+export function lineOfJob({ lines, children }: Part, id: string): number | undefined {
+  const child = id.split("_")[1];
+  return lines[children === null || child === undefined ? 0 : children.indexOf(Number(child))];
+}
+
+/** The job of an array that a child belongs to. */
+export function arrayOf(id: string): string {
+  return id.split("_")[0]!;
+}
+
+/** Lines of the same submission that the i-th of a part waits for. */
+export function linesBefore(parts: readonly Part[], { children, after, afterChild }: Part, i: number): number[] {
+  const childOf = (on: number, child: number) => parts[on]!.lines[parts[on]!.children?.indexOf(child) ?? 0]!;
+  return [
+    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : [childOf(one[0], one[1])]),
+    ...afterChild.map((on) => childOf(on, children![i]!)),
+  ];
+}
+
+/** Attempts of a submission that have ended, or begun: the names of their records. */
+export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
+  return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
+    const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
+    return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
+  });
+}
 
 /** What is known of a stage that was submitted to be computed. */
 export interface SubmittedStage {
@@ -47,25 +86,40 @@ export function helpersOf({ head }: OpenSubmission, jobs: readonly QueuedJob[]):
   });
 }
 
-/** How the stages of a submission stand. @param jobs that the queue has; none where it does not answer */
-export function lookAt(submission: OpenSubmission, jobs: readonly QueuedJob[]): SubmittedStage[] {
-  const { id: own, parts, stages } = submission.head;
-  const byLine = new Map<number, QueuedJob>();
+/** The job that the queue has of each line, rather one that has not ended. */
+export function jobsByLine({ head }: OpenSubmission, jobs: readonly QueuedJob[]): Map<number, QueuedJob> {
+  const found = new Map<number, QueuedJob>();
   for (const job of jobs) {
     const comment = parseComment(job.comment);
-    const part = comment?.submission === own ? parts[Number(comment.what)] : undefined;
+    const part = comment?.submission === head.id ? head.parts[Number(comment.what)] : undefined;
     const line = part && lineOfJob(part, job.id);
-    const known = line === undefined ? undefined : byLine.get(line);
-    if (line !== undefined && (known === undefined || isLive(job))) byLine.set(line, job);
+    const known = line === undefined ? undefined : found.get(line);
+    if (line !== undefined && (known === undefined || isLive(job))) found.set(line, job);
   }
+  return found;
+}
+
+/** How the newest attempt at each line ended, as far as it is known to have. @param wants of which lines that is read */
+export function endsByLine(submission: OpenSubmission, wants: (line: number) => boolean): Map<number, JobEnd> {
   // Jobs and attempts are counted up.
   const order = ({ job, attempt }: { readonly job: string; readonly attempt: number }) => parseInt(job) * 1e6 + attempt;
-  const ends = new Map(listEnds(submission).sort((a, b) => order(a) - order(b)).map((end) => [end.line, end]));
-  return parts.flatMap(({ lines }) => lines).map((line) => {
+  const last = new Map(listAttempts(submission).sort((a, b) => order(a) - order(b)).map((end) => [end.line, end]));
+  return new Map(
+    last.values().filter(({ line }) => wants(line)).flatMap(({ line, job, attempt }) => {
+      const end = submission.readEnd(line, job, attempt);
+      return end === undefined ? [] : [[line, end]];
+    }),
+  );
+}
+
+/** How the stages of a submission stand. @param jobs that the queue has; none where it does not answer */
+export function lookAt(submission: OpenSubmission, jobs: readonly QueuedJob[]): SubmittedStage[] {
+  const { parts, stages } = submission.head;
+  const lines = new Set(parts.flatMap((part) => part.lines));
+  const byLine = jobsByLine(submission, jobs);
+  const ends = endsByLine(submission, (line) => lines.has(line) && !(byLine.has(line) && isLive(byLine.get(line)!)));
+  return [...lines].map((line) => {
     const { id, recipeKey } = stages[line]!;
-    const [job, last] = [byLine.get(line), ends.get(line)];
-    const isOn = job !== undefined && isLive(job);
-    const end = last === undefined || isOn ? undefined : submission.readEnd(line, last.job, last.attempt);
-    return { id, recipeKey, submission, line, job, end };
+    return { id, recipeKey, submission, line, job: byLine.get(line), end: ends.get(line) };
   });
 }

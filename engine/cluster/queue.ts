@@ -41,7 +41,7 @@ export interface JobRequest {
   readonly order: JobOrder;
   /** For an array: its children's numbers, and how many may run at a time. */
   readonly array?: { readonly children: readonly number[]; readonly atOnce?: number };
-  /** Where the script's output goes; `%j`-like patterns are the queue's own business, so one path per job. */
+  /** Where the script's output goes, as it is; that of an array's child to a file of its own with `.<number>` after it. */
   readonly log: string;
   readonly folder: string;
   /** How long before the time limit the script is told of it (SIGUSR2). */
@@ -80,6 +80,11 @@ export interface QueuedJob {
   readonly node: string;
 }
 
+/** Whether a job waits, runs, or has not quite ended. */
+export function isLive({ state }: Pick<QueuedJob, "state">): boolean {
+  return state === "waiting" || state === "running" || state === "ending";
+}
+
 /** Undefined jobs: the queue did not answer, so what was known before still counts. */
 export type QueueView = { readonly jobs: readonly QueuedJob[] } | { readonly silent: string };
 
@@ -115,7 +120,8 @@ export interface Queue {
   /** Whether a job of whatever name is still in the queue, waiting or running; undefined where nobody answers. */
   isQueued(id: string): Promise<boolean | undefined>;
   cancel(ids: readonly string[]): Promise<string | undefined>;
-  describe(): Promise<QueueFacts | { readonly silent: string }>;
+  /** @param as who asks: by account and quality of service the limits of one user differ */
+  describe(as?: Pick<JobNeeds, "account" | "qos">): Promise<QueueFacts | { readonly silent: string }>;
   /** Undefined outside of a job. */
   own(): OwnJob | undefined;
   /** Queue this job again from within, as the last thing that it does. */

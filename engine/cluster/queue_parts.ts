@@ -11,6 +11,7 @@ import { appendLine, closeAppended } from "../store/files.ts";
 import { entriesOf, isThere, readIfThere } from "../store/reading.ts";
 import { readRecord, readRecords } from "../store/records.ts";
 import { openRoot } from "../store/roots.ts";
+import { arrayOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore, listAttempts, parseComment } from "./look.ts";
 import { warnSecondsOf } from "./needs.ts";
 import { JOB_PREFIX, type JobNeeds, type JobOrder, type JobRequest, type Queue, type QueuedJob } from "./queue.ts";
 import { jobScript } from "./script.ts";
@@ -22,6 +23,8 @@ const LONGEST_PAUSE_MS = 60_000;
 /** A controller that was stopped may answer a question before it takes the job that it was given earlier. */
 const LOOK_AGAIN_MS = 5_000;
 const TRIES = 4;
+/** Jobs that are given to the queue at a time. */
+const AT_ONCE = 4;
 /** After each, a job that was waited for had been forgotten. */
 const PASSES = 8;
 
@@ -46,38 +49,6 @@ export interface QueuedParts {
   readonly stuck: boolean;
 }
 
-const LIVE: ReadonlySet<QueuedJob["state"]> = new Set(["waiting", "running", "ending"]);
-
-export function isLive({ state }: QueuedJob): boolean {
-  return LIVE.has(state);
-}
-
-/** What a job's comment says: its submission, and the part or the helper that it is. */
-export function parseComment(comment: string): { readonly submission: string; readonly what: string } | undefined {
-  const match = /^([0-9A-Za-z-]{1,100}):(\d{1,7}|rest|guard)(?::|$)/.exec(comment);
-  return match === null ? undefined : { submission: match[1]!, what: match[2]! };
-}
-
-/** The line that a job of a part computes. */
-export function lineOfJob({ lines, children }: Part, id: string): number | undefined {
-  const child = id.split("_")[1];
-  return lines[children === null || child === undefined ? 0 : children.indexOf(Number(child))];
-}
-
-/** The job of an array that a child belongs to. */
-export function arrayOf(id: string): string {
-  return id.split("_")[0]!;
-}
-
-/** Lines of the same submission that the i-th of a part waits for. */
-export function linesBefore(parts: readonly Part[], { children, after, afterChild }: Part, i: number): number[] {
-  const childOf = (on: number, child: number) => parts[on]!.lines[parts[on]!.children?.indexOf(child) ?? 0]!;
-  return [
-    ...after.flatMap((one) => typeof one === "number" ? parts[one]!.lines : [childOf(one[0], one[1])]),
-    ...afterChild.map((on) => childOf(on, children![i]!)),
-  ];
-}
-
 /** Whether a recipe has led to a result in the shared cache. */
 export function isInCache(cache: string, recipeKey: string): boolean {
   const content = readIfThere(join(cache, recipeName(recipeKey)));
@@ -87,14 +58,6 @@ export function isInCache(cache: string, recipeKey: string): boolean {
 
 export function hasResult(cache: string, resolvedKey: string): boolean {
   return isThere(join(cache, resultName(resolvedKey)));
-}
-
-/** Attempts of a submission that have ended, or begun: the names of their records. */
-export function listAttempts({ folder }: OpenSubmission, what: "json" | "start" = "json") {
-  return entriesOf(join(folder, "ends")).flatMap(({ name }) => {
-    const match = /^(\d{1,9})\.(\d{1,10}(?:_\d{1,10})?)\.(\d{1,9})\.(json|start)$/.exec(name);
-    return match?.[4] !== what ? [] : [{ line: Number(match[1]), job: match[2]!, attempt: Number(match[3]) }];
-  });
 }
 
 /** Ask until there is an answer, for a while. */
@@ -135,7 +98,7 @@ export async function queueParts(
     for (let pass = 1;; pass++) {
       const view = await untilAnswered(() => context.queue.poll(), context);
       if (!view.ok) return view;
-      const facts = await untilAnswered(() => context.queue.describe(), context);
+      const facts = await untilAnswered(() => context.queue.describe(submission.head.settings.helper), context);
       if (!facts.ok) return facts;
       const { room, cancelsPreempted, defaultPartition } = facts.value;
       const cancels = (partition = defaultPartition) => partition !== undefined && cancelsPreempted.has(partition);
@@ -164,11 +127,11 @@ class Pass {
   readonly #standings = new Map<number, Standing>();
   /** Arrays and single jobs that were ever queued for a part. */
   readonly #jobs = new Map<number, Set<string>>();
-  readonly #byLine = new Map<number, QueuedJob>();
-  readonly #helpers = new Set<string>();
+  readonly #byLine: ReadonlyMap<number, QueuedJob>;
+  readonly #helpers: ReadonlySet<string>;
   /** Lines that were queued before and are again. */
   readonly #renewed = new Set<number>();
-  readonly #ends = new Map<number, JobEnd>();
+  readonly #ends: ReadonlyMap<number, JobEnd>;
   #room: number;
   #full = false;
 
@@ -184,28 +147,14 @@ class Pass {
     const files = entriesOf(folder).filter(({ name }) => /^jobs-.*\.jsonl$/.test(name));
     const noted = files.flatMap(({ name }) => readRecords(join(folder, name), jobLineSchema));
     for (const { part, job } of noted) this.#note(part, arrayOf(job));
+    const jobs = this.#byLine = jobsByLine(submission, found.jobs);
+    for (const [index, { lines }] of head.parts.entries()) {
+      for (const line of lines) if (jobs.has(line)) this.#note(index, arrayOf(jobs.get(line)!.id));
+    }
     const own = context.queue.own()?.id;
-    for (const job of found.jobs) {
-      const comment = parseComment(job.comment);
-      if (comment?.submission !== head.id) continue;
-      const part = head.parts[Number(comment.what)];
-      if (part === undefined) {
-        if (isLive(job) && job.id !== own) this.#helpers.add(comment.what);
-        continue;
-      }
-      this.#note(Number(comment.what), arrayOf(job.id));
-      const line = lineOfJob(part, job.id);
-      const other = line === undefined ? undefined : this.#byLine.get(line);
-      if (line !== undefined && (other === undefined || !isLive(other))) this.#byLine.set(line, job);
-    }
-    if (this.#jobs.size === 0) return;
-    for (const { line, job, attempt } of listAttempts(submission)) {
-      const live = this.#byLine.get(line);
-      const end = live && isLive(live) || line >= head.stages.length
-        ? undefined
-        : submission.readEnd(line, job, attempt);
-      if (end !== undefined && (this.#ends.get(line)?.endedAt ?? "") < end.endedAt) this.#ends.set(line, end);
-    }
+    const helpers = helpersOf(submission, found.jobs).filter(({ id }) => id !== own);
+    this.#helpers = new Set(helpers.map(({ comment }) => parseComment(comment)!.what));
+    this.#ends = endsByLine(submission, (line) => !jobs.has(line) || !isLive(jobs.get(line)!));
   }
 
   #note(part: number, job: string): void {
@@ -215,22 +164,29 @@ class Pass {
 
   async run(): Promise<Result<QueuedParts> | "again"> {
     const { parts } = this.submission.head;
-    for (const [index, part] of parts.entries()) {
-      const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
-      for (const [i, line] of part.lines.entries()) {
-        const standing = this.#look(index, i) ?? this.#orderOf(part, i);
-        if ("state" in standing) this.#standings.set(line, standing);
-        else {
-          const key = JSON.stringify(standing);
-          open.getOrInsert(key, { order: standing, at: [] }).at.push(i);
-        }
-      }
-      for (const { order, at } of open.values()) {
-        const trouble = await this.#queue(index, order, at);
-        if (trouble !== undefined) return trouble;
-      }
+    for (let from = 0, to = 0; from < parts.length; from = to) {
+      const follows = ({ after, afterChild }: Part) =>
+        [...after, ...afterChild].some((one) => [one].flat()[0]! >= from);
+      do to++; while (to < parts.length && to - from < AT_ONCE && !follows(parts[to]!));
+      const ends = await Promise.all(parts.slice(from, to).map((part, i) => this.#queuePart(part, from + i)));
+      const trouble = ends.find((one) => one !== undefined);
+      if (trouble !== undefined) return trouble;
     }
     return await this.#queueHelpers();
+  }
+
+  async #queuePart(part: Part, index: number): Promise<Result<QueuedParts> | "again" | undefined> {
+    const open = new Map<string, { order: Pick<JobOrder, "afterOk" | "afterChild">; at: number[] }>();
+    for (const [i, line] of part.lines.entries()) {
+      const standing = this.#look(index, i) ?? this.#orderOf(part, i);
+      if ("state" in standing) this.#standings.set(line, standing);
+      else open.getOrInsert(JSON.stringify(standing), { order: standing, at: [] }).at.push(i);
+    }
+    for (const { order, at } of open.values()) {
+      const trouble = await this.#queue(index, order, at);
+      if (trouble !== undefined) return trouble;
+    }
+    return undefined;
   }
 
   /** How a line stands that need not be queued now; undefined for one that has to be. */
@@ -328,6 +284,7 @@ class Pass {
     const now = this.#full ? [] : at.slice(0, Math.max(0, this.#room));
     for (const i of at.slice(now.length)) this.#standings.set(lines[i]!, { state: "left" });
     if (now.length === 0) return undefined;
+    this.#room -= now.length;
     const keys = lines.map((line) => head.stages[line]!.recipeKey);
     const hash = children === null ? keys[0]! : createHash("sha256").update(keys.join()).digest("hex");
     const count = this.#jobs.get(index)?.size ?? 0;
@@ -340,7 +297,6 @@ class Pass {
     if ("id" in made) {
       this.#note(index, made.id);
       appendLine(this.found.record, JSON.stringify({ part: index, job: made.id, at: new Date().toISOString() }));
-      this.#room -= now.length;
       for (const i of now) {
         this.#standings.set(lines[i]!, {
           state: "queued",
@@ -365,7 +321,7 @@ class Pass {
     const submit = (what: "rest" | "guard", order: Partial<JobOrder>, delaySeconds?: number) =>
       this.#submit(what, Date.now(), helper, {
         name: `${what}-${id}`,
-        order: { ...NO_ORDER, ...order, singleton: true },
+        order: { ...NO_ORDER, ...order },
         task: ["--rest"],
         ...definedOnly({ delaySeconds }),
       });
@@ -374,7 +330,9 @@ class Pass {
     if (this.#standings.values().some(({ state }) => state === "left") && !this.#helpers.has("rest")) {
       const middle = live[live.length >> 1];
       // With nothing of ours in the queue, room is made by others, whenever that is.
-      const made = middle === undefined ? await submit("rest", {}, 60) : await submit("rest", { afterAny: [middle] });
+      const made = middle === undefined
+        ? await submit("rest", { singleton: true }, 60)
+        : await submit("rest", { afterAny: [middle], singleton: true });
       stuck = !("id" in made);
     }
     const guarded = parts.filter(({ needs }) => this.found.cancels(needs.partition)).flatMap(({ lines }) =>

@@ -16,17 +16,8 @@ import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
-import {
-  arrayOf,
-  isLive,
-  lineOfJob,
-  NO_ORDER,
-  parseComment,
-  type QueueContext,
-  type QueuedParts,
-  queueParts,
-  untilAnswered,
-} from "./queue_parts.ts";
+import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
+import { NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
 import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
 
@@ -94,7 +85,7 @@ export async function submitPipeline(
   if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
 
   const view = await untilAnswered(() => queue.poll(), options);
-  const facts = view.ok ? await untilAnswered(() => queue.describe(), options) : view;
+  const facts = view.ok ? await untilAnswered(() => queue.describe(helperOf(cluster)), options) : view;
   if (!view.ok || !facts.ok) return refuse([...view.ok ? [] : view.diagnostics, ...facts.ok ? [] : facts.diagnostics]);
   const keys = keysOfStages(pipeline.stages.values(), externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
@@ -174,36 +165,28 @@ function findEarlier(
   wanted: ReadonlySet<string>,
 ): Earlier {
   const found: Earlier = { live: new Map(), promised: new Map(), sizes: new Map(), unwanted: [] };
-  const opened = new Map<string, OpenSubmission | undefined>();
-  const helpers: { readonly id: string; readonly submission: OpenSubmission; readonly what: string }[] = [];
-  const stale = new Set<OpenSubmission>();
-  for (const job of jobs.filter(isLive)) {
-    const comment = parseComment(job.comment);
-    if (comment === undefined) continue;
-    const folder = clusterFolder(cache, "submissions", comment.submission);
-    const submission = opened.getOrInsertComputed(comment.submission, () => {
-      const found = openSubmission(folder);
-      return found.ok ? found.value : undefined;
-    });
-    if (submission === undefined) continue;
-    const { parts, stages } = submission.head;
-    const part = parts[Number(comment.what)];
-    const line = part && lineOfJob(part, job.id);
-    if (part === undefined || line === undefined) helpers.push({ id: job.id, submission, what: comment.what });
-    else {
+  const live = jobs.filter(isLive);
+  for (const id of new Set(live.map(({ comment }) => parseComment(comment)?.submission ?? ""))) {
+    const opened = id === "" ? undefined : openSubmission(clusterFolder(cache, "submissions", id));
+    if (!opened?.ok) continue;
+    const submission = opened.value;
+    const { parts, stages, pipeline: { name } } = submission.head;
+    const stale: QueuedJob[] = [];
+    for (const [line, job] of jobsByLine(submission, live)) {
       const { recipeKey } = stages[line]!;
       found.live.set(recipeKey, { recipeKey, submission, line, job: job.id });
-      if (part.children !== null) found.sizes.set(arrayOf(job.id), part.lines.length);
-      if (wanted.has(recipeKey) || submission.head.pipeline.name !== pipeline) continue;
-      stale.add(submission);
-      if (job.state === "waiting") found.unwanted.push(job.id);
+      if (name === pipeline && !wanted.has(recipeKey)) stale.push(job);
     }
-  }
-  for (const { id, submission, what } of helpers) {
-    if (stale.has(submission)) found.unwanted.push(id);
-    if (what !== "rest") continue;
-    for (const line of submission.head.parts.flatMap(({ lines }) => lines)) {
-      const { recipeKey } = submission.head.stages[line]!;
+    for (const { lines, children } of parts) {
+      const job = children && found.live.get(stages[lines[0]!]!.recipeKey)?.job;
+      if (job) found.sizes.set(arrayOf(job), lines.length);
+    }
+    const helpers = helpersOf(submission, jobs);
+    found.unwanted.push(...stale.filter(({ state }) => state === "waiting").map((job) => job.id));
+    if (stale.length > 0) found.unwanted.push(...helpers.map((job) => job.id));
+    if (!helpers.some(({ comment }) => parseComment(comment)!.what === "rest")) continue;
+    for (const line of parts.flatMap(({ lines }) => lines)) {
+      const { recipeKey } = stages[line]!;
       found.promised.set(recipeKey, { recipeKey, submission, line });
     }
   }
@@ -247,12 +230,12 @@ function findMissing(
 }
 
 /** Ask the queue about each distinct job before any is queued. */
-async function testNeeds(
+export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
   { partitions }: QueueFacts,
-  { queue, cluster }: SubmitOptions,
+  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
@@ -299,10 +282,10 @@ async function sendInputs(
 }
 
 /** Nodes often have no network. */
-async function fetchPackages(
+export async function fetchPackages(
   stages: readonly PlannedStage[],
   withProgram: boolean,
-  { say, stop }: SubmitOptions,
+  { say, stop }: Pick<SubmitOptions, "say" | "stop">,
 ): Promise<Diagnostic | undefined> {
   const failed = (problem: string) =>
     errorOf("machine", `Cannot fetch packages: ${problem}`, "check the network, then run again");

@@ -1,127 +1,97 @@
 import { delay } from "@std/async";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnostic } from "../diagnostic/diagnostic.ts";
 import { diagnosticAt } from "../diagnostic/document.ts";
 import type { Stage } from "../keys/stage.ts";
-import { TOOLKIT_ROOT } from "../process/module_lock.ts";
 import { makeFolder, removeQuietly, writeNew } from "../store/files.ts";
 import { readTextIfThere } from "../store/reading.ts";
 import { openRoot } from "../store/roots.ts";
 import { reasonOf } from "../store/trouble.ts";
 import type { Cluster } from "./cluster_file.ts";
-import { JOB_PREFIX, type JobNeeds, type Queue } from "./queue.ts";
-import { isLive, NO_ORDER } from "./queue_parts.ts";
-import { DENO_FLAGS, type NodePaths, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
+import { isLive } from "./look.ts";
+import { JOB_PREFIX, type JobNeeds } from "./queue.ts";
+import { NO_ORDER, type QueueContext } from "./queue_parts.ts";
+import { DENO_FLAGS, nodePaths, PROGRAM, quote, scriptHead } from "./script.ts";
+import { clusterFolder } from "./submission.ts";
 
-/** What Deno is told to bring packages into its cache folder. Code of custom stages travels with the submission. */
-function cacheArguments(stages: Iterable<Stage>): string[] {
-  const entries = [...stages].filter(({ kind }) => !kind.custom).map(({ kind }) => fileURLToPath(kind.entry));
-  // As `cache`, which knows no --cached-only.
-  return [
-    "test",
-    "--no-run",
-    "--no-check",
-    ...DENO_FLAGS,
-    PROGRAM,
-    join(TOOLKIT_ROOT, "engine.ts"),
-    ...new Set(entries),
-  ];
-}
-
-/** What is asked on a node by a command, whose first line should be `ok`, and what it means where it is not. */
-function questionsFor(paths: NodePaths, folder: string, stages: readonly Stage[]) {
-  const deno = quote(paths.deno);
-  const [here, there] = ["here", "there"].map((name) => quote(join(folder, name)));
+/** What a node is asked by commands, whose first line should be `ok`, and what it means where it is not. */
+function questionsFor(deno: string, folder: string, stages: readonly Stage[]) {
   const version = quote(`const { deno } = Deno.version; console.log(deno === "${Deno.version.deno}" ? "ok" : deno)`);
+  // Code of custom stages travels with the submission.
+  const entries = stages.filter(({ kind }) => !kind.custom).map(({ kind }) => fileURLToPath(kind.entry));
+  // `test` without tests, since `cache` would ask the network.
+  const load = ["test", "--no-run", "--no-check", ...DENO_FLAGS, PROGRAM, ...new Set(entries)].map(quote).join(" ");
+  const [here, there] = ["here", "there"].map((name) => quote(join(folder, name)));
   return [
-    ["deno", `${deno} eval --no-config ${version}`, "does not run Deno, or another version"],
-    ["packages", `${deno} ${cacheArguments(stages).map(quote).join(" ")}`, "lacks files of noiseline or its packages"],
+    ["deno", `${quote(deno)} eval --no-config ${version}`, "does not run Deno, or another version"],
+    ["packages", `${quote(deno)} ${load}`, "lacks files of noiseline or its packages"],
     ["cache", `cp ${here} ${there}`, "does not see this folder as this machine does, or cannot write there"],
     ["scratch", 'made=$(mktemp -d) && rmdir "$made"', "cannot write to its scratch folder"],
     ["setup", "type sbatch squeue scontrol scancel >/dev/null", "lacks commands, by which jobs queue others"],
   ] as const;
 }
 
-export interface TrialOptions {
-  /** Stages whose packages are needed. */
-  readonly stages: readonly Stage[];
-  readonly say: (message: string) => void;
+export interface TrialOptions extends QueueContext {
   readonly stop: AbortSignal;
-  /** How long the job may wait, and how much later than the job's end its output may be seen here; for tests. */
+  /** How long the job may wait, and how much later than its end its output may be seen here; for tests. */
   readonly waitingMs?: number;
   readonly settleMs?: number;
 }
 
-/** Find out by a job of one minute whether a node has what jobs need. */
+/** Find out by a job of one minute whether a node has what the jobs of some stages need. */
 export async function tryNode(
   { settings, origins }: Cluster,
-  queue: Queue,
   needs: JobNeeds,
+  stages: readonly Stage[],
   options: TrialOptions,
 ): Promise<{ readonly node?: string | undefined; readonly problems: readonly Diagnostic[] }> {
-  const wrong = (at: string, message: string, fix: string, got?: string) =>
+  const wrong = (at: string, message: string, fix = `see ${at} in the cluster's file`, got?: string) =>
     diagnosticAt(origins, [at], message, fix, { code: "check", got });
-  const folder = join(settings.cache, "cluster", "trials", crypto.randomUUID());
-  const log = join(settings.logs ?? folder, `${JOB_PREFIX}trial-${crypto.randomUUID()}.log`);
-  openRoot(settings.cache);
-  if (settings.logs !== undefined) openRoot(settings.logs);
+  const folder = clusterFolder(settings.cache, "trials", crypto.randomUUID());
+  const log = join(settings.logs ?? folder, `${basename(folder)}.log`);
+  [settings.cache, dirname(log)].forEach(openRoot);
   try {
     makeFolder(folder);
-    writeNew(join(folder, "here"), log);
+    writeNew(join(folder, "here"), folder);
   } catch (error) {
-    return { problems: [wrong("cache", `this machine cannot write to it: ${reasonOf(error)}`, "name another folder")] };
+    return { problems: [wrong("cache", `this machine cannot write to it: ${reasonOf(error)}`)] };
   }
   try {
     const paths = await nodePaths(settings);
-    const questions = questionsFor(paths, folder, options.stages);
+    const questions = questionsFor(paths.deno, folder, stages);
     const script = [
       ...scriptHead(settings, paths),
-      "export NO_COLOR=1",
       'echo "noiseline node: ${SLURMD_NODENAME:-$(hostname)}"',
-      ...questions.map(([what, command]) => `echo "noiseline ${what}: $({ ${command} && echo ok; } 2>&1 | head -n 1)"`),
-      "",
+      ...questions.map(([what, ask]) => `echo "noiseline ${what}: $({ ${ask} && echo ok; } 2>&1 | head -n 1)"\n`),
     ].join("\n");
-    const made = await queue.submit({
-      name: `${JOB_PREFIX}trial`,
-      comment: folder,
-      script,
-      needs: { ...needs, minutes: 1 },
-      order: NO_ORDER,
-      log,
-      folder,
-    });
-    if (!("id" in made)) {
-      return { problems: [wrong("partition", `no job can be queued: ${made.message}`, "mend that")] };
-    }
+    const request = { name: `${JOB_PREFIX}trial`, comment: "", script, order: NO_ORDER, log, folder };
+    const made = await options.queue.submit({ ...request, needs: { ...needs, minutes: 1 } });
+    if (!("id" in made)) return { problems: [wrong("partition", `no job can be queued: ${made.message}`)] };
     const answersOf = () =>
       new Map((readTextIfThere(log) ?? "").matchAll(/^noiseline (\w+): (.*)$/gm).map((one) => [one[1]!, one[2]!]));
-    const missed = await waitFor(queue, made.id, () => answersOf().has("setup"), options);
-    if (missed !== undefined) await queue.cancel([made.id]);
+    const missed = await waitFor(made.id, () => answersOf().has("setup"), options);
+    if (missed !== undefined) await options.queue.cancel([made.id]);
     const answers = answersOf();
-    const node = answers.get("node");
     // The node may have a folder of its own of that name.
-    if (readTextIfThere(join(folder, "there")) !== log && answers.get("cache") === "ok") {
-      answers.set("cache", "another");
-    }
+    const isBack = answers.get("cache") !== "ok" || readTextIfThere(join(folder, "there")) === folder;
+    if (!isBack) answers.set("cache", "another folder");
     const problems = questions.filter(([what]) => (answers.get(what) ?? "ok") !== "ok").map(([what, , problem]) =>
-      wrong(what, `node ${node} ${problem}`, `see ${what} in the cluster's file`, answers.get(what))
+      wrong(what, `node ${answers.get("node")} ${problem}`, undefined, answers.get(what))
     );
     const fix = "see that the nodes see this folder, and that the queue has room";
     if (missed !== undefined) problems.push(wrong(settings.logs === undefined ? "cache" : "logs", missed, fix));
-    return { node, problems };
+    return { node: answers.get("node"), problems };
   } finally {
-    removeQuietly(log);
-    removeQuietly(folder);
+    [log, folder].forEach(removeQuietly);
   }
 }
 
 /** Wait for what a job says. @returns why nothing more is waited for, where it said too little */
 async function waitFor(
-  queue: Queue,
   id: string,
   isTold: () => boolean,
-  { say, stop, waitingMs = 10 * 60_000, settleMs = 60_000 }: TrialOptions,
+  { queue, say, stop, waitingMs = 10 * 60_000, settleMs = 60_000 }: TrialOptions,
 ): Promise<string | undefined> {
   let [reason, waited, goneMs] = ["", 0, 0];
   for (let ms = 1_000; !stop.aborted; ms = Math.min(30_000, 2 * ms)) {

@@ -1,19 +1,9 @@
 import type { JobEnd } from "../../schemas/cluster_records.ts";
 import { delay } from "@std/async";
 import type { Emit, StageEndState, StageFinished } from "../run/events.ts";
-import { RunStore } from "../store/runs.ts";
 import type { QueuedJob } from "./queue.ts";
-import {
-  hasResult,
-  isInCache,
-  isLive,
-  lineOfJob,
-  linesBefore,
-  listAttempts,
-  parseComment,
-  type QueueContext,
-  queueParts,
-} from "./queue_parts.ts";
+import { attemptsOf, endsByLine, helpersOf, isLive, jobsByLine, linesBefore } from "./look.ts";
+import { hasResult, isInCache, type QueueContext, queueParts } from "./queue_parts.ts";
 import type { OpenSubmission } from "./submission.ts";
 import type { Submitted, Tracked } from "./submit.ts";
 
@@ -75,7 +65,6 @@ class Watch {
   readonly #rows: readonly Row[];
   readonly #byKey: ReadonlyMap<string, Row[]>;
   readonly #submissions: ReadonlyMap<string, OpenSubmission>;
-  readonly #seen = new Set<string>();
   /** Submissions of which a small job will submit more. */
   #helped = new Set<string>();
   #answered = false;
@@ -131,15 +120,10 @@ class Watch {
     this.#silent = false;
     for (const row of this.#rows) delete row.job;
     this.#helped = new Set();
-    for (const job of view.jobs) {
-      const comment = parseComment(job.comment);
-      if (comment === undefined) continue;
-      const part = this.#submissions.get(comment.submission)?.head.parts[Number(comment.what)];
-      const line = part && lineOfJob(part, job.id);
-      if (line === undefined && isLive(job)) this.#helped.add(comment.submission);
-      if (line === undefined) continue;
-      for (const row of this.#rowsOf(comment.submission, line)) {
-        if (row.job === undefined || !isLive(row.job)) row.job = job;
+    for (const [id, submission] of this.#submissions) {
+      if (helpersOf(submission, view.jobs).length > 0) this.#helped.add(id);
+      for (const [line, job] of jobsByLine(submission, view.jobs)) {
+        for (const row of this.#rowsOf(id, line)) row.job = job;
       }
     }
   }
@@ -155,15 +139,8 @@ class Watch {
   /** Read what jobs have left in the submissions. */
   look(): void {
     for (const [id, submission] of this.#submissions) {
-      for (const { line, job, attempt } of listAttempts(submission)) {
-        const rows = this.#rowsOf(id, line);
-        const name = `${id}:${line}.${job}.${attempt}`;
-        if (rows.length === 0 || this.#seen.has(name)) continue;
-        const end = submission.readEnd(line, job, attempt);
-        if (end === undefined) continue;
-        this.#seen.add(name);
-        for (const row of rows) if ((row.end?.endedAt ?? "") < end.endedAt) row.end = end;
-      }
+      const isOpen = (line: number) => this.#rowsOf(id, line).some(({ state }) => state === undefined);
+      for (const [line, end] of endsByLine(submission, isOpen)) for (const row of this.#rowsOf(id, line)) row.end = end;
     }
     const waiting = new Map<string, string[]>();
     let running = 0;
@@ -190,7 +167,7 @@ class Watch {
     if (end?.state === "failed") return this.#finish(row, "failed", end);
     if (job !== undefined && isLive(job) && !isDone) {
       delete row.unseenSince;
-      if (job.state === "waiting") return job.reason === "" ? job.word : job.reason;
+      if (job.state === "waiting") return job.reason === "" ? "about to start" : job.reason;
       this.#tell(row, job);
       return "";
     }
@@ -220,7 +197,7 @@ class Watch {
   /** Say that a job runs, and how far it is. */
   #tell(row: Row, { id, node }: QueuedJob): void {
     const { emit } = this.options;
-    const runs = this.#runsOf(row);
+    const runs = attemptsOf(row);
     const attempt = runs.ids()[0];
     if (row.told === undefined) {
       const planned = this.submitted.plan.stages.get(row.id)!;
@@ -233,10 +210,6 @@ class Watch {
     emit({ type: "stage-progress", id: row.id, update: { done, total, unit }, perSecond });
   }
 
-  #runsOf({ submission, line }: Row): RunStore {
-    return new RunStore(submission.runsOf(line));
-  }
-
   #finish(
     row: Row,
     state: StageEndState,
@@ -245,7 +218,7 @@ class Watch {
     row.state = state;
     const { id, end } = row;
     const durationMs = end === undefined ? 0 : Date.parse(end.endedAt) - Date.parse(end.startedAt);
-    const runs = this.#runsOf(row);
+    const runs = attemptsOf(row);
     const attempt = state === "failed" ? runs.ids()[0] : undefined;
     const event: StageFinished = {
       type: "stage-finished",

@@ -26,9 +26,10 @@ const INLINE_MS = 5;
 const JOIN_MS = 2_000;
 
 /**
- * Estimate how long each stage of a plan that is not there will take, together with its shards one after another, from past runs on machines of this class and on
+ * Estimate how long each stage of a plan that is not there will take, from past runs on machines of this class and on
  * the same numerics: the median of the last few that differ from it in their extent at most and read as much, else of
- * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded.
+ * stages of its kind whose arithmetic was of about the same shape. Of other work nothing is concluded. What joins shards
+ * takes as long as these one after another, and itself.
  */
 export function forecastPlan(
   plan: Plan,

@@ -138,7 +138,8 @@ export class Scheduler {
     const startedAt = new Date().toISOString();
     const started = performance.now();
     const { shard } = this.plan.stages.get(id)!.stage;
-    const isNeeded = shard === undefined || !await this.planner.isServed(shard.whole);
+    const isPart = shard !== undefined && this.plan.stages.has(shard.whole);
+    const isNeeded = !isPart || !await this.planner.isServed(shard.whole);
     const result: StageResult = isNeeded ? await runner.reach(id) : { state: "cached" };
     if (isNeeded) this.#conclude(id, result, { startedAt, started });
     else this.results.set(id, result);

@@ -101,7 +101,7 @@ export function describeRun(store: Store, record: RunRecord, nowMs: number = Dat
   const ended = record.endedAt === null ? undefined : Date.parse(record.endedAt);
   const durationMs = ended !== undefined ? ended - started : state === "running" ? nowMs - started : undefined;
   const counts: Record<string, number> = {};
-  for (const end of Object.values(endsOf(store, record))) counts[end] = (counts[end] ?? 0) + 1;
+  for (const [, end] of withoutShards(Object.entries(endsOf(store, record)))) counts[end] = (counts[end] ?? 0) + 1;
   return { record, state, durationMs, counts };
 }
 

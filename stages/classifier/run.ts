@@ -3,7 +3,7 @@ import { writeClassifier } from "../../artifacts/classifier.ts";
 import { readImages, type StoredImages } from "../../artifacts/images.ts";
 import { describeImageSet, writeMetrics } from "../../artifacts/metrics.ts";
 import type { ContextOf, SavedState, StageEnd } from "../../contract/stage.ts";
-import { adamBiasCorrections, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
+import { adamBiasCorrections, type AdamSettings, adamStep, globalNorm } from "../../diffusion/optimizer.ts";
 import {
   type ClassifierConfig,
   classifierParameters,
@@ -15,7 +15,7 @@ import {
 import { type Device, type PureFunction, randomStream, type Signature } from "../../tensor/mod.ts";
 import { openClassifier } from "../shared/batch_features.ts";
 import { withDevice } from "../shared/device.ts";
-import { bytesToUnit } from "../shared/feeds.ts";
+import { bytesToUnit, scalarFeeds } from "../shared/feeds.ts";
 import { runOf } from "../shared/run_of.ts";
 import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import { takeSteps } from "../shared/steps.ts";
@@ -91,14 +91,7 @@ async function train(context: Context, { device, images, network }: Subject): Pr
         bytesToUnit(images.pixels.subarray(image * size, (image + 1) * size), x.subarray(i * size, (i + 1) * size));
         labels[i * network.classes + images.labels![image]!] = 1;
       }
-      const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
-      await bound.run({
-        x,
-        labels,
-        learningRate: Float32Array.of(learningRate),
-        biasCorrection1: Float32Array.of(biasCorrection1),
-        biasCorrection2: Float32Array.of(biasCorrection2),
-      }, results);
+      await bound.run({ x, labels, ...scalarFeeds({ learningRate, ...adamBiasCorrections(step) }) }, results);
       const loss = results.loss[0]!;
       if (!Number.isFinite(loss)) {
         const fix = `lower learningRate (now ${learningRate})`;
@@ -139,13 +132,9 @@ async function readState(saved: SavedState, parameters: number): Promise<Vectors
  * One training step: mean cross-entropy, its gradients, Adam. Inputs: `classifierStepSignature`, with `labels` [B, classes]
  * one-hot. Outputs: the next `params`, `m`, `v` [P]; `loss` [], `gradNorm` [].
  */
-export function makeClassifierStep(config: ClassifierConfig): PureFunction {
+function makeClassifierStep(config: ClassifierConfig): PureFunction {
   const names = classifierParameters(config).map(({ name }) => name);
-  return (inputs) => {
-    const { params, m, v, x, labels, learningRate, biasCorrection1, biasCorrection2 } = inputs as Record<
-      string,
-      tf.Tensor
-    >;
+  return ({ params, m, v, x, labels, ...settings }) => {
     const lossOf = (...tensors: tf.Tensor[]) => {
       const named = Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
       const { logits } = classify(named, x!);
@@ -157,17 +146,12 @@ export function makeClassifierStep(config: ClassifierConfig): PureFunction {
     const unpacked = unpackClassifier(params!, config);
     const { value: loss, grads } = tf.valueAndGrads(lossOf)(names.map((name) => unpacked[name]!));
     const flat = tf.concat(grads.map((grad) => tf.reshape(grad, [-1])));
-    const settings = {
-      learningRate: learningRate!,
-      biasCorrection1: biasCorrection1!,
-      biasCorrection2: biasCorrection2!,
-    };
-    const next = adamStep({ params: params!, m: m!, v: v! }, flat, tf.scalar(1), settings);
+    const next = adamStep({ params: params!, m: m!, v: v! }, flat, tf.scalar(1), settings as AdamSettings);
     return { ...next, loss, gradNorm: globalNorm(grads) };
   };
 }
 
-export function classifierStepSignature(config: ClassifierConfig, batch: number): Signature {
+function classifierStepSignature(config: ClassifierConfig, batch: number): Signature {
   const float32 = (...shape: number[]) => ({ shape, dtype: "float32" as const });
   const flat = float32(countClassifierParameters(config));
   const { height, width, channels, classes } = config;

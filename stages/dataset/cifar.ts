@@ -1,4 +1,5 @@
 import { createTarDecoder } from "modern-tar";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { checked } from "../../artifacts/record.ts";
 import { type CifarBatch, decodeCifarBatch } from "../../formats/cifar_binary.ts";
@@ -38,17 +39,12 @@ export const read: ReadDataset = async (context) => {
 
 /** Batches one after the other, cut at `limit` images. */
 function joinBatches(batches: readonly CifarBatch[], limit: number): Split {
-  const total = batches.reduce((sum, { count }) => sum + count, 0);
-  const pixels = new Uint8Array(total * IMAGE_BYTES);
-  const labels = new Uint8Array(total);
-  let at = 0;
-  for (const batch of batches) {
-    pixels.set(batch.pixels, at * IMAGE_BYTES);
-    labels.set(batch.labels, at);
-    at += batch.count;
-  }
-  const taken = Math.min(limit, total);
-  return { pixels: pixels.slice(0, taken * IMAGE_BYTES), labels: labels.slice(0, taken) };
+  const taken = Math.min(limit, batches.length * BATCH_IMAGES);
+  const join = (parts: Uint8Array[], bytes: number) => new Uint8Array(Buffer.concat(parts, bytes));
+  return {
+    pixels: join(batches.map(({ pixels }) => pixels), taken * IMAGE_BYTES),
+    labels: join(batches.map(({ labels }) => labels), taken),
+  };
 }
 
 type Batches = ReadonlyMap<string, CifarBatch>;
@@ -93,7 +89,7 @@ async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<B
         await body.pipeTo(new WritableStream());
         continue;
       }
-      batches.set(name, decodeBatch(await readWhole(body, header.size), name));
+      batches.set(name, decodeBatch(await new Response(body).bytes(), name));
       if (batches.size === wanted.size) break;
     }
   } catch (cause) {
@@ -104,14 +100,4 @@ async function readArchive(path: string, wanted: ReadonlySet<string>): Promise<B
   const missing = [...wanted].filter((name) => !batches.has(name));
   if (missing.length > 0) throw new FormatError(path, { got: "only some batches", wanted: missing.join(", ") });
   return batches;
-}
-
-async function readWhole(body: ReadableStream<Uint8Array>, size: number): Promise<Uint8Array> {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for await (const part of body) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -1,17 +1,18 @@
 import { join } from "node:path";
 import type { StageEnd } from "../../contract/stage.ts";
-import type { ByteImage } from "../../formats/byte_image.ts";
 import { FormatError } from "../../formats/format_error.ts";
 import { decodeJpeg, isJpeg } from "../../formats/jpeg.ts";
 import { decodePng } from "../../formats/png.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import type { DatasetContext } from "./kind.ts";
 import { type Colour, cropSquare, flatten, resizeSquare } from "./pixels.ts";
 import { type ReadDataset, splitByHash, type SplitName } from "./split.ts";
 
 /** Images of a folder, each split in code-unit order of their paths. */
 export const read: ReadDataset = async (context) => {
-  const { path, size, channels = 3, background = "#ffffff", labels: wanted = "folders", limit } = context.params;
-  if (path === undefined || size === undefined) throw new Error("Cannot happen: the check asks for path and size");
+  const { channels = 3, background = "#ffffff", labels: wanted = "folders", limit } = context.params;
+  // The check asks for both.
+  const [path, size] = [context.params.path!, context.params.size!];
   if (!(await Deno.stat(path)).isDirectory) {
     return { status: "failed", message: `${path} is a file`, fix: "set path to the folder of the images" };
   }
@@ -37,18 +38,16 @@ export const read: ReadDataset = async (context) => {
   const shape: Shape = { size, channels, background: parseColour(background) };
   const decoded = await readImages(context, { root: path, ...listing }, splits, shape);
   if ("status" in decoded) return decoded;
-  const splitOf = (split: SplitName) => {
-    const pixels = decoded[split];
-    return labels === undefined
-      ? { pixels }
-      : { pixels, labels: Uint8Array.from(splits[split], (i) => labels.labels[i]!) };
-  };
-  const named = labels === undefined ? {} : { classNames: labels.classNames };
+  const splitOf = (split: SplitName) =>
+    definedOnly({
+      pixels: decoded[split],
+      labels: labels && Uint8Array.from(splits[split], (i) => labels.labels[i]!),
+    });
   return {
     side: size,
     channels,
     classes: labels?.classNames.length ?? null,
-    source: (split) => ({ name: "folder", split, ...named }),
+    source: (split) => definedOnly({ name: "folder", split, classNames: labels?.classNames }),
     train: splitOf("train"),
     test: splitOf("test"),
   };
@@ -127,7 +126,7 @@ async function leadsInside(link: string, realRoot: string): Promise<boolean> {
 }
 
 /** All images of both splits, or the broken ones, named all at once. */
-export async function readImages(
+async function readImages(
   { stop, report }: DatasetContext,
   { root, images: names, broken: listed }: FolderListing & { readonly root: string },
   splits: Readonly<Record<SplitName, readonly number[]>>,
@@ -135,10 +134,8 @@ export async function readImages(
 ): Promise<Record<SplitName, Uint8Array<ArrayBuffer>> | StageEnd> {
   const imageBytes = shape.size ** 2 * shape.channels;
   const total = splits.train.length + splits.test.length;
-  const pixels = {
-    train: new Uint8Array(splits.train.length * imageBytes),
-    test: new Uint8Array(splits.test.length * imageBytes),
-  };
+  const room = (split: SplitName) => new Uint8Array(splits[split].length * imageBytes);
+  const pixels = { train: room("train"), test: room("test") };
   const broken: BrokenFile[] = [...listed];
   let done = 0;
   for (const split of ["train", "test"] as const) {
@@ -154,37 +151,28 @@ export async function readImages(
   return broken.length > 0 ? brokenFiles(broken, total) : pixels;
 }
 
-async function readImage(path: string, shape: Shape): Promise<Uint8Array | string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    return (error as Error).message;
-  }
-  return decodeImage(bytes, shape);
-}
-
-export interface Shape {
+interface Shape {
   readonly size: number;
   readonly channels: 1 | 3;
   readonly background: Colour;
 }
 
 /**
- * Bytes of an image file as a square of the wanted size. What the bytes are counts, not how the file is called: many a
- * PNG is named .jpg.
+ * An image file as a square of the wanted size. What its bytes are counts, not how it is called: many a PNG is named .jpg.
  *
  * @returns uint8 [size, size, channels] row-major, or what is wrong with the file
  */
-function decodeImage(bytes: Uint8Array, { size, channels, background }: Shape): Uint8Array | string {
-  let image: ByteImage;
+async function readImage(path: string, { size, channels, background }: Shape): Promise<Uint8Array | string> {
+  const bytes = await Deno.readFile(path).catch((error: Error) => error.message);
+  if (typeof bytes === "string") return bytes;
+  if (bytes.length === 0) return "an empty file";
   try {
-    image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
+    const image = isJpeg(bytes) ? decodeJpeg(bytes) : decodePng(bytes);
+    return resizeSquare(cropSquare(flatten(image, channels, background)), size).data;
   } catch (error) {
-    if (error instanceof FormatError) return bytes.length === 0 ? "an empty file" : error.message;
+    if (error instanceof FormatError) return error.message;
     throw error;
   }
-  return resizeSquare(cropSquare(flatten(image, channels, background)), size).data;
 }
 
 /** A colour as "#rrggbb". */
@@ -196,19 +184,12 @@ export function parseColour(text: string): Colour {
 /** Labels are stored as bytes. */
 const MOST_CLASSES = 256;
 
-interface FolderLabels {
-  /** In code-unit order; the label is the place in this list. */
-  readonly classNames: readonly string[];
-  /** By image. */
-  readonly labels: Uint8Array<ArrayBuffer>;
-}
-
 /**
- * Labels from the first sub-folder of each path.
+ * Labels from the first sub-folder of each path, and the names of these in code-unit order: the label is the place there.
  *
  * @returns undefined where all images lie in the folder itself; a text where the folder has no clear labels
  */
-export function labelsOf(paths: readonly string[]): FolderLabels | string | undefined {
+function labelsOf(paths: readonly string[]) {
   const loose = paths.filter((path) => !path.includes("/"));
   if (loose.length === paths.length) return undefined;
   if (loose.length > 0) {

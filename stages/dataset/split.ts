@@ -24,21 +24,18 @@ interface Dataset extends Record<SplitName, Split> {
 /** Reads a source, or says why the stage ends without. @throws FormatError for files that are not what they should be */
 export type ReadDataset = (context: DatasetContext) => Promise<Dataset | StageEnd>;
 
-interface SplitOptions {
-  readonly testCount: number;
-  /** Take no more than so many. */
-  readonly limit?: number | undefined;
-}
-
 /**
  * Split items by the SHA-256 of their names: those with the smallest digests are held out, the next ones are kept. Which
  * split an item is in hardly depends on what else there is, and not at all on order, seed or `limit`, so that results
  * stay comparable.
  *
- * @param names different from each other
+ * @param names different from each other @param limit take no more than so many
  * @returns indices into `names`, in the order of the digests
  */
-export function splitByHash(names: readonly string[], { testCount, limit = Infinity }: SplitOptions) {
+export function splitByHash(
+  names: readonly string[],
+  { testCount, limit = Infinity }: { readonly testCount: number; readonly limit?: number | undefined },
+) {
   const digests = names.map((name) => createHash("sha256").update(name).digest("hex"));
   const order = names.map((_, index) => index).sort((a, b) => digests[a]! < digests[b]! ? -1 : 1);
   return { train: order.slice(testCount, limit), test: order.slice(0, testCount) };

@@ -1,5 +1,6 @@
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import type { UnetConfig } from "../../diffusion/unet/config.ts";
+import type { HostTensors } from "../../tensor/mod.ts";
 
 /**
  * Bytes of pixels as the network's numbers, x / 127.5 - 1, in [-1, 1] (hojonathanho/diffusion).
@@ -20,6 +21,11 @@ export function unitToBytes(values: Float32Array, out: Uint8Array): void {
   for (let i = 0; i < values.length; i++) {
     out[i] = Math.trunc(Math.min(255, Math.max(0, (values[i]! + 1) * 127.5)));
   }
+}
+
+/** Numbers as a device is fed with them. */
+export function scalarFeeds(numbers: Readonly<Record<string, number>>): HostTensors {
+  return Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, Float32Array.of(number)]));
 }
 
 /**

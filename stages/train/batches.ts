@@ -3,28 +3,26 @@ import type { LossAwareTimesteps } from "../../diffusion/loss_aware_timesteps.ts
 import { type LossOptions, trainTables } from "../../diffusion/loss_tables.ts";
 import { oneHotLabels } from "../../diffusion/model_output.ts";
 import type { DiffusionTables } from "../../diffusion/schedule/tables.ts";
+import { definedOnly } from "../../std/defined_only.ts";
 import { type HostTensors, randomStream } from "../../tensor/mod.ts";
 import { bytesToUnit } from "../shared/feeds.ts";
+import type { TrainParams } from "./params.ts";
 
-interface BatchOptions extends LossOptions {
+interface BatchOptions
+  extends LossOptions, Pick<TrainParams, "batchSize">, Partial<Pick<TrainParams, "dropout" | "flip">> {
   readonly tables: DiffusionTables;
   /** Draws the timesteps by the losses seen so far; uniform without it. */
   readonly timesteps?: LossAwareTimesteps | undefined;
-  readonly batchSize: number;
   readonly seed: number;
-  /** Probability of dropout; above 0 the feeds have a `dropoutKey`. Default 0. */
-  readonly dropout?: number;
   /** Labels for a class-conditional network; the feeds then have `classes`. Default: none. */
   readonly classes?: number | undefined;
   /** Probability that a label is left out. Default 0. */
   readonly dropLabels?: number | undefined;
-  /** Mirror each image with probability 1/2. Default false. */
-  readonly flip?: boolean;
 }
 
 /**
  * What the train step is fed with at each step: images in [-1, 1], timesteps uniform in [0, T), noise N(0, I), the
- * table entries of the timesteps that the loss looks up, and with dropout the key of the masks. All of it is a pure
+ * table entries of the timesteps that the loss looks up, and with dropout the key of the masks, `dropoutKey`. All of it is a pure
  * function of (seed, step), so a resumed run sees what it would have seen; timesteps drawn by the losses are one of the
  * losses too, which are part of the saved state. The arrays are filled anew at each call.
  *
@@ -43,34 +41,26 @@ export function makeBatches(
   const pixels = height * width * channels;
   const batchesPerEpoch = Math.floor(count / batchSize);
 
-  const feeds = {
+  const feeds = definedOnly({
     x0: new Float32Array(batchSize * pixels),
     t: new Int32Array(batchSize),
     noise: new Float32Array(batchSize * pixels),
-    ...(dropout > 0 ? { dropoutKey: new Int32Array(2) } : {}),
-  };
-  const importance = timesteps === undefined ? undefined : new Float32Array(batchSize);
+    dropoutKey: dropout > 0 ? new Int32Array(2) : undefined,
+    importance: timesteps && new Float32Array(batchSize),
+  });
   const gathered = Object.entries(trainTables(tables, loss)).map(([name, table]) => {
     return { name, table, values: new Float32Array(batchSize) };
   });
-  const all: HostTensors = {
-    ...feeds,
-    ...(importance === undefined ? {} : { importance }),
-    ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])),
-  };
+  const all: HostTensors = { ...feeds, ...Object.fromEntries(gathered.map(({ name, values }) => [name, values])) };
   const flipped = new Int32Array(batchSize);
-  let epoch = -1;
-  let indices = new Int32Array();
+  let [epoch, indices] = [-1, new Int32Array()];
 
   return (step: number): HostTensors => {
     const wanted = Math.floor((step - 1) / batchesPerEpoch);
-    if (wanted !== epoch) {
-      epoch = wanted;
-      indices = order.permutation(epoch, count);
-    }
+    if (wanted !== epoch) [epoch, indices] = [wanted, order.permutation(wanted, count)];
     const start = ((step - 1) % batchesPerEpoch) * batchSize;
     if (timesteps === undefined) timestep.integers(step, feeds.t, tables.timesteps);
-    else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t, importance: importance! });
+    else timesteps.draw(timestep.uniform(step, batchSize), { t: feeds.t, importance: feeds.importance! });
     noise.normal(step, feeds.noise);
     if (feeds.dropoutKey !== undefined) dropoutKey.integers(step, feeds.dropoutKey, 2 ** 31);
     if (flip) flips.integers(step, flipped, 2);

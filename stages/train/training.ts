@@ -9,14 +9,12 @@ import type { UnetConfig } from "../../diffusion/unet/config.ts";
 import { initParameters, packParameters } from "../../diffusion/unet/pack.ts";
 import { makeUpdateStep, updateStepSignature } from "../../diffusion/update_step.ts";
 import { type Device, type HostTensors, randomStream } from "../../tensor/mod.ts";
+import { scalarFeeds } from "../shared/feeds.ts";
 import { readVectors, vectorFiles, vectorOf } from "../shared/saved_vectors.ts";
 import type { Bucket } from "../shared/timestep_buckets.ts";
 import type { TrainParams } from "./params.ts";
 
-type StepParams = Pick<
-  TrainParams,
-  "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema"
->;
+type StepParams = Pick<TrainParams, "learningRate" | "warmupSteps" | "learningRateDecay" | "gradClip" | "ema">;
 
 /** What one step gave. */
 export interface StepResult extends Pick<TrainLogEntry, "step" | "loss" | "gradNorm"> {
@@ -46,15 +44,10 @@ export async function* trainSteps(
   const log = [...start.log];
   for (let step = start.step + 1;; step++) {
     const learningRate = learningRateAt(step, params);
-    const { biasCorrection1, biasCorrection2 } = adamBiasCorrections(step);
     const images = batch(step);
-    const { loss, gradNorm, lossPerImage } = await stepper.step(images, {
-      learningRate: Float32Array.of(learningRate),
-      biasCorrection1: Float32Array.of(biasCorrection1),
-      biasCorrection2: Float32Array.of(biasCorrection2),
-      emaDecay: Float32Array.of(emaDecayAt(step, params.ema)),
-      clipNorm: Float32Array.of(params.gradClip),
-    });
+    const numbers = { learningRate, emaDecay: emaDecayAt(step, params.ema), clipNorm: params.gradClip };
+    const given = scalarFeeds({ ...numbers, ...adamBiasCorrections(step) });
+    const { loss, gradNorm, lossPerImage } = await stepper.step(images, given);
     const seen = { t: images["t"] as Int32Array, losses: lossPerImage };
     timesteps?.observe(seen.t, seen.losses);
     const finite = Number.isFinite(loss) && Number.isFinite(gradNorm);
@@ -78,10 +71,7 @@ export async function* trainSteps(
  */
 export function learningRateAt(
   step: number,
-  { learningRate, warmupSteps, learningRateDecay: decay }: Pick<
-    TrainParams,
-    "learningRate" | "warmupSteps" | "learningRateDecay"
-  >,
+  { learningRate, warmupSteps, learningRateDecay: decay }: Omit<StepParams, "gradClip" | "ema">,
 ): number {
   if (step < warmupSteps) return learningRate * step / warmupSteps;
   if (decay === undefined) return learningRate;
@@ -111,18 +101,16 @@ export function lossByBucket(
   });
 }
 
-/** What one update gave, filled anew by each. */
-interface StepFigures {
-  readonly loss: number;
-  readonly gradNorm: number;
-  /** [B], without the importance. */
-  readonly lossPerImage: Float32Array;
-}
-
 /** Training on a device, which keeps the vectors. */
 export interface TrainStepper {
-  /** One update. @param batch feeds that depend on the images @param scalars feeds of the optimizer */
-  step(batch: HostTensors, scalars: HostTensors): Promise<StepFigures>;
+  /**
+   * One update. @param batch feeds that depend on the images @param scalars feeds of the optimizer
+   * @returns what it gave, filled anew by each; the losses [B] are without the importance
+   */
+  step(
+    batch: HostTensors,
+    scalars: HostTensors,
+  ): Promise<{ readonly loss: number; readonly gradNorm: number; readonly lossPerImage: Float32Array }>;
   /** Copies of the vectors as they are now. */
   vectors(): Promise<TrainVectors>;
 }

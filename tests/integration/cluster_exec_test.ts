@@ -66,6 +66,8 @@ Deno.test("each stage as a job of its own gives the bytes of a local run, wherev
     assertEquals([ended.code, ended.end?.state], [0, "ran"], `${id}: ${messagesOf(ended)}`);
   }
   assertEquals(cachedDigests(project.path("shared")), cachedDigests(elsewhere.path("shared")));
+  // Of what is there nothing is brought to the node, neither code nor data.
+  project.remove("shared/v1/objects");
   const again = await execute(submission, submission.partOf("b"));
   assertEquals([again.code, again.end?.state], [0, "hit"]);
   // Logs are where everybody can read them, and nothing else is left.
@@ -228,5 +230,5 @@ Deno.test("what is no job, no part or no cache is refused", async () => {
   assertStringIncludes(messagesOf(await execute({ ...submission, digest }, 0)), "not the one that was submitted");
   const gone = await execute({ ...submission, folder: "/nowhere/cluster/submissions/x" }, 0);
   assertEquals(gone.code, 2);
-  assertStringIncludes(messagesOf(gone), "does not see the shared cache /nowhere");
+  assertStringIncludes(messagesOf(gone), "Cannot use the submission /nowhere");
 });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { executeTask, type TaskEnd, type TaskOptions } from "../../engine/cluster/exec.ts";
-import type { OwnJob, Queue } from "../../engine/cluster/queue.ts";
+import type { OwnJob, Queue, QueueView } from "../../engine/cluster/queue.ts";
 import { type PartRequest, writeSubmission, type Written } from "../../engine/cluster/submission.ts";
 import type { Result } from "../../engine/diagnostic/diagnostic.ts";
 import { loadPipeline } from "../../engine/pipeline/load/load_pipeline.ts";
@@ -25,13 +25,13 @@ export class ToldQueue implements Queue {
 
   own = (): OwnJob => this.job;
   isQueued = (id: string): Promise<boolean | undefined> => Promise.resolve(this.queued.get(id));
+  poll = (): Promise<QueueView> => Promise.resolve({ silent: "nobody answers" });
   requeueOwn = (): Promise<undefined> => {
     this.requeued.push(this.job.id);
     return Promise.resolve(undefined);
   };
   test = this.#never;
   submit = this.#never;
-  poll = this.#never;
   cancel = this.#never;
   describe = this.#never;
 
@@ -42,12 +42,15 @@ export class ToldQueue implements Queue {
   }
 }
 
+const NEEDS = { cpus: 1, gpus: 0, options: [] };
+
 export const single = (...stages: string[]): PartRequest => ({
   stages,
   children: stages.length === 1 ? null : stages.map((_, index) => index),
   after: [],
   afterChild: [],
   jobs: [],
+  needs: NEEDS,
 });
 
 /** Load a pipeline of a project and submit each of its stages as a part of its own, in order. */
@@ -75,8 +78,6 @@ export async function submit(project: Project, overrides: readonly string[] = []
   return { ...written, pipeline, partOf: (id: string) => stages.findIndex((one) => one.id === id) };
 }
 
-const QUICK = { inputsMs: 0, sendMs: 100, pauseMs: 10, endMs: 0 };
-
 /** Be the job of a part. */
 export async function execute(
   { folder, digest }: Pick<Written, "folder" | "digest">,
@@ -84,7 +85,7 @@ export async function execute(
   options: Partial<TaskOptions> = {},
 ): Promise<TaskEnd> {
   return await executeTask({
-    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, patience: QUICK },
+    ...{ folder, digest, part, kinds: BUILTIN_KINDS, versions: {}, emit: () => {}, pace: 0.01 },
     queue: new ToldQueue({ id: "7", child: undefined, attempt: 0 }),
     stop: new AbortController().signal,
     ...options,

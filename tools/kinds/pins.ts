@@ -26,7 +26,7 @@ function raised(kind: string): string {
 export function comparePins(pins: KindPins, facts: KindFacts): string[] {
   const found: string[] = [];
   for (const [kind, { version, code }] of Object.entries(facts)) {
-    const pin = Object.hasOwn(pins, kind) ? pins[kind] : undefined;
+    const pin = pins[kind];
     if (pin === undefined) found.push(`kind "${kind}" is not pinned yet. Run: ${PIN_COMMAND}`);
     else if (version < pin.version) {
       found.push(`kind "${kind}" has version ${version}, below the pinned ${pin.version}. Versions only rise.`);
@@ -54,7 +54,7 @@ export function updatePins(
 ): { readonly pins: KindPins } | { readonly problems: readonly string[] } {
   const next: Record<string, KindPin> = {};
   for (const [kind, fact] of Object.entries(facts)) {
-    const pin = Object.hasOwn(pins, kind) ? pins[kind] : undefined;
+    const pin = pins[kind];
     const changed = pin !== undefined && fact.version === pin.version && fact.code !== pin.code;
     if (pin === undefined || fact.version > pin.version) next[kind] = { ...fact, sameBytes: [] };
     else if (changed && sameBytes.reason !== undefined && sameBytes.kinds.has(kind)) {

@@ -1,4 +1,5 @@
-import { dirname, join, relative } from "node:path";
+import { globSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { findImports, type Import } from "./imports.ts";
 
 /** Where an import leads: a file of this tree by its relative path, or a package. */
@@ -17,7 +18,7 @@ export interface SourceFile {
 /** Specifiers that `deno.json` gives names to. */
 export type ImportMap = Readonly<Record<string, string>>;
 
-const SKIPPED = new Set(["node_modules", "outputs", "coverage"]);
+const SKIPPED = /^(\..*|node_modules|outputs|coverage)$/;
 
 /** Resolve an import of the file at `from`; both paths are relative to the root and use `/`. */
 export function resolveImport(specifier: string, from: string, map: ImportMap): Target {
@@ -41,39 +42,26 @@ function packageName(specifier: string): string {
 
 /** Every TypeScript and JavaScript file below a folder, by relative path in code-unit order. */
 export function readTree(root: string, map: ImportMap): Map<string, SourceFile> {
-  const paths: string[] = [];
-  const visit = (folder: string) => {
-    for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-      if (name.startsWith(".") || SKIPPED.has(name)) continue;
-      const path = join(folder, name);
-      if (isDirectory) visit(path);
-      else if (/\.[mc]?[jt]s$/.test(name)) paths.push(relative(root, path).replaceAll("\\", "/"));
-    }
-  };
-  visit(root);
-  return new Map(paths.sort().map((path) => [path, readFile(root, path, map)]));
-}
-
-function readFile(root: string, path: string, map: ImportMap): SourceFile {
-  const text = Deno.readTextFileSync(join(root, path));
-  const edges = findImports(text).map((one) => ({ ...one, target: resolveImport(one.specifier, path, map) }));
-  return { path, text, edges };
-}
-
-/** A closed walk of imports: each file imports the next, and the last is the first again. */
-interface Cycle {
-  readonly files: readonly string[];
-  /** Line of the import that leads from each file to the next. */
-  readonly lines: readonly number[];
+  const exclude = (path: string) => SKIPPED.test(basename(path));
+  const paths = globSync("**/*.{ts,mts,cts,js,mjs,cjs}", { cwd: root, exclude });
+  return new Map(
+    paths.map((path) => path.replaceAll("\\", "/")).sort().map((path) => {
+      const text = Deno.readTextFileSync(join(root, path));
+      const edges = findImports(text).map((one) => ({ ...one, target: resolveImport(one.specifier, path, map) }));
+      return [path, { path, text, edges }];
+    }),
+  );
 }
 
 /**
  * A cycle for every import that leads back to a file which led to it, type imports included: two files that know each
  * other's types are one file in two parts. There may be more cycles, but none when this finds none.
+ *
+ * @returns closed walks: each file imports the next, in that line, and the last is the first again
  */
-export function findCycles(files: ReadonlyMap<string, SourceFile>): Cycle[] {
+export function findCycles(files: ReadonlyMap<string, SourceFile>) {
   const done = new Set<string>();
-  const cycles: Cycle[] = [];
+  const cycles: { readonly files: readonly string[]; readonly lines: readonly number[] }[] = [];
   const visit = (path: string, walk: readonly string[], lines: readonly number[]) => {
     const first = walk.indexOf(path);
     if (first >= 0) cycles.push({ files: [...walk.slice(first), path], lines: lines.slice(first) });

@@ -94,27 +94,20 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 /** The rooms of the engine. Each may import those before it. */
 export const ROOMS = ["diagnostic", "store", "keys", "process", "pipeline", "plan", "run", "cluster", "upkeep"];
 
-/** Single imports that a layer's rule would forbid. */
-export const EXCEPTIONS: readonly {
-  readonly from: string;
-  readonly to: RegExp;
-  readonly why: string;
-}[] = [
-  { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/, why: "an operation that TF.js does not have" },
-  { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\//, why: "the one command that installs" },
-  { from: "cli/", to: /^report\/mod\.ts$/, why: "pages, which engine.ts would load for every command" },
-  {
-    from: "cli/",
-    to: /^engine\/upkeep\/mod\.ts$/,
-    why: "cleaning up, which engine.ts would load for every command",
-  },
-  { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/, why: "what users start from imports what users import" },
-  {
-    from: "stages/testing/",
-    to: /^engine\/process\/(context|device_trial)\.ts$/,
-    why: "a stage gets the same context in a test as in a pipeline",
-  },
-  { from: "stages/worker.ts", to: /^engine\/process\//, why: "the way of a stage's own process back into the engine" },
+/** Single imports that a layer's rule would forbid, each with why it is right. */
+export const EXCEPTIONS: readonly { readonly from: string; readonly to: RegExp }[] = [
+  // An operation that TF.js does not have.
+  { from: "diffusion/", to: /^tensor\/random\/keep_mask\.ts$/ },
+  // The one command that installs.
+  { from: "cli/commands/setup.ts", to: /^tensor\/tensorflow\/setup\// },
+  // Pages and cleaning up, which engine.ts would load for every command.
+  { from: "cli/", to: /^(report|engine\/upkeep)\/mod\.ts$/ },
+  // What users start from imports what users import.
+  { from: "cli/templates/", to: /^stages\/testing\/mod\.ts$/ },
+  // A stage gets the same context in a test as in a pipeline.
+  { from: "stages/testing/", to: /^engine\/process\/(context|device_trial)\.ts$/ },
+  // The way of a stage's own process back into the engine.
+  { from: "stages/worker.ts", to: /^engine\/process\// },
 ];
 
 /** The layer of a path: its first folder, or the file itself at the root. What installs an engine is a layer of its own. */

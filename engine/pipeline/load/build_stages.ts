@@ -2,16 +2,8 @@ import type { StageEntry } from "../../../schemas/pipeline_file.ts";
 import type { Origins } from "../../diagnostic/document.ts";
 import type { Problems } from "../../diagnostic/problems.ts";
 import type { ParamIssue } from "../../../schemas/param_issue.ts";
-import {
-  type Binding,
-  extentParam,
-  inShards,
-  type Kind,
-  predecessorsOf,
-  shorterOf,
-  type Stage,
-  withThreads,
-} from "../../keys/stage.ts";
+import type { Binding, Kind, Stage } from "../../keys/stage.ts";
+import { extentParam, inShards, predecessorsOf, shorterOf, withThreads } from "../../keys/stage.ts";
 import { addIssues } from "./issues.ts";
 import { acceptsArtifact, wantedText } from "../../../schemas/artifacts.ts";
 import type { InputPort } from "../../../contract/stage.ts";

@@ -17,6 +17,7 @@ function stageOf(raw: Readonly<Record<string, unknown>>): Stage {
     extent: undefined,
     inputs: {},
     resources: {},
+    declared: {},
     timeoutMs: undefined,
     retries: 0,
     workGflop: undefined,

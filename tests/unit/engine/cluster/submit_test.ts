@@ -145,7 +145,7 @@ Deno.test("what the queue has no room for is submitted by a small job, when othe
   lab.queue.self = { id: "3", child: undefined, attempt: 0 };
   lab.queue.facts = { room: 100 };
   assertEquals((await lab.goOn(made)).stuck, false);
-  assertEquals(lab.queue.told(3), ["4[1,2] 1", "5[0] 2", "6[1,2] 2 each after 4", "7 3 after 4_1,4_2"]);
+  assertEquals(lab.queue.told(3), ["4[1,2] 1", "5[0] 2", "6 3 after 4_1,4_2", "7[1,2] 2 each after 4"]);
   // The queue says nothing of limits, and is full.
   lab.queue.set("3", "done");
   assertEquals(

@@ -29,8 +29,8 @@ async function tryOn(queue: FakeQueue, settings: object = {}, patience = { settl
   await using temp = await makeTempFolder();
   const cluster = clusterOf({ cache: temp.path, ...settings });
   const heard: string[] = [];
-  const trial = await tryNode(cluster, queue, NEEDS, {
-    stages: schedule,
+  const trial = await tryNode(cluster, NEEDS, schedule, {
+    queue,
     say: (line) => heard.push(line),
     stop: never,
     ...patience,
@@ -80,7 +80,7 @@ Deno.test("tryNode() finds out that the node has another version of Deno, or no 
 Deno.test("tryNode() finds out that the node wrote to a folder of its own", async () => {
   const queue = new FakeQueue();
   queue.change = (script) => script.replaceAll(/cp '.*?' '.*?'/g, "true");
-  assertEquals((await tryOn(queue)).wrong["cache"]?.got, "another");
+  assertEquals((await tryOn(queue)).wrong["cache"]?.got, "another folder");
 });
 
 Deno.test("tryNode() cancels a job that does not come to run, and tells its reason once", async () => {
@@ -110,7 +110,7 @@ Deno.test("tryNode() says what the queue says that takes no job, and what this m
   await using temp = await makeTempFolder();
   Deno.writeTextFileSync(join(temp.path, "file"), "");
   const cluster = clusterOf({ cache: join(temp.path, "file") });
-  const { problems } = await tryNode(cluster, queue, NEEDS, { stages: [], say: () => {}, stop: never });
+  const { problems } = await tryNode(cluster, NEEDS, [], { queue, say: () => {}, stop: never });
   assertEquals(problems[0]!.path, "cache");
   assertEquals(queue.submitted.length, 1);
 });

@@ -1,0 +1,67 @@
+import process from "node:process";
+import {
+  BUILTIN_KINDS,
+  type Emit,
+  executeTask,
+  LIMIT_NEAR,
+  openSubmission,
+  queueParts,
+  SlurmQueue,
+  TASK_EXIT,
+} from "noiseline/engine";
+import { type AnyCommand, plainCommand } from "../command.ts";
+import { parseWhole } from "../format/units.ts";
+import { Exit, printLine, problem, refuseWith } from "../io.ts";
+import { VERSION } from "../program.ts";
+import { TextReporter } from "../reporters.ts";
+
+const EXAMPLES = `
+  deno task exec /shared/cache/cluster/submissions/20261125T101502000-1a2b-3c4d5e6f --digest 1f… --part 3`;
+
+/** `exec FOLDER` */
+export function makeCommand(): AnyCommand {
+  const codes =
+    " Jobs call it; nobody else need. Exit codes: 0 done, 1 the stage failed, 2 this node or the submission " +
+    "cannot be used, 75 saved and queued again.";
+  return plainCommand("exec", EXAMPLES, codes)
+    .argument("<folder>", "the submission")
+    .requiredOption("--digest <sha256>", "of its head")
+    .option("--part <n>", "execute the stage of this part that is the job's", parseWhole)
+    .option("--rest", "queue what the queue had no room for")
+    .action(async (folder, { digest, part, rest }) => {
+      const queue = new SlurmQueue();
+      if (part === undefined || rest) {
+        if (rest !== true || part !== undefined) {
+          refuseWith([problem("a job is for a part or for the rest", "give one")]);
+        }
+        const opened = openSubmission(folder, digest);
+        if (!opened.ok) refuseWith(opened.diagnostics);
+        const queued = await queueParts(opened.value, digest, { queue, say: printLine });
+        if (!queued.ok) throw new Exit(TASK_EXIT.failed, queued.diagnostics);
+        // There was no room for a next such job either.
+        if (queued.value.stuck && await queue.requeueOwn() !== undefined) throw new Exit(TASK_EXIT.failed);
+        return;
+      }
+      const stop = new AbortController();
+      process.on("SIGUSR2", () => stop.abort(LIMIT_NEAR));
+      process.on("SIGTERM", () => stop.abort("ended"));
+      const reporter = new TextReporter();
+      const versions = { noiseline: VERSION, deno: Deno.version.deno };
+      const given = { folder, digest, part, queue, kinds: BUILTIN_KINDS, versions, stop: stop.signal };
+      const emit: Emit = (event) => {
+        // What the job shows of a result goes with its scratch.
+        const { view: _view, ...shown } = { view: undefined, ...event };
+        if (shown.type !== "run-finished") reporter.emit(shown);
+      };
+      const { code, end, problems } = await executeTask({ ...given, emit });
+      if (end !== undefined) printLine(`attempt ${end.attempt} of job ${end.job} on ${end.node}: ${WORDS[end.state]}`);
+      if (code !== TASK_EXIT.done) throw new Exit(code, problems);
+    });
+}
+
+const WORDS = {
+  hit: "the result was in the shared cache",
+  ran: "done",
+  failed: "failed",
+  again: "saved and queued again",
+};

@@ -1,0 +1,116 @@
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Bundle, bundleListSchema } from "../../schemas/cluster_records.ts";
+import { relativePathSchema } from "../../schemas/records.ts";
+import { type Diagnostic, errorOf } from "../diagnostic/diagnostic.ts";
+import { externalPaths, filesBelow } from "../keys/externals.ts";
+import type { Kind, Stage } from "../keys/stage.ts";
+import { findSettings } from "../process/code_digest.ts";
+import type { Content } from "../store/cache/backend.ts";
+import { FolderBackend } from "../store/cache/folder_backend.ts";
+import { objectName, sha256Of } from "../store/cache/layout.ts";
+import type { Digests } from "../store/digests.ts";
+import { copyFile, makeFolder } from "../store/files.ts";
+import { Limit } from "../store/limit.ts";
+import { factsOf, hashFile, holds, readIfThere, statIfThere } from "../store/reading.ts";
+import { parseJson } from "../store/records.ts";
+import { inside } from "../store/roots.ts";
+import { Misplaced } from "../store/trouble.ts";
+
+const AT_ONCE = 8;
+
+/** What goes into the shared cache as objects: each once, however many stages read it. */
+export class Shipment {
+  readonly #contents = new Map<string, Content>();
+  readonly #known = new Map<string, Bundle>();
+
+  constructor(private readonly digests: Digests) {}
+
+  #pack(entry: string, root: string, places: Iterable<readonly [place: string, sha256: string]>): Bundle {
+    const pathOf = (place: string) => relative(root, place).replaceAll("\\", "/");
+    const list = Array.from(places, ([place, sha256]) => {
+      const [path, { size }] = [pathOf(place), Deno.statSync(place)];
+      if (!relativePathSchema.safeParse(path).success) {
+        throw new Misplaced(`Cannot send ${JSON.stringify(place)} to a cluster under its name; rename it`);
+      }
+      this.#contents.set(sha256, { sha256, size, from: { file: place } });
+      return { path, size, sha256 };
+    });
+    const bytes = new TextEncoder().encode(JSON.stringify(list));
+    const sha256 = sha256Of(bytes);
+    this.#contents.set(sha256, { sha256, size: bytes.length, from: { bytes } });
+    return { entry: pathOf(entry), sha256 };
+  }
+
+  /** Files and folders that a stage reads from outside, by name. */
+  addExternals(stage: Stage, home: string): Record<string, Bundle> {
+    const pack = (path: string) => {
+      const place = resolve(path);
+      const info = Deno.statSync(place);
+      const files = info.isDirectory ? [...filesBelow(place)] : [{ path: "", facts: factsOf(info) }];
+      const one = (below: string) => join(place, below);
+      return this.#pack(
+        place,
+        dirname(place),
+        files.map(({ path, facts }) => [one(path), this.digests.digest(one(path), facts)]),
+      );
+    };
+    return Object.fromEntries(
+      Object.entries(externalPaths(stage, home)).map(([name, path]) => {
+        if (!this.#known.has(path)) this.#known.set(path, pack(path));
+        return [name, this.#known.get(path)!];
+      }),
+    );
+  }
+
+  /** A custom stage's modules, held to the digests that its version was taken of, and the settings above them. */
+  addCode({ entry, modules = {} }: Kind): Bundle {
+    const file = fileURLToPath(entry);
+    const local = Object.entries(modules).filter(([, value]) => /^[0-9a-f]{64}$/.test(value));
+    const places = new Map(local.map(([name, sha256]) => [resolve(dirname(file), name), sha256]));
+    for (const one of findSettings(file).files) if (statIfThere(one)?.isFile) places.set(one, hashFile(one));
+    let root = dirname(file);
+    while (places.keys().some((place) => relative(root, place).startsWith(".."))) root = dirname(root);
+    return this.#pack(file, root, places);
+  }
+
+  /** Put all of it into the cache. */
+  async send(cache: string): Promise<Diagnostic | undefined> {
+    const backend = new FolderBackend(cache);
+    const signal = new AbortController().signal;
+    const sendOne = async (content: Content) => {
+      const name = objectName(content.sha256);
+      const size = await backend.size(name);
+      if ("value" in size && size.value === content.size) return size;
+      return await backend.create(name, content, { signal, replace: "value" in size && size.value !== undefined });
+    };
+    const prepared = await backend.prepare();
+    const answers = "trouble" in prepared ? [prepared] : await new Limit(AT_ONCE).map(this.#contents.values(), sendOne);
+    const trouble = answers.flatMap((one) => "trouble" in one ? one.trouble : [])[0];
+    if (trouble === undefined) return undefined;
+    const what = trouble.kind === "unfit"
+      ? "a file that a stage reads, or its code, changed meanwhile"
+      : trouble.message;
+    return errorOf("cache", `Cannot write to the shared cache ${cache}: ${what}`, trouble.fix ?? "run again");
+  }
+}
+
+/** Copy the files of a bundle to a folder. @returns the path of its entry; undefined where the cache has not all of it */
+export function layOut({ entry, sha256 }: Bundle, folder: string, cache: string): string | undefined {
+  const bytes = readIfThere(join(cache, objectName(sha256)));
+  const good = bytes !== undefined && sha256Of(bytes) === sha256;
+  const list = good ? parseJson(new TextDecoder().decode(bytes), bundleListSchema) : undefined;
+  if (list === undefined) return undefined;
+  makeFolder(list.length === 0 ? inside(folder, entry) : folder);
+  for (const { path, size, sha256 } of list) {
+    const object = join(cache, objectName(sha256));
+    const target = inside(folder, path);
+    const info = statIfThere(object);
+    // Looked at first: a copy of what is no file, or much too large, may have no end.
+    if (info?.isFile !== true || info.size !== size) return undefined;
+    makeFolder(dirname(target));
+    copyFile(object, target);
+    if (!holds(target, sha256)) return undefined;
+  }
+  return inside(folder, entry);
+}

@@ -1,0 +1,85 @@
+import { userInfo } from "node:os";
+import { isLive, type JobNeeds, type QueueFacts } from "../queue.ts";
+import { ask, BETWEEN, fieldsOf } from "./ask.ts";
+import { stateOf } from "./words.ts";
+
+/** A partition's nodes of one kind. */
+export interface PartitionNodes {
+  readonly name: string;
+  readonly isDefault: boolean;
+  readonly minutes: number;
+  readonly whenPreempted: string;
+  /** For people. */
+  readonly line: string;
+}
+
+/** `1-02:30:00`, `30:00` and such; what is no time is no limit. */
+export function minutesOf(limit: string): number {
+  const parts = /^(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)$/.exec(limit)?.slice(1).map((part) => Number(part ?? 0));
+  return parts === undefined ? Infinity : parts[0]! * 1440 + parts[1]! * 60 + parts[2]! + parts[3]! / 60;
+}
+
+/** The partitions; what was said instead where there is no answer. */
+export async function askPartitions(): Promise<PartitionNodes[] | string> {
+  const format = ["%P", "%M", "%l", "%a", "%D", "%c", "%m", "%G"].join(BETWEEN);
+  const { ok, stdout, said } = await ask("sinfo", ["--noheader", "--all", "--exact", `--format=${format}`]);
+  if (!ok) return said;
+  return fieldsOf(stdout, 8).map((fields) => {
+    const [marked, whenPreempted, limit, open, nodes, cpus, memory, gpus] = fields as [string, string, ...string[]];
+    const [name, isDefault] = [marked.replace(/\*$/, ""), marked.endsWith("*")];
+    const line = `${name}${isDefault ? " (default)" : ""}: ${nodes} node${nodes === "1" ? "" : "s"} of ${cpus} ` +
+      `processors, ${memory} MiB${gpus === "(null)" ? "" : `, ${gpus}`}; time limit ${limit}` +
+      (open === "up" ? "" : `; ${open}`);
+    return { name, isDefault, minutes: minutesOf(limit!), whenPreempted, line };
+  });
+}
+
+/** The smallest number of jobs that one user may have in the queue, by what accounting says; nothing it does not say. */
+async function submitLimit(cluster: string, { account, qos }: Pick<JobNeeds, "account" | "qos">): Promise<number> {
+  const user = userInfo().username;
+  const show = async (what: string[], fields: string[]) => {
+    const { stdout } = await ask("sacctmgr", ["--noheader", "--parsable2", "show", ...what, `format=${fields.join()}`]);
+    return stdout.split("\n").map((line) => line.split("|")).filter(({ length }) => length === fields.length);
+  };
+  const charged = account ?? (await show(["user", user], ["DefaultAccount", "User"]))[0]?.[0] ?? "";
+  const fields = ["User", "DefaultQOS", "QOS", "MaxSubmitJobs", "GrpSubmitJobs"];
+  const rows = (await show(["assoc", `account=${charged}`, `cluster=${cluster}`], fields))
+    .filter(([name]) => name === user || name === "");
+  const [, preset, several] = rows.find(([name]) => name === user) ?? [];
+  const quality = qos ?? (preset || several || "normal").split(",")[0]!;
+  const limits = await show(["qos", quality], ["MaxSubmitJobsPerUser", "MaxSubmitJobsPerAccount", "GrpSubmitJobs"]);
+  const numbers = [...rows.map((row) => row.slice(3)), ...limits].flat().filter((text) => /^\d+$/.test(text!));
+  return Math.min(Infinity, ...numbers.map(Number));
+}
+
+/** See `Queue.describe`. */
+export async function describeCluster(
+  as: Pick<JobNeeds, "account" | "qos"> = {},
+): Promise<QueueFacts | { readonly silent: string }> {
+  const shown = await ask("scontrol", ["show", "config"]);
+  if (!shown.ok) return { silent: shown.said };
+  const config = Object.fromEntries(
+    [...shown.stdout.matchAll(/^(\w+) *= (.*)$/gm)].map(([, name, value]) => [name, value!.trim()]),
+  );
+  const partitions = await askPartitions();
+  if (typeof partitions === "string") return { silent: partitions };
+  const queue = await ask("squeue", ["--noheader", "--array", "--states=all", `--format=%T${BETWEEN}%U`]);
+  if (!queue.ok) return { silent: queue.said };
+  // Ended jobs count for the controller as long as it remembers them, for accounting they do not.
+  const all = fieldsOf(queue.stdout, 2);
+  const own = all.filter(([word, uid]) => Number(uid) === Deno.uid() && isLive({ state: stateOf(word!) })).length;
+  const limited = /limits|safe/.test(config.AccountingStorageEnforce ?? "");
+  const most = limited ? await submitLimit(config.ClusterName ?? "", as) : Infinity;
+  // Partitions have a mode of their own only where they decide who gives way.
+  const { PreemptType = "", PreemptMode = "", MaxJobCount, MaxArraySize, SLURM_VERSION = "" } = config;
+  const modeOf = (own: string) => PreemptType.endsWith("/partition_prio") ? own : PreemptMode;
+  const cancelling = partitions.filter((one) => modeOf(one.whenPreempted).includes("CANCEL"));
+  return {
+    version: SLURM_VERSION,
+    maxArray: Number(MaxArraySize ?? 1),
+    room: Math.max(0, Math.min(Number(MaxJobCount ?? 10_000) - 1 - all.length, most - own)),
+    cancelsPreempted: new Set(cancelling.map(({ name }) => name)),
+    defaultPartition: partitions.find(({ isDefault }) => isDefault)?.name,
+    partitions: partitions.map(({ line }) => line),
+  };
+}

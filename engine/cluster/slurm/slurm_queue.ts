@@ -1,0 +1,90 @@
+import {
+  isLive,
+  JOB_PREFIX,
+  type JobRequest,
+  type OwnJob,
+  type Queue,
+  type QueueView,
+  type Submitted,
+} from "../queue.ts";
+import { submitArguments } from "./arguments.ts";
+import { ask, BETWEEN, fieldsOf } from "./ask.ts";
+import { askPartitions, describeCluster } from "./facts.ts";
+import { reasonOf, stateOf, troubleOf } from "./words.ts";
+
+/** `8`, or `8_3` for the child of an array. */
+const ID = /^\d{1,10}(_\d{1,10})?$/;
+
+/** Children of arrays by the array's id: the last child has that as an id of its own too. */
+const idOf = (job: string, child: string) => /^\d+$/.test(child) ? `${job}_${child}` : job;
+
+/** Slurm by its commands alone; written for 22.05 and later. Works without accounting. */
+export class SlurmQueue implements Queue {
+  readonly describe = describeCluster;
+
+  async test(request: JobRequest): Promise<string | undefined> {
+    const { needs: { minutes = 0, partition, qos }, script } = request;
+    const { ok, said } = await ask("sbatch", ["--test-only", ...submitArguments(request)], { stdin: script });
+    if (!ok) return said;
+    const all = await askPartitions();
+    if (typeof all === "string") return all;
+    const asked = all.filter((one) =>
+      partition === undefined ? one.isDefault : partition.split(",").includes(one.name)
+    );
+    // Slurm takes a job whose time limit is above the partition's, and never starts it. Some qualities may exceed it.
+    const never = qos === undefined && asked.length > 0 && asked.every((one) => minutes > one.minutes);
+    return never ? `a time limit of ${minutes} minutes is above the partition's` : undefined;
+  }
+
+  async submit(request: JobRequest): Promise<Submitted> {
+    // At its limit of jobs the controller says so, and sbatch would try again for two minutes.
+    const hopeless = /sleeping and retrying/;
+    const { stdout, said } = await ask("sbatch", submitArguments(request), { stdin: request.script, hopeless });
+    const id = /^(\d+)(?:;[^\n]*)?$/m.exec(stdout)?.[1];
+    return id === undefined ? { trouble: troubleOf(said), message: said } : { id };
+  }
+
+  async poll(): Promise<QueueView> {
+    const format = ["%F", "%K", "%T", "%r", "%N", "%j", "%k"].join(BETWEEN);
+    const args = ["--noheader", "--me", "--array", "--states=all", `--format=${format}`];
+    const { ok, stdout, said } = await ask("squeue", args);
+    if (!ok) return { silent: said };
+    const jobs = fieldsOf(stdout, 7).map((fields) => {
+      const [job, child, word, reason, node, name, comment] = fields as [string, string, string, string, ...string[]];
+      const id = idOf(job, child);
+      return { id, name: name!, comment: comment!, state: stateOf(word), word, reason: reasonOf(reason), node: node! };
+    });
+    return { jobs: jobs.filter(({ id, name }) => ID.test(id) && name.startsWith(JOB_PREFIX)) };
+  }
+
+  async isQueued(id: string): Promise<boolean | undefined> {
+    if (!ID.test(id)) return false;
+    const args = ["--noheader", "--array", "--states=all", `--jobs=${id}`, "--format=%T"];
+    const { ok, stdout, said } = await ask("squeue", args);
+    if (!ok) return /invalid job id/i.test(said) ? false : undefined;
+    return stdout.split("\n").some((word) => word !== "" && isLive({ state: stateOf(word.trim()) }));
+  }
+
+  async cancel(ids: readonly string[]): Promise<string | undefined> {
+    const valid = ids.filter((id) => ID.test(id));
+    if (valid.length === 0) return undefined;
+    const { ok, said } = await ask("scancel", valid);
+    // One that has ended meanwhile is cancelled enough, and the others were cancelled with it.
+    return ok || /invalid job id/i.test(said) ? undefined : said;
+  }
+
+  own(): OwnJob | undefined {
+    const numberOf = (name: string) => /^\d{1,10}$/.exec(Deno.env.get(`SLURM_${name}`) ?? "")?.[0];
+    const [job, array, child] = [numberOf("JOB_ID"), numberOf("ARRAY_JOB_ID"), numberOf("ARRAY_TASK_ID")];
+    const attempt = Number(numberOf("RESTART_COUNT") ?? 0);
+    if (array !== undefined && child !== undefined) return { id: `${array}_${child}`, child: Number(child), attempt };
+    return job === undefined ? undefined : { id: job, child: undefined, attempt };
+  }
+
+  async requeueOwn(): Promise<string | undefined> {
+    const own = this.own();
+    if (own === undefined) return "this process is no job";
+    const { ok, said } = await ask("scontrol", ["requeue", own.id]);
+    return ok ? undefined : said;
+  }
+}
