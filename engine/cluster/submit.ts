@@ -15,7 +15,7 @@ import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
-import type { JobNeeds, QueuedJob } from "./queue.ts";
+import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
 import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
 import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
@@ -106,7 +106,7 @@ export async function submitPipeline(
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
-  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts.value });
+  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
