@@ -49,8 +49,6 @@ export const single = (...stages: string[]): PartRequest => ({
   stages,
   children: stages.length === 1 ? null : stages.map((_, index) => index),
   after: [],
-  afterChild: [],
-  jobs: [],
   needs: NEEDS,
 });
 
