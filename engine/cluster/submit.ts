@@ -11,6 +11,8 @@ import { installFiles, installPackages } from "../process/install.ts";
 import { notGranted, requestsOf } from "../process/rights.ts";
 import type { RunOptions } from "../run/events.ts";
 import type { SharedCache } from "../store/cache/shared_cache.ts";
+import { makeFolder } from "../store/files.ts";
+import { openRoot } from "../store/roots.ts";
 import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
@@ -71,7 +73,7 @@ export async function submitPipeline(
   store: Store,
   options: SubmitOptions,
 ): Promise<Result<Submitted>> {
-  const { cluster, cache, queue, targets, grants, versions, say, given } = options;
+  const { cluster, cache, targets, grants, versions, say, given } = options;
   const { settings, name } = cluster;
   const externals = digestExternals(pipeline, store.digests);
   const placed = {
@@ -125,6 +127,10 @@ export async function submitPipeline(
   });
   const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
+  if (logs !== undefined) {
+    openRoot(logs);
+    makeFolder(logs);
+  }
   const written = await writeSubmission({
     pipeline: placed,
     parts: parts.map(({ lines, ...part }) => ({ ...part, stages: lines.map((line) => stages[line]!.stage.id) })),
