@@ -235,29 +235,23 @@ export async function testNeeds(
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
   { partitions }: QueueFacts,
-  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
+  { queue, cluster, ...context }: Pick<SubmitOptions, "cluster" | keyof QueueContext>,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
       const { id, entry } = first!.stage;
-      const answer = await queue.test({
-        name: "noiseline-test",
-        comment: "",
-        script: "#!/bin/sh\n",
-        needs: needs.get(id)!,
-        order: NO_ORDER,
-        log: "/dev/null",
-        folder: "/",
-      });
-      if (answer === undefined) return undefined;
+      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
+      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: NO_ORDER });
+      const answer = await untilAnswered(ask, { queue, ...context });
+      if (!answer.ok) return answer.diagnostics;
+      if (answer.value.refused === undefined) return [];
       const fix = `change what it asks for, or ${cluster.file}; there are ${partitions.join("; ")}`;
-      return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
-        got: answer,
-      });
+      const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
+      return [diagnosticAt(origins, ["stages", entry], message, fix, { got: answer.value.refused })];
     }),
   );
-  return problems.filter((one) => one !== undefined);
+  return problems.flat();
 }
 
 /** Send local results that jobs read. */
