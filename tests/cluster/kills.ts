@@ -184,7 +184,7 @@ const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
   },
   "preemption": async (one) => {
     const node = one.oneOf(NODES.slice(0, 2));
-    const wish = [`--nodelist=${node}`, "--cpus-per-task=4", "--output=/dev/null", "--partition=gpu"];
+    const wish = [`--nodelist=${node}`, "--cpus-per-task=8", "--output=/dev/null", "--partition=gpu"];
     await one.cluster.call("sbatch", [...wish, "--wrap", "sleep 1"]);
   },
   "a second command of the same user": async (one) => {
@@ -201,10 +201,11 @@ const FAULTS: Readonly<Record<string, (one: Try) => Promise<void>>> = {
 function drawFaults(random: () => number, only: string): { fault: string; at: number }[] {
   const all = Object.keys(FAULTS).filter((name) => name.includes(only) && (isRoot() || !name.includes("another user")));
   const count = 1 + Math.floor(random() * 3);
-  const drawn = Array.from({ length: count }, () => ({
-    fault: all[Math.floor(random() * all.length)]!,
-    at: random() * FAULTS_WITHIN_MS,
-  }));
+  const drawn = Array.from({ length: count }, () => {
+    const fault = all[Math.floor(random() * all.length)]!;
+    // A command takes its time to get as far as the first one is.
+    return { fault, at: random() * FAULTS_WITHIN_MS / (fault.startsWith("a second command") ? 4 : 1) };
+  });
   return drawn.sort((a, b) => a.at - b.at);
 }
 
@@ -246,7 +247,7 @@ export async function tryKills(
   log(`${name}: ${faults.map(({ fault, at }) => `${fault} at ${(at / 1000).toFixed(1)} s`).join(", ")}`);
   const started = performance.now();
   const lab = scavenge ? { partition: "scavenge" } : {};
-  await using cluster = await SlurmCluster.start({ preempted });
+  await using cluster = await SlurmCluster.start({ preempted, cpus: 8 });
   Deno.chmodSync(cluster.cache, 0o777);
   const project = cluster.project({ ...PROJECT, lab });
   const one = new Try(cluster, project, lab, random);
@@ -284,7 +285,8 @@ export async function tryKills(
   }
   await strikes;
   for (const { code, stdout, stderr } of await Promise.all(one.running)) {
-    // Its stages fail with those of the others.
+    log(`${name}: another command ended with ${code}`);
+    // A stage that was killed fails for all who wait for it.
     if (code !== 0 && code !== 1) result.wrong.push(`another command ended with ${code}: ${stdout}${stderr}`);
   }
   await cluster.untilEmpty();
@@ -303,7 +305,12 @@ export async function tryKills(
   result.twoUsers.push(...twoUsers);
   const seconds = (performance.now() - started) / 1000;
   const harm = [...result.lost, ...result.wrong, ...oneUser, ...twoUsers];
-  log(`${name}: over after ${seconds.toFixed(0)} s, ${harm.length === 0 ? "well" : harm.join("\n  ")}`);
+  const users = Map.groupBy(ends, ({ user }) => user).entries().map(([user, { length }]) => `${length} of ${user}`);
+  log(
+    `${name}: over after ${seconds.toFixed(0)} s, attempts: ${[...users].join(", ")}, ${
+      harm.length === 0 ? "well" : harm.join("\n  ")
+    }`,
+  );
   if (result.lost.length + result.wrong.length + oneUser.length > 0) {
     log(ends.map((end) => `  ${JSON.stringify(end)}`).join("\n"));
     log(await cluster.account());
