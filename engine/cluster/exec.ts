@@ -149,11 +149,8 @@ class Task {
       const made = Planner.make(pipeline, store, { targets: [id], cache: this.#openCache(), externals });
       if (!made.ok) return { state: "failed", problems: made.diagnostics };
       const { stages } = await made.value.plan();
-      const { manifest, keys } = stages.get(id) ?? {};
-      // A shard that is there is not in the plan.
-      if (manifest !== undefined || !stages.has(id)) {
-        return { state: "hit", resolvedKey: manifest?.resolvedKey ?? null };
-      }
+      const { manifest, keys } = stages.get(id)!;
+      if (manifest !== undefined) return { state: "hit", resolvedKey: manifest.resolvedKey };
       const missing = [...stages.values()].filter((one) => one.stage.id !== id && mayWork(one));
       if (missing.length === 0) {
         const claim = await this.#claim(keys!.resolvedKey);

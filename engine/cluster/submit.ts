@@ -17,7 +17,7 @@ import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
 import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
 import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
-import { NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
+import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
 import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
 
@@ -84,12 +84,12 @@ export async function submitPipeline(
   const open = [...plan.stages.values()].filter(mayWork);
   if (open.length === 0) return succeed({ plan, tracked: [], own: undefined });
 
-  const view = await untilAnswered(() => queue.poll(), options);
-  const facts = view.ok ? await untilAnswered(() => queue.describe(helperOf(cluster)), options) : view;
-  if (!view.ok || !facts.ok) return refuse([...view.ok ? [] : view.diagnostics, ...facts.ok ? [] : facts.diagnostics]);
+  const found = await askQueue(options, helperOf(cluster));
+  if (!found.ok) return found;
+  const { jobs: queued, facts } = found.value;
   const keys = keysOfStages(pipeline.stages.values(), externals.externals);
   const wanted = new Set(keys.values().map(({ recipeKey }) => recipeKey));
-  const earlier = findEarlier(view.value.jobs, settings.cache, pipeline.name, wanted);
+  const earlier = findEarlier(queued, settings.cache, pipeline.name, wanted);
   if (earlier.unwanted.length > 0) await replaceQueued(earlier, options);
 
   const { missing, before } = findMissing(open, pipeline, earlier, given);
@@ -106,7 +106,7 @@ export async function submitPipeline(
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
-  const problems = await testNeeds(stages, needs, pipeline, facts.value, options);
+  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
@@ -123,7 +123,7 @@ export async function submitPipeline(
     const own = before.get(id)!.flatMap((one) => lines.get(one) ?? []);
     return { line, entry: entry.replace(/~.*$/s, ""), recipeKey, needs: needs.get(id)!, before: own, jobs };
   });
-  const parts = divide(tasks, facts.value.maxArray, earlier.sizes);
+  const parts = divide(tasks, facts.maxArray, earlier.sizes);
   const { setup, scratch, arrayLimit, restarts, logs } = settings;
   const written = await writeSubmission({
     pipeline: placed,
@@ -146,10 +146,9 @@ export async function submitPipeline(
     tracked.push({ id, recipeKey, submission: submission.value, line: computed.get(recipeKey)! });
   }
   say(`${stages.length} of ${plan.stages.size} stages are submitted to ${name} as ${head.id}`);
-  const queued = await queueParts(submission.value, digest, options);
-  return queued.ok
-    ? succeed({ plan, tracked, own: { submission: submission.value, digest, queued: queued.value } })
-    : queued;
+  const made = await queueParts(submission.value, digest, options);
+  if (!made.ok) return made;
+  return succeed({ plan, tracked, own: { submission: submission.value, digest, queued: made.value } });
 }
 
 /** What the small jobs need that submit others. */
@@ -234,8 +233,9 @@ export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
-  { partitions }: QueueFacts,
-  { queue, cluster, ...context }: Pick<SubmitOptions, "cluster" | keyof QueueContext>,
+  { queue, cluster, partitions, ...context }:
+    & Pick<SubmitOptions, "cluster" | keyof QueueContext>
+    & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
@@ -246,9 +246,12 @@ export async function testNeeds(
       const answer = await untilAnswered(ask, { queue, ...context });
       if (!answer.ok) return answer.diagnostics;
       if (answer.value.refused === undefined) return [];
-      const fix = `change what it asks for, or ${cluster.file}; there are ${partitions.join("; ")}`;
+      const fix = `change what it asks for, or ${cluster.file}`;
       const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
-      return [diagnosticAt(origins, ["stages", entry], message, fix, { got: answer.value.refused })];
+      return [diagnosticAt(origins, ["stages", entry], message, fix, {
+        got: answer.value.refused,
+        wanted: partitions.join("\n"),
+      })];
     }),
   );
   return problems.flat();

@@ -99,17 +99,6 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
   }).spawn();
 }
 
-/** Kill a child and whatever it started. */
-function killGroup(child: Deno.ChildProcess): void {
-  try {
-    // A negative pid means the whole group; detached children lead their own.
-    if (Deno.build.os === "windows") child.kill("SIGKILL");
-    else Deno.kill(-child.pid, "SIGKILL");
-  } catch {
-    // It is gone already.
-  }
-}
-
 /**
  * A Deno process. It ends when it takes longer or more than it may, when it is told to, and when this is disposed of, and
  * with it all that it began.
@@ -146,8 +135,15 @@ export class DenoChild implements Disposable {
     if (signal?.aborted) kill();
   }
 
+  /** Kill it and whatever it started. */
   kill(): void {
-    killGroup(this.#child);
+    try {
+      // A negative pid means the whole group; detached children lead their own.
+      if (Deno.build.os === "windows") this.#child.kill("SIGKILL");
+      else Deno.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
   }
 
   /** Write a message to its standard input, as a line. */

@@ -70,27 +70,32 @@ export class Scheduler {
   }
 
   async run(): Promise<[RunStatus, string]> {
-    const { stop = this.#never, kill = this.#never, gpus = findGpus() } = this.options;
+    const { pipeline, planner, store, emit, options } = this;
+    const { stop = this.#never, kill = this.#never, gpus = findGpus(), lockFolder } = options;
+    const { replace = false, cache, beforeStage, grants } = options;
     const outputs = join(dirname(this.store.root), "outputs", this.pipeline.name);
     this.emit({ type: "run-started", runId: this.#runId, plan: this.plan, outputs });
-    const mayStart = () => !stop.aborted && (!this.#failed || this.options.keepGoing === true);
-    const slots = new Slots({ ...capacityOf({ ...this.options, gpus }), gpus, lockFolder: this.options.lockFolder });
-    const runner = new StageRunner({
-      pipeline: this.pipeline,
-      planner: this.planner,
-      store: this.store,
+    const mayStart = () => !stop.aborted && (!this.#failed || options.keepGoing === true);
+    const slots = new Slots({ ...capacityOf({ ...options, gpus }), gpus, lockFolder });
+    const given = {
+      pipeline,
+      planner,
+      store,
       runId: this.#runId,
       slots,
-      emit: this.emit,
+      emit,
       stop,
       kill,
+      replace,
+      cache,
+      beforeStage,
+    };
+    const runner = new StageRunner({
+      ...given,
+      grants,
       mayStart,
       onFailure: () => this.#failed = true,
       onNested: (id, result, begun) => this.#conclude(id, result, begun),
-      replace: this.options.replace ?? false,
-      cache: this.options.cache,
-      beforeStage: this.options.beforeStage,
-      grants: this.options.grants,
     });
     this.#countMissing();
 

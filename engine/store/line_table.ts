@@ -1,15 +1,16 @@
 import type { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import type { z } from "zod";
 import { writeAtomically } from "./files.ts";
 import { fill, openPlain, readIfThere, readLines, statIfThere } from "./reading.ts";
 import { ignoreTrouble, unlessReadable } from "./trouble.ts";
-import { parseStrictly } from "./records.ts";
+import { parseJson } from "./records.ts";
 
 /** What the lines of a file are. */
 export interface LineKind<T> {
-  /** Undefined for a line of another shape; else the value as JSON gives it, since it is not parsed a second time. */
-  readonly parse: (value: unknown) => T | undefined;
+  /** It changes nothing of a value, since a line that is in the table is not held to it a second time. */
+  readonly schema: z.ZodType<T>;
   /** The keys by which a line can be found, always the same number of them. */
   readonly keysOf: (line: T) => readonly string[];
 }
@@ -65,7 +66,7 @@ interface Found<T> {
 /**
  * Finds lines of an append-only file of JSON lines by key, without reading or parsing the others. The table that makes
  * this possible lies beside the file and is only ever a hint: it begins with its own digest, belongs to one inode, and
- * vouches for every line byte by byte, since only lines that passed `parse` get into it. Where anything of that does not
+ * vouches for every line byte by byte, since only lines that fit the schema get into it. Where anything of that does not
  * hold, the file itself is read. What was appended since the table was written is parsed as it is met.
  */
 export class LineTable<T> {
@@ -182,21 +183,12 @@ export class LineTable<T> {
     const found: Found<T>[] = [];
     let end = from;
     for (const { offset, bytes } of readLines(this.path, from)) {
-      const line = this.#parse(bytes);
+      // A crash may have torn this line; what it would have said counts as never said.
+      const line = parseJson(decoder.decode(bytes), this.kind.schema);
       if (line !== undefined) found.push({ offset, length: bytes.length, check: hash53(bytes), line });
       end = offset + bytes.length + 1;
     }
     return { found, end };
-  }
-
-  #parse(bytes: Uint8Array): T | undefined {
-    if (bytes.length === 0) return undefined;
-    try {
-      return this.kind.parse(parseStrictly(decoder.decode(bytes)));
-    } catch {
-      // A crash tore this line; what it would have said counts as never said.
-      return undefined;
-    }
   }
 
   #readTable(info: Deno.FileInfo): Table | undefined {

@@ -186,9 +186,8 @@ export class ProgressStore implements StageProgress {
       for (const folder of folders) syncFolder(folder);
       removeTree(target);
       moveInto(temporary, target);
-    } catch (error) {
+    } finally {
       removeQuietly(temporary);
-      throw error;
     }
     this.#prune();
     // From the end of a save, so that slow saves leave time for work between them.

@@ -25,15 +25,11 @@ export function flatten(image: ByteImage, channels: 1 | 3, background: Colour = 
       const level = data[from + (grey ? 0 : channel)]!;
       return Math.floor((2 * (alpha * level + (255 - alpha) * background[channel]!) + 255) / 510);
     };
-    if (channels === 1) out[at] = luma(over(0), over(1), over(2));
+    // Grey levels stay what they are.
+    if (channels === 1) out[at] = Math.floor((299 * over(0) + 587 * over(1) + 114 * over(2) + 500) / 1000);
     else for (let channel = 0; channel < 3; channel++) out[at * 3 + channel] = over(channel);
   }
   return { width, height, channels, data: out };
-}
-
-/** Grey levels stay what they are. */
-function luma(red: number, green: number, blue: number): number {
-  return Math.floor((299 * red + 587 * green + 114 * blue + 500) / 1000);
 }
 
 /** A square out of an image. */
@@ -53,12 +49,6 @@ export function cropSquare(image: ByteImage): ByteImage {
   if (width === height) return image;
   const side = Math.min(width, height);
   return crop(image, { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side });
-}
-
-/** What one new pixel is made of along one axis: old pixels from `start` on, with weights that add up to 1. */
-interface Taps {
-  readonly start: number;
-  readonly weights: Float64Array;
 }
 
 /**
@@ -92,7 +82,8 @@ export function resizeSquare(image: ByteImage, side: number): ByteImage {
   return { width: side, height: side, channels, data: out };
 }
 
-function tapsOf(at: number, from: number, side: number): Taps {
+/** What one new pixel is made of along one axis: old pixels from `start` on, with weights that add up to 1. */
+function tapsOf(at: number, from: number, side: number) {
   const scale = from / side;
   const reach = Math.max(1, scale);
   const centre = (at + 0.5) * scale;

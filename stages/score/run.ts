@@ -41,7 +41,7 @@ export default runOf(scoreKind, async ({ params, seed, inputs, outputs, report }
     if (!(error instanceof CovarianceError)) throw error;
     return { status: "failed", message: error.message, fix: "correct the file that the statistics come from" };
   } finally {
-    real.close();
-    fake.close();
+    real.close?.();
+    fake.close?.();
   }
 });

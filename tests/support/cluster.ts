@@ -48,8 +48,6 @@ export const single = (...stages: string[]): PartRequest => ({
   stages,
   children: stages.length === 1 ? null : stages.map((_, index) => index),
   after: [],
-  afterChild: [],
-  jobs: [],
   needs: NEEDS,
 });
 

@@ -1,7 +1,7 @@
-import type { JobRequest, Queue, QueuedJob, QueueFacts, Submitted } from "../../../../engine/cluster/queue.ts";
+import type { JobRequest, Queue, QueuedJob, QueueFacts, Submitted } from "../../../../../engine/cluster/queue.ts";
 
 /** A queue of which each test says how it answers; jobs run at once, by bash on this machine. */
-export class FakeQueue implements Queue {
+export class BashQueue implements Queue {
   readonly submitted: JobRequest[] = [];
   readonly cancelled: string[] = [];
   readonly jobs = new Map<string, QueuedJob>();
