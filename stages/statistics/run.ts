@@ -1,6 +1,6 @@
 import { openFeatures } from "../../artifacts/features.ts";
 import { momentsOf, writeStatistics } from "../../artifacts/statistics.ts";
-import type { RunOf, StageEnd } from "../../contract/stage.ts";
+import type { ContextOf, RunOf, StageEnd } from "../../contract/stage.ts";
 import { StreamingStatistics } from "../../metrics/statistics.ts";
 import { range } from "../../metrics/vectors.ts";
 import { openFloat64Products } from "../../tensor/onnx/products.ts";
@@ -8,13 +8,12 @@ import { yieldToMessages } from "../shared/macrotask.ts";
 import { namedDownloads, readNamedFile } from "../shared/named_file.ts";
 import { MAX_STATISTICS_BYTES, type statisticsKind } from "./kind.ts";
 
-type Run = RunOf<typeof statisticsKind>;
-type Context = Parameters<Run>[0];
+type Context = ContextOf<typeof statisticsKind>;
 
 /** Vectors in memory at once. */
 const CHUNK = 2_048;
 
-const run: Run = async (context) => {
+const run: RunOf<typeof statisticsKind> = async (context) => {
   const { params, inputs } = context;
   if (params.path !== undefined || params.url !== undefined) return await fromFile(context);
   if (inputs.features === undefined) {
