@@ -149,6 +149,5 @@ export type Bundle = z.output<typeof bundleSchema>;
 export type Submission = z.output<typeof submissionSchema>;
 export type StageLine = z.output<typeof stageLineSchema>;
 export type Part = z.output<typeof partSchema>;
-export type JobLine = z.output<typeof jobLineSchema>;
 export type JobEnd = z.output<typeof jobEndSchema>;
 export type Claim = z.output<typeof claimSchema>;

@@ -79,7 +79,7 @@ export function hasResult(cache: string, resolvedKey: string): boolean {
 }
 
 /** Ask until there is an answer, for a while. */
-async function untilAnswered<T extends object>(
+export async function untilAnswered<T extends object>(
   ask: () => Promise<T | { readonly silent: string }>,
   { say, stop, pause = pauseOf(stop) }: QueueContext,
 ): Promise<Result<T>> {

@@ -17,9 +17,9 @@ import type { Store } from "../store/store.ts";
 import type { Cluster } from "./cluster_file.ts";
 import { needsOf, onCluster } from "./needs.ts";
 import { divide, type Task } from "./parts.ts";
-import type { JobNeeds, QueuedJob } from "./queue.ts";
+import type { JobNeeds, QueuedJob, QueueFacts } from "./queue.ts";
 import { arrayOf, helpersOf, isLive, jobsByLine, parseComment } from "./look.ts";
-import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts } from "./queue_parts.ts";
+import { askQueue, NO_ORDER, type QueueContext, type QueuedParts, queueParts, untilAnswered } from "./queue_parts.ts";
 import { nodePaths, PROGRAM } from "./script.ts";
 import { clusterFolder, type OpenSubmission, openSubmission, writeSubmission } from "./submission.ts";
 
@@ -108,7 +108,7 @@ export async function submitPipeline(
     return refuse(refused.map((request) => notGranted(request, pipeline.origins)));
   }
   const needs = new Map(stages.map(({ stage: { id } }) => [id, needsOf(pipeline.stages.get(id)!, settings)]));
-  const problems = await testNeeds(stages, needs, pipeline, options);
+  const problems = await testNeeds(stages, needs, pipeline, { ...options, ...facts });
   if (problems.length > 0) return refuse(problems);
   const unsent = await sendInputs(stages, plan, store, cache);
   if (unsent !== undefined) return refuse([unsent]);
@@ -239,29 +239,28 @@ export async function testNeeds(
   stages: readonly PlannedStage[],
   needs: ReadonlyMap<string, JobNeeds>,
   { origins }: Pipeline,
-  { queue, cluster }: Pick<SubmitOptions, "queue" | "cluster">,
+  { queue, cluster, partitions, ...context }:
+    & Pick<SubmitOptions, "cluster" | keyof QueueContext>
+    & Pick<QueueFacts, "partitions">,
 ): Promise<Diagnostic[]> {
   const distinct = Map.groupBy(stages, ({ stage: { id } }) => JSON.stringify(needs.get(id)));
   const problems = await Promise.all(
     distinct.values().map(async ([first]) => {
       const { id, entry } = first!.stage;
-      const answer = await queue.test({
-        name: "noiseline-test",
-        comment: "",
-        script: "#!/bin/sh\n",
-        needs: needs.get(id)!,
-        order: NO_ORDER,
-        log: "/dev/null",
-        folder: "/",
-      });
-      if (answer === undefined) return undefined;
+      const request = { name: "noiseline-test", comment: "", script: "#!/bin/sh\n", log: "/dev/null", folder: "/" };
+      const ask = () => queue.test({ ...request, needs: needs.get(id)!, order: NO_ORDER });
+      const answer = await untilAnswered(ask, { queue, ...context });
+      if (!answer.ok) return answer.diagnostics;
+      if (answer.value.refused === undefined) return [];
       const fix = `change what it asks for, or ${cluster.file}`;
-      return diagnosticAt(origins, ["stages", entry], `Cluster "${cluster.name}" cannot take stage "${id}"`, fix, {
-        got: answer,
-      });
+      const message = `Cluster "${cluster.name}" cannot take stage "${id}"`;
+      return [diagnosticAt(origins, ["stages", entry], message, fix, {
+        got: answer.value.refused,
+        wanted: partitions.join("\n"),
+      })];
     }),
   );
-  return problems.filter((one) => one !== undefined);
+  return problems.flat();
 }
 
 /** Send local results that jobs read. */

@@ -83,11 +83,8 @@ function permissionFlags(kind: Kind, options: ChildOptions): string[] | { readon
   const lists = { read: paths(readable), write: paths(options.writable), ffi: paths(libraries) };
   const ungrantable = Object.values(lists).flat().find((path) => path.includes(","));
   if (ungrantable !== undefined) return { ungrantable };
-  const flags = ["--no-prompt", `--allow-read=${lists.read.join(",")}`, `--allow-write=${lists.write.join(",")}`];
-  if (libraries.length > 0) flags.push(`--allow-ffi=${lists.ffi.join(",")}`);
-  if (net.length > 0) flags.push(`--allow-net=${net.join(",")}`);
-  if (env.length > 0) flags.push(`--allow-env=${env.join(",")}`);
-  return flags;
+  const granted = Object.entries({ ...lists, net, env }).filter(([, all]) => all.length > 0);
+  return ["--no-prompt", ...granted.map(([name, all]) => `--allow-${name}=${all.join(",")}`)];
 }
 
 /**

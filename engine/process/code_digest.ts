@@ -20,16 +20,15 @@ export const API_VERSION = 2;
 const TOOLKIT_PARTS =
   /^((mod|core|engine)\.ts$|(cli|diffusion|engine|formats|metrics|schemas|std|tensor)\/|stages\/(contract|worker|mod)\.ts$)/;
 
-interface InfoModule {
-  readonly specifier: string;
-  readonly error?: string;
-  readonly npmPackage?: string;
-  readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
-}
-
+/** What Deno says of a module and all that it imports. */
 interface Info {
   readonly redirects?: Readonly<Record<string, string>>;
-  readonly modules: readonly InfoModule[];
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly error?: string;
+    readonly npmPackage?: string;
+    readonly dependencies?: readonly { readonly specifier: string; readonly code?: { readonly specifier?: string } }[];
+  }[];
 }
 
 export interface Code {

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { isWithin } from "../store/roots.ts";
 import { isMachineTrouble } from "../store/trouble.ts";
-import { MAX_TEXT } from "./lines.ts";
+import { cutText } from "./lines.ts";
 import { failed, type StageOutcome } from "./protocol.ts";
 
 /** Where a stage's own things lie, so that a message can tell them from what is not its own. */
@@ -134,11 +134,6 @@ export function explainRefusal(text: string, folders: OwnFolders = NO_FOLDERS): 
     if (found !== null) return { message: message(found[1] ?? ""), fix };
   }
   return undefined;
-}
-
-/** Cut a text to what a message may hold. */
-export function cutText(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
 /** What was thrown says, and the same with its frames, as it is shown. */

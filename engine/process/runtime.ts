@@ -22,11 +22,8 @@ let guard: readonly string[] | undefined;
  * elsewhere the child notices that its standard input has ended.
  */
 export function parentDeathGuard(): readonly string[] {
-  if (guard === undefined) {
-    const setpriv = Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
-    guard = setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
-  }
-  return guard;
+  const setpriv = guard === undefined && Deno.build.os === "linux" ? findOnPath("setpriv") : undefined;
+  return guard ??= setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL"];
 }
 
 /** Folder of an installed npm package, to which loading of native code is limited. Undefined if it is not installed. */
@@ -99,17 +96,6 @@ function spawnDeno(args: readonly string[], { cwd, env }: DenoOptions): Deno.Chi
   }).spawn();
 }
 
-/** Kill a child and whatever it started. */
-function killGroup(child: Deno.ChildProcess): void {
-  try {
-    // A negative pid means the whole group; detached children lead their own.
-    if (Deno.build.os === "windows") child.kill("SIGKILL");
-    else Deno.kill(-child.pid, "SIGKILL");
-  } catch {
-    // It is gone already.
-  }
-}
-
 /**
  * A Deno process. It ends when it takes longer or more than it may, when it is told to, and when this is disposed of, and
  * with it all that it began.
@@ -146,8 +132,15 @@ export class DenoChild implements Disposable {
     if (signal?.aborted) kill();
   }
 
+  /** Kill it and whatever it started. */
   kill(): void {
-    killGroup(this.#child);
+    try {
+      // A negative pid means the whole group; detached children lead their own.
+      if (Deno.build.os === "windows") this.#child.kill("SIGKILL");
+      else Deno.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
   }
 
   /** Write a message to its standard input, as a line. */
@@ -257,14 +250,12 @@ function machineMemory(): number {
   return Math.min(totalmem(), ...limits);
 }
 
-let fallback: number | undefined;
-
 /**
  * What a custom stage may take that declares nothing: three quarters of the machine. Beyond that the kernel would begin
  * to kill, and might well choose the engine.
  */
 export function defaultMemoryLimit(): number {
-  return fallback ??= Math.floor(machineMemory() * 0.75);
+  return Math.floor(machineMemory() * 0.75);
 }
 
 /** Memory that a process holds, in RAM and swapped out. Undefined where it cannot be told, or the process is gone. */

@@ -97,20 +97,6 @@ export function* readLines(path: string, from: number = 0): Generator<Line> {
   }
 }
 
-/** Parse every whole line of a JSON-lines file; torn or foreign lines are skipped. */
-export function readJsonLines(path: string): unknown[] {
-  const values: unknown[] = [];
-  const decoder = new TextDecoder();
-  for (const { bytes } of readLines(path)) {
-    try {
-      values.push(JSON.parse(decoder.decode(bytes)));
-    } catch {
-      // A crash tore this line; the record that it would have been counts as absent.
-    }
-  }
-  return values;
-}
-
 /** SHA-256 of a file, streamed. */
 export function hashFile(path: string): string {
   using file = openPlain(path);
@@ -175,15 +161,9 @@ export function* entriesAt(depth: number, folder: string): Generator<Deno.DirEnt
 }
 
 /** What tells whether a file has changed. */
-export interface FileFacts {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
+export type FileFacts = Readonly<ReturnType<typeof factsOf>>;
 
-export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo): FileFacts {
+export function factsOf({ dev, ino, size, mtime, ctime }: Deno.FileInfo) {
   return { dev: dev ?? 0, ino: ino ?? 0, size, mtimeMs: mtime?.getTime() ?? 0, ctimeMs: ctime?.getTime() ?? 0 };
 }
 

@@ -30,7 +30,7 @@ export function viewPathOf(manifest: ResultManifest, port: string, path: string)
 const MAX_DEPTH = 5;
 
 const VIEW_LINES: LineKind<ViewRecord> = {
-  parse: (value) => viewRecordSchema.safeParse(value).data,
+  schema: viewRecordSchema,
   keysOf: ({ stage }) => [stage],
 };
 

@@ -11,7 +11,7 @@ import type { DownloadExternal, NpmExternal } from "../../../contract/stage.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type ToolkitState, toolkitState } from "../../process/toolkit.ts";
 import { SETTLE_MS } from "../../store/digests.ts";
-import { hashFile, sha256Of, statIfThere } from "../../store/reading.ts";
+import { holds, sha256Of, statIfThere } from "../../store/reading.ts";
 import { dropOldest, readChecked, writeChecked } from "../../store/records.ts";
 import { ignoreTrouble } from "../../store/trouble.ts";
 import { openRoot } from "../../store/roots.ts";
@@ -129,13 +129,8 @@ export class PipelineLoader {
 }
 
 function isStill(path: string, digest: string | null): boolean {
-  if (digest === null) return statIfThere(path)?.isFile !== true;
-  try {
-    return hashFile(path) === digest;
-  } catch {
-    // Gone or closed: loading will say so better.
-    return false;
-  }
+  // Where it is gone or closed, loading will say so better.
+  return digest === null ? statIfThere(path)?.isFile !== true : holds(path, digest);
 }
 
 /**
